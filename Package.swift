@@ -1,0 +1,138 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+  name: "tapedeck",
+  platforms: [.macOS(.v15)],
+  products: [.executable(name: "tapedeck", targets: ["tapedeck"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+    .package(
+      url: "https://github.com/apple/swift-configuration.git", from: "1.4.0", traits: [.defaults, "YAML"]),
+    .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-system.git", from: "1.8.1"),
+    .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache.git", from: "2.1.1"),
+    .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2"),
+  ],
+  targets: [
+    // MARK: Nouns and pure rules
+    .target(name: "Model", swiftSettings: strict),
+
+    // MARK: Adapters; none imports another
+    .target(
+      name: "CXone", dependencies: ["Model", asyncHTTPClient, nioCore, nioHTTP1, logging, metrics],
+      swiftSettings: strict),
+    .target(
+      name: "Audio",
+      dependencies: [
+        "Model", systemPackage, .product(name: "Subprocess", package: "swift-subprocess"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "ObjectStorage", dependencies: ["Model", crypto, nioCore, nioPosix, systemPackage],
+      swiftSettings: strict),
+    .target(
+      name: "Catalog", dependencies: ["Model", .product(name: "GRDB", package: "GRDB.swift")],
+      swiftSettings: strict),
+    .target(
+      name: "Webhooks", dependencies: ["Model", asyncHTTPClient, crypto, nioCore, nioHTTP1],
+      swiftSettings: strict),
+    .target(name: "Observability", dependencies: [logging, metrics], swiftSettings: strict),
+
+    // MARK: What the adapters are put together to
+    .target(
+      name: "Access",
+      dependencies: [
+        "Model", "Catalog", crypto, .product(name: "CryptoExtras", package: "swift-crypto"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "Pipeline",
+      dependencies: [
+        "Model", "Catalog", "ObjectStorage", "Audio", "CXone", "Webhooks", crypto, logging, metrics,
+        serviceLifecycle, systemPackage,
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "Web",
+      dependencies: [
+        "Model", "Access", "Catalog", "ObjectStorage", hummingbird, httpTypes, logging, metrics, mustache,
+        nioCore, serviceLifecycle,
+      ],
+      resources: [.embedInCode("Resources")],
+      swiftSettings: strict),
+    .target(
+      name: "Sandbox", dependencies: ["Model", hummingbird, httpTypes, logging, nioCore, serviceLifecycle],
+      swiftSettings: strict),
+
+    // MARK: The program
+    .executableTarget(
+      name: "tapedeck",
+      dependencies: [
+        "Model", "CXone", "Audio", "ObjectStorage", "Catalog", "Webhooks", "Observability", "Access",
+        "Pipeline", "Web", "Sandbox",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Configuration", package: "swift-configuration"),
+        asyncHTTPClient, crypto, hummingbird, logging, metrics, nioCore, nioPosix, nioHTTP1, serviceLifecycle,
+        systemPackage,
+      ],
+      swiftSettings: strict),
+
+    // MARK: Tests
+    .target(
+      name: "TestKit",
+      dependencies: ["Model", hummingbird, httpTypes, logging, nioCore, serviceLifecycle],
+      path: "Tests/TestKit", swiftSettings: strict),
+    .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
+    .testTarget(
+      name: "CXoneTests",
+      dependencies: ["CXone", "Model", "TestKit", asyncHTTPClient, hummingbird, httpTypes, logging, nioCore],
+      swiftSettings: strict),
+    .testTarget(
+      name: "AudioTests", dependencies: ["Audio", "Model", "TestKit", systemPackage], swiftSettings: strict),
+    .testTarget(
+      name: "WebhooksTests",
+      dependencies: ["Webhooks", "Model", "TestKit", asyncHTTPClient, hummingbird, httpTypes, nioCore],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ObservabilityTests", dependencies: ["Observability", logging, metrics], swiftSettings: strict),
+    .testTarget(
+      name: "SandboxTests",
+      dependencies: [
+        "Sandbox", "Model", "TestKit", asyncHTTPClient, httpTypes, nioCore, hummingbird,
+        .product(name: "HummingbirdTesting", package: "hummingbird"),
+      ],
+      swiftSettings: strict),
+  ]
+)

@@ -1,0 +1,83 @@
+package import Foundation
+
+/// A moment in UTC, counted in milliseconds since 1970-01-01. Stored in the catalog as a 64-bit integer.
+package struct Instant: Hashable, Comparable, Sendable, Codable {
+  /// Milliseconds since 1970-01-01T00:00:00Z.
+  package var milliseconds: Int64
+
+  package init(milliseconds: Int64) { self.milliseconds = milliseconds }
+
+  /// The nearest moment to a date; dates beyond the range of 64 bits are clamped.
+  package init(_ date: Date) {
+    let value = (date.timeIntervalSince1970 * 1000).rounded()
+    milliseconds = value.isNaN ? 0 : Int64(exactly: min(max(value, -9.0e15), 9.0e15)) ?? 0
+  }
+
+  /// Reads ISO 8601 with a zone, with or without fractions of a second; nil for anything else.
+  package init?(iso8601 text: String) {
+    guard
+      let date = (try? Date(text, strategy: .iso8601))
+        ?? (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+    else { return nil }
+    self.init(date)
+  }
+
+  /// The current time of the system's clock.
+  package static func systemNow() -> Instant { Instant(Date()) }
+
+  package var date: Date { Date(timeIntervalSince1970: Double(milliseconds) / 1000) }
+
+  /// `YYYY-MM-DDTHH:MM:SSZ`, fractions cut off: the form promised to QM systems and sent to the platform.
+  package var iso8601: String { date.formatted(.iso8601) }
+
+  /// `YYYY-MM-DDTHH:MM:SS.mmmZ`.
+  package var iso8601Milliseconds: String {
+    date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+  }
+
+  package static func < (left: Instant, right: Instant) -> Bool { left.milliseconds < right.milliseconds }
+
+  package static func + (instant: Instant, duration: Duration) -> Instant {
+    let (sum, overflow) = instant.milliseconds.addingReportingOverflow(duration.milliseconds)
+    return Instant(milliseconds: overflow ? .max : sum)
+  }
+
+  package static func - (later: Instant, earlier: Instant) -> Duration {
+    .milliseconds(later.milliseconds.subtractingReportingOverflow(earlier.milliseconds).partialValue)
+  }
+}
+
+extension Duration {
+  /// Whole milliseconds, rounded down, clamped to 64 bits.
+  package var milliseconds: Int64 {
+    let (seconds, attoseconds) = components
+    let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1000)
+    return overflow ? (seconds < 0 ? .min : .max) : scaled + attoseconds / 1_000_000_000_000_000
+  }
+
+  /// Seconds as a floating-point number, for metrics and messages.
+  package var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+}
+
+/// Where time and chance come from, so that tests can fix both. `Compose.swift` gives the real ones.
+package struct Surroundings: Sendable {
+  /// The current moment.
+  package var now: @Sendable () -> Instant
+  /// Waits; ends early with `CancellationError` when the task is cancelled.
+  package var sleep: @Sendable (Duration) async throws -> Void
+  /// A random number in `0..<1`.
+  package var random: @Sendable () -> Double
+
+  package init(
+    now: @escaping @Sendable () -> Instant, sleep: @escaping @Sendable (Duration) async throws -> Void,
+    random: @escaping @Sendable () -> Double
+  ) {
+    self.now = now
+    self.sleep = sleep
+    self.random = random
+  }
+
+  /// The system's clock and random numbers.
+  package static let system = Surroundings(
+    now: { .systemNow() }, sleep: { try await Task.sleep(for: $0) }, random: { .random(in: 0..<1) })
+}

@@ -1,0 +1,92 @@
+/// The one error type of Tapedeck: what went wrong, as a stable code and a sentence that says what to do about it.
+///
+/// An error is wrapped once, at the adapter where a foreign failure enters our code. From there on it travels as it is;
+/// its log level, HTTP status, exit code and remedy are read from the tables in `TapedeckError+Tables.swift`.
+package struct TapedeckError: Error, Sendable {
+  /// The stable name of what went wrong.
+  package var code: Code
+  /// What went wrong and what to do, in a sentence that is safe to show to anybody. Never holds a secret or a path.
+  package var message: String
+  /// What helps the operator and nobody else; goes to the log only.
+  package var detail: String?
+  /// How long the caller should wait before asking again, where that is known.
+  package var retryAfter: Duration?
+  /// The foreign error behind this one; goes to the log only.
+  package var cause: (any Error)?
+
+  package init(
+    _ code: Code, _ message: String? = nil, detail: String? = nil, retryAfter: Duration? = nil,
+    cause: (any Error)? = nil
+  ) {
+    self.code = code
+    self.message = message ?? code.defaultMessage
+    self.detail = detail
+    self.retryAfter = retryAfter
+    self.cause = cause
+  }
+
+  /// Names of failures. The raw values are stable: they are stored in the catalog and sent as `code` in problem details.
+  package enum Code: String, Sendable, CaseIterable, Codable {
+    // Who is asking, and for what
+    case unauthenticated
+    case insufficientPermissions = "insufficient_permissions"
+    case crossSiteRequest = "cross_site_request"
+    case signInRefused = "sign_in_refused"
+    case signInThrottled = "sign_in_throttled"
+    case invalidRequest = "invalid_request"
+    case invalidRecordingID = "invalid_recording_id"
+    case requestTooLarge = "request_too_large"
+    case methodNotAllowed = "method_not_allowed"
+    case notFound = "not_found"
+    case unknownRecording = "unknown_recording"
+    case audioNotReady = "audio_not_ready"
+    case rangeNotSatisfiable = "range_not_satisfiable"
+    case alreadyExists = "already_exists"
+
+    // The platform
+    case platformUnavailable = "platform_unavailable"
+    case platformRateLimited = "platform_rate_limited"
+    case platformCredentialsRefused = "platform_credentials_refused"
+    case platformScopeRefused = "platform_scope_refused"
+    case platformRefused = "platform_refused"
+    case platformProtocol = "platform_protocol"
+    case recordingFailedOnPlatform = "recording_failed_on_platform"
+    case neverAvailable = "never_available"
+    case downloadInterrupted = "download_interrupted"
+    case notAWholeRecording = "not_a_whole_recording"
+
+    // Conversion
+    case ffmpegMissing = "ffmpeg_missing"
+    case conversionFailed = "conversion_failed"
+    case conversionTimedOut = "conversion_timed_out"
+
+    // Storage
+    case diskFull = "disk_full"
+    case storageFailed = "storage_failed"
+    case objectMissing = "object_missing"
+    case objectDamaged = "object_damaged"
+    case catalogFailed = "catalog_failed"
+    case accessLogUnavailable = "access_log_unavailable"
+    case dataDirectoryMissing = "data_directory_missing"
+    case dataDirectoryInUse = "data_directory_in_use"
+
+    // Webhooks
+    case webhookFailed = "webhook_failed"
+    case webhookDisabled = "webhook_disabled"
+
+    // The program itself
+    case configurationInvalid = "configuration_invalid"
+    case usage
+    case serverUnreachable = "server_unreachable"
+    case leaseLost = "lease_lost"
+    case partlyDone = "partly_done"
+    case shuttingDown = "shutting_down"
+    case interrupted
+    case internalError = "internal_error"
+  }
+}
+
+extension TapedeckError: CustomStringConvertible {
+  /// The code and the sentence; safe to show. Detail and cause are left to the log.
+  package var description: String { "\(code.rawValue): \(message)" }
+}
