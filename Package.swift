@@ -63,7 +63,7 @@ let package = Package(
       name: "ObjectStorage", dependencies: ["Model", crypto, nioCore, nioPosix, systemPackage],
       swiftSettings: strict),
     .target(
-      name: "Catalog", dependencies: ["Model", .product(name: "GRDB", package: "GRDB.swift")],
+      name: "Catalog", dependencies: ["Model", crypto, .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: strict),
     .target(
       name: "Webhooks", dependencies: ["Model", asyncHTTPClient, crypto, nioCore, nioHTTP1],
@@ -87,7 +87,7 @@ let package = Package(
     .target(
       name: "Web",
       dependencies: [
-        "Model", "Access", "Catalog", "ObjectStorage", hummingbird, httpTypes, logging, metrics, mustache,
+        "Model", "Access", "Catalog", "ObjectStorage", crypto, hummingbird, httpTypes, logging, metrics, mustache,
         nioCore, serviceLifecycle,
       ],
       resources: [.embedInCode("Resources")],

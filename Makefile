@@ -1,0 +1,127 @@
+# Everything one does with this checkout. `make` alone lists the targets; CI uses the same ones.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSCONFDIR ?= /etc
+DESTDIR ?=
+
+SWIFT ?= swift
+# Swift's own libraries go into the binary, so that it runs on a machine without the toolchain.
+SWIFT_RELEASE_FLAGS ?= -c release --static-swift-stdlib --product tapedeck
+
+DEBUG_BINARY := .build/debug/tapedeck
+RELEASE_BINARY := .build/release/tapedeck
+PYTHON_OF_TESTS := .venv/bin/python
+SHELL_SCRIPTS = $(shell grep -lE '^\#!.*\b(ba)?sh$$' scripts/* bench/* .ci/* 2>/dev/null)
+
+# $(call say-first-build,BINARY): a first build is silent about how long it takes, so somebody has to say it.
+define say-first-build
+@test -e $(1) || printf '%s\n' \
+  'The first build compiles the dependencies and takes 5 to 15 minutes; later ones take seconds.'
+endef
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- Try it ---
+
+.PHONY: demo
+demo: ## run Tapedeck with a simulated platform and a day of calls (DEMO_ARGS='…' for its flags)
+	@scripts/bootstrap --for demo
+	@$(MAKE) --no-print-directory release
+	@exec $(RELEASE_BINARY) demo $(DEMO_ARGS)
+
+# --- Build ---
+
+.PHONY: build
+build: ## debug build
+	@scripts/bootstrap
+	$(call say-first-build,$(DEBUG_BINARY))
+	$(SWIFT) build
+
+.PHONY: release
+release: ## release build, which runs without the Swift toolchain
+	@scripts/bootstrap
+	$(call say-first-build,$(RELEASE_BINARY))
+	$(SWIFT) build $(SWIFT_RELEASE_FLAGS)
+
+# --- Check ---
+
+.PHONY: test
+test: ## every test: units, contracts, and the built program from an empty folder to sound
+	@scripts/bootstrap --for test
+	$(call say-first-build,$(DEBUG_BINARY))
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+	TAPEDECK_BINARY="$${TAPEDECK_BINARY:-$(CURDIR)/$(DEBUG_BINARY)}" \
+	  $(PYTHON_OF_TESTS) -m pytest Tests/EndToEnd -m 'not memory' $(PYTEST_ARGS)
+
+.PHONY: memory
+memory: ## peak memory of the release build on a 1 GB recording and on 64 at once
+	@scripts/bootstrap --for test
+	@$(MAKE) --no-print-directory release
+	TAPEDECK_BINARY="$${TAPEDECK_BINARY:-$(CURDIR)/$(RELEASE_BINARY)}" \
+	  $(PYTHON_OF_TESTS) -m pytest Tests/EndToEnd -m memory $(PYTEST_ARGS)
+
+.PHONY: lint lint-format lint-arrows lint-shell lint-python
+lint: ## formatting, the arrows of the floor plan, shell and Python
+	@scripts/bootstrap --for lint
+	@$(MAKE) --no-print-directory --keep-going lint-arrows lint-shell lint-python lint-format
+lint-arrows:
+	scripts/check-arrows --self-test
+	scripts/check-arrows
+lint-shell:
+	shellcheck $(SHELL_SCRIPTS)
+lint-python:
+	scripts/check-python
+lint-format:
+	$(SWIFT) format lint --strict --parallel -r Sources Tests Package.swift
+
+.PHONY: format
+format: ## format the Swift sources in place
+	$(SWIFT) format --in-place --parallel -r Sources Tests Package.swift
+
+.PHONY: bench
+bench: ## compare with curl, FFmpeg and nginx on this machine (BENCH_ARGS=--quick: one short run)
+	@scripts/bootstrap --for bench
+	@$(MAKE) --no-print-directory release
+	bench/run --binary $(RELEASE_BINARY) $(BENCH_ARGS)
+
+# --- Install ---
+
+.PHONY: install
+install: ## install what 'make release' built under PREFIX (/usr/local), with a systemd unit
+	@test -e $(RELEASE_BINARY) || { echo "There is no release build yet: run 'make release' first." >&2; exit 1; }
+	install -D -s -m 755 $(RELEASE_BINARY) '$(DESTDIR)$(BINDIR)/tapedeck'
+	install -d '$(DESTDIR)$(UNITDIR)'
+	sed 's|/usr/local/bin/tapedeck|$(BINDIR)/tapedeck|g; s|/etc/tapedeck/|$(SYSCONFDIR)/tapedeck/|g' \
+	  packaging/tapedeck.service >'$(DESTDIR)$(UNITDIR)/tapedeck.service'
+	chmod 644 '$(DESTDIR)$(UNITDIR)/tapedeck.service'
+	install -D -m 644 packaging/tapedeck.env.example '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env.example'
+	@printf '%s\n' '' \
+	  'Tapedeck needs FFmpeg, prlimit and SQLite at run time: apt-get install ffmpeg util-linux libsqlite3-0 libstdc++6' \
+	  'Next, as root:' \
+	  '  useradd --system --home-dir /var/lib/tapedeck --shell /usr/sbin/nologin tapedeck' \
+	  '  cd $(SYSCONFDIR)/tapedeck && install -m 640 -g tapedeck tapedeck.env.example tapedeck.env' \
+	  '  # write the address and the credentials of your tenant into tapedeck.env, then:' \
+	  '  systemctl daemon-reload && systemctl enable --now tapedeck' \
+	  '  runuser -u tapedeck -- env TAPEDECK_DATA_DIR=/var/lib/tapedeck $(BINDIR)/tapedeck user add NAME --role admin'
+
+.PHONY: uninstall
+uninstall: ## remove what 'make install' installed; settings and recordings stay
+	rm -f '$(DESTDIR)$(BINDIR)/tapedeck' '$(DESTDIR)$(UNITDIR)/tapedeck.service' \
+	  '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env.example'
+	@echo 'Left as they are: $(SYSCONFDIR)/tapedeck/tapedeck.env and /var/lib/tapedeck.'
+
+.PHONY: clean
+clean: ## remove what was built and the tests' Python environment; never a data directory
+	$(SWIFT) package clean
+	rm -rf .venv bench/latest.json
+	find scripts bench Tests -name __pycache__ -type d -prune -exec rm -rf {} +

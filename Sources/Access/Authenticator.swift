@@ -1,0 +1,101 @@
+package import Catalog
+package import Model
+import Synchronization
+
+/// Establishes who is asking: by password, session or API token. Nothing else makes an identity over HTTP.
+package final class Authenticator: Sendable {
+  /// A browser that is signed in.
+  package struct Session: Sendable {
+    package var identity: Identity
+    /// What forms must send back, so that other sites cannot post them.
+    package var csrf: String
+  }
+
+  /// How long a browser may stay signed in.
+  package struct Limits: Sendable {
+    package var idle: Duration
+    package var absolute: Duration
+
+    package init(idle: Duration = .seconds(8 * 3600), absolute: Duration = .seconds(24 * 3600)) {
+      self.idle = idle
+      self.absolute = absolute
+    }
+  }
+
+  private let catalog: Catalog
+  private let log: AccessLog
+  private let passwords: PasswordHasher
+  private let throttle = SignInThrottle()
+  private let limits: Limits
+  private let now: @Sendable () -> Instant
+  private let used = Mutex<(sessions: Set<[UInt8]>, tokens: [String: Instant])>(([], [:]))
+
+  package init(
+    catalog: Catalog, log: AccessLog, passwords: PasswordHasher, limits: Limits = Limits(),
+    now: @escaping @Sendable () -> Instant
+  ) {
+    self.catalog = catalog
+    self.log = log
+    self.passwords = passwords
+    self.limits = limits
+    self.now = now
+  }
+
+  /// Whose API token this is; nil for an unknown or revoked one.
+  package func identity(bearer token: String) async throws(TapedeckError) -> Identity? {
+    guard token.hasPrefix("tdk_"), let identity = try await catalog.identity(ofTokenSHA256: Secret.sha256(token))
+    else { return nil }
+    used.withLock { $0.tokens[identity.id] = now() }
+    return identity
+  }
+
+  /// Whose session this is; nil for one that ended.
+  package func session(_ secret: String) async throws(TapedeckError) -> Session? {
+    let hash = Secret.sha256(secret)
+    guard let row = try await catalog.session(secretSHA256: hash, idle: limits.idle) else { return nil }
+    if now() - row.lastSeenAt > .seconds(30) { used.withLock { _ = $0.sessions.insert(hash) } }
+    return Session(identity: row.identity, csrf: row.csrf)
+  }
+
+  /// Signs a browser in; the attempt is in the access log whatever its outcome.
+  ///
+  /// - Returns: the session's secret and how long it lasts at most.
+  /// - Throws: `signInRefused`, `signInThrottled`, `accessLogUnavailable`.
+  package func signIn(
+    name: String, password: String, from origin: LogEntry.Origin
+  ) async throws(TapedeckError) -> (secret: Secret, lasts: Duration) {
+    try throttle.admit(name: name, address: origin.address, at: now())
+    let account = try await catalog.account(named: name)
+    guard try await passwords.matches(password, stored: account?.passwordHash), let account else {
+      throttle.recordFailure(name: name, address: origin.address, at: now())
+      try await log.record(
+        .signIn, .denied, by: account?.identity, code: .signInRefused, from: origin,
+        details: ["name": String(name.prefix(200))])
+      throw TapedeckError(.signInRefused)
+    }
+    throttle.recordSuccess(name: name, address: origin.address)
+    let secret = Secret.makeSession()
+    try await catalog.createSession(
+      secretSHA256: secret.sha256, account: account.identity, csrf: Secret.makeSession().text,
+      expiresAt: now() + limits.absolute,
+      entry: LogEntry(at: now(), action: .signIn, outcome: .allowed, actor: account.identity, origin: origin))
+    return (secret, limits.absolute)
+  }
+
+  package func signOut(_ secret: String, of identity: Identity, from origin: LogEntry.Origin) async throws(TapedeckError)
+  {
+    try await catalog.endSession(
+      secretSHA256: Secret.sha256(secret),
+      entry: LogEntry(at: now(), action: .signOut, outcome: .allowed, actor: identity, origin: origin))
+  }
+
+  /// Writes down when sessions and tokens were last used; called every few seconds and at shutdown.
+  package func flush() async throws(TapedeckError) {
+    let (sessions, tokens) = used.withLock { used in
+      defer { used = ([], [:]) }
+      return used
+    }
+    if !sessions.isEmpty { try await catalog.touchSessions(Array(sessions)) }
+    if !tokens.isEmpty { try await catalog.recordTokenUse(tokens) }
+  }
+}

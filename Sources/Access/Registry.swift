@@ -1,0 +1,83 @@
+package import Catalog
+package import Model
+
+/// Making and revoking accounts and API tokens, each with its entry in the access log.
+package struct Registry: Sendable {
+  private let catalog: Catalog
+  private let passwords: PasswordHasher
+  private let now: @Sendable () -> Instant
+
+  package init(catalog: Catalog, passwords: PasswordHasher, now: @escaping @Sendable () -> Instant) {
+    self.catalog = catalog
+    self.passwords = passwords
+    self.now = now
+  }
+
+  /// Makes an account.
+  ///
+  /// - Throws: `insufficientPermissions`, `invalidRequest` for a malformed name or password, `alreadyExists`.
+  package func createAccount(
+    name: String, role: Role, agentID: String?, team: String?, password: String, by actor: Identity,
+    from origin: LogEntry.Origin?
+  ) async throws(TapedeckError) -> Identity {
+    try allow(actor)
+    try check(name)
+    guard role != .metrics else {
+      throw TapedeckError(.invalidRequest, "The role 'metrics' is for API tokens, not for people.")
+    }
+    try PasswordHasher.check(password)
+    let identity = Identity(
+      kind: .account, id: makeOpaqueID("acc"), name: name, role: role, agentID: agentID, team: team)
+    try await catalog.createAccount(
+      identity, passwordHash: try await passwords.hash(password),
+      entry: entry(.createAccount, by: actor, from: origin, about: identity))
+    return identity
+  }
+
+  /// Makes an API token; its secret can be read from the answer and nowhere else.
+  ///
+  /// - Throws: `insufficientPermissions`, `invalidRequest` for a malformed name, `alreadyExists`.
+  package func createToken(
+    name: String, role: Role, agentID: String?, team: String?, by actor: Identity, from origin: LogEntry.Origin?
+  ) async throws(TapedeckError) -> (identity: Identity, secret: Secret) {
+    try allow(actor)
+    try check(name)
+    let identity = Identity(kind: .token, id: makeOpaqueID("tok"), name: name, role: role, agentID: agentID, team: team)
+    let secret = Secret.makeToken()
+    try await catalog.createToken(
+      identity, secretSHA256: secret.sha256, entry: entry(.createToken, by: actor, from: origin, about: identity))
+    return (identity, secret)
+  }
+
+  /// Revokes the token of a name or id, from the next request on.
+  ///
+  /// - Throws: `insufficientPermissions`, `notFound`.
+  package func revokeToken(
+    _ nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
+  ) async throws(TapedeckError) {
+    try allow(actor)
+    try await catalog.revokeToken(
+      nameOrID,
+      entry: LogEntry(
+        at: now(), action: .revokeToken, outcome: .allowed, actor: actor, origin: origin, details: ["token": nameOrID]))
+  }
+
+  private func allow(_ actor: Identity) throws(TapedeckError) {
+    guard Policy.mayAdminister(actor) else { throw TapedeckError(.insufficientPermissions) }
+  }
+
+  private func check(_ name: String) throws(TapedeckError) {
+    let isPrintable = name.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
+    guard (1...100).contains(name.utf8.count), isPrintable, !name.hasPrefix(" "), !name.hasSuffix(" ") else {
+      throw TapedeckError(.invalidRequest, "A name has 1 to 100 printable characters and no spaces around it.")
+    }
+  }
+
+  private func entry(
+    _ action: LogEntry.Action, by actor: Identity, from origin: LogEntry.Origin?, about identity: Identity
+  ) -> LogEntry {
+    LogEntry(
+      at: now(), action: action, outcome: .allowed, actor: actor, origin: origin,
+      details: ["id": identity.id, "name": identity.name, "role": identity.role.rawValue])
+  }
+}

@@ -1,0 +1,35 @@
+/// What a file is by its first bytes, whatever its name and its media type say.
+package enum MediaSignature: String, Sendable, CaseIterable {
+  case wave
+  /// A web page, or XML.
+  case html
+  case json
+  /// HLS or ffconcat: text that would make FFmpeg open other files.
+  case playlist
+  case mp4
+  case empty
+  case unknown
+
+  /// Looks at the first bytes of a file; 512 are enough.
+  package init(_ bytes: some Collection<UInt8>) {
+    let head = Array(bytes.prefix(512))
+    guard !head.isEmpty else {
+      self = .empty
+      return
+    }
+    let text = head.drop { [0xEF, 0xBB, 0xBF, 0x20, 0x09, 0x0A, 0x0D].contains($0) }
+    if ["RIFF", "RF64", "BW64"].contains(where: { head.starts(with: $0.utf8) }) {
+      self = head.dropFirst(8).starts(with: "WAVE".utf8) ? .wave : .unknown
+    } else if head.dropFirst(4).starts(with: "ftyp".utf8) {
+      self = .mp4
+    } else if text.starts(with: "#EXTM3U".utf8) || text.starts(with: "ffconcat".utf8) {
+      self = .playlist
+    } else if text.first == UInt8(ascii: "<") {
+      self = .html
+    } else if text.first == UInt8(ascii: "{") || text.first == UInt8(ascii: "[") {
+      self = .json
+    } else {
+      self = .unknown
+    }
+  }
+}

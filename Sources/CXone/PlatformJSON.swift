@@ -1,0 +1,37 @@
+import Foundation
+import NIOCore
+
+/// Lenient reading of the platform's JSON: its fields change their types between versions.
+enum PlatformJSON {
+  typealias Object = [String: Any]
+
+  /// The object that a body is; nil when it is anything else.
+  static func object(_ body: ByteBuffer) -> Object? {
+    (try? JSONSerialization.jsonObject(with: Data(body.readableBytesView))) as? Object
+  }
+
+  /// Text, or a number as text; nil for null, empty text and everything else.
+  static func text(_ value: Any?) -> String? {
+    if let text = value as? String { return text.isEmpty ? nil : text }
+    return wholeNumber(value).map(String.init)
+  }
+
+  /// A number without its fraction, or one given as text; nil for what is none or does not fit.
+  static func wholeNumber(_ value: Any?) -> Int64? {
+    switch value {
+    case let text as String: Double(text).flatMap(whole)
+    case is Bool: nil
+    case let number as Int64: number
+    case let number as Double: whole(number)
+    default: nil
+    }
+  }
+
+  /// An object written again, with sorted keys.
+  static func written(_ object: Object) -> String {
+    let data = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
+    return data.map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+  }
+
+  private static func whole(_ number: Double) -> Int64? { Int64(exactly: number.rounded(.towardZero)) }
+}

@@ -1,0 +1,61 @@
+import Model
+
+extension RecordingsV2Source {
+  /// A scope counts as granted when a call that needs it is not refused, and the token does not say otherwise.
+  ///
+  /// Nothing is downloaded: the call for audio names a recording of the last day, or one that does not exist, and its
+  /// answer's body is not read.
+  package func checkAccess() async -> [AccessCheck] {
+    let token: AccessToken
+    do {
+      token = try await line.token()
+    } catch {
+      return AccessCheck.Subject.allCases.map { AccessCheck($0, failure: error) }
+    }
+    let now = line.surroundings.now()
+    let found = await Result(running: { () async throws(TapedeckError) in
+      let day = RecordingQuery(start: now + .seconds(-86_400), end: now)
+      return try await search(day, cursor: nil, pageSize: 20).recordings
+    })
+    let candidate = (try? found.get())?.first { $0.status == .available && $0.privacy == .standard }?.id
+    let downloaded = await Result(running: { () async throws(TapedeckError) in
+      try await tryDownload(candidate ?? RecordingID("tapedeck-access-check"))
+    })
+    return [
+      AccessCheck(.token),
+      check(.readScope, token: token, failure: found.failure),
+      check(.downloadScope, token: token, failure: downloaded.failure),
+    ]
+  }
+
+  private func check(_ subject: AccessCheck.Subject, token: AccessToken, failure: TapedeckError?) -> AccessCheck {
+    if failure == nil, let scopes = token.scopes, !scopes.contains(subject.rawValue) {
+      return AccessCheck(
+        subject,
+        failure: TapedeckError(
+          .platformScopeRefused, "The token has not the scope '\(subject.rawValue)'. Grant it to the API client."))
+    }
+    return AccessCheck(subject, failure: failure)
+  }
+
+  private func tryDownload(_ id: RecordingID?) async throws(TapedeckError) {
+    guard let id else { return }
+    let (result, wasLimited) = await limited {
+      await Result(running: { () async throws(TapedeckError) in
+        let watch = StallWatch(limit: line.settings.callTimeout, surroundings: line.surroundings)
+        _ = try await line.openDownload(path: Self.downloadPath(id), ask: .range(from: 0, ifRange: nil), watch: watch)
+      })
+    } by: {
+      try await line.surroundings.sleep(line.settings.callTimeout)
+    }
+    // The scope is looked at before the recording is.
+    guard let failure = result.failure, failure.code != .unknownRecording else { return }
+    throw wasLimited ? TransportFailure.timeout(cause: failure) : failure
+  }
+}
+
+extension Result {
+  fileprivate var failure: Failure? {
+    if case .failure(let failure) = self { failure } else { nil }
+  }
+}

@@ -1,0 +1,79 @@
+package import AsyncHTTPClient
+package import Logging
+package import Model
+import NIOCore
+
+/// A tenant that speaks the contract `recordings-v2`.
+///
+/// One instance per configured source, shared by everybody: it holds the source's token, budget and download places.
+package struct RecordingsV2Source: RecordingSource {
+  package var id: SourceID { line.settings.id }
+
+  let line: PlatformLine
+  let downloads: Turnstile
+
+  /// `client` must have been made with `HTTPClient.Configuration.platform`.
+  package init(settings: SourceSettings, client: HTTPClient, surroundings: Surroundings, logger: Logger) {
+    var logger = logger
+    logger[metadataKey: "source"] = "\(settings.id)"
+    line = PlatformLine(settings: settings, client: client, surroundings: surroundings, logger: logger)
+    downloads = Turnstile(places: settings.parallelDownloads)
+  }
+
+  /// `GET /api/v2/recording/{id}`.
+  package func recording(_ id: RecordingID) async throws(TapedeckError) -> PlatformRecording {
+    let answer = try await line.get(.recording, path: Self.path(id))
+    guard let object = PlatformJSON.object(answer.body),
+      let recording = PlatformRecording(platformObject: object, id: id), recording.id == id
+    else {
+      throw TapedeckError(.platformProtocol, detail: "the answer is not a description of recording \(id)")
+    }
+    return recording
+  }
+
+  /// `GET /api/v2/recordings`. Rows without a usable id are left out and logged.
+  package func search(
+    _ query: RecordingQuery, cursor: String?, pageSize: Int
+  ) async throws(TapedeckError) -> SearchPage {
+    let answer = try await line.get(.search, path: Self.path(query, cursor: cursor, pageSize: pageSize))
+    if answer.status == 204 { return SearchPage(recordings: [], nextCursor: nil) }
+    guard let object = PlatformJSON.object(answer.body), let rows = object["recordings"] as? [Any] else {
+      throw TapedeckError(.platformProtocol, detail: "the answer to a search is not a page of recordings")
+    }
+    let nextCursor = PlatformJSON.text(object["nextCursor"])
+    if let nextCursor, nextCursor == cursor {
+      // Following it would never end.
+      throw TapedeckError(.platformProtocol, detail: "the answer to a search names itself as the next page")
+    }
+    let recordings = rows.compactMap {
+      ($0 as? PlatformJSON.Object).flatMap { PlatformRecording(platformObject: $0) }
+    }
+    if recordings.count < rows.count {
+      line.logger.warning(
+        "a search answered with recordings that have no usable id; they are left out",
+        metadata: ["rows": "\(rows.count - recordings.count)"])
+    }
+    return SearchPage(recordings: recordings, nextCursor: nextCursor)
+  }
+
+  package func download(
+    _ id: RecordingID, state: DownloadState, into sink: some DownloadSink,
+    onState: @escaping @Sendable (DownloadState) async throws(TapedeckError) -> Void
+  ) async throws(TapedeckError) -> DownloadState {
+    let run = DownloadRun(line: line, path: Self.downloadPath(id), sink: sink, onState: onState)
+    return try await downloads.withPlace { () async throws(TapedeckError) in try await run.bringToEnd(from: state) }
+  }
+
+  private static func path(_ id: RecordingID) -> String { "/api/v2/recording/\(id.pathSegment)" }
+
+  static func downloadPath(_ id: RecordingID) -> String { path(id) + "/download" }
+
+  private static func path(_ query: RecordingQuery, cursor: String?, pageSize: Int) -> String {
+    var items = [("startTime", query.start.iso8601), ("endTime", query.end.iso8601)]
+    if let direction = query.direction { items.append(("direction", direction.rawValue)) }
+    if let agentID = query.agentID { items.append(("agentId", agentID)) }
+    items.append(("pageSize", "\(min(max(pageSize, 1), 500))"))
+    if let cursor { items.append(("cursor", cursor)) }
+    return "/api/v2/recordings?" + items.map { "\($0)=\(percentEncoded($1))" }.joined(separator: "&")
+  }
+}

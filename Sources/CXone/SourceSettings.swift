@@ -1,0 +1,72 @@
+import Foundation
+package import Model
+
+/// How to reach one tenant, and how much may be asked of it.
+///
+/// - `baseURL` (`CXONE_BASE_URL`): an https address, or http on loopback; required
+/// - `clientID` (`CXONE_CLIENT_ID`), `clientSecret` (`CXONE_CLIENT_SECRET`, secret): required
+/// - `rate` (`CXONE_RATE`): requests a second, 0 or more, default 10; 0 means no limit
+/// - `burst` (`CXONE_BURST`): requests at once after a pause, 1 or more, default 20
+/// - `parallelDownloads`: 1 or more, default 4
+/// - `callTimeout`: for a token, search or metadata call as a whole, default 10 s
+/// - `stallTimeout`: for a download without a byte, default 300 s
+/// - `allowedDownloadHosts`: hosts that a download may be redirected to besides the base URL's own; `*.example.com`
+///   means every host below `example.com`; default none
+package struct SourceSettings: Sendable {
+  package let id: SourceID
+  /// Without a slash at its end.
+  package let baseURL: String
+  /// The base URL's host in lower case.
+  let host: String
+  let clientID: String
+  let clientSecret: String
+  package let rate: Double
+  package let burst: Int
+  package let parallelDownloads: Int
+  package let callTimeout: Duration
+  package let stallTimeout: Duration
+  package let allowedDownloadHosts: [String]
+  package let userAgent: String
+
+  /// Checks every value.
+  ///
+  /// - Throws: `configurationInvalid`, which names the setting and never shows its value.
+  package init(
+    id: SourceID = .default, baseURL: String, clientID: String, clientSecret: String, rate: Double = 10,
+    burst: Int = 20, parallelDownloads: Int = 4, callTimeout: Duration = .seconds(10),
+    stallTimeout: Duration = .seconds(300), allowedDownloadHosts: [String] = [], userAgent: String = "Tapedeck"
+  ) throws(TapedeckError) {
+    func require(_ holds: Bool, _ setting: String, _ rule: String) throws(TapedeckError) {
+      let place = id == .default ? "" : " (source '\(id)')"
+      if !holds { throw TapedeckError(.configurationInvalid, "\(setting)\(place) \(rule)") }
+    }
+    let address = PlatformAddress(base: baseURL)
+    try require(
+      address != nil, "CXONE_BASE_URL",
+      "must be an https address without a query, such as https://api.example.com; http is for loopback alone.")
+    try require(!clientID.isEmpty, "CXONE_CLIENT_ID", "is missing.")
+    try require(!clientSecret.isEmpty, "CXONE_CLIENT_SECRET", "is missing.")
+    try require(rate.isFinite && rate >= 0, "CXONE_RATE", "must be 0 (no limit) or more requests a second.")
+    try require(burst >= 1, "CXONE_BURST", "must be 1 or more requests.")
+    try require(parallelDownloads >= 1, "The number of parallel downloads", "must be 1 or more.")
+    try require(callTimeout > .zero && stallTimeout > .zero, "A time-out", "must be longer than 0 s.")
+    self.id = id
+    self.baseURL = address?.text ?? ""
+    self.host = address?.host ?? ""
+    self.clientID = clientID
+    self.clientSecret = clientSecret
+    self.rate = rate
+    self.burst = burst
+    self.parallelDownloads = parallelDownloads
+    self.callTimeout = callTimeout
+    self.stallTimeout = stallTimeout
+    self.allowedDownloadHosts = allowedDownloadHosts.map { $0.lowercased() }
+    self.userAgent = userAgent
+  }
+}
+
+extension SourceSettings: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+  package var description: String { "SourceSettings(\(id), \(baseURL), client id and secret redacted)" }
+  package var debugDescription: String { description }
+  package var customMirror: Mirror { Mirror(self, children: ["id": id, "baseURL": baseURL]) }
+}

@@ -1,0 +1,126 @@
+package import Model
+
+/// Which entries of the access log to show.
+package struct LogFilter: Sendable, Equatable {
+  /// An actor's id or name.
+  package var who: String?
+  package var action: LogEntry.Action?
+  package var outcome: LogEntry.Outcome?
+  package var recording: RecordingKey?
+  /// Half open: `from` belongs to it, `to` does not.
+  package var from: Instant?
+  package var to: Instant?
+
+  package init() {}
+}
+
+/// An entry with its number.
+package struct LoggedEntry: Sendable {
+  package var id: Int64
+  package var entry: LogEntry
+  /// The bytes that are stored for good.
+  package var canonical: [UInt8]
+}
+
+extension Catalog {
+  /// Writes entries, all in one transaction; they are durable when this returns.
+  ///
+  /// - Returns: their numbers, in order.
+  /// - Throws: `accessLogUnavailable`: nothing may be disclosed then.
+  @discardableResult
+  package func log(_ entries: [LogEntry]) async throws(TapedeckError) -> [Int64] {
+    do {
+      return try await database.write { db in try entries.map { try db.insert($0) } }
+    } catch {
+      throw TapedeckError(.accessLogUnavailable, detail: error.detail ?? error.message, cause: error)
+    }
+  }
+
+  /// Entries, the newest first.
+  ///
+  /// - Parameter before: only entries with a smaller number.
+  package func logEntries(
+    matching filter: LogFilter, before: Int64?, limit: Int
+  ) async throws(TapedeckError) -> [LoggedEntry] {
+    try await database.read { db in
+      var condition: SQL = "1 = 1"
+      if let before { condition += " AND e.id < \(before)" }
+      if let who = filter.who {
+        condition +=
+          " AND (e.actor_id = \(who) OR e.actor_id IN (SELECT id FROM account WHERE name = \(who) UNION SELECT id FROM api_token WHERE name = \(who)))"
+      }
+      if let action = filter.action { condition += " AND e.action = \(action.rawValue)" }
+      if let outcome = filter.outcome { condition += " AND e.outcome = \(outcome.rawValue)" }
+      if let key = filter.recording { condition += " AND e.source = \(key.source) AND e.platform_id = \(key.id)" }
+      if let from = filter.from { condition += " AND e.at >= \(from)" }
+      if let to = filter.to { condition += " AND e.at < \(to)" }
+      return try db.rows(
+        """
+        SELECT e.id, e.canonical, d.detail FROM log_entry e LEFT JOIN log_detail d ON d.entry_id = e.id
+        WHERE \(condition) ORDER BY e.id DESC LIMIT \(limit)
+        """
+      ).map { row in
+        let canonical = try row.bytes("canonical")
+        return LoggedEntry(
+          id: try row.int("id"),
+          entry: try StoredEntry.entry(canonical: canonical, detail: row.optionalText("detail")),
+          canonical: canonical)
+      }
+    }
+  }
+
+  /// Opens a listening session: its entry is durable before the first byte of sound leaves.
+  ///
+  /// - Returns: the session's number, for `extendListening`.
+  package func beginListening(_ entry: LogEntry) async throws(TapedeckError) -> Int64 {
+    do {
+      return try await database.write { db in
+        let entryID = try db.insert(entry)
+        let row = try db.row(
+          """
+          INSERT INTO listening_session (entry_id, started_at, last_at, requests, bytes)
+          VALUES (\(entryID), \(entry.at), \(entry.at), 0, 0) RETURNING id
+          """)
+        guard let row else { throw TapedeckError(.accessLogUnavailable) }
+        return try row.int("id")
+      }
+    } catch {
+      throw TapedeckError(.accessLogUnavailable, detail: error.detail ?? error.message, cause: error)
+    }
+  }
+
+  /// Adds what was served since the last call to listening sessions.
+  package func extendListening(
+    _ served: [Int64: (lastAt: Instant, requests: Int64, bytes: Int64)]
+  ) async throws(TapedeckError) {
+    try await database.write { db in
+      for (id, more) in served {
+        try db.execute(
+          """
+          UPDATE listening_session SET last_at = \(more.lastAt), requests = requests + \(more.requests),
+            bytes = bytes + \(more.bytes) WHERE id = \(id)
+          """)
+      }
+    }
+  }
+}
+
+extension Connection {
+  /// Inserts one entry with its canonical bytes and its erasable details.
+  ///
+  /// - Returns: its number.
+  @discardableResult
+  func insert(_ entry: LogEntry) throws(TapedeckError) -> Int64 {
+    let stored = try StoredEntry(entry, salt: randomBytes(16))
+    let row = try row(
+      """
+      INSERT INTO log_entry (at, action, outcome, actor_id, source, platform_id, canonical)
+      VALUES (\(entry.at), \(entry.action.rawValue), \(entry.outcome.rawValue), \(entry.actor?.id),
+        \(entry.recording?.source), \(entry.recording?.id), \(stored.canonical))
+      RETURNING id
+      """)
+    guard let id = try row?.int("id") else { throw TapedeckError(.accessLogUnavailable) }
+    try execute("INSERT INTO log_detail (entry_id, salt, detail) VALUES (\(id), \(stored.salt), \(stored.detail))")
+    return id
+  }
+}

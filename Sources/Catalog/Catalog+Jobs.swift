@@ -1,0 +1,267 @@
+package import Model
+
+extension Catalog {
+  /// Starts the job of a recording, joins the one that is under way, or starts an ended one afresh; one row whoever asks.
+  ///
+  /// A `ready` job is left as it is. A caller who may have a restricted recording archived releases a job that waits
+  /// for one. The entry is committed together with the job.
+  package func requestIngest(
+    of key: RecordingKey, clearance: Privacy, by requester: String, entry: LogEntry
+  ) async throws(TapedeckError) -> JobRow {
+    try await database.write { db in
+      try db.insert(entry)
+      let existing = try db.job(of: key)
+      switch existing?.runState {
+      case nil:
+        try db.execute(
+          """
+          INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, requested_by, due_at, sort_at)
+          VALUES ('ingest', \(key.source), \(key.id), \(Stage.queued), \(RunState.idle), \(clearance),
+            tapedeck_now_ms(), \(requester), tapedeck_now_ms(), tapedeck_now_ms())
+          """)
+      case .failed, .cancelled:
+        try db.execute(
+          """
+          UPDATE job SET stage = \(Stage.queued), run_state = \(RunState.idle), clearance = \(clearance),
+            requested_at = tapedeck_now_ms(), requested_by = \(requester), due_at = tapedeck_now_ms(),
+            sort_at = tapedeck_now_ms(), polls = 0, attempts = 0, resumes = 0, refusals = 0, available_at = NULL,
+            failure_code = NULL, failure_message = NULL, retry_after_ms = NULL, ended_at = NULL, fence = fence + 1
+          WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
+          """)
+      case .waiting where clearance == .restricted && existing?.dueAt == nil:
+        try db.execute(
+          """
+          UPDATE job SET clearance = \(clearance), run_state = \(RunState.idle), due_at = tapedeck_now_ms(),
+            sort_at = tapedeck_now_ms()
+          WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
+          """)
+      case .idle, .waiting, .leased:
+        if clearance > existing?.clearance ?? .standard {
+          try db.execute(
+            "UPDATE job SET clearance = \(clearance) WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)"
+          )
+        }
+      case .done: break
+      }
+      guard let job = try db.job(of: key) else { throw TapedeckError(.catalogFailed, detail: "job row vanished") }
+      db.notify(.workDue)
+      db.notify(.job(job.id))
+      return job
+    }
+  }
+
+  package func job(_ id: Int64) async throws(TapedeckError) -> JobRow? {
+    try await database.read { db in try db.row("SELECT * FROM job WHERE id = \(id)").map(JobRow.init) }
+  }
+
+  package func job(of key: RecordingKey) async throws(TapedeckError) -> JobRow? {
+    try await database.read { db in try db.job(of: key) }
+  }
+
+  package func steps(of jobID: Int64) async throws(TapedeckError) -> [StepTime] {
+    try await database.read { db in
+      try db.rows("SELECT * FROM job_step WHERE job_id = \(jobID) ORDER BY started_at").map { row in
+        StepTime(
+          step: try row.value("step", as: Step.self), startedAt: try row.instant("started_at"),
+          duration: .microseconds(try row.int("duration_us")))
+      }
+    }
+  }
+
+  /// How many jobs there are in each stage and run state.
+  package func jobCounts() async throws(TapedeckError) -> [(stage: Stage, state: RunState, count: Int64)] {
+    try await database.read { db in
+      try db.rows("SELECT stage, run_state, count(*) AS count FROM job GROUP BY stage, run_state").map { row in
+        (
+          try row.value("stage", as: Stage.self), try row.value("run_state", as: RunState.self),
+          try row.int("count")
+        )
+      }
+    }
+  }
+
+  // MARK: Workers
+
+  /// Takes the job whose turn it is, with a new fence and a lease; nil when none is due. Counts an attempt.
+  package func claimJob(in lane: Lane, lease: Duration) async throws(TapedeckError) -> JobRow? {
+    try await database.write { db in
+      let row = try db.row(
+        """
+        UPDATE job SET run_state = \(RunState.leased), lease_until = tapedeck_now_ms() + \(lease.milliseconds),
+          fence = fence + 1, attempts = attempts + 1
+        WHERE id = (
+          SELECT id FROM job
+          WHERE run_state IN ('idle', 'waiting') AND due_at <= tapedeck_now_ms() AND sort_at <= tapedeck_now_ms()
+            AND stage IN \(.list(lane.stages))
+          ORDER BY sort_at, id LIMIT 1)
+        RETURNING *
+        """)
+      guard let row else { return nil }
+      let job = try JobRow(row)
+      db.notify(.job(job.id))
+      return job
+    }
+  }
+
+  /// When the next job of a lane falls due; nil when nothing waits for a time.
+  package func nextDue(in lane: Lane) async throws(TapedeckError) -> Instant? {
+    try await database.read { db in
+      try db.row(
+        """
+        SELECT sort_at FROM job
+        WHERE run_state IN ('idle', 'waiting') AND due_at IS NOT NULL AND stage IN \(.list(lane.stages))
+        ORDER BY sort_at, id LIMIT 1
+        """)?.optionalInstant("sort_at")
+    }
+  }
+
+  /// Prolongs leases that are still held.
+  package func heartbeat(_ leases: [JobLease], lease: Duration) async throws(TapedeckError) {
+    try await database.write { db in
+      for held in leases {
+        try db.execute(
+          """
+          UPDATE job SET lease_until = tapedeck_now_ms() + \(lease.milliseconds)
+          WHERE id = \(held.jobID) AND fence = \(held.fence) AND run_state = 'leased'
+          """)
+      }
+    }
+  }
+
+  /// Frees the jobs of workers that are gone: those whose lease lapsed, or every leased one where the caller knows that
+  /// no other worker can be alive. The attempt stays counted.
+  ///
+  /// - Returns: how many there were.
+  @discardableResult
+  package func reclaimJobs(everyLease: Bool) async throws(TapedeckError) -> Int {
+    try await database.write { db in
+      let condition: SQL = everyLease ? "1 = 1" : "lease_until < tapedeck_now_ms()"
+      let count = try db.execute(
+        """
+        UPDATE job SET run_state = \(RunState.idle), lease_until = NULL, due_at = tapedeck_now_ms(),
+          sort_at = tapedeck_now_ms()
+        WHERE run_state = 'leased' AND \(condition)
+        """)
+      if count > 0 { db.notify(.workDue) }
+      return count
+    }
+  }
+
+  /// Notes how far a download is; also what a restart needs to go on.
+  package func recordProgress(
+    of lease: JobLease, bytes: Int64, totalBytes: Int64?, download: String?, resumes: Int
+  ) async throws(TapedeckError) {
+    try await database.write { db in
+      try db.updateJob(
+        lease, "bytes = \(bytes), total_bytes = \(totalBytes), download = \(download), resumes = \(resumes)")
+      db.notify(.job(lease.jobID))
+    }
+  }
+
+  /// Notes that the bytes of a job were refused and are fetched once more.
+  package func recordRefusal(of lease: JobLease) async throws(TapedeckError) {
+    try await database.write { db in
+      try db.updateJob(lease, "refusals = refusals + 1, bytes = 0, total_bytes = NULL, download = NULL")
+    }
+  }
+
+  /// Moves a leased job on to its next stage without letting it go.
+  package func advance(_ lease: JobLease, to stage: Stage) async throws(TapedeckError) {
+    try await database.write { db in
+      try db.updateJob(lease, "stage = \(stage)")
+      db.notify(.job(lease.jobID))
+    }
+  }
+
+  package func recordStep(_ time: StepTime, of jobID: Int64) async throws(TapedeckError) {
+    try await database.write { db in try db.insert(time, of: jobID) }
+  }
+
+  /// Lets a job go. Writes of an older fence change nothing and throw `leaseLost`.
+  package func release(_ lease: JobLease, _ release: JobRelease) async throws(TapedeckError) {
+    try await database.write { db in
+      let now: SQL = "tapedeck_now_ms()"
+      let noFailure: SQL = "failure_code = NULL, failure_message = NULL, retry_after_ms = NULL"
+      switch release {
+      case .handOver(let stage):
+        try db.updateJob(
+          lease,
+          "run_state = 'idle', lease_until = NULL, stage = \(stage), attempts = 0, due_at = \(now), sort_at = \(now), \(noFailure)")
+        db.notify(.workDue)
+      case .snooze(let until):
+        try db.updateJob(
+          lease,
+          """
+          run_state = 'waiting', stage = 'awaiting', lease_until = NULL, attempts = 0, polls = polls + 1,
+          due_at = \(until), sort_at = \(until), \(noFailure)
+          """)
+        db.notify(.workDue)
+      case .awaitClearance:
+        // A caller with the clearance may have come between our look at the row and this write.
+        try db.updateJob(
+          lease,
+          """
+          run_state = CASE clearance WHEN 'restricted' THEN 'idle' ELSE 'waiting' END,
+          due_at = CASE clearance WHEN 'restricted' THEN \(now) END, sort_at = \(now), lease_until = NULL, attempts = 0,
+          \(noFailure)
+          """)
+        db.notify(.workDue)
+      case .retry(let at, let error):
+        try db.updateJob(
+          lease,
+          """
+          run_state = 'waiting', lease_until = NULL, due_at = \(at), sort_at = \(at), failure_code = \(error.code),
+          failure_message = \(error.message), retry_after_ms = \(error.retryAfter?.milliseconds)
+          """)
+        db.notify(.workDue)
+      case .postpone(let until, let error):
+        try db.updateJob(
+          lease,
+          """
+          run_state = 'waiting', lease_until = NULL, attempts = max(0, attempts - 1), due_at = \(until),
+          sort_at = \(until), failure_code = \(error.code), failure_message = \(error.message),
+          retry_after_ms = \(error.retryAfter?.milliseconds)
+          """)
+        db.notify(.workDue)
+      case .giveUp(let error):
+        try db.updateJob(
+          lease,
+          """
+          run_state = 'failed', lease_until = NULL, due_at = NULL, failure_code = \(error.code),
+          failure_message = \(error.message), retry_after_ms = \(error.retryAfter?.milliseconds), ended_at = \(now)
+          """)
+      case .interrupted:
+        try db.updateJob(
+          lease, "run_state = 'idle', lease_until = NULL, attempts = max(0, attempts - 1), due_at = \(now), sort_at = \(now)")
+      }
+      db.notify(.job(lease.jobID))
+    }
+  }
+}
+
+extension Connection {
+  func job(of key: RecordingKey) throws(TapedeckError) -> JobRow? {
+    guard
+      let row = try row(
+        "SELECT * FROM job WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)")
+    else { return nil }
+    return try JobRow(row)
+  }
+
+  /// Changes a job whose lease is still held; anything else is `leaseLost`.
+  func updateJob(_ lease: JobLease, _ assignments: SQL) throws(TapedeckError) {
+    let count = try execute(
+      "UPDATE job SET \(assignments) WHERE id = \(lease.jobID) AND fence = \(lease.fence) AND run_state = 'leased'")
+    guard count == 1 else { throw TapedeckError(.leaseLost) }
+  }
+
+  func insert(_ time: StepTime, of jobID: Int64) throws(TapedeckError) {
+    let (seconds, attoseconds) = time.duration.components
+    try execute(
+      """
+      INSERT INTO job_step (job_id, step, started_at, duration_us)
+      VALUES (\(jobID), \(time.step), \(time.startedAt), \(seconds * 1_000_000 + attoseconds / 1_000_000_000_000))
+      ON CONFLICT (job_id, step) DO UPDATE SET started_at = excluded.started_at, duration_us = excluded.duration_us
+      """)
+  }
+}

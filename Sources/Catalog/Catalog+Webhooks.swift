@@ -1,0 +1,63 @@
+package import Model
+
+/// A message of the outbox.
+package struct OutboxMessage: Sendable {
+  package var id: String
+  package var body: String
+  package var createdAt: Instant
+  package var attempts: Int
+}
+
+extension Catalog {
+  /// The messages that are due, the oldest first.
+  package func dueMessages(limit: Int) async throws(TapedeckError) -> [OutboxMessage] {
+    try await database.read { db in
+      try db.rows(
+        """
+        SELECT * FROM webhook_message WHERE state = 'pending' AND due_at <= tapedeck_now_ms()
+        ORDER BY due_at, id LIMIT \(limit)
+        """
+      ).map { row in
+        OutboxMessage(
+          id: try row.text("id"), body: try row.text("body"), createdAt: try row.instant("created_at"),
+          attempts: Int(try row.int("attempts")))
+      }
+    }
+  }
+
+  package func nextMessageDue() async throws(TapedeckError) -> Instant? {
+    try await database.read { db in
+      try db.row("SELECT min(due_at) AS due_at FROM webhook_message WHERE state = 'pending'")?
+        .optionalInstant("due_at")
+    }
+  }
+
+  /// Notes the outcome of one attempt. With `next` the message stays pending; without, it ended.
+  ///
+  /// - Parameter delivered: whether the receiver accepted it; an ended one that was not is a dead letter.
+  package func recordDelivery(
+    of id: String, status: Int?, error: String?, delivered: Bool, next: Instant?
+  ) async throws(TapedeckError) {
+    try await database.write { db in
+      let state = delivered ? "delivered" : next == nil ? "dead" : "pending"
+      try db.execute(
+        """
+        UPDATE webhook_message SET attempts = attempts + 1, last_status = \(status), last_error = \(error),
+          state = \(state), due_at = coalesce(\(next), due_at),
+          ended_at = CASE \(state) WHEN 'pending' THEN NULL ELSE tapedeck_now_ms() END
+        WHERE id = \(id)
+        """)
+    }
+  }
+
+  /// How many messages are in each state: pending, delivered, dead.
+  package func messageCounts() async throws(TapedeckError) -> [String: Int64] {
+    try await database.read { db in
+      var counts: [String: Int64] = [:]
+      for row in try db.rows("SELECT state, count(*) AS count FROM webhook_message GROUP BY state") {
+        counts[try row.text("state")] = try row.int("count")
+      }
+      return counts
+    }
+  }
+}

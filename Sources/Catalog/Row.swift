@@ -1,0 +1,55 @@
+package import Model
+
+/// One row of an answer. Columns are asked for by name and type; a column of another type is a `catalogFailed`.
+package struct Row: Sendable {
+  /// Shared by all rows of one answer.
+  let columns: [String: Int]
+  let values: [Value]
+
+  package init(columns: [String: Int], values: [Value]) {
+    self.columns = columns
+    self.values = values
+  }
+
+  package subscript(column: String) -> Value {
+    guard let index = columns[column], values.indices.contains(index) else { return .null }
+    return values[index]
+  }
+
+  package func int(_ column: String) throws(TapedeckError) -> Int64 { try required(optionalInt(column), column) }
+  package func text(_ column: String) throws(TapedeckError) -> String { try required(optionalText(column), column) }
+  package func bytes(_ column: String) throws(TapedeckError) -> [UInt8] { try required(optionalBytes(column), column) }
+  package func instant(_ column: String) throws(TapedeckError) -> Instant { Instant(milliseconds: try int(column)) }
+
+  /// A text column whose values are the raw values of an enum.
+  package func value<T: RawRepresentable<String>>(_ column: String, as type: T.Type) throws(TapedeckError) -> T {
+    try required(T(rawValue: try text(column)), column)
+  }
+
+  package func optionalInt(_ column: String) -> Int64? {
+    if case .integer(let value) = self[column] { value } else { nil }
+  }
+
+  package func optionalText(_ column: String) -> String? {
+    if case .text(let value) = self[column] { value } else { nil }
+  }
+
+  package func optionalBytes(_ column: String) -> [UInt8]? {
+    if case .blob(let value) = self[column] { value } else { nil }
+  }
+
+  package func optionalInstant(_ column: String) -> Instant? {
+    optionalInt(column).map(Instant.init(milliseconds:))
+  }
+
+  package func optionalValue<T: RawRepresentable<String>>(_ column: String, as type: T.Type) -> T? {
+    optionalText(column).flatMap(T.init(rawValue:))
+  }
+
+  private func required<T>(_ value: T?, _ column: String) throws(TapedeckError) -> T {
+    guard let value else {
+      throw TapedeckError(.catalogFailed, detail: "column '\(column)' is missing or has an unexpected value")
+    }
+    return value
+  }
+}

@@ -1,0 +1,83 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+package import SystemPackage
+
+/// The system calls that swift-system does not offer, one function each; failures are thrown as `Errno`.
+package enum FileSystemCalls {
+  /// Makes a folder for its owner alone, parents included.
+  ///
+  /// - Returns: whether it was missing.
+  @discardableResult
+  package static func makeFolder(_ path: FilePath) throws -> Bool {
+    if mkdir(path.string, 0o700) == 0 { return true }
+    switch errno {
+    case EEXIST: return false
+    case ENOENT:
+      let parent = path.removingLastComponent()
+      guard !parent.isEmpty, parent != path else { throw Errno.noSuchFileOrDirectory }
+      try makeFolder(parent)
+      return try makeFolder(path)
+    default: throw Errno(rawValue: errno)
+    }
+  }
+
+  /// `rename(2)`: replaces the target in one step.
+  package static func rename(_ from: FilePath, to target: FilePath) throws {
+    guard Glibc.rename(from.string, target.string) == 0 else { throw Errno(rawValue: errno) }
+  }
+
+  /// `unlink(2)`; a file that is not there is no error.
+  package static func unlink(_ path: FilePath) throws {
+    guard Glibc.unlink(path.string) == 0 || errno == ENOENT else { throw Errno(rawValue: errno) }
+  }
+
+  /// `fsync(2)`. A failure is final for the file: its pages may be lost though a second call succeeds.
+  package static func sync(_ descriptor: FileDescriptor) throws {
+    guard fsync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
+  }
+
+  /// Makes the names in a folder durable.
+  package static func syncFolder(_ path: FilePath) throws {
+    let descriptor = try FileDescriptor.open(path, .readOnly, options: [.directory])
+    try descriptor.closeAfter { try sync(descriptor) }
+  }
+
+  package static func makeReadOnly(_ descriptor: FileDescriptor) throws {
+    guard fchmod(descriptor.rawValue, 0o400) == 0 else { throw Errno(rawValue: errno) }
+  }
+
+  /// The names in a folder, without `.` and `..`; none for a folder that is not there.
+  package static func names(in folder: FilePath) throws -> [String] {
+    guard let stream = opendir(folder.string) else {
+      if errno == ENOENT || errno == ENOTDIR { return [] }
+      throw Errno(rawValue: errno)
+    }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  /// How many bytes an unprivileged process may still write to the file system that holds a path.
+  package static func freeBytes(at path: FilePath) throws -> Int64 {
+    var status = statvfs()
+    guard statvfs(path.string, &status) == 0 else { throw Errno(rawValue: errno) }
+    let (bytes, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+    return overflow ? .max : Int64(clamping: bytes)
+  }
+
+  /// Takes the exclusive lock of an open file without waiting (`flock(2)`); it ends with the process.
+  ///
+  /// - Returns: whether it was free.
+  package static func tryLock(_ descriptor: FileDescriptor) throws -> Bool {
+    if flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 { return true }
+    if errno == EWOULDBLOCK { return false }
+    throw Errno(rawValue: errno)
+  }
+}

@@ -1,0 +1,41 @@
+package import Model
+package import NIOCore
+package import SystemPackage
+
+/// Bytes at rest, immutable and named by their hash.
+package protocol ObjectStore: Sendable {
+  /// Takes over a finished local file. The object is durable when this returns, and `file` is gone.
+  ///
+  /// Storing the same key again is no error and leaves one object. A half object is never visible.
+  /// - Parameter bytes: the length that the file must have; anything else is `storageFailed`.
+  /// - Throws: `diskFull`, `storageFailed`.
+  func store(_ file: FilePath, as key: ObjectKey, bytes: Int64) async throws(TapedeckError)
+
+  /// Opens an object for reading.
+  ///
+  /// - Throws: `objectMissing`, `storageFailed`.
+  func open(_ key: ObjectKey) async throws(TapedeckError) -> any StoredObject
+
+  /// Removes an object; none is no error.
+  func remove(_ key: ObjectKey) async throws(TapedeckError)
+
+  /// Every object, in no order.
+  func keys() async throws(TapedeckError) -> [ObjectKey]
+
+  /// Where an object lies, for other systems: an absolute path or an `s3://` address.
+  func location(of key: ObjectKey) -> String
+}
+
+/// An object open for reading.
+package protocol StoredObject: Sendable {
+  /// The object's length.
+  var bytes: Int64 { get }
+
+  /// Some of the bytes from an offset on, at most `limit`; none at the end.
+  ///
+  /// - Throws: `storageFailed`, `objectDamaged` when the object is shorter than it was.
+  func read(at offset: Int64, limit: Int) async throws(TapedeckError) -> ByteBuffer
+
+  /// Gives up what it holds; reading afterwards throws.
+  func close() async
+}

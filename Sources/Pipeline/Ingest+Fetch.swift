@@ -1,0 +1,190 @@
+import Audio
+import CXone
+import Catalog
+import CoreMetrics
+import Foundation
+import Logging
+import Model
+import Synchronization
+
+/// A recording whose bytes are all in the spool, with what FFmpeg made of them on the way.
+struct Spooled: Sendable {
+  var file: SpoolFile
+  /// Nil when no conversion could follow the download to its end.
+  var conversion: ConvertedFile?
+  var steps: [StepTime] = []
+}
+
+/// What a job's row keeps of a download, so that another process can go on.
+private struct Checkpoint: Codable {
+  var state: DownloadState
+  /// The kernel's boot that wrote the spool: as long as it runs, every byte that was written can be read.
+  var bootID: String
+  /// What survives a loss of power.
+  var syncedBytes: Int64
+
+  init(state: DownloadState, syncedBytes: Int64) {
+    self.state = state
+    self.syncedBytes = syncedBytes
+    bootID = Self.currentBootID
+  }
+
+  init?(_ json: String?) {
+    guard let json, let value = try? JSONDecoder().decode(Self.self, from: Data(json.utf8)) else { return nil }
+    self = value
+  }
+
+  var json: String? { (try? JSONEncoder().encode(self)).map { String(decoding: $0, as: UTF8.self) } }
+
+  var trustedBytes: Int64 { bootID == Self.currentBootID ? .max : syncedBytes }
+
+  private static let currentBootID =
+    (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)) ?? "unknown"
+}
+
+extension Ingest {
+  /// Brings every byte into the spool, going on where an earlier claim stopped; a conversion follows if a slot is free.
+  ///
+  /// A broken connection is taken up again at once as long as each try brings new bytes; else the job tries later.
+  func fetch(
+    _ job: JobRow, lease: JobLease, source: any RecordingSource
+  ) async throws(TapedeckError) -> Spooled {
+    let free = try await spool.freeBytes()
+    guard free >= settings.minimumFreeBytes else {
+      throw TapedeckError(.diskFull, detail: "\(free) bytes are free")
+    }
+    let checkpoint = Checkpoint(job.download)
+    let file = try await spool.open(lease) { _ in checkpoint?.trustedBytes ?? 0 }
+    let startedAt = surroundings.now()
+    let start = ContinuousClock.now
+
+    async let following = followWithConversion(file, lease: lease)
+    let progress = Progress(checkpoint?.state ?? DownloadState(), resumes: job.resumes)
+    let outcome = await withTaskGroup(of: Result<Void, TapedeckError>?.self) { group in
+      group.addTask { await download(job, lease: lease, source: source, into: file, progress: progress) }
+      group.addTask {
+        await reportProgress(of: lease, file: file, progress: progress)
+        return nil
+      }
+      var outcome: Result<Void, TapedeckError>?
+      while outcome == nil, let next = await group.next() { outcome = next }
+      group.cancelAll()
+      return outcome ?? .failure(TapedeckError(.interrupted))
+    }
+    if case .failure(let error) = outcome {
+      file.abandonFollowers()
+      _ = await following
+      try await note(progress, of: lease, file: file)
+      throw error
+    }
+    try await file.sync()
+    try await note(progress, of: lease, file: file)
+    file.complete()
+    let step = StepTime(step: .download, startedAt: startedAt, duration: .now - start)
+    IngestMetrics.record(step)
+    return Spooled(file: file, conversion: await following, steps: [step])
+  }
+
+  /// The spool of a job that was fetched before the process ended; nil when bytes are missing.
+  func reopen(_ job: JobRow, lease: JobLease) async throws(TapedeckError) -> Spooled? {
+    guard let checkpoint = Checkpoint(job.download) else { return nil }
+    let file = try await spool.open(lease) { _ in checkpoint.trustedBytes }
+    guard file.length > 0, file.length == checkpoint.state.totalBytes ?? job.bytes else { return nil }
+    file.complete()
+    return Spooled(file: file)
+  }
+
+  private func download(
+    _ job: JobRow, lease: JobLease, source: any RecordingSource, into file: SpoolFile, progress: Progress
+  ) async -> Result<Void, TapedeckError> {
+    while true {
+      let before = file.length
+      do throws(TapedeckError) {
+        let state = try await source.download(job.key.id, state: progress.state, into: file) {
+          state async throws(TapedeckError) in
+          progress.state = state
+          try await note(progress, of: lease, file: file)
+        }
+        progress.state = state
+        return .success(())
+      } catch {
+        guard error.code == .downloadInterrupted, file.length > before, progress.state.isResumable, !Task.isCancelled
+        else { return .failure(error) }
+        progress.resumes += 1
+        IngestMetrics.resumes.increment()
+        logger.info(
+          "the download broke off; going on",
+          metadata: ["recording": "\(job.key)", "bytes": "\(file.length)", "reason": "\(error.detail ?? error.message)"])
+        try? await surroundings.sleep(settings.retry.delay(attempt: 0, random: surroundings.random()))
+      }
+    }
+  }
+
+  /// Writes down once a second how far the download is.
+  private func reportProgress(of lease: JobLease, file: SpoolFile, progress: Progress) async {
+    var reported = file.length
+    while (try? await surroundings.sleep(.seconds(1))) != nil {
+      guard file.length != reported else { continue }
+      reported = file.length
+      try? await note(progress, of: lease, file: file)
+    }
+  }
+
+  private func note(_ progress: Progress, of lease: JobLease, file: SpoolFile) async throws(TapedeckError) {
+    let state = progress.state
+    try await catalog.recordProgress(
+      of: lease, bytes: file.length, totalBytes: state.totalBytes,
+      download: Checkpoint(state: state, syncedBytes: file.syncedLength).json, resumes: progress.resumes)
+  }
+
+  // MARK: Following
+
+  /// Converts while the bytes arrive, if a slot is free now; gives the slot back when the download stalls, starts
+  /// again, or leaves FFmpeg idle while others wait for a slot.
+  private func followWithConversion(
+    _ file: SpoolFile, lease: JobLease
+  ) async -> ConvertedFile? {
+    guard await conversions.takeIfFree() else { return nil }
+    let result = await withTaskGroup(of: ConvertedFile?.self) { group in
+      // A failure here is no verdict yet: the gate looks at the whole file first, then the conversion runs again.
+      group.addTask { try? await convert(file, lease: lease) }
+      group.addTask {
+        await watchForStall(of: file)
+        return nil
+      }
+      let first = await group.next() ?? nil
+      group.cancelAll()
+      return first
+    }
+    await conversions.give()
+    return result
+  }
+
+  /// Returns when the conversion that follows a download should give up its slot.
+  private func watchForStall(of file: SpoolFile) async {
+    var last = (length: file.length, at: surroundings.now())
+    while (try? await surroundings.sleep(.seconds(1))) != nil {
+      let now = surroundings.now()
+      if file.length != last.length || !file.isStarving { last = (file.length, now) }
+      if now - last.at >= settings.stall { return }
+      if file.isStarving, await conversions.isWanted { return }
+    }
+  }
+}
+
+/// How far a download is; shared by the task that downloads and the one that reports.
+private final class Progress: Sendable {
+  private let values: Mutex<(state: DownloadState, resumes: Int)>
+
+  init(_ state: DownloadState, resumes: Int) { values = Mutex((state, resumes)) }
+
+  var state: DownloadState {
+    get { values.withLock { $0.state } }
+    set { values.withLock { $0.state = newValue } }
+  }
+
+  var resumes: Int {
+    get { values.withLock { $0.resumes } }
+    set { values.withLock { $0.resumes = newValue } }
+  }
+}

@@ -1,0 +1,159 @@
+package import Audio
+package import CXone
+package import Catalog
+import Foundation
+package import Logging
+package import Model
+package import ObjectStorage
+
+/// The walk of one recording, from an id to sound in the archive.
+///
+/// `walk` is the whole order of work as one switch over the stage. Each stage may run twice and ends the same; what it
+/// needs to go on after a crash is in the job's row and the spool.
+package struct Ingest: Sendable {
+  let catalog: Catalog
+  let sources: [SourceID: any RecordingSource]
+  let store: any ObjectStore
+  let spool: Spool
+  let ffmpeg: FFmpeg
+  /// One place per core: FFmpeg encodes on one thread.
+  let conversions: Slots
+  let settings: IngestSettings
+  let surroundings: Surroundings
+  let logger: Logger
+
+  package init(
+    catalog: Catalog, sources: [any RecordingSource], store: any ObjectStore, spool: Spool, ffmpeg: FFmpeg,
+    conversions: Slots, settings: IngestSettings, surroundings: Surroundings, logger: Logger
+  ) {
+    self.catalog = catalog
+    self.sources = Dictionary(sources.map { ($0.id, $0) }) { first, _ in first }
+    self.store = store
+    self.spool = spool
+    self.ffmpeg = ffmpeg
+    self.conversions = conversions
+    self.settings = settings
+    self.surroundings = surroundings
+    self.logger = logger
+  }
+
+  /// Takes a claimed job as far as it goes now.
+  ///
+  /// - Returns: how to let the job go; nil when it ended in the archive.
+  func walk(_ job: JobRow) async throws(TapedeckError) -> JobRelease? {
+    guard let source = sources[job.key.source] else {
+      throw TapedeckError(
+        .configurationInvalid, "The source '\(job.key.source)' is not configured. Configure it or cancel the job.")
+    }
+    let lease = JobLease(jobID: job.id, fence: job.fence)
+    var job = job
+    var spooled: Spooled?
+    while true {
+      switch job.stage {
+      case .queued, .awaiting:
+        return try await askPlatform(about: job, source: source)
+      case .fetching:
+        if try await isBeyondClearance(job) { return .awaitClearance }
+        spooled = try await fetch(job, lease: lease, source: source)
+        try await catalog.advance(lease, to: .processing)
+        job.stage = .processing
+      case .processing:
+        if spooled == nil { spooled = try await reopen(job, lease: lease) }
+        guard let whole = spooled else {
+          job.stage = .fetching
+          continue
+        }
+        do throws(TapedeckError) {
+          let checked = try await convertAndCheck(whole, job: job, lease: lease, source: source)
+          try await archive(checked, job: job, lease: lease, source: source)
+          return nil
+        } catch {
+          guard error.code == .notAWholeRecording || error.code == .conversionFailed else { throw error }
+          try await refuse(whole, job: job, lease: lease, because: error)
+          job.refusals += 1
+          job.download = nil
+          spooled = nil
+          job.stage = .fetching
+        }
+      case .ready:
+        return nil
+      }
+    }
+  }
+
+  // MARK: Waiting
+
+  /// Asks whether the recording is available, and writes down all that the platform says.
+  private func askPlatform(about job: JobRow, source: any RecordingSource) async throws(TapedeckError) -> JobRelease {
+    let facts = try await source.recording(job.key.id)
+    let recording = try await catalog.observe(facts, of: job.key)
+    if recording.facts.privacy > job.clearance { return .awaitClearance }
+    switch facts.status {
+    case .failed: throw TapedeckError(.recordingFailedOnPlatform)
+    case .available:
+      let waited = StepTime(
+        step: .waiting, startedAt: job.requestedAt, duration: surroundings.now() - job.requestedAt)
+      try await catalog.recordStep(waited, of: job.id)
+      IngestMetrics.record(waited)
+      return .handOver(.fetching)
+    case .processing:
+      guard job.polls + 1 < settings.waiting.attempts else {
+        throw TapedeckError(
+          .neverAvailable,
+          "The platform did not make the recording available in \(settings.waiting.attempts) attempts. Ask again later.")
+      }
+      return .snooze(
+        until: surroundings.now() + settings.waiting.delay(attempt: job.polls, random: surroundings.random()))
+    }
+  }
+
+  private func isBeyondClearance(_ job: JobRow) async throws(TapedeckError) -> Bool {
+    let privacy = try await catalog.recording(job.key)?.facts.privacy ?? .standard
+    return privacy > job.clearance
+  }
+
+  // MARK: Refusing
+
+  /// Bytes that are no whole recording: dropped and fetched again the first time, kept in quarantine the second.
+  private func refuse(
+    _ whole: Spooled, job: JobRow, lease: JobLease, because error: TapedeckError
+  ) async throws(TapedeckError) {
+    guard job.refusals > 0 else {
+      logger.warning(
+        "what the platform sent is no whole recording; fetching it once more",
+        metadata: ["recording": "\(job.key)", "reason": "\(error.message)"])
+      try await catalog.recordRefusal(of: lease)
+      try await spool.clear(job.id)
+      return
+    }
+    try await spool.refuse(whole.file, of: lease, key: job.key, because: error, at: surroundings.now())
+    try await spool.clear(job.id)
+    throw error
+  }
+}
+
+/// How the pipeline works; each value comes from a setting.
+package struct IngestSettings: Sendable {
+  package var waiting: WaitingSchedule
+  package var retry: RetrySchedule
+  /// Whether the bytes that the platform sent are kept beside the MP3.
+  package var keepsOriginals: Bool
+  /// Whether a webhook message is made for each recording.
+  package var announces: Bool
+  /// After this long without a new byte a download gives its conversion slot back.
+  package var stall: Duration
+  /// New transfers are not started while the disk has fewer bytes free.
+  package var minimumFreeBytes: Int64
+
+  package init(
+    waiting: WaitingSchedule = WaitingSchedule(), retry: RetrySchedule = RetrySchedule(), keepsOriginals: Bool = true,
+    announces: Bool = false, stall: Duration = .seconds(5), minimumFreeBytes: Int64 = 256 << 20
+  ) {
+    self.waiting = waiting
+    self.retry = retry
+    self.keepsOriginals = keepsOriginals
+    self.announces = announces
+    self.stall = stall
+    self.minimumFreeBytes = minimumFreeBytes
+  }
+}

@@ -1,0 +1,155 @@
+import Catalog
+import Crypto
+import Foundation
+package import Model
+package import NIOPosix
+import ObjectStorage
+package import SystemPackage
+
+/// The folder of recordings on their way in, and the one of those that were refused.
+///
+/// A file is named by job and fence and locked while somebody works on it. A new fence takes over the old file by
+/// renaming it, only after it has its lock.
+package struct Spool: Sendable {
+  package let folder: FilePath
+  package let quarantine: FilePath
+  private let threads: NIOThreadPool
+
+  package init(folder: FilePath, quarantine: FilePath, threads: NIOThreadPool) throws(TapedeckError) {
+    self.folder = folder
+    self.quarantine = quarantine
+    self.threads = threads
+    do {
+      try FileSystemCalls.makeFolder(folder)
+      try FileSystemCalls.makeFolder(quarantine)
+    } catch { throw Spool.wrapped(error, "make spool folder") }
+  }
+
+  /// Opens the spool file of a job: the part that an earlier claim left, or an empty one.
+  ///
+  /// - Parameter keep: how many bytes of an earlier part can be trusted; what is beyond is cut off.
+  /// - Throws: `leaseLost` when the part is still locked: another worker is alive.
+  func open(_ lease: JobLease, keep: @Sendable @escaping (Int64) -> Int64) async throws(TapedeckError) -> SpoolFile {
+    try await blocking("open spool") {
+      let path = file(of: lease, "part")
+      if let old = try names(of: lease.jobID).filter({ $0.hasSuffix(".part") }).max() {
+        let oldPath = folder.appending(old)
+        let descriptor = try FileDescriptor.open(oldPath, .readWrite)
+        do {
+          guard try FileSystemCalls.tryLock(descriptor) else { throw TapedeckError(.leaseLost) }
+          try FileSystemCalls.rename(oldPath, to: path)
+          let held = try descriptor.seek(offset: 0, from: .end)
+          let length = max(0, min(held, keep(held)))
+          if length < held { try descriptor.resize(to: length) }
+          return SpoolFile(path: path, descriptor: descriptor, length: length, threads: threads)
+        } catch {
+          try? descriptor.close()
+          throw error
+        }
+      }
+      let descriptor = try FileDescriptor.open(
+        path, .readWrite, options: [.create, .truncate], permissions: [.ownerReadWrite])
+      guard try FileSystemCalls.tryLock(descriptor) else {
+        try? descriptor.close()
+        throw TapedeckError(.leaseLost)
+      }
+      return SpoolFile(path: path, descriptor: descriptor, length: 0, threads: threads)
+    }
+  }
+
+  /// Where a claim writes what it makes of the recording.
+  func file(of lease: JobLease, _ ending: String) -> FilePath {
+    folder.appending("\(lease.jobID)-\(String(format: "%08lld", lease.fence)).\(ending)")
+  }
+
+  /// Writes a whole file.
+  func write(_ bytes: [UInt8], to path: FilePath) async throws(TapedeckError) {
+    try await blocking("write spool") {
+      let file = try FileDescriptor.open(
+        path, .writeOnly, options: [.create, .truncate], permissions: [.ownerReadWrite])
+      _ = try file.closeAfter { try file.writeAll(bytes) }
+    }
+  }
+
+  /// A file's SHA-256 in hexadecimal and its length, read in one pass.
+  func measure(_ path: FilePath) async throws(TapedeckError) -> (sha256: String, bytes: Int64) {
+    try await blocking("read spool") {
+      let file = try FileDescriptor.open(path, .readOnly)
+      return try file.closeAfter {
+        var hash = SHA256()
+        var bytes: Int64 = 0
+        try withUnsafeTemporaryAllocation(byteCount: 256 << 10, alignment: 64) { space in
+          while case let count = try file.read(into: space), count > 0 {
+            hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: space[..<count]))
+            bytes += Int64(count)
+          }
+        }
+        return (hex(hash.finalize()), bytes)
+      }
+    }
+  }
+
+  /// Removes everything that claims on a job left.
+  func clear(_ jobID: Int64) async throws(TapedeckError) {
+    try await blocking("clear spool") {
+      for name in try names(of: jobID) { try FileSystemCalls.unlink(folder.appending(name)) }
+    }
+  }
+
+  /// Moves refused bytes out of the way, with the reason beside them; they are never served and never deleted by us.
+  func refuse(
+    _ file: SpoolFile, of lease: JobLease, key: RecordingKey, because error: TapedeckError, at now: Instant
+  ) async throws(TapedeckError) {
+    let hash = try await file.sha256()
+    try await blocking("quarantine") {
+      let name = "\(now.iso8601.filter { $0 != ":" })-\(lease.jobID)-\(lease.fence)"
+      let note: [String: String] = [
+        "source": key.source.rawValue, "recording": key.id.rawValue, "code": error.code.rawValue,
+        "reason": error.message, "sha256": hash, "refused_at": now.iso8601,
+      ]
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+      try encoder.encode(note).write(to: URL(fileURLWithPath: quarantine.appending(name + ".json").string))
+      try FileSystemCalls.rename(file.path, to: quarantine.appending(name + ".bin"))
+      try FileSystemCalls.syncFolder(quarantine)
+    }
+  }
+
+  /// Removes what belongs to no unfinished job; called at start, when this process alone holds the data directory.
+  package func removeOrphans(keeping jobs: Set<Int64>) async throws(TapedeckError) -> Int {
+    try await blocking("remove orphans") {
+      var count = 0
+      for name in try FileSystemCalls.names(in: folder) {
+        let isKept = Int64(name.prefix { $0 != "-" }).map(jobs.contains) ?? false
+        // Only the bytes of the platform are worth keeping: conversions start again.
+        if isKept, name.hasSuffix(".part") { continue }
+        try FileSystemCalls.unlink(folder.appending(name))
+        count += 1
+      }
+      return count
+    }
+  }
+
+  /// How many bytes the disk of the spool still takes.
+  package func freeBytes() async throws(TapedeckError) -> Int64 {
+    try await blocking("look at the disk") { try FileSystemCalls.freeBytes(at: folder) }
+  }
+
+  private func names(of jobID: Int64) throws -> [String] {
+    try FileSystemCalls.names(in: folder).filter { $0.hasPrefix("\(jobID)-") }
+  }
+
+  private func blocking<T: Sendable>(
+    _ what: String, _ body: @escaping @Sendable () throws -> T
+  ) async throws(TapedeckError) -> T {
+    do { return try await threads.runIfActive(body) } catch { throw Spool.wrapped(error, what) }
+  }
+
+  static func wrapped(_ error: any Error, _ what: String) -> TapedeckError {
+    switch error {
+    case let error as TapedeckError: error
+    case Errno.noSpace, Errno.diskQuotaExceeded: TapedeckError(.diskFull, detail: what, cause: error)
+    default: TapedeckError(.storageFailed, detail: "\(what): \(error)", cause: error)
+    }
+  }
+}

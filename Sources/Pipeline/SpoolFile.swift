@@ -1,0 +1,226 @@
+import Crypto
+import CXone
+import Model
+import NIOCore
+import NIOPosix
+import ObjectStorage
+import Synchronization
+import SystemPackage
+
+/// A recording on its way in: grows at its end while SHA-256 and FFmpeg follow it.
+///
+/// Held under an exclusive lock for as long as it lives. One task writes; any number follow.
+final class SpoolFile: DownloadSink {
+  private struct State {
+    var length: Int64
+    /// What is known to survive a loss of power.
+    var syncedLength: Int64
+    var isComplete = false
+    /// Counts how often bytes that may have been followed were dropped.
+    var cuts = 0
+    var isAbandoned = false
+    /// How far somebody has followed.
+    var followedTo: Int64 = 0
+    /// Nil while bytes are in the file that it has not seen.
+    var hash: SHA256?
+    var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
+    var nextWaiter = 0
+
+    mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
+      defer { waiters = [:] }
+      return Array(waiters.values)
+    }
+  }
+
+  let path: FilePath
+  private let descriptor: SystemPackage.FileDescriptor
+  private let threads: NIOThreadPool
+  private let state: Mutex<State>
+  /// A download of many gigabytes must not be fetched again from 0 after a loss of power.
+  private let syncInterval: Int64 = 64 << 20
+
+  /// - Parameter descriptor: open for reading and writing, locked, with `length` bytes in it; closed with this object.
+  init(path: FilePath, descriptor: SystemPackage.FileDescriptor, length: Int64, threads: NIOThreadPool) {
+    self.path = path
+    self.descriptor = descriptor
+    self.threads = threads
+    state = Mutex(State(length: length, syncedLength: length, hash: length == 0 ? SHA256() : nil))
+  }
+
+  deinit { try? descriptor.close() }
+
+  var length: Int64 { state.withLock { $0.length } }
+
+  var syncedLength: Int64 { state.withLock { $0.syncedLength } }
+
+  // MARK: Writing
+
+  func append(_ bytes: ByteBuffer) async throws(TapedeckError) {
+    let offset = length
+    try await blocking("write spool") { [self] in
+      try bytes.withUnsafeReadableBytes { bytes in
+        var done = 0
+        while done < bytes.count {
+          done += try descriptor.write(
+            toAbsoluteOffset: offset + Int64(done), UnsafeRawBufferPointer(rebasing: bytes[done...]))
+        }
+        let waiters = state.withLock { state in
+          state.hash?.update(bufferPointer: bytes)
+          state.length = offset + Int64(bytes.count)
+          return state.takeWaiters()
+        }
+        for waiter in waiters { waiter.resume() }
+      }
+    }
+    if length - syncedLength >= syncInterval { try await sync() }
+  }
+
+  func cut(to newLength: Int64) async throws(TapedeckError) {
+    guard newLength < length else { return }
+    try await blocking("cut spool") { [self] in
+      try descriptor.resize(to: newLength)
+      let waiters = state.withLock { state in
+        state.length = newLength
+        state.syncedLength = min(state.syncedLength, newLength)
+        state.hash = newLength == 0 ? SHA256() : nil
+        state.cuts += 1
+        return state.takeWaiters()
+      }
+      for waiter in waiters { waiter.resume() }
+    }
+  }
+
+  /// Makes durable what was written.
+  func sync() async throws(TapedeckError) {
+    let reached = length
+    try await blocking("sync spool") { [descriptor] in try FileSystemCalls.sync(descriptor) }
+    state.withLock { $0.syncedLength = max($0.syncedLength, min(reached, $0.length)) }
+  }
+
+  /// Says that every byte is here, so that followers come to an end.
+  func complete() {
+    let waiters = state.withLock { state in
+      state.isComplete = true
+      return state.takeWaiters()
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+
+  /// Ends everybody who follows, because no more bytes are coming for now.
+  func abandonFollowers() {
+    let waiters = state.withLock { state in
+      state.isAbandoned = true
+      return state.takeWaiters()
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+
+  // MARK: Reading
+
+  func bytes(in range: Range<Int64>) async throws(TapedeckError) -> [UInt8] {
+    let range = range.clamped(to: 0..<length)
+    return try await blocking("read spool") { [descriptor] in
+      try [UInt8](unsafeUninitializedCapacity: range.count) { space, count in
+        while count < range.count {
+          let read = try descriptor.read(
+            fromAbsoluteOffset: range.lowerBound + Int64(count),
+            into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(space)[count..<range.count]))
+          guard read > 0 else { throw TapedeckError(.storageFailed, detail: "the spool file is shorter than it was") }
+          count += read
+        }
+      }
+    }
+  }
+
+  /// The whole file's SHA-256 in hexadecimal; read again only where the file did not pass through here in one go.
+  func sha256() async throws(TapedeckError) -> String {
+    if let hash = state.withLock({ $0.hash }) { return hex(hash.finalize()) }
+    var hash = SHA256()
+    var offset: Int64 = 0
+    while offset < length {
+      let piece = try await bytes(in: offset..<min(offset + 1 << 20, length))
+      hash.update(data: piece)
+      offset += Int64(piece.count)
+    }
+    return hex(hash.finalize())
+  }
+
+  /// Whether the download is not over and whoever follows has nothing to do.
+  var isStarving: Bool { state.withLock { !$0.isComplete && $0.followedTo >= $0.length } }
+
+  /// The first bytes, at least `count` of them unless the file is shorter; waits for those that are still to come.
+  ///
+  /// - Throws: `interrupted` when the file is cut or its followers are abandoned meanwhile; `storageFailed`.
+  func prefix(_ count: Int) async throws(TapedeckError) -> [UInt8] {
+    let cuts = state.withLock { $0.cuts }
+    while true {
+      let (length, isComplete, isOver) = state.withLock { state in
+        (state.length, state.isComplete, state.cuts != cuts || (state.isAbandoned && !state.isComplete))
+      }
+      if isOver || Task.isCancelled { throw TapedeckError(.interrupted) }
+      if length >= count || isComplete { return try await bytes(in: 0..<Int64(count)) }
+      await waitForChange(since: length)
+    }
+  }
+
+  /// The bytes from the start on, waiting for those that are still to come.
+  func follow() -> Follower { Follower(file: self, cuts: state.withLock { $0.cuts }) }
+
+  /// See `SpoolFile.follow()`. Ends with `interrupted` when the file is cut or its followers are abandoned.
+  struct Follower: AsyncSequence, AsyncIteratorProtocol, Sendable {
+    fileprivate let file: SpoolFile
+    fileprivate let cuts: Int
+    private var offset: Int64 = 0
+
+    fileprivate init(file: SpoolFile, cuts: Int) {
+      self.file = file
+      self.cuts = cuts
+    }
+
+    func makeAsyncIterator() -> Follower { self }
+
+    mutating func next() async throws -> [UInt8]? {
+      while true {
+        try Task.checkCancellation()
+        let (length, isComplete, isOver) = file.state.withLock { state in
+          (state.length, state.isComplete, state.cuts != cuts || (state.isAbandoned && !state.isComplete))
+        }
+        if isOver { throw TapedeckError(.interrupted) }
+        if offset < length {
+          let piece = try await file.bytes(in: offset..<Swift.min(offset + 256 << 10, length))
+          offset += Int64(piece.count)
+          file.state.withLock { $0.followedTo = offset }
+          return piece
+        }
+        if isComplete { return nil }
+        await file.waitForChange(since: length)
+      }
+    }
+  }
+
+  private func waitForChange(since length: Int64) async {
+    let number = state.withLock { state in
+      state.nextWaiter += 1
+      return state.nextWaiter
+    }
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let hasChanged = state.withLock { state in
+          if state.length != length || state.isComplete || state.isAbandoned || Task.isCancelled { return true }
+          state.waiters[number] = continuation
+          return false
+        }
+        if hasChanged { continuation.resume() }
+      }
+    } onCancel: {
+      state.withLock { $0.waiters.removeValue(forKey: number) }?.resume()
+    }
+  }
+
+  private func blocking<T: Sendable>(
+    _ what: String, _ body: @escaping @Sendable () throws -> T
+  ) async throws(TapedeckError) -> T {
+    do { return try await threads.runIfActive(body) } catch { throw Spool.wrapped(error, what) }
+  }
+}
+

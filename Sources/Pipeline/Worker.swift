@@ -1,0 +1,187 @@
+import Catalog
+import Logging
+import Model
+import ServiceLifecycle
+import Synchronization
+
+/// Claims jobs when they are due and has them walked, a bounded number at a time in each lane.
+package struct Worker: Service {
+  /// How many jobs are worked on at a time, and how leases are kept.
+  package struct Limits: Sendable {
+    /// Questions to the platform at a time.
+    package var polling: Int
+    /// Transfers and conversions at a time; the rest waits in the catalog and costs nothing.
+    package var moving: Int
+    package var lease: Duration
+    package var heartbeat: Duration
+
+    package init(
+      polling: Int = 8, moving: Int = 8, lease: Duration = .seconds(30), heartbeat: Duration = .seconds(10)
+    ) {
+      self.polling = polling
+      self.moving = moving
+      self.lease = lease
+      self.heartbeat = heartbeat
+    }
+  }
+
+  private let ingest: Ingest
+  private let limits: Limits
+  private let held = Held()
+
+  package init(ingest: Ingest, limits: Limits = Limits()) {
+    self.ingest = ingest
+    self.limits = limits
+  }
+
+  package func run() async throws {
+    await cancelWhenGracefulShutdown {
+      await withDiscardingTaskGroup { group in
+        group.addTask { await keepLeases() }
+        for lane in Lane.allCases { group.addTask { await work(in: lane) } }
+      }
+    }
+  }
+
+  // MARK: Claiming
+
+  private func work(in lane: Lane) async {
+    let places = lane == .polling ? limits.polling : limits.moving
+    let (wakes, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    let running = Running()
+    await withDiscardingTaskGroup { group in
+      group.addTask {
+        for await change in ingest.catalog.changes() where change == .workDue { bell.yield() }
+      }
+      bell.yield()
+      var alarm: Task<Void, Never>?
+      for await _ in wakes {
+        alarm?.cancel()
+        while running.count < places, !Task.isCancelled, let job = await claim(in: lane) {
+          running.begin()
+          group.addTask {
+            await work(on: job)
+            running.end()
+            bell.yield()
+          }
+        }
+        let pause = await pauseUntilNext(in: lane)
+        // Unstructured, so that one alarm replaces the other; it ends by itself, and holds nothing.
+        alarm = Task {
+          if (try? await ingest.surroundings.sleep(pause)) != nil { bell.yield() }
+        }
+      }
+      alarm?.cancel()
+      group.cancelAll()
+    }
+  }
+
+  private func claim(in lane: Lane) async -> JobRow? {
+    do {
+      return try await ingest.catalog.claimJob(in: lane, lease: limits.lease)
+    } catch {
+      ingest.logger.error("cannot claim a job", metadata: ["error": "\(error)", "detail": "\(error.detail ?? "")"])
+      return nil
+    }
+  }
+
+  /// How long nothing falls due; looked at again at least every 30 s, for the sake of lost wake-ups.
+  private func pauseUntilNext(in lane: Lane) async -> Duration {
+    guard let due = try? await ingest.catalog.nextDue(in: lane) else { return .seconds(30) }
+    let pause = due - ingest.surroundings.now()
+    // Something is due already when all places are taken: the next one that becomes free rings.
+    return pause <= .zero ? .seconds(1) : min(pause, .seconds(30))
+  }
+
+  // MARK: Working
+
+  private func work(on job: JobRow) async {
+    let lease = JobLease(jobID: job.id, fence: job.fence)
+    held.insert(lease)
+    defer { held.remove(lease) }
+    do throws(TapedeckError) {
+      guard let release = await attempt(job) else { return IngestMetrics.recordEnd("ready") }
+      try await ingest.catalog.release(lease, release)
+    } catch {
+      if error.code != .leaseLost {
+        ingest.logger.error(
+          "cannot let a job go; its lease will lapse",
+          metadata: ["recording": "\(job.key)", "error": "\(error)", "detail": "\(error.detail ?? "")"])
+      }
+    }
+  }
+
+  private func attempt(_ job: JobRow) async -> JobRelease? {
+    // Counted at the claim: a job that takes its worker down each time must end too.
+    guard job.attempts <= ingest.settings.retry.attempts else {
+      let error = job.failure?.error ?? TapedeckError(.internalError, detail: "its worker died \(job.attempts) times")
+      return end(job, with: error)
+    }
+    do throws(TapedeckError) {
+      return try await ingest.walk(job)
+    } catch {
+      return end(job, with: error)
+    }
+  }
+
+  /// What becomes of a job whose attempt failed.
+  private func end(_ job: JobRow, with error: TapedeckError) -> JobRelease {
+    if Task.isCancelled || error.code == .interrupted || error.code == .leaseLost { return .interrupted }
+    let random = ingest.surroundings.random()
+    let delay = ingest.settings.retry.delay(attempt: job.attempts - 1, random: random)
+    let metadata: Logger.Metadata = [
+      "recording": "\(job.key)", "stage": "\(job.stage)", "code": "\(error.code.rawValue)",
+      "reason": "\(error.message)", "detail": "\(error.detail ?? "")", "attempt": "\(job.attempts)",
+    ]
+    let release: JobRelease
+    switch (error.code, error.code.remedy) {
+    case (.platformRateLimited, _), (.diskFull, _):
+      let pause = max(error.retryAfter ?? .seconds(error.code == .diskFull ? 15 : 1), delay)
+      release = .postpone(until: ingest.surroundings.now() + pause, because: error)
+    case (_, .retry) where job.attempts < ingest.settings.retry.attempts:
+      release = .retry(at: ingest.surroundings.now() + max(delay, error.retryAfter ?? .zero), because: error)
+    default:
+      release = .giveUp(error)
+      IngestMetrics.recordEnd(error.code.rawValue)
+    }
+    ingest.logger.log(level: level(error.code.severity), "a recording could not be brought on", metadata: metadata)
+    return release
+  }
+
+  private func level(_ severity: TapedeckError.Severity) -> Logger.Level {
+    switch severity {
+    case .debug: .debug
+    case .info: .info
+    case .warning: .warning
+    case .error: .error
+    case .critical: .critical
+    }
+  }
+
+  // MARK: Leases
+
+  private func keepLeases() async {
+    while (try? await ingest.surroundings.sleep(limits.heartbeat)) != nil {
+      try? await ingest.catalog.heartbeat(held.all, lease: limits.lease)
+      _ = try? await ingest.catalog.reclaimJobs(everyLease: false)
+    }
+  }
+}
+
+/// The leases that this process holds.
+private final class Held: Sendable {
+  private let leases = Mutex<Set<JobLease>>([])
+
+  var all: [JobLease] { leases.withLock { Array($0) } }
+  func insert(_ lease: JobLease) { leases.withLock { _ = $0.insert(lease) } }
+  func remove(_ lease: JobLease) { leases.withLock { _ = $0.remove(lease) } }
+}
+
+/// How many jobs of a lane are being worked on.
+private final class Running: Sendable {
+  private let number = Mutex(0)
+
+  var count: Int { number.withLock { $0 } }
+  func begin() { number.withLock { $0 += 1 } }
+  func end() { number.withLock { $0 -= 1 } }
+}

@@ -1,0 +1,91 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Model
+import NIOCore
+
+/// One request for the platform's part of the tenant, counted, and with what goes wrong with it.
+struct Exchange: Sendable {
+  var request: Request
+  var channel: any Channel
+  /// The id in the address, decoded.
+  var id: String?
+  /// Under which the ledger keeps the request.
+  var number: Int
+  var range: ByteRange?
+  var faults: [FaultRule]
+
+  /// The rule of a fault, when it was drawn for this request.
+  func rule(_ fault: FaultRule.Fault) -> FaultRule? { faults.first { $0.fault == fault } }
+
+  func has(_ fault: FaultRule.Fault) -> Bool { rule(fault) != nil }
+}
+
+extension SandboxTenant {
+  /// Counts a request, applies the limit and the faults that replace an answer, and then has it answered.
+  func exchange(
+    _ endpoint: FaultRule.Endpoint, _ request: Request, _ context: SandboxContext,
+    answer: (Exchange) async throws -> Response
+  ) async throws -> Response {
+    let id = context.parameters.get("id").map { $0.removingPercentEncoding ?? $0 }
+    let range = ByteRange(request.headers[.range])
+    let entry = RequestLedger.Entry(
+      at: surroundings.now().iso8601Milliseconds, endpoint: endpoint, recording: id.map { String($0.prefix(300)) },
+      range: request.headers[.range].map { String($0.prefix(300)) },
+      ifRange: request.headers[.ifRange].map { String($0.prefix(300)) }, status: nil, bytesSent: 0, faults: [])
+    let number = ledger.open(entry, isKnown: id.map { recording($0) != nil } ?? false)
+
+    let response: Response
+    do {
+      if let limit, !limit.admits() { throw Refusal.rateLimited(retryAfter: "1") }
+      let drawn = faults.draw(endpoint, recording: id, start: range?.start)
+      if !drawn.isEmpty { ledger.faults(number, drawn.map(\.fault)) }
+      let delay = drawn.filter { $0.fault != .stalledBody }.compactMap(\.delay).reduce(0, +)
+      if delay > 0 { try await surroundings.pause(.seconds(delay)) }
+      for rule in drawn { try refuse(for: rule, endpoint) }
+      response = try await answer(
+        Exchange(
+          request: request, channel: context.channel, id: id, number: number, range: range, faults: drawn))
+    } catch let refusal as Refusal {
+      response = refusal.response
+    }
+    ledger.answered(number, status: response.status.code)
+    return response
+  }
+
+  private func refuse(for rule: FaultRule, _ endpoint: FaultRule.Endpoint) throws(Refusal) {
+    switch rule.fault {
+    case .rateLimited: throw .rateLimited(retryAfter: retryAfter(rule))
+    case .serverError:
+      var headers = HTTPFields()
+      if let value = retryAfter(rule) { headers[.retryAfter] = value }
+      throw Refusal(.init(code: rule.status ?? 500), "server_error", "Something went wrong.", headers: headers)
+    case .lapsedToken: throw .invalidToken()
+    case .scopeMissing: throw .scopeMissing(endpoint == .download ? "recording:download" : "recording:read")
+    case .privacyRefused: throw Refusal(.forbidden, "access_denied", "The privacy of this recording forbids it.")
+    case .gone: throw .unknownRecording()
+    default: break
+    }
+  }
+
+  private func retryAfter(_ rule: FaultRule) -> String? {
+    guard let text = rule.retryAfter, text.hasPrefix("date:"), let seconds = Int64(text.dropFirst(5)) else {
+      return rule.retryAfter
+    }
+    let format = Date.VerbatimFormatStyle(
+      format: """
+        \(weekday: .abbreviated), \(day: .twoDigits) \(month: .abbreviated) \(year: .defaultDigits) \
+        \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\(minute: .twoDigits):\(second: .twoDigits) GMT
+        """,
+      locale: Locale(identifier: "en_US_POSIX"), timeZone: .gmt, calendar: Calendar(identifier: .gregorian))
+    return (surroundings.now() + .seconds(seconds)).date.formatted(format)
+  }
+
+  /// - Throws: `Refusal` unless the request carries a token that is accepted and has the scope.
+  func authorise(_ request: Request, scope: String) throws(Refusal) {
+    guard let header = request.headers[.authorization], header.lowercased().hasPrefix("bearer "),
+      tokens.accepts(String(header.dropFirst(7)))
+    else { throw .invalidToken() }
+    guard configuration.scopes.contains(scope) else { throw .scopeMissing(scope) }
+  }
+}

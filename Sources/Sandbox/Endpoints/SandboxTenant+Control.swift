@@ -1,0 +1,46 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+extension SandboxTenant {
+  /// `/sandbox/faults` and `/sandbox/requests`: no token, not counted, never limited. The tenant listens on loopback.
+  func addControlEndpoints(to router: Router<SandboxContext>) {
+    let control = router.group("/sandbox").add(middleware: NoBrowsers())
+    control.post("/faults") { request, _ in
+      guard let body = try? await request.body.collect(upTo: 65_536) else {
+        return Refusal(.contentTooLarge, "invalid_request", "The rule is too long.").response
+      }
+      do {
+        let rule = try JSONDecoder().decode(FaultRule.self, from: Data(body.readableBytesView))
+        faults.add(rule)
+        return .json(rule, status: .created)
+      } catch {
+        let names = FaultRule.Fault.allCases.map(\.rawValue).joined(separator: ", ")
+        return Refusal(.badRequest, "invalid_request", "No rule: \(error). Faults: \(names).").response
+      }
+    }
+    control.get("/faults") { _, _ in Response.json(["faults": faults.rules]) }
+    control.delete("/faults") { _, _ in
+      faults.clear()
+      return Response(status: .noContent)
+    }
+    control.get("/requests") { _, _ in Response.json(ledger.snapshot) }
+    control.delete("/requests") { _, _ in
+      ledger.reset()
+      return Response(status: .noContent)
+    }
+  }
+}
+
+/// Keeps pages of other sites, opened on this machine, from reaching the control addresses.
+private struct NoBrowsers<Context: RequestContext>: RouterMiddleware {
+  func handle(
+    _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
+  ) async throws -> Response {
+    guard request.headers[.origin] == nil else {
+      return Refusal(.forbidden, "forbidden", "Not for pages in a browser.").response
+    }
+    return try await next(request, context)
+  }
+}

@@ -1,0 +1,69 @@
+/// What a request asks for of a file, read from `Range` and `If-Range` (RFC 9110, section 14).
+enum ByteRange: Equatable {
+  /// Everything: no range, one that is malformed, several, or one of another version of the file.
+  case whole
+  /// These bytes.
+  case part(Range<Int64>)
+  /// A well-formed range that holds nothing of the file.
+  case unsatisfiable
+
+  /// - Parameters:
+  ///   - header: the value of `Range`.
+  ///   - ifRange: the value of `If-Range`; dates never match, since our files have none.
+  ///   - etag: the file's strong tag, quotes included.
+  ///   - length: the file's length in bytes.
+  init(_ header: String?, ifRange: String?, etag: String, length: Int64) {
+    guard let header, ifRange == nil || ifRange == etag else {
+      self = .whole
+      return
+    }
+    let parts = header.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, parts[0].lowercased().trimmed == "bytes" else {
+      self = .whole
+      return
+    }
+    // Several ranges may be answered with everything (section 14.2), and no player asks for them.
+    let bounds = parts[1].trimmed.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+    guard bounds.count == 2, let first = Position(bounds[0]), let last = Position(bounds[1]) else {
+      self = .whole
+      return
+    }
+    switch (first, last) {
+    case (.missing, .missing): self = .whole
+    case (.missing, .at(let count)):
+      self = count == 0 || length == 0 ? .unsatisfiable : .part(max(0, length - count)..<length)
+    case (.at(let first), .missing): self = first < length ? .part(first..<length) : .unsatisfiable
+    case (.at(let first), .at(let last)):
+      if last < first {
+        self = .whole
+      } else {
+        self = first < length ? .part(first..<min(last, length - 1) + 1) : .unsatisfiable
+      }
+    }
+  }
+
+  /// One end of a range; a number too large for 64 bits is as good as the largest.
+  private enum Position {
+    case missing
+    case at(Int64)
+
+    init?(_ text: Substring) {
+      guard !text.isEmpty else {
+        self = .missing
+        return
+      }
+      guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+      self = .at(Int64(text) ?? .max)
+    }
+  }
+}
+
+extension StringProtocol {
+  fileprivate var trimmed: SubSequence {
+    let isSpace: (Character) -> Bool = { $0 == " " || $0 == "\t" }
+    guard let first = firstIndex(where: { !isSpace($0) }), let last = lastIndex(where: { !isSpace($0) }) else {
+      return self[endIndex...]
+    }
+    return self[first...last]
+  }
+}

@@ -1,0 +1,89 @@
+import Access
+import Foundation
+import Glibc
+import HTTPTypes
+import Logging
+import Hummingbird
+import Model
+import NIOCore
+
+/// Where requests come from, and so how it is known who asks.
+package enum Door: Sendable {
+  /// TCP: an API token or a signed-in browser.
+  case network
+  /// The socket in the data directory, which only the operator's own user and root can open.
+  case socket
+}
+
+/// Lets nobody through without an identity.
+struct EntranceMiddleware: RouterMiddleware {
+  typealias Context = WebContext
+
+  static let cookie = "__Host-tapedeck"
+
+  let door: Door
+  let authenticator: Authenticator
+  let log: AccessLog
+  let publicOrigin: String?
+
+  func handle(
+    _ request: Request, context: WebContext, next: @concurrent (Request, WebContext) async throws -> Response
+  ) async throws -> Response {
+    var context = context
+    switch door {
+    case .socket: context.identity = try await localOperator(context.channel)
+    case .network: try await identify(request, &context)
+    }
+    guard let identity = context.identity else {
+      log.countAnonymousRefusal()
+      throw TapedeckError(.unauthenticated)
+    }
+    context.logger[metadataKey: "actor"] = "\(identity.id)"
+    return try await next(request, context)
+  }
+
+  private func identify(_ request: Request, _ context: inout WebContext) async throws(TapedeckError) {
+    if let authorization = request.headers[.authorization] {
+      let parts = authorization.split(separator: " ", maxSplits: 1)
+      guard parts.count == 2, parts[0].lowercased() == "bearer" else { return }
+      context.identity = try await authenticator.identity(bearer: String(parts[1]))
+    } else if let secret = request.cookies[Self.cookie]?.value,
+      let session = try await authenticator.session(secret)
+    {
+      if request.method != .get, request.method != .head { try refuseOtherSites(request) }
+      context.identity = session.identity
+      context.session = .init(secret: secret, csrf: session.csrf)
+    }
+  }
+
+  /// A browser adds our cookie to whatever any page makes it send, so the request must prove that it comes from ours.
+  private func refuseOtherSites(_ request: Request) throws(TapedeckError) {
+    if let site = request.headers[.secFetchSite] {
+      guard site == "same-origin" || site == "none" else { throw TapedeckError(.crossSiteRequest) }
+      return
+    }
+    guard let origin = request.headers[.origin] else { throw TapedeckError(.crossSiteRequest) }
+    let host = request.head.authority ?? ""
+    guard origin == publicOrigin || origin == "http://\(host)" || origin == "https://\(host)" else {
+      throw TapedeckError(.crossSiteRequest)
+    }
+  }
+
+  private func localOperator(_ channel: any Channel) async throws -> Identity {
+    guard let provider = channel as? any SocketOptionProvider else { throw TapedeckError(.unauthenticated) }
+    let peer: PeerCredentials = try await provider.unsafeGetSocketOption(level: .socket, name: .peerCredentials).get()
+    let name = getpwuid(peer.uid).map { String(cString: $0.pointee.pw_name) } ?? "\(peer.uid)"
+    return Identity(kind: .operator, id: "operator:\(peer.uid)", name: "operator:\(name)", role: .admin)
+  }
+}
+
+/// `struct ucred` of Linux, which Swift's Glibc module leaves out (unix(7), SO_PEERCRED).
+private struct PeerCredentials {
+  var pid: Int32
+  var uid: UInt32
+  var gid: UInt32
+}
+
+extension NIOBSDSocket.Option {
+  fileprivate static let peerCredentials = NIOBSDSocket.Option(rawValue: 17)
+}

@@ -1,0 +1,71 @@
+import Glibc
+import HTTPTypes
+import Hummingbird
+package import Model
+import NIOCore
+
+/// The proxies whose word about a client's address we take.
+package struct TrustedProxies: Sendable {
+  private var networks: [Network] = []
+
+  private struct Network {
+    var bytes: [UInt8]
+    var prefix: Int
+  }
+
+  /// None: the peer of the connection is the client.
+  package static let none = TrustedProxies()
+
+  private init() {}
+
+  /// - Parameter list: addresses and networks such as `10.0.0.0/8, ::1`.
+  /// - Throws: `configurationInvalid`.
+  package init(_ list: String) throws(TapedeckError) {
+    for item in list.split(whereSeparator: { $0 == "," || $0 == " " }) {
+      let parts = item.split(separator: "/", maxSplits: 1)
+      guard let bytes = addressBytes(String(parts[0])) else { throw Self.malformed }
+      let prefix = parts.count == 2 ? Int(parts[1]) : bytes.count * 8
+      guard let prefix, (0...bytes.count * 8).contains(prefix) else { throw Self.malformed }
+      networks.append(Network(bytes: bytes, prefix: prefix))
+    }
+  }
+
+  private static var malformed: TapedeckError {
+    TapedeckError(
+      .configurationInvalid,
+      "TAPEDECK_TRUSTED_PROXIES is malformed: list addresses or networks, such as '10.0.0.0/8, 127.0.0.1'.")
+  }
+
+  /// The address that a request comes from: the last one of `X-Forwarded-For` that is no trusted proxy, if the peer is
+  /// one; else the peer.
+  func clientAddress(of request: Request, peer: String) -> String {
+    guard contains(peer), let forwarded = request.headers[.forwardedFor] else { return peer }
+    let hops = forwarded.split(separator: ",").map { $0.trimmingPrefix { $0 == " " } }
+    for hop in hops.reversed() {
+      let address = String(hop.prefix { $0 != " " })
+      guard addressBytes(address) != nil else { return peer }
+      if !contains(address) { return address }
+    }
+    return peer
+  }
+
+  private func contains(_ address: String) -> Bool {
+    guard !networks.isEmpty, let bytes = addressBytes(address) else { return false }
+    return networks.contains { network in
+      guard network.bytes.count == bytes.count else { return false }
+      let whole = network.prefix / 8
+      let rest = network.prefix % 8
+      guard network.bytes[..<whole] == bytes[..<whole] else { return false }
+      return rest == 0 || (network.bytes[whole] ^ bytes[whole]) >> (8 - rest) == 0
+    }
+  }
+}
+
+private func addressBytes(_ text: String) -> [UInt8]? {
+  guard let address = try? SocketAddress(ipAddress: text, port: 0) else { return nil }
+  return switch address {
+  case .v4(let v4): withUnsafeBytes(of: v4.address.sin_addr) { Array($0) }
+  case .v6(let v6): withUnsafeBytes(of: v6.address.sin6_addr) { Array($0) }
+  case .unixDomainSocket: nil
+  }
+}

@@ -1,0 +1,69 @@
+import Crypto
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Model
+import NIOCore
+
+/// The scripts and styles, with the hash that stands in their addresses.
+struct Assets: Sendable {
+  struct Asset: Sendable {
+    var contentType: String
+    var bytes: ByteBuffer
+    var etag: String
+  }
+
+  private(set) var files: [String: Asset] = [:]
+  /// Changes whenever any of them does.
+  let version: String
+
+  init() {
+    var all = SHA256()
+    for (name, bytes) in assetFiles {
+      let type =
+        switch name.split(separator: ".").last {
+        case "css": "text/css; charset=utf-8"
+        case "svg": "image/svg+xml"
+        default: "text/javascript; charset=utf-8"
+        }
+      let hash = SHA256.hash(data: bytes)
+      all.update(data: bytes)
+      files[name] = Asset(contentType: type, bytes: ByteBuffer(bytes: bytes), etag: "\"\(hex(hash.prefix(16)))\"")
+    }
+    version = hex(all.finalize().prefix(8))
+  }
+}
+
+/// `GET /assets/{name}`: open, since the sign-in page needs them.
+struct AssetController {
+  let assets: Assets
+
+  func addRoutes(to group: RouterGroup<WebContext>) {
+    group.get("assets/:name") { request, context in
+      guard let name = context.parameters.get("name"), let asset = assets.files[name] else {
+        throw TapedeckError(.notFound)
+      }
+      let isVersioned = request.uri.queryParameters["v"].map(String.init) == assets.version
+      let headers: HTTPFields = [
+        .contentType: asset.contentType, .eTag: asset.etag,
+        .cacheControl: isVersioned ? "public, max-age=31536000, immutable" : "no-cache",
+      ]
+      if request.headers[.ifNoneMatch] == asset.etag { return Response(status: .notModified, headers: headers) }
+      return Response(status: .ok, headers: headers, body: .init(byteBuffer: asset.bytes))
+    }
+  }
+}
+
+private let assetFiles: [(String, [UInt8])] = [
+  ("icon.svg", PackageResources.icon_svg),
+  ("keys.js", PackageResources.keys_js),
+  ("lanes.js", PackageResources.lanes_js),
+  ("list.js", PackageResources.list_js),
+  ("page.js", PackageResources.page_js),
+  ("peaks.js", PackageResources.peaks_js),
+  ("player.js", PackageResources.player_js),
+  ("progress.js", PackageResources.progress_js),
+  ("tapedeck.css", PackageResources.tapedeck_css),
+  ("time.js", PackageResources.time_js),
+  ("waveform.js", PackageResources.waveform_js),
+]

@@ -1,0 +1,41 @@
+import Foundation
+import Model
+
+/// `12 Nov 2026, 14:03:22`, in UTC.
+func longTime(_ instant: Instant) -> String {
+  let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+  let text = instant.iso8601
+  let parts = text.split { $0 == "-" || $0 == "T" || $0 == "Z" }
+  guard parts.count == 4, let month = Int(parts[1]), months.indices.contains(month - 1), let day = Int(parts[2]) else {
+    return text
+  }
+  return "\(day) \(months[month - 1]) \(parts[0]), \(parts[3])"
+}
+
+/// `4:12` or `1:00:00`.
+func clock(_ duration: Duration) -> String {
+  let seconds = Int(duration.inSeconds.rounded())
+  let (hours, minutes) = (seconds / 3600, seconds / 60 % 60)
+  return hours > 0
+    ? String(format: "%d:%02d:%02d", hours, minutes, seconds % 60) : String(format: "%d:%02d", minutes, seconds % 60)
+}
+
+/// `3,091,456`.
+func grouped(_ number: Int64) -> String {
+  let digits = String(number.magnitude)
+  var out = ""
+  for (index, digit) in digits.enumerated() {
+    if index > 0, (digits.count - index) % 3 == 0 { out.append(",") }
+    out.append(digit)
+  }
+  return number < 0 ? "-\(out)" : out
+}
+
+/// `2.31 s`, `45 ms`.
+func took(_ duration: Duration) -> String {
+  let seconds = duration.inSeconds
+  return seconds < 1 ? "\(Int((seconds * 1000).rounded())) ms" : String(format: "%.2f s", seconds)
+}
+
+/// `12.4 MiB`.
+func mebibytes(_ bytes: Int64) -> String { String(format: "%.1f MiB", Double(bytes) / 1_048_576) }

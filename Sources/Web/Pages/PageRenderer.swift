@@ -1,0 +1,95 @@
+import Crypto
+import Foundation
+import Hummingbird
+import Model
+import Mustache
+
+/// The templates and assets that are built into the program.
+struct PageRenderer: Sendable {
+  let assets: Assets
+  private let library: MustacheLibrary
+
+  init() throws {
+    assets = Assets()
+    var templates: [String: MustacheTemplate] = [:]
+    for (name, bytes) in templateFiles {
+      templates[name] = try MustacheTemplate(string: String(decoding: bytes, as: UTF8.self))
+    }
+    library = MustacheLibrary(templates: templates)
+  }
+
+  /// Renders a page; keys that are nil are left out, as the templates expect.
+  ///
+  /// - Parameter context: nil on pages that nobody is signed in for.
+  func page(
+    _ template: String, title: String, context: WebContext?, on section: Section? = nil, _ values: [String: Any?],
+    csrf: String? = nil
+  ) throws(TapedeckError) -> String {
+    var all = values.compactMapValues { $0 }
+    all["pageTitle"] = title
+    all["assets"] = assets.version
+    all["csrf"] = csrf ?? context?.session?.csrf ?? ""
+    all["onRecordings"] = section == .recordings
+    all["onAudit"] = section == .audit
+    if let identity = context?.identity {
+      all["user"] = ["userName": identity.name, "userRole": identity.role.title]
+      all["showAudit"] = Policy.mayReadAccessLog(identity)
+    } else {
+      all["showAudit"] = false
+    }
+    guard let text = library.render(all, withTemplate: template) else {
+      throw TapedeckError(.internalError, detail: "there is no template '\(template)'")
+    }
+    return text
+  }
+
+  enum Section { case recordings, audit }
+
+  /// An error as a page; as plain text if even that cannot be rendered.
+  func error(_ error: TapedeckError, context: WebContext) -> Response {
+    let status = HTTPResponse.Status(code: error.code.httpStatus)
+    let title =
+      switch error.code {
+      case .insufficientPermissions: "Insufficient permissions"
+      case .notFound, .unknownRecording, .audioNotReady: "Not found"
+      default: status.reasonPhrase
+      }
+    let text = try? page(
+      "error", title: title, context: context,
+      [
+        "errorTitle": title,
+        "errorText": error.code == .insufficientPermissions
+          ? "Your role does not allow this. Ask a supervisor." : error.message,
+        "requestID": context.requestID,
+      ])
+    var response = Response.html(text ?? error.message, status: status)
+    if let retryAfter = error.retryAfter {
+      response.headers[.retryAfter] = "\(Int(retryAfter.inSeconds.rounded(.up)))"
+    }
+    return response
+  }
+}
+
+extension Role {
+  /// As people read it.
+  var title: String {
+    switch self {
+    case .agent: "Agent"
+    case .supervisor: "Supervisor"
+    case .admin: "Administrator"
+    case .metrics: "Metrics"
+    }
+  }
+}
+
+private let templateFiles: [(String, [UInt8])] = [
+  ("layout", PackageResources.layout_mustache),
+  ("tag", PackageResources.tag_mustache),
+  ("pager", PackageResources.pager_mustache),
+  ("login", PackageResources.login_mustache),
+  ("recordings", PackageResources.recordings_mustache),
+  ("player", PackageResources.player_mustache),
+  ("job", PackageResources.job_mustache),
+  ("audit", PackageResources.audit_mustache),
+  ("error", PackageResources.error_mustache),
+]

@@ -1,0 +1,179 @@
+import Catalog
+import Model
+import ObjectStorage
+
+/// What the player's template shows of a recording.
+struct PlayerView {
+  let recording: RecordingRow
+  let part: MediaPart
+  let steps: [StepTime]
+  let identity: Identity
+
+  var heading: String {
+    let facts = recording.facts
+    let who = facts.agentName ?? facts.agentID ?? recording.key.id.rawValue
+    let what = [facts.skillName ?? facts.campaignName, facts.direction?.rawValue].compactMap { $0 }
+    return what.isEmpty ? who : "\(who) — \(what.joined(separator: ", "))"
+  }
+
+  /// Browsers seek these exactly; the others would not play at all.
+  private var isOriginalPlayable: Bool {
+    part.originalKey != nil && (part.codec.hasPrefix("pcm") || part.codec.hasPrefix("PCM") || part.codec.contains("law"))
+  }
+
+  var values: [String: Any?] {
+    let path = "/audio/\(recording.key.pathSegment)"
+    let isStereo = part.channels >= 2
+    let started = recording.facts.startTime ?? recording.firstSeenAt
+    return [
+      "heading": heading, "startedISO": started.iso8601, "startedText": "\(longTime(started)) UTC",
+      "durationText": clock(part.duration), "subheading": recording.facts.contactID.map { "contact \($0)" },
+      "tags": tags, "hasNeighbours": false,
+      "mp3URL": "\(path).mp3", "originalURL": isOriginalPlayable ? "\(path)/original" : nil,
+      "peaksURL": "\(path)/peaks", "durationSeconds": part.duration.inSeconds,
+      "durationWhole": Int(part.duration.inSeconds), "stereo": isStereo,
+      "lanes": isStereo
+        ? [
+          ["laneID": "agent", "laneName": "Agent", "channel": 0],
+          ["laneID": "customer", "laneName": "Customer", "channel": 1],
+        ] : [["laneID": "call", "laneName": "Call", "channel": 0]] as [[String: Any]],
+      "facts": facts, "downloads": downloads(path), "custodyText": custody, "files": files,
+      "hasSteps": !steps.isEmpty,
+      "steps": steps.map {
+        [
+          "stepName": $0.step.title, "beganISO": $0.startedAt.iso8601Milliseconds, "beganText": longTime($0.startedAt),
+          "tookText": took($0.duration),
+        ]
+      },
+    ]
+  }
+
+  private var tags: [[String: String]] {
+    var all = [tag("Ready", "ok")]
+    if recording.facts.privacy == .restricted { all.append(tag("Restricted", "warn")) }
+    if part.originalKey != nil { all.append(tag("Original kept", "")) }
+    return all
+  }
+
+  private var facts: [[String: Any]] {
+    let facts = recording.facts
+    let duration = facts.durationSeconds.map { clock(.seconds($0)) }
+    let rows: [(String, String?, Bool)] = [
+      ("Recording", recording.key.id.rawValue, true), ("Contact", facts.contactID, true),
+      ("Agent", [facts.agentName, facts.agentID].compactMap { $0 }.joined(separator: " · "), false),
+      ("Team", facts.teamID, false), ("Customer", customer(of: facts, for: identity), identity.role != .agent),
+      ("Direction", facts.direction?.rawValue, false), ("Skill", facts.skillName ?? facts.skillID, false),
+      ("Campaign", facts.campaignName ?? facts.campaignID, false), ("Disposition", facts.disposition, false),
+      ("Duration on the platform", duration, false), ("Privacy", facts.privacy.rawValue, false),
+      ("Source", recording.key.source.rawValue, false), ("Note", recording.warning, false),
+    ]
+    return rows.compactMap { label, value, isCopyable in
+      guard let value, !value.isEmpty else { return nil }
+      return ["factLabel": label, "factValue": value, "copyable": isCopyable]
+    }
+  }
+
+  private func downloads(_ path: String) -> [[String: String]] {
+    var all = [["downloadURL": "\(path).mp3?download", "downloadText": "MP3", "downloadNote": "\(grouped(part.mp3.bytes)) bytes"]]
+    if part.originalKey != nil {
+      all.append([
+        "downloadURL": "\(path)/original?download", "downloadText": "Original (WAV)",
+        "downloadNote": "\(grouped(part.sourceBytes)) bytes",
+      ])
+    }
+    return all
+  }
+
+  private var custody: String {
+    let at = recording.archivedAt.map { "on \(longTime($0)) UTC" } ?? "at an unknown time"
+    let kept = part.originalKey == nil ? " The original was not kept; its hash proves what it was." : ""
+    return "Fetched whole from the source '\(recording.key.source)', checked and archived \(at).\(kept)"
+  }
+
+  private var files: [[String: String]] {
+    let format = "\(part.codec), \(grouped(Int64(part.sampleRate))) Hz, \(part.channels) channel\(part.channels == 1 ? "" : "s")"
+    return [
+      ["fileLabel": "Original", "fileNote": "WAV, \(format) · \(grouped(part.sourceBytes)) bytes", "sha256": part.sourceSHA256],
+      ["fileLabel": "MP3", "fileNote": "\(grouped(part.mp3.bytes)) bytes", "sha256": part.mp3.sha256],
+    ]
+  }
+}
+
+extension Step {
+  /// As people read it.
+  var title: String {
+    switch self {
+    case .waiting: "Waiting for the platform"
+    case .download: "Download"
+    case .conversion: "Conversion"
+    case .verification: "Check"
+    case .storage: "Storage"
+    case .commit: "Commit"
+    }
+  }
+}
+
+/// What the template for a recording that cannot be played yet shows.
+struct JobView {
+  let key: RecordingKey
+  let recording: RecordingRow?
+  let job: JobRow?
+  let identity: Identity
+
+  var heading: String { recording?.facts.agentName.map { "\($0) — \(key.id)" } ?? key.id.rawValue }
+
+  var values: [String: Any?] {
+    let ingestURL = "/play/\(key.pathSegment)/ingest"
+    var values: [String: Any?] = [
+      "heading": heading, "subheading": recording?.facts.startTime.map { "\(longTime($0)) UTC" } ?? "", "tags": tagList,
+    ]
+    switch job?.runState {
+    case nil: values["absent"] = ["ingestURL": ingestURL]
+    case .failed, .cancelled:
+      values["failed"] = ["failureText": job?.sentence ?? "", "ingestURL": ingestURL]
+    case .idle, .leased, .waiting, .done: values["running"] = running
+    }
+    return values
+  }
+
+  private var tagList: [[String: String]] {
+    switch job?.runState {
+    case nil: [tag("Not archived", "")]
+    case .failed, .cancelled: [tag("Failed", "danger")]
+    case .idle, .leased, .waiting, .done: [tag("Under way", "info")]
+    }
+  }
+
+  private var running: [String: Any]? {
+    guard let job else { return nil }
+    let current = Stage.allCases.firstIndex(of: job.stage) ?? 0
+    let stages = Stage.allCases.enumerated().map { index, stage -> [String: Any] in
+      [
+        "stageID": stage.rawValue, "stageName": stage.title,
+        "stageState": index < current ? "done" : index == current ? "current" : "todo", "isCurrent": index == current,
+      ]
+    }
+    var values: [String: Any] = [
+      "jobURL": "/api/v1/jobs/\(job.id)", "stageID": job.stage.rawValue, "stages": stages, "message": job.sentence,
+      "bytes": Int(job.bytes), "bytesText": "",
+    ]
+    if let total = job.totalBytes {
+      values["totalBytes"] = Int(total)
+      values["bytesText"] = "\(mebibytes(job.bytes)) of \(mebibytes(total))"
+    }
+    return values
+  }
+}
+
+extension Stage {
+  /// As people read it.
+  var title: String {
+    switch self {
+    case .queued: "Queued"
+    case .awaiting: "Waiting for the platform"
+    case .fetching: "Fetching"
+    case .processing: "Processing"
+    case .ready: "Ready"
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import Access
+import Catalog
+import Hummingbird
+import Model
+
+/// What the address of a list asks for; the address is the state.
+struct RecordingQueryString {
+  var filter = RecordingFilter()
+  var cursor: ListCursor?
+  /// The parameters as they came, without empty ones, for forms and links.
+  var values: [String: String] = [:]
+
+  init(_ request: Request) throws(TapedeckError) {
+    for (name, value) in request.uri.queryParameters where !value.isEmpty { values[String(name)] = String(value) }
+    filter.text = values["q"]
+    filter.agent = values["agent"]
+    if let source = values["source"] {
+      guard let source = SourceID(source) else { throw Self.malformed("source", "the name of a source") }
+      filter.source = source
+    }
+    filter.direction = try choice("direction")
+    filter.privacy = try choice("privacy")
+    filter.status = try choice("status")
+    filter.from = try moment(values["from"], name: "from", endOfDay: false)
+    filter.to = try moment(values["to"], name: "to", endOfDay: true)
+    if let text = values["cursor"] {
+      guard let cursor = ListCursor(text) else { throw Self.malformed("cursor", "the cursor of an earlier answer") }
+      self.cursor = cursor
+    }
+  }
+
+  func limit(default standard: Int, maximum: Int) throws(TapedeckError) -> Int {
+    guard let text = values["limit"] else { return standard }
+    guard let limit = Int(text), (1...maximum).contains(limit) else {
+      throw Self.malformed("limit", "a number from 1 to \(maximum)")
+    }
+    return limit
+  }
+
+  private func choice<T: RawRepresentable<String> & CaseIterable>(_ name: String) throws(TapedeckError) -> T? {
+    guard let text = values[name] else { return nil }
+    guard let value = T(rawValue: text) else {
+      throw Self.malformed(name, "one of \(T.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    return value
+  }
+
+  private static func malformed(_ name: String, _ form: String) -> TapedeckError {
+    TapedeckError(.invalidRequest, "'\(name)' must be \(form).")
+  }
+}
+
+/// A day (`YYYY-MM-DD`, UTC) or a moment (ISO 8601). As an end, a day includes itself.
+func moment(_ text: String?, name: String, endOfDay: Bool) throws(TapedeckError) -> Instant? {
+  guard let text else { return nil }
+  if text.utf8.count == 10, let day = Instant(iso8601: "\(text)T00:00:00Z") {
+    return endOfDay ? day + .seconds(86_400) : day
+  }
+  guard let instant = Instant(iso8601: text) else {
+    throw TapedeckError(.invalidRequest, "'\(name)' must be a day such as 2026-11-12, or a moment such as 2026-11-12T14:00:00Z.")
+  }
+  return instant
+}
+
+/// A page of recordings, with the entry that says who saw how many.
+struct RecordingListing {
+  let services: WebServices
+
+  func load(
+    _ query: RecordingQueryString, limit: Int, for identity: Identity, from origin: LogEntry.Origin
+  ) async throws(TapedeckError) -> (rows: [ListedRecording], next: ListCursor?) {
+    guard Policy.mayList(identity) else {
+      try await services.log.record(
+        .list, .denied, by: identity, code: .insufficientPermissions, from: origin)
+      throw TapedeckError(.insufficientPermissions)
+    }
+    var rows = try await services.catalog.recordings(
+      matching: effective(query.filter, for: identity), after: query.cursor, limit: limit + 1)
+    let hasMore = rows.count > limit
+    if hasMore { rows.removeLast() }
+    let next = hasMore ? rows.last.map { ListCursor(at: $0.recording.sortedAt, id: $0.recording.id) } : nil
+    try await services.log.record(
+      .list, by: identity, count: Int64(rows.count), from: origin, details: query.values)
+    return (rows, next)
+  }
+
+  /// A search by what is hidden would tell it: filters that look into facts leave restricted recordings out for those
+  /// who may not see them.
+  private func effective(_ filter: RecordingFilter, for identity: Identity) -> RecordingFilter {
+    guard !Policy.allows(.inspect, by: identity, privacy: .restricted) else { return filter }
+    let looksInside = filter.text != nil || filter.agent != nil || filter.direction != nil
+    guard looksInside, filter.privacy == nil else { return filter }
+    var narrowed = filter
+    narrowed.privacy = .standard
+    return narrowed
+  }
+}

@@ -1,0 +1,29 @@
+// A list's keys and its filters: j and k move between rows, / goes to the search field. Enter on a row's link is the browser's own.
+import { keys } from './keys.js';
+
+const rows = [...document.querySelectorAll('tr[data-row]')];
+
+function step(by) {
+  const here = rows.indexOf(document.activeElement?.closest('tr[data-row]'));
+  const row = rows[here < 0 ? 0 : Math.min(Math.max(here + by, 0), rows.length - 1)];
+  if (!row) return false;
+  const link = row.querySelector('th a');
+  if (!link) row.tabIndex = -1;
+  (link ?? row).focus();
+  row.scrollIntoView({ block: 'nearest' });
+}
+
+// The address says what is filtered and nothing else.
+document.querySelector('.filters')?.addEventListener('formdata', ({ formData }) => {
+  for (const [name, value] of [...formData]) if (!value) formData.delete(name);
+});
+
+keys({
+  j: () => step(1),
+  k: () => step(-1),
+  '/': () => {
+    const search = document.getElementById('search');
+    search?.focus();
+    search?.select();
+  },
+});

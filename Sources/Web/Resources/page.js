@@ -1,0 +1,26 @@
+// What every page has: the list of keys with its switch, and buttons that copy.
+import { keys, setSingleKeys, singleKeys } from './keys.js';
+
+const dialog = document.getElementById('shortcuts');
+if (dialog) {
+  const onOff = document.getElementById('shortcuts-switch');
+  onOff.checked = singleKeys();
+  onOff.addEventListener('change', () => setSingleKeys(onOff.checked));
+  const open = () => dialog.showModal();
+  document.querySelector('[data-open-shortcuts]').addEventListener('click', open);
+  dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
+  keys({ '?': open });
+}
+
+for (const button of document.querySelectorAll('[data-copy]')) {
+  const label = button.textContent;
+  button.addEventListener('click', async () => {
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = 'Copied';
+    } catch {
+      button.textContent = 'Not allowed here';
+    }
+    setTimeout(() => (button.textContent = label), 2000);
+  });
+}

@@ -1,0 +1,42 @@
+// Follows a job until it ends, then shows the page that fits.
+const box = document.getElementById('job');
+const message = document.getElementById('job-message');
+const bar = document.getElementById('job-progress');
+const amount = document.getElementById('job-bytes');
+const stages = [...document.querySelectorAll('.stages li')];
+
+const mebibytes = (n) => `${(n / 1048576).toFixed(1)} MiB`;
+
+function show(job) {
+  const at = stages.findIndex((item) => item.dataset.stage === job.stage);
+  stages.forEach((item, index) => {
+    item.dataset.state = index < at ? 'done' : index === at ? 'current' : 'todo';
+    index === at ? item.setAttribute('aria-current', 'step') : item.removeAttribute('aria-current');
+  });
+  if (job.message && message.textContent !== job.message) message.textContent = job.message;
+  bar.hidden = !job.totalBytes;
+  if (job.totalBytes) {
+    bar.max = job.totalBytes;
+    bar.value = job.bytes ?? 0;
+  }
+  amount.textContent = job.bytes
+    ? job.totalBytes ? `${mebibytes(job.bytes)} of ${mebibytes(job.totalBytes)}` : mebibytes(job.bytes)
+    : '';
+}
+
+async function follow() {
+  try {
+    const answer = await fetch(box.dataset.job, { headers: { Accept: 'application/json' }, cache: 'no-store' });
+    if (answer.status === 401 || answer.status === 403) return location.reload();
+    if (answer.ok) {
+      const job = await answer.json();
+      if (job.stage === 'ready' || job.state === 'failed' || job.state === 'cancelled') return location.reload();
+      show(job);
+    }
+  } catch {
+    // The server is restarting, or the line is down: the job goes on without us, so ask again.
+  }
+  setTimeout(follow, 2000);
+}
+
+setTimeout(follow, 1000);

@@ -1,0 +1,346 @@
+import Audio
+import Foundation
+import Model
+import Synchronization
+import SystemPackage
+import Testing
+
+/// A shell script in place of FFmpeg. `$here` is its folder; `ready` says that it runs, and leaves a pipe open that tells
+/// when it and all it has started are gone.
+private func withStandIn(
+  _ script: String, _ body: (_ executable: String, _ folder: FilePath) async throws -> Void
+) async throws {
+  try await Scratch.with { folder in
+    let path = folder.appending("ffmpeg").string
+    try
+      "#!/bin/sh\nhere='\(folder.string)'\necho $$ > $here/pid\nready() { exec 9>$here/ready; echo >&9; }\n\(script)\n"
+      .write(
+        toFile: path, atomically: true, encoding: .utf8)
+    try #require(mkfifo(folder.appending("ready").string, 0o600) == 0)
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+    try await body(path, folder)
+  }
+}
+
+/// Whether the process whose id a stand-in wrote down is neither running nor a zombie.
+private func isGone(in folder: FilePath) throws -> Bool {
+  let text = try String(contentsOfFile: folder.appending("pid").string, encoding: .utf8)
+  let pid = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+  return kill(pid, 0) == -1 && errno == ESRCH
+}
+
+private let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
+private let telephone = WAVBytes.telephone(dataSize: 16000)
+
+/// An input that goes on for ever, or fails when told to.
+private struct Endless: AsyncSequence, Sendable {
+  struct Broken: Error {}
+
+  var failsAfter: Int?
+
+  struct Iterator: AsyncIteratorProtocol {
+    var failsAfter: Int?
+    var count = 0
+
+    mutating func next() async throws -> [UInt8]? {
+      try Task.checkCancellation()
+      if count == failsAfter { throw Broken() }
+      count += 1
+      return count == 1 ? telephone : Array(repeating: 0, count: 65536)
+    }
+  }
+
+  func makeAsyncIterator() -> Iterator { Iterator(failsAfter: failsAfter) }
+}
+
+/// The pipe through which a stand-in tells that it is ready and, by its end, that it is gone.
+private final class Lifeline: Sendable {
+  private let path: FilePath
+  private let pipe = Mutex<FileDescriptor?>(nil)
+
+  init(_ folder: FilePath) { path = folder.appending("ready") }
+
+  /// Waits until the stand-in has called `ready`.
+  func ready() async throws {
+    let pipe = try await blocking { [path] in
+      // Opening a named pipe blocks until its other end is opened too.
+      let pipe = try FileDescriptor.open(path, .readOnly)
+      _ = try withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { try pipe.read(into: $0) }
+      return pipe
+    }
+    self.pipe.withLock { $0 = pipe }
+  }
+
+  /// Waits until no process is left that has the pipe open; for ever when one was forgotten.
+  func ended() async throws {
+    let pipe = try #require(pipe.withLock { $0 })
+    try await blocking {
+      try pipe.closeAfter {
+        try withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { while try pipe.read(into: $0) > 0 {} }
+      }
+    }
+  }
+
+  private func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+      Thread.detachNewThread { continuation.resume(with: Result(catching: body)) }
+    }
+  }
+}
+
+/// The input of a stand-in, held back until that is ready; ends after its first piece, or goes on for ever.
+private struct WhenReady: AsyncSequence, Sendable {
+  var lifeline: Lifeline
+  var endless = false
+  /// Is told when the stand-in is ready and the first piece is on its way.
+  var started: @Sendable () -> Void = {}
+
+  struct Iterator: AsyncIteratorProtocol {
+    var source: WhenReady
+    var count = 0
+
+    mutating func next() async throws -> [UInt8]? {
+      count += 1
+      guard count == 1 else { return source.endless && !Task.isCancelled ? telephone : nil }
+      try await source.lifeline.ready()
+      source.started()
+      return telephone
+    }
+  }
+
+  func makeAsyncIterator() -> Iterator { Iterator(source: self) }
+}
+
+@Suite(.timeLimit(.minutes(2)))
+struct FFmpegFailureTests {
+  init() { ignoreBrokenPipes }
+
+  /// Time without progress counts from when the stand-in is ready.
+  private let impatient = ConversionLimits(timeout: .milliseconds(300))
+
+  private func convert(
+    _ executable: String, in folder: FilePath, limits: ConversionLimits = ConversionLimits()
+  ) async -> Result<Conversion, TapedeckError> {
+    await convert(pieces(telephone), executable, in: folder, limits: limits)
+  }
+
+  private func convert<Input: AsyncSequence & Sendable>(
+    _ input: Input, _ executable: String, in folder: FilePath, limits: ConversionLimits = ConversionLimits()
+  ) async -> Result<Conversion, TapedeckError> where Input.Element: Sequence<UInt8> {
+    do {
+      let ffmpeg = FFmpeg(executable: executable, limits: limits)
+      return .success(
+        try await ffmpeg.convert(input, header: try header(of: telephone), to: folder.appending("out.mp3")))
+    } catch let error as TapedeckError {
+      return .failure(error)
+    } catch {
+      return .failure(TapedeckError(.internalError, cause: error))
+    }
+  }
+
+  private func error(_ result: Result<Conversion, TapedeckError>) throws -> TapedeckError {
+    switch result {
+    case .success(let conversion): throw ToolFailed(tool: "converted \(conversion.decodedFrames) frames", status: 0)
+    case .failure(let error): return error
+    }
+  }
+
+  @Test func `an FFmpeg that hangs is killed with all it has started`() async throws {
+    try await withStandIn("ready; sleep 1000 & wait") { executable, folder in
+      let lifeline = Lifeline(folder)
+      let failure = try error(
+        await convert(WhenReady(lifeline: lifeline), executable, in: folder, limits: impatient))
+      #expect(failure.code == .conversionTimedOut)
+      #expect(try isGone(in: folder))
+      try await lifeline.ended()
+    }
+  }
+
+  @Test func `an FFmpeg that stops reading is killed although input goes on`() async throws {
+    try await withStandIn("ready; exec sleep 1000") { executable, folder in
+      let lifeline = Lifeline(folder)
+      let failure = try error(
+        await convert(WhenReady(lifeline: lifeline, endless: true), executable, in: folder, limits: impatient))
+      #expect(failure.code == .conversionTimedOut)
+      #expect(try isGone(in: folder))
+      try await lifeline.ended()
+    }
+  }
+
+  @Test func `an FFmpeg that closes its outputs and stays is killed`() async throws {
+    try await withStandIn("ready; exec sleep 1000 >&- 2>&-") { executable, folder in
+      let lifeline = Lifeline(folder)
+      let failure = try error(
+        await convert(WhenReady(lifeline: lifeline), executable, in: folder, limits: impatient))
+      #expect(failure.code == .conversionTimedOut)
+      #expect(try isGone(in: folder))
+      try await lifeline.ended()
+    }
+  }
+
+  @Test func `the end of a flood of words is kept`() async throws {
+    try await withStandIn("seq 1 200000 >&2; echo the last word >&2; exit 3") { executable, folder in
+      let failure = try error(await convert(executable, in: folder))
+      #expect(failure.code == .conversionFailed)
+      let detail = try #require(failure.detail)
+      #expect(detail.contains("200000\nthe last word"))
+      #expect(detail.utf8.count < 4200)
+      #expect(!failure.message.contains("last word"))
+    }
+  }
+
+  @Test func `an FFmpeg that ends early ends the conversion although input goes on`() async throws {
+    try await withStandIn("echo no thanks >&2; exit 1") { executable, folder in
+      let failure = try error(await convert(Endless(), executable, in: folder))
+      #expect(failure.code == .conversionFailed)
+      #expect(failure.detail?.contains("no thanks") == true)
+      #expect(try isGone(in: folder))
+    }
+  }
+
+  @Test func `a crash is told by its signal`() async throws {
+    try await withStandIn("kill -SEGV $$") { executable, folder in
+      let failure = try error(await convert(executable, in: folder))
+      #expect(failure.code == .conversionFailed)
+      #expect(failure.message == "FFmpeg crashed (signal 11).")
+      #expect(try isGone(in: folder))
+    }
+  }
+
+  @Test func `processor time is limited`() async throws {
+    try await withStandIn("while :; do :; done") { executable, folder in
+      let failure = try error(await convert(executable, in: folder, limits: ConversionLimits(cpuSeconds: 1)))
+      #expect(failure.code == .conversionFailed)
+      #expect(failure.message.contains("1 s of processor time"))
+      #expect(try isGone(in: folder))
+    }
+  }
+
+  @Test func `every limit is in force`() async throws {
+    let script = "cat > /dev/null; cat /proc/self/limits >&2; env >&2; exit 1"
+    try await withStandIn(script) { executable, folder in
+      let detail = try #require(try error(await convert(executable, in: folder)).detail)
+      let lines = detail.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+      for line in [
+        "Max cpu time 1800 1800 seconds", "Max address space 4294967296 4294967296 bytes",
+        "Max file size 4294967296 4294967296 bytes", "Max open files 64 64 files", "Max core file size 0 0 bytes",
+      ] {
+        #expect(lines.contains(line))
+      }
+    }
+  }
+
+  @Test func `no secret of our environment is handed on`() async throws {
+    try await withStandIn("env >&2; exit 1") { executable, folder in
+      let ffmpeg = FFmpeg(
+        executable: executable, environment: ["CXONE_CLIENT_SECRET": "canary", "PATH": "/usr/bin:/bin"])
+      let failure = await #expect(throws: TapedeckError.self) {
+        try await ffmpeg.convert(pieces(telephone), header: header(of: telephone), to: folder.appending("out.mp3"))
+      }
+      let detail = try #require(failure?.detail)
+      #expect(detail.contains("LC_ALL=C"))
+      #expect(!detail.contains("canary"))
+    }
+  }
+
+  @Test func `an FFmpeg that says nothing and gives nothing has failed`() async throws {
+    try await withStandIn("cat > /dev/null") { executable, folder in
+      let failure = try error(await convert(executable, in: folder))
+      #expect(failure.message == "FFmpeg found no audio in the recording.")
+    }
+  }
+
+  @Test func `audio without an MP3 has failed`() async throws {
+    try await withStandIn("cat") { executable, folder in
+      let failure = try error(await convert(executable, in: folder))
+      #expect(failure.code == .conversionFailed)
+      #expect(failure.detail?.contains("left no MP3") == true)
+    }
+  }
+
+  @Test func `a full disk is told apart`() async throws {
+    try await withStandIn("cat; echo 'av_interleaved_write_frame(): No space left on device' >&2") {
+      executable, folder in
+      let failure = try error(await convert(executable, in: folder))
+      #expect(failure.code == .diskFull)
+    }
+  }
+
+  @Test func `a missing FFmpeg and a missing encoder are told apart`() async throws {
+    try await withStandIn("cat > /dev/null; echo \"Unknown encoder 'libmp3lame'\" >&2; exit 1") { executable, folder in
+      let encoder = try error(await convert(executable, in: folder))
+      #expect(encoder.code == .ffmpegMissing)
+      #expect(encoder.message.contains("no MP3 encoder"))
+      for name in ["no-such-ffmpeg", folder.appending("nothing").string] {
+        let program = try error(await convert(name, in: folder))
+        #expect(program.code == .ffmpegMissing)
+        #expect(program.message.contains("was not found"))
+        let asked = await #expect(throws: TapedeckError.self) { try await FFmpeg(executable: name).capabilities() }
+        #expect(asked?.code == .ffmpegMissing)
+      }
+    }
+  }
+
+  @Test func `capabilities are read from what FFmpeg says`() async throws {
+    let words = "echo 'ffmpeg version 9.9-x Copyright' >&2; echo ' A....D aac  AAC'"
+    try await withStandIn(words) { executable, _ in
+      let capabilities = try await FFmpeg(executable: executable).capabilities()
+      #expect(capabilities == FFmpeg.Capabilities(version: "9.9-x", hasLibmp3lame: false))
+    }
+    try await withStandIn("echo hello") { executable, _ in
+      let failure = await #expect(throws: TapedeckError.self) {
+        try await FFmpeg(executable: executable).capabilities()
+      }
+      #expect(failure?.code == .ffmpegMissing)
+    }
+  }
+
+  @Test func `an input that fails ends FFmpeg and keeps its error`() async throws {
+    try await withStandIn("cat > /dev/null") { executable, folder in
+      let failure = try error(await convert(Endless(failsAfter: 3), executable, in: folder))
+      #expect(failure.code == .storageFailed)
+      #expect(failure.cause is Endless.Broken)
+      #expect(try isGone(in: folder))
+    }
+    try await withStandIn("exec sleep 1000") { executable, folder in
+      let stream = AsyncThrowingStream<[UInt8], any Error> { continuation in
+        continuation.yield(telephone)
+        continuation.finish(throwing: TapedeckError(.downloadInterrupted))
+      }
+      let failure = try error(await convert(stream, executable, in: folder))
+      #expect(failure.code == .downloadInterrupted)
+    }
+  }
+
+  @Test func `a cancelled conversion leaves no process`() async throws {
+    try await withStandIn("ready; exec sleep 1000") { executable, folder in
+      let started = AsyncStream<Void>.makeStream()
+      let lifeline = Lifeline(folder)
+      let input = WhenReady(lifeline: lifeline, endless: true) { started.continuation.yield() }
+      let task = Task { await convert(input, executable, in: folder) }
+      for await _ in started.stream { break }
+      task.cancel()
+      let failure = try error(await task.value)
+      #expect(failure.code == .interrupted)
+      #expect(try isGone(in: folder))
+      try await lifeline.ended()
+    }
+  }
+
+  @Test func `waiting for a file that grows does not count as time without progress`() async throws {
+    let limits = ConversionLimits(timeout: .seconds(3))
+    let (input, more) = AsyncStream<ArraySlice<UInt8>>.makeStream()
+    more.yield(telephone[..<9000])
+    try await Scratch.with { folder in
+      async let converted = convert(input, "ffmpeg", in: folder, limits: limits)
+      // Another run with the same limit says when that much time has gone by.
+      try await withStandIn("exec sleep 1000") { executable, folder in
+        let failure = try error(await convert(executable, in: folder, limits: limits))
+        #expect(failure.code == .conversionTimedOut)
+      }
+      more.yield(telephone[9000...])
+      more.finish()
+      #expect(try await converted.get().decodedFrames == 8000)
+    }
+  }
+}

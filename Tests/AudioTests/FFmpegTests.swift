@@ -1,0 +1,170 @@
+import Audio
+import Foundation
+import Model
+import SystemPackage
+import Testing
+
+/// A file's bytes in pieces.
+func pieces(_ bytes: [UInt8], size: Int = 10_000) -> AsyncStream<ArraySlice<UInt8>> {
+  AsyncStream { continuation in
+    for start in stride(from: 0, to: bytes.count, by: size) {
+      continuation.yield(bytes[start..<min(start + size, bytes.count)])
+    }
+    continuation.finish()
+  }
+}
+
+private let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
+
+struct FFmpegTests {
+  init() { ignoreBrokenPipes }
+
+  /// The audio of a file as 8 kHz samples, decoded by a plain call of FFmpeg.
+  private func decode(_ bytes: [UInt8], channels: Int) throws -> [Int16] {
+    try Scratch.withFolder { folder in
+      let path = folder.appending("in.wav").string
+      try Data(bytes).write(to: URL(filePath: path))
+      let data = try runTool(
+        "ffmpeg", ["-v", "error", "-i", path, "-ar", "8000", "-ac", "\(channels)", "-f", "s16le", "-"])
+      return data.withUnsafeBytes { raw in
+        (0..<raw.count / 2).map { Int16(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 2, as: Int16.self)) }
+      }
+    }
+  }
+
+  private func convert(
+    _ bytes: [UInt8], with ffmpeg: FFmpeg = FFmpeg(), header: WAVHeader? = nil
+  ) async throws -> Conversion {
+    let header = try header ?? AudioTests.header(of: bytes)
+    return try await Scratch.with { folder in
+      try await ffmpeg.convert(pieces(bytes), header: header, to: folder.appending("out.mp3"))
+    }
+  }
+
+  @Test(arguments: Sample.all) func `every code becomes an MP3 and peaks`(sample: Sample) async throws {
+    let bytes = try sample.bytes()
+    let header = try header(of: bytes)
+    try await Scratch.with { folder in
+      let mp3 = folder.appending("a file: with signs.mp3")
+      let conversion = try await FFmpeg().convert(pieces(bytes), header: header, to: mp3)
+      let duration = try #require(header.duration(fileLength: Int64(bytes.count)))
+      #expect(abs(conversion.duration.inSeconds - duration.inSeconds) < 0.05)
+      #expect(conversion.decodedFrames == Int64((conversion.duration.inSeconds * 8000).rounded()))
+      #expect(conversion.channels == min(header.channels, 2))
+
+      let samples = try decode(bytes, channels: conversion.channels)
+      #expect(conversion.peaks.data == plainPeaks(samples, channels: conversion.channels))
+
+      let probe = try Probe.of(mp3)
+      #expect(probe.codecName == "mp3")
+      #expect(probe.channels == conversion.channels)
+      // The encoder puts a delay in front, which the Xing header declares and players skip.
+      let length = try #require(probe.duration.flatMap(Double.init)) - (probe.startTime.flatMap(Double.init) ?? 0)
+      #expect(abs(length - duration.inSeconds) < 0.1)
+      #expect(conversion.mp3Bytes == Int64(try Data(contentsOf: URL(filePath: mp3.string)).count))
+      let xing = try Data(contentsOf: URL(filePath: mp3.string)).prefix(400)
+      #expect(xing.range(of: Data("Xing".utf8)) != nil || xing.range(of: Data("Info".utf8)) != nil)
+    }
+  }
+
+  @Test func `the MP3 is what the plain call of FFmpeg makes`() async throws {
+    let bytes = try Sample.telephoneStereo.bytes()
+    let header = try header(of: bytes)
+    try await Scratch.with { folder in
+      let (ours, plain, source) = (
+        folder.appending("a.mp3"), folder.appending("b.mp3"), folder.appending("a.wav").string
+      )
+      _ = try await FFmpeg().convert(pieces(bytes), header: header, to: ours)
+      try Data(bytes).write(to: URL(filePath: source))
+      try runTool(
+        "ffmpeg",
+        ["-v", "error", "-i", source] + ["-codec:a", "libmp3lame", "-q:a", "2", "-map_metadata", "0", plain.string])
+      #expect(try Data(contentsOf: URL(filePath: ours.string)) == Data(contentsOf: URL(filePath: plain.string)))
+    }
+  }
+
+  @Test func `files with unknown or uneven lengths are converted whole`() async throws {
+    let bytes = try Sample.telephone.bytes()
+    let offset = Int(try header(of: bytes).dataOffset)
+    for size in [0, 0xFFFF_FFFF] as [UInt32] {
+      var unknown = bytes
+      unknown.replaceSubrange(offset - 4..<offset, with: little(size))
+      #expect(try await convert(unknown).decodedFrames == 33_600)
+    }
+    var uneven = Array(bytes.dropLast())
+    uneven.replaceSubrange(offset - 4..<offset, with: little(UInt32(bytes.count - offset - 1)))
+    #expect(try await convert(uneven).decodedFrames == 33_599)
+    #expect(try await convert(bytes + Array("LIST".utf8) + little(UInt32(4)) + [1, 2, 3, 4]).decodedFrames == 33_600)
+  }
+
+  @Test(arguments: [44, 45, 1000, 0.62]) func `a file cut short fails, or decodes to less than it announces`(
+    cut: Double
+  ) async throws {
+    let bytes = try Sample.telephone.bytes()
+    let whole = try header(of: bytes)
+    let length = cut < 1 ? Int(Double(bytes.count) * cut) : cut < 100 ? Int(whole.dataOffset) + Int(cut) - 44 : Int(cut)
+    let part = Array(bytes[..<length])
+    do {
+      let conversion = try await convert(part, header: whole)
+      let check = WholenessCheck(
+        firstBytes: bytes[...], fileLength: Int64(bytes.count), decodedDuration: conversion.duration)
+      #expect(throws: TapedeckError.self) { try check.result().get() }
+    } catch let error as TapedeckError {
+      #expect(error.code == .conversionFailed)
+      #expect(error.detail?.isEmpty == false)
+    }
+  }
+
+  @Test(arguments: [0, 1, 12, 43]) func `less than a header never converts`(length: Int) async throws {
+    let bytes = try Sample.telephone.bytes()
+    let whole = try header(of: bytes)
+    let error = await #expect(throws: TapedeckError.self) {
+      try await convert(Array(bytes[..<length]), header: whole)
+    }
+    #expect(error?.code == .conversionFailed)
+  }
+
+  @Test func `a playlist named as audio opens nothing`() async throws {
+    let victim = try Sample.telephone.bytes()
+    let header = try header(of: victim)
+    try await Scratch.with { folder in
+      let path = folder.appending("victim.wav").string
+      try Data(victim).write(to: URL(filePath: path))
+      for text in [
+        "#EXTM3U\n#EXTINF:5,\n\(path)\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile '\(path)'\n",
+      ] {
+        #expect(MediaSignature(text.utf8) == .playlist)
+        let mp3 = folder.appending("out.mp3")
+        let error = await #expect(throws: TapedeckError.self) {
+          try await FFmpeg().convert(pieces(Array(text.utf8)), header: header, to: mp3)
+        }
+        #expect(error?.code == .conversionFailed)
+        #expect(!FileManager.default.fileExists(atPath: mp3.string))
+      }
+    }
+  }
+
+  @Test func `an MP3 beyond its limit fails`() async throws {
+    let bytes = try Sample.telephone.bytes()
+    let error = await #expect(throws: TapedeckError.self) {
+      try await convert(bytes, with: FFmpeg(limits: ConversionLimits(outputBytes: 4096)))
+    }
+    #expect(error?.code == .conversionFailed)
+    #expect(error?.message == "The MP3 grew beyond the limit of 4096 bytes.")
+  }
+
+  @Test func `more audio than the limit fails`() async throws {
+    let bytes = try Sample.telephone.bytes()
+    let error = await #expect(throws: TapedeckError.self) {
+      try await convert(bytes, with: FFmpeg(limits: ConversionLimits(audio: .seconds(2))))
+    }
+    #expect(error?.code == .conversionFailed)
+    #expect(error?.message.contains("longer than the limit") == true)
+  }
+
+  @Test func `the installed FFmpeg can do what is needed`() async throws {
+    let capabilities = try await FFmpeg().capabilities()
+    #expect(capabilities.hasLibmp3lame)
+    #expect(capabilities.version.contains(/^[0-9N]/))
+  }
+}

@@ -1,0 +1,333 @@
+import CXone
+import Model
+import TestKit
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct CallTests {
+  let query = RecordingQuery(
+    start: Instant(iso8601: "2026-01-15T00:00:00Z")!, end: Instant(iso8601: "2026-01-16T00:00:00Z")!)
+
+  // MARK: Metadata
+
+  @Test func `a recording is asked for by its encoded id and read in full`() async throws {
+    let id = try #require(RecordingID("a/b?c %~"))
+    try await Tenant.run { _, _ in
+      .json(
+        #"""
+        {"id":"a/b?c %~","status":"available","startTime":"2026-01-15T10:00:00Z","duration":180,"privacy":"restricted",
+         "links":{"download":"https://elsewhere.example/x"},"direction":"outbound","agentId":"7","agentName":"Ada",
+         "teamId":3,"skillId":"s","skillName":"S","campaignId":"c","campaignName":"C","fromAddress":"+1","toAddress":"+2",
+         "contactId":99,"disposition":"sold","endTime":"2026-01-15T10:03:00.5Z","mediaType":"voice","extra":[1,true,null]}
+        """#)
+    } _: { tenant in
+      let recording = try await tenant.source.recording(id)
+      #expect(tenant.calls.first?.target == "/api/v2/recording/a%2Fb%3Fc%20%25%7E")
+      var expected = PlatformRecording(id: id, status: .available, privacy: .restricted, json: recording.json)
+      expected.startTime = Instant(iso8601: "2026-01-15T10:00:00Z")
+      expected.endTime = Instant(iso8601: "2026-01-15T10:03:00.5Z")
+      expected.durationSeconds = 180
+      expected.direction = .outbound
+      expected.agentID = "7"
+      expected.agentName = "Ada"
+      expected.teamID = "3"
+      expected.skillID = "s"
+      expected.skillName = "S"
+      expected.campaignID = "c"
+      expected.campaignName = "C"
+      expected.fromAddress = "+1"
+      expected.toAddress = "+2"
+      expected.contactID = "99"
+      expected.disposition = "sold"
+      expected.mediaType = "voice"
+      #expect(recording == expected)
+      #expect(recording.json.contains(#""extra":[1,true,null]"#))
+      #expect(recording.json.contains(#""download":"https://elsewhere.example/x""#))
+    }
+  }
+
+  @Test(arguments: [
+    (#"{"id":"rec-1"}"#, PlatformStatus.processing, Privacy.standard),
+    (#"{"status":"available","privacy":null}"#, .available, .standard),
+    (#"{"id":"rec-1","status":"archived","privacy":"secret"}"#, .processing, .restricted),
+    (#"{"id":"rec-1","status":7,"privacy":false}"#, .processing, .restricted),
+    (#"{"id":"rec-1","status":"failed","privacy":"","duration":"soon","startTime":5}"#, .failed, .restricted),
+    (#"{"id":"rec-1","status":"available","duration":1e300}"#, .available, .standard),
+  ])
+  func `missing and unknown values are read with care`(
+    body: String, status: PlatformStatus, privacy: Privacy
+  ) async throws {
+    try await Tenant.run { _, _ in
+      .json(body)
+    } _: { tenant in
+      let recording = try await tenant.source.recording(recordingID)
+      #expect(recording.id == recordingID)
+      #expect(recording.status == status)
+      #expect(recording.privacy == privacy)
+      #expect(recording.durationSeconds == nil)
+      #expect(recording.startTime == nil)
+    }
+  }
+
+  @Test(arguments: [(#"180"#, 180), (#""180""#, 180), ("180.9", 180), (#""180.9""#, 180)])
+  func `a duration is read as a number or as text`(text: String, seconds: Int) async throws {
+    try await Tenant.run { _, _ in
+      .json(#"{"id":"rec-1","duration":\#(text)}"#)
+    } _: { tenant in
+      let recording = try await tenant.source.recording(recordingID)
+      #expect(recording.durationSeconds == seconds)
+    }
+  }
+
+  @Test(arguments: ["", "null", "[]", "<html>", #"{"id":"other"}"#, #"{"id":"rec-1""#, #"{"id":".."}"#])
+  func `an answer that does not describe the recording is refused`(body: String) async throws {
+    try await Tenant.run { _, _ in
+      .json(body)
+    } _: { tenant in
+      #expect(await failure { _ = try await tenant.source.recording(recordingID) }?.code == .platformProtocol)
+    }
+  }
+
+  // MARK: Search
+
+  @Test func `a search is asked for with everything encoded`() async throws {
+    try await Tenant.run { _, _ in
+      .json(#"{"recordings":[]}"#)
+    } _: { tenant in
+      var query = query
+      query.direction = .outbound
+      query.agentID = "a&b"
+      let page = try await tenant.source.search(query, cursor: "x=1&y", pageSize: 9000)
+      #expect(page == SearchPage(recordings: [], nextCursor: nil))
+      #expect(
+        tenant.calls.first?.target
+          == "/api/v2/recordings?startTime=2026-01-15T00%3A00%3A00Z&endTime=2026-01-16T00%3A00%3A00Z"
+          + "&direction=outbound&agentId=a%26b&pageSize=500&cursor=x%3D1%26y")
+    }
+  }
+
+  @Test func `a row without a usable id is left out`() async throws {
+    try await Tenant.run { _, _ in
+      .json(#"{"recordings":[{"id":"a"},{"id":".."},{"status":"available"},7,{"id":12},{"id":"b"}],"nextCursor":"n"}"#)
+    } _: { tenant in
+      let page = try await tenant.source.search(query, cursor: nil, pageSize: 100)
+      #expect(page.recordings.map(\.id.rawValue) == ["a", "12", "b"])
+      #expect(page.nextCursor == "n")
+    }
+  }
+
+  @Test func `204 is an empty page`() async throws {
+    try await Tenant.run { _, _ in
+      ScriptedServer.Reply([.send(Array("HTTP/1.1 204 No Content\r\n\r\n".utf8))])
+    } _: { tenant in
+      let page = try await tenant.source.search(query, cursor: nil, pageSize: 100)
+      #expect(page == SearchPage(recordings: [], nextCursor: nil))
+    }
+  }
+
+  @Test(arguments: ["", "[]", "{}", #"{"recordings":{}}"#, "<html>", #"{"recordings":[],"nextCursor":"same"}"#])
+  func `what is no page, or names itself as the next, is refused`(body: String) async throws {
+    try await Tenant.run { _, _ in
+      .json(body)
+    } _: { tenant in
+      let error = await failure { _ = try await tenant.source.search(query, cursor: "same", pageSize: 100) }
+      #expect(error?.code == .platformProtocol)
+    }
+  }
+
+  @Test func `an endless answer is cut off`() async throws {
+    try await Tenant.run { _, _ in
+      .chunked(200, pieces: Array(repeating: [UInt8](repeating: 0x20, count: 1 << 20), count: 12))
+    } _: { tenant in
+      let error = await failure { _ = try await tenant.source.search(query, cursor: nil, pageSize: 100) }
+      #expect(error?.code == .platformProtocol)
+    }
+  }
+
+  // MARK: Failures
+
+  @Test(arguments: [
+    (404, TapedeckError.Code.unknownRecording), (410, .unknownRecording), (400, .platformRefused),
+    (429, .platformRateLimited), (500, .platformUnavailable), (503, .platformUnavailable),
+    (301, .platformProtocol),
+  ])
+  func `each status has its meaning`(status: Int, code: TapedeckError.Code) async throws {
+    try await Tenant.run { _, _ in
+      .response(status, ["Location": "/elsewhere"], body: Array("<html></html>".utf8))
+    } _: { tenant in
+      #expect(await failure { _ = try await tenant.source.recording(recordingID) }?.code == code)
+      #expect(tenant.calls.count == 1)
+    }
+  }
+
+  @Test func `403 says which scope is missing, or that it is the privacy rule`() async throws {
+    var options = Tenant.Options()
+    options.token = { _ in Tenant.token("t", scope: "recording:read") }
+    try await Tenant.run(options) { request, _ in
+      request.target.hasSuffix("rec-2")
+        ? .json(#"{"error":"insufficient_scope"}"#, status: 403) : .response(403)
+    } _: { tenant in
+      let download = await failure { _ = try await tenant.download(into: MemorySink()) }
+      #expect(download?.code == .platformScopeRefused)
+      #expect(download?.message.contains("recording:download") == true)
+      let privacy = await failure { _ = try await tenant.source.recording(recordingID) }
+      #expect(privacy?.code == .platformRefused)
+      #expect(privacy?.message.contains("privacy") == true)
+      let scope = await failure { _ = try await tenant.source.recording(RecordingID("rec-2")!) }
+      #expect(scope?.code == .platformScopeRefused)
+      #expect(scope?.message.contains("recording:read") == true)
+    }
+  }
+
+  @Test func `a call that hangs ends after its time`() async throws {
+    let clock = TestClock()
+    var options = Tenant.Options()
+    options.surroundings = clock.surroundings()
+    let never = Gate()
+    // Once before the head, once in the body: the time is for the call as a whole.
+    for reply in [
+      ScriptedServer.Reply([.wait(never)]),
+      ScriptedServer.Reply([.send(Array("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{".utf8)), .wait(never)]),
+    ] {
+      try await Tenant.run(options) { _, _ in
+        reply
+      } _: { tenant in
+        let call = Task { await failure { _ = try await tenant.source.recording(recordingID) } }
+        try await until { tenant.calls.count == 1 }
+        try await clock.untilSleeping(1)
+        clock.advance(by: .seconds(10))
+        #expect(await call.value?.code == .platformUnavailable)
+      }
+    }
+  }
+
+  @Test func `a broken connection and a refused one are failures to be tried again`() async throws {
+    let address = try await Tenant.run { _, number in
+      number == 0 ? ScriptedServer.Reply([.close]) : ScriptedServer.Reply([.reset])
+    } _: { tenant in
+      for _ in 0..<2 {
+        #expect(await failure { _ = try await tenant.source.recording(recordingID) }?.code == .platformUnavailable)
+      }
+      return tenant
+    }
+    #expect(address.calls.count == 2)
+  }
+
+  // MARK: 429
+
+  @Test(arguments: [
+    ("7", Duration.seconds(7)), ("0", .zero), ("99999999999999999999", .seconds(3600)),
+    ("Thu, 15 Jan 2026 12:00:20 GMT", .seconds(20)), ("Thursday, 15-Jan-26 12:00:20 GMT", .seconds(20)),
+    ("Thu Jan 15 12:00:20 2026", .seconds(20)), ("Thu, 15 Jan 2026 11:00:00 GMT", .zero),
+  ] as [(String, Duration)])
+  func `429 reports what Retry-After says by the platform's own clock`(value: String, delay: Duration) async throws {
+    try await Tenant.run { _, _ in
+      .response(429, ["Retry-After": value, "Date": "Thu, 15 Jan 2026 12:00:00 GMT"])
+    } _: { tenant in
+      let error = await failure { _ = try await tenant.source.recording(recordingID) }
+      #expect(error?.code == .platformRateLimited)
+      #expect(error?.retryAfter == delay)
+    }
+  }
+
+  @Test func `429 silences the whole source until its time is over`() async throws {
+    let clock = TestClock()
+    var options = Tenant.Options()
+    options.surroundings = clock.surroundings()
+    try await Tenant.run(options) { _, number in
+      number == 0 ? .response(429, ["Retry-After": "120"]) : .json(#"{"recordings":[]}"#)
+    } _: { tenant in
+      let first = await failure { _ = try await tenant.source.recording(recordingID) }
+      #expect(first?.retryAfter == .seconds(120))
+      clock.advance(by: .seconds(60))
+      let other = await failure { _ = try await tenant.source.search(query, cursor: nil, pageSize: 1) }
+      #expect(other?.code == .platformRateLimited)
+      #expect(other?.retryAfter == .seconds(60))
+      #expect(tenant.calls.count == 1)
+      clock.advance(by: .seconds(60))
+      _ = try await tenant.source.search(query, cursor: nil, pageSize: 1)
+      #expect(tenant.calls.count == 2)
+    }
+  }
+
+  @Test(arguments: [nil, "soon", "-3"])
+  func `429 without a figure pauses the source for a moment`(value: String?) async throws {
+    let clock = TestClock()
+    var options = Tenant.Options()
+    options.surroundings = clock.surroundings()
+    try await Tenant.run(options) { _, number in
+      number == 0 ? .response(429, value.map { ["Retry-After": $0] } ?? [:]) : .json(#"{"recordings":[]}"#)
+    } _: { tenant in
+      let error = await failure { _ = try await tenant.source.recording(recordingID) }
+      #expect(error?.code == .platformRateLimited)
+      #expect(error?.retryAfter == nil)
+      let next = Task { await failure { _ = try await tenant.source.search(query, cursor: nil, pageSize: 1) } }
+      try await clock.untilSleeping(1)
+      #expect(tenant.calls.count == 1)
+      clock.advance(by: .seconds(1))
+      #expect(await next.value == nil)
+    }
+  }
+
+  @Test func `every request takes its place in the budget, the token too`() async throws {
+    let clock = TestClock()
+    var options = Tenant.Options()
+    options.surroundings = clock.surroundings()
+    options.rate = 1
+    options.burst = 2
+    try await Tenant.run(options) { _, _ in
+      .json(#"{"recordings":[]}"#)
+    } _: { tenant in
+      _ = try await tenant.source.search(query, cursor: nil, pageSize: 1)
+      let next = Task { await failure { _ = try await tenant.source.search(query, cursor: nil, pageSize: 1) } }
+      try await clock.untilSleeping(1)
+      #expect(tenant.server.requests.count == 2)
+      clock.advance(by: .seconds(1))
+      #expect(await next.value == nil)
+    }
+  }
+
+  // MARK: Access
+
+  @Test func `the access check finds everything in order`() async throws {
+    try await Tenant.run { request, _ in
+      request.target.hasPrefix("/api/v2/recordings") ? .json(#"{"recordings":[]}"#) : .response(404)
+    } _: { tenant in
+      let checks = await tenant.source.checkAccess()
+      #expect(checks.map(\.subject) == [.token, .readScope, .downloadScope])
+      #expect(checks.allSatisfy { $0.failure == nil })
+    }
+  }
+
+  @Test func `the access check tries the audio of a recording that is there`() async throws {
+    try await Tenant.run { request, _ in
+      request.target.hasPrefix("/api/v2/recordings")
+        ? .json(#"{"recordings":[{"id":"r","status":"processing"},{"id":"x","status":"available"}]}"#)
+        : request.target.hasSuffix("/x/download") ? .response(403) : .response(404)
+    } _: { tenant in
+      let checks = await tenant.source.checkAccess()
+      #expect(checks.map { $0.failure?.code } == [nil, nil, .platformRefused])
+    }
+  }
+
+  @Test func `the access check names a scope that the token lacks`() async throws {
+    var options = Tenant.Options()
+    options.token = { _ in Tenant.token("t", scope: "recording:read") }
+    try await Tenant.run(options) { request, _ in
+      request.target.hasPrefix("/api/v2/recordings") ? .json(#"{"recordings":[]}"#) : .response(404)
+    } _: { tenant in
+      let checks = await tenant.source.checkAccess()
+      #expect(checks.map { $0.failure?.code } == [nil, nil, .platformScopeRefused])
+    }
+  }
+
+  @Test func `the access check without a token fails in all parts`() async throws {
+    var options = Tenant.Options()
+    options.token = { _ in .response(401) }
+    try await Tenant.run(options) { _, _ in
+      .response(500)
+    } _: { tenant in
+      let checks = await tenant.source.checkAccess()
+      #expect(checks.map { $0.failure?.code } == Array(repeating: .platformCredentialsRefused, count: 3))
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import NIOHTTP1
+import Testing
+
+import CXone
+
+@Suite struct DownloadHeadersTests {
+  @Test(arguments: [
+    ("bytes 0-99/100", ContentRange.bytes(first: 0, last: 99, total: 100)),
+    ("Bytes 5-5 / 6", .bytes(first: 5, last: 5, total: 6)),
+    ("bytes */100", .unsatisfied(total: 100)),
+    ("bytes 0-9223372036854775806/9223372036854775807", .bytes(first: 0, last: .max - 1, total: .max)),
+    ("bytes 0-99/*", .broken),
+    ("bytes 0-100/100", .broken),
+    ("bytes 9-8/100", .broken),
+    ("bytes -1-8/100", .broken),
+    ("bytes 0-99999999999999999999/99999999999999999999999", .broken),
+    ("bytes 0-9/99999999999999999999999", .broken),
+    ("bytes +1-9/10", .broken),
+    ("bytes 0x1-9/10", .broken),
+    ("items 0-9/10", .broken),
+    ("bytes 0-9", .broken),
+    ("bytes 0-9/10/11", .broken),
+    ("bytes", .broken),
+    ("", .broken),
+  ])
+  func `Content-Range is read without trust`(field: String, expected: ContentRange) {
+    #expect(ContentRange([field]) == expected)
+  }
+
+  @Test func `Content-Range given twice must agree`() {
+    #expect(ContentRange([]) == .missing)
+    #expect(ContentRange(["bytes 0-9/10", "bytes 0-9/10"]) == .bytes(first: 0, last: 9, total: 10))
+    #expect(ContentRange(["bytes 0-9/10", "bytes 0-8/10"]) == .broken)
+  }
+
+  @Test(arguments: [
+    ("\"abc\"", DownloadAnswer.Tag.strong("\"abc\"")), ("W/\"abc\"", .weak), ("abc", .weak), ("\"", .weak),
+    ("\"a\"b\"", .weak), ("\"a b\"", .weak),
+  ])
+  func `only a well-formed strong tag is strong`(field: String, expected: DownloadAnswer.Tag) {
+    #expect(DownloadAnswer.Tag(field) == expected)
+  }
+
+  @Test func `a body whose length contradicts its range has no usable range`() {
+    let headers: HTTPHeaders = ["Content-Range": "bytes 0-99/100", "Content-Length": "99"]
+    #expect(DownloadAnswer(status: 206, headers: headers).contentRange == .broken)
+  }
+
+  @Test func `codings and multipart bodies are not the file's bytes`() {
+    #expect(DownloadAnswer(status: 206, headers: ["Content-Encoding": "gzip"]).coding == .foreign)
+    #expect(DownloadAnswer(status: 206, headers: ["Content-Encoding": "identity"]).coding == .plain)
+    #expect(
+      DownloadAnswer(status: 206, headers: ["Content-Type": "multipart/byteranges; boundary=x"]).coding == .foreign)
+  }
+}

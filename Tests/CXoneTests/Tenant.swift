@@ -1,0 +1,87 @@
+import AsyncHTTPClient
+import CXone
+import Logging
+import Model
+import Synchronization
+import TestKit
+
+/// A tenant for a test: a scripted server that hands out tokens by itself, and a source that talks to it.
+struct Tenant: Sendable {
+  let server: ScriptedServer
+  let source: RecordingsV2Source
+
+  /// What the platform was asked besides tokens.
+  var calls: [ScriptedServer.Request] { server.requests.filter { !$0.target.hasPrefix("/oauth2") } }
+  var tokenRequests: Int { server.requests.count { $0.target == "/oauth2/token" } }
+
+  struct Options: Sendable {
+    var rate = 0.0
+    var burst = 20
+    var parallelDownloads = 4
+    var callTimeout = Duration.seconds(10)
+    var stallTimeout = Duration.seconds(300)
+    var allowedDownloadHosts: [String] = []
+    var surroundings = Surroundings.system
+    /// Answers the token call in place of the tenant's own answers.
+    var token: (@Sendable (Int) async -> ScriptedServer.Reply)?
+  }
+
+  static let scopes = "recording:read recording:download"
+
+  static func token(_ value: String, scope: String = scopes, expiresIn: Int = 3600) -> ScriptedServer.Reply {
+    .json(
+      #"{"access_token":"\#(value)","token_type":"Bearer","expires_in":\#(expiresIn),"scope":"\#(scope)"}"#)
+  }
+
+  /// `answer` is given each call that is not for a token, with its number from 0.
+  static func run<Output: Sendable>(
+    _ options: Options = Options(),
+    answer: @escaping @Sendable (ScriptedServer.Request, Int) async -> ScriptedServer.Reply,
+    _ body: (Tenant) async throws -> Output
+  ) async throws -> Output {
+    let counts = Mutex((tokens: 0, calls: 0))
+    let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .platform)
+    let script: @Sendable (ScriptedServer.Request) async -> ScriptedServer.Reply = { request in
+      if request.target == "/oauth2/token" {
+        let number = counts.withLock { counts in
+          defer { counts.tokens += 1 }
+          return counts.tokens
+        }
+        return await options.token?(number) ?? token("token-\(number)")
+      }
+      let number = counts.withLock { counts in
+        defer { counts.calls += 1 }
+        return counts.calls
+      }
+      return await answer(request, number)
+    }
+    do {
+      let output = try await ScriptedServer.run(script) { server in
+        let settings = try SourceSettings(
+          baseURL: server.address, clientID: "client", clientSecret: "secret", rate: options.rate,
+          burst: options.burst, parallelDownloads: options.parallelDownloads, callTimeout: options.callTimeout,
+          stallTimeout: options.stallTimeout, allowedDownloadHosts: options.allowedDownloadHosts)
+        let source = RecordingsV2Source(
+          settings: settings, client: client, surroundings: options.surroundings, logger: Logger(label: "test"))
+        return try await body(Tenant(server: server, source: source))
+      }
+      try await client.shutdown()
+      return output
+    } catch {
+      try await client.shutdown()
+      throw error
+    }
+  }
+}
+
+/// The error that work throws, or nil.
+func failure(_ work: () async throws -> Void) async -> TapedeckError? {
+  do {
+    try await work()
+    return nil
+  } catch {
+    return error as? TapedeckError
+  }
+}
+
+let recordingID = RecordingID("rec-1")!

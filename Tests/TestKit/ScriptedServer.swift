@@ -1,0 +1,124 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A server on loopback that answers each request with bytes from a script, right or wrong to the byte, and keeps
+/// what it was asked. It speaks raw TCP so that it can break HTTP in every way.
+package final class ScriptedServer: Sendable {
+  /// One request as it came.
+  package struct Request: Sendable {
+    package var method: String
+    /// Path and query, undecoded.
+    package var target: String
+    package var headers: [(name: String, value: String)]
+    package var body: [UInt8]
+
+    /// The first header field of that name.
+    package func header(_ name: String) -> String? {
+      headers.first { $0.name.lowercased() == name.lowercased() }?.value
+    }
+
+    package var text: String { String(decoding: body, as: UTF8.self) }
+  }
+
+  /// `http://127.0.0.1:<port>`.
+  package let address: String
+  private let received = Mutex<[Request]>([])
+
+  /// Every request so far, in the order in which they were complete.
+  package var requests: [Request] { received.withLock { $0 } }
+
+  private init(address: String) { self.address = address }
+
+  /// Runs a server for as long as `body` runs; connections that are still open then are dropped.
+  package static func run<Result: Sendable>(
+    _ script: @escaping @Sendable (Request) async -> Reply,
+    _ body: (ScriptedServer) async throws -> Result
+  ) async throws -> Result {
+    let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .serverChannelOption(.backlog, value: 256)
+      .bind(host: "127.0.0.1", port: 0) { channel in
+        channel.eventLoop.makeCompletedFuture { try Connection(wrappingChannelSynchronously: channel) }
+      }
+    let server = ScriptedServer(address: "http://127.0.0.1:\(listener.channel.localAddress?.port ?? 0)")
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        try await withThrowingDiscardingTaskGroup { connections in
+          try await listener.executeThenClose { accepted in
+            for try await connection in accepted {
+              connections.addTask { await server.serve(connection, script) }
+            }
+          }
+        }
+      }
+      do {
+        let result = try await body(server)
+        group.cancelAll()
+        return result
+      } catch {
+        group.cancelAll()
+        throw error
+      }
+    }
+  }
+
+  private typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
+
+  /// A connection's errors are the client's to see, not ours.
+  private func serve(_ connection: Connection, _ script: @Sendable (Request) async -> Reply) async {
+    try? await connection.executeThenClose { inbound, outbound in
+      var bytes = ByteBuffer()
+      var chunks = inbound.makeAsyncIterator()
+      while true {
+        while let request = Request(reading: &bytes) {
+          received.withLock { $0.append(request) }
+          for step in await script(request).steps {
+            switch step {
+            case .send(let piece): try await outbound.write(ByteBuffer(bytes: piece))
+            case .wait(let gate): try await gate.wait()
+            case .close: return
+            case .reset:
+              // Closing a socket that lingers for no time sends RST.
+              try await (connection.channel as? any SocketOptionProvider)?
+                .setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+              return
+            }
+          }
+        }
+        guard let chunk = try await chunks.next() else { return }
+        bytes.writeImmutableBuffer(chunk)
+      }
+    }
+  }
+}
+
+extension ScriptedServer.Request {
+  /// Takes one whole request with a body of `Content-Length` bytes from the front; nil until it is there.
+  fileprivate init?(reading bytes: inout ByteBuffer) {
+    let view = bytes.readableBytesView
+    guard let end = view.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
+    let lines = String(decoding: view[..<end.lowerBound], as: UTF8.self).split(separator: "\r\n")
+    let words = lines.first?.split(separator: " ") ?? []
+    guard words.count == 3 else { return nil }
+    method = String(words[0])
+    target = String(words[1])
+    headers = lines.dropFirst().compactMap { line in
+      let halves = line.split(separator: ":", maxSplits: 1)
+      guard halves.count == 2 else { return nil }
+      return (String(halves[0]), String(halves[1].drop(while: { $0 == " " })))
+    }
+    body = []
+    let length = header("Content-Length").flatMap { Int($0) } ?? 0
+    let headLength = view.distance(from: view.startIndex, to: end.upperBound)
+    guard bytes.readableBytes >= headLength + length else { return nil }
+    bytes.moveReaderIndex(forwardBy: headLength)
+    body = bytes.readBytes(length: length) ?? []
+  }
+}

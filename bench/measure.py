@@ -1,0 +1,97 @@
+"""What the benchmark reads off processes, and how it starts and ends them."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+class Failure(Exception):
+    """Something without which no figure would mean anything."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and of the children that it has waited for."""
+    # The name in the second field may hold spaces and brackets; what follows its last bracket does not.
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(ticks) for ticks in fields[11:15]) / TICKS_PER_SECOND
+
+
+def peak_memory_mib(pid: int) -> float:
+    """The largest resident set that a process has had, its children apart."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise Failure(f"/proc/{pid}/status has no VmHWM.")
+
+
+def http_status(url: str) -> int:
+    """The status of an answer, or 0 when there is none."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+@contextlib.contextmanager
+def running(
+    name: str, command: Sequence[str], folder: pathlib.Path, env: Mapping[str, str], ready: Callable[[], bool]
+) -> Iterator[subprocess.Popen]:
+    """A server that is up inside the `with` block and ended by SIGTERM after it."""
+    log = folder / f"{name}.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while not ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise Failure(f"{name} did not come up. The end of what it said:\n{tail(log)}")
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def tail(log: pathlib.Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+
+
+def run_to_end(command: Sequence[str], folder: pathlib.Path, env: Mapping[str, str]) -> tuple[float, float, float]:
+    """Runs a command and gives wall seconds, CPU seconds with all children, and MiB of its largest process."""
+    started = time.monotonic()
+    # A group of its own, so that its grandchildren can be ended with it.
+    process = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    wall = time.monotonic() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise Failure(f"{command[0]} ended with status {process.returncode}.")
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
