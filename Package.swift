@@ -17,6 +17,7 @@ let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-htt
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
@@ -80,8 +81,8 @@ let package = Package(
     .target(
       name: "Pipeline",
       dependencies: [
-        "Model", "Catalog", "ObjectStorage", "Audio", "CXone", "Webhooks", crypto, logging, metrics,
-        serviceLifecycle, systemPackage,
+        "Model", "Catalog", "ObjectStorage", "Audio", "CXone", "Webhooks", coreMetrics, crypto, logging, metrics,
+        nioCore, nioPosix, serviceLifecycle, systemPackage,
       ],
       swiftSettings: strict),
     .target(
@@ -104,8 +105,9 @@ let package = Package(
         "Pipeline", "Web", "Sandbox",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
-        asyncHTTPClient, crypto, hummingbird, logging, metrics, nioCore, nioPosix, nioHTTP1, serviceLifecycle,
-        systemPackage,
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+        asyncHTTPClient, coreMetrics, httpTypes, hummingbird, logging, metrics, nioCore, nioPosix, nioHTTP1,
+        serviceLifecycle, systemPackage,
       ],
       swiftSettings: strict),
 
@@ -128,9 +130,28 @@ let package = Package(
     .testTarget(
       name: "ObservabilityTests", dependencies: ["Observability", logging, metrics], swiftSettings: strict),
     .testTarget(
+      name: "ObjectStorageTests", dependencies: ["ObjectStorage", "Model", nioCore, nioPosix, systemPackage],
+      swiftSettings: strict),
+    .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model"], swiftSettings: strict),
+    .testTarget(name: "AccessTests", dependencies: ["Access", "Catalog", "Model"], swiftSettings: strict),
+    .testTarget(
+      name: "PipelineTests",
+      dependencies: [
+        "Pipeline", "Audio", "Catalog", "CXone", "Model", "ObjectStorage", "Sandbox", "Webhooks", "TestKit",
+        asyncHTTPClient, hummingbird, logging, nioCore, nioPosix, serviceLifecycle, systemPackage,
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "WebTests",
+      dependencies: [
+        "Web", "Access", "Catalog", "Model", "ObjectStorage", httpTypes, hummingbird, logging, nioCore, nioPosix,
+        systemPackage, .product(name: "HummingbirdTesting", package: "hummingbird"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
       name: "SandboxTests",
       dependencies: [
-        "Sandbox", "Model", "TestKit", asyncHTTPClient, httpTypes, nioCore, hummingbird,
+        "Sandbox", "Model", asyncHTTPClient, httpTypes, nioCore, nioHTTP1, hummingbird, logging,
         .product(name: "HummingbirdTesting", package: "hummingbird"),
       ],
       swiftSettings: strict),

@@ -71,7 +71,6 @@ extension FFmpeg {
   private func feed<Input: AsyncSequence>(
     _ input: Input, to writer: StandardInputWriter, progress: ProgressWatch
   ) async throws -> Ended where Input.Element: Sequence<UInt8> {
-    progress.pause()
     do {
       for try await piece in input {
         let bytes = Array(piece)

@@ -45,8 +45,10 @@ package struct FFmpeg: Sendable {
   package func capabilities() async throws(TapedeckError) -> Capabilities {
     let path = try await find()
     let (said, status): (String, TerminationStatus)
+    let progress = ProgressWatch()
+    progress.resume()
     do {
-      (said, status) = try await ProgressWatch().watching(limit: .seconds(20)) {
+      (said, status) = try await progress.watching(limit: .seconds(20)) {
         let result = try await run(
           .path(path), arguments: ["-encoders"], environment: environment, platformOptions: .ownGroup,
           output: .string(limit: 1 << 20), error: .string(limit: 1 << 16))

@@ -6,11 +6,12 @@ final class ProgressWatch: Sendable {
   struct Stalled: Error {}
 
   private struct State {
-    var since: ContinuousClock.Instant
-    var isIdle = false
+    var since = ContinuousClock.now
+    var isIdle: Bool
   }
 
-  private let state = Mutex(State(since: .now))
+  /// Stands still at first: starting a process on a busy machine is not its fault.
+  private let state = Mutex(State(isIdle: true))
 
   /// Something was taken or given: the clock starts again.
   func progressed() { state.withLock { $0.since = .now } }
@@ -19,7 +20,7 @@ final class ProgressWatch: Sendable {
   func pause() { state.withLock { $0.isIdle = true } }
 
   /// There is something to do again: the clock starts anew.
-  func resume() { state.withLock { $0 = State(since: .now) } }
+  func resume() { state.withLock { $0 = State(isIdle: false) } }
 
   /// Runs `work`, and cancels it and throws `Stalled` when it makes no progress for `limit`. When this returns or throws,
   /// `work` has ended.

@@ -42,7 +42,8 @@ extension PlatformLine {
       throw TapedeckError(
         .platformProtocol,
         "The platform redirected a download to a host that is not allowed. Allow it in the configuration if it is right.",
-        detail: "redirected to host '\(location.flatMap { PlatformAddress(location: $0, relativeTo: origin)?.host } ?? "?")'")
+        detail:
+          "redirected to host '\(location.flatMap { PlatformAddress(location: $0, relativeTo: origin)?.host } ?? "?")'")
     }
     var request = HTTPClientRequest(url: address.text)
     request.headers.add(name: "User-Agent", value: settings.userAgent)

@@ -18,7 +18,8 @@ package final class Turnstile: Sendable {
   /// Runs `body` with a place taken; waits for one first.
   ///
   /// - Throws: what `body` throws, and `interrupted` when the task is cancelled in line.
-  package func withPlace<Result>(_ body: () async throws(TapedeckError) -> Result) async throws(TapedeckError) -> Result {
+  package func withPlace<Result>(_ body: () async throws(TapedeckError) -> Result) async throws(TapedeckError) -> Result
+  {
     do {
       try await enter()
     } catch {
@@ -63,14 +64,14 @@ package final class Turnstile: Sendable {
 
 extension Turnstile {
   /// Who is inside and who stands in line.
-  struct State {
+  package struct State {
     private var free: Int
     private var line: [UInt64] = []
 
-    init(free: Int) { self.free = free }
+    package init(free: Int) { self.free = free }
 
     /// Whether the ticket may go in at once; otherwise it stands in line.
-    mutating func arrive(_ ticket: UInt64) -> Bool {
+    package mutating func arrive(_ ticket: UInt64) -> Bool {
       guard free > 0 else {
         line.append(ticket)
         return false
@@ -80,10 +81,10 @@ extension Turnstile {
     }
 
     /// Takes a ticket out of the line; one that is inside stays inside.
-    mutating func giveUp(_ ticket: UInt64) { line.removeAll { $0 == ticket } }
+    package mutating func giveUp(_ ticket: UInt64) { line.removeAll { $0 == ticket } }
 
     /// Somebody goes out: the ticket that goes in instead, if any stands in line.
-    mutating func leave() -> UInt64? {
+    package mutating func leave() -> UInt64? {
       guard line.isEmpty else { return line.removeFirst() }
       free += 1
       return nil

@@ -115,6 +115,13 @@ extension Catalog {
     }
   }
 
+  /// The jobs that are neither ready nor ended: what lies in the spool for them is still wanted.
+  package func unfinishedJobs() async throws(TapedeckError) -> Set<Int64> {
+    try await database.read { db in
+      Set(try db.rows("SELECT id FROM job WHERE run_state IN ('idle', 'leased', 'waiting')").map { try $0.int("id") })
+    }
+  }
+
   /// Prolongs leases that are still held.
   package func heartbeat(_ leases: [JobLease], lease: Duration) async throws(TapedeckError) {
     try await database.write { db in

@@ -1,20 +1,22 @@
 /// Reads the HTTP header `Retry-After`: seconds, or a date in any of the three forms of RFC 9110 §5.6.7.
 package enum RetryAfter {
-  /// No answer makes us wait longer than this; the next one may ask again.
+  /// No answer of the platform makes us wait longer than this; the next one may ask again.
   package static let longest: Duration = .seconds(3600)
 
-  /// How long to wait, from 0 to `longest`; nil for a header that cannot be read.
+  /// How long to wait, from 0 to `limit`; nil for a header that cannot be read.
   ///
   /// A date is measured against the answer's own `Date`, because their clock and ours may differ; without a readable
   /// one against `now`.
-  package static func delay(_ value: String, answeredAt date: String?, now: Instant) -> Duration? {
+  package static func delay(
+    _ value: String, answeredAt date: String?, now: Instant, limit: Duration = longest
+  ) -> Duration? {
     let text = value.trimmingSpaces
     if !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
-      return min(.seconds(Int64(text) ?? .max), longest)
+      return min(.seconds(Int64(text) ?? .max), limit)
     }
     guard let moment = HTTPDate.parse(text, now: now) else { return nil }
     let reference = date.flatMap { HTTPDate.parse($0, now: now) } ?? now
-    return min(max(.zero, moment - reference), longest)
+    return min(max(.zero, moment - reference), limit)
   }
 }
 

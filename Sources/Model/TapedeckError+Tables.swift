@@ -42,7 +42,7 @@ extension TapedeckError.Code {
       .retry
     case .platformCredentialsRefused, .platformScopeRefused, .ffmpegMissing, .configurationInvalid,
       .dataDirectoryMissing, .dataDirectoryInUse, .serverUnreachable, .webhookDisabled, .objectMissing,
-      .objectDamaged:
+      .objectDamaged, .checkFailed:
       .operator
     case .unknownRecording, .platformRefused, .platformProtocol, .recordingFailedOnPlatform, .neverAvailable,
       .notAWholeRecording, .conversionFailed:
@@ -56,7 +56,7 @@ extension TapedeckError.Code {
     case .rangeNotSatisfiable, .audioNotReady, .notFound, .methodNotAllowed, .interrupted, .shuttingDown, .leaseLost:
       .debug
     case .unauthenticated, .insufficientPermissions, .signInRefused, .invalidRequest, .invalidRecordingID,
-      .requestTooLarge, .unknownRecording, .alreadyExists, .usage, .partlyDone:
+      .requestTooLarge, .unknownRecording, .alreadyExists, .usage, .partlyDone, .checkFailed:
       .info
     case .crossSiteRequest, .signInThrottled, .platformUnavailable, .platformRateLimited, .downloadInterrupted,
       .webhookFailed, .recordingFailedOnPlatform, .neverAvailable, .conversionTimedOut:
@@ -83,7 +83,7 @@ extension TapedeckError.Code {
     case .rangeNotSatisfiable: 416
     case .signInThrottled: 429
     case .conversionFailed, .conversionTimedOut, .storageFailed, .objectMissing, .objectDamaged, .catalogFailed,
-      .configurationInvalid, .partlyDone, .leaseLost, .internalError, .webhookDisabled:
+      .configurationInvalid, .partlyDone, .checkFailed, .leaseLost, .internalError, .webhookDisabled:
       500
     case .platformUnavailable, .platformCredentialsRefused, .platformScopeRefused, .platformRefused,
       .platformProtocol, .recordingFailedOnPlatform, .downloadInterrupted, .notAWholeRecording, .webhookFailed:
@@ -113,7 +113,7 @@ extension TapedeckError.Code {
     case .notAWholeRecording, .objectDamaged: .integrity
     case .configurationInvalid, .dataDirectoryMissing: .configuration
     case .interrupted: .interrupted
-    case .alreadyExists, .platformRefused, .platformProtocol, .recordingFailedOnPlatform, .ffmpegMissing,
+    case .checkFailed, .alreadyExists, .platformRefused, .platformProtocol, .recordingFailedOnPlatform, .ffmpegMissing,
       .conversionFailed, .diskFull, .storageFailed, .catalogFailed, .webhookDisabled, .internalError:
       .error
     }
@@ -167,6 +167,7 @@ extension TapedeckError.Code {
     case .serverUnreachable: "The server cannot be reached."
     case .leaseLost: "Another worker has taken over this job."
     case .partlyDone: "Some of the work failed."
+    case .checkFailed: "Some of the checks failed."
     case .shuttingDown: "The server is shutting down. The work goes on after its next start."
     case .interrupted: "Interrupted."
     case .internalError: "Something went wrong inside Tapedeck. The request id leads to the reason in the log."

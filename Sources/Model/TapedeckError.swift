@@ -80,6 +80,7 @@ package struct TapedeckError: Error, Sendable {
     case serverUnreachable = "server_unreachable"
     case leaseLost = "lease_lost"
     case partlyDone = "partly_done"
+    case checkFailed = "check_failed"
     case shuttingDown = "shutting_down"
     case interrupted
     case internalError = "internal_error"

@@ -57,10 +57,15 @@ package struct FileObjectStore: ObjectStore {
     try await blocking("remove object") { try FileSystemCalls.unlink(path) }
   }
 
-  package func keys() async throws(TapedeckError) -> [ObjectKey] {
+  package func keys(unchangedSince moment: Instant) async throws(TapedeckError) -> [ObjectKey] {
     try await blocking("list objects") {
       try FileSystemCalls.names(in: root).flatMap { folder in
-        try FileSystemCalls.names(in: root.appending(folder)).compactMap { ObjectKey("\(folder)/\($0)") }
+        try FileSystemCalls.names(in: root.appending(folder)).compactMap { name in
+          guard let key = ObjectKey("\(folder)/\(name)"),
+            let changed = try FileSystemCalls.changedAt(root.appending(key.description)), changed < moment
+          else { return nil }
+          return key
+        }
       }
     }
   }

@@ -1,6 +1,7 @@
 #if canImport(Glibc)
   import Glibc
 #endif
+package import Model
 package import SystemPackage
 
 /// The system calls that swift-system does not offer, one function each; failures are thrown as `Errno`.
@@ -62,6 +63,16 @@ package enum FileSystemCalls {
       if name != ".", name != ".." { names.append(name) }
     }
     return names
+  }
+
+  /// When a file got its name, contents or mode; nil when it is not there.
+  package static func changedAt(_ path: FilePath) throws -> Instant? {
+    var status = stat()
+    guard lstat(path.string, &status) == 0 else {
+      if errno == ENOENT { return nil }
+      throw Errno(rawValue: errno)
+    }
+    return Instant(milliseconds: Int64(status.st_ctim.tv_sec) * 1000 + Int64(status.st_ctim.tv_nsec) / 1_000_000)
   }
 
   /// How many bytes an unprivileged process may still write to the file system that holds a path.

@@ -19,8 +19,8 @@ package protocol ObjectStore: Sendable {
   /// Removes an object; none is no error.
   func remove(_ key: ObjectKey) async throws(TapedeckError)
 
-  /// Every object, in no order.
-  func keys() async throws(TapedeckError) -> [ObjectKey]
+  /// Every object that was stored before then, in no order.
+  func keys(unchangedSince moment: Instant) async throws(TapedeckError) -> [ObjectKey]
 
   /// Where an object lies, for other systems: an absolute path or an `s3://` address.
   func location(of key: ObjectKey) -> String

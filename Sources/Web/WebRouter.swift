@@ -2,8 +2,12 @@ package import Hummingbird
 
 /// Every address of the server, and the middleware around them.
 ///
-/// - Parameter door: where the requests of this router come from. Both doors lead to the same rooms.
-package func makeWebRouter(_ services: WebServices, door: Door) throws -> Router<WebContext> {
+/// - Parameters:
+///   - door: where the requests of this router come from. Both doors lead to the same rooms.
+///   - addInside: adds further addresses behind the entrance.
+package func makeWebRouter(
+  _ services: WebServices, door: Door, addInside: (RouterGroup<WebContext>) -> Void = { _ in }
+) throws -> Router<WebContext> {
   let pages = try PageRenderer()
   let entrance = EntranceMiddleware(
     door: door, authenticator: services.authenticator, log: services.log, publicOrigin: services.publicOrigin)
@@ -29,6 +33,7 @@ package func makeWebRouter(_ services: WebServices, door: Door) throws -> Router
   ListPageController(services: services, pages: pages).addRoutes(to: inside)
   PlayerPageController(services: services, pages: pages, guardian: guardian).addRoutes(to: inside)
   AuditPageController(services: services, pages: pages).addRoutes(to: inside)
+  addInside(inside)
   return router
 }
 

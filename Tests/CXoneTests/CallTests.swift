@@ -214,11 +214,12 @@ import Testing
 
   // MARK: 429
 
-  @Test(arguments: [
-    ("7", Duration.seconds(7)), ("0", .zero), ("99999999999999999999", .seconds(3600)),
-    ("Thu, 15 Jan 2026 12:00:20 GMT", .seconds(20)), ("Thursday, 15-Jan-26 12:00:20 GMT", .seconds(20)),
-    ("Thu Jan 15 12:00:20 2026", .seconds(20)), ("Thu, 15 Jan 2026 11:00:00 GMT", .zero),
-  ] as [(String, Duration)])
+  @Test(
+    arguments: [
+      ("7", Duration.seconds(7)), ("0", .zero), ("99999999999999999999", .seconds(3600)),
+      ("Thu, 15 Jan 2026 12:00:20 GMT", .seconds(20)), ("Thursday, 15-Jan-26 12:00:20 GMT", .seconds(20)),
+      ("Thu Jan 15 12:00:20 2026", .seconds(20)), ("Thu, 15 Jan 2026 11:00:00 GMT", .zero),
+    ] as [(String, Duration)])
   func `429 reports what Retry-After says by the platform's own clock`(value: String, delay: Duration) async throws {
     try await Tenant.run { _, _ in
       .response(429, ["Retry-After": value, "Date": "Thu, 15 Jan 2026 12:00:00 GMT"])

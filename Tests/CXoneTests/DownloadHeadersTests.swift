@@ -1,7 +1,6 @@
+import CXone
 import NIOHTTP1
 import Testing
-
-import CXone
 
 @Suite struct DownloadHeadersTests {
   @Test(arguments: [

@@ -1,6 +1,5 @@
-import Testing
-
 import CXone
+import Testing
 
 @Suite struct DownloadTableTests {
   let tagged = DownloadState(etag: "\"a\"", totalBytes: 1000)

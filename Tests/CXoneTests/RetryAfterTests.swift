@@ -20,7 +20,7 @@ import Testing
   @Test(arguments: [
     "", "tomorrow", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 32 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT",
     "Sun, 06 Nov 1994 08:49 GMT", "Sun, 06 Nov 99999999999999999999 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 PST",
-    "Sun, -6 Nov 1994 08:49:37 GMT", "06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 +8:49:37 GMT",
+    "06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 +8:49:37 GMT",
   ])
   func `what is no date is none`(text: String) {
     #expect(HTTPDate.parse(text, now: now) == nil)

@@ -24,7 +24,8 @@ import Testing
 
   @Test(arguments: [
     "", "api.example.com", "http://api.example.com", "ftp://127.0.0.1", "https://", "https://user:canary@host",
-    "https://host/?q=canary", "https://host/#canary", "http://127.0.0.1.example.com", "http://127.0.0.256", "http://[::2]",
+    "https://host/?q=canary", "https://host/#canary", "http://127.0.0.1.example.com", "http://127.0.0.256",
+    "http://[::2]",
     "https://host name",
   ])
   func `anything else is refused by the setting's name, without its value`(address: String) async {

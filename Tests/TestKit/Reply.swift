@@ -23,7 +23,8 @@ extension ScriptedServer {
     }
 
     package static func json(_ text: String, status: Int = 200, _ headers: [String: String] = [:]) -> Reply {
-      response(status, headers.merging(["Content-Type": "application/json"]) { given, _ in given }, body: Array(text.utf8))
+      response(
+        status, headers.merging(["Content-Type": "application/json"]) { given, _ in given }, body: Array(text.utf8))
     }
 
     /// A head and a body in chunks; without its last chunk the body is incomplete.

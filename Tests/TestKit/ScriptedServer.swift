@@ -27,58 +27,81 @@ package final class ScriptedServer: Sendable {
     package var text: String { String(decoding: body, as: UTF8.self) }
   }
 
+  private struct State {
+    var requests: [Request] = []
+    var connections: [Task<Void, Never>] = []
+    var isStopped = false
+  }
+
+  private typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
+
+  private let state = Mutex(State())
+  private let script: @Sendable (Request) async -> Reply
+  private let port = Mutex(0)
+
   /// `http://127.0.0.1:<port>`.
-  package let address: String
-  private let received = Mutex<[Request]>([])
+  package var address: String { "http://127.0.0.1:\(port.withLock { $0 })" }
 
   /// Every request so far, in the order in which they were complete.
-  package var requests: [Request] { received.withLock { $0 } }
+  package var requests: [Request] { state.withLock { $0.requests } }
 
-  private init(address: String) { self.address = address }
+  private init(script: @escaping @Sendable (Request) async -> Reply) { self.script = script }
 
   /// Runs a server for as long as `body` runs; connections that are still open then are dropped.
   package static func run<Result: Sendable>(
     _ script: @escaping @Sendable (Request) async -> Reply,
     _ body: (ScriptedServer) async throws -> Result
   ) async throws -> Result {
+    let server = ScriptedServer(script: script)
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(.backlog, value: 256)
-      .bind(host: "127.0.0.1", port: 0) { channel in
-        channel.eventLoop.makeCompletedFuture { try Connection(wrappingChannelSynchronously: channel) }
-      }
-    let server = ScriptedServer(address: "http://127.0.0.1:\(listener.channel.localAddress?.port ?? 0)")
-    return try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask {
-        try await withThrowingDiscardingTaskGroup { connections in
-          try await listener.executeThenClose { accepted in
-            for try await connection in accepted {
-              connections.addTask { await server.serve(connection, script) }
-            }
-          }
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          server.accept(try Connection(wrappingChannelSynchronously: channel))
         }
       }
-      do {
-        let result = try await body(server)
-        group.cancelAll()
-        return result
-      } catch {
-        group.cancelAll()
-        throw error
-      }
+      .bind(host: "127.0.0.1", port: 0).get()
+    server.port.withLock { $0 = listener.localAddress?.port ?? 0 }
+    do {
+      let result = try await body(server)
+      try await server.stop(listener)
+      return result
+    } catch {
+      try await server.stop(listener)
+      throw error
     }
   }
 
-  private typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
+  /// Unstructured, because a connection that NIO has made must be served or it traps, even when the server is closing:
+  /// then its task is cancelled at once.
+  private func accept(_ connection: Connection) {
+    let task = Task { await serve(connection) }
+    let isStopped = state.withLock {
+      $0.connections.append(task)
+      return $0.isStopped
+    }
+    if isStopped { task.cancel() }
+  }
+
+  private func stop(_ listener: any Channel) async throws {
+    try await listener.close().get()
+    let connections = state.withLock {
+      $0.isStopped = true
+      return $0.connections
+    }
+    for connection in connections { connection.cancel() }
+    for connection in connections { await connection.value }
+  }
 
   /// A connection's errors are the client's to see, not ours.
-  private func serve(_ connection: Connection, _ script: @Sendable (Request) async -> Reply) async {
+  private func serve(_ connection: Connection) async {
     try? await connection.executeThenClose { inbound, outbound in
       var bytes = ByteBuffer()
       var chunks = inbound.makeAsyncIterator()
       while true {
         while let request = Request(reading: &bytes) {
-          received.withLock { $0.append(request) }
+          state.withLock { $0.requests.append(request) }
           for step in await script(request).steps {
             switch step {
             case .send(let piece): try await outbound.write(ByteBuffer(bytes: piece))

@@ -36,12 +36,12 @@ package struct WebContext: RequestContext, RemoteAddressRequestContext {
   /// Who asks; the entrance has let nobody through without.
   ///
   /// - Throws: `unauthenticated`.
-  func requireIdentity() throws(TapedeckError) -> Identity {
+  package func requireIdentity() throws(TapedeckError) -> Identity {
     guard let identity else { throw TapedeckError(.unauthenticated) }
     return identity
   }
 
-  func origin(of request: Request) -> LogEntry.Origin {
+  package func origin(of request: Request) -> LogEntry.Origin {
     LogEntry.Origin(
       address: clientAddress, userAgent: request.headers[.userAgent].map { String($0.prefix(200)) },
       requestID: requestID)

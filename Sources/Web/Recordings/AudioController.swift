@@ -13,9 +13,9 @@ struct AudioController {
   let guardian: RecordingGuard
 
   func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("audio/:file") { request, context in
-      guard context.parameters.get("file")?.hasSuffix(".mp3") == true else { throw TapedeckError(.notFound) }
-      return try await serve(.mp3, try guardian.key(context, name: "file", dropping: ".mp3"), request, context)
+    group.get("audio/:id") { request, context in
+      guard context.parameters.get("id")?.hasSuffix(".mp3") == true else { throw TapedeckError(.notFound) }
+      return try await serve(.mp3, try guardian.key(context, dropping: ".mp3"), request, context)
     }
     group.get("audio/:id/original") { request, context in
       try await serve(.original, try guardian.key(context), request, context)

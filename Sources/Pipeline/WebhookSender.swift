@@ -1,0 +1,117 @@
+package import Catalog
+package import Logging
+import Metrics
+package import Model
+import ServiceLifecycle
+package import Webhooks
+
+/// Sends what is in the outbox, on the published schedule, until the receiver accepts it.
+///
+/// A receiver that is down or slow delays no recording: messages wait in the catalog. One that answers 410 is not
+/// asked again before the next start; its messages stay.
+package struct WebhookSender: Service {
+  private let catalog: Catalog
+  private let delivery: WebhookDelivery
+  private let endpoint: WebhookEndpoint
+  private let surroundings: Surroundings
+  private let logger: Logger
+  /// Messages on their way at a time.
+  private let parallel = 4
+
+  package init(
+    catalog: Catalog, delivery: WebhookDelivery, endpoint: WebhookEndpoint, surroundings: Surroundings, logger: Logger
+  ) {
+    self.catalog = catalog
+    self.delivery = delivery
+    self.endpoint = endpoint
+    self.surroundings = surroundings
+    self.logger = logger
+  }
+
+  package func run() async throws {
+    await cancelWhenGracefulShutdown {
+      let (wakes, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask {
+          for await change in catalog.changes() where change == .webhookDue { bell.yield() }
+        }
+        group.addTask { await send(whenever: wakes, bell: bell) }
+        // Whichever ends first: the catalog was closed, or the receiver is gone for good.
+        await group.next()
+        group.cancelAll()
+      }
+    }
+  }
+
+  private func send(whenever wakes: AsyncStream<Void>, bell: AsyncStream<Void>.Continuation) async {
+    bell.yield()
+    var alarm: Task<Void, Never>?
+    defer { alarm?.cancel() }
+    for await _ in wakes {
+      alarm?.cancel()
+      while let due = try? await catalog.dueMessages(limit: parallel), !due.isEmpty, !Task.isCancelled {
+        guard await sendAll(due) else {
+          logger.error(
+            "the webhook's receiver answered 410 and is not asked again before the next start; no message is dropped")
+          return
+        }
+      }
+      let next = try? await catalog.nextMessageDue()
+      let pause = next.map { max(.milliseconds(100), $0 - surroundings.now()) } ?? .seconds(60)
+      // Unstructured, so that one alarm replaces the other; it ends by itself, and holds nothing.
+      alarm = Task {
+        if (try? await surroundings.sleep(min(pause, .seconds(60)))) != nil { bell.yield() }
+      }
+    }
+  }
+
+  /// - Returns: false when the receiver is gone for good.
+  private func sendAll(_ messages: [OutboxMessage]) async -> Bool {
+    await withTaskGroup(of: Bool.self) { group in
+      for message in messages { group.addTask { await send(message) } }
+      return await group.reduce(true) { $0 && $1 }
+    }
+  }
+
+  private func send(_ message: OutboxMessage) async -> Bool {
+    let outcome = await delivery.deliver(WebhookMessage(id: message.id, body: Array(message.body.utf8)), to: endpoint)
+    let now = surroundings.now()
+    var status: Int?
+    var reason: String?
+    var next: Instant?
+    switch outcome {
+    case .interrupted: return true
+    case .delivered(let code): status = code
+    case .gone:
+      status = 410
+      reason = "the receiver is gone"
+      next = now + .seconds(3600)
+    case .failed(let after, let words):
+      reason = words
+      next =
+        WebhookSchedule.delay(attempt: message.attempts + 1, random: surroundings.random(), notBefore: after)
+        .map { now + $0 }
+    }
+    let isDelivered = reason == nil
+    Counter(
+      label: "tapedeck_webhook_deliveries_total", dimensions: [("outcome", isDelivered ? "delivered" : "failed")]
+    ).increment()
+    if !isDelivered {
+      logger.warning(
+        "a webhook message was not accepted",
+        metadata: [
+          "message": "\(message.id)", "attempt": "\(message.attempts + 1)", "reason": "\(reason ?? "")",
+          "next": "\(next?.iso8601 ?? "never: the schedule is over")",
+        ])
+    }
+    do {
+      try await catalog.recordDelivery(of: message.id, status: status, error: reason, delivered: isDelivered, next: next)
+    } catch {
+      // The message is still pending, so it is sent once more: receivers tell repeats by their id.
+      logger.error("cannot note a webhook delivery", metadata: ["error": "\(error)", "detail": "\(error.detail ?? "")"])
+      try? await surroundings.sleep(.seconds(1))
+    }
+    if case .gone = outcome { return false }
+    return true
+  }
+}

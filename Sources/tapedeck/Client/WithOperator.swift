@@ -1,0 +1,82 @@
+import AsyncHTTPClient
+import Logging
+import Model
+import NIOCore
+import ServiceLifecycle
+import UnixSignals
+
+/// Runs a command against the process that owns the data directory: the running server, or, when there is none, the
+/// same node inside this process for as long as the command takes. One code path, one policy, one log.
+///
+/// - Parameter works: whether a node of our own should also do the work that the command starts.
+func withOperator<T: Sendable>(
+  _ options: GlobalOptions, needsPlatform: Bool = false, works: Bool = false,
+  _ body: @escaping @Sendable (OperatorClient) async throws -> T
+) async throws -> T {
+  let settings = try await options.settings(needsPlatform: needsPlatform)
+  let directory = settings.directory
+  guard directory.exists else {
+    throw TapedeckError(
+      .dataDirectoryMissing,
+      "There is no data directory at \(settings.dataDirectory). 'tapedeck serve' or 'tapedeck init' makes one; TAPEDECK_DATA_DIR says where it is."
+    )
+  }
+  let logger = options.commandLogger(settings)
+  let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .init(redirectConfiguration: .disallow))
+  let connection = OperatorClient(client: client, socket: try directory.socket())
+  let result: Result<T, any Error>
+  if let lock = try directory.tryLock() {
+    let node = try await Node(
+      settings: settings, directory: directory, lock: lock, tasks: .init(works: works, serves: false), exporter: nil,
+      logger: logger)
+    result = await run(node, connection, logger: logger, body)
+  } else {
+    do {
+      try await waitUntilAnswering(connection)
+      result = .success(try await body(connection))
+    } catch { result = .failure(error) }
+  }
+  try await client.shutdown()
+  return try result.get()
+}
+
+private func run<T: Sendable>(
+  _ node: Node, _ connection: OperatorClient, logger: Logger,
+  _ body: @escaping @Sendable (OperatorClient) async throws -> T
+) async -> Result<T, any Error> {
+  let group = ServiceGroup(
+    configuration: .init(
+      services: node.services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigint, .sigterm], logger: logger))
+  return await withTaskGroup(of: Result<T, any Error>?.self) { tasks in
+    tasks.addTask {
+      do {
+        try await group.run()
+        return .failure(TapedeckError(.interrupted))
+      } catch { return .failure(error) }
+    }
+    tasks.addTask {
+      do {
+        try await waitUntilAnswering(connection)
+        return .success(try await body(connection))
+      } catch { return .failure(error) }
+    }
+    let first = await tasks.next() ?? nil
+    await group.triggerGracefulShutdown()
+    tasks.cancelAll()
+    for await _ in tasks {}
+    do { try await node.close() } catch { return .failure(error) }
+    return first ?? .failure(TapedeckError(.interrupted))
+  }
+}
+
+/// A process that holds the lock may still be on its way to its socket.
+private func waitUntilAnswering(_ connection: OperatorClient) async throws {
+  for attempt in 0... {
+    do {
+      _ = try await connection.get("/livez")
+      return
+    } catch let error as TapedeckError where error.code == .serverUnreachable && attempt < 250 {
+      try await Task.sleep(for: .milliseconds(20))
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import Audio
+import CXone
+import Foundation
+import Logging
+import Model
+import Pipeline
+import Web
+import Webhooks
+
+/// Everything that can be set, read and checked; see `docs/configuration.md`.
+struct Settings: Sendable {
+  /// Where to listen: a host and a port.
+  struct Address: Sendable, Equatable {
+    var host: String
+    var port: Int
+
+    var isLoopback: Bool { host == "127.0.0.1" || host == "::1" || host == "localhost" }
+    var text: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+  }
+
+  enum LogFormat: String { case json, text }
+
+  /// Absolute.
+  var dataDirectory: String
+  var listen: Address
+  var metricsListen: Address?
+  var publicOrigin: String?
+  var proxies: TrustedProxies
+  var sources: [SourceSettings]
+  var webhookURL: String?
+  var webhookSecret: String?
+  var ingest: IngestSettings
+  var ffmpeg: String
+  var conversions: Int
+  var logLevel: Logger.Level
+  var logFormat: LogFormat
+  /// What must never be written to a log.
+  var secrets: [String]
+
+  /// - Throws: `configurationInvalid`, which names the setting and where it was looked for, never its value.
+  init(_ reader: SettingsReader, needsPlatform: Bool, folder: String) throws(TapedeckError) {
+    let directory = try reader.text(.dataDirectory) ?? "tapedeck-data"
+    dataDirectory = directory.hasPrefix("/") ? directory : "\(folder)/\(directory)"
+    listen = try Self.address(try reader.text(.listen) ?? "127.0.0.1:8080", .listen, reader)
+    metricsListen = nil
+    if let text = try reader.text(.metricsListen) { metricsListen = try Self.address(text, .metricsListen, reader) }
+    publicOrigin = try Self.origin(reader)
+    proxies = try TrustedProxies(try reader.text(.trustedProxies) ?? "")
+    secrets = []
+    sources = []
+    do {
+      sources = try Self.sources(reader, &secrets)
+    } catch {
+      if needsPlatform { throw error }
+    }
+    webhookURL = try reader.text(.webhookURL)
+    webhookSecret = try reader.secret(.webhookSecret, file: .webhookSecretFile)
+    if let webhookSecret { secrets.append(webhookSecret) }
+    ingest = try Self.ingest(reader, announces: webhookURL != nil)
+    ffmpeg = try reader.text(.ffmpeg) ?? "ffmpeg"
+    let cores = Double(max(1, ProcessInfo.processInfo.activeProcessorCount))
+    conversions = Int(try reader.number(.conversions, default: cores, in: 1...1024))
+    guard let level = Logger.Level(rawValue: try reader.text(.logLevel) ?? "info") else {
+      throw reader.malformed(.logLevel, "must be one of trace, debug, info, notice, warning, error, critical")
+    }
+    logLevel = level
+    guard let format = LogFormat(rawValue: try reader.text(.logFormat) ?? "json") else {
+      throw reader.malformed(.logFormat, "must be json or text")
+    }
+    logFormat = format
+    guard listen.isLoopback || publicOrigin?.hasPrefix("https://") == true else {
+      throw reader.malformed(
+        .listen,
+        "is not a loopback address, and sign-ins would travel in clear. Put a TLS proxy in front and set TAPEDECK_PUBLIC_URL to its https address"
+      )
+    }
+  }
+
+  private static func sources(
+    _ reader: SettingsReader, _ secrets: inout [String]
+  ) throws(TapedeckError) -> [SourceSettings] {
+    let names = try reader.text(.sources)?.split { $0 == "," || $0 == " " }.map(String.init) ?? []
+    var sources: [SourceSettings] = []
+    let hasDefault = try reader.text(.baseURL) != nil || names.isEmpty
+    for name in (hasDefault ? [nil] : []) + names.map(Optional.some) {
+      let id = name.map { SourceID($0) } ?? .default
+      guard let id, name != "default" else {
+        throw reader.malformed(.sources, "must list names of a-z, 0-9, '-' and '_', without 'default'")
+      }
+      guard let secret = try reader.secret(.clientSecret, file: .clientSecretFile, source: name) else {
+        _ = try reader.required(.clientSecret, source: name)
+        continue
+      }
+      secrets.append(secret)
+      sources.append(
+        try SourceSettings(
+          id: id, baseURL: try reader.required(.baseURL, source: name),
+          clientID: try reader.required(.clientID, source: name), clientSecret: secret,
+          rate: try reader.number(.rate, default: 10, in: 0...100_000, source: name),
+          burst: Int(try reader.number(.burst, default: 20, in: 1...100_000, source: name)),
+          parallelDownloads: Int(try reader.number(.downloads, default: 4, in: 1...256, source: name)),
+          allowedDownloadHosts: try reader.text(.downloadHosts, source: name)?
+            .split { $0 == "," || $0 == " " }.map(String.init) ?? []))
+    }
+    return sources
+  }
+
+  private static func ingest(_ reader: SettingsReader, announces: Bool) throws(TapedeckError) -> IngestSettings {
+    var jitter = 0.5...1.5
+    if let text = try reader.text(.waitJitter) {
+      let bounds = text.split(separator: "-").compactMap { Double($0) }
+      guard bounds.count == 2, bounds[0] >= 0, bounds[0] <= bounds[1], bounds[1] <= 100 else {
+        throw reader.malformed(.waitJitter, "must be two factors such as 0.5-1.5")
+      }
+      jitter = bounds[0]...bounds[1]
+    }
+    let originals = try reader.text(.originals) ?? "keep"
+    guard originals == "keep" || originals == "discard" else {
+      throw reader.malformed(.originals, "must be keep or discard")
+    }
+    return IngestSettings(
+      waiting: WaitingSchedule(
+        base: try reader.number(.waitBase, default: 2, in: 1...100), jitter: jitter,
+        cap: .seconds(try reader.number(.waitCap, default: 30, in: 0.01...86_400)),
+        attempts: Int(try reader.number(.waitAttempts, default: 15, in: 1...10_000))),
+      keepsOriginals: originals == "keep", announces: announces,
+      minimumFreeBytes: Int64(try reader.number(.minimumFree, default: 256, in: 0...1_000_000_000)) << 20)
+  }
+
+  private static func address(
+    _ text: String, _ setting: Setting, _ reader: SettingsReader
+  ) throws(TapedeckError) -> Address {
+    guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+      (0...65_535).contains(port)
+    else { throw reader.malformed(setting, "must be a host and a port, such as 127.0.0.1:8080") }
+    let host = text[..<colon].trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
+    guard !host.isEmpty else { throw reader.malformed(setting, "must be a host and a port, such as 127.0.0.1:8080") }
+    return Address(host: host, port: port)
+  }
+
+  private static func origin(_ reader: SettingsReader) throws(TapedeckError) -> String? {
+    guard let text = try reader.text(.publicURL) else { return nil }
+    guard let url = URLComponents(string: text), let scheme = url.scheme, scheme == "https" || scheme == "http",
+      let host = url.host, !host.isEmpty, url.path.isEmpty || url.path == "/", url.query == nil, url.user == nil
+    else { throw reader.malformed(.publicURL, "must be an address without a path, such as https://tapedeck.example.com") }
+    return "\(scheme)://\(host)" + (url.port.map { ":\($0)" } ?? "")
+  }
+}
