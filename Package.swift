@@ -114,18 +114,18 @@ let package = Package(
     // MARK: Tests
     .target(
       name: "TestKit",
-      dependencies: ["Model", hummingbird, httpTypes, logging, nioCore, serviceLifecycle],
+      dependencies: ["Model", nioCore, nioPosix],
       path: "Tests/TestKit", swiftSettings: strict),
     .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
     .testTarget(
       name: "CXoneTests",
-      dependencies: ["CXone", "Model", "TestKit", asyncHTTPClient, hummingbird, httpTypes, logging, nioCore],
+      dependencies: ["CXone", "Model", "TestKit", asyncHTTPClient, logging, nioCore, nioHTTP1],
       swiftSettings: strict),
     .testTarget(
       name: "AudioTests", dependencies: ["Audio", "Model", "TestKit", systemPackage], swiftSettings: strict),
     .testTarget(
       name: "WebhooksTests",
-      dependencies: ["Webhooks", "Model", "TestKit", asyncHTTPClient, hummingbird, httpTypes, nioCore],
+      dependencies: ["Webhooks", "Model", "TestKit", asyncHTTPClient],
       swiftSettings: strict),
     .testTarget(
       name: "ObservabilityTests", dependencies: ["Observability", logging, metrics], swiftSettings: strict),

@@ -29,6 +29,8 @@ struct Tapedeck: AsyncParsableCommand {
     ])
 
   static let version = "0.1.0"
+  /// How we introduce ourselves to platforms and receivers.
+  static let userAgent = "Tapedeck/\(version)"
 
   static func main() async {
     // A child that ends while we write to it must not take us along.

@@ -87,7 +87,7 @@ struct Demo: AsyncParsableCommand {
     _ settings: Settings, directory: DataDirectory, lock: DataDirectoryLock, tenant: SandboxTenant, logger: Logger
   ) async throws {
     let exporter = PrometheusExporter()
-    MetricsSystem.bootstrap(exporter.f)
+    MetricsSystem.bootstrap(exporter)
     let (ports, found) = AsyncStream.makeStream(of: Int.self)
     let node = try await Node(
       settings: settings, directory: directory, lock: lock,

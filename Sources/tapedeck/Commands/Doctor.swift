@@ -63,8 +63,7 @@ struct Doctor: AsyncParsableCommand {
   private typealias Note = (_ check: String, _ failure: TapedeckError?, _ remedy: String, _ found: String?) -> Void
 
   private func checkPlatform(_ settings: Settings, _ note: Note) async {
-    let client = HTTPClient(
-      eventLoopGroupProvider: .singleton, configuration: .init(redirectConfiguration: .disallow))
+    let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .platform)
     for source in settings.sources {
       let platform = RecordingsV2Source(
         settings: source, client: client, surroundings: .system, logger: options.commandLogger(settings))

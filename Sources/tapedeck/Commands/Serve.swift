@@ -43,7 +43,7 @@ func runServer(
       "Another process is using the data directory \(directory.path). Stop it, or set another TAPEDECK_DATA_DIR.")
   }
   let exporter = PrometheusExporter()
-  MetricsSystem.bootstrap(exporter.f)
+  MetricsSystem.bootstrap(exporter)
   do {
     let node = try await Node(
       settings: settings, directory: directory, lock: lock,

@@ -8,6 +8,7 @@ enum Setting: String, CaseIterable {
   case burst = "cxone.burst"
   case downloads = "cxone.downloads"
   case downloadHosts = "cxone.downloadHosts"
+  case stallSeconds = "cxone.stallSeconds"
   case waitBase = "cxone.waitBase"
   case waitJitter = "cxone.waitJitter"
   case waitCap = "cxone.waitCap"
@@ -31,7 +32,9 @@ enum Setting: String, CaseIterable {
   /// Whether a source that is not the default one has a setting of its own, `source.NAME.…`, for it.
   var isPerSource: Bool {
     switch self {
-    case .baseURL, .clientID, .clientSecret, .clientSecretFile, .rate, .burst, .downloads, .downloadHosts: true
+    case .baseURL, .clientID, .clientSecret, .clientSecretFile, .rate, .burst, .downloads, .downloadHosts,
+      .stallSeconds:
+      true
     default: false
     }
   }

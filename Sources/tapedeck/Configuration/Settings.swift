@@ -99,8 +99,10 @@ struct Settings: Sendable {
           rate: try reader.number(.rate, default: 10, in: 0...100_000, source: name),
           burst: Int(try reader.number(.burst, default: 20, in: 1...100_000, source: name)),
           parallelDownloads: Int(try reader.number(.downloads, default: 4, in: 1...256, source: name)),
+          stallTimeout: .seconds(try reader.number(.stallSeconds, default: 300, in: 1...86_400, source: name)),
           allowedDownloadHosts: try reader.text(.downloadHosts, source: name)?
-            .split { $0 == "," || $0 == " " }.map(String.init) ?? []))
+            .split { $0 == "," || $0 == " " }.map(String.init) ?? [],
+          userAgent: Tapedeck.userAgent))
     }
     return sources
   }

@@ -54,11 +54,7 @@ struct Node: Sendable {
 
     let store = try FileObjectStore(root: directory.objects, threads: .singleton)
     let spool = try Spool(folder: directory.spool, quarantine: directory.quarantine, threads: .singleton)
-    // HTTP/1.1 alone: over HTTP/2 this client takes forty times as long for a large file.
-    var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-    configuration.httpVersion = .http1Only
-    configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 32
-    let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .platform)
     self.client = client
     let sources = settings.sources.map {
       RecordingsV2Source(settings: $0, client: client, surroundings: surroundings, logger: logger)
@@ -98,7 +94,7 @@ struct Node: Sendable {
       if let endpoint = try Self.webhook(settings, directory) {
         services.append(
           WebhookSender(
-            catalog: catalog, delivery: WebhookDelivery(client: client, surroundings: surroundings), endpoint: endpoint,
+            catalog: catalog, delivery: WebhookDelivery(client: client, surroundings: surroundings, userAgent: Tapedeck.userAgent), endpoint: endpoint,
             surroundings: surroundings, logger: logger))
       }
     }
