@@ -69,7 +69,7 @@ let package = Package(
     .target(
       name: "Webhooks", dependencies: ["Model", asyncHTTPClient, crypto, nioCore, nioHTTP1],
       swiftSettings: strict),
-    .target(name: "Observability", dependencies: [logging, metrics], swiftSettings: strict),
+    .target(name: "Observability", dependencies: [logging, coreMetrics], swiftSettings: strict),
 
     // MARK: What the adapters are put together to
     .target(
@@ -88,8 +88,8 @@ let package = Package(
     .target(
       name: "Web",
       dependencies: [
-        "Model", "Access", "Catalog", "ObjectStorage", crypto, hummingbird, httpTypes, logging, metrics, mustache,
-        nioCore, serviceLifecycle,
+        "Model", "Access", "Catalog", "ObjectStorage", coreMetrics, crypto, hummingbird, httpTypes, logging, metrics,
+        mustache, nioCore, nioHTTP1, serviceLifecycle,
       ],
       resources: [.embedInCode("Resources")],
       swiftSettings: strict),
@@ -128,7 +128,8 @@ let package = Package(
       dependencies: ["Webhooks", "Model", "TestKit", asyncHTTPClient],
       swiftSettings: strict),
     .testTarget(
-      name: "ObservabilityTests", dependencies: ["Observability", logging, metrics], swiftSettings: strict),
+      name: "ObservabilityTests", dependencies: ["Observability", logging, metrics, coreMetrics],
+      swiftSettings: strict),
     .testTarget(
       name: "ObjectStorageTests", dependencies: ["ObjectStorage", "Model", nioCore, nioPosix, systemPackage],
       swiftSettings: strict),

@@ -8,6 +8,7 @@ enum MetricDescriptions {
     "tapedeck_http_requests_total": "Requests answered.",
     "tapedeck_jobs": "Jobs in the catalog.",
     "tapedeck_jobs_ended_total": "Jobs that ended, by ready or the code of their failure.",
+    "tapedeck_metrics_series_dropped_total": "Measurements that were lost because there would be too many series.",
     "tapedeck_platform_request_seconds": "Time until the platform began to answer.",
     "tapedeck_platform_requests_total": "Requests to the platform, by the status of their answer.",
     "tapedeck_ready_delay_seconds": "Time from available on the platform to playable here.",

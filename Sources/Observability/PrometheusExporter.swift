@@ -19,13 +19,19 @@ package final class PrometheusExporter: MetricsFactory {
 
   private struct State {
     var series: [SeriesKey: Series] = [:]
-    var dropped: Int64 = 0
+    /// A family has one type; the first series decides.
+    var kinds: [String: Series.Kind] = [:]
   }
 
-  private let state = Mutex(State())
+  private let state: Mutex<State>
+  private let dropped = Series(kind: .counter)
   private let seriesLimit: Int
 
-  package init(seriesLimit: Int = 10_000) { self.seriesLimit = seriesLimit }
+  package init(seriesLimit: Int = 10_000) {
+    self.seriesLimit = seriesLimit
+    let name = "tapedeck_metrics_series_dropped_total"
+    state = Mutex(State(series: [SeriesKey(name: name, labels: []): dropped], kinds: [name: .counter]))
+  }
 
   // MARK: MetricsFactory
 
@@ -33,7 +39,8 @@ package final class PrometheusExporter: MetricsFactory {
     series(label, dimensions, .counter)
   }
 
-  package func makeFloatingPointCounter(label: String, dimensions: [(String, String)]) -> any FloatingPointCounterHandler
+  package func makeFloatingPointCounter(label: String, dimensions: [(String, String)])
+    -> any FloatingPointCounterHandler
   {
     series(label, dimensions, .counter)
   }
@@ -60,46 +67,81 @@ package final class PrometheusExporter: MetricsFactory {
   package func destroyTimer(_ handler: any TimerHandler) {}
 
   private func series(_ label: String, _ dimensions: [(String, String)], _ kind: Series.Kind) -> Series {
-    let labels = dimensions.map { Label(name: sanitized($0.0), value: $0.1) }.sorted { $0.name < $1.name }
-    let key = SeriesKey(name: sanitized(label), labels: labels)
+    let key = SeriesKey(name: sanitized(label), labels: labels(dimensions, kind))
     return state.withLock { state in
       if let known = state.series[key], known.kind == kind { return known }
-      let made = Series(kind: kind)
-      guard state.series[key] == nil, state.series.count < seriesLimit else {
-        state.dropped += 1
-        return made
+      guard state.series.count <= seriesLimit, state.kinds[key.name, default: kind] == kind else {
+        dropped.increment(by: Int64(1))
+        return Series(kind: kind)
       }
+      let made = Series(kind: kind)
       state.series[key] = made
+      state.kinds[key.name] = kind
       return made
     }
+  }
+
+  /// Labels by name, each name once: two that only differ in forbidden characters would make the whole scrape invalid.
+  private func labels(_ dimensions: [(String, String)], _ kind: Series.Kind) -> [Label] {
+    var labels: [Label] = []
+    for (dimension, value) in dimensions {
+      var name = sanitized(dimension)
+      if kind == .histogram, name == "le" { name = "le_" }
+      if let index = labels.firstIndex(where: { $0.name == name }) {
+        labels[index].value = value
+      } else {
+        labels.append(Label(name: name, value: value))
+      }
+    }
+    return labels.count < 2 ? labels : labels.sorted { $0.name < $1.name }
   }
 
   // MARK: Rendering
 
   /// The text of a scrape: families and series in alphabetical order.
   package func render() -> String {
-    let (series, dropped) = state.withLock { ($0.series, $0.dropped) }
+    let series = state.withLock { $0.series }
     var out = ""
     for (name, members) in Dictionary(grouping: series, by: \.key.name).sorted(by: { $0.key < $1.key }) {
       guard let kind = members.first?.value.kind else { continue }
       if let help = MetricDescriptions.help[name] { out += "# HELP \(name) \(help)\n" }
       out += "# TYPE \(name) \(kind.rawValue)\n"
-      for (key, member) in members.sorted(by: { $0.key.labels.description < $1.key.labels.description }) {
-        let labels = key.labels.map { "\($0.name)=\"\(escaped($0.value))\"" }
+      let lines = members.map { key, member in
+        (labels: key.labels.map { "\($0.name)=\"\(escaped($0.value))\"" }, member: member)
+      }
+      for (labels, member) in lines.sorted(by: { $0.labels.lexicographicallyPrecedes($1.labels) }) {
         member.render(name: name, labels: labels, into: &out)
       }
     }
-    out += "# TYPE tapedeck_metrics_series_dropped_total counter\ntapedeck_metrics_series_dropped_total \(dropped)\n"
     return out
   }
 
   /// Letters, digits and underscores; never a digit in front.
   private func sanitized(_ name: String) -> String {
-    let text = String(name.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") ? $0 : "_" })
-    return text.first?.isNumber == true ? "_" + text : text
+    func isAllowed(_ byte: UInt8) -> Bool {
+      switch byte {
+      case 0x30...0x39, 0x41...0x5A, 0x5F, 0x61...0x7A: true
+      default: false
+      }
+    }
+    let startsWell = name.utf8.first.map { !(0x30...0x39).contains($0) } ?? false
+    if startsWell, name.utf8.allSatisfy(isAllowed) { return name }
+    let kept = name.utf8.map { isAllowed($0) ? $0 : 0x5F }
+    return (startsWell ? "" : "_") + String(decoding: kept, as: UTF8.self)
   }
 
+  /// By scalars, because a line feed behind a carriage return is no character of its own.
   private func escaped(_ value: String) -> String {
-    value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+    guard value.utf8.contains(where: { $0 == 0x5C || $0 == 0x22 || $0 == 0x0A }) else { return value }
+    var out = ""
+    for scalar in value.unicodeScalars {
+      switch scalar {
+      case "\\": out += "\\\\"
+      case "\"": out += "\\\""
+      case "\n": out += "\\n"
+      default: out.unicodeScalars.append(scalar)
+      }
+    }
+    return out
   }
 }

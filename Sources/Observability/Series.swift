@@ -34,6 +34,8 @@ final class Series: CounterHandler, FloatingPointCounterHandler, MeterHandler, R
   func recordNanoseconds(_ duration: Int64) { record(Double(duration) / 1e9) }
 
   func record(_ value: Double) {
+    // One value that is no number would spoil the sum for ever.
+    guard value.isFinite || kind != .histogram else { return }
     figures.withLock { figures in
       guard kind == .histogram else {
         figures.value = value
@@ -62,6 +64,8 @@ final class Series: CounterHandler, FloatingPointCounterHandler, MeterHandler, R
   }
 
   private func text(_ value: Double) -> String {
-    value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : String(value)
+    if value.isNaN { return "NaN" }
+    if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
+    return value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : String(value)
   }
 }

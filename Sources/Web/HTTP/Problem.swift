@@ -3,6 +3,7 @@ import HTTPTypes
 import Hummingbird
 import Model
 import NIOCore
+import NIOHTTP1
 
 extension HTTPField.Name {
   static let requestID = HTTPField.Name("X-Request-Id")!  // The name is a valid token.
@@ -23,7 +24,8 @@ struct Problem: Encodable {
 
   init(_ error: TapedeckError, requestID: String) {
     status = error.code.httpStatus
-    title = HTTPResponse.Status(code: status).reasonPhrase
+    // HTTPTypes knows the phrases of its named constants alone.
+    title = HTTPResponseStatus(statusCode: status).reasonPhrase
     code = error.code.rawValue
     detail = error.message
     requestId = requestID

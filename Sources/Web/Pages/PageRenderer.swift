@@ -3,6 +3,7 @@ import Foundation
 import Hummingbird
 import Model
 import Mustache
+import NIOHTTP1
 
 /// The templates and assets that are built into the program.
 struct PageRenderer: Sendable {
@@ -52,7 +53,7 @@ struct PageRenderer: Sendable {
       switch error.code {
       case .insufficientPermissions: "Insufficient permissions"
       case .notFound, .unknownRecording, .audioNotReady: "Not found"
-      default: status.reasonPhrase
+      default: HTTPResponseStatus(statusCode: error.code.httpStatus).reasonPhrase
       }
     let text = try? page(
       "error", title: title, context: context,

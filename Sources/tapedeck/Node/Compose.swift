@@ -83,7 +83,7 @@ struct Node: Sendable {
       try await listening.flush()
       try await authenticator.flush()
     }
-    var services: [any Service] = [upkeep, waiters]
+    var services: [any Service] = [upkeep]
     if tasks.works {
       try await Recovery(catalog: catalog, spool: spool, store: store, logger: logger).run(now: now())
       let ingest = Ingest(
@@ -108,6 +108,8 @@ struct Node: Sendable {
             configuration: .init(address: .hostname(address.host, port: address.port)), logger: logger))
       }
     }
+    // Services end in reverse order: whoever waits for a job is answered before the servers wait for their last answer.
+    services.append(waiters)
     self.services = services
   }
 

@@ -1,0 +1,55 @@
+package import Logging
+
+/// Writes a line of text for a person: time, level, message, metadata.
+package struct TextLogHandler: LogHandler {
+  package var metadata: Logger.Metadata = [:]
+  package var metadataProvider: Logger.MetadataProvider?
+  package var logLevel: Logger.Level = .info
+  private let redactor: Redactor
+  private let sink: LogSink
+
+  package init(label: String, redactor: Redactor = .shared, sink: @escaping LogSink = standardErrorSink) {
+    self.redactor = redactor
+    self.sink = sink
+  }
+
+  package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  package func log(event: LogEvent) {
+    var line = "\(logTime().dropFirst(11)) \(event.level.rawValue): \(printable(event.message.description))"
+    for (key, value) in mergedMetadata(metadata, metadataProvider, event) {
+      line += " \(printable(key))=\(text(value))"
+    }
+    sink(line + "\n")
+  }
+
+  /// Secrets are taken out of each text by itself: a dictionary's own description would escape them first.
+  private func text(_ value: Logger.MetadataValue) -> String {
+    switch value {
+    case .string(let text): printable(text)
+    case .stringConvertible(let thing): printable(thing.description)
+    case .array(let values): "[" + values.map(text).joined(separator: ", ") + "]"
+    case .dictionary(let values):
+      "[" + values.sorted { $0.key < $1.key }.map { "\(printable($0.key)): \(text($0.value))" }.joined(separator: ", ")
+        + "]"
+    }
+  }
+
+  /// Without control characters: text from outside must neither begin a line of its own nor steer the terminal.
+  private func printable(_ text: String) -> String {
+    var out = ""
+    for scalar in redactor.redact(text).unicodeScalars {
+      switch scalar {
+      case "\n": out += "\\n"
+      case "\r": out += "\\r"
+      case "\t": out += "\\t"
+      case _ where scalar.properties.generalCategory == .control: out += "\\u{\(String(scalar.value, radix: 16))}"
+      default: out.unicodeScalars.append(scalar)
+      }
+    }
+    return out
+  }
+}

@@ -1,0 +1,78 @@
+"""What lies in a data directory, read as a stranger would: with `sqlite3` and by hashing files."""
+
+from __future__ import annotations
+
+import hashlib
+import pathlib
+import sqlite3
+from dataclasses import dataclass
+
+from waiting import eventually
+
+
+@dataclass
+class DataDirectory:
+    path: pathlib.Path
+
+    def rows(self, sql: str, *values) -> list[dict]:
+        connection = sqlite3.connect(f"file:{self.path}/catalog.sqlite?mode=ro", uri=True, timeout=10)
+        try:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(sql, values)]
+        finally:
+            connection.close()
+
+    def files(self, folder: str) -> set[str]:
+        """Every file below a folder, by its path in it."""
+        root = self.path / folder
+        return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+    def part(self, id: str) -> dict | None:
+        """The one row that says where the files of a recording are; nothing while it is not in the archive."""
+        rows = self.rows(
+            "SELECT p.* FROM media_part p JOIN recording r ON r.id = p.recording_id WHERE r.platform_id = ?", id)
+        assert len(rows) <= 1
+        return rows[0] if rows else None
+
+    def object(self, key: str) -> pathlib.Path:
+        return self.path / "objects" / key
+
+    def original(self, id: str) -> bytes:
+        return self.object(self.part(id)["original_key"]).read_bytes()
+
+    def job(self, id: str) -> dict | None:
+        rows = self.rows("SELECT * FROM job WHERE platform_id = ?", id)
+        assert len(rows) <= 1, "one recording has one job"
+        return rows[0] if rows else None
+
+    def quarantined(self) -> set[str]:
+        return self.files("quarantine")
+
+    def assert_tidy(self) -> None:
+        """No half file, no stray row, no file that nobody refers to, and every file is what its row says."""
+        # Files in the spool are removed right after the commit that ends their job.
+        eventually(self._assert_spool_is_tidy)
+        parts = self.rows("SELECT * FROM media_part")
+        expected = {}
+        for part in parts:
+            for kind in ("original", "mp3", "peaks"):
+                if (key := part[f"{kind}_key"]) is not None:
+                    hashed = "source" if kind == "original" else kind
+                    expected[key] = (part[f"{hashed}_sha256"], part[f"{hashed}_bytes"])
+        assert self.files("objects") == set(expected)
+        for key, (sha256, size) in expected.items():
+            content = self.object(key).read_bytes()
+            assert (hashlib.sha256(content).hexdigest(), len(content)) == (sha256, size), key
+        archived = {row["id"] for row in self.rows("SELECT id FROM recording WHERE archived_at IS NOT NULL")}
+        assert {part["recording_id"] for part in parts} == archived
+        done = self.rows(
+            "SELECT r.id FROM job j JOIN recording r ON r.source = j.source AND r.platform_id = j.platform_id "
+            "WHERE j.run_state = 'done'")
+        assert {row["id"] for row in done} <= archived
+
+    def _assert_spool_is_tidy(self) -> bool:
+        unfinished = {
+            row["id"] for row in self.rows("SELECT id FROM job WHERE run_state IN ('idle', 'leased', 'waiting')")}
+        strays = {name for name in self.files("spool") if int(name.split("-")[0]) not in unfinished}
+        assert not strays, f"left in the spool: {strays}"
+        return True

@@ -1,0 +1,324 @@
+"""What the platform and the network do wrong: each ends with the right file or the right error, and nothing half."""
+
+import json
+import time
+
+import pytest
+
+from waiting import eventually
+
+#: 20 to 28 seconds of sound, 160 to 420 kB; each test takes one.
+ID = "codec-pcm-stereo"
+
+
+def assert_archived_whole(server, sandbox, id=ID):
+    """The recording is ready, and the original is what the tenant has now, to the byte."""
+    sandbox.clear_faults()
+    assert server.data.original(id) == sandbox.file(id)
+    server.data.assert_tidy()
+    assert not server.data.quarantined()
+
+
+def assert_nothing_archived(server, id=ID):
+    assert server.data.part(id) is None
+    assert server.data.files("objects") == set()
+    server.data.assert_tidy()
+
+
+def ranges(sandbox, id=ID):
+    return [entry["range"] for entry in sandbox.downloads(id)]
+
+
+def test_a_broken_download_continues_from_the_last_byte(server, sandbox):
+    sandbox.fault("cut", ID, times=2, afterBytes=100_000)
+    assert server.supervisor.ingest(ID).status == 200
+    first, second, third = sandbox.downloads(ID)
+    assert [entry["range"] for entry in (first, second, third)] == ["bytes=0-", "bytes=100000-", "bytes=200000-"]
+    assert "ifRange" not in first and second["ifRange"] == third["ifRange"] == f'"{third["ifRange"][1:-1]}"'
+    assert sum(entry["bytesSent"] for entry in (first, second, third)) == len(server.data.original(ID))
+    assert server.data.job(ID)["resumes"] == 2
+    assert_archived_whole(server, sandbox)
+
+
+def test_a_platform_that_knows_no_ranges_is_taken_at_its_word(server, sandbox):
+    sandbox.fault("no-ranges", ID)
+    assert server.supervisor.ingest(ID).status == 200
+    assert len(sandbox.downloads(ID)) == 1
+    assert_archived_whole(server, sandbox)
+
+
+def test_a_broken_download_without_ranges_starts_again_from_nothing(server, sandbox):
+    sandbox.fault("no-ranges", ID)
+    sandbox.fault("cut", ID, times=1, afterBytes=100_000)
+    assert server.supervisor.ingest(ID).status == 200
+    assert ranges(sandbox) == ["bytes=0-", "bytes=0-"]
+    assert_archived_whole(server, sandbox)
+
+
+def test_a_proxy_that_strips_content_range_is_asked_for_the_whole_file(server, sandbox):
+    sandbox.fault("stripped-content-range", ID)
+    assert server.supervisor.ingest(ID).status == 200
+    asked = sandbox.downloads(ID)
+    assert [entry.get("range") for entry in asked] == ["bytes=0-", None]
+    assert_archived_whole(server, sandbox)
+
+
+def test_a_file_that_changed_in_the_middle_is_never_joined_from_two_versions(server, sandbox):
+    before = sandbox.file(ID)
+    sandbox.fault("changed-file", ID, times=1, afterBytes=200_000)
+    assert server.supervisor.ingest(ID).status == 200
+    assert server.data.original(ID) != before
+    assert_archived_whole(server, sandbox)
+
+
+def test_a_changed_file_behind_weak_tags_is_never_joined_either(server, sandbox):
+    sandbox.fault("weak-etag", ID)
+    sandbox.fault("changed-file", ID, times=1, afterBytes=200_000)
+    assert server.supervisor.ingest(ID).status == 200
+    assert_archived_whole(server, sandbox)
+
+
+@pytest.mark.parametrize("fault", ["weak-etag", "no-etag"])
+def test_without_a_strong_tag_a_download_continues_over_an_overlap(server, sandbox, fault):
+    sandbox.fault(fault, ID)
+    sandbox.fault("cut", ID, times=1, afterBytes=200_000)
+    assert server.supervisor.ingest(ID).status == 200
+    first, second = sandbox.downloads(ID)
+    assert (first["range"], second["range"]) == ("bytes=0-", f"bytes={200_000 - 65_536}-")
+    assert "ifRange" not in second, "a weak tag vouches for nothing"
+    assert_archived_whole(server, sandbox)
+
+
+@pytest.mark.parametrize("fault", [
+    "no-content-range-resume", "broken-content-range", "wrong-start", "early-start", "wrong-etag", "content-encoding"])
+def test_an_odd_answer_to_a_continuation_ends_with_the_right_file(server, sandbox, fault):
+    sandbox.fault("cut", ID, times=1, afterBytes=200_000)
+    sandbox.fault(fault, ID, times=1)
+    assert server.supervisor.ingest(ID).status == 200
+    assert len(sandbox.downloads(ID)) >= 2
+    assert_archived_whole(server, sandbox)
+
+
+@pytest.mark.parametrize("endpoint", ["search", "metadata", "download"])
+def test_a_token_that_lapsed_is_renewed_once_and_the_call_repeated(server, sandbox, endpoint):
+    sandbox.fault("lapsed-token", endpoint=endpoint, times=1)
+    if endpoint == "search":
+        assert len(server.lines("search", "--from", "2000-01-01", "--to", "2100-01-01", "--json")) > 60
+    else:
+        assert server.supervisor.ingest(ID).status == 200
+        assert_archived_whole(server, sandbox)
+    assert not sandbox.faults()
+    answers = [entry["status"] for entry in sandbox.ledger()["recent"] if entry["endpoint"] == endpoint]
+    assert answers[:2] == [401, 200 if endpoint != "download" else 206]
+
+
+def test_a_token_that_lapses_in_the_middle_of_a_download_costs_no_byte(server, sandbox):
+    sandbox.fault("cut", ID, times=1, afterBytes=100_000)
+    eventually(lambda: server.supervisor.ingest(ID, "?wait=0").status == 202)
+    eventually(lambda: not sandbox.faults(), every=0.005)
+    sandbox.fault("lapsed-token", ID, endpoint="download", times=1)
+    assert server.supervisor.ingest(ID).status == 200
+    assert [entry["status"] for entry in sandbox.downloads(ID)] in ([206, 401, 206], [206, 206])
+    assert_archived_whole(server, sandbox)
+
+
+def test_a_body_that_stalls_is_given_up_and_continued(make_server, sandbox):
+    server = make_server(CXONE_STALL_SECONDS="1")
+    sandbox.fault("stalled-body", ID, times=1, afterBytes=150_000)
+    assert server.supervisor.ingest(ID).status == 200
+    assert ranges(sandbox) == ["bytes=0-", "bytes=150000-"]
+    assert_archived_whole(server, sandbox)
+
+
+@pytest.mark.parametrize("variant", ["html", "json", "html-as-audio", "json-as-audio"])
+def test_an_error_page_in_place_of_audio_is_fetched_once_more(server, sandbox, variant):
+    sandbox.fault("error-page", ID, variant=variant, times=1)
+    assert server.supervisor.ingest(ID).status == 200
+    assert len(sandbox.downloads(ID)) == 2
+    assert_archived_whole(server, sandbox)
+
+
+NO_RECORDINGS = [
+    ({"fault": "error-page", "variant": "html"}, "web page"),
+    ({"fault": "error-page", "variant": "html-as-audio"}, "web page"),
+    ({"fault": "error-page", "variant": "json"}, "JSON"),
+    ({"fault": "error-page", "variant": "json-as-audio"}, "JSON"),
+    ({"fault": "header-only", "variant": "empty"}, "without any audio"),
+    ({"fault": "header-only", "variant": "claims-data"}, "without any audio"),
+    ({"fault": "cut-short"}, "cut short"),
+    ({"fault": "cut-short", "afterBytes": 20}, "ends inside its WAV header"),
+    ({"fault": "cut-short", "afterBytes": 0}, "empty"),
+    ({"fault": "playlist"}, "playlist"),
+]
+
+
+@pytest.mark.parametrize("rule, words", NO_RECORDINGS, ids=lambda value: json.dumps(value) if isinstance(value, dict) else "")
+def test_what_is_no_whole_recording_twice_is_refused_and_kept_in_quarantine(server, sandbox, rule, words):
+    sandbox.fault(recording=ID, **rule)
+    reply = server.supervisor.ingest(ID)
+    assert (reply.status, reply.code) == (502, "not_a_whole_recording")
+    assert words in reply.json()["detail"]
+    assert len(sandbox.downloads(ID)) >= 2
+    assert_nothing_archived(server)
+
+    kept = server.data.quarantined()
+    [bytes_name] = [name for name in kept if name.endswith(".bin")]
+    [note_name] = [name for name in kept if name.endswith(".json")]
+    assert bytes_name.removesuffix(".bin") == note_name.removesuffix(".json")
+    note = json.loads((server.data.path / "quarantine" / note_name).read_text())
+    assert (note["recording"], note["code"]) == (ID, "not_a_whole_recording")
+    assert words in note["reason"]
+    content = (server.data.path / "quarantine" / bytes_name).read_bytes()
+    assert len(content) == sandbox.downloads(ID)[-1]["bytesSent"] or rule["fault"] == "error-page"
+
+    assert server.supervisor.get(f"/audio/{ID}.mp3").status == 404
+    # The platform has repaired it, and somebody asks again.
+    sandbox.clear_faults()
+    assert server.supervisor.ingest(ID).status == 200
+    assert server.data.original(ID) == sandbox.file(ID)
+    assert server.data.quarantined() == kept
+    server.data.assert_tidy()
+
+
+@pytest.mark.parametrize("rule", [
+    {"fault": "header-only"}, {"fault": "cut-short"}, {"fault": "playlist"}], ids=lambda rule: rule["fault"])
+def test_what_is_no_whole_recording_once_is_fetched_again(server, sandbox, rule):
+    sandbox.fault(recording=ID, times=1, **rule)
+    assert server.supervisor.ingest(ID).status == 200
+    assert len(sandbox.downloads(ID)) == 2
+    assert_archived_whole(server, sandbox)
+
+
+@pytest.mark.parametrize("endpoint", ["token", "metadata", "download"])
+@pytest.mark.parametrize("retry_after", ["1", "date:2", None], ids=["seconds", "date", "none"])
+def test_a_platform_that_asks_for_patience_gets_it(server, sandbox, endpoint, retry_after):
+    rule = {"retryAfter": retry_after} if retry_after else {}
+    sandbox.fault("rate-limited", endpoint=endpoint, times=1, **rule)
+    started = time.monotonic()
+    assert server.supervisor.ingest(ID).status == 200
+    if retry_after:
+        assert time.monotonic() - started >= 0.9
+    statuses = [entry["status"] for entry in sandbox.ledger()["recent"] if entry["endpoint"] == endpoint]
+    assert statuses[0] == 429 and statuses.count(429) == 1
+    assert server.data.job(ID)["attempts"] <= 1, "patience is no failed attempt"
+    assert_archived_whole(server, sandbox)
+
+
+def test_patience_is_asked_of_the_whole_source(server, sandbox):
+    sandbox.fault("rate-limited", "codec-gsm", times=1, retryAfter="2")
+    job = server.supervisor.start("codec-gsm")
+    eventually(lambda: not sandbox.faults())
+    started = time.monotonic()
+    assert server.supervisor.ingest(ID).status == 200
+    assert time.monotonic() - started >= 1
+    server.supervisor.job_until(job, lambda job: job["state"] == "done")
+    assert_archived_whole(server, sandbox)
+
+
+def test_a_platform_without_end_to_its_patience_is_told_to_who_waits(server, sandbox):
+    sandbox.fault("rate-limited", endpoint="metadata", retryAfter="7")
+    reply = server.supervisor.ingest(ID, "?wait=2")
+    assert (reply.status, reply.code) == (503, "platform_rate_limited")
+    assert 1 <= int(reply.headers["retry-after"]) <= 8
+    assert_nothing_archived(server)
+    assert server.data.job(ID)["run_state"] in ("waiting", "leased"), "the job itself goes on"
+
+
+@pytest.mark.parametrize("status", [500, 503, 504])
+@pytest.mark.parametrize("endpoint", ["token", "metadata", "download"])
+def test_a_platform_that_fails_for_a_while_is_asked_again(server, sandbox, endpoint, status):
+    sandbox.fault("server-error", endpoint=endpoint, status=status, times=2)
+    assert server.supervisor.ingest(ID).status == 200
+    assert_archived_whole(server, sandbox)
+
+
+def test_a_platform_that_fails_while_it_is_asked_to_continue_costs_no_byte(server, sandbox):
+    sandbox.fault("cut", ID, times=1, afterBytes=100_000)
+    job = server.supervisor.start(ID)
+    eventually(lambda: sandbox.downloads(ID), every=0.002)
+    sandbox.fault("server-error", ID, endpoint="download", times=1)
+    server.supervisor.job_until(job, lambda job: job["state"] == "done")
+    assert sum(entry["bytesSent"] for entry in sandbox.downloads(ID)) == len(server.data.original(ID))
+    assert_archived_whole(server, sandbox)
+
+
+def test_wrong_credentials_are_said_and_not_tried_again(make_server, sandbox):
+    server = make_server(CXONE_CLIENT_SECRET="not-the-secret")
+    reply = server.supervisor.ingest(ID)
+    assert (reply.status, reply.code) == (502, "platform_credentials_refused")
+    assert "client" in reply.json()["detail"] and "not-the-secret" not in reply.text
+    assert sandbox.ledger()["endpoints"] == {"token": 1}
+    assert_nothing_archived(server)
+
+
+@pytest.mark.parametrize("endpoint, scope", [("metadata", "recording:read"), ("download", "recording:download")])
+def test_a_missing_scope_is_named(server, sandbox, endpoint, scope):
+    sandbox.fault("scope-missing", endpoint=endpoint)
+    reply = server.supervisor.ingest(ID)
+    assert (reply.status, reply.code) == (502, "platform_scope_refused")
+    assert scope in reply.json()["detail"]
+    assert_nothing_archived(server)
+
+
+def test_a_refusal_by_the_platforms_privacy_rule_is_told_apart_from_a_missing_scope(server, sandbox):
+    sandbox.fault("privacy-refused", ID, endpoint="download")
+    reply = server.supervisor.ingest(ID)
+    assert (reply.status, reply.code) == (502, "platform_refused")
+    assert "privacy" in reply.json()["detail"]
+    assert len(sandbox.downloads(ID)) == 1
+    assert_nothing_archived(server)
+
+
+def test_a_token_that_is_never_accepted_is_said_after_one_renewal(server, sandbox):
+    sandbox.fault("lapsed-token")
+    reply = server.supervisor.ingest(ID)
+    assert (reply.status, reply.code) == (502, "platform_credentials_refused")
+    assert "scope" in reply.json()["detail"]
+    assert sandbox.ledger()["endpoints"] == {"token": 2, "metadata": 2}
+    assert_nothing_archived(server)
+
+
+def test_a_recording_that_is_gone_when_it_is_fetched_is_not_found(server, sandbox):
+    sandbox.fault("gone", ID, endpoint="download")
+    reply = server.supervisor.ingest(ID)
+    assert (reply.status, reply.code) == (404, "unknown_recording")
+    assert_nothing_archived(server)
+
+
+def test_a_status_that_goes_back_and_forth_is_waited_out(server, sandbox):
+    sandbox.fault("status-flap", ID, times=3)
+    assert server.supervisor.ingest(ID).status == 200
+    assert_archived_whole(server, sandbox)
+
+
+def test_a_platform_that_is_not_there_is_asked_again_until_it_is(make_server, folder, sandbox):
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = make_server(CXONE_BASE_URL=f"http://127.0.0.1:{port}")
+    job = server.supervisor.start(ID)
+    server.supervisor.job_until(job, lambda job: (job["error"] or {}).get("code") == "platform_unavailable")
+    from programs import Sandbox
+
+    late = Sandbox(folder, "--port", str(port))
+    try:
+        assert server.supervisor.ingest(ID).status == 200
+        assert_archived_whole(server, late)
+    finally:
+        late.kill()
+
+
+def test_many_faults_at_once_end_with_the_right_files(server, sandbox):
+    ids = ["codec-pcm-mono", "codec-gsm", "codec-adpcm", "codec-alaw-mono", "codec-ulaw-mono", "codec-ulaw-stereo"]
+    sandbox.fault("cut", times=6, afterBytes=60_000)
+    sandbox.fault("server-error", endpoint="metadata", times=3)
+    sandbox.fault("rate-limited", endpoint="download", times=2, retryAfter="1")
+    sandbox.fault("lapsed-token", endpoint="download", times=2)
+    jobs = {id: server.supervisor.start(id) for id in ids}
+    for id, job in jobs.items():
+        server.supervisor.job_until(job, lambda job: job["state"] == "done")
+    sandbox.clear_faults()
+    for id in ids:
+        assert server.data.original(id) == sandbox.file(id)
+    server.data.assert_tidy()

@@ -1,0 +1,142 @@
+import Foundation
+import Logging
+import Observability
+import Synchronization
+import Testing
+
+/// A sink that keeps what it is given.
+private final class Lines: Sendable {
+  private let kept = Mutex<[String]>([])
+  var all: [String] { kept.withLock { $0 } }
+  var sink: LogSink { { line in self.kept.withLock { $0.append(line) } } }
+}
+
+private struct Failure: Error, CustomStringConvertible {
+  var description: String
+}
+
+struct LogHandlerTests {
+  private let lines = Lines()
+  private let redactor = Redactor()
+
+  private var json: Logger {
+    var logger = Logger(label: "tapedeck") { [self] in
+      JSONLogHandler(label: $0, redactor: redactor, sink: lines.sink)
+    }
+    logger.logLevel = .debug
+    return logger
+  }
+
+  private var text: Logger {
+    Logger(label: "tapedeck") { [self] in TextLogHandler(label: $0, redactor: redactor, sink: lines.sink) }
+  }
+
+  private func object(_ line: String) throws -> [String: Any] {
+    #expect(line.hasSuffix("}\n"))
+    #expect(line.utf8.count { $0 == 0x0A } == 1)
+    return try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+  }
+
+  @Test func `a line is a JSON object with the metadata under its own keys`() throws {
+    var logger = json
+    logger[metadataKey: "request_id"] = "r-1"
+    logger.info("recording archived", metadata: ["bytes": "\(12)", "tags": ["a", "b"], "more": ["inner": "x\"y"]])
+    let object = try object(try #require(lines.all.first))
+    #expect(object["level"] as? String == "info")
+    #expect(object["message"] as? String == "recording archived")
+    #expect(object["logger"] as? String == "tapedeck")
+    #expect(object["request_id"] as? String == "r-1")
+    #expect(object["bytes"] as? String == "12")
+    #expect(object["tags"] as? [String] == ["a", "b"])
+    #expect(object["more"] as? [String: String] == ["inner": "x\"y"])
+    let time = try #require(object["time"] as? String)
+    #expect(time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil)
+  }
+
+  @Test func `metadata cannot take the place of what every line has`() throws {
+    json.error("real", metadata: ["message": "forged", "level": "debug"])
+    let object = try object(try #require(lines.all.first))
+    #expect(object["message"] as? String == "real")
+    #expect(object["level"] as? String == "error")
+    #expect(object["message_"] as? String == "forged")
+  }
+
+  @Test(arguments: ["a\nb", "a\r\nb", "\u{0}\u{1B}[31m\u{7F}", "\"\\\u{301}\"\u{301}", "\u{2028}", "emoji 🎧"])
+  func `any text stays on one line`(words: String) throws {
+    json.info("\(words)", metadata: ["key": "\(words)"])
+    let object = try object(try #require(lines.all.first))
+    #expect(object["message"] as? String == words)
+    #expect(object["key"] as? String == words)
+    text.info("\(words)", metadata: ["key": "\(words)"])
+    let line = try #require(lines.all.last)
+    #expect(line.unicodeScalars.count { $0.value < 0x20 || $0.value == 0x7F } == 1)
+    #expect(line.hasSuffix("\n"))
+  }
+
+  @Test func `a line for people says the same`() throws {
+    text.warning("slow", metadata: ["seconds": "5", "list": ["a", "b"], "map": ["k": "v"]])
+    let line = try #require(lines.all.first)
+    #expect(line.wholeMatch(of: /\d\d:\d\d:\d\d\.\d{3}Z warning: slow list=\[a, b\] map=\[k: v\] seconds=5\n/) != nil)
+  }
+
+  @Test func `an error is written too`() throws {
+    json.error("it failed", error: Failure(description: "the reason"))
+    let object = try object(try #require(lines.all.first))
+    #expect(object["error"] as? String == "the reason")
+  }
+
+  @Test func `a secret that was added is in no line, wherever it stands`() throws {
+    let canary = "s3cr\"et/\\canary+value"
+    redactor.add(canary)
+    for logger in [json, text] {
+      logger.error(
+        "with \(canary) inside \(canary)", error: Failure(description: "because of \(canary)"),
+        metadata: [
+          "plain": "\(canary)", "nested": ["deep": ["list": ["x", "\(canary)"]]], "\(canary)": "as a key",
+          "form": "client_secret=s3cr%22et%2F%5Ccanary%2Bvalue&x=1",
+        ])
+    }
+    #expect(lines.all.count == 2)
+    for line in lines.all {
+      #expect(!line.contains("canary"))
+      #expect(line.components(separatedBy: "[redacted]").count == 8)
+    }
+  }
+
+  @Test func `tokens are known by their form`() throws {
+    let secrets = [
+      "Authorization: Bearer eyJhbGciOi.J9.canary_-~", "authorization: bearer canary12345", "tdk_canaryCANARY0123",
+      "whsec_Y2FuYXJ5Y2FuYXJ5/+==", "Basic Y2FuYXJ5OmNhbmFyeQ==", "BEARER canarycanary", "x=tdk_canary1,tdk_canary2;",
+      "tdk_canary1\u{301}",
+    ]
+    for secret in secrets {
+      json.info("\(secret)")
+      text.info("\(secret)")
+    }
+    for line in lines.all {
+      #expect(!line.contains("canary") && !line.contains("Y2Fu"))
+      #expect(line.contains("[redacted"))
+    }
+    #expect(redactor.redact("x=tdk_canary1,tdk_canary2;") == "x=tdk_[redacted],tdk_[redacted];")
+  }
+
+  @Test func `words that only look alike stay`() {
+    for words in ["a bearer of news", "whsec_ is a prefix", "basic idea", "tdk_", "nothing to hide 🎧"] {
+      #expect(redactor.redact(words) == words)
+    }
+    redactor.add("short")
+    #expect(redactor.redact("a short word") == "a short word")
+  }
+
+  @Test func `a secret inside another leaves nothing of it`() {
+    redactor.add("abcdef")
+    redactor.add("abcdefghijkl")
+    redactor.add("redacted")
+    #expect(redactor.redact("1 abcdefghijkl 2 abcdef 3").contains("ghijkl") == false)
+  }
+
+  @Test func `levels below the wanted one are not written`() {
+    text.debug("quiet")
+    #expect(lines.all.isEmpty)
+  }
+}
