@@ -55,12 +55,19 @@ package actor AccessLog {
   /// them does not flood the log.
   package nonisolated func countAnonymousRefusal() { anonymous.withLock { $0 += 1 } }
 
-  /// Writes what was counted since the last call; called every minute and at shutdown.
+  /// Writes what was counted since the last call; called every minute and at shutdown. What cannot be written now is
+  /// kept for the next time.
   package func flush() async throws(TapedeckError) {
     let count = anonymous.withLock { count in
       defer { count = 0 }
       return count
     }
-    if count > 0 { try await record(.anonymous, .denied, by: nil, count: count, code: .unauthenticated) }
+    guard count > 0 else { return }
+    do throws(TapedeckError) {
+      try await record(.anonymous, .denied, by: nil, count: count, code: .unauthenticated)
+    } catch {
+      anonymous.withLock { $0 += count }
+      throw error
+    }
   }
 }

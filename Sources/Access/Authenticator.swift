@@ -57,23 +57,28 @@ package final class Authenticator: Sendable {
     return Session(identity: row.identity, csrf: row.csrf)
   }
 
-  /// Signs a browser in; the attempt is in the access log whatever its outcome.
+  /// Signs a browser in; the attempt is in the access log whatever its outcome. One that was throttled is only counted,
+  /// so that a flood of them does not flood the log.
   ///
   /// - Returns: the session's secret and how long it lasts at most.
   /// - Throws: `signInRefused`, `signInThrottled`, `accessLogUnavailable`.
   package func signIn(
     name: String, password: String, from origin: LogEntry.Origin
   ) async throws(TapedeckError) -> (secret: Secret, lasts: Duration) {
-    try throttle.admit(name: name, address: origin.address, at: now())
+    do throws(TapedeckError) {
+      try throttle.admit(name: name, address: origin.address, at: now())
+    } catch {
+      log.countAnonymousRefusal()
+      throw error
+    }
     let account = try await catalog.account(named: name)
     guard try await passwords.matches(password, stored: account?.passwordHash), let account else {
-      throttle.recordFailure(name: name, address: origin.address, at: now())
       try await log.record(
         .signIn, .denied, by: account?.identity, code: .signInRefused, from: origin,
         details: ["name": String(name.prefix(200))])
       throw TapedeckError(.signInRefused)
     }
-    throttle.recordSuccess(name: name, address: origin.address)
+    throttle.recordSuccess(name: name, address: origin.address, at: now())
     let secret = Secret.makeSession()
     try await catalog.createSession(
       secretSHA256: secret.sha256, account: account.identity, csrf: Secret.makeSession().text,
@@ -95,7 +100,15 @@ package final class Authenticator: Sendable {
       defer { used = ([], [:]) }
       return used
     }
-    if !sessions.isEmpty { try await catalog.touchSessions(Array(sessions)) }
-    if !tokens.isEmpty { try await catalog.recordTokenUse(tokens) }
+    do throws(TapedeckError) {
+      if !sessions.isEmpty { try await catalog.touchSessions(Array(sessions)) }
+      if !tokens.isEmpty { try await catalog.recordTokenUse(tokens) }
+    } catch {
+      used.withLock { used in
+        used.sessions.formUnion(sessions)
+        used.tokens.merge(tokens) { later, _ in later }
+      }
+      throw error
+    }
   }
 }

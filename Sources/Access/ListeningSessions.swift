@@ -11,17 +11,24 @@ package final class ListeningSessions: Sendable {
     var recording: Int64
   }
 
-  private struct Open {
-    var id: Int64
-    var lastAt: Instant
-    var requests: Int64 = 0
-    var bytes: Int64 = 0
-  }
-
-  private enum State {
+  private enum Session {
     /// The entry is being written; these callers wait for it.
     case opening([CheckedContinuation<Result<Void, TapedeckError>, Never>])
-    case open(Open)
+    case open(id: Int64, lastAt: Instant)
+  }
+
+  private typealias Served = (lastAt: Instant, requests: Int64, bytes: Int64)
+
+  private struct State {
+    var sessions: [Key: Session] = [:]
+    /// What is still to be written, by the session's number.
+    var served: [Int64: Served] = [:]
+
+    mutating func note(_ served: [Int64: Served]) {
+      self.served.merge(served) {
+        (max($0.lastAt, $1.lastAt), $0.requests + $1.requests, $0.bytes + $1.bytes)
+      }
+    }
   }
 
   private enum Turn { case mayGo, mustOpen, mustWait }
@@ -29,7 +36,7 @@ package final class ListeningSessions: Sendable {
   private let catalog: Catalog
   private let now: @Sendable () -> Instant
   private let idle: Duration
-  private let sessions = Mutex<[Key: State]>([:])
+  private let state = Mutex(State())
 
   package init(catalog: Catalog, now: @escaping @Sendable () -> Instant, idle: Duration = .seconds(900)) {
     self.catalog = catalog
@@ -45,17 +52,15 @@ package final class ListeningSessions: Sendable {
   ) async throws(TapedeckError) {
     let key = Key(actor: actor.id, recording: recording.id)
     let at = now()
-    let turn: Turn = sessions.withLock { sessions in
-      switch sessions[key] {
-      case .open(var open) where at - open.lastAt < idle:
-        open.lastAt = at
-        open.requests += 1
-        open.bytes += bytes
-        sessions[key] = .open(open)
+    let turn: Turn = state.withLock { state in
+      switch state.sessions[key] {
+      case .open(let id, let lastAt) where at - lastAt < idle:
+        state.sessions[key] = .open(id: id, lastAt: at)
+        state.note([id: (at, 1, bytes)])
         return .mayGo
       case .opening: return .mustWait
       case .open, nil:
-        sessions[key] = .opening([])
+        state.sessions[key] = .opening([])
         return .mustOpen
       }
     }
@@ -76,9 +81,9 @@ package final class ListeningSessions: Sendable {
         try await catalog.beginListening(
           LogEntry(at: at, action: .listen, outcome: .allowed, actor: actor, recording: recording.key, origin: origin)))
     } catch { result = .failure(error) }
-    let waiters: [CheckedContinuation<Result<Void, TapedeckError>, Never>] = sessions.withLock { sessions in
-      defer { sessions[key] = (try? result.get()).map { .open(Open(id: $0, lastAt: at)) } }
-      if case .opening(let waiters) = sessions[key] { return waiters }
+    let waiters: [CheckedContinuation<Result<Void, TapedeckError>, Never>] = state.withLock { state in
+      defer { state.sessions[key] = (try? result.get()).map { .open(id: $0, lastAt: at) } }
+      if case .opening(let waiters) = state.sessions[key] { return waiters }
       return []
     }
     for waiter in waiters { waiter.resume(returning: result.map { _ in }) }
@@ -87,9 +92,9 @@ package final class ListeningSessions: Sendable {
 
   private func wait(for key: Key) async throws(TapedeckError) {
     let result = await withCheckedContinuation { continuation in
-      let isOver = sessions.withLock { sessions in
-        guard case .opening(let waiters) = sessions[key] else { return true }
-        sessions[key] = .opening(waiters + [continuation])
+      let isOver = state.withLock { state in
+        guard case .opening(let waiters) = state.sessions[key] else { return true }
+        state.sessions[key] = .opening(waiters + [continuation])
         return false
       }
       if isOver { continuation.resume(returning: .success(())) }
@@ -98,19 +103,23 @@ package final class ListeningSessions: Sendable {
   }
 
   /// Writes what was served since the last call and forgets sessions that ended; called every few seconds and at
-  /// shutdown.
+  /// shutdown. What cannot be written now is kept for the next time.
   package func flush() async throws(TapedeckError) {
     let at = now()
-    var served: [Int64: (lastAt: Instant, requests: Int64, bytes: Int64)] = [:]
-    sessions.withLock { sessions in
-      for (key, state) in sessions {
-        guard case .open(var open) = state else { continue }
-        if open.requests > 0 { served[open.id] = (open.lastAt, open.requests, open.bytes) }
-        open.requests = 0
-        open.bytes = 0
-        sessions[key] = at - open.lastAt < idle ? .open(open) : nil
+    let served = state.withLock { state in
+      state.sessions = state.sessions.filter { _, session in
+        guard case .open(_, let lastAt) = session else { return true }
+        return at - lastAt < idle
       }
+      defer { state.served = [:] }
+      return state.served
     }
-    if !served.isEmpty { try await catalog.extendListening(served) }
+    if served.isEmpty { return }
+    do throws(TapedeckError) {
+      try await catalog.extendListening(served)
+    } catch {
+      state.withLock { $0.note(served) }
+      throw error
+    }
   }
 }

@@ -16,6 +16,9 @@ package struct PasswordHasher: Sendable {
     package static let standard = Cost(logRounds: 17)
   }
 
+  /// No stored hash may ask for more than twice the standard cost takes.
+  private static let maximumMemory = 256 << 20
+
   private let cost: Cost
   private let queue = DispatchQueue(label: "tapedeck.password")
 
@@ -41,7 +44,7 @@ package struct PasswordHasher: Sendable {
   /// whether an account exists.
   package func matches(_ password: String, stored: String?) async throws(TapedeckError) -> Bool {
     let parts = stored?.split(separator: "$").map(String.init) ?? []
-    guard parts.count == 4, parts[0] == "scrypt", let logRounds = Int(parts[1]), (1...20).contains(logRounds),
+    guard parts.count == 4, parts[0] == "scrypt", let logRounds = Int(parts[1]), (1...17).contains(logRounds),
       let salt = Data(base64Encoded: parts[2]), let expected = Data(base64Encoded: parts[3])
     else {
       _ = try await derive(password, salt: randomBytes(16), logRounds: cost.logRounds)
@@ -57,7 +60,7 @@ package struct PasswordHasher: Sendable {
           returning: Result {
             try KDF.Scrypt.deriveKey(
               from: Data(password.utf8), salt: salt, outputByteCount: 32, rounds: 1 << logRounds, blockSize: 8,
-              parallelism: 1, maxMemory: 256 << 20
+              parallelism: 1, maxMemory: Self.maximumMemory
             ).withUnsafeBytes { Array($0) }
           })
       }

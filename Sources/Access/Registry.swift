@@ -1,7 +1,7 @@
 package import Catalog
 package import Model
 
-/// Making and revoking accounts and API tokens, each with its entry in the access log.
+/// Making and revoking accounts and API tokens, each with its entry in the access log; so are denials.
 package struct Registry: Sendable {
   private let catalog: Catalog
   private let passwords: PasswordHasher
@@ -20,7 +20,7 @@ package struct Registry: Sendable {
     name: String, role: Role, agentID: String?, team: String?, password: String, by actor: Identity,
     from origin: LogEntry.Origin?
   ) async throws(TapedeckError) -> Identity {
-    try allow(actor)
+    try await allow(.createAccount, by: actor, from: origin)
     try check(name)
     guard role != .metrics else {
       throw TapedeckError(.invalidRequest, "The role 'metrics' is for API tokens, not for people.")
@@ -40,7 +40,7 @@ package struct Registry: Sendable {
   package func createToken(
     name: String, role: Role, agentID: String?, team: String?, by actor: Identity, from origin: LogEntry.Origin?
   ) async throws(TapedeckError) -> (identity: Identity, secret: Secret) {
-    try allow(actor)
+    try await allow(.createToken, by: actor, from: origin)
     try check(name)
     let identity = Identity(kind: .token, id: makeOpaqueID("tok"), name: name, role: role, agentID: agentID, team: team)
     let secret = Secret.makeToken()
@@ -55,15 +55,22 @@ package struct Registry: Sendable {
   package func revokeToken(
     _ nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
   ) async throws(TapedeckError) {
-    try allow(actor)
+    try await allow(.revokeToken, by: actor, from: origin)
     try await catalog.revokeToken(
       nameOrID,
       entry: LogEntry(
         at: now(), action: .revokeToken, outcome: .allowed, actor: actor, origin: origin, details: ["token": nameOrID]))
   }
 
-  private func allow(_ actor: Identity) throws(TapedeckError) {
-    guard Policy.mayAdminister(actor) else { throw TapedeckError(.insufficientPermissions) }
+  private func allow(
+    _ action: LogEntry.Action, by actor: Identity, from origin: LogEntry.Origin?
+  ) async throws(TapedeckError) {
+    if Policy.mayAdminister(actor) { return }
+    try await catalog.log([
+      LogEntry(
+        at: now(), action: action, outcome: .denied, actor: actor, code: .insufficientPermissions, origin: origin)
+    ])
+    throw TapedeckError(.insufficientPermissions)
   }
 
   private func check(_ name: String) throws(TapedeckError) {

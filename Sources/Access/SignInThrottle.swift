@@ -1,47 +1,82 @@
 package import Model
 import Synchronization
 
-/// Slows down guessing: after five failures for one name from one address, each further attempt must wait longer.
+/// Slows down guessing: from the fifth wrong attempt for one name from one address on, each must wait longer.
 ///
-/// Counted per name *and* address, so that nobody can lock somebody else out; and per address over all names.
+/// Counted per name *and* address, so that nobody can lock somebody else out; and, with more patience, per address over
+/// all names. What was counted is forgotten bit by bit.
 package final class SignInThrottle: Sendable {
-  private struct Failures {
+  private struct Attempts {
     var count = 0
-    var openAt = Instant(milliseconds: 0)
+    var countedAt: Instant
+    var openAt = Instant(milliseconds: .min)
+
+    mutating func forget(until now: Instant, oneEvery interval: Duration) {
+      let forgotten = max(0, (now - countedAt).milliseconds / interval.milliseconds)
+      count = max(0, count - Int(clamping: forgotten))
+      if count == 0 || forgotten > 0 { countedAt = now }
+    }
   }
 
-  private let failures = Mutex<[String: Failures]>([:])
+  /// What is counted together.
+  private struct Counter {
+    var key: String
+    /// This many wrong attempts cost nothing.
+    var free: Int
+    /// After this long one attempt is forgotten.
+    var interval: Duration
+  }
+
+  private let attempts = Mutex<[String: Attempts]>([:])
   private let maximumEntries = 10_000
 
   package init() {}
 
+  /// Lets an attempt through and counts it as a wrong one, so that of many at the same moment only a few are let
+  /// through; `recordSuccess` takes it back.
+  ///
   /// - Throws: `signInThrottled` with the time to wait.
   package func admit(name: String, address: String, at now: Instant) throws(TapedeckError) {
-    let openAt = failures.withLock { failures in
-      Self.keys(name: name, address: address).compactMap { failures[$0.key]?.openAt }.max()
-    }
-    if let openAt, openAt > now { throw TapedeckError(.signInThrottled, retryAfter: openAt - now) }
-  }
-
-  package func recordFailure(name: String, address: String, at now: Instant) {
-    failures.withLock { failures in
-      if failures.count > maximumEntries { failures = failures.filter { $0.value.openAt > now } }
-      for (key, free) in Self.keys(name: name, address: address) {
-        var entry = failures[key] ?? Failures()
+    let counters = Self.counters(name: name, address: address)
+    let closedUntil: Instant? = attempts.withLock { attempts in
+      let openAt = counters.compactMap { attempts[$0.key]?.openAt }.max()
+      if let openAt, openAt > now { return openAt }
+      if attempts.count >= maximumEntries { makeRoom(in: &attempts, at: now) }
+      for counter in counters {
+        var entry = attempts[counter.key] ?? Attempts(countedAt: now)
+        entry.forget(until: now, oneEvery: counter.interval)
         entry.count += 1
-        let excess = entry.count - free
-        // 1, 2, 4 … seconds, at most five minutes; forgotten ten minutes after the last wait.
+        let excess = entry.count - counter.free
+        // 1, 2, 4 … seconds, at most five minutes.
         if excess >= 0 { entry.openAt = now + .seconds(min(300, 1 << min(excess, 9))) }
-        failures[key] = entry
+        attempts[counter.key] = entry
       }
+      return nil
+    }
+    if let closedUntil { throw TapedeckError(.signInThrottled, retryAfter: closedUntil - now) }
+  }
+
+  package func recordSuccess(name: String, address: String, at now: Instant) {
+    let counters = Self.counters(name: name, address: address)
+    attempts.withLock { attempts in
+      attempts[counters[0].key] = nil
+      // Only the one attempt: an address from which one person signs in may be where another guesses.
+      attempts[counters[1].key]?.count -= 1
+      attempts[counters[1].key]?.openAt = now
     }
   }
 
-  package func recordSuccess(name: String, address: String) {
-    failures.withLock { _ = $0.removeValue(forKey: Self.keys(name: name, address: address)[0].key) }
+  /// Forgets who need not wait; when that does not help, an attacker has so many addresses that counting by address
+  /// is in vain, and memory matters more.
+  private func makeRoom(in attempts: inout [String: Attempts], at now: Instant) {
+    attempts = attempts.filter { $0.value.openAt > now }
+    if attempts.count >= maximumEntries { attempts = [:] }
   }
 
-  private static func keys(name: String, address: String) -> [(key: String, free: Int)] {
-    [("\(address) \(name.prefix(200))", 5), (address, 30)]
+  private static func counters(name: String, address: String) -> [Counter] {
+    [
+      Counter(key: "\(address) \(name.prefix(200))", free: 5, interval: .seconds(600)),
+      Counter(key: address, free: 30, interval: .seconds(60)),
+    ]
   }
 }

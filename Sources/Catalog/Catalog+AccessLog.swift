@@ -47,7 +47,10 @@ extension Catalog {
       if let before { condition += " AND e.id < \(before)" }
       if let who = filter.who {
         condition +=
-          " AND (e.actor_id = \(who) OR e.actor_id IN (SELECT id FROM account WHERE name = \(who) UNION SELECT id FROM api_token WHERE name = \(who)))"
+          """
+           AND e.actor_id IN (SELECT \(who) UNION SELECT id FROM account WHERE name = \(who)
+            UNION SELECT id FROM api_token WHERE name = \(who))
+          """
       }
       if let action = filter.action { condition += " AND e.action = \(action.rawValue)" }
       if let outcome = filter.outcome { condition += " AND e.outcome = \(outcome.rawValue)" }

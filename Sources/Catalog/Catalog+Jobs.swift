@@ -24,7 +24,7 @@ extension Catalog {
           """
           UPDATE job SET stage = \(Stage.queued), run_state = \(RunState.idle), clearance = \(clearance),
             requested_at = tapedeck_now_ms(), requested_by = \(requester), due_at = tapedeck_now_ms(),
-            sort_at = tapedeck_now_ms(), polls = 0, attempts = 0, resumes = 0, refusals = 0, available_at = NULL,
+            sort_at = tapedeck_now_ms(), polls = 0, attempts = 0, resumes = 0, refusals = 0,
             failure_code = NULL, failure_message = NULL, retry_after_ms = NULL, ended_at = NULL, fence = fence + 1
           WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
           """)
@@ -91,8 +91,7 @@ extension Catalog {
           fence = fence + 1, attempts = attempts + 1
         WHERE id = (
           SELECT id FROM job
-          WHERE run_state IN ('idle', 'waiting') AND due_at <= tapedeck_now_ms() AND sort_at <= tapedeck_now_ms()
-            AND stage IN \(.list(lane.stages))
+          WHERE \(lane.turn) AND due_at <= tapedeck_now_ms() AND sort_at <= tapedeck_now_ms()
           ORDER BY sort_at, id LIMIT 1)
         RETURNING *
         """)
@@ -109,7 +108,7 @@ extension Catalog {
       try db.row(
         """
         SELECT sort_at FROM job
-        WHERE run_state IN ('idle', 'waiting') AND due_at IS NOT NULL AND stage IN \(.list(lane.stages))
+        WHERE \(lane.turn)
         ORDER BY sort_at, id LIMIT 1
         """)?.optionalInstant("sort_at")
     }
@@ -234,7 +233,8 @@ extension Catalog {
         try db.updateJob(
           lease,
           """
-          run_state = 'failed', lease_until = NULL, due_at = NULL, failure_code = \(error.code),
+          run_state = 'failed', lease_until = NULL, due_at = NULL, download = NULL, bytes = 0, total_bytes = NULL,
+          failure_code = \(error.code),
           failure_message = \(error.message), retry_after_ms = \(error.retryAfter?.milliseconds), ended_at = \(now)
           """)
       case .interrupted:

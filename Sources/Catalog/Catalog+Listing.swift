@@ -95,6 +95,8 @@ extension Catalog {
       case nil: break
       }
       if let cursor {
+        // The first comparison follows from the second; with it alone the index is entered in the middle.
+        condition += " AND coalesce(r.started_at, r.first_seen_at) <= \(cursor.at)"
         condition += " AND (coalesce(r.started_at, r.first_seen_at), r.id) < (\(cursor.at), \(cursor.id))"
       }
       return try db.rows(

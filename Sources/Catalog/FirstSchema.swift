@@ -29,11 +29,12 @@ let firstSchema: [SQL] = [
     retain_until INTEGER,
     hold INTEGER NOT NULL DEFAULT 0,
     tombstoned_at INTEGER,
-    UNIQUE (source, platform_id)
+    UNIQUE (platform_id, source)
   )
   """,
   "CREATE INDEX recording_by_start ON recording (coalesce(started_at, first_seen_at), id)",
   "CREATE INDEX recording_by_agent ON recording (agent_id, coalesce(started_at, first_seen_at), id)",
+  "CREATE INDEX recording_by_agent_name ON recording (agent_name)",
 
   // Whole words and prefixes over what people type.
   """
@@ -105,7 +106,6 @@ let firstSchema: [SQL] = [
     download TEXT,
     bytes INTEGER NOT NULL DEFAULT 0,
     total_bytes INTEGER,
-    available_at INTEGER,
     failure_code TEXT,
     failure_message TEXT,
     retry_after_ms INTEGER,
@@ -113,7 +113,15 @@ let firstSchema: [SQL] = [
     UNIQUE (kind, source, platform_id)
   )
   """,
-  "CREATE INDEX job_by_turn ON job (sort_at, id) WHERE run_state IN ('idle', 'waiting') AND due_at IS NOT NULL",
+  // One index per lane, so that a long queue in one costs the other nothing. `Lane.turn` repeats their conditions.
+  """
+  CREATE INDEX job_by_turn_polling ON job (sort_at, id)
+  WHERE stage IN ('queued', 'awaiting') AND run_state IN ('idle', 'waiting') AND due_at IS NOT NULL
+  """,
+  """
+  CREATE INDEX job_by_turn_moving ON job (sort_at, id)
+  WHERE stage IN ('fetching', 'processing') AND run_state IN ('idle', 'waiting') AND due_at IS NOT NULL
+  """,
   "CREATE INDEX job_by_lease ON job (lease_until) WHERE run_state = 'leased'",
   "CREATE INDEX job_by_state ON job (run_state, stage)",
   """
@@ -142,6 +150,7 @@ let firstSchema: [SQL] = [
   )
   """,
   "CREATE INDEX webhook_message_by_due ON webhook_message (due_at) WHERE state = 'pending'",
+  "CREATE INDEX webhook_message_by_state ON webhook_message (state)",
 
   // Who may come in. Secrets are kept as hashes only.
   """

@@ -19,10 +19,14 @@ package enum Lane: Sendable, CaseIterable {
   /// Moving and converting bytes: `fetching`, `processing`.
   case moving
 
-  package var stages: [Stage] {
+  /// Which jobs can be claimed now or at their time; word for word the condition of the lane's index, which cannot be
+  /// used with bound values.
+  var turn: SQL {
     switch self {
-    case .polling: [.queued, .awaiting]
-    case .moving: [.fetching, .processing]
+    case .polling:
+      "stage IN ('queued', 'awaiting') AND run_state IN ('idle', 'waiting') AND due_at IS NOT NULL"
+    case .moving:
+      "stage IN ('fetching', 'processing') AND run_state IN ('idle', 'waiting') AND due_at IS NOT NULL"
     }
   }
 }

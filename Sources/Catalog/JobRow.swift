@@ -19,7 +19,6 @@ package struct JobRow: Sendable {
   package var download: String?
   package var bytes: Int64
   package var totalBytes: Int64?
-  package var availableAt: Instant?
   package var failure: Failure?
   package var endedAt: Instant?
 
@@ -54,7 +53,6 @@ package struct JobRow: Sendable {
     download = row.optionalText("download")
     bytes = try row.int("bytes")
     totalBytes = row.optionalInt("total_bytes")
-    availableAt = row.optionalInstant("available_at")
     endedAt = row.optionalInstant("ended_at")
     if let code = row.optionalText("failure_code") {
       var error = TapedeckError(TapedeckError.Code(rawValue: code) ?? .internalError)

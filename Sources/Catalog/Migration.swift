@@ -10,7 +10,7 @@ struct Migration {
 }
 
 extension Catalog {
-  /// Brings the schema to this program's version, each step in one transaction.
+  /// Brings the schema to this program's version, all steps in one transaction.
   ///
   /// - Throws: `catalogFailed` when the database is newer than the program: an older program must not write to it.
   package func migrate() async throws(TapedeckError) {

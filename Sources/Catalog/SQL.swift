@@ -1,4 +1,6 @@
 /// One value as both databases hold it. Instants are `integer` in UTC milliseconds, flags 0 and 1, JSON is `text`.
+///
+/// A NUL in a text is stored as U+FFFD, since neither database can hold it.
 package enum Value: Sendable, Hashable {
   case null
   case integer(Int64)

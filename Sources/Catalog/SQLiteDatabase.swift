@@ -116,7 +116,8 @@ extension Value {
     case .null: .null
     case .integer(let number): number.databaseValue
     case .real(let number): number.databaseValue
-    case .text(let text): text.databaseValue
+    // SQLite would take the text to end at a NUL, so that two names were one; PostgreSQL refuses it.
+    case .text(let text): (text.utf8.contains(0) ? text.replacing("\0", with: "\u{FFFD}") : text).databaseValue
     case .blob(let bytes): Data(bytes).databaseValue
     }
   }

@@ -21,7 +21,9 @@ package struct WaitingSchedule: Sendable, Equatable {
   /// The wait after the attempt numbered from 0; `random` is in `0..<1`.
   package func delay(attempt: Int, random: Double) -> Duration {
     let factor = jitter.lowerBound + (jitter.upperBound - jitter.lowerBound) * random
-    return .seconds(min(pow(base, Double(max(0, attempt))) * factor, cap.inSeconds))
+    // Finite, because infinity times a factor of 0 is no number.
+    let growth = min(pow(base, Double(max(0, attempt))), .greatestFiniteMagnitude)
+    return .seconds(min(growth * factor, cap.inSeconds))
   }
 }
 

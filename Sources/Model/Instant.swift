@@ -7,19 +7,10 @@ package struct Instant: Hashable, Comparable, Sendable, Codable {
 
   package init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
-  /// The nearest moment to a date; dates beyond the range of 64 bits are clamped.
+  /// The nearest moment to a date; one more than some 285,000 years away is clamped.
   package init(_ date: Date) {
     let value = (date.timeIntervalSince1970 * 1000).rounded()
     milliseconds = value.isNaN ? 0 : Int64(exactly: min(max(value, -9.0e15), 9.0e15)) ?? 0
-  }
-
-  /// Reads ISO 8601 with a zone, with or without fractions of a second; nil for anything else.
-  package init?(iso8601 text: String) {
-    guard
-      let date = (try? Date(text, strategy: .iso8601))
-        ?? (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
-    else { return nil }
-    self.init(date)
   }
 
   /// The current time of the system's clock.
@@ -27,32 +18,26 @@ package struct Instant: Hashable, Comparable, Sendable, Codable {
 
   package var date: Date { Date(timeIntervalSince1970: Double(milliseconds) / 1000) }
 
-  /// `YYYY-MM-DDTHH:MM:SSZ`, fractions cut off: the form promised to QM systems and sent to the platform.
-  package var iso8601: String { date.formatted(.iso8601) }
-
-  /// `YYYY-MM-DDTHH:MM:SS.mmmZ`.
-  package var iso8601Milliseconds: String {
-    date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
-  }
-
   package static func < (left: Instant, right: Instant) -> Bool { left.milliseconds < right.milliseconds }
 
   package static func + (instant: Instant, duration: Duration) -> Instant {
     let (sum, overflow) = instant.milliseconds.addingReportingOverflow(duration.milliseconds)
-    return Instant(milliseconds: overflow ? .max : sum)
+    return Instant(milliseconds: overflow ? (duration < .zero ? .min : .max) : sum)
   }
 
   package static func - (later: Instant, earlier: Instant) -> Duration {
-    .milliseconds(later.milliseconds.subtractingReportingOverflow(earlier.milliseconds).partialValue)
+    let (difference, overflow) = later.milliseconds.subtractingReportingOverflow(earlier.milliseconds)
+    return .milliseconds(overflow ? (later < earlier ? .min : .max) : difference)
   }
 }
 
 extension Duration {
-  /// Whole milliseconds, rounded down, clamped to 64 bits.
+  /// Whole milliseconds, rounded towards zero, clamped to 64 bits.
   package var milliseconds: Int64 {
     let (seconds, attoseconds) = components
     let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1000)
-    return overflow ? (seconds < 0 ? .min : .max) : scaled + attoseconds / 1_000_000_000_000_000
+    let (sum, sumOverflow) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000_000_000)
+    return overflow || sumOverflow ? (seconds < 0 ? .min : .max) : sum
   }
 
   /// Seconds as a floating-point number, for metrics and messages.

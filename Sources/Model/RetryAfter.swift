@@ -47,8 +47,10 @@ package enum HTTPDate {
       let minute = number(clock[1], digits: 2...2, in: 0...59), let second = number(clock[2], digits: 2...2, in: 0...60)
     else { return nil }
     let seconds = Int64(hour * 3600 + minute * 60 + second)
-    func moment(in year: Int) -> Instant {
-      Instant(milliseconds: (daysSinceEpoch(year: year, month: monthIndex + 1, day: day) * 86_400 + seconds) * 1000)
+    func moment(in year: Int) -> Instant? {
+      CivilDate(year: year, month: monthIndex + 1, day: day).map {
+        Instant(milliseconds: (Int64($0.daysSinceEpoch) * 86_400 + seconds) * 1000)
+      }
     }
     if let full = number(year, digits: 4...4, in: 1600...9999) { return moment(in: full) }
     guard let short = number(year, digits: 2...2, in: 0...99) else { return nil }
@@ -63,16 +65,6 @@ package enum HTTPDate {
       let value = Int(text), range.contains(value)
     else { return nil }
     return value
-  }
-
-  /// Days from 1970-01-01 in the Gregorian calendar (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-  private static func daysSinceEpoch(year: Int, month: Int, day: Int) -> Int64 {
-    let shifted = month <= 2 ? year - 1 : year
-    let era = shifted / 400
-    let yearOfEra = shifted - era * 400
-    let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-    let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
-    return Int64(era * 146_097 + dayOfEra - 719_468)
   }
 
   /// The year of a moment, to the accuracy that the choice of a century needs.

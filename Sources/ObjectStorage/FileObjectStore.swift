@@ -17,32 +17,46 @@ package struct FileObjectStore: ObjectStore {
   package init(root: FilePath, threads: NIOThreadPool) throws(TapedeckError) {
     self.root = root
     self.threads = threads
-    do { try FileSystemCalls.makeFolder(root) } catch { throw wrapped(error, "make folder") }
+    do {
+      let isNew = try FileSystemCalls.makeFolder(root)
+      if isNew { try FileSystemCalls.syncFolder(root.removingLastComponent()) }
+    } catch { throw wrapped(error, "make folder") }
   }
 
   package func store(_ file: FilePath, as key: ObjectKey, bytes: Int64) async throws(TapedeckError) {
     let target = root.appending(key.description)
     try await blocking("store object") {
       let folder = target.removingLastComponent()
-      let isNew = try FileSystemCalls.makeFolder(folder)
-      let source = try FileDescriptor.open(file, .readOnly)
+      try FileSystemCalls.makeFolder(folder)
+      let source = try FileDescriptor.open(file, .readOnly, options: [.closeOnExec])
       try source.closeAfter {
         guard try source.seek(offset: 0, from: .end) == bytes else {
           throw TapedeckError(.storageFailed, detail: "\(file) has not the length that was counted")
         }
+        do { try FileSystemCalls.sync(source) } catch {
+          // What the kernel could not write it may have dropped: these bytes must not be taken for good later.
+          try? FileSystemCalls.unlink(file)
+          throw error
+        }
+        try FileSystemCalls.rename(file, to: target)
+        // Only now: a file that could not be moved must stay one that the pipeline can write to.
         try FileSystemCalls.makeReadOnly(source)
-        try FileSystemCalls.sync(source)
       }
-      try FileSystemCalls.rename(file, to: target)
       try FileSystemCalls.syncFolder(folder)
-      if isNew { try FileSystemCalls.syncFolder(root) }
+      // Every time: another call, or a process that died, may have made the folder and not come this far.
+      try FileSystemCalls.syncFolder(root)
     }
   }
 
   package func open(_ key: ObjectKey) async throws(TapedeckError) -> any StoredObject {
     let path = root.appending(key.description)
     return try await blocking("open object") {
-      let descriptor = try FileDescriptor.open(path, .readOnly)
+      let descriptor: FileDescriptor
+      do {
+        descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
+      } catch Errno.noSuchFileOrDirectory {
+        throw TapedeckError(.objectMissing, detail: key.description)
+      }
       do {
         return OpenFile(descriptor: descriptor, bytes: try descriptor.seek(offset: 0, from: .end), threads: threads)
       } catch {
@@ -91,13 +105,16 @@ private final class OpenFile: StoredObject {
     self.threads = threads
   }
 
+  // With the last reference: a read that is under way on another thread must not meet a number that was given to
+  // another file meanwhile.
   deinit { try? descriptor.close() }
 
   func read(at offset: Int64, limit: Int) async throws(TapedeckError) -> ByteBuffer {
-    let count = Int(min(Int64(limit), max(0, bytes - offset)))
-    guard count > 0 else { return ByteBuffer() }
+    guard (0..<bytes).contains(offset), limit > 0 else { return ByteBuffer() }
+    let count = Int(min(Int64(limit), bytes - offset))
     do {
-      return try await threads.runIfActive { [descriptor] in
+      // Holds the object, and so the descriptor, until the read is over.
+      return try await threads.runIfActive { [self] in
         var buffer = ByteBuffer()
         let read = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { space in
           try descriptor.read(fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<count]))
@@ -107,18 +124,14 @@ private final class OpenFile: StoredObject {
       }
     } catch { throw wrapped(error, "read object") }
   }
-
-  // The descriptor is closed with the last reference: a read that is under way on another thread must not meet a
-  // number that was given to another file meanwhile.
-  func close() async {}
 }
 
 /// The one place where the file system's failures become ours.
 private func wrapped(_ error: any Error, _ what: String) -> TapedeckError {
   switch error {
   case let error as TapedeckError: error
+  case is CancellationError: TapedeckError(.interrupted, cause: error)
   case Errno.noSpace, Errno.diskQuotaExceeded: TapedeckError(.diskFull, detail: what, cause: error)
-  case Errno.noSuchFileOrDirectory: TapedeckError(.objectMissing, detail: what, cause: error)
   default: TapedeckError(.storageFailed, detail: "\(what): \(error)", cause: error)
   }
 }

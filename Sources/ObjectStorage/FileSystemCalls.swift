@@ -40,7 +40,7 @@ package enum FileSystemCalls {
 
   /// Makes the names in a folder durable.
   package static func syncFolder(_ path: FilePath) throws {
-    let descriptor = try FileDescriptor.open(path, .readOnly, options: [.directory])
+    let descriptor = try FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec])
     try descriptor.closeAfter { try sync(descriptor) }
   }
 
@@ -56,12 +56,15 @@ package enum FileSystemCalls {
     }
     defer { closedir(stream) }
     var names: [String] = []
+    errno = 0
     while let entry = readdir(stream) {
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
       if name != ".", name != ".." { names.append(name) }
+      errno = 0
     }
+    guard errno == 0 else { throw Errno(rawValue: errno) }
     return names
   }
 

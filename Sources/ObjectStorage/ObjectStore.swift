@@ -6,9 +6,10 @@ package import SystemPackage
 package protocol ObjectStore: Sendable {
   /// Takes over a finished local file. The object is durable when this returns, and `file` is gone.
   ///
-  /// Storing the same key again is no error and leaves one object. A half object is never visible.
+  /// Storing the same key again is no error and leaves one object. A half object is never visible. When it throws,
+  /// `file` may be gone all the same, and must be made again then.
   /// - Parameter bytes: the length that the file must have; anything else is `storageFailed`.
-  /// - Throws: `diskFull`, `storageFailed`.
+  /// - Throws: `diskFull`, `storageFailed`, `interrupted` when the task was cancelled before it began.
   func store(_ file: FilePath, as key: ObjectKey, bytes: Int64) async throws(TapedeckError)
 
   /// Opens an object for reading.
@@ -26,7 +27,7 @@ package protocol ObjectStore: Sendable {
   func location(of key: ObjectKey) -> String
 }
 
-/// An object open for reading.
+/// An object open for reading, for as long as it is referred to.
 package protocol StoredObject: Sendable {
   /// The object's length.
   var bytes: Int64 { get }
@@ -35,7 +36,4 @@ package protocol StoredObject: Sendable {
   ///
   /// - Throws: `storageFailed`, `objectDamaged` when the object is shorter than it was.
   func read(at offset: Int64, limit: Int) async throws(TapedeckError) -> ByteBuffer
-
-  /// Gives up what it holds; reading afterwards throws.
-  func close() async
 }

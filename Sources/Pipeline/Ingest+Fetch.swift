@@ -45,7 +45,8 @@ private struct Checkpoint: Codable {
 extension Ingest {
   /// Brings every byte into the spool, going on where an earlier claim stopped; a conversion follows if a slot is free.
   ///
-  /// A broken connection is taken up again at once as long as each try brings new bytes; else the job tries later.
+  /// A broken connection is taken up again at once as long as each try brings new bytes; else the job tries later. The
+  /// job is `processing` from the moment when every byte is here and synced.
   func fetch(
     _ job: JobRow, lease: JobLease, source: any RecordingSource
   ) async throws(TapedeckError) -> Spooled {
@@ -77,9 +78,11 @@ extension Ingest {
       try await note(progress, of: lease, file: file)
       throw error
     }
+    file.complete()
     try await file.sync()
     try await note(progress, of: lease, file: file)
-    file.complete()
+    // Not after the conversion: of a long call that takes minutes, and a restart must not ask the platform again.
+    try await catalog.advance(lease, to: .processing)
     let step = StepTime(step: .download, startedAt: startedAt, duration: .now - start)
     IngestMetrics.record(step)
     return Spooled(file: file, conversion: await following, steps: [step])

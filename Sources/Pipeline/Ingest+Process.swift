@@ -64,13 +64,15 @@ extension Ingest {
 
   /// Runs FFmpeg over a spool file from its first byte, waiting for bytes that are still to come.
   func convert(_ file: SpoolFile, lease: JobLease) async throws(TapedeckError) -> ConvertedFile {
+    // First of all: a file that is cut while its header is read must not be converted by the header of the old one.
+    let bytes = file.follow()
     guard case .header(let header) = WAVHeader.read(try await headerBytes(of: file)) else {
       throw TapedeckError(.notAWholeRecording)
     }
     let mp3 = spool.file(of: lease, "mp3")
     let startedAt = surroundings.now()
     let start = ContinuousClock.now
-    let conversion = try await ffmpeg.convert(file.follow(), header: header, to: mp3)
+    let conversion = try await ffmpeg.convert(bytes, header: header, to: mp3)
     let step = StepTime(step: .conversion, startedAt: startedAt, duration: .now - start)
     IngestMetrics.record(step)
     return ConvertedFile(mp3: mp3, conversion: conversion, step: step)
@@ -99,25 +101,28 @@ extension Ingest {
     }
     let start = ContinuousClock.now
     let now = surroundings.now()
-    let availableAt = try await catalog.recording(job.key)?.availableAt
+    let known = try await catalog.recording(job.key)
+    var announced = facts
+    // As the catalog holds it: the platform's word makes it stricter and never laxer.
+    announced.privacy = max(facts.privacy, known?.facts.privacy ?? .standard)
     let warnings = checked.passed.warnings.map(sentence)
     try await catalog.archive(
       Archive(
-        key: job.key, facts: facts, parts: [storage.value], at: now, availableAt: availableAt,
+        key: job.key, facts: facts, parts: [storage.value], at: now, availableAt: known?.availableAt,
         warning: warnings.isEmpty ? nil : warnings.joined(separator: " "), steps: checked.steps + [storage.step],
         entry: LogEntry(
           at: now, action: .archive, outcome: .allowed, actor: nil, recording: job.key,
           count: storage.value.sourceBytes,
           details: ["sha256": storage.value.sourceSHA256, "mp3_sha256": storage.value.mp3.sha256]),
-        message: settings.announces ? announcement(of: storage.value, facts: facts, key: job.key, at: now) : nil),
+        message: settings.announces ? announcement(of: storage.value, facts: announced, key: job.key, at: now) : nil),
       lease: lease)
     let commit = StepTime(step: .commit, startedAt: now, duration: .now - start)
     IngestMetrics.record(commit)
-    if let availableAt { IngestMetrics.readyDelay.record((surroundings.now() - availableAt).inSeconds) }
+    if let availableAt = known?.availableAt { IngestMetrics.readyDelay.record((surroundings.now() - availableAt).inSeconds) }
     IngestMetrics.archivedBytes.increment(by: storage.value.sourceBytes)
     // Nothing hangs on these two any more; a crash before them leaves what the next start removes.
     try? await catalog.recordStep(commit, of: job.id)
-    try? await spool.clear(job.id)
+    try? await spool.clear(lease)
     logger.info(
       "recording archived",
       metadata: ["recording": "\(job.key)", "bytes": "\(storage.value.sourceBytes)", "sha256": "\(storage.value.sourceSHA256)"])

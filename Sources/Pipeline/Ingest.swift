@@ -40,7 +40,7 @@ package struct Ingest: Sendable {
   /// Takes a claimed job as far as it goes now.
   ///
   /// - Returns: how to let the job go; nil when it ended in the archive.
-  func walk(_ job: JobRow) async throws(TapedeckError) -> JobRelease? {
+  package func walk(_ job: JobRow) async throws(TapedeckError) -> JobRelease? {
     guard let source = sources[job.key.source] else {
       throw TapedeckError(
         .configurationInvalid, "The source '\(job.key.source)' is not configured. Configure it or cancel the job.")
@@ -49,34 +49,35 @@ package struct Ingest: Sendable {
     var job = job
     var spooled: Spooled?
     while true {
-      switch job.stage {
-      case .queued, .awaiting:
-        return try await askPlatform(about: job, source: source)
-      case .fetching:
-        if try await isBeyondClearance(job) { return .awaitClearance }
-        spooled = try await fetch(job, lease: lease, source: source)
-        try await catalog.advance(lease, to: .processing)
-        job.stage = .processing
-      case .processing:
-        if spooled == nil { spooled = try await reopen(job, lease: lease) }
-        guard let whole = spooled else {
-          job.stage = .fetching
-          continue
-        }
-        do throws(TapedeckError) {
+      do throws(TapedeckError) {
+        switch job.stage {
+        case .queued, .awaiting:
+          return try await askPlatform(about: job, source: source)
+        case .fetching:
+          if try await isBeyondClearance(job) { return .awaitClearance }
+          spooled = try await fetch(job, lease: lease, source: source)
+          job.stage = .processing
+        case .processing:
+          if spooled == nil { spooled = try await reopen(job, lease: lease) }
+          guard let whole = spooled else {
+            job.stage = .fetching
+            try await catalog.advance(lease, to: .fetching)
+            continue
+          }
           let checked = try await convertAndCheck(whole, job: job, lease: lease, source: source)
           try await archive(checked, job: job, lease: lease, source: source)
           return nil
-        } catch {
-          guard error.code == .notAWholeRecording || error.code == .conversionFailed else { throw error }
-          try await refuse(whole, job: job, lease: lease, because: error)
-          job.refusals += 1
-          job.download = nil
-          spooled = nil
-          job.stage = .fetching
+        case .ready:
+          return nil
         }
-      case .ready:
-        return nil
+      } catch {
+        guard error.code == .notAWholeRecording || error.code == .conversionFailed else { throw error }
+        try await refuse(spooled?.file, job: job, lease: lease, because: error)
+        job.refusals += 1
+        job.download = nil
+        spooled = nil
+        job.stage = .fetching
+        try await catalog.advance(lease, to: .fetching)
       }
     }
   }
@@ -115,19 +116,23 @@ package struct Ingest: Sendable {
   // MARK: Refusing
 
   /// Bytes that are no whole recording: dropped and fetched again the first time, kept in quarantine the second.
+  ///
+  /// - Parameter held: the file with the bytes; nil when the download itself was refused and let go of it.
   private func refuse(
-    _ whole: Spooled, job: JobRow, lease: JobLease, because error: TapedeckError
+    _ held: SpoolFile?, job: JobRow, lease: JobLease, because error: TapedeckError
   ) async throws(TapedeckError) {
     guard job.refusals > 0 else {
       logger.warning(
         "what the platform sent is no whole recording; fetching it once more",
         metadata: ["recording": "\(job.key)", "reason": "\(error.message)"])
       try await catalog.recordRefusal(of: lease)
-      try await spool.clear(job.id)
+      try await spool.clear(lease)
       return
     }
-    try await spool.refuse(whole.file, of: lease, key: job.key, because: error, at: surroundings.now())
-    try await spool.clear(job.id)
+    let file: SpoolFile
+    if let held { file = held } else { file = try await spool.open(lease) { $0 } }
+    try await spool.refuse(file, of: lease, key: job.key, because: error, at: surroundings.now())
+    try await spool.clear(lease)
     throw error
   }
 }

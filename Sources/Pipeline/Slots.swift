@@ -7,10 +7,10 @@ package actor Slots {
   package init(_ count: Int) { free = max(1, count) }
 
   /// Whether somebody waits for a place.
-  var isWanted: Bool { !waiters.isEmpty }
+  package var isWanted: Bool { !waiters.isEmpty }
 
   /// Takes a place if one is free now.
-  func takeIfFree() -> Bool {
+  package func takeIfFree() -> Bool {
     guard free > 0 else { return false }
     free -= 1
     return true
@@ -19,7 +19,7 @@ package actor Slots {
   /// Waits for a place.
   ///
   /// - Throws: `CancellationError`; no place is taken then.
-  func take() async throws {
+  package func take() async throws {
     if takeIfFree() { return }
     next += 1
     let number = next
@@ -34,7 +34,7 @@ package actor Slots {
     if !isTaken { throw CancellationError() }
   }
 
-  func give() {
+  package func give() {
     if waiters.isEmpty { free += 1 } else { waiters.removeFirst().continuation.resume(returning: true) }
   }
 

@@ -1,4 +1,4 @@
-import Catalog
+package import Catalog
 import Crypto
 import Foundation
 package import Model
@@ -29,7 +29,7 @@ package struct Spool: Sendable {
   ///
   /// - Parameter keep: how many bytes of an earlier part can be trusted; what is beyond is cut off.
   /// - Throws: `leaseLost` when the part is still locked: another worker is alive.
-  func open(_ lease: JobLease, keep: @Sendable @escaping (Int64) -> Int64) async throws(TapedeckError) -> SpoolFile {
+  package func open(_ lease: JobLease, keep: @Sendable @escaping (Int64) -> Int64) async throws(TapedeckError) -> SpoolFile {
     try await blocking("open spool") {
       let path = file(of: lease, "part")
       if let old = try names(of: lease.jobID).filter({ $0.hasSuffix(".part") }).max() {
@@ -58,7 +58,7 @@ package struct Spool: Sendable {
   }
 
   /// Where a claim writes what it makes of the recording.
-  func file(of lease: JobLease, _ ending: String) -> FilePath {
+  package func file(of lease: JobLease, _ ending: String) -> FilePath {
     folder.appending("\(lease.jobID)-\(String(format: "%08lld", lease.fence)).\(ending)")
   }
 
@@ -89,10 +89,11 @@ package struct Spool: Sendable {
     }
   }
 
-  /// Removes everything that claims on a job left.
-  func clear(_ jobID: Int64) async throws(TapedeckError) {
+  /// Removes everything that a claim and those before it left; what a later one has made stays.
+  package func clear(_ lease: JobLease) async throws(TapedeckError) {
     try await blocking("clear spool") {
-      for name in try names(of: jobID) { try FileSystemCalls.unlink(folder.appending(name)) }
+      let last = file(of: lease, "~").lastComponent?.string ?? ""
+      for name in try names(of: lease.jobID) where name <= last { try FileSystemCalls.unlink(folder.appending(name)) }
     }
   }
 
@@ -148,6 +149,7 @@ package struct Spool: Sendable {
   static func wrapped(_ error: any Error, _ what: String) -> TapedeckError {
     switch error {
     case let error as TapedeckError: error
+    case is CancellationError: TapedeckError(.interrupted, cause: error)
     case Errno.noSpace, Errno.diskQuotaExceeded: TapedeckError(.diskFull, detail: what, cause: error)
     default: TapedeckError(.storageFailed, detail: "\(what): \(error)", cause: error)
     }

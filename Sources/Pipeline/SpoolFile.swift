@@ -1,16 +1,16 @@
-import Crypto
 import CXone
-import Model
-import NIOCore
-import NIOPosix
+import Crypto
+package import Model
+package import NIOCore
+package import NIOPosix
 import ObjectStorage
 import Synchronization
-import SystemPackage
+package import SystemPackage
 
 /// A recording on its way in: grows at its end while SHA-256 and FFmpeg follow it.
 ///
 /// Held under an exclusive lock for as long as it lives. One task writes; any number follow.
-final class SpoolFile: DownloadSink {
+package final class SpoolFile: DownloadSink {
   private struct State {
     var length: Int64
     /// What is known to survive a loss of power.
@@ -32,7 +32,7 @@ final class SpoolFile: DownloadSink {
     }
   }
 
-  let path: FilePath
+  package let path: FilePath
   private let descriptor: SystemPackage.FileDescriptor
   private let threads: NIOThreadPool
   private let state: Mutex<State>
@@ -40,22 +40,23 @@ final class SpoolFile: DownloadSink {
   private let syncInterval: Int64 = 64 << 20
 
   /// - Parameter descriptor: open for reading and writing, locked, with `length` bytes in it; closed with this object.
-  init(path: FilePath, descriptor: SystemPackage.FileDescriptor, length: Int64, threads: NIOThreadPool) {
+  package init(path: FilePath, descriptor: SystemPackage.FileDescriptor, length: Int64, threads: NIOThreadPool) {
     self.path = path
     self.descriptor = descriptor
     self.threads = threads
-    state = Mutex(State(length: length, syncedLength: length, hash: length == 0 ? SHA256() : nil))
+    // Bytes of an earlier claim count as lost with the power until this one has synced them.
+    state = Mutex(State(length: length, syncedLength: 0, hash: length == 0 ? SHA256() : nil))
   }
 
   deinit { try? descriptor.close() }
 
-  var length: Int64 { state.withLock { $0.length } }
+  package var length: Int64 { state.withLock { $0.length } }
 
-  var syncedLength: Int64 { state.withLock { $0.syncedLength } }
+  package var syncedLength: Int64 { state.withLock { $0.syncedLength } }
 
   // MARK: Writing
 
-  func append(_ bytes: ByteBuffer) async throws(TapedeckError) {
+  package func append(_ bytes: ByteBuffer) async throws(TapedeckError) {
     let offset = length
     try await blocking("write spool") { [self] in
       try bytes.withUnsafeReadableBytes { bytes in
@@ -75,7 +76,7 @@ final class SpoolFile: DownloadSink {
     if length - syncedLength >= syncInterval { try await sync() }
   }
 
-  func cut(to newLength: Int64) async throws(TapedeckError) {
+  package func cut(to newLength: Int64) async throws(TapedeckError) {
     guard newLength < length else { return }
     try await blocking("cut spool") { [self] in
       try descriptor.resize(to: newLength)
@@ -91,14 +92,14 @@ final class SpoolFile: DownloadSink {
   }
 
   /// Makes durable what was written.
-  func sync() async throws(TapedeckError) {
+  package func sync() async throws(TapedeckError) {
     let reached = length
     try await blocking("sync spool") { [descriptor] in try FileSystemCalls.sync(descriptor) }
     state.withLock { $0.syncedLength = max($0.syncedLength, min(reached, $0.length)) }
   }
 
   /// Says that every byte is here, so that followers come to an end.
-  func complete() {
+  package func complete() {
     let waiters = state.withLock { state in
       state.isComplete = true
       return state.takeWaiters()
@@ -107,7 +108,7 @@ final class SpoolFile: DownloadSink {
   }
 
   /// Ends everybody who follows, because no more bytes are coming for now.
-  func abandonFollowers() {
+  package func abandonFollowers() {
     let waiters = state.withLock { state in
       state.isAbandoned = true
       return state.takeWaiters()
@@ -117,9 +118,9 @@ final class SpoolFile: DownloadSink {
 
   // MARK: Reading
 
-  func bytes(in range: Range<Int64>) async throws(TapedeckError) -> [UInt8] {
+  package func bytes(in range: Range<Int64>) async throws(TapedeckError) -> [UInt8] {
     let range = range.clamped(to: 0..<length)
-    return try await blocking("read spool") { [descriptor] in
+    return try await blocking("read spool") { [self] in
       try [UInt8](unsafeUninitializedCapacity: range.count) { space, count in
         while count < range.count {
           let read = try descriptor.read(
@@ -133,7 +134,7 @@ final class SpoolFile: DownloadSink {
   }
 
   /// The whole file's SHA-256 in hexadecimal; read again only where the file did not pass through here in one go.
-  func sha256() async throws(TapedeckError) -> String {
+  package func sha256() async throws(TapedeckError) -> String {
     if let hash = state.withLock({ $0.hash }) { return hex(hash.finalize()) }
     var hash = SHA256()
     var offset: Int64 = 0
@@ -146,12 +147,12 @@ final class SpoolFile: DownloadSink {
   }
 
   /// Whether the download is not over and whoever follows has nothing to do.
-  var isStarving: Bool { state.withLock { !$0.isComplete && $0.followedTo >= $0.length } }
+  package var isStarving: Bool { state.withLock { !$0.isComplete && $0.followedTo >= $0.length } }
 
   /// The first bytes, at least `count` of them unless the file is shorter; waits for those that are still to come.
   ///
   /// - Throws: `interrupted` when the file is cut or its followers are abandoned meanwhile; `storageFailed`.
-  func prefix(_ count: Int) async throws(TapedeckError) -> [UInt8] {
+  package func prefix(_ count: Int) async throws(TapedeckError) -> [UInt8] {
     let cuts = state.withLock { $0.cuts }
     while true {
       let (length, isComplete, isOver) = state.withLock { state in
@@ -164,10 +165,10 @@ final class SpoolFile: DownloadSink {
   }
 
   /// The bytes from the start on, waiting for those that are still to come.
-  func follow() -> Follower { Follower(file: self, cuts: state.withLock { $0.cuts }) }
+  package func follow() -> Follower { Follower(file: self, cuts: state.withLock { $0.cuts }) }
 
   /// See `SpoolFile.follow()`. Ends with `interrupted` when the file is cut or its followers are abandoned.
-  struct Follower: AsyncSequence, AsyncIteratorProtocol, Sendable {
+  package struct Follower: AsyncSequence, AsyncIteratorProtocol, Sendable {
     fileprivate let file: SpoolFile
     fileprivate let cuts: Int
     private var offset: Int64 = 0
@@ -177,9 +178,9 @@ final class SpoolFile: DownloadSink {
       self.cuts = cuts
     }
 
-    func makeAsyncIterator() -> Follower { self }
+    package func makeAsyncIterator() -> Follower { self }
 
-    mutating func next() async throws -> [UInt8]? {
+    package mutating func next() async throws -> [UInt8]? {
       while true {
         try Task.checkCancellation()
         let (length, isComplete, isOver) = file.state.withLock { state in

@@ -31,9 +31,11 @@ package struct WebhookSender: Service {
   package func run() async throws {
     await cancelWhenGracefulShutdown {
       let (wakes, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+      // Before the first look at the outbox, so that a message that comes right after it is heard.
+      let changes = catalog.changes()
       await withTaskGroup(of: Void.self) { group in
         group.addTask {
-          for await change in catalog.changes() where change == .webhookDue { bell.yield() }
+          for await change in changes where change == .webhookDue { bell.yield() }
         }
         group.addTask { await send(whenever: wakes, bell: bell) }
         // Whichever ends first: the catalog was closed, or the receiver is gone for good.
@@ -41,6 +43,8 @@ package struct WebhookSender: Service {
         group.cancelAll()
       }
     }
+    // A service that returns takes the whole program down.
+    try? await gracefulShutdown()
   }
 
   private func send(whenever wakes: AsyncStream<Void>, bell: AsyncStream<Void>.Continuation) async {

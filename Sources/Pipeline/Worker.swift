@@ -49,9 +49,11 @@ package struct Worker: Service {
     let places = lane == .polling ? limits.polling : limits.moving
     let (wakes, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     let running = Running()
+    // Before the first claim, so that a job that comes right after it is heard.
+    let changes = ingest.catalog.changes()
     await withDiscardingTaskGroup { group in
       group.addTask {
-        for await change in ingest.catalog.changes() where change == .workDue { bell.yield() }
+        for await change in changes where change == .workDue { bell.yield() }
       }
       bell.yield()
       var alarm: Task<Void, Never>?
@@ -101,6 +103,8 @@ package struct Worker: Service {
     defer { held.remove(lease) }
     do throws(TapedeckError) {
       guard let release = await attempt(job) else { return IngestMetrics.recordEnd("ready") }
+      // Before the job is let go: from then on its spool may be another claim's.
+      if case .giveUp = release { try await ingest.spool.clear(lease) }
       try await ingest.catalog.release(lease, release)
     } catch {
       if error.code != .leaseLost {
@@ -114,8 +118,9 @@ package struct Worker: Service {
   private func attempt(_ job: JobRow) async -> JobRelease? {
     // Counted at the claim: a job that takes its worker down each time must end too.
     guard job.attempts <= ingest.settings.retry.attempts else {
-      let error = job.failure?.error ?? TapedeckError(.internalError, detail: "its worker died \(job.attempts) times")
-      return end(job, with: error)
+      return giveUp(job, with: 
+        TapedeckError(
+          .internalError, "The program ended \(job.attempts) times while it worked on this recording. See the log."))
     }
     do throws(TapedeckError) {
       return try await ingest.walk(job)
@@ -126,26 +131,37 @@ package struct Worker: Service {
 
   /// What becomes of a job whose attempt failed.
   private func end(_ job: JobRow, with error: TapedeckError) -> JobRelease {
-    if Task.isCancelled || error.code == .interrupted || error.code == .leaseLost { return .interrupted }
-    let random = ingest.surroundings.random()
-    let delay = ingest.settings.retry.delay(attempt: job.attempts - 1, random: random)
-    let metadata: Logger.Metadata = [
-      "recording": "\(job.key)", "stage": "\(job.stage)", "code": "\(error.code.rawValue)",
-      "reason": "\(error.message)", "detail": "\(error.detail ?? "")", "attempt": "\(job.attempts)",
-    ]
-    let release: JobRelease
+    if Task.isCancelled || error.code == .interrupted { return .interrupted }
+    let now = ingest.surroundings.now()
+    let delay = ingest.settings.retry.delay(attempt: job.attempts - 1, random: ingest.surroundings.random())
     switch (error.code, error.code.remedy) {
+    case (.leaseLost, _):
+      // Another claim is alive in the spool though this one has the row: at once it would be so again.
+      return .postpone(until: now + .seconds(1), because: error)
     case (.platformRateLimited, _), (.diskFull, _):
+      report(error, of: job)
       let pause = max(error.retryAfter ?? .seconds(error.code == .diskFull ? 15 : 1), delay)
-      release = .postpone(until: ingest.surroundings.now() + pause, because: error)
+      return .postpone(until: now + pause, because: error)
     case (_, .retry) where job.attempts < ingest.settings.retry.attempts:
-      release = .retry(at: ingest.surroundings.now() + max(delay, error.retryAfter ?? .zero), because: error)
-    default:
-      release = .giveUp(error)
-      IngestMetrics.recordEnd(error.code.rawValue)
+      report(error, of: job)
+      return .retry(at: now + max(delay, error.retryAfter ?? .zero), because: error)
+    default: return giveUp(job, with: error)
     }
-    ingest.logger.log(level: level(error.code.severity), "a recording could not be brought on", metadata: metadata)
-    return release
+  }
+
+  private func giveUp(_ job: JobRow, with error: TapedeckError) -> JobRelease {
+    report(error, of: job)
+    IngestMetrics.recordEnd(error.code.rawValue)
+    return .giveUp(error)
+  }
+
+  private func report(_ error: TapedeckError, of job: JobRow) {
+    ingest.logger.log(
+      level: level(error.code.severity), "a recording could not be brought on",
+      metadata: [
+        "recording": "\(job.key)", "stage": "\(job.stage)", "code": "\(error.code.rawValue)",
+        "reason": "\(error.message)", "detail": "\(error.detail ?? "")", "attempt": "\(job.attempts)",
+      ])
   }
 
   private func level(_ severity: TapedeckError.Severity) -> Logger.Level {

@@ -125,14 +125,26 @@ struct FFmpegTests {
   }
 
   @Test func `a playlist named as audio opens nothing`() async throws {
-    let victim = try Sample.telephone.bytes()
-    let header = try header(of: victim)
+    let header = try header(of: Sample.telephone.bytes())
     try await Scratch.with { folder in
-      let path = folder.appending("victim.wav").string
-      try Data(victim).write(to: URL(filePath: path))
-      for text in [
-        "#EXTM3U\n#EXTINF:5,\n\(path)\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile '\(path)'\n",
-      ] {
+      let (victim, trap) = (folder.appending("another.mp3").string, folder.appending("trap.wav").string)
+      try runTool("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", "sine=d=2:r=8000", victim])
+      let playlist = """
+        #EXTM3U
+        #EXT-X-TARGETDURATION:5
+        #EXT-X-MEDIA-SEQUENCE:0
+        #EXTINF:5,
+        file:\(victim)
+        #EXT-X-ENDLIST
+
+        """
+      try playlist.write(toFile: trap, atomically: true, encoding: .utf8)
+      // The trap works: left to itself, FFmpeg decodes the other recording.
+      let caught = try runTool(
+        "ffmpeg", ["-v", "error", "-protocol_whitelist", "file,pipe", "-i", trap, "-f", "s16le", "-"])
+      #expect(caught.count > 30_000)
+
+      for text in [playlist, "ffconcat version 1.0\nfile '\(victim)'\n"] {
         #expect(MediaSignature(text.utf8) == .playlist)
         let mp3 = folder.appending("out.mp3")
         let error = await #expect(throws: TapedeckError.self) {

@@ -51,7 +51,7 @@ class DataDirectory:
     def assert_tidy(self) -> None:
         """No half file, no stray row, no file that nobody refers to, and every file is what its row says."""
         # Files in the spool are removed right after the commit that ends their job.
-        eventually(self._assert_spool_is_tidy)
+        eventually(self._assert_spool_is_tidy, within=5)
         parts = self.rows("SELECT * FROM media_part")
         expected = {}
         for part in parts:

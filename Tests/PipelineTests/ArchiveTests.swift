@@ -1,0 +1,172 @@
+import CXone
+import Catalog
+import Foundation
+import Model
+import NIOCore
+import Pipeline
+import Sandbox
+import Testing
+
+/// The life of a recording when nothing goes wrong.
+@Suite(.timeLimit(.minutes(2)))
+struct ArchiveTests {
+  @Test(arguments: FixedRecordings.codecs.map(\.id) + [FixedRecordings.oddID])
+  func `a recording of every coding ends in the archive with its original to the byte`(id: String) async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.withWorker {
+        try await fixture.request(id)
+        let job = try await fixture.ended(id)
+        #expect(job.runState == .done, "\(job.failure?.message ?? "")")
+        #expect(job.stage == .ready)
+      }
+      try await fixture.expectOriginal(id)
+      try await fixture.expectTidy(archived: 1)
+      let platform = try #require(fixture.tenant.recording(id))
+      let (recording, parts) = try #require(try await fixture.catalog.archived(try fixture.key(id)))
+      let part = try #require(parts.first)
+      #expect(part.channels == platform.format.channels)
+      #expect(part.sampleRate == platform.format.sampleRate)
+      let seconds = platform.format.seconds(dataBytes: platform.dataBytes)
+      #expect(abs(part.duration.inSeconds - seconds) < 0.1)
+      #expect(recording.audioDuration?.milliseconds == part.duration.milliseconds)
+      #expect(recording.facts.agentName == platform.agentName)
+      #expect(recording.availableAt != nil)
+    }
+  }
+
+  @Test func `hashes in the catalog are those of the stored files, and MP3 and peaks can be read`() async throws {
+    try await PipelineFixture.run { fixture in
+      let id = "codec-pcm-stereo"
+      try await fixture.withWorker {
+        try await fixture.request(id)
+        _ = try await fixture.ended(id)
+      }
+      let (_, parts) = try #require(try await fixture.catalog.archived(try fixture.key(id)))
+      let part = try #require(parts.first)
+      let original = try fixture.bytes(ofObject: try #require(part.originalKey))
+      let mp3 = try fixture.bytes(ofObject: part.mp3.key)
+      let peaks = try fixture.bytes(ofObject: part.peaks.key)
+      #expect(try sha256(original) == part.sourceSHA256)
+      #expect(try sha256(mp3) == part.mp3.sha256)
+      #expect(try sha256(peaks) == part.peaks.sha256)
+      #expect(Int64(mp3.count) == part.mp3.bytes)
+      // A frame that begins with the eleven set bits of MPEG audio, after no ID3 tag, and the Xing header in it.
+      #expect(mp3[0] == 0xFF && mp3[1] & 0xE0 == 0xE0)
+      #expect(Data(mp3.prefix(200)).firstRange(of: Data("Xing".utf8)) != nil)
+      // Version 2 of the waveform format, two channels.
+      #expect(Array(peaks[0..<4]) == [2, 0, 0, 0])
+      #expect(Array(peaks[20..<24]) == [2, 0, 0, 0])
+    }
+  }
+
+  @Test func `every step leaves its time and the archive its entry in the access log`() async throws {
+    try await PipelineFixture.run { fixture in
+      let id = "codec-ulaw-mono"
+      let job = try await fixture.withWorker {
+        try await fixture.request(id)
+        let job = try await fixture.ended(id)
+        // The time of the commit is written down after it.
+        while try await fixture.catalog.steps(of: job.id).count < Step.allCases.count { await Task.yield() }
+        return job
+      }
+      let steps = try await fixture.catalog.steps(of: job.id)
+      #expect(Set(steps.map(\.step)) == Set(Step.allCases))
+      #expect(steps.allSatisfy { $0.duration >= .zero })
+      var filter = LogFilter()
+      filter.action = .archive
+      let entries = try await fixture.catalog.logEntries(matching: filter, before: nil, limit: 10)
+      let entry = try #require(entries.first?.entry)
+      #expect(entries.count == 1)
+      #expect(entry.recording == (try fixture.key(id)))
+      #expect(entry.actor == nil)
+      #expect(entry.details["sha256"] == (try sha256(try await fixture.original(id))))
+    }
+  }
+
+  @Test func `a file of 64 KiB is archived`() async throws {
+    let format = WAVFormat(.pcm16, channels: 1)
+    let wav = format.header(dataBytes: 65_536 - 44) + (0..<65_492).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+    var options = PipelineFixture.Options()
+    options.source = HandSource { sink, _ in
+      try await sink.append(.init(bytes: wav))
+      return .init(totalBytes: Int64(wav.count))
+    }
+    try await PipelineFixture.run(options) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request("tiny")
+        #expect(try await fixture.ended("tiny").runState == .done)
+      }
+      let part = try #require(try await fixture.catalog.archived(try fixture.key("tiny"))?.parts.first)
+      #expect(part.sourceBytes == 65_536)
+      #expect(try fixture.bytes(ofObject: try #require(part.originalKey)) == wav)
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
+  @Test func `originals that are not kept are remembered by their hash`() async throws {
+    var options = PipelineFixture.Options()
+    options.settings.keepsOriginals = false
+    try await PipelineFixture.run(options) { fixture in
+      let id = "codec-alaw-mono"
+      try await fixture.withWorker {
+        try await fixture.request(id)
+        _ = try await fixture.ended(id)
+      }
+      let part = try #require(try await fixture.catalog.archived(try fixture.key(id))?.parts.first)
+      #expect(part.originalKey == nil)
+      #expect(part.sourceSHA256 == (try sha256(try await fixture.original(id))))
+      #expect(try await fixture.objects().allSatisfy { !$0.hasSuffix(".wav") })
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
+  @Test func `a finished recording is not fetched again`() async throws {
+    try await PipelineFixture.run { fixture in
+      let id = "codec-gsm"
+      try await fixture.withWorker {
+        try await fixture.request(id)
+        _ = try await fixture.ended(id)
+        let again = try await fixture.request(id)
+        #expect(again.runState == .done)
+      }
+      #expect(fixture.downloads(of: id) == 1)
+    }
+  }
+
+  @Test func `fifty requests for one recording at the same moment are one download`() async throws {
+    try await PipelineFixture.run { fixture in
+      let id = "codec-pcm-mono"
+      try await fixture.withWorker {
+        let jobs = try await withThrowingTaskGroup(of: Int64.self) { group in
+          for _ in 0..<50 {
+            group.addTask {
+              try await fixture.request(id)
+              return try await fixture.ended(id).id
+            }
+          }
+          return try await group.reduce(into: Set<Int64>()) { $0.insert($1) }
+        }
+        #expect(jobs.count == 1)
+      }
+      #expect(fixture.downloads(of: id) == 1)
+      #expect(try await fixture.count("FROM log_entry WHERE action = 'ingest'") == 50)
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+}
+
+/// SHA-256 in hexadecimal, from somebody else's tool.
+func sha256(_ bytes: [UInt8]) throws -> String {
+  let file = FileManager.default.temporaryDirectory.appending(path: "tapedeck-hash-\(UUID().uuidString)")
+  try Data(bytes).write(to: file)
+  defer { try? FileManager.default.removeItem(at: file) }
+  let process = Process()
+  process.executableURL = URL(filePath: "/usr/bin/sha256sum")
+  process.arguments = [file.path()]
+  let output = Pipe()
+  process.standardOutput = output
+  try process.run()
+  let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+  process.waitUntilExit()
+  return String(text.prefix(64))
+}

@@ -1,0 +1,227 @@
+import AsyncHTTPClient
+import Audio
+import CXone
+import Catalog
+import Foundation
+import Glibc
+import Hummingbird
+import Logging
+import Model
+import NIOPosix
+import ObjectStorage
+import Pipeline
+import Sandbox
+import ServiceLifecycle
+import SystemPackage
+import TestKit
+
+/// The pipeline as a node composes it, in a folder of its own, over a simulated tenant that listens on loopback.
+struct PipelineFixture: Sendable {
+  struct Options: Sendable {
+    var faults: [FaultRule] = []
+    var tenant: @Sendable (inout SandboxConfiguration) -> Void = { _ in }
+    var settings = IngestSettings(retry: .prompt)
+    var conversions = 2
+    var ffmpeg = "ffmpeg"
+    /// The time of the pipeline and of the catalog; the platform's client keeps the system's.
+    var clock: TestClock?
+    /// After this long without a byte a download counts as broken.
+    var stallTimeout: Duration = .seconds(60)
+    /// Stands in for the tenant.
+    var source: (any RecordingSource)?
+  }
+
+  let folder: FilePath
+  let tenant: SandboxTenant
+  let database: SQLiteDatabase
+  let catalog: Catalog
+  let store: FileObjectStore
+  let spool: Spool
+  let conversions: Slots
+  let ingest: Ingest
+  let surroundings: Surroundings
+  let logger: Logger
+
+  /// Puts everything together, runs `body`, and takes it down again.
+  static func run<Result: Sendable>(
+    _ options: Options = Options(), _ body: @Sendable (PipelineFixture) async throws -> Result
+  ) async throws -> Result {
+    // As the program does first thing: an FFmpeg that ends early must not take the tests along.
+    signal(SIGPIPE, SIG_IGN)
+    var configuration = SandboxConfiguration()
+    configuration.day = Instant(iso8601: "2026-03-02T00:00:00Z")
+    configuration.callCount = 0
+    configuration.spokenCalls = false
+    configuration.faults = options.faults
+    options.tenant(&configuration)
+    let tenant = try SandboxTenant(configuration: configuration, logger: .silent)
+    let (ports, port) = AsyncStream<Int>.makeStream()
+    let application = tenant.makeApplication { port.yield($0) }
+    let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .platform)
+    let folder = FilePath(NSTemporaryDirectory()).appending("tapedeck-pipeline-\(UUID().uuidString)")
+    let result: Swift.Result<Result, any Error> = await withTaskGroup(of: Void.self) { group in
+      group.addTask { try? await application.run() }
+      defer { group.cancelAll() }
+      do {
+        var iterator = ports.makeAsyncIterator()
+        guard let number = await iterator.next() else { throw CancellationError() }
+        let settings = try SourceSettings(
+          baseURL: "http://127.0.0.1:\(number)", clientID: configuration.clientID,
+          clientSecret: configuration.clientSecret, rate: 0, stallTimeout: options.stallTimeout)
+        let source = RecordingsV2Source(settings: settings, client: client, surroundings: .system, logger: .silent)
+        let fixture = try await PipelineFixture(options, folder: folder, tenant: tenant, source: source)
+        let result = try await body(fixture)
+        try fixture.database.close()
+        return .success(result)
+      } catch {
+        return .failure(error)
+      }
+    }
+    try await client.shutdown()
+    try? FileManager.default.removeItem(atPath: folder.string)
+    return try result.get()
+  }
+
+  private init(
+    _ options: Options, folder: FilePath, tenant: SandboxTenant, source: any RecordingSource
+  ) async throws {
+    let surroundings =
+      options.clock?.surroundings()
+      ?? Surroundings(now: Surroundings.system.now, sleep: Surroundings.system.sleep, random: { 0.5 })
+    self.folder = folder
+    self.tenant = tenant
+    self.surroundings = surroundings
+    logger = .silent
+    store = try FileObjectStore(root: folder.appending("objects"), threads: .singleton)
+    database = try SQLiteDatabase(path: folder.appending("catalog.sqlite").string, now: surroundings.now)
+    catalog = Catalog(database: database)
+    try await catalog.migrate()
+    spool = try Spool(
+      folder: folder.appending("spool"), quarantine: folder.appending("quarantine"), threads: .singleton)
+    conversions = Slots(options.conversions)
+    ingest = Ingest(
+      catalog: catalog, sources: [options.source ?? source], store: store, spool: spool,
+      ffmpeg: FFmpeg(executable: options.ffmpeg), conversions: conversions, settings: options.settings,
+      surroundings: surroundings, logger: .silent)
+  }
+
+  // MARK: Working
+
+  /// Runs a service beside `body` and then ends it as a server ends: gracefully.
+  func with<Result: Sendable>(
+    _ service: some Service, _ body: @Sendable () async throws -> Result
+  ) async throws -> Result {
+    let group = ServiceGroup(configuration: .init(services: [.init(service: service)], logger: .silent))
+    return try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { try await group.run() }
+      let result: Swift.Result<Result, any Error>
+      do { result = .success(try await body()) } catch { result = .failure(error) }
+      await group.triggerGracefulShutdown()
+      try await tasks.waitForAll()
+      return try result.get()
+    }
+  }
+
+  func withWorker<Result: Sendable>(
+    _ limits: Worker.Limits = Worker.Limits(), _ body: @Sendable () async throws -> Result
+  ) async throws -> Result {
+    try await with(Worker(ingest: ingest, limits: limits), body)
+  }
+
+  /// Asks for a recording as somebody who may have no more than `clearance`.
+  @discardableResult
+  func request(_ id: String, clearance: Privacy = .standard) async throws -> JobRow {
+    let key = try key(id)
+    return try await catalog.requestIngest(
+      of: key, clearance: clearance, by: "tester",
+      entry: LogEntry(at: surroundings.now(), action: .ingest, outcome: .allowed, actor: nil, recording: key))
+  }
+
+  /// Waits until the row of a recording's job is as wanted.
+  func job(_ id: String, until isWanted: (JobRow) -> Bool) async throws -> JobRow {
+    let key = try key(id)
+    var changes = catalog.changes().makeAsyncIterator()
+    while true {
+      if let job = try await catalog.job(of: key), isWanted(job) { return job }
+      guard await changes.next() != nil else { throw CancellationError() }
+    }
+  }
+
+  /// Waits until a job is in the archive or failed for good.
+  func ended(_ id: String) async throws -> JobRow {
+    try await job(id) { $0.runState == .done || $0.runState == .failed }
+  }
+
+  /// Takes a job as a worker does, up to the stage in which bytes move.
+  func claim(_ id: String) async throws -> JobRow {
+    let job = try await request(id, clearance: .restricted)
+    if job.stage == .queued, let claimed = try await catalog.claimJob(in: .polling, lease: .seconds(30)),
+      let release = try await ingest.walk(claimed)
+    {
+      try await catalog.release(JobLease(jobID: claimed.id, fence: claimed.fence), release)
+    }
+    guard let job = try await catalog.claimJob(in: .moving, lease: .seconds(30)) else {
+      throw TapedeckError(.notFound, "No job is due.")
+    }
+    return job
+  }
+
+  /// Makes a worker look for work now.
+  func ring() async throws {
+    try await database.write { db in
+      db.notify(.workDue)
+      db.notify(.webhookDue)
+    }
+  }
+
+  // MARK: Looking
+
+  func key(_ id: String) throws -> RecordingKey {
+    guard let id = RecordingID(id) else { throw TapedeckError(.invalidRecordingID) }
+    return RecordingKey(id: id)
+  }
+
+  /// The bytes that the tenant has for a recording now.
+  func original(_ id: String) async throws -> [UInt8] {
+    guard let audio = await tenant.audio(of: id) else { throw TapedeckError(.unknownRecording) }
+    return audio.read(0..<audio.totalBytes)
+  }
+
+  func bytes(of path: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: URL(filePath: folder.pushing(FilePath(path)).string)))
+  }
+
+  func bytes(ofObject key: String) throws -> [UInt8] { try bytes(of: "objects/\(key)") }
+
+  func files(in name: String) throws -> [String] { try FileSystemCalls.names(in: folder.appending(name)).sorted() }
+
+  /// Every object of the store.
+  func objects() async throws -> Set<String> {
+    Set(try await store.keys(unchangedSince: Instant(milliseconds: .max / 4)).map(\.description))
+  }
+
+  func count(_ sql: SQL) async throws -> Int64 {
+    try await database.read { db in try db.row("SELECT count(*) AS number \(sql)")?.int("number") ?? -1 }
+  }
+
+  /// How often the tenant was asked for the bytes of a recording.
+  func downloads(of id: String) -> Int { tenant.ledger.snapshot.recordings[id]?.downloads ?? 0 }
+
+  /// The requests for the bytes of a recording, in order.
+  func asked(for id: String) -> [RequestLedger.Entry] {
+    tenant.ledger.snapshot.recent.filter { $0.endpoint == .download && $0.recording == id }
+  }
+}
+
+extension RetrySchedule {
+  /// As many attempts as usual, at once.
+  static let prompt = RetrySchedule(base: .milliseconds(1), cap: .milliseconds(1))
+}
+
+extension Logger {
+  static var silent: Logger {
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    return logger
+  }
+}
