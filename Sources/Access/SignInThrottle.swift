@@ -61,8 +61,10 @@ package final class SignInThrottle: Sendable {
     attempts.withLock { attempts in
       attempts[counters[0].key] = nil
       // Only the one attempt: an address from which one person signs in may be where another guesses.
-      attempts[counters[1].key]?.count -= 1
-      attempts[counters[1].key]?.openAt = now
+      guard var entry = attempts[counters[1].key] else { return }
+      entry.count = max(0, entry.count - 1)
+      entry.openAt = now
+      attempts[counters[1].key] = entry
     }
   }
 

@@ -54,6 +54,14 @@ extension Catalog {
     try await database.read { db in try db.row("SELECT * FROM job WHERE id = \(id)").map(JobRow.init) }
   }
 
+  /// A job, and who its recording is for as far as that is known, in one view.
+  package func standing(ofJob id: Int64) async throws(TapedeckError) -> (job: JobRow, privacy: Privacy?)? {
+    try await database.read { db in
+      guard let job = try db.row("SELECT * FROM job WHERE id = \(id)").map(JobRow.init) else { return nil }
+      return (job, try db.recording(job.key)?.facts.privacy)
+    }
+  }
+
   package func job(of key: RecordingKey) async throws(TapedeckError) -> JobRow? {
     try await database.read { db in try db.job(of: key) }
   }
@@ -153,13 +161,17 @@ extension Catalog {
     }
   }
 
-  /// Notes how far a download is; also what a restart needs to go on.
+  /// Notes how far a download is; also what a restart needs to go on. With `stage` the job moves on to it as well.
   package func recordProgress(
-    of lease: JobLease, bytes: Int64, totalBytes: Int64?, download: String?, resumes: Int
+    of lease: JobLease, bytes: Int64, totalBytes: Int64?, download: String?, resumes: Int, stage: Stage? = nil
   ) async throws(TapedeckError) {
     try await database.write { db in
       try db.updateJob(
-        lease, "bytes = \(bytes), total_bytes = \(totalBytes), download = \(download), resumes = \(resumes)")
+        lease,
+        """
+        bytes = \(bytes), total_bytes = \(totalBytes), download = \(download), resumes = \(resumes),
+        stage = coalesce(\(stage), stage)
+        """)
       db.notify(.job(lease.jobID))
     }
   }

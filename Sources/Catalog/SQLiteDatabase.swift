@@ -20,13 +20,16 @@ package final class SQLiteDatabase: Database {
     configuration.maximumReaderCount = readers
     configuration.busyMode = .timeout(10)
     configuration.prepareDatabase { db in
-      try db.execute(sql: "PRAGMA synchronous = FULL")
       try db.execute(sql: "PRAGMA foreign_keys = ON")
       try db.execute(sql: "PRAGMA cache_size = -4000")
       db.add(
         function: DatabaseFunction("tapedeck_now_ms", argumentCount: 0, pure: false) { _ in now().milliseconds })
     }
-    do { pool = try DatabasePool(path: path, configuration: configuration) } catch { throw wrapped(error) }
+    do {
+      pool = try DatabasePool(path: path, configuration: configuration)
+      // Not in `prepareDatabase`: GRDB sets NORMAL after it, with which a loss of power undoes what was committed.
+      try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
+    } catch { throw wrapped(error) }
   }
 
   package func read<T: Sendable>(

@@ -80,9 +80,8 @@ extension Ingest {
     }
     file.complete()
     try await file.sync()
-    try await note(progress, of: lease, file: file)
     // Not after the conversion: of a long call that takes minutes, and a restart must not ask the platform again.
-    try await catalog.advance(lease, to: .processing)
+    try await note(progress, of: lease, file: file, movingTo: .processing)
     let step = StepTime(step: .download, startedAt: startedAt, duration: .now - start)
     IngestMetrics.record(step)
     return Spooled(file: file, conversion: await following, steps: [step])
@@ -133,11 +132,14 @@ extension Ingest {
     }
   }
 
-  private func note(_ progress: Progress, of lease: JobLease, file: SpoolFile) async throws(TapedeckError) {
+  private func note(
+    _ progress: Progress, of lease: JobLease, file: SpoolFile, movingTo stage: Stage? = nil
+  ) async throws(TapedeckError) {
     let state = progress.state
     try await catalog.recordProgress(
       of: lease, bytes: file.length, totalBytes: state.totalBytes,
-      download: Checkpoint(state: state, syncedBytes: file.syncedLength).json, resumes: progress.resumes)
+      download: Checkpoint(state: state, syncedBytes: file.syncedLength).json, resumes: progress.resumes,
+      stage: stage)
   }
 
   // MARK: Following

@@ -7,7 +7,10 @@ package actor Slots {
   package init(_ count: Int) { free = max(1, count) }
 
   /// Whether somebody waits for a place.
-  package var isWanted: Bool { !waiters.isEmpty }
+  package var isWanted: Bool { waiting > 0 }
+
+  /// How many wait for a place.
+  package var waiting: Int { waiters.count }
 
   /// Takes a place if one is free now.
   package func takeIfFree() -> Bool {

@@ -59,18 +59,22 @@ package struct Worker: Service {
       var alarm: Task<Void, Never>?
       for await _ in wakes {
         alarm?.cancel()
-        while running.count < places, !Task.isCancelled, let job = await claim(in: lane) {
+        // With all places taken there is nothing to look for: the next one that becomes free rings.
+        guard running.count < places else { continue }
+        var pause = await pauseUntilNext(in: lane)
+        while pause == .zero, running.count < places, !Task.isCancelled, let job = await claim(in: lane) {
           running.begin()
           group.addTask {
             await work(on: job)
             running.end()
             bell.yield()
           }
+          pause = await pauseUntilNext(in: lane)
         }
-        let pause = await pauseUntilNext(in: lane)
+        guard pause > .zero || running.count < places else { continue }
         // Unstructured, so that one alarm replaces the other; it ends by itself, and holds nothing.
         alarm = Task {
-          if (try? await ingest.surroundings.sleep(pause)) != nil { bell.yield() }
+          if (try? await ingest.surroundings.sleep(max(pause, .milliseconds(100)))) != nil { bell.yield() }
         }
       }
       alarm?.cancel()
@@ -87,12 +91,11 @@ package struct Worker: Service {
     }
   }
 
-  /// How long nothing falls due; looked at again at least every 30 s, for the sake of lost wake-ups.
+  /// How long nothing falls due, zero when something is; looked at again at least every 30 s, for the sake of lost
+  /// wake-ups. A read, so that an idle lane costs no write.
   private func pauseUntilNext(in lane: Lane) async -> Duration {
     guard let due = try? await ingest.catalog.nextDue(in: lane) else { return .seconds(30) }
-    let pause = due - ingest.surroundings.now()
-    // Something is due already when all places are taken: the next one that becomes free rings.
-    return pause <= .zero ? .seconds(1) : min(pause, .seconds(30))
+    return min(max(due - ingest.surroundings.now(), .zero), .seconds(30))
   }
 
   // MARK: Working

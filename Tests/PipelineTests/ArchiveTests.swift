@@ -50,9 +50,8 @@ struct ArchiveTests {
       #expect(try sha256(mp3) == part.mp3.sha256)
       #expect(try sha256(peaks) == part.peaks.sha256)
       #expect(Int64(mp3.count) == part.mp3.bytes)
-      // A frame that begins with the eleven set bits of MPEG audio, after no ID3 tag, and the Xing header in it.
-      #expect(mp3[0] == 0xFF && mp3[1] & 0xE0 == 0xE0)
-      #expect(Data(mp3.prefix(200)).firstRange(of: Data("Xing".utf8)) != nil)
+      // Without it a browser takes a wrong length from the first frames.
+      #expect(Data(mp3.prefix(1000)).firstRange(of: Data("Xing".utf8)) != nil)
       // Version 2 of the waveform format, two channels.
       #expect(Array(peaks[0..<4]) == [2, 0, 0, 0])
       #expect(Array(peaks[20..<24]) == [2, 0, 0, 0])
@@ -111,6 +110,8 @@ struct ArchiveTests {
       try await fixture.withWorker {
         try await fixture.request(id)
         _ = try await fixture.ended(id)
+        // The spool is cleared after the commit; a shutdown between the two leaves that to the next start.
+        while try !fixture.files(in: "spool").isEmpty { await Task.yield() }
       }
       let part = try #require(try await fixture.catalog.archived(try fixture.key(id))?.parts.first)
       #expect(part.originalKey == nil)

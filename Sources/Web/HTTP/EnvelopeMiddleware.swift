@@ -3,6 +3,7 @@ import Hummingbird
 import Logging
 import Metrics
 import Model
+import NIOCore
 
 /// Around every request: its id, its log line, its metrics, the headers that every answer has, and errors as answers.
 struct EnvelopeMiddleware: RouterMiddleware {
@@ -36,6 +37,7 @@ struct EnvelopeMiddleware: RouterMiddleware {
     switch error {
     case let error as TapedeckError: error
     case is CancellationError: TapedeckError(.shuttingDown)
+    case is NIOTooManyBytesError: TapedeckError(.requestTooLarge, cause: error)
     case let error as HTTPError where error.status == .notFound: TapedeckError(.notFound, cause: error)
     case let error as HTTPError where error.status == .contentTooLarge: TapedeckError(.requestTooLarge, cause: error)
     case let error as HTTPError where error.status == .methodNotAllowed: TapedeckError(.methodNotAllowed, cause: error)

@@ -48,7 +48,7 @@ struct AssetController {
         .contentType: asset.contentType, .eTag: asset.etag,
         .cacheControl: isVersioned ? "public, max-age=31536000, immutable" : "no-cache",
       ]
-      if request.headers[.ifNoneMatch] == asset.etag { return Response(status: .notModified, headers: headers) }
+      if request.hasVersion(asset.etag) { return Response(status: .notModified, headers: headers) }
       return Response(status: .ok, headers: headers, body: .init(byteBuffer: asset.bytes))
     }
   }

@@ -53,7 +53,7 @@ struct AudioController {
     let isDownload = request.uri.queryParameters["download"] != nil
     if isDownload { headers[.contentDisposition] = "attachment; filename=\"\(file.name)\"" }
 
-    if request.headers[.ifNoneMatch] == etag { return Response(status: .notModified, headers: headers) }
+    if request.hasVersion(etag) { return Response(status: .notModified, headers: headers) }
     let range = ByteRange(
       request.headers[.range], ifRange: request.headers[.ifRange], etag: etag, length: object.bytes)
     let span: Range<Int64>

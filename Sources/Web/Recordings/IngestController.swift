@@ -69,24 +69,21 @@ struct IngestController {
     of job: JobRow, _ request: Request, _ context: WebContext, within wait: Duration
   ) async throws(TapedeckError) -> Answer {
     let identity = try context.requireIdentity()
-    let changes = services.waiters.changes(of: job.id)
     let deadline = ContinuousClock.now + wait
+    var changes = services.waiters.changes(of: job.id, until: deadline).makeAsyncIterator()
     while true {
-      guard let job = try await services.catalog.job(job.id) else { throw TapedeckError(.notFound) }
-      let recording = try await services.catalog.recording(job.key)
-      let left = deadline - .now
-      let isOver = left <= .zero || services.waiters.isOver
-      let answer = verdict(on: job, recording: recording, for: identity, isOver: isOver)
-      if case .notYet = answer, !isOver {
-        await nextChange(in: changes, within: min(left, .seconds(5)))
-      } else {
-        return answer
+      guard let (job, privacy) = try await services.catalog.standing(ofJob: job.id) else {
+        throw TapedeckError(.notFound)
       }
+      let isOver = deadline <= .now || services.waiters.isOver
+      let answer = verdict(on: job, privacy: privacy, for: identity, isOver: isOver)
+      guard case .notYet = answer, !isOver else { return answer }
+      await changes.next()
     }
   }
 
-  private func verdict(on job: JobRow, recording: RecordingRow?, for identity: Identity, isOver: Bool) -> Answer {
-    if let recording, !Policy.allows(.ingest, by: identity, privacy: recording.facts.privacy) { return .denied }
+  private func verdict(on job: JobRow, privacy: Privacy?, for identity: Identity, isOver: Bool) -> Answer {
+    if let privacy, !Policy.allows(.ingest, by: identity, privacy: privacy) { return .denied }
     switch job.runState {
     case .done: return .ready
     case .failed, .cancelled: return .failed(job.failure?.error ?? TapedeckError(.internalError))
@@ -95,16 +92,6 @@ struct IngestController {
       // Waiting does not help against a full disk; against a platform at its limit it may, until the wait is over.
       if failure.code == .diskFull || (failure.code == .platformRateLimited && isOver) { return .failed(failure.error) }
       return .notYet(job)
-    }
-  }
-
-  /// Waits until the row changed; looks again after a while in any case, in case a wake-up was lost.
-  private func nextChange(in changes: AsyncStream<Void>, within limit: Duration) async {
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask { for await _ in changes { return } }
-      group.addTask { try? await Task.sleep(for: limit) }
-      await group.next()
-      group.cancelAll()
     }
   }
 

@@ -32,8 +32,10 @@ package final class JobWaiters: Service {
   /// Whether the server is shutting down, so that nobody should wait any more.
   var isOver: Bool { state.withLock { $0.isOver } }
 
-  /// Rings whenever a job's row changed, from now on; ends at shutdown.
-  func changes(of jobID: Int64) -> AsyncStream<Void> {
+  /// Rings whenever a job's row changed, from now on, and once at the deadline; ends at shutdown.
+  ///
+  /// Rings every few seconds in any case, so that a wake-up that was lost delays nobody for long.
+  func changes(of jobID: Int64, until deadline: ContinuousClock.Instant) -> AsyncStream<Void> {
     let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     let number: Int? = state.withLock { state in
       guard !state.isOver else { return nil }
@@ -45,7 +47,15 @@ package final class JobWaiters: Service {
       continuation.finish()
       return stream
     }
+    // Unstructured, because it belongs to the stream and ends with it.
+    let clock = Task {
+      while !Task.isCancelled, .now < deadline {
+        try? await Task.sleep(for: min(deadline - .now, .seconds(5)))
+        continuation.yield()
+      }
+    }
     continuation.onTermination = { [weak self] _ in
+      clock.cancel()
       self?.state.withLock { state in
         state.waiters[jobID]?[number] = nil
         if state.waiters[jobID]?.isEmpty == true { state.waiters[jobID] = nil }

@@ -22,32 +22,27 @@ func withOperator<T: Sendable>(
     )
   }
   let logger = options.commandLogger(settings)
-  let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .init(redirectConfiguration: .disallow))
-  let connection = OperatorClient(client: client, socket: try directory.socket())
-  let result: Result<T, any Error>
-  if let lock = try directory.tryLock() {
-    let node = try await Node(
-      settings: settings, directory: directory, lock: lock, tasks: .init(works: works, serves: false), exporter: nil,
-      logger: logger)
-    result = await run(node, connection, logger: logger, body)
-  } else {
-    do {
+  return try await HTTPClient.withHTTPClient(configuration: .init(redirectConfiguration: .disallow)) { client in
+    let connection = OperatorClient(client: client, socket: try directory.socket())
+    guard let lock = try directory.tryLock() else {
       try await waitUntilAnswering(connection)
-      result = .success(try await body(connection))
-    } catch { result = .failure(error) }
+      return try await body(connection)
+    }
+    return try await Node.with(
+      settings: settings, directory: directory, lock: lock, tasks: .init(works: works, serves: false), exporter: nil,
+      logger: logger
+    ) { node in try await run(node, connection, logger: logger, body) }
   }
-  try await client.shutdown()
-  return try result.get()
 }
 
 private func run<T: Sendable>(
   _ node: Node, _ connection: OperatorClient, logger: Logger,
   _ body: @escaping @Sendable (OperatorClient) async throws -> T
-) async -> Result<T, any Error> {
+) async throws -> T {
   let group = ServiceGroup(
     configuration: .init(
       services: node.services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigint, .sigterm], logger: logger))
-  return await withTaskGroup(of: Result<T, any Error>?.self) { tasks in
+  let outcome = await withTaskGroup(of: Result<T, any Error>.self) { tasks in
     tasks.addTask {
       do {
         try await group.run()
@@ -60,13 +55,13 @@ private func run<T: Sendable>(
         return .success(try await body(connection))
       } catch { return .failure(error) }
     }
-    let first = await tasks.next() ?? nil
+    let first = await tasks.next() ?? .failure(TapedeckError(.interrupted))
     await group.triggerGracefulShutdown()
     tasks.cancelAll()
     for await _ in tasks {}
-    do { try await node.close() } catch { return .failure(error) }
-    return first ?? .failure(TapedeckError(.interrupted))
+    return first
   }
+  return try outcome.get()
 }
 
 /// A process that holds the lock may still be on its way to its socket.

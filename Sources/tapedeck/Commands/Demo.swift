@@ -89,38 +89,37 @@ struct Demo: AsyncParsableCommand {
     let exporter = PrometheusExporter()
     MetricsSystem.bootstrap(exporter)
     let (ports, found) = AsyncStream.makeStream(of: Int.self)
-    let node = try await Node(
+    try await Node.with(
       settings: settings, directory: directory, lock: lock,
       tasks: .init(works: true, serves: true) { port in
         found.yield(port)
         found.finish()
-      }, exporter: exporter, logger: logger)
-    let group = ServiceGroup(
-      configuration: .init(
-        services: node.services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigint, .sigterm],
-        logger: logger))
-    try await withThrowingTaskGroup(of: Void.self) { tasks in
-      tasks.addTask { try await group.run() }
-      tasks.addTask {
-        var port = 0
-        for await value in ports { port = value }
-        guard port > 0 else { return }
-        let address = "http://\(Settings.Address(host: settings.listen.host, port: port).text)"
-        Terminal.say("2/4 Tapedeck answers on \(address)")
-        try await introduce(address, directory: directory, tenant: tenant)
-        if once { await group.triggerGracefulShutdown() }
+      }, exporter: exporter, logger: logger
+    ) { node in
+      let group = ServiceGroup(
+        configuration: .init(
+          services: node.services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigint, .sigterm],
+          logger: logger))
+      try await withThrowingTaskGroup(of: Void.self) { tasks in
+        tasks.addTask { try await group.run() }
+        tasks.addTask {
+          var port = 0
+          for await value in ports { port = value }
+          guard port > 0 else { return }
+          let address = "http://\(Settings.Address(host: settings.listen.host, port: port).text)"
+          Terminal.say("2/4 Tapedeck answers on \(address)")
+          try await introduce(address, directory: directory, tenant: tenant)
+          if once { await group.triggerGracefulShutdown() }
+        }
+        try await tasks.waitForAll()
       }
-      try await tasks.waitForAll()
     }
-    try await node.close()
   }
 
   /// Makes the accounts, fetches the calls and prints what a newcomer needs.
   private func introduce(_ address: String, directory: DataDirectory, tenant: SandboxTenant) async throws {
-    let client = HTTPClient(eventLoopGroupProvider: .singleton)
-    let connection = OperatorClient(client: client, socket: try directory.socket())
-    let result: Result<Void, any Error>
-    do {
+    try await HTTPClient.withHTTPClient { client in
+      let connection = OperatorClient(client: client, socket: try directory.socket())
       let passwords = try await makeAccounts(connection)
       Terminal.say("3/4 Two accounts are made. Fetching \(calls) calls …")
       let keys = Self.choose(from: tenant.recordings, count: calls)
@@ -129,19 +128,16 @@ struct Demo: AsyncParsableCommand {
       Terminal.say("4/4 Done.\n")
       Terminal.show(
         """
-        Open      \(address)
-        Agent     name agent       password \(passwords.agent)
-        Supervisor name supervisor  password \(passwords.supervisor)
+        Open        \(address)
+        Agent       name agent       password \(passwords.agent)
+        Supervisor  name supervisor  password \(passwords.supervisor)
 
         The supervisor hears restricted calls and reads the access log; the agent does not.
         Data directory \(directory.path). Other commands reach it with --data-dir tapedeck-demo, for example:
           tapedeck audit list --data-dir tapedeck-demo
         """)
       if !once { Terminal.say("\nStop with Ctrl-C.") }
-      result = .success(())
-    } catch { result = .failure(error) }
-    try await client.shutdown()
-    try result.get()
+    }
   }
 
   private func makeAccounts(_ connection: OperatorClient) async throws -> (agent: String, supervisor: String) {

@@ -63,11 +63,13 @@ struct Doctor: AsyncParsableCommand {
   private typealias Note = (_ check: String, _ failure: TapedeckError?, _ remedy: String, _ found: String?) -> Void
 
   private func checkPlatform(_ settings: Settings, _ note: Note) async {
-    let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .platform)
     for source in settings.sources {
-      let platform = RecordingsV2Source(
-        settings: source, client: client, surroundings: .system, logger: options.commandLogger(settings))
-      for check in await platform.checkAccess() {
+      let checks = try? await HTTPClient.withHTTPClient(configuration: .platform) { client in
+        await RecordingsV2Source(
+          settings: source, client: client, surroundings: .system, logger: options.commandLogger(settings)
+        ).checkAccess()
+      }
+      for check in checks ?? [] {
         let remedy =
           switch check.subject {
           case .token:
@@ -78,7 +80,6 @@ struct Doctor: AsyncParsableCommand {
         note("\(name) of source '\(source.id)'", check.failure, remedy, nil)
       }
     }
-    try? await client.shutdown()
   }
 
   private func checkFFmpeg(_ settings: Settings, _ note: Note) async {

@@ -45,10 +45,12 @@ func runServer(
   let exporter = PrometheusExporter()
   MetricsSystem.bootstrap(exporter)
   do {
-    let node = try await Node(
+    try await Node.with(
       settings: settings, directory: directory, lock: lock,
-      tasks: .init(works: true, serves: true, onListening: onListening), exporter: exporter, logger: logger)
-    try await node.run(on: [.sigterm, .sigint], logger: logger)
+      tasks: .init(works: true, serves: true, onListening: onListening), exporter: exporter, logger: logger
+    ) { node in
+      try await node.run(on: [.sigterm, .sigint], logger: logger)
+    }
   } catch let error as TapedeckError {
     throw error
   } catch {

@@ -26,7 +26,6 @@ struct Node: Sendable {
   let catalog: Catalog
   let web: WebServices
   let services: [any Service]
-  private let client: HTTPClient
   private let lock: DataDirectoryLock
 
   /// What a node does besides answering the operator's socket.
@@ -39,9 +38,25 @@ struct Node: Sendable {
     var onListening: @Sendable (Int) async -> Void = { _ in }
   }
 
-  init(
+  /// Makes a node for as long as `body` takes; connections, the database and the lock are given up whatever happens.
+  static func with<T: Sendable>(
     settings: Settings, directory: DataDirectory, lock: DataDirectoryLock, tasks: Tasks,
-    exporter: PrometheusExporter?, surroundings: Surroundings = .system, logger: Logger
+    exporter: PrometheusExporter?, logger: Logger, _ body: (Node) async throws -> T
+  ) async throws -> T {
+    try await HTTPClient.withHTTPClient(configuration: .platform) { client in
+      let node = try await Node(
+        settings: settings, directory: directory, lock: lock, tasks: tasks, client: client, exporter: exporter,
+        surroundings: .system, logger: logger)
+      let result: Result<T, any Error>
+      do { result = .success(try await body(node)) } catch { result = .failure(error) }
+      try await node.close()
+      return try result.get()
+    }
+  }
+
+  private init(
+    settings: Settings, directory: DataDirectory, lock: DataDirectoryLock, tasks: Tasks, client: HTTPClient,
+    exporter: PrometheusExporter?, surroundings: Surroundings, logger: Logger
   ) async throws {
     self.settings = settings
     self.directory = directory
@@ -54,8 +69,6 @@ struct Node: Sendable {
 
     let store = try FileObjectStore(root: directory.objects, threads: .singleton)
     let spool = try Spool(folder: directory.spool, quarantine: directory.quarantine, threads: .singleton)
-    let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .platform)
-    self.client = client
     let sources = settings.sources.map {
       RecordingsV2Source(settings: $0, client: client, surroundings: surroundings, logger: logger)
     }
@@ -94,8 +107,9 @@ struct Node: Sendable {
       if let endpoint = try Self.webhook(settings, directory) {
         services.append(
           WebhookSender(
-            catalog: catalog, delivery: WebhookDelivery(client: client, surroundings: surroundings, userAgent: Tapedeck.userAgent), endpoint: endpoint,
-            surroundings: surroundings, logger: logger))
+            catalog: catalog,
+            delivery: WebhookDelivery(client: client, surroundings: surroundings, userAgent: Tapedeck.userAgent),
+            endpoint: endpoint, surroundings: surroundings, logger: logger))
       }
     }
     services.append(try Self.socketServer(web, sources: sources, directory: directory, logger: logger))
@@ -118,18 +132,14 @@ struct Node: Sendable {
     let group = ServiceGroup(
       configuration: .init(
         services: services.map { .init(service: $0) }, gracefulShutdownSignals: signals, logger: logger))
-    let result: Result<Void, any Error>
-    do { result = .success(try await group.run()) } catch { result = .failure(error) }
-    try await close()
-    try result.get()
+    try await group.run()
   }
 
-  /// Gives up connections, the database and the lock.
-  func close() async throws {
+  /// Writes down what was only counted so far, and closes the database.
+  private func close() async throws {
     try await web.log.flush()
     try await web.listening.flush()
     try await web.authenticator.flush()
-    try await client.shutdown()
     try catalog.database.close()
     unlink(try directory.socket())
   }

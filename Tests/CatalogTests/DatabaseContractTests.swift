@@ -1,0 +1,298 @@
+import Catalog
+import Dispatch
+import Model
+import TestKit
+import Testing
+
+/// What every database does.
+@Suite struct DatabaseContractTests {
+  let clock = TestClock()
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  /// A database with one table to play with.
+  private func open(_ kind: DatabaseKind) async throws -> any Database {
+    let database = try kind.open(in: folder, now: { [clock] in clock.now })
+    _ = try await database.write { db in
+      try db.execute("CREATE TABLE sample (id INTEGER PRIMARY KEY, value BLOB)")
+    }
+    return database
+  }
+
+  private struct Unrelated: Error {}
+
+  // MARK: Values
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `values of every kind come back as they were`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    let values: [Value] = [
+      .null, .integer(0), .integer(.max), .integer(.min), .real(0.1), .real(-1e300), .text(""), .text("é 日本 🎧\n\t"),
+      .text("1"), .text("NULL"), .text(String(repeating: "x", count: 1_000_000)), .blob([]), .blob([0, 255, 0]),
+      .blob([UInt8](repeating: 7, count: 1_000_000)),
+    ]
+    let read = try await database.write { db in
+      for (id, value) in values.enumerated() {
+        try db.execute("INSERT INTO sample (id, value) VALUES (\(id), \(value))")
+      }
+      return try db.rows("SELECT value FROM sample ORDER BY id").map { $0["value"] }
+    }
+    #expect(read == values)
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `types of ours are stored in their documented forms`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    let nothing: String? = nil
+    let row = try await database.read { db in
+      try db.row(
+        """
+        SELECT \(Instant(milliseconds: 5)) AS instant, \(true) AS on_flag, \(false) AS off_flag, \(nothing) AS absent,
+          \(Privacy.restricted) AS privacy, \(TapedeckError.Code.diskFull) AS code
+        """)
+    }
+    #expect(row?["instant"] == .integer(5))
+    #expect(row?["on_flag"] == .integer(1))
+    #expect(row?["off_flag"] == .integer(0))
+    #expect(row?["absent"] == .null)
+    #expect(row?["privacy"] == .text("restricted"))
+    #expect(row?["code"] == .text("disk_full"))
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a text is not cut off where it holds a NUL`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    _ = try await database.write { db in try db.execute("INSERT INTO sample (value) VALUES (\("anna"))") }
+    let found = try await database.read { db in
+      (
+        try db.rows("SELECT value FROM sample WHERE value = \("anna\u{0}x")").count,
+        try db.row("SELECT \("a\u{0}b") AS value")?["value"]
+      )
+    }
+    #expect(found.0 == 0)
+    #expect(found.1 == .text("a\u{FFFD}b"))
+    try database.close()
+  }
+
+  @Test(
+    arguments: DatabaseKind.allCases,
+    [
+      "'", "''; DROP TABLE sample; --", "\" OR 1=1", "?", "$1", ":name", "\\", "%", "_", "'); DELETE FROM sample; --",
+      "a'||(SELECT 1)||'b",
+    ])
+  func `what is interpolated is a value, whatever it looks like`(kind: DatabaseKind, text: String) async throws {
+    let database = try await open(kind)
+    let found = try await database.write { db in
+      try db.execute("INSERT INTO sample (value) VALUES (\("bystander"))")
+      try db.execute("INSERT INTO sample (value) VALUES (\(text))")
+      return try db.rows("SELECT value FROM sample WHERE value = \(text) AND value IN \(.list([text, "x"]))")
+        .map { $0["value"] }
+    }
+    #expect(found == [.text(text)])
+    #expect(try await database.read { db in try db.rows("SELECT * FROM sample").count } == 2)
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a column that is missing or of another type is an error, not a default`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    let row = try #require(try await database.read { db in try db.row("SELECT 'x' AS word, NULL AS empty") })
+    #expect(try row.text("word") == "x")
+    #expect(await failure { try row.int("word") } == .catalogFailed)
+    #expect(await failure { try row.text("empty") } == .catalogFailed)
+    #expect(await failure { try row.text("absent") } == .catalogFailed)
+    #expect(await failure { try row.value("word", as: Privacy.self) } == .catalogFailed)
+    #expect(row.optionalInt("word") == nil)
+    try database.close()
+  }
+
+  // MARK: Transactions
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a transaction that throws is undone, and its error arrives as it was`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    let ours = await failure {
+      try await database.write { db in
+        try db.execute("INSERT INTO sample (value) VALUES (1)")
+        throw TapedeckError(.alreadyExists)
+      }
+    }
+    let foreign = await failure {
+      try await database.write { db in
+        try db.execute("INSERT INTO sample (value) VALUES (1)")
+        throw Unrelated()
+      }
+    }
+    let malformed = await failure {
+      try await database.write { db in
+        try db.execute("INSERT INTO sample (value) VALUES (1)")
+        try db.execute("INSERT INTO absent (value) VALUES (1)")
+      }
+    }
+    #expect(ours == .alreadyExists)
+    #expect(foreign == .catalogFailed)
+    #expect(malformed == .catalogFailed)
+    #expect(try await database.read { db in try db.rows("SELECT * FROM sample").isEmpty })
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `nobody sees a transaction before it is committed`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    let inserted = DispatchSemaphore(value: 0)
+    let looked = DispatchSemaphore(value: 0)
+    async let writing: Void = database.write { db in
+      try db.execute("INSERT INTO sample (value) VALUES (1)")
+      inserted.signal()
+      looked.wait()
+    }
+    let seen = try await database.read { db in
+      inserted.wait()
+      defer { looked.signal() }
+      return try db.rows("SELECT * FROM sample").count
+    }
+    try await writing
+    #expect(seen == 0)
+    #expect(try await database.read { db in try db.rows("SELECT * FROM sample").count } == 1)
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a statement says how many rows it changed`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    let counts = try await database.write { db in
+      [
+        try db.execute("INSERT INTO sample (value) VALUES (1), (2), (3)"),
+        try db.execute("UPDATE sample SET value = 9 WHERE value > 1"),
+        try db.execute("UPDATE sample SET value = 9 WHERE value = 77"), try db.execute("DELETE FROM sample"),
+      ]
+    }
+    #expect(counts == [3, 2, 0, 3])
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `reading changes nothing`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    let code = await failure {
+      try await database.read { db in _ = try db.execute("INSERT INTO sample (value) VALUES (1)") }
+    }
+    #expect(code == .catalogFailed)
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `whoever was cancelled can still write, and need not read`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    let codes = await Task {
+      withUnsafeCurrentTask { $0?.cancel() }
+      return (
+        await failure { try await database.write { db in try db.execute("INSERT INTO sample (value) VALUES (1)") } },
+        await failure { try await database.read { db in try db.rows("SELECT * FROM sample").count } }
+      )
+    }.value
+    #expect(codes.0 == nil)
+    #expect(codes.1 == .interrupted)
+    #expect(try await database.read { db in try db.rows("SELECT * FROM sample").count } == 1)
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `what was committed is there after the next start`(kind: DatabaseKind) async throws {
+    let first = try await open(kind)
+    _ = try await first.write { db in try db.execute("INSERT INTO sample (value) VALUES ('kept')") }
+    try first.close()
+    let second = try kind.open(in: folder, now: { [clock] in clock.now })
+    #expect(try await second.read { db in try db.row("SELECT value FROM sample")?["value"] } == .text("kept"))
+    try second.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a closed database answers nobody`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    try database.close()
+    #expect(await failure { try await database.read { db in try db.rows("SELECT 1").count } } == .catalogFailed)
+    #expect(
+      await failure { try await database.write { db in try db.execute("DELETE FROM sample") } } == .catalogFailed)
+  }
+
+  // MARK: Time
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `time in SQL is the clock that was given`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    for _ in 0..<3 {
+      let read = try await database.read { db in try db.row("SELECT tapedeck_now_ms() AS now")?.instant("now") }
+      let written = try await database.write { db in try db.row("SELECT tapedeck_now_ms() AS now")?.instant("now") }
+      #expect(read == clock.now)
+      #expect(written == clock.now)
+      clock.advance(by: .milliseconds(1234))
+    }
+    try database.close()
+  }
+
+  // MARK: Changes
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `every subscriber hears what was committed, and nothing of what was undone`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    let streams = (0..<3).map { _ in database.changes() }
+    _ = await failure {
+      try await database.write { db in
+        db.notify(.job(1))
+        throw TapedeckError(.leaseLost)
+      }
+    }
+    try await database.write { db in
+      db.notify(.job(2))
+      db.notify(.workDue)
+    }
+    let late = database.changes()
+    try await database.write { db in db.notify(.webhookDue) }
+    try database.close()
+    for stream in streams {
+      var heard: [Change] = []
+      for await change in stream { heard.append(change) }
+      #expect(heard == [.job(2), .workDue, .webhookDue])
+    }
+    var heard: [Change] = []
+    for await change in late { heard.append(change) }
+    #expect(heard == [.webhookDue])
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `whoever hears of a change can see it`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    var changes = database.changes().makeAsyncIterator()
+    async let writing: Void = database.write { db in
+      db.notify(.workDue)
+      try db.execute("INSERT INTO sample (value) VALUES (1)")
+    }
+    #expect(await changes.next() == .workDue)
+    #expect(try await database.read { db in try db.rows("SELECT * FROM sample").count } == 1)
+    try await writing
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a slow subscriber costs a bounded number of changes and loses the oldest`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    let changes = database.changes()
+    try await database.write { db in for number in 0..<Int64(10_000) { db.notify(.job(number)) } }
+    try database.close()
+    var heard: [Change] = []
+    for await change in changes { heard.append(change) }
+    #expect(heard.count < 10_000)
+    #expect(heard.last == .job(9_999))
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a subscription to a closed database ends at once`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    try database.close()
+    for await change in database.changes() { Issue.record("\(change)") }
+  }
+}

@@ -1,0 +1,110 @@
+import Catalog
+import Foundation
+import Model
+import Synchronization
+
+/// The databases that the contract holds for. Another one is another case.
+enum DatabaseKind: CaseIterable, Sendable {
+  case sqlite
+
+  func open(in folder: TemporaryFolder, now: @escaping @Sendable () -> Instant) throws -> any Database {
+    switch self {
+    case .sqlite: try SQLiteDatabase(path: folder.file("catalog.sqlite"), now: now)
+    }
+  }
+}
+
+/// A folder of its own for one test, gone with the last reference.
+final class TemporaryFolder: Sendable {
+  private let url: URL
+
+  init() throws {
+    url = FileManager.default.temporaryDirectory.appending(path: "tapedeck-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: false)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: url) }
+
+  func file(_ name: String) -> String { url.appending(path: name).path() }
+}
+
+/// A database as it is, which tells a test what goes through it and fails where the test wants it to.
+final class WatchedDatabase: Database {
+  struct Watch {
+    /// How each statement since `plans` was called is carried out.
+    var plans: [String]?
+    /// How many more statements of writing transactions succeed; nil for all.
+    var statementsLeft: Int?
+    var commits = 0
+  }
+
+  private let base: any Database
+  private let watch = Mutex(Watch())
+
+  init(_ base: any Database) { self.base = base }
+
+  /// How many writing transactions were committed.
+  var commits: Int { watch.withLock { $0.commits } }
+
+  /// The steps of the query plans of all statements that `body` sends.
+  func plans(of body: () async throws -> Void) async throws -> [String] {
+    watch.withLock { $0.plans = [] }
+    try await body()
+    return watch.withLock { watch in
+      defer { watch.plans = nil }
+      return watch.plans ?? []
+    }
+  }
+
+  /// Lets writing transactions fail after so many statements more; nil for never.
+  func fail(afterStatements count: Int?) { watch.withLock { $0.statementsLeft = count } }
+
+  func read<T: Sendable>(
+    _ body: @escaping @Sendable (any Connection) throws -> T
+  ) async throws(TapedeckError) -> T {
+    try await base.read { [self] db in try body(WatchedConnection(base: db, owner: self, isWriting: false)) }
+  }
+
+  func write<T: Sendable>(
+    _ body: @escaping @Sendable (any Connection) throws -> T
+  ) async throws(TapedeckError) -> T {
+    let result = try await base.write { [self] db in
+      try body(WatchedConnection(base: db, owner: self, isWriting: true))
+    }
+    watch.withLock { $0.commits += 1 }
+    return result
+  }
+
+  func changes() -> AsyncStream<Change> { base.changes() }
+  func close() throws(TapedeckError) { try base.close() }
+
+  fileprivate func note(_ sql: SQL, on db: any Connection, isWriting: Bool) throws(TapedeckError) {
+    let mayGo = watch.withLock { watch in
+      guard isWriting, let left = watch.statementsLeft else { return true }
+      watch.statementsLeft = left - 1
+      return left > 0
+    }
+    guard mayGo else { throw TapedeckError(.diskFull, "The test's disk is full.") }
+    guard watch.withLock({ $0.plans != nil }) else { return }
+    let steps = try db.rows("EXPLAIN QUERY PLAN " + sql).compactMap { $0.optionalText("detail") }
+    watch.withLock { $0.plans?.append(contentsOf: steps) }
+  }
+}
+
+private struct WatchedConnection: Connection {
+  let base: any Connection
+  let owner: WatchedDatabase
+  let isWriting: Bool
+
+  func rows(_ sql: SQL) throws(TapedeckError) -> [Row] {
+    try owner.note(sql, on: base, isWriting: isWriting)
+    return try base.rows(sql)
+  }
+
+  func execute(_ sql: SQL) throws(TapedeckError) -> Int {
+    try owner.note(sql, on: base, isWriting: isWriting)
+    return try base.execute(sql)
+  }
+
+  func notify(_ change: Change) { base.notify(change) }
+}

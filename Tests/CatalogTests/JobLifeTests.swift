@@ -1,0 +1,260 @@
+import Catalog
+import Model
+import TestKit
+import Testing
+
+/// The life of a job, told as lists of what happens to it and how its row stands then.
+@Suite struct JobLifeTests {
+  enum Event: Sendable {
+    case request(Privacy)
+    /// A worker takes what is due in a lane; nothing may be due.
+    case claim(Lane)
+    case advance(Stage)
+    case release(JobRelease)
+    case archive
+    case pass(Duration)
+    /// Workers that are gone are noticed; `true` at a start, when no other can be alive.
+    case reclaim(Bool)
+    case refuse
+    /// A person stops it; there is no call for that yet.
+    case cancel
+  }
+
+  struct Life: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    /// After each event: stage, run state, attempts, polls, and when it is due: seconds from now or never.
+    var events: [(Event, String)]
+  }
+
+  static let start = TestClock().now
+  static let timedOut = TapedeckError(.platformUnavailable, retryAfter: .seconds(9))
+
+  static let lives = [
+    Life(
+      testDescription: "a recording that is available at once",
+      events: [
+        (.request(.standard), "queued idle 0 0 due 0"),
+        (.claim(.moving), "queued idle 0 0 due 0"),
+        (.claim(.polling), "queued leased 1 0 due 0"),
+        (.release(.handOver(.fetching)), "fetching idle 0 0 due 0"),
+        (.claim(.polling), "fetching idle 0 0 due 0"),
+        (.claim(.moving), "fetching leased 1 0 due 0"),
+        (.advance(.processing), "processing leased 1 0 due 0"),
+        (.archive, "ready done 1 0 due never"),
+        (.request(.restricted), "ready done 1 0 due never"),
+        (.claim(.moving), "ready done 1 0 due never"),
+      ]),
+    Life(
+      testDescription: "a recording that is waited for",
+      events: [
+        (.request(.standard), "queued idle 0 0 due 0"),
+        (.claim(.polling), "queued leased 1 0 due 0"),
+        (.release(.snooze(until: start + .seconds(2))), "awaiting waiting 0 1 due 2"),
+        (.claim(.polling), "awaiting waiting 0 1 due 2"),
+        (.request(.standard), "awaiting waiting 0 1 due 2"),
+        (.request(.restricted), "awaiting waiting 0 1 due 2"),
+        (.pass(.milliseconds(1999)), "awaiting waiting 0 1 due 0"),
+        (.claim(.polling), "awaiting waiting 0 1 due 0"),
+        (.pass(.milliseconds(1)), "awaiting waiting 0 1 due 0"),
+        (.claim(.polling), "awaiting leased 1 1 due 0"),
+        (.release(.snooze(until: start + .seconds(6))), "awaiting waiting 0 2 due 4"),
+      ]),
+    Life(
+      testDescription: "attempts that fail are counted until one succeeds",
+      events: [
+        (.request(.standard), "queued idle 0 0 due 0"),
+        (.claim(.polling), "queued leased 1 0 due 0"),
+        (.release(.retry(at: start + .seconds(1), because: timedOut)), "queued waiting 1 0 due 1 platform_unavailable 9"),
+        (.pass(.seconds(1)), "queued waiting 1 0 due 0 platform_unavailable 9"),
+        (.claim(.polling), "queued leased 2 0 due 0 platform_unavailable 9"),
+        (.release(.retry(at: start + .seconds(3), because: timedOut)), "queued waiting 2 0 due 2 platform_unavailable 9"),
+        (.pass(.seconds(2)), "queued waiting 2 0 due 0 platform_unavailable 9"),
+        (.claim(.polling), "queued leased 3 0 due 0 platform_unavailable 9"),
+        (.release(.handOver(.fetching)), "fetching idle 0 0 due 0"),
+      ]),
+    Life(
+      testDescription: "a platform that asks us to slow down costs no attempt",
+      events: [
+        (.request(.standard), "queued idle 0 0 due 0"),
+        (.claim(.polling), "queued leased 1 0 due 0"),
+        (
+          .release(.postpone(until: start + .seconds(5), because: TapedeckError(.platformRateLimited))),
+          "queued waiting 0 0 due 5 platform_rate_limited"
+        ),
+        (.pass(.seconds(5)), "queued waiting 0 0 due 0 platform_rate_limited"),
+        (.claim(.polling), "queued leased 1 0 due 0 platform_rate_limited"),
+      ]),
+    Life(
+      testDescription: "a job that gave up is started afresh by whoever asks again",
+      events: [
+        (.request(.restricted), "queued idle 0 0 due 0"),
+        (.claim(.polling), "queued leased 1 0 due 0"),
+        (.release(.snooze(until: start)), "awaiting waiting 0 1 due 0"),
+        (.claim(.polling), "awaiting leased 1 1 due 0"),
+        (.release(.handOver(.fetching)), "fetching idle 0 1 due 0"),
+        (.claim(.moving), "fetching leased 1 1 due 0"),
+        (.refuse, "fetching leased 1 1 due 0"),
+        (.release(.giveUp(TapedeckError(.notAWholeRecording))), "fetching failed 1 1 due never not_a_whole_recording"),
+        (.claim(.moving), "fetching failed 1 1 due never not_a_whole_recording"),
+        (.reclaim(true), "fetching failed 1 1 due never not_a_whole_recording"),
+        (.request(.standard), "queued idle 0 0 due 0"),
+        (.claim(.polling), "queued leased 1 0 due 0"),
+      ]),
+    Life(
+      testDescription: "a job that a person stopped is started afresh by whoever asks again",
+      events: [
+        (.request(.standard), "queued idle 0 0 due 0"),
+        (.cancel, "queued cancelled 0 0 due never"),
+        (.claim(.polling), "queued cancelled 0 0 due never"),
+        (.request(.standard), "queued idle 0 0 due 0"),
+      ]),
+    Life(
+      testDescription: "a shutdown hands the job back and costs no attempt",
+      events: [
+        (.request(.standard), "queued idle 0 0 due 0"),
+        (.claim(.polling), "queued leased 1 0 due 0"),
+        (.release(.interrupted), "queued idle 0 0 due 0"),
+        (.claim(.polling), "queued leased 1 0 due 0"),
+      ]),
+    Life(
+      testDescription: "a worker that dies costs an attempt",
+      events: [
+        (.request(.standard), "queued idle 0 0 due 0"),
+        (.claim(.polling), "queued leased 1 0 due 0"),
+        (.pass(.seconds(30)), "queued leased 1 0 due -30"),
+        (.reclaim(false), "queued leased 1 0 due -30"),
+        (.pass(.milliseconds(1)), "queued leased 1 0 due -30"),
+        (.reclaim(false), "queued idle 1 0 due 0"),
+        (.claim(.polling), "queued leased 2 0 due 0"),
+        (.reclaim(true), "queued idle 2 0 due 0"),
+      ]),
+    Life(
+      testDescription: "a restricted recording waits for somebody who may have it archived",
+      events: [
+        (.request(.standard), "queued idle 0 0 due 0"),
+        (.claim(.polling), "queued leased 1 0 due 0"),
+        (.release(.awaitClearance), "queued waiting 0 0 due never"),
+        (.pass(.seconds(86_400)), "queued waiting 0 0 due never"),
+        (.claim(.polling), "queued waiting 0 0 due never"),
+        (.request(.standard), "queued waiting 0 0 due never"),
+        (.reclaim(true), "queued waiting 0 0 due never"),
+        (.request(.restricted), "queued idle 0 0 due 0"),
+        (.claim(.polling), "queued leased 1 0 due 0"),
+      ]),
+    Life(
+      testDescription: "somebody with the clearance comes while the worker is about to wait for one",
+      events: [
+        (.request(.standard), "queued idle 0 0 due 0"),
+        (.claim(.polling), "queued leased 1 0 due 0"),
+        (.request(.restricted), "queued leased 1 0 due 0"),
+        (.release(.awaitClearance), "queued idle 0 0 due 0"),
+        (.claim(.polling), "queued leased 1 0 due 0"),
+      ]),
+    Life(
+      testDescription: "a recording that turns out restricted during the download waits where it is",
+      events: [
+        (.request(.standard), "queued idle 0 0 due 0"),
+        (.claim(.polling), "queued leased 1 0 due 0"),
+        (.release(.handOver(.fetching)), "fetching idle 0 0 due 0"),
+        (.claim(.moving), "fetching leased 1 0 due 0"),
+        (.release(.awaitClearance), "fetching waiting 0 0 due never"),
+        (.request(.restricted), "fetching idle 0 0 due 0"),
+        (.claim(.moving), "fetching leased 1 0 due 0"),
+      ]),
+  ]
+
+  @Test(arguments: lives)
+  func `a job goes from state to state as documented`(life: Life) async throws {
+    let test = try await TestCatalog()
+    var lease: JobLease?
+    for (number, (event, expected)) in life.events.enumerated() {
+      switch event {
+      case .request(let clearance): try await test.request(clearance: clearance)
+      case .claim(let lane):
+        if let job = try await test.catalog.claimJob(in: lane, lease: .seconds(30)) {
+          lease = JobLease(jobID: job.id, fence: job.fence)
+        }
+      case .advance(let stage): try await test.catalog.advance(try #require(lease), to: stage)
+      case .release(let release): try await test.catalog.release(try #require(lease), release)
+      case .archive: try await test.catalog.archive(try test.archive(), lease: try #require(lease))
+      case .pass(let duration): test.clock.advance(by: duration)
+      case .reclaim(let everyLease): try await test.catalog.reclaimJobs(everyLease: everyLease)
+      case .refuse: try await test.catalog.recordRefusal(of: try #require(lease))
+      case .cancel:
+        _ = try await test.database.write { db in
+          try db.execute("UPDATE job SET run_state = 'cancelled', due_at = NULL")
+        }
+      }
+      let job = try #require(try await test.catalog.job(of: try key("call-1")))
+      #expect(describe(job, at: test.clock.now) == expected, "event \(number): \(event)")
+    }
+    #expect(try await test.count("job") == 1)
+  }
+
+  private func describe(_ job: JobRow, at now: Instant) -> String {
+    let due = job.dueAt.map { "\(($0 - now).milliseconds / 1000)" } ?? "never"
+    var words = ["\(job.stage)", "\(job.runState)", "\(job.attempts)", "\(job.polls)", "due", due]
+    if let failure = job.failure {
+      words.append(failure.code.rawValue)
+      if let wait = failure.retryAfter { words.append("\(wait.milliseconds / 1000)") }
+    }
+    return words.joined(separator: " ")
+  }
+
+  @Test func `starting afresh forgets all that was counted, and whose clearance it was`() async throws {
+    let test = try await TestCatalog()
+    try await test.request(clearance: .restricted)
+    let (_, lease) = try await test.claim()
+    try await test.catalog.recordProgress(of: lease, bytes: 500, totalBytes: 1000, download: "{}", resumes: 3)
+    try await test.catalog.recordRefusal(of: lease)
+    try await test.catalog.release(lease, .giveUp(TapedeckError(.notAWholeRecording)))
+    let failed = try #require(try await test.catalog.job(of: try key("call-1")))
+    #expect(failed.endedAt == test.clock.now)
+    test.clock.advance(by: .seconds(5))
+    let fresh = try await test.request(clearance: .standard)
+    #expect(fresh.id == failed.id)
+    #expect(fresh.fence > failed.fence)
+    #expect(fresh.clearance == .standard)
+    #expect(fresh.requestedAt == test.clock.now)
+    #expect((fresh.resumes, fresh.refusals, fresh.polls, fresh.attempts) == (0, 0, 0, 0))
+    #expect((fresh.bytes, fresh.totalBytes, fresh.download) == (0, nil, nil))
+    #expect(fresh.failure == nil && fresh.endedAt == nil)
+  }
+
+  @Test func `clearance only ever grows while a job is under way`() async throws {
+    let test = try await TestCatalog()
+    #expect(try await test.request(clearance: .standard).clearance == .standard)
+    #expect(try await test.request(clearance: .restricted).clearance == .restricted)
+    #expect(try await test.request(clearance: .standard).clearance == .restricted)
+  }
+
+  @Test func `fifty requests at the same moment make one job and fifty entries in the log`() async throws {
+    let test = try await TestCatalog()
+    let jobs = try await withThrowingTaskGroup(of: Int64.self) { group in
+      for _ in 0..<50 { group.addTask { try await test.request().id } }
+      return try await group.reduce(into: Set<Int64>()) { $0.insert($1) }
+    }
+    #expect(jobs.count == 1)
+    #expect(try await test.count("job") == 1)
+    #expect(try await test.count("log_entry") == 50)
+  }
+
+  @Test func `recordings of the same id in different sources are different jobs`() async throws {
+    let test = try await TestCatalog()
+    let first = try await test.request("call-1")
+    let second = try await test.request("eu~call-1")
+    #expect(first.id != second.id)
+    #expect(second.key.source.rawValue == "eu")
+  }
+
+  @Test func `a request that cannot be logged makes no job`() async throws {
+    let test = try await TestCatalog()
+    let before = try await test.everything()
+    for statements in 0...4 {
+      test.database.fail(afterStatements: statements)
+      #expect(await failure { try await test.request() } == .diskFull)
+    }
+    test.database.fail(afterStatements: nil)
+    #expect(try await test.everything() == before)
+  }
+}

@@ -1,0 +1,242 @@
+import Catalog
+import Model
+import TestKit
+import Testing
+
+/// Who gets which job, and what becomes of those who lost theirs.
+@Suite struct JobQueueTests {
+  @Test func `the job that has been due for longest comes first, then the one that was asked for first`() async throws {
+    let test = try await TestCatalog()
+    for name in ["c", "a", "b"] { try await test.request(name) }
+    let (_, lease) = try await test.claim()
+    try await test.catalog.release(lease, .snooze(until: test.clock.now + .seconds(5)))
+    test.clock.advance(by: .seconds(1))
+    try await test.request("late")
+    test.clock.advance(by: .seconds(10))
+    var order: [String] = []
+    while let job = try await test.catalog.claimJob(in: .polling, lease: .seconds(30)) {
+      order.append(job.key.id.rawValue)
+    }
+    #expect(order == ["a", "b", "late", "c"])
+  }
+
+  @Test func `lanes do not wait for each other`() async throws {
+    let test = try await TestCatalog()
+    let (moving, lease) = try await test.jobInProcessing("moving")
+    for number in 0..<5 { try await test.request("polling-\(number)") }
+    try await test.catalog.release(lease, .interrupted)
+    #expect(try await test.catalog.claimJob(in: .moving, lease: .seconds(30))?.id == moving.id)
+    #expect(try await test.catalog.claimJob(in: .moving, lease: .seconds(30)) == nil)
+    for number in 0..<5 {
+      #expect(try await test.claim(.polling).job.key.id.rawValue == "polling-\(number)")
+    }
+  }
+
+  @Test func `every stage that can be worked on belongs to one lane`() async throws {
+    for stage in Stage.allCases where stage != .ready {
+      let test = try await TestCatalog()
+      try await test.request()
+      _ = try await test.database.write { db in try db.execute("UPDATE job SET stage = \(stage)") }
+      var lanes = 0
+      for lane in Lane.allCases {
+        #expect((try await test.catalog.nextDue(in: lane) != nil) == (stage.lane == lane))
+        if try await test.catalog.claimJob(in: lane, lease: .seconds(30)) != nil { lanes += 1 }
+      }
+      #expect(lanes == 1)
+    }
+  }
+
+  @Test func `of a thousand jobs none is given to two of four workers`() async throws {
+    let test = try await TestCatalog()
+    _ = try await test.database.write { db in
+      try db.execute(
+        """
+        INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, due_at, sort_at)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+        SELECT 'ingest', 'default', 'call-' || i, 'queued', 'idle', 'standard', 0, 0, 0 FROM n
+        """)
+    }
+    let claims = try await withThrowingTaskGroup(of: [Int64].self) { group in
+      for _ in 0..<4 {
+        group.addTask {
+          var mine: [Int64] = []
+          while let job = try await test.catalog.claimJob(in: .polling, lease: .seconds(30)) {
+            #expect(job.fence == 1 && job.attempts == 1)
+            mine.append(job.id)
+          }
+          return mine
+        }
+      }
+      return try await group.reduce(into: []) { $0 += $1 }
+    }
+    #expect(claims.count == 1000)
+    #expect(Set(claims).count == 1000)
+  }
+
+  @Test func `the next time to look is when the next job of the lane falls due`() async throws {
+    let test = try await TestCatalog()
+    #expect(try await test.catalog.nextDue(in: .polling) == nil)
+    try await test.request("a")
+    try await test.request("b")
+    try await test.request("restricted")
+    let start = test.clock.now
+    #expect(try await test.catalog.nextDue(in: .polling) == start)
+    for release in [
+      JobRelease.snooze(until: start + .seconds(8)),
+      .retry(at: start + .seconds(3), because: TapedeckError(.platformUnavailable)), .awaitClearance,
+    ] {
+      try await test.catalog.release(try await test.claim().lease, release)
+    }
+    #expect(try await test.catalog.nextDue(in: .polling) == start + .seconds(3))
+    #expect(try await test.catalog.nextDue(in: .moving) == nil)
+  }
+
+  // MARK: Fences
+
+  static let releases: [JobRelease] = [
+    .handOver(.fetching), .snooze(until: Instant(milliseconds: 0)), .awaitClearance,
+    .retry(at: Instant(milliseconds: 0), because: TapedeckError(.internalError)),
+    .postpone(until: Instant(milliseconds: 0), because: TapedeckError(.diskFull)),
+    .giveUp(TapedeckError(.conversionFailed)), .interrupted,
+  ]
+
+  /// Every way in which a worker writes about its job.
+  private func writes(
+    _ test: TestCatalog, _ lease: JobLease
+  ) throws -> [(name: String, write: () async throws -> Void)] {
+    let catalog = test.catalog
+    let archive = try test.archive()
+    return [
+      ("progress", { try await catalog.recordProgress(of: lease, bytes: 1, totalBytes: 2, download: "x", resumes: 1) }),
+      ("refusal", { try await catalog.recordRefusal(of: lease) }),
+      ("advance", { try await catalog.advance(lease, to: .processing) }),
+      ("archive", { try await catalog.archive(archive, lease: lease) }),
+    ]
+      + Self.releases.map { release in
+        ("\(release)", { try await catalog.release(lease, release) })
+      }
+  }
+
+  @Test func `whoever lost the lease to another changes nothing any more`() async throws {
+    let test = try await TestCatalog()
+    try await test.request()
+    let old = try await test.claim().lease
+    try await test.catalog.reclaimJobs(everyLease: true)
+    let new = try await test.claim()
+    #expect(new.lease.fence > old.fence)
+    let before = try await test.everything()
+    for (name, write) in try writes(test, old) {
+      #expect(await failure(of: write) == .leaseLost, "\(name)")
+    }
+    try await test.catalog.heartbeat([old], lease: .seconds(3600))
+    #expect(try await test.everything() == before)
+  }
+
+  @Test func `whoever lost the lease to nobody yet changes nothing either`() async throws {
+    let test = try await TestCatalog()
+    try await test.request()
+    let lease = try await test.claim().lease
+    try await test.catalog.reclaimJobs(everyLease: true)
+    let before = try await test.everything()
+    for (name, write) in try writes(test, lease) {
+      #expect(await failure(of: write) == .leaseLost, "\(name)")
+    }
+    #expect(try await test.everything() == before)
+  }
+
+  @Test func `whoever let a job go changes nothing any more`() async throws {
+    for release in Self.releases {
+      let test = try await TestCatalog()
+      try await test.request()
+      let lease = try await test.claim().lease
+      try await test.catalog.release(lease, release)
+      let before = try await test.everything()
+      for (name, write) in try writes(test, lease) {
+        #expect(await failure(of: write) == .leaseLost, "\(name) after \(release)")
+      }
+      #expect(try await test.everything() == before)
+    }
+  }
+
+  // MARK: Leases
+
+  @Test func `a heartbeat keeps the leases that are still held`() async throws {
+    let test = try await TestCatalog()
+    try await test.request("kept")
+    try await test.request("lost")
+    let kept = try await test.claim().lease
+    _ = try await test.claim()
+    test.clock.advance(by: .seconds(25))
+    try await test.catalog.heartbeat([kept], lease: .seconds(30))
+    test.clock.advance(by: .seconds(25))
+    #expect(try await test.catalog.reclaimJobs(everyLease: false) == 1)
+    #expect(try await test.catalog.job(of: try key("kept"))?.runState == .leased)
+    #expect(try await test.catalog.job(of: try key("lost"))?.runState == .idle)
+    test.clock.advance(by: .seconds(6))
+    #expect(try await test.catalog.reclaimJobs(everyLease: false) == 1)
+    #expect(try await test.catalog.reclaimJobs(everyLease: true) == 0)
+  }
+
+  @Test func `what was written down of a download is there for the next claim`() async throws {
+    let test = try await TestCatalog()
+    let (_, lease) = try await test.jobInProcessing()
+    try await test.catalog.recordProgress(of: lease, bytes: 500, totalBytes: 1000, download: "{\"a\":1}", resumes: 2)
+    try await test.catalog.reclaimJobs(everyLease: true)
+    let job = try await test.claim(.moving).job
+    #expect((job.bytes, job.totalBytes, job.download, job.resumes) == (500, 1000, "{\"a\":1}", 2))
+    try await test.catalog.recordRefusal(of: JobLease(jobID: job.id, fence: job.fence))
+    let refused = try #require(try await test.catalog.job(job.id))
+    #expect((refused.bytes, refused.totalBytes, refused.download, refused.refusals) == (0, nil, nil, 1))
+  }
+
+  @Test func `a step that runs twice is kept as it went the last time`() async throws {
+    let test = try await TestCatalog()
+    let id = try await test.request().id
+    let start = test.clock.now
+    for (step, offset, micros) in [(Step.download, 5, 70), (.waiting, 0, 3), (.download, 9, 1_500_000)] {
+      try await test.catalog.recordStep(
+        StepTime(step: step, startedAt: start + .seconds(offset), duration: .microseconds(micros)), of: id)
+    }
+    #expect(
+      try await test.catalog.steps(of: id) == [
+        StepTime(step: .waiting, startedAt: start, duration: .microseconds(3)),
+        StepTime(step: .download, startedAt: start + .seconds(9), duration: .microseconds(1_500_000)),
+      ])
+  }
+
+  @Test func `jobs are counted by stage and run state, and the unfinished ones are known`() async throws {
+    let test = try await TestCatalog()
+    try await test.archiveRecording("ready")
+    try await test.request("failed")
+    try await test.catalog.release(try await test.claim().lease, .giveUp(TapedeckError(.neverAvailable)))
+    let waiting = try await test.request("waiting")
+    let counts = try await test.catalog.jobCounts().map { "\($0.stage) \($0.state) \($0.count)" }
+    #expect(Set(counts) == ["ready done 1", "queued failed 1", "queued idle 1"])
+    #expect(try await test.catalog.unfinishedJobs() == [waiting.id])
+  }
+
+  @Test func `workers and waiters are told of what concerns them`() async throws {
+    let test = try await TestCatalog()
+    let changes = test.catalog.changes()
+    let id = try await test.request().id
+    let lease = try await test.claim().lease
+    try await test.catalog.release(lease, .snooze(until: test.clock.now))
+    let second = try await test.claim().lease
+    try await test.catalog.release(second, .giveUp(TapedeckError(.neverAvailable)))
+    try test.database.close()
+    var heard: [Change] = []
+    for await change in changes { heard.append(change) }
+    #expect(
+      heard == [.workDue, .job(id), .job(id), .workDue, .job(id), .job(id), .job(id)])
+  }
+}
+
+extension Stage {
+  fileprivate var lane: Lane? {
+    switch self {
+    case .queued, .awaiting: .polling
+    case .fetching, .processing: .moving
+    case .ready: nil
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import Catalog
+import Model
+import TestKit
+import Testing
+
+@Suite struct MigrationTests {
+  let clock = TestClock()
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `migrating again changes nothing`(kind: DatabaseKind) async throws {
+    let database = try kind.open(in: folder, now: { [clock] in clock.now })
+    let catalog = Catalog(database: database)
+    try await catalog.migrate()
+    let first = try await database.read { db in (try db.dump("migration"), try db.dump("sqlite_schema")) }
+    clock.advance(by: .seconds(60))
+    try await catalog.migrate()
+    let second = try await database.read { db in (try db.dump("migration"), try db.dump("sqlite_schema")) }
+    #expect(first == second)
+    #expect(first.0.count == 1)
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a schema that is newer than the program is refused with both versions, and left alone`(
+    kind: DatabaseKind
+  ) async throws {
+    let database = try kind.open(in: folder, now: { [clock] in clock.now })
+    let catalog = Catalog(database: database)
+    try await catalog.migrate()
+    _ = try await database.write { db in
+      try db.execute("INSERT INTO migration (version, name, applied_at) VALUES (99, 'of the future', 0)")
+    }
+    let before = try await database.read { db in try db.dump("migration") }
+    await #expect {
+      try await catalog.migrate()
+    } throws: { error in
+      let error = error as? TapedeckError
+      return error?.code == .catalogFailed && error?.message.contains("schema 99") == true
+    }
+    #expect(try await database.read { db in try db.dump("migration") } == before)
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a migration that fails leaves nothing behind`(kind: DatabaseKind) async throws {
+    let database = WatchedDatabase(try kind.open(in: folder, now: { [clock] in clock.now }))
+    database.fail(afterStatements: 10)
+    #expect(await failure { try await Catalog(database: database).migrate() } == .diskFull)
+    #expect(try await database.read { db in try db.rows("SELECT 1 FROM sqlite_schema").isEmpty })
+    database.fail(afterStatements: nil)
+    try await Catalog(database: database).migrate()
+    try database.close()
+  }
+}

@@ -1,0 +1,119 @@
+import Catalog
+import Model
+import TestKit
+import Testing
+
+/// A catalog of its own for one test, with the schema in place and a clock that only the test moves.
+final class TestCatalog: Sendable {
+  let clock = TestClock()
+  let database: WatchedDatabase
+  let catalog: Catalog
+  private let folder: TemporaryFolder
+
+  init(_ kind: DatabaseKind = .sqlite) async throws {
+    folder = try TemporaryFolder()
+    database = WatchedDatabase(try kind.open(in: folder, now: { [clock] in clock.now }))
+    catalog = Catalog(database: database)
+    try await catalog.migrate()
+  }
+
+  deinit { try? database.close() }
+
+  /// Everything that is stored, so that a test can tell that nothing changed.
+  func everything() async throws -> [String: [String]] {
+    try await database.read { db in
+      var tables: [String: [String]] = [:]
+      for table in [
+        "recording", "recording_text", "media_part", "job", "job_step", "webhook_message", "account", "api_token",
+        "session", "log_entry", "log_detail", "listening_session",
+      ] {
+        tables[table] = try db.dump(table)
+      }
+      return tables
+    }
+  }
+
+  func count(_ table: String) async throws -> Int {
+    try await database.read { db in try db.dump(table).count }
+  }
+
+  // MARK: What tests put in
+
+  @discardableResult
+  func request(_ name: String = "call-1", clearance: Privacy = .standard) async throws -> JobRow {
+    try await catalog.requestIngest(
+      of: try key(name), clearance: clearance, by: "tok_1", entry: entry(.ingest, of: try key(name)))
+  }
+
+  /// A job in a worker's hands.
+  func claim(_ lane: Lane = .polling, lease: Duration = .seconds(30)) async throws -> (job: JobRow, lease: JobLease) {
+    let job = try #require(try await catalog.claimJob(in: lane, lease: lease))
+    return (job, JobLease(jobID: job.id, fence: job.fence))
+  }
+
+  /// A job that is about to be committed.
+  func jobInProcessing(_ name: String = "call-1") async throws -> (job: JobRow, lease: JobLease) {
+    try await request(name)
+    let polling = try await claim(.polling)
+    try await catalog.release(polling.lease, .handOver(.fetching))
+    let moving = try await claim(.moving)
+    try await catalog.advance(moving.lease, to: .processing)
+    return moving
+  }
+
+  /// Brings a recording all the way into the archive.
+  @discardableResult
+  func archiveRecording(_ name: String, _ change: (inout PlatformRecording) -> Void = { _ in }) async throws -> Archive {
+    let (_, lease) = try await jobInProcessing(name)
+    var archive = try archive(name)
+    change(&archive.facts)
+    try await catalog.archive(archive, lease: lease)
+    return archive
+  }
+
+  func archive(_ name: String = "call-1") throws -> Archive {
+    let key = try key(name)
+    let hash = String(repeating: "ab", count: 32)
+    let part = MediaPart(
+      part: 0, sourceSHA256: hash, sourceBytes: 2_880_044, originalKey: "ab/\(hash).wav", codec: "pcm", channels: 2,
+      sampleRate: 8000, duration: .milliseconds(90_250), mp3: .init(key: "ab/\(hash).mp3", sha256: hash, bytes: 700_000),
+      peaks: .init(key: "ab/\(hash).dat", sha256: hash, bytes: 18_024))
+    return Archive(
+      key: key, facts: facts(name), parts: [part], at: clock.now, availableAt: nil, warning: "It is odd.",
+      steps: [StepTime(step: .download, startedAt: clock.now, duration: .milliseconds(1500))],
+      entry: entry(.archive, of: key), message: ("msg_\(name)", "{}"))
+  }
+
+  func facts(_ name: String, status: PlatformStatus = .available, privacy: Privacy = .standard) -> PlatformRecording {
+    PlatformRecording(id: RecordingID(name)!, status: status, privacy: privacy, json: "{\"id\":\"\(name)\"}")
+  }
+
+  func entry(_ action: LogEntry.Action, of key: RecordingKey? = nil, by actor: Identity? = nil) -> LogEntry {
+    LogEntry(at: clock.now, action: action, outcome: .allowed, actor: actor, recording: key)
+  }
+}
+
+/// A recording's key; `eu~call-1` is of the source `eu`.
+func key(_ name: String) throws -> RecordingKey { try RecordingKey(pathSegment: name) }
+
+/// The code of what a call throws; nil when it throws nothing of ours.
+func failure(of body: () async throws -> some Any) async -> TapedeckError.Code? {
+  do {
+    _ = try await body()
+    return nil
+  } catch { return (error as? TapedeckError)?.code }
+}
+
+extension Connection {
+  /// The rows of a table as text.
+  func dump(_ table: String) throws(TapedeckError) -> [String] {
+    var columns: [String] = []
+    for row in try rows("SELECT name FROM pragma_table_info(\(table)) ORDER BY cid") {
+      columns.append(try row.text("name"))
+    }
+    // A table's name cannot be bound; this one is the test's own.
+    return try rows(SQL(stringLiteral: "SELECT * FROM \(table)")).map { row in
+      columns.map { "\($0)=\(row[$0])" }.joined(separator: " ")
+    }
+  }
+}

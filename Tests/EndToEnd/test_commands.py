@@ -1,0 +1,355 @@
+"""The command line: results on standard output, talk on standard error, exit codes that scripts can rely on."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from programs import BINARY, command, environment, request
+from sessions import sign_in_reply
+from waiting import eventually
+
+COMMANDS = ["serve", "demo", "sandbox", "doctor", "init", "ingest", "search", "list", "show", "token", "user", "audit"]
+
+
+@pytest.fixture(params=["running", "stopped"])
+def installation(request, make_server):
+    """A data directory with a server at work on it, and one without: commands cannot tell."""
+    server = make_server(start=request.param == "running")
+    if request.param == "stopped":
+        server.ok("init")
+    return server
+
+
+def test_help_tells_a_newcomer_what_to_do(folder):
+    done = command(folder, "--help")
+    assert done.returncode == 0 and done.stderr == ""
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} ", done.stdout, re.M), name
+        own = command(folder, name, "--help")
+        assert own.returncode == 0 and "OVERVIEW" in own.stdout and "USAGE" in own.stdout
+    for code in ("0 done", "2 usage", "3 partly done", "12 configuration"):
+        assert code in done.stdout
+    assert list(folder.iterdir()) == []
+
+
+def test_the_version_is_told(folder):
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", command(folder, "--version").stdout)
+
+
+@pytest.mark.parametrize("arguments", [
+    ["nonsense"], ["ingest"], ["ingest", "x", "--from", "2026-01-01", "--to", "2026-01-02"], ["ingest", "--from", "2026-01-01"],
+    ["ingest", "--from", "yesterday", "--to", "today"], ["ingest", "--from", "2026-01-02", "--to", "2026-01-01"],
+    ["ingest", "--from", "2026-01-01", "--to", "2026-01-02", "--direction", "sideways"], ["show"], ["show", "a" * 201],
+    ["show", "x", "--source", "No Such"], ["token", "create"], ["token", "create", "x"], ["list", "--limit", "many"],
+    ["user", "add", "x"], ["sandbox", "--fault", "nonsense"], ["sandbox", "--fault", "cut,times=0"], ["search"],
+])
+def test_a_command_that_is_used_wrongly_says_so(make_server, arguments):
+    server = make_server(start=False)
+    server.ok("init")
+    done = server.command(*arguments)
+    assert (done.returncode, done.stdout) == (2, ""), done
+    assert done.stderr.strip()
+
+
+def test_a_command_without_a_data_directory_says_how_to_make_one(folder, sandbox):
+    for arguments in (["list"], ["show", "x"], ["token", "list"], ["token", "create", "x", "--role", "agent"],
+                      ["audit", "list"], ["ingest", "x"], ["search", "--from", "2026-01-01", "--to", "2026-01-02"]):
+        done = command(folder, *arguments, settings=sandbox.settings)
+        assert (done.returncode, done.stdout) == (12, ""), done
+        assert "tapedeck serve" in done.stderr and f"{folder}/tapedeck-data" in done.stderr
+    done = command(folder, "user", "add", "x", "--role", "agent", settings=sandbox.settings, stdin="long enough\n")
+    assert done.returncode == 12
+    assert not (folder / "tapedeck-data").exists()
+
+
+def test_a_token_is_printed_alone_and_works_until_it_is_revoked(make_server, sandbox):
+    server = make_server()
+    made = server.command("token", "create", "a phone", "--role", "supervisor", "--agent-id", "1001", "--team", "11")
+    assert made.returncode == 0 and re.fullmatch(r"tdk_[A-Za-z0-9_-]{43}\n", made.stdout)
+    token = made.stdout.strip()
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert request(server.url, "GET", "/api/v1/recordings", bearer).status == 200
+    [listed] = json.loads(server.ok("token", "list", "--json"))["tokens"]
+    assert (listed["name"], listed["role"], listed["agentId"], listed["team"]) == ("a phone", "supervisor", "1001", "11")
+    assert "revokedAt" not in listed
+    assert token not in server.ok("token", "list") and "a phone" in server.ok("token", "list")
+    done = server.command("token", "revoke", "a phone")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert request(server.url, "GET", "/api/v1/recordings", bearer).status == 401
+    assert json.loads(server.ok("token", "list", "--json"))["tokens"][0]["revokedAt"]
+    assert server.command("token", "revoke", "a phone").returncode == 6
+
+
+def test_tokens_and_accounts_are_made_with_and_without_a_running_server(installation):
+    token = installation.ok("token", "create", "script", "--role", "agent").strip()
+    done = installation.command("user", "add", "ann", "--role", "supervisor", stdin="a good password\n")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert installation.command("token", "create", "script", "--role", "agent").returncode == 1, "the name is taken"
+    assert installation.command("user", "add", "ann", "--role", "agent", stdin="a good password\n").returncode == 1
+    if not installation.process:
+        installation.start()
+    assert request(installation.url, "GET", "/", {"Authorization": f"Bearer {token}"}).status == 200
+    assert sign_in_reply(installation.url, "ann", "a good password").status == 303
+    made = [(entry["action"], entry["actor"]["kind"]) for entry in installation.audit()]
+    assert ("create_token", "operator") in made and ("create_account", "operator") in made
+
+
+@pytest.mark.parametrize("stdin, role", [("", "agent"), ("short\n", "agent"), ("long enough\n", "king"),
+                                         ("long enough\n", "metrics")])
+def test_a_bad_password_or_role_makes_no_account(make_server, stdin, role):
+    server = make_server(start=False)
+    server.ok("init")
+    done = server.command("user", "add", "x", "--role", role, stdin=stdin)
+    assert done.returncode == 2, done
+    assert server.data.rows("SELECT * FROM account") == []
+
+
+def test_recordings_are_ingested_with_and_without_a_running_server(installation, sandbox):
+    done = installation.command("ingest", "codec-pcm-mono", "codec-gsm", "--json")
+    assert done.returncode == 0, done
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {(line["id"], line["status"], line["playerURL"]) for line in lines} == {
+        ("codec-pcm-mono", "ready", "/play/codec-pcm-mono"), ("codec-gsm", "ready", "/play/codec-gsm")}
+    for id in ("codec-pcm-mono", "codec-gsm"):
+        assert installation.data.original(id) == sandbox.file(id)
+    installation.data.assert_tidy()
+    again = installation.command("ingest", "codec-gsm", "--json")
+    assert again.returncode == 0 and json.loads(again.stdout)["status"] == "ready"
+    assert len(sandbox.downloads("codec-gsm")) == 1
+
+
+def test_ingest_ends_with_3_when_some_failed_and_says_which(server, sandbox):
+    done = server.command("ingest", "codec-pcm-mono", "failed-01", "no-such-recording", "--json")
+    assert done.returncode == 3
+    lines = {line["id"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert lines["codec-pcm-mono"]["status"] == "ready"
+    assert (lines["failed-01"]["status"], lines["failed-01"]["code"]) == ("failed", "recording_failed_on_platform")
+    assert lines["no-such-recording"]["code"] == "unknown_recording"
+    assert lines["no-such-recording"]["detail"]
+    assert "2 recording(s) could not be archived" in done.stderr
+    words = server.command("ingest", "codec-pcm-mono", "failed-01")
+    assert words.returncode == 3 and words.stdout == ""
+    assert "failed-01: " in words.stderr and "1 of 2 recordings are in the archive, 1 failed." in words.stderr
+    assert "\x1b" not in words.stderr, "bars are for terminals"
+
+
+def test_a_span_of_time_is_ingested_page_by_page(server, sandbox):
+    day = sandbox.metadata("codec-gsm")["startTime"]
+    until = f"{day[:14]}59:59Z"
+    wanted = sandbox.search(f"startTime={day[:14]}00:00Z&endTime={until}&direction=outbound&pageSize=500")["recordings"]
+    wanted = {item["id"] for item in wanted if item["status"] == "available"}
+    assert "codec-gsm" in wanted
+    done = server.command("ingest", "--from", f"{day[:14]}00:00Z", "--to", until, "--direction", "outbound", "--json")
+    lines = {line["id"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert {id for id, line in lines.items() if line["status"] == "ready"} >= wanted
+    assert done.returncode == (3 if any(line["status"] == "failed" for line in lines.values()) else 0)
+    # Those that are ready are in the list of that hour.
+    listed = json.loads(server.ok("list", "--from", f"{day[:14]}00:00Z", "--to", until, "--status", "ready", "--json"))
+    assert {row["id"] for row in listed["recordings"]} >= wanted
+    server.data.assert_tidy()
+
+
+def test_a_search_shows_what_the_platform_has(installation, sandbox):
+    everything = sandbox.search("pageSize=500")["recordings"]
+    found = installation.lines("search", "--from", "2000-01-01", "--to", "2100-01-01", "--json")
+    assert [item["id"] for item in found] == [item["id"] for item in everything]
+    agent = everything[0]["agentId"]
+    own = installation.lines("search", "--from", "2000-01-01", "--to", "2100-01-01", "--agent", agent, "--json")
+    assert {item["agentId"] for item in own} == {agent}
+    assert everything[0]["id"] in installation.ok("search", "--from", "2000-01-01", "--to", "2100-01-01")
+    nothing = installation.command("search", "--from", "1999-01-01", "--to", "1999-01-02")
+    assert nothing.returncode == 0 and "no recording that fits" in nothing.stderr
+    [entry] = [entry for entry in installation.audit("--what", "search") if entry["count"] == len(everything)][:1]
+    assert entry["actor"]["kind"] == "operator"
+
+
+def test_lists_and_facts_are_shown_with_and_without_a_running_server(installation):
+    installation.ok("ingest", "codec-pcm-stereo", "restricted-01")
+    table = installation.ok("list")
+    assert "codec-pcm-stereo" in table and "restricted-01" in table and table.startswith("ID")
+    only = json.loads(installation.ok("list", "codec-pcm-stereo", "--json"))["recordings"]
+    assert [row["id"] for row in only] == ["codec-pcm-stereo"]
+    assert len(json.loads(installation.ok("list", "--limit", "1", "--json"))["recordings"]) == 1
+    facts = installation.ok("show", "codec-pcm-stereo")
+    assert "sha256" in facts and "conversion" in facts and "pcm" in facts.lower()
+    missing = installation.command("show", "no-such-recording")
+    assert (missing.returncode, missing.stdout) == (6, "")
+    entries = installation.audit()
+    assert {"ingest", "archive", "list", "view", "read_log"} <= {entry["action"] for entry in entries} | {"read_log"}
+    denied = installation.audit("--outcome", "denied")
+    assert denied == []
+
+
+def test_the_access_log_can_be_filtered(server):
+    server.supervisor.ingest("codec-pcm-mono")
+    server.agent.ingest("codec-gsm")
+    server.agent.get("/audio/codec-pcm-mono.mp3")
+    server.agent.get("/api/v1/audit")
+    by_agent = server.audit("--who", "test agent")
+    assert {entry["actor"]["name"] for entry in by_agent} == {"test agent"}
+    assert [entry["action"] for entry in by_agent] == ["read_log", "listen", "ingest"]
+    assert server.audit("--recording", "codec-gsm", "--what", "ingest")[0]["actor"]["name"] == "test agent"
+    assert [entry["action"] for entry in server.audit("--outcome", "denied")] == ["read_log"]
+    assert server.audit("--from", "2100-01-01") == []
+    assert len(server.lines("audit", "list", "--json", "--limit", "1")) == 1
+    numbers = [entry["number"] for entry in server.audit()]
+    assert numbers == sorted(numbers, reverse=True)
+    assert server.command("audit", "list", "--what", "nonsense").returncode == 2
+    words = server.ok("audit", "list")
+    assert words.startswith("ENTRY") and "test agent" in words
+
+
+def test_requests_without_identity_are_counted_in_the_log(server):
+    for _ in range(7):
+        server.anonymous.get("/api/v1/recordings")
+    [entry] = eventually(lambda: server.audit("--what", "anonymous"))
+    assert (entry["count"], entry["outcome"]) == (7, "denied")
+
+
+def test_doctor_finds_a_good_installation_good(installation):
+    done = installation.command("doctor", "--json")
+    findings = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done
+    assert all(finding["ok"] for finding in findings)
+    checks = " ".join(finding["check"] for finding in findings)
+    for part in ("Settings", "Token", "recording:read", "recording:download", "FFmpeg", "MP3 encoder", "Data directory",
+                 "Disk space"):
+        assert part in checks
+    assert [finding["number"] for finding in findings] == list(range(1, len(findings) + 1))
+    assert installation.ok("doctor").count("ok  ") == len(findings)
+
+
+def failures(done) -> dict[str, dict]:
+    assert done.returncode == 1, done
+    found = {finding["check"]: finding for finding in map(json.loads, done.stdout.splitlines()) if not finding["ok"]}
+    assert all(finding["remedy"] and finding["message"] for finding in found.values())
+    return found
+
+
+def test_doctor_names_each_failure_with_its_remedy(folder, sandbox):
+    found = failures(command(folder, "doctor", "--json", settings={}))
+    assert "CXONE_" in found["Settings"]["message"]
+
+    wrong = sandbox.settings | {"CXONE_CLIENT_SECRET": "canary"}
+    found = failures(command(folder, "doctor", "--json", settings=wrong))
+    assert "CXONE_CLIENT_SECRET" in found["Token of source 'default'"]["remedy"]
+
+    found = failures(command(folder, "doctor", "--json", settings=sandbox.settings | {"CXONE_BASE_URL": "http://127.0.0.1:9"}))
+    assert "Token of source 'default'" in found
+
+    found = failures(command(folder, "doctor", "--json", settings=sandbox.settings | {"TAPEDECK_FFMPEG": "/no/ffmpeg"}))
+    assert "apt-get install ffmpeg" in found["FFmpeg"]["remedy"]
+
+    blocked = folder / "file"
+    blocked.write_text("")
+    found = failures(command(
+        folder, "doctor", "--json", settings=sandbox.settings | {"TAPEDECK_DATA_DIR": str(blocked / "data")}))
+    assert "TAPEDECK_DATA_DIR" in found["Data directory"]["remedy"]
+
+    words = command(folder, "doctor", settings=wrong)
+    assert words.returncode == 1 and "FAIL" in words.stdout and "canary" not in words.stdout + words.stderr
+    assert not (folder / "tapedeck-data").exists(), "doctor changes nothing"
+
+
+@pytest.mark.parametrize("endpoint, scope", [("search", "recording:read"), ("download", "recording:download")])
+def test_doctor_tells_which_scope_is_missing(folder, sandbox, endpoint, scope):
+    sandbox.fault("scope-missing", endpoint=endpoint)
+    found = failures(command(folder, "doctor", "--json", settings=sandbox.settings))
+    assert list(found) == [f"Scope {scope} of source 'default'"]
+    assert scope in found[f"Scope {scope} of source 'default'"]["remedy"]
+    assert sum(entry["bytesSent"] for entry in sandbox.ledger()["recent"]) < 1_000_000, "it takes no whole recording"
+
+
+def test_settings_come_from_flags_then_environment_then_dotenv_then_yaml(folder, sandbox):
+    def data_directory(*flags, **settings):
+        done = command(folder, "init", *flags, settings=settings)
+        assert done.returncode == 0, done
+        return done.stderr.strip()
+
+    assert data_directory().endswith(f"{folder}/tapedeck-data.")
+    (folder / "tapedeck.yaml").write_text("tapedeck:\n  dataDir: from-yaml\n")
+    assert data_directory().endswith(f"{folder}/from-yaml.")
+    (folder / ".env").write_text("# a comment\nexport TAPEDECK_DATA_DIR='from-dotenv' # another\n")
+    assert data_directory().endswith(f"{folder}/from-dotenv.")
+    assert data_directory(TAPEDECK_DATA_DIR="from-environment").endswith(f"{folder}/from-environment.")
+    assert data_directory("--data-dir", "from-flag", TAPEDECK_DATA_DIR="x").endswith(f"{folder}/from-flag.")
+    (folder / "other.yaml").write_text("tapedeck:\n  dataDir: from-other\n")
+    (folder / ".env").unlink()
+    assert data_directory("--config", "other.yaml").endswith(f"{folder}/from-other.")
+    assert command(folder, "init", "--config", "missing.yaml").returncode == 12
+    (folder / "tapedeck.yaml").write_text("tapedeck: [broken\n")
+    assert command(folder, "init").returncode == 12
+
+
+def test_several_sources_can_be_configured(make_server, sandbox, folder):
+    from programs import Sandbox
+
+    other = Sandbox(folder, "--seed", "7")
+    try:
+        server = make_server(
+            TAPEDECK_SOURCES="branch", SOURCE_BRANCH_BASE_URL=other.base, SOURCE_BRANCH_CLIENT_ID="sandbox-client",
+            SOURCE_BRANCH_CLIENT_SECRET="sandbox-secret")
+        assert server.supervisor.ingest("codec-gsm").status == 200
+        reply = server.supervisor.request("POST", "/ingest/branch~codec-gsm")
+        assert reply.json() == {"status": "ready", "player_url": "/play/branch~codec-gsm"}
+        assert server.supervisor.get("/audio/branch~codec-gsm/original").body == other.file("codec-gsm")
+        assert server.supervisor.get("/audio/codec-gsm/original").body == sandbox.file("codec-gsm")
+        assert json.loads(server.ok("show", "codec-gsm", "--source", "branch", "--json"))["source"] == "branch"
+        assert server.lines("ingest", "codec-adpcm", "--source", "branch", "--json")[0]["playerURL"] == "/play/branch~codec-adpcm"
+    finally:
+        other.kill()
+
+
+def test_beyond_loopback_only_behind_tls(folder, sandbox):
+    done = command(folder, "serve", settings=sandbox.settings | {"TAPEDECK_LISTEN": "0.0.0.0:0"}, timeout=30)
+    assert done.returncode == 12 and "TAPEDECK_LISTEN" in done.stderr and "TAPEDECK_PUBLIC_URL" in done.stderr
+
+
+def test_a_taken_port_is_said(make_server, server):
+    second = make_server(start=False, TAPEDECK_LISTEN=server.url.removeprefix("http://"))
+    done = second.command("serve", timeout=30)
+    assert done.returncode == 12 and "TAPEDECK_LISTEN" in done.stderr and "taken" in done.stderr
+
+
+def test_a_platform_address_must_be_https_beyond_loopback(folder, sandbox):
+    settings = sandbox.settings | {"CXONE_BASE_URL": "http://platform.example"}
+    done = command(folder, "serve", settings=settings, timeout=30)
+    assert done.returncode == 12 and "CXONE_BASE_URL" in done.stderr and "https" in done.stderr
+
+
+def test_a_damaged_catalog_is_said_and_nothing_crashes(make_server):
+    server = make_server(start=False)
+    server.ok("init")
+    (server.data.path / "catalog.sqlite").write_bytes(b"this is no database" * 1000)
+    for arguments in (["serve"], ["list"]):
+        done = server.command(*arguments, timeout=30)
+        assert done.returncode == 1, done
+        assert "catalog" in done.stderr.lower()
+
+
+def test_the_sandbox_listens_on_loopback_alone_and_refuses_browsers(sandbox):
+    assert sandbox.base.startswith("http://127.0.0.1:")
+    reply = request(sandbox.base, "POST", "/sandbox/faults", {"Origin": "https://evil.example"}, '{"fault": "gone"}')
+    assert reply.status == 403
+    assert sandbox.faults() == []
+
+
+def test_commands_of_other_users_cannot_reach_the_socket(server):
+    socket = server.data.path / "tapedeck.sock"
+    assert socket.stat().st_mode & 0o777 == 0o600
+    assert server.terminate() == 0
+    assert not socket.exists()
+
+
+def test_an_interrupted_command_ends_at_once_and_the_job_goes_on_in_the_server(server, sandbox):
+    sandbox.fault("slow", "codec-pcm-mono", bytesPerSecond=200_000)
+    with subprocess.Popen(
+        [BINARY, "ingest", "codec-pcm-mono"], cwd=server.folder, env=environment(server.settings), stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE) as ingest:
+        eventually(lambda: (server.data.job("codec-pcm-mono") or {}).get("bytes", 0) > 0)
+        ingest.send_signal(2)
+        assert ingest.wait(5) in (130, -2)
+    eventually(lambda: server.data.part("codec-pcm-mono"))
+    server.data.assert_tidy()

@@ -1,0 +1,37 @@
+import Foundation
+import SystemPackage
+
+/// A folder of its own for one test, gone with the last reference.
+final class TemporaryFolder: Sendable {
+  let path: FilePath
+
+  init() throws {
+    let url = FileManager.default.temporaryDirectory.appending(path: "tapedeck-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: false)
+    path = FilePath(url.path())
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path.string) }
+
+  /// Writes a file that nobody has stored yet.
+  func file(_ bytes: [UInt8], named name: String = UUID().uuidString) throws -> FilePath {
+    let file = path.appending(name)
+    try Data(bytes).write(to: URL(fileURLWithPath: file.string))
+    return file
+  }
+
+  func exists(_ path: FilePath) -> Bool { FileManager.default.fileExists(atPath: path.string) }
+
+  /// Every file below a path that is no folder.
+  static func files(below path: FilePath) throws -> [String] {
+    try FileManager.default.subpathsOfDirectory(atPath: path.string).filter { name in
+      var isFolder: ObjCBool = false
+      _ = FileManager.default.fileExists(atPath: path.appending(name).string, isDirectory: &isFolder)
+      return !isFolder.boolValue
+    }
+  }
+
+  static func mode(of path: FilePath) throws -> Int {
+    try FileManager.default.attributesOfItem(atPath: path.string)[.posixPermissions] as? Int ?? -1
+  }
+}

@@ -1,0 +1,171 @@
+import Catalog
+import CXone
+import Foundation
+import Model
+import NIOCore
+import Pipeline
+import Sandbox
+import SystemPackage
+import TestKit
+import Testing
+
+/// Conversions that follow downloads, and the places they take.
+@Suite(.timeLimit(.minutes(2)))
+struct ConversionSlotTests {
+  private static let wav: [UInt8] = {
+    let format = WAVFormat(.pcm16, channels: 1)
+    return format.header(dataBytes: 800_000) + (0..<800_000).map { UInt8(truncatingIfNeeded: $0 &* 13) }
+  }()
+
+  @Test func `a download that stalls for five seconds gives its place back`() async throws {
+    let clock = TestClock()
+    let rest = Gate()
+    var options = PipelineFixture.Options(conversions: 1, clock: clock)
+    options.source = HandSource { sink, _ in
+      try await sink.append(ByteBuffer(bytes: Self.wav[..<400_000]))
+      try await rest.wait()
+      try await sink.append(ByteBuffer(bytes: Self.wav[400_000...]))
+      return DownloadState(totalBytes: Int64(Self.wav.count))
+    }
+    try await PipelineFixture.run(options) { fixture in
+      let job = try await fixture.claim("stalls")
+      let walk = Task { try await fixture.ingest.walk(job) }
+      var seconds = 0
+      while true {
+        // The report of progress always sleeps; the watch for a stall as long as the conversion follows.
+        try await clock.untilSleeping(1)
+        if seconds > 0, await fixture.conversions.takeIfFree() { break }
+        clock.advance(by: .seconds(1))
+        seconds += 1
+      }
+      #expect(seconds >= 5)
+      await fixture.conversions.give()
+      rest.open()
+      #expect(try await walk.value == nil)
+      // It was converted from the spool, and gave its place back again.
+      #expect(await fixture.conversions.takeIfFree())
+      let part = try #require(try await fixture.catalog.archived(try fixture.key("stalls"))?.parts.first)
+      #expect(try fixture.bytes(ofObject: try #require(part.originalKey)) == Self.wav)
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
+  @Test func `a download that starves gives its place to whoever wants it`() async throws {
+    let clock = TestClock()
+    let rest = Gate()
+    var options = PipelineFixture.Options(conversions: 1, clock: clock)
+    options.source = HandSource { sink, _ in
+      try await sink.append(ByteBuffer(bytes: Self.wav[..<400_000]))
+      try await rest.wait()
+      try await sink.append(ByteBuffer(bytes: Self.wav[400_000...]))
+      return DownloadState(totalBytes: Int64(Self.wav.count))
+    }
+    options.settings.stall = .seconds(1_000_000)
+    try await PipelineFixture.run(options) { fixture in
+      let job = try await fixture.claim("starves")
+      let walk = Task { try await fixture.ingest.walk(job) }
+      try await clock.untilSleeping(2)
+      let wanted = Task { try await fixture.conversions.take() }
+      while await fixture.conversions.waiting == 0 { await Task.yield() }
+      while await fixture.conversions.isWanted {
+        try await clock.untilSleeping(1)
+        clock.advance(by: .seconds(1))
+        await Task.yield()
+      }
+      try await wanted.value
+      rest.open()
+      await fixture.conversions.give()
+      #expect(try await walk.value == nil)
+    }
+  }
+
+  @Test func `a download that starts again from 0 gives its place back`() async throws {
+    let isCut = Gate()
+    let rest = Gate()
+    var options = PipelineFixture.Options(conversions: 1)
+    options.source = HandSource { sink, _ in
+      try await sink.append(ByteBuffer(bytes: [UInt8](Self.wav[..<44]) + [UInt8](repeating: 7, count: 300_000)))
+      try await isCut.wait()
+      try await sink.cut(to: 0)
+      try await rest.wait()
+      try await sink.append(ByteBuffer(bytes: Self.wav))
+      return DownloadState(totalBytes: Int64(Self.wav.count))
+    }
+    try await PipelineFixture.run(options) { fixture in
+      let job = try await fixture.claim("again")
+      let walk = Task { try await fixture.ingest.walk(job) }
+      while await fixture.conversions.takeIfFree() {
+        await fixture.conversions.give()
+        await Task.yield()
+      }
+      isCut.open()
+      try await fixture.conversions.take()
+      await fixture.conversions.give()
+      rest.open()
+      #expect(try await walk.value == nil)
+      let part = try #require(try await fixture.catalog.archived(try fixture.key("again"))?.parts.first)
+      #expect(try fixture.bytes(ofObject: try #require(part.originalKey)) == Self.wav)
+      #expect(part.duration == .seconds(50))
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
+  @Test func `a conversion follows its download and is over soon after it`() async throws {
+    let rest = Gate()
+    var options = PipelineFixture.Options(conversions: 1)
+    options.source = HandSource { sink, _ in
+      try await sink.append(ByteBuffer(bytes: Self.wav[..<400_000]))
+      try await rest.wait()
+      try await sink.append(ByteBuffer(bytes: Self.wav[400_000...]))
+      return DownloadState(totalBytes: Int64(Self.wav.count))
+    }
+    try await PipelineFixture.run(options) { fixture in
+      let job = try await fixture.claim("follows")
+      let walk = Task { try await fixture.ingest.walk(job) }
+      // FFmpeg writes its file while the download is still waiting for its second half.
+      while try !fixture.files(in: "spool").contains(where: { $0.hasSuffix(".mp3") }) { await Task.yield() }
+      rest.open()
+      #expect(try await walk.value == nil)
+      let steps = try await fixture.catalog.steps(of: job.id)
+      let download = try #require(steps.first { $0.step == .download })
+      let conversion = try #require(steps.first { $0.step == .conversion })
+      #expect(conversion.startedAt < download.startedAt + download.duration)
+      #expect(await fixture.conversions.takeIfFree())
+    }
+  }
+
+  @Test func `many recordings at once never run more conversions than there are places`() async throws {
+    let folder = FilePath(NSTemporaryDirectory()).appending("tapedeck-ffmpeg-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder.string) }
+    // Each run holds a lock of its own, which the system takes away however the run ends; the locks that are held are
+    // the runs that are alive. Looking takes a shared one, so that two who look do not count each other.
+    let script = """
+      #!/bin/sh
+      exec 9>"\(folder)/$$.lock"
+      flock 9
+      count=0
+      for lock in "\(folder)"/*.lock; do flock -sn "$lock" true 9>&- || count=$((count + 1)); done
+      echo $count >> "\(folder)/counts"
+      ffmpeg "$@"
+      """
+    let program = folder.appending("counting-ffmpeg").string
+    try Data(script.utf8).write(to: URL(filePath: program))
+    try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: program)
+    try await PipelineFixture.run(PipelineFixture.Options(conversions: 2, ffmpeg: program)) { fixture in
+      let ids = FixedRecordings.codecs.map(\.id) + FixedRecordings.small.prefix(4)
+      try await fixture.withWorker(Worker.Limits(polling: 16, moving: 16)) {
+        for id in ids { try await fixture.request(id) }
+        for id in ids { #expect(try await fixture.ended(id).runState == .done) }
+      }
+      let counts = try String(contentsOfFile: folder.appending("counts").string, encoding: .utf8)
+        .split(separator: "\n").compactMap { Int($0) }
+      #expect(counts.count >= ids.count)
+      #expect(counts.allSatisfy { (1...2).contains($0) }, "\(counts)")
+      #expect(counts.contains(2))
+      #expect(await fixture.conversions.takeIfFree())
+      #expect(await fixture.conversions.takeIfFree())
+      try await fixture.expectTidy(archived: ids.count)
+    }
+  }
+}

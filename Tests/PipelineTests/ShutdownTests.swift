@@ -1,0 +1,223 @@
+import Catalog
+import CXone
+import Model
+import NIOCore
+import Pipeline
+import Sandbox
+import ServiceLifecycle
+import TestKit
+import Testing
+
+/// A pipeline that is stopped, or dies, in every stage, and another one that goes on.
+@Suite(.timeLimit(.minutes(2)))
+struct ShutdownTests {
+  static let id = "small-01"
+
+  /// Lets another worker bring the job to its end.
+  private func finish(_ fixture: PipelineFixture) async throws {
+    let job = try await fixture.withWorker { try await fixture.ended(Self.id) }
+    #expect(job.runState == .done, "\(job.failure?.message ?? "")")
+  }
+
+  private func lease(_ job: JobRow) -> JobLease { JobLease(jobID: job.id, fence: job.fence) }
+
+  @Test func `a shutdown during the download hands the job back, and the next worker goes on from the last byte`() async throws {
+    let faults = [FaultRule(.stalledBody, times: 1, afterBytes: 1_500_000)]
+    try await PipelineFixture.run(PipelineFixture.Options(faults: faults)) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request(Self.id)
+        _ = try await fixture.job(Self.id) { $0.bytes > 0 }
+      }
+      let stopped = try #require(try await fixture.catalog.job(of: try fixture.key(Self.id)))
+      #expect(stopped.runState == .idle)
+      #expect(stopped.stage == .fetching)
+      #expect(stopped.attempts == 0)
+      #expect(stopped.failure == nil)
+      #expect(try fixture.files(in: "spool").contains { $0.hasSuffix(".part") })
+      let held = stopped.bytes
+      #expect(held > 0)
+
+      try await finish(fixture)
+      let asked = fixture.asked(for: Self.id)
+      #expect(asked.map(\.range) == ["bytes=0-", "bytes=\(held)-"])
+      #expect(asked.last?.ifRange != nil)
+      #expect(asked.last?.status == 206)
+      try await fixture.expectOriginal(Self.id)
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
+  @Test func `a shutdown while the platform is asked hands the job back`() async throws {
+    let faults = [FaultRule(.delayed, endpoint: .metadata, times: 1, delay: 600)]
+    try await PipelineFixture.run(PipelineFixture.Options(faults: faults)) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request(Self.id)
+        _ = try await fixture.job(Self.id) { $0.runState == .leased }
+      }
+      let stopped = try #require(try await fixture.catalog.job(of: try fixture.key(Self.id)))
+      #expect(stopped.runState == .idle)
+      #expect(stopped.attempts == 0)
+      fixture.tenant.faults.clear()
+      try await finish(fixture)
+    }
+  }
+
+  @Test func `a shutdown during the conversion keeps the whole part, which is not fetched again`() async throws {
+    try await PipelineFixture.run { fixture in
+      // No place is free, so the job waits for one after its download.
+      try await fixture.conversions.take()
+      try await fixture.conversions.take()
+      try await fixture.withWorker {
+        try await fixture.request(Self.id)
+        _ = try await fixture.job(Self.id) { $0.stage == .processing && $0.runState == .leased }
+      }
+      let stopped = try #require(try await fixture.catalog.job(of: try fixture.key(Self.id)))
+      #expect(stopped.runState == .idle)
+      #expect(stopped.stage == .processing)
+      #expect(stopped.attempts == 0)
+      await fixture.conversions.give()
+      await fixture.conversions.give()
+      try await finish(fixture)
+      #expect(fixture.downloads(of: Self.id) == 1)
+      try await fixture.expectOriginal(Self.id)
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
+  @Test func `whoever waits for a slot when the server stops takes none with him`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.conversions.take()
+      try await fixture.conversions.take()
+      try await fixture.withWorker {
+        try await fixture.request(Self.id)
+        while await !fixture.conversions.isWanted { await Task.yield() }
+      }
+      #expect(await !fixture.conversions.isWanted)
+      await fixture.conversions.give()
+      #expect(await fixture.conversions.takeIfFree())
+      #expect(await !fixture.conversions.takeIfFree())
+    }
+  }
+
+  @Test func `after a death during the download the next start frees the job and continues the part`() async throws {
+    let faults = [FaultRule(.stalledBody, times: 1, afterBytes: 1_500_000)]
+    try await PipelineFixture.run(PipelineFixture.Options(faults: faults)) { fixture in
+      let claimed = try await fixture.claim(Self.id)
+      // Nobody lets this job go: the row and the part stay as they are when a process is killed.
+      let walk = Task { try await fixture.ingest.walk(claimed) }
+      let held = try await fixture.job(Self.id) { $0.bytes > 0 }
+      walk.cancel()
+      _ = try? await walk.value
+      #expect(held.runState == .leased)
+
+      try await Recovery(catalog: fixture.catalog, spool: fixture.spool, store: fixture.store, logger: .silent)
+        .run(now: .systemNow())
+      let freed = try #require(try await fixture.catalog.job(of: try fixture.key(Self.id)))
+      #expect(freed.runState == .idle)
+      #expect(freed.attempts == 1)
+      try await finish(fixture)
+      let asked = fixture.asked(for: Self.id)
+      #expect(asked.count == 2)
+      #expect(asked.last?.range != "bytes=0-")
+      #expect(asked.last?.status == 206)
+      try await fixture.expectOriginal(Self.id)
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
+  @Test func `after a death during the conversion the part is converted from the spool`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.conversions.take()
+      try await fixture.conversions.take()
+      let claimed = try await fixture.claim(Self.id)
+      let walk = Task { try await fixture.ingest.walk(claimed) }
+      _ = try await fixture.job(Self.id) { $0.stage == .processing }
+      walk.cancel()
+      _ = try? await walk.value
+      await fixture.conversions.give()
+      await fixture.conversions.give()
+      try await Recovery(catalog: fixture.catalog, spool: fixture.spool, store: fixture.store, logger: .silent)
+        .run(now: .systemNow())
+      try await finish(fixture)
+      #expect(fixture.downloads(of: Self.id) == 1)
+      try await fixture.expectOriginal(Self.id)
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
+  @Test func `a part that lost bytes since they were written down is fetched again`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.conversions.take()
+      try await fixture.conversions.take()
+      let claimed = try await fixture.claim(Self.id)
+      let walk = Task { try await fixture.ingest.walk(claimed) }
+      _ = try await fixture.job(Self.id) { $0.stage == .processing }
+      walk.cancel()
+      _ = try? await walk.value
+      await fixture.conversions.give()
+      await fixture.conversions.give()
+      let part = try await fixture.spool.open(lease(claimed)) { _ in 100_000 }
+      #expect(part.length == 100_000)
+      try await fixture.catalog.release(lease(claimed), .interrupted)
+      try await fixture.withWorker {
+        // Somebody still holds the part: it is left alone, and tried again a second later.
+        let refused = try await fixture.job(Self.id) { $0.failure?.code == .leaseLost }
+        #expect(refused.attempts == 0)
+        #expect(part.length == 100_000)
+      }
+    }
+  }
+
+  @Test func `a lease that lapses is taken by another worker`() async throws {
+    let clock = TestClock()
+    try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
+      let dead = try await fixture.claim(Self.id)
+      try await fixture.withWorker {
+        try await clock.untilSleeping(3)
+        #expect(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)) == nil)
+        clock.advance(by: .seconds(31))
+        #expect(try await fixture.ended(Self.id).runState == .done)
+      }
+      // What the dead one still wanted to write is refused.
+      await #expect(throws: TapedeckError.self) { try await fixture.catalog.release(lease(dead), .interrupted) }
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
+  @Test func `a job that takes its worker down each time ends`() async throws {
+    var options = PipelineFixture.Options()
+    options.settings.retry.attempts = 3
+    try await PipelineFixture.run(options) { fixture in
+      let job = try await fixture.claim(Self.id)
+      // Held up once by the platform's limit: that reason must not keep it alive.
+      try await fixture.catalog.release(
+        lease(job), .postpone(until: .systemNow(), because: TapedeckError(.platformRateLimited)))
+      for _ in 1...3 {
+        _ = try #require(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)))
+        try await fixture.catalog.reclaimJobs(everyLease: true)
+      }
+      let ended = try await fixture.withWorker { try await fixture.ended(Self.id) }
+      #expect(ended.failure?.code == .internalError)
+      #expect(ended.failure?.message.contains("4 times") == true)
+      #expect(fixture.downloads(of: Self.id) == 0)
+    }
+  }
+
+  @Test func `objects that no row refers to go at the next start, once they are an hour old`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.withWorker {
+        try await fixture.request("codec-gsm")
+        _ = try await fixture.ended("codec-gsm")
+      }
+      let known = try await fixture.objects()
+      let recovery = Recovery(catalog: fixture.catalog, spool: fixture.spool, store: fixture.store, logger: .silent)
+      _ = try await fixture.database.write { db in try db.execute("UPDATE media_part SET original_key = NULL") }
+      try await recovery.run(now: .systemNow())
+      #expect(try await fixture.objects() == known)
+      try await recovery.run(now: .systemNow() + .seconds(3660))
+      let left = try await fixture.objects()
+      #expect(left.count == known.count - 1)
+      #expect(left.allSatisfy { !$0.hasSuffix(".wav") })
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import Pipeline
+import TestKit
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct SlotsTests {
+  /// Waits until somebody stands in line.
+  private func untilWanted(_ slots: Slots) async {
+    while await !slots.isWanted { await Task.yield() }
+  }
+
+  @Test func `no more places are given out than there are`() async throws {
+    let slots = Slots(2)
+    #expect(await slots.takeIfFree())
+    #expect(await slots.takeIfFree())
+    #expect(await !slots.takeIfFree())
+    await slots.give()
+    #expect(await slots.takeIfFree())
+  }
+
+  @Test func `even no place is one place`() async throws {
+    #expect(await Slots(0).takeIfFree())
+    #expect(await Slots(-3).takeIfFree())
+  }
+
+  @Test func `whoever waits longest comes first, and nobody slips in between`() async throws {
+    let slots = Slots(1)
+    try await slots.take()
+    let order = Order()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for number in 0..<5 {
+        group.addTask {
+          try await slots.take()
+          await order.add(number)
+          await slots.give()
+        }
+        // Until this one stands in line the next one must not come.
+        while await slots.waiting <= number { await Task.yield() }
+      }
+      await slots.give()
+      try await group.waitForAll()
+    }
+    #expect(await order.numbers == [0, 1, 2, 3, 4])
+    #expect(await slots.takeIfFree())
+  }
+
+  @Test func `whoever is cancelled in line takes no place`() async throws {
+    let slots = Slots(1)
+    try await slots.take()
+    let waiting = Task { try await slots.take() }
+    await untilWanted(slots)
+    waiting.cancel()
+    await #expect(throws: CancellationError.self) { try await waiting.value }
+    #expect(await !slots.isWanted)
+    await slots.give()
+    #expect(await slots.takeIfFree())
+  }
+
+  @Test func `whoever comes cancelled takes no place`() async throws {
+    let slots = Slots(1)
+    try await slots.take()
+    let gate = Gate()
+    let late = Task {
+      try? await gate.wait()
+      try await slots.take()
+    }
+    late.cancel()
+    await #expect(throws: CancellationError.self) { try await late.value }
+    await slots.give()
+    #expect(await slots.takeIfFree())
+  }
+
+  @Test func `places survive any mixture of waiting, cancelling and giving back`() async throws {
+    let slots = Slots(3)
+    await withTaskGroup(of: Void.self) { group in
+      for number in 0..<300 {
+        group.addTask {
+          let work = Task {
+            try await slots.take()
+            await Task.yield()
+            await slots.give()
+          }
+          if number % 3 == 0 { work.cancel() }
+          _ = try? await work.value
+        }
+      }
+    }
+    for _ in 0..<3 { #expect(await slots.takeIfFree()) }
+    #expect(await !slots.takeIfFree())
+  }
+}
+
+private actor Order {
+  private(set) var numbers: [Int] = []
+  func add(_ number: Int) { numbers.append(number) }
+}

@@ -1,0 +1,113 @@
+import Catalog
+import Model
+import Pipeline
+import Sandbox
+import TestKit
+import Testing
+
+/// Recordings that the platform does not have ready yet. Time is the test's.
+@Suite(.timeLimit(.minutes(1)))
+struct WaitingTests {
+  @Test func `a recording that is not ready is asked for again on the schedule, without counting attempts`() async throws {
+    let clock = TestClock()
+    try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
+      try await fixture.withWorker {
+        let requested = try await fixture.request(FixedRecordings.never)
+        // 2^k seconds, capped at 30: the random number is the middle of the jitter.
+        for (poll, seconds) in [1.0, 2, 4, 8, 16, 30, 30].enumerated() {
+          let job = try await fixture.job(FixedRecordings.never) { $0.runState == .waiting && $0.polls == poll + 1 }
+          #expect(job.stage == .awaiting)
+          #expect(job.attempts == 0)
+          #expect(job.requestedAt == requested.requestedAt)
+          let due = try #require(job.dueAt)
+          #expect(due - clock.now == .seconds(seconds))
+          // One millisecond too early nobody asks.
+          clock.advance(by: due - clock.now + .milliseconds(-1))
+          #expect(try await fixture.catalog.claimJob(in: .polling, lease: .seconds(30)) == nil)
+          clock.advance(by: .milliseconds(1))
+          try await fixture.ring()
+        }
+      }
+      #expect(fixture.downloads(of: FixedRecordings.never) == 0)
+    }
+  }
+
+  @Test func `waiting ends after the last attempt`() async throws {
+    let clock = TestClock()
+    var options = PipelineFixture.Options(clock: clock)
+    options.settings.waiting = WaitingSchedule(attempts: 3)
+    try await PipelineFixture.run(options) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request(FixedRecordings.never)
+        for poll in 1...2 {
+          let job = try await fixture.job(FixedRecordings.never) { $0.runState == .waiting && $0.polls == poll }
+          clock.advance(by: try #require(job.dueAt) - clock.now)
+          try await fixture.ring()
+        }
+        let job = try await fixture.ended(FixedRecordings.never)
+        #expect(job.failure?.code == .neverAvailable)
+        #expect(job.failure?.message.contains("3 attempts") == true)
+      }
+      #expect(fixture.tenant.ledger.snapshot.recordings[FixedRecordings.never]?.metadata == 3)
+      try await fixture.expectTidy(archived: 0)
+    }
+  }
+
+  @Test func `waiting is in the row, so another worker goes on with it`() async throws {
+    let clock = TestClock()
+    try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request(FixedRecordings.never)
+        _ = try await fixture.job(FixedRecordings.never) { $0.runState == .waiting }
+      }
+      clock.advance(by: .seconds(1))
+      try await fixture.withWorker {
+        let job = try await fixture.job(FixedRecordings.never) { $0.polls == 2 }
+        #expect(job.runState == .waiting)
+      }
+    }
+  }
+
+  @Test func `a worker wakes by itself when a recording falls due`() async throws {
+    let clock = TestClock()
+    try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request(FixedRecordings.never)
+        _ = try await fixture.job(FixedRecordings.never) { $0.runState == .waiting }
+        // The heartbeat and the alarms of both lanes.
+        try await clock.untilSleeping(3)
+        clock.advance(by: .seconds(1))
+        let job = try await fixture.job(FixedRecordings.never) { $0.polls == 2 }
+        #expect(job.runState == .waiting)
+      }
+    }
+  }
+
+  @Test func `a recording that becomes ready is fetched then`() async throws {
+    var options = PipelineFixture.Options()
+    options.tenant = { $0.processingTime = .milliseconds(200) }
+    options.settings.waiting = WaitingSchedule(cap: .milliseconds(50))
+    try await PipelineFixture.run(options) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request(FixedRecordings.processing)
+        let job = try await fixture.ended(FixedRecordings.processing)
+        #expect(job.runState == .done)
+        #expect(job.polls > 0)
+      }
+      try await fixture.expectOriginal(FixedRecordings.processing)
+    }
+  }
+
+  @Test func `a worker hears of a job that comes while it looks for the first time`() async throws {
+    // With the clock standing still nothing but the signal can wake the worker.
+    let clock = TestClock()
+    for _ in 0..<20 {
+      try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
+        try await fixture.withWorker {
+          try await fixture.request("nobody-knows")
+          #expect(try await fixture.ended("nobody-knows").failure?.code == .unknownRecording)
+        }
+      }
+    }
+  }
+}

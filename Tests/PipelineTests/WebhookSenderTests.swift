@@ -1,0 +1,219 @@
+import AsyncHTTPClient
+import CXone
+import Catalog
+import Foundation
+import Model
+import Pipeline
+import Sandbox
+import SystemPackage
+import TestKit
+import Testing
+import Webhooks
+
+/// What the QM system is told, and when.
+@Suite(.timeLimit(.minutes(1)))
+struct WebhookSenderTests {
+  private func sender(
+    to server: ScriptedServer, _ fixture: PipelineFixture, _ client: HTTPClient
+  ) throws -> WebhookSender {
+    let endpoint = try WebhookEndpoint(url: server.address + "/hook", signer: WebhookSigner(WebhookSecret.make()))
+    // The time for one attempt is the system's; the schedule's is the fixture's.
+    let delivery = WebhookDelivery(client: client, surroundings: .system)
+    return WebhookSender(
+      catalog: fixture.catalog, delivery: delivery, endpoint: endpoint, surroundings: fixture.surroundings,
+      logger: .silent)
+  }
+
+  /// Runs a sender against a receiver that answers with `answer(number of the request)`.
+  private func withSender(
+    _ options: PipelineFixture.Options = .init(), answer: @escaping @Sendable (Int) -> ScriptedServer.Reply,
+    _ body: @Sendable (PipelineFixture, WebhookSender, ScriptedServer) async throws -> Void
+  ) async throws {
+    let number = Counter()
+    let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .platform)
+    do {
+      try await ScriptedServer.run({ _ in answer(number.count()) }) { server in
+        try await PipelineFixture.run(options) { fixture in
+          try await body(fixture, try sender(to: server, fixture, client), server)
+        }
+      }
+    } catch {
+      try await client.shutdown()
+      throw error
+    }
+    try await client.shutdown()
+  }
+
+  private func insert(_ id: String, _ fixture: PipelineFixture) async throws {
+    try await fixture.database.write { db in
+      try db.execute(
+        """
+        INSERT INTO webhook_message (id, body, created_at, state, due_at)
+        VALUES (\(id), '{}', tapedeck_now_ms(), 'pending', tapedeck_now_ms())
+        """)
+      db.notify(.webhookDue)
+    }
+  }
+
+  private struct Message: Equatable, Sendable {
+    var state: String
+    var attempts: Int64
+    var error: String?
+  }
+
+  private func message(_ id: String, _ fixture: PipelineFixture) async throws -> Message {
+    try await fixture.database.read { db in
+      guard let row = try db.row("SELECT * FROM webhook_message WHERE id = \(id)") else {
+        throw TapedeckError(.notFound)
+      }
+      return Message(
+        state: try row.text("state"), attempts: try row.int("attempts"), error: row.optionalText("last_error"))
+    }
+  }
+
+  /// The sender has done what is due and sleeps until the next time.
+  private func untilQuiet(_ clock: TestClock) async throws { try await clock.untilSleeping(1) }
+
+  @Test func `an archived recording is announced once, with what was promised`() async throws {
+    var options = PipelineFixture.Options()
+    options.settings.announces = true
+    try await withSender(options, answer: { _ in .response(204) }) { fixture, sender, server in
+      let id = FixedRecordings.oddID
+      try await fixture.with(sender) {
+        try await fixture.withWorker {
+          try await fixture.request(id)
+          _ = try await fixture.ended(id)
+          while try await fixture.catalog.messageCounts()["delivered"] != 1 { await Task.yield() }
+        }
+      }
+      #expect(server.requests.count == 1)
+      let request = try #require(server.requests.first)
+      let body = try #require(try JSONSerialization.jsonObject(with: Data(request.body)) as? [String: Any])
+      let part = try #require(try await fixture.catalog.archived(try fixture.key(id))?.parts.first)
+      #expect(body["recordingId"] as? String == id)
+      #expect(body["durationSeconds"] as? Int == 27)
+      let path = try #require(body["filePath"] as? String)
+      #expect(path == fixture.folder.appending("objects").string + "/" + part.mp3.key)
+      #expect(FileManager.default.fileExists(atPath: path))
+      let syncedAt = try #require(body["syncedAt"] as? String)
+      #expect(syncedAt.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/) != nil)
+      #expect(body["type"] as? String == "recording.archived")
+      #expect(body["timestamp"] as? String == syncedAt)
+      let data = try #require(body["data"] as? [String: Any])
+      #expect(data["originalSha256"] as? String == part.sourceSHA256)
+      #expect(data["privacy"] as? String == "standard")
+      let segment = try fixture.key(id).pathSegment
+      #expect(data["playerPath"] as? String == "/play/\(segment)")
+      #expect(request.header("webhook-id") != nil)
+    }
+  }
+
+  @Test func `a receiver that is down hears on the published schedule, always with the same id`() async throws {
+    let clock = TestClock()
+    let answer: @Sendable (Int) -> ScriptedServer.Reply = { $0 < 4 ? .response(503) : .response(200) }
+    try await withSender(.init(clock: clock), answer: answer) { fixture, sender, server in
+      try await insert("msg_1", fixture)
+      try await fixture.with(sender) {
+        // The middle of the jitter: the schedule itself.
+        for (attempt, delay) in [Duration.seconds(5), .seconds(300), .seconds(1800)].enumerated() {
+          try await untilQuiet(clock)
+          #expect(server.requests.count == attempt + 1)
+          #expect(try await message("msg_1", fixture).attempts == Int64(attempt + 1))
+          #expect(try await fixture.catalog.nextMessageDue() == clock.now + delay)
+          clock.advance(by: delay)
+        }
+        while try await message("msg_1", fixture).state == "pending" { await Task.yield() }
+      }
+      #expect(server.requests.count == 4)
+      #expect(Set(server.requests.map { $0.header("webhook-id") }) == ["msg_1"])
+      #expect(try await message("msg_1", fixture) == Message(state: "delivered", attempts: 4, error: nil))
+    }
+  }
+
+  @Test func `what the receiver asks for is not undercut`() async throws {
+    let clock = TestClock()
+    let answer: @Sendable (Int) -> ScriptedServer.Reply = { _ in .response(429, ["Retry-After": "77"]) }
+    try await withSender(.init(clock: clock), answer: answer) { fixture, sender, _ in
+      try await insert("msg_1", fixture)
+      try await fixture.with(sender) {
+        try await untilQuiet(clock)
+        #expect(try await fixture.catalog.nextMessageDue() == clock.now + .seconds(77))
+      }
+    }
+  }
+
+  @Test func `after the last attempt a message is dead and stays, and others are still sent`() async throws {
+    let clock = TestClock()
+    let answer: @Sendable (Int) -> ScriptedServer.Reply = { $0 <= 10 ? .response(500) : .response(200) }
+    try await withSender(.init(clock: clock), answer: answer) { fixture, sender, server in
+      try await insert("msg_1", fixture)
+      try await fixture.with(sender) {
+        for _ in 1..<WebhookSchedule.delays.count {
+          try await untilQuiet(clock)
+          let due = try #require(try await fixture.catalog.nextMessageDue())
+          clock.advance(by: due - clock.now)
+        }
+        try await untilQuiet(clock)
+        let dead = try await message("msg_1", fixture)
+        #expect(dead.state == "dead")
+        #expect(dead.attempts == 10)
+        #expect(dead.error?.contains("500") == true)
+        try await insert("msg_2", fixture)
+        while try await message("msg_2", fixture).state == "pending" { await Task.yield() }
+      }
+      #expect(server.requests.count == 11)
+    }
+  }
+
+  @Test func `a receiver that is gone is not asked again, nothing is dropped, and the server goes on`() async throws {
+    let clock = TestClock()
+    try await withSender(.init(clock: clock), answer: { _ in .response(410) }) { fixture, sender, server in
+      try await insert("msg_1", fixture)
+      // A service that ends before it is told to would take its group, the whole program, along.
+      try await fixture.with(sender) {
+        while try await message("msg_1", fixture).attempts == 0 { await Task.yield() }
+        try await insert("msg_2", fixture)
+        clock.advance(by: .seconds(86_400))
+        try await fixture.withWorker {
+          try await fixture.request("nobody-knows")
+          _ = try await fixture.ended("nobody-knows")
+        }
+      }
+      #expect(server.requests.count == 1)
+      #expect(try await message("msg_1", fixture).state == "pending")
+      #expect(try await message("msg_2", fixture) == Message(state: "pending", attempts: 0, error: nil))
+    }
+  }
+
+  @Test func `a message that was on its way at shutdown is sent again`() async throws {
+    let clock = TestClock()
+    let arrived = Gate()
+    let never = Gate()
+    let answer: @Sendable (Int) -> ScriptedServer.Reply = { number in
+      guard number == 1 else { return .response(200) }
+      arrived.open()
+      return .init([.wait(never)])
+    }
+    try await withSender(.init(clock: clock), answer: answer) { fixture, sender, server in
+      try await insert("msg_1", fixture)
+      try await fixture.with(sender) { try await arrived.wait() }
+      #expect(try await message("msg_1", fixture) == Message(state: "pending", attempts: 0, error: nil))
+      try await fixture.with(sender) {
+        while try await message("msg_1", fixture).state == "pending" { await Task.yield() }
+      }
+      #expect(server.requests.map { $0.header("webhook-id") } == ["msg_1", "msg_1"])
+    }
+  }
+
+  @Test func `a message that comes while the sender looks for the first time is not left lying`() async throws {
+    let clock = TestClock()
+    for _ in 0..<20 {
+      try await withSender(.init(clock: clock), answer: { _ in .response(200) }) { fixture, sender, _ in
+        try await fixture.with(sender) {
+          try await insert("msg_1", fixture)
+          while try await message("msg_1", fixture).state == "pending" { await Task.yield() }
+        }
+      }
+    }
+  }
+}
