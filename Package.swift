@@ -133,8 +133,8 @@ let package = Package(
     .testTarget(
       name: "ObjectStorageTests", dependencies: ["ObjectStorage", "Model", nioCore, nioPosix, systemPackage],
       swiftSettings: strict),
-    .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model"], swiftSettings: strict),
-    .testTarget(name: "AccessTests", dependencies: ["Access", "Catalog", "Model"], swiftSettings: strict),
+    .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model", "TestKit"], swiftSettings: strict),
+    .testTarget(name: "AccessTests", dependencies: ["Access", "Catalog", "Model", "TestKit"], swiftSettings: strict),
     .testTarget(
       name: "PipelineTests",
       dependencies: [

@@ -87,7 +87,8 @@ package final class Authenticator: Sendable {
     return (secret, limits.absolute)
   }
 
-  package func signOut(_ secret: String, of identity: Identity, from origin: LogEntry.Origin) async throws(TapedeckError)
+  package func signOut(_ secret: String, of identity: Identity, from origin: LogEntry.Origin)
+    async throws(TapedeckError)
   {
     try await catalog.endSession(
       secretSHA256: Secret.sha256(secret),

@@ -65,7 +65,9 @@ package struct PasswordHasher: Sendable {
           })
       }
     }
-    do { return try result.get() } catch { throw TapedeckError(.internalError, detail: "scrypt: \(error)", cause: error) }
+    do { return try result.get() } catch {
+      throw TapedeckError(.internalError, detail: "scrypt: \(error)", cause: error)
+    }
   }
 }
 

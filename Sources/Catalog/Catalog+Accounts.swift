@@ -65,7 +65,9 @@ extension Catalog {
   ) async throws(TapedeckError) {
     try await database.write { db in
       guard try db.row("SELECT 1 AS found FROM api_token WHERE name = \(identity.name) AND revoked_at IS NULL") == nil
-      else { throw TapedeckError(.alreadyExists, "A token of that name exists. Choose another name or revoke it first.") }
+      else {
+        throw TapedeckError(.alreadyExists, "A token of that name exists. Choose another name or revoke it first.")
+      }
       try db.execute(
         """
         INSERT INTO api_token (id, name, role, agent_id, team, secret_sha256, created_at)

@@ -204,7 +204,8 @@ extension Catalog {
       case .handOver(let stage):
         try db.updateJob(
           lease,
-          "run_state = 'idle', lease_until = NULL, stage = \(stage), attempts = 0, due_at = \(now), sort_at = \(now), \(noFailure)")
+          "run_state = 'idle', lease_until = NULL, stage = \(stage), attempts = 0, due_at = \(now), sort_at = \(now), \(noFailure)"
+        )
         db.notify(.workDue)
       case .snooze(let until):
         try db.updateJob(
@@ -251,7 +252,8 @@ extension Catalog {
           """)
       case .interrupted:
         try db.updateJob(
-          lease, "run_state = 'idle', lease_until = NULL, attempts = max(0, attempts - 1), due_at = \(now), sort_at = \(now)")
+          lease,
+          "run_state = 'idle', lease_until = NULL, attempts = max(0, attempts - 1), due_at = \(now), sort_at = \(now)")
       }
       db.notify(.job(lease.jobID))
     }

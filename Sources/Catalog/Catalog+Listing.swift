@@ -19,7 +19,11 @@ package struct RecordingFilter: Sendable, Equatable {
 }
 
 /// How far a recording is, in the words of lists.
-package enum ListedStatus: String, Sendable, CaseIterable { case ready, underway = "under_way", failed, known }
+package enum ListedStatus: String, Sendable, CaseIterable {
+  case ready
+  case underway = "under_way"
+  case failed, known
+}
 
 /// A place between two rows of a list that is sorted by time, newest first.
 package struct ListCursor: Sendable, Equatable {

@@ -29,7 +29,10 @@ struct StoredEntry {
       var kind: Identity.Kind
       var role: Role
     }
-    struct Subject: Encodable { var id: String; var source: String }
+    struct Subject: Encodable {
+      var id: String
+      var source: String
+    }
 
     var action: LogEntry.Action
     var actor: Actor?
@@ -72,8 +75,15 @@ struct StoredEntry {
   /// Reads both forms back; details that were erased are missing.
   static func entry(canonical: [UInt8], detail: String?) throws(TapedeckError) -> LogEntry {
     struct Stored: Decodable {
-      struct Actor: Decodable { var id: String; var kind: Identity.Kind; var role: Role }
-      struct Subject: Decodable { var id: String; var source: String }
+      struct Actor: Decodable {
+        var id: String
+        var kind: Identity.Kind
+        var role: Role
+      }
+      struct Subject: Decodable {
+        var id: String
+        var source: String
+      }
       var action: LogEntry.Action
       var actor: Actor?
       var at: String

@@ -15,7 +15,9 @@ extension Catalog {
   /// - Throws: `catalogFailed` when the database is newer than the program: an older program must not write to it.
   package func migrate() async throws(TapedeckError) {
     try await database.write { db in
-      try db.execute("CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL)")
+      try db.execute(
+        "CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL)"
+      )
       let version = Int(try db.row("SELECT coalesce(max(version), 0) AS version FROM migration")?.int("version") ?? 0)
       guard version <= Migration.all.count else {
         throw TapedeckError(

@@ -1,10 +1,9 @@
-#if canImport(Glibc)
-  import Glibc
-#endif
 package import Model
-import struct NIOCore.ByteBuffer
 package import NIOPosix
+import Synchronization
 package import SystemPackage
+
+import struct NIOCore.ByteBuffer
 
 /// Objects as files below one folder: `ab/abcdef….mp3`, read-only, never changed.
 ///
@@ -12,6 +11,7 @@ package import SystemPackage
 package struct FileObjectStore: ObjectStore {
   private let root: FilePath
   private let threads: NIOThreadPool
+  private let recent = RecentFiles()
 
   /// - Parameter root: an absolute path; made when missing.
   package init(root: FilePath, threads: NIOThreadPool) throws(TapedeckError) {
@@ -25,6 +25,7 @@ package struct FileObjectStore: ObjectStore {
 
   package func store(_ file: FilePath, as key: ObjectKey, bytes: Int64) async throws(TapedeckError) {
     let target = root.appending(key.description)
+    recent.forget(key)
     try await blocking("store object") {
       let folder = target.removingLastComponent()
       try FileSystemCalls.makeFolder(folder)
@@ -43,12 +44,16 @@ package struct FileObjectStore: ObjectStore {
         try FileSystemCalls.makeReadOnly(source)
       }
       try FileSystemCalls.syncFolder(folder)
-      // Every time: another call, or a process that died, may have made the folder and not come this far.
-      try FileSystemCalls.syncFolder(root)
+      // Whoever made the folder may not have come this far: another call, or a process that died.
+      if !recent.isDurable(folder) {
+        try FileSystemCalls.syncFolder(root)
+        recent.noteDurable(folder)
+      }
     }
   }
 
   package func open(_ key: ObjectKey) async throws(TapedeckError) -> any StoredObject {
+    if let file = recent.file(key) { return file }
     let path = root.appending(key.description)
     return try await blocking("open object") {
       let descriptor: FileDescriptor
@@ -58,7 +63,10 @@ package struct FileObjectStore: ObjectStore {
         throw TapedeckError(.objectMissing, detail: key.description)
       }
       do {
-        return OpenFile(descriptor: descriptor, bytes: try descriptor.seek(offset: 0, from: .end), threads: threads)
+        let file = OpenFile(
+          descriptor: descriptor, bytes: try descriptor.seek(offset: 0, from: .end), threads: threads)
+        recent.note(file, key)
+        return file
       } catch {
         try? descriptor.close()
         throw error
@@ -68,6 +76,7 @@ package struct FileObjectStore: ObjectStore {
 
   package func remove(_ key: ObjectKey) async throws(TapedeckError) {
     let path = root.appending(key.description)
+    recent.forget(key)
     try await blocking("remove object") { try FileSystemCalls.unlink(path) }
   }
 
@@ -91,6 +100,38 @@ package struct FileObjectStore: ObjectStore {
   ) async throws(TapedeckError) -> T {
     do { return try await threads.runIfActive(body) } catch { throw wrapped(error, what) }
   }
+}
+
+/// What a store remembers: files that were just read, since a player asks for one in many ranges, and folders whose names
+/// are known to survive a loss of power.
+private final class RecentFiles: Sendable {
+  private struct State {
+    var files: [ObjectKey: OpenFile] = [:]
+    var order: [ObjectKey] = []
+    var durable: Set<String> = []
+  }
+
+  private let state = Mutex(State())
+  private let limit = 64
+
+  func file(_ key: ObjectKey) -> OpenFile? { state.withLock { $0.files[key] } }
+
+  func note(_ file: OpenFile, _ key: ObjectKey) {
+    state.withLock { state in
+      if state.files.updateValue(file, forKey: key) == nil { state.order.append(key) }
+      if state.order.count > limit { state.files[state.order.removeFirst()] = nil }
+    }
+  }
+
+  func forget(_ key: ObjectKey) {
+    state.withLock { state in
+      state.files[key] = nil
+      state.order.removeAll { $0 == key }
+    }
+  }
+
+  func isDurable(_ folder: FilePath) -> Bool { state.withLock { $0.durable.contains(folder.string) } }
+  func noteDurable(_ folder: FilePath) { state.withLock { _ = $0.durable.insert(folder.string) } }
 }
 
 /// A file held open, so that it can be read to its end even if it is removed meanwhile.
@@ -117,9 +158,12 @@ private final class OpenFile: StoredObject {
       return try await threads.runIfActive { [self] in
         var buffer = ByteBuffer()
         let read = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { space in
-          try descriptor.read(fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<count]))
+          try descriptor.read(
+            fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<count]))
         }
-        guard read > 0 else { throw TapedeckError(.objectDamaged, detail: "an object is shorter than when it was opened") }
+        guard read > 0 else {
+          throw TapedeckError(.objectDamaged, detail: "an object is shorter than when it was opened")
+        }
         return buffer
       }
     } catch { throw wrapped(error, "read object") }

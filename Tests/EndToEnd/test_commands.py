@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from programs import BINARY, command, environment, request
+from programs import BINARY, Sandbox, command, environment, request
 from sessions import sign_in_reply
 from waiting import eventually
 
@@ -101,6 +101,7 @@ def test_tokens_and_accounts_are_made_with_and_without_a_running_server(installa
 def test_a_bad_password_or_role_makes_no_account(make_server, stdin, role):
     server = make_server(start=False)
     server.ok("init")
+    assert server.audit() == []
     done = server.command("user", "add", "x", "--role", role, stdin=stdin)
     assert done.returncode == 2, done
     assert server.data.rows("SELECT * FROM account") == []
@@ -112,12 +113,12 @@ def test_recordings_are_ingested_with_and_without_a_running_server(installation,
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert {(line["id"], line["status"], line["playerURL"]) for line in lines} == {
         ("codec-pcm-mono", "ready", "/play/codec-pcm-mono"), ("codec-gsm", "ready", "/play/codec-gsm")}
-    for id in ("codec-pcm-mono", "codec-gsm"):
-        assert installation.data.original(id) == sandbox.file(id)
-    installation.data.assert_tidy()
     again = installation.command("ingest", "codec-gsm", "--json")
     assert again.returncode == 0 and json.loads(again.stdout)["status"] == "ready"
     assert len(sandbox.downloads("codec-gsm")) == 1
+    for id in ("codec-pcm-mono", "codec-gsm"):
+        assert installation.data.original(id) == sandbox.file(id)
+    installation.data.assert_tidy()
 
 
 def test_ingest_ends_with_3_when_some_failed_and_says_which(server, sandbox):
@@ -284,8 +285,6 @@ def test_settings_come_from_flags_then_environment_then_dotenv_then_yaml(folder,
 
 
 def test_several_sources_can_be_configured(make_server, sandbox, folder):
-    from programs import Sandbox
-
     other = Sandbox(folder, "--seed", "7")
     try:
         server = make_server(
@@ -300,6 +299,17 @@ def test_several_sources_can_be_configured(make_server, sandbox, folder):
         assert server.lines("ingest", "codec-adpcm", "--source", "branch", "--json")[0]["playerURL"] == "/play/branch~codec-adpcm"
     finally:
         other.kill()
+
+
+def test_a_platform_that_refuses_or_fails_has_its_own_exit_code(make_server, sandbox):
+    span = ["--from", "2026-01-01", "--to", "2026-01-02"]
+    refused = make_server(start=False, CXONE_CLIENT_SECRET="wrong")
+    refused.ok("init")
+    assert refused.command("search", *span).returncode == 4
+    sandbox.fault("server-error", endpoint="search", status=503)
+    failing = make_server()
+    done = failing.command("search", *span)
+    assert (done.returncode, done.stdout) == (5, "") and done.stderr
 
 
 def test_beyond_loopback_only_behind_tls(folder, sandbox):

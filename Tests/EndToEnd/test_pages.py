@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import urllib.parse
 
 import pytest
@@ -243,8 +244,6 @@ def test_metrics_tell_what_was_promised(server, sandbox):
 
 
 def test_metrics_can_have_a_listen_address_of_their_own(make_server):
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = make_server(TAPEDECK_METRICS_LISTEN=f"127.0.0.1:{port}")

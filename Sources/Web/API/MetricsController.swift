@@ -10,7 +10,7 @@ struct MetricsController {
   func addRoutes(to group: RouterGroup<WebContext>) {
     group.get("metrics") { request, context in
       let identity = try context.requireIdentity()
-      guard Policy.mayReadMetrics(identity) else { throw TapedeckError(.insufficientPermissions) }
+      guard Policy.mayReadMetrics(identity) else { try await services.deny(request, context) }
       return await response()
     }
   }

@@ -28,7 +28,7 @@ struct RecordingController {
       .load(query, limit: limit, for: identity, from: context.origin(of: request))
     return .json(
       ListAnswer(
-        recordings: listing.rows.map { RecordingAnswer($0, for: identity) }, nextCursor: listing.next?.text))
+        recordings: listing.rows.map { RecordingAnswer($0, for: identity) }, nextCursor: listing.next))
   }
 
   private func show(_ request: Request, _ context: WebContext) async throws -> Response {

@@ -25,8 +25,8 @@ struct RegistryController {
       return Response.json(
         Made(id: made.id, name: made.name, role: made.role.rawValue, token: secret.text), status: .created)
     }
-    group.get("api/v1/tokens") { _, context in
-      guard Policy.mayAdminister(try context.requireIdentity()) else { throw TapedeckError(.insufficientPermissions) }
+    group.get("api/v1/tokens") { request, context in
+      guard Policy.mayAdminister(try context.requireIdentity()) else { try await services.deny(request, context) }
       return Response.json(TokenList(tokens: try await services.catalog.tokens().map(TokenAnswer.init)))
     }
     group.delete("api/v1/tokens/:name") { request, context in

@@ -22,7 +22,7 @@ package struct TrustedProxies: Sendable {
   /// - Throws: `configurationInvalid`.
   package init(_ list: String) throws(TapedeckError) {
     for item in list.split(whereSeparator: { $0 == "," || $0 == " " }) {
-      let parts = item.split(separator: "/", maxSplits: 1)
+      let parts = item.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
       guard let bytes = addressBytes(String(parts[0])) else { throw Self.malformed }
       let prefix = parts.count == 2 ? Int(parts[1]) : bytes.count * 8
       guard let prefix, (0...bytes.count * 8).contains(prefix) else { throw Self.malformed }
@@ -65,7 +65,12 @@ private func addressBytes(_ text: String) -> [UInt8]? {
   guard let address = try? SocketAddress(ipAddress: text, port: 0) else { return nil }
   return switch address {
   case .v4(let v4): withUnsafeBytes(of: v4.address.sin_addr) { Array($0) }
-  case .v6(let v6): withUnsafeBytes(of: v6.address.sin6_addr) { Array($0) }
+  case .v6(let v6): withUnsafeBytes(of: v6.address.sin6_addr) { unmapped(Array($0)) }
   case .unixDomainSocket: nil
   }
+}
+
+/// An IPv4 client of a socket that listens on both comes as `::ffff:10.0.0.1`.
+private func unmapped(_ bytes: [UInt8]) -> [UInt8] {
+  bytes.starts(with: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]) ? Array(bytes.dropFirst(12)) : bytes
 }

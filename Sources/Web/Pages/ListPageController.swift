@@ -37,7 +37,7 @@ struct ListPageController {
   }
 
   private func render(
-    _ rows: [[String: Any]], next: ListCursor?, query: RecordingQueryString, context: WebContext, empty: String?
+    _ rows: [[String: Any]], next: String?, query: RecordingQueryString, context: WebContext, empty: String?
   ) throws(TapedeckError) -> String {
     let links = QueryLinks(path: "/", values: query.values)
     var values: [String: Any?] = [
@@ -54,7 +54,7 @@ struct ListPageController {
       "hasRows": !rows.isEmpty, "rows": rows,
       "hasPager": next != nil || query.cursor != nil,
       "newestURL": query.cursor == nil ? nil : links.url(setting: "cursor", to: nil),
-      "olderURL": next.map { links.url(setting: "cursor", to: $0.text) },
+      "olderURL": next.map { links.url(setting: "cursor", to: $0) },
       "emptyNothing": false, "emptyNoMatch": false, "emptyNotAllowed": false, "emptyError": false,
       "lookupID": "",
     ]

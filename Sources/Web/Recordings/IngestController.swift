@@ -88,10 +88,15 @@ struct IngestController {
     case .done: return .ready
     case .failed, .cancelled: return .failed(job.failure?.error ?? TapedeckError(.internalError))
     case .idle, .leased, .waiting:
-      guard let failure = job.failure else { return .notYet(job) }
-      // Waiting does not help against a full disk; against a platform at its limit it may, until the wait is over.
-      if failure.code == .diskFull || (failure.code == .platformRateLimited && isOver) { return .failed(failure.error) }
-      return .notYet(job)
+      switch job.failure?.code {
+      // Waiting does not help against a full disk; a job that a worker has again is past it.
+      case .diskFull where job.runState == .waiting: return .failed(job.failure?.error ?? TapedeckError(.diskFull))
+      // Against a platform at its limit it may, until the wait is over.
+      case .platformRateLimited where isOver:
+        let untilNext = job.dueAt.map { $0 - services.surroundings.now() } ?? .zero
+        return .failed(TapedeckError(.platformRateLimited, retryAfter: max(untilNext, .seconds(1))))
+      default: return .notYet(job)
+      }
     }
   }
 

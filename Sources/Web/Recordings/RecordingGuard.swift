@@ -51,3 +51,13 @@ struct RecordingGuard: Sendable {
     throw TapedeckError(.insufficientPermissions)
   }
 }
+
+extension WebServices {
+  /// Refuses an address that is about no recording; the denial is in the access log before it is told.
+  func deny(_ request: Request, _ context: WebContext) async throws(TapedeckError) -> Never {
+    try await log.record(
+      .view, .denied, by: context.identity, code: .insufficientPermissions, from: context.origin(of: request),
+      details: ["address": request.uri.path])
+    throw TapedeckError(.insufficientPermissions)
+  }
+}

@@ -6,7 +6,8 @@ import Model
 /// What the address of a list asks for; the address is the state.
 struct RecordingQueryString {
   var filter = RecordingFilter()
-  var cursor: ListCursor?
+  /// The last recording of the page before.
+  var cursor: RecordingKey?
   /// The parameters as they came, without empty ones, for forms and links.
   var values: [String: String] = [:]
 
@@ -24,7 +25,7 @@ struct RecordingQueryString {
     filter.from = try moment(values["from"], name: "from", endOfDay: false)
     filter.to = try moment(values["to"], name: "to", endOfDay: true)
     if let text = values["cursor"] {
-      guard let cursor = ListCursor(text) else { throw Self.malformed("cursor", "the cursor of an earlier answer") }
+      guard let cursor = try? RecordingKey(pathSegment: text) else { throw Self.malformedCursor }
       self.cursor = cursor
     }
   }
@@ -44,6 +45,8 @@ struct RecordingQueryString {
     }
     return value
   }
+
+  static var malformedCursor: TapedeckError { malformed("cursor", "the cursor of an earlier answer") }
 
   private static func malformed(_ name: String, _ form: String) -> TapedeckError {
     TapedeckError(.invalidRequest, "'\(name)' must be \(form).")
@@ -68,30 +71,48 @@ struct RecordingListing {
 
   func load(
     _ query: RecordingQueryString, limit: Int, for identity: Identity, from origin: LogEntry.Origin
-  ) async throws(TapedeckError) -> (rows: [ListedRecording], next: ListCursor?) {
+  ) async throws(TapedeckError) -> (rows: [ListedRecording], next: String?) {
     guard Policy.mayList(identity) else {
       try await services.log.record(
         .list, .denied, by: identity, code: .insufficientPermissions, from: origin)
       throw TapedeckError(.insufficientPermissions)
     }
-    var rows = try await services.catalog.recordings(
-      matching: effective(query.filter, for: identity), after: query.cursor, limit: limit + 1)
+    var rows: [ListedRecording] = []
+    if let filter = effective(query.filter, for: identity) {
+      rows = try await services.catalog.recordings(
+        matching: filter, after: try await place(of: query.cursor), limit: limit + 1)
+    }
     let hasMore = rows.count > limit
     if hasMore { rows.removeLast() }
-    let next = hasMore ? rows.last.map { ListCursor(at: $0.recording.sortedAt, id: $0.recording.id) } : nil
+    let next = hasMore ? rows.last?.recording.key.pathSegment : nil
     try await services.log.record(
       .list, by: identity, count: Int64(rows.count), from: origin, details: query.values)
     return (rows, next)
   }
 
+  /// A cursor names a recording and no moment: one that could be made up would tell when a closed call began.
+  private func place(of cursor: RecordingKey?) async throws(TapedeckError) -> ListCursor? {
+    guard let cursor else { return nil }
+    guard let last = try await services.catalog.recording(cursor) else { throw RecordingQueryString.malformedCursor }
+    return ListCursor(at: last.sortedAt, id: last.id)
+  }
+
   /// A search by what is hidden would tell it: filters that look into facts leave restricted recordings out for those
   /// who may not see them.
-  private func effective(_ filter: RecordingFilter, for identity: Identity) -> RecordingFilter {
-    guard !Policy.allows(.inspect, by: identity, privacy: .restricted) else { return filter }
-    let looksInside = filter.text != nil || filter.agent != nil || filter.direction != nil
-    guard looksInside, filter.privacy == nil else { return filter }
+  ///
+  /// - Returns: nil when that leaves nothing.
+  private func effective(_ filter: RecordingFilter, for identity: Identity) -> RecordingFilter? {
+    guard !Policy.allows(.inspect, by: identity, privacy: .restricted), filter.looksInside else { return filter }
+    guard filter.privacy != .restricted else { return nil }
     var narrowed = filter
     narrowed.privacy = .standard
     return narrowed
+  }
+}
+
+extension RecordingFilter {
+  /// Whether it asks for facts that are hidden of a recording that its reader may not see.
+  fileprivate var looksInside: Bool {
+    text != nil || agent != nil || direction != nil || from != nil || to != nil
   }
 }

@@ -42,25 +42,17 @@ private func run<T: Sendable>(
   let group = ServiceGroup(
     configuration: .init(
       services: node.services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigint, .sigterm], logger: logger))
-  let outcome = await withTaskGroup(of: Result<T, any Error>.self) { tasks in
-    tasks.addTask {
-      do {
-        try await group.run()
-        return .failure(TapedeckError(.interrupted))
-      } catch { return .failure(error) }
-    }
-    tasks.addTask {
-      do {
-        try await waitUntilAnswering(connection)
-        return .success(try await body(connection))
-      } catch { return .failure(error) }
-    }
-    let first = await tasks.next() ?? .failure(TapedeckError(.interrupted))
-    await group.triggerGracefulShutdown()
-    tasks.cancelAll()
-    for await _ in tasks {}
-    return first
-  }
+  async let ended: Void = group.run()
+  let outcome: Result<T, any Error>
+  do {
+    try await waitUntilAnswering(connection)
+    outcome = .success(try await body(connection))
+  } catch let error as TapedeckError where error.code == .serverUnreachable {
+    // Nobody answers any more in our own process: a signal has ended the node.
+    outcome = .failure(TapedeckError(.interrupted))
+  } catch { outcome = .failure(error) }
+  await group.triggerGracefulShutdown()
+  try await ended
   return try outcome.get()
 }
 

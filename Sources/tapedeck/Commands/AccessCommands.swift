@@ -88,7 +88,8 @@ struct UserCommand: AsyncParsableCommand {
 
     func run() async throws {
       let wanted = NewAccount(
-        name: name, role: person.role, agentId: person.agentID, team: person.team, password: try Terminal.readPassword())
+        name: name, role: person.role, agentId: person.agentID, team: person.team, password: try Terminal.readPassword()
+      )
       try await withOperator(options) { connection in
         _ = try await connection.send(.POST, "/api/v1/accounts", json: wanted)
       }

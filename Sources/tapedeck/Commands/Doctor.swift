@@ -38,7 +38,8 @@ struct Doctor: AsyncParsableCommand {
       if json {
         if let data = try? JSONEncoder().encode(finding) { Terminal.show(json: data) }
       } else {
-        Terminal.show("\(finding.ok ? "ok  " : "FAIL") \(finding.number). \(check)\(finding.message.map { ": \($0)" } ?? "")")
+        Terminal.show(
+          "\(finding.ok ? "ok  " : "FAIL") \(finding.number). \(check)\(finding.message.map { ": \($0)" } ?? "")")
         if let remedy = finding.remedy { Terminal.show("       \(remedy)") }
       }
     }
@@ -74,7 +75,8 @@ struct Doctor: AsyncParsableCommand {
           switch check.subject {
           case .token:
             "Check CXONE_BASE_URL, CXONE_CLIENT_ID and CXONE_CLIENT_SECRET against the tenant's API client, and that this machine reaches it."
-          case .readScope, .downloadScope: "Grant the scope '\(check.subject.rawValue)' to the API client on the platform."
+          case .readScope, .downloadScope:
+            "Grant the scope '\(check.subject.rawValue)' to the API client on the platform."
           }
         let name = check.subject == .token ? "Token" : "Scope \(check.subject.rawValue)"
         note("\(name) of source '\(source.id)'", check.failure, remedy, nil)

@@ -138,7 +138,9 @@ struct IngestBatch {
 
   private mutating func succeed(_ key: RecordingKey) {
     ready += 1
-    report(key, Line(id: key.id.rawValue, source: key.source.rawValue, status: "ready", playerURL: "/play/\(key.pathSegment)"))
+    report(
+      key,
+      Line(id: key.id.rawValue, source: key.source.rawValue, status: "ready", playerURL: "/play/\(key.pathSegment)"))
   }
 
   private mutating func fail(_ key: RecordingKey, code: String, detail: String) {

@@ -144,7 +144,9 @@ struct Settings: Sendable {
     guard let text = try reader.text(.publicURL) else { return nil }
     guard let url = URLComponents(string: text), let scheme = url.scheme, scheme == "https" || scheme == "http",
       let host = url.host, !host.isEmpty, url.path.isEmpty || url.path == "/", url.query == nil, url.user == nil
-    else { throw reader.malformed(.publicURL, "must be an address without a path, such as https://tapedeck.example.com") }
+    else {
+      throw reader.malformed(.publicURL, "must be an address without a path, such as https://tapedeck.example.com")
+    }
     return "\(scheme)://\(host)" + (url.port.map { ":\($0)" } ?? "")
   }
 }

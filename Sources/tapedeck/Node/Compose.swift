@@ -149,7 +149,9 @@ struct Node: Sendable {
     settings.sources.reduce(0) { $0 + $1.parallelDownloads } + settings.conversions + 2
   }
 
-  private static func webhook(_ settings: Settings, _ directory: DataDirectory) throws(TapedeckError) -> WebhookEndpoint? {
+  private static func webhook(_ settings: Settings, _ directory: DataDirectory) throws(TapedeckError)
+    -> WebhookEndpoint?
+  {
     guard let url = settings.webhookURL else { return nil }
     let secret: String
     if let configured = settings.webhookSecret {

@@ -55,7 +55,8 @@ struct DataDirectory: Sendable {
       return nil
     } catch {
       throw TapedeckError(
-        .configurationInvalid, "The data directory cannot be written. Check its owner.", detail: "\(error)", cause: error)
+        .configurationInvalid, "The data directory cannot be written. Check its owner.", detail: "\(error)",
+        cause: error)
     }
   }
 

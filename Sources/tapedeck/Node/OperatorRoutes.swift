@@ -31,9 +31,11 @@ struct OperatorRoutes {
       agentID: values["agent"].map(String.init))
     let page = try await source.search(query, cursor: values["cursor"].map(String.init), pageSize: 500)
     try await web.log.record(
-      .search, by: try context.requireIdentity(), count: Int64(page.recordings.count), from: context.origin(of: request),
+      .search, by: try context.requireIdentity(), count: Int64(page.recordings.count),
+      from: context.origin(of: request),
       details: ["from": start.iso8601, "to": end.iso8601, "source": name])
-    let answer = FoundOnPlatform(recordings: page.recordings.map(FoundOnPlatform.Item.init), nextCursor: page.nextCursor)
+    let answer = FoundOnPlatform(
+      recordings: page.recordings.map(FoundOnPlatform.Item.init), nextCursor: page.nextCursor)
     return Response(
       status: .ok, headers: [.contentType: "application/json"],
       body: .init(byteBuffer: ByteBuffer(bytes: try JSONEncoder().encode(answer))))

@@ -1,0 +1,179 @@
+import Catalog
+import Crypto
+import Foundation
+import Model
+import TestKit
+import Testing
+
+@Suite struct AccessLogStorageTests {
+  static let supervisor = Identity(kind: .account, id: "acc_5f", name: "Wilhelmina Example", role: .supervisor)
+
+  static let full = LogEntry(
+    at: Instant(milliseconds: 1_768_478_400_123), action: .listen, outcome: .denied, actor: supervisor,
+    recording: RecordingKey(source: SourceID("eu")!, id: RecordingID("a/b \"c\\d~")!), count: 7,
+    code: .insufficientPermissions,
+    origin: .init(address: "192.0.2.77", userAgent: "Browser/1.0", requestID: "req-1"),
+    details: ["query": "from=+44 20", "b": "2", "a": "1"])
+
+  private func stored(_ test: TestCatalog, _ id: Int64) async throws -> (canonical: String, salt: [UInt8], detail: String) {
+    let row = try #require(
+      try await test.database.read { db in
+        try db.row(
+          "SELECT canonical, salt, detail FROM log_entry e JOIN log_detail d ON d.entry_id = e.id WHERE e.id = \(id)")
+      })
+    return (
+      String(decoding: try row.bytes("canonical"), as: UTF8.self), try row.bytes("salt"), try row.text("detail")
+    )
+  }
+
+  @Test func `the canonical bytes of an entry never change`() async throws {
+    let test = try await TestCatalog()
+    let id = try #require(try await test.catalog.log([Self.full]).first)
+    let (canonical, salt, detail) = try await stored(test, id)
+    let commitment = hex(SHA256.hash(data: salt + Array(detail.utf8)))
+    #expect(
+      canonical == #"""
+        {"action":"listen","actor":{"id":"acc_5f","kind":"account","role":"supervisor"},\#
+        "at":"2026-01-15T12:00:00.123Z","code":"insufficient_permissions","count":7,\#
+        "detailSHA256":"\#(commitment)","outcome":"denied",\#
+        "recording":{"id":"a/b \"c\\d~","source":"eu"},"v":1}
+        """#)
+    #expect(
+      detail == #"""
+        {"address":"192.0.2.77","details":{"a":"1","b":"2","query":"from=+44 20"},"name":"Wilhelmina Example",\#
+        "requestID":"req-1","userAgent":"Browser/1.0"}
+        """#)
+    #expect(salt.count == 16)
+  }
+
+  @Test func `an entry without anything has the shortest form`() async throws {
+    let test = try await TestCatalog()
+    let id = try #require(try await test.catalog.log([test.entry(.archive)]).first)
+    let (canonical, salt, detail) = try await stored(test, id)
+    #expect(detail == "{}")
+    #expect(
+      canonical == #"""
+        {"action":"archive","at":"2026-01-15T12:00:00.000Z",\#
+        "detailSHA256":"\#(hex(SHA256.hash(data: salt + Array("{}".utf8))))","outcome":"allowed","v":1}
+        """#)
+  }
+
+  @Test func `no name, address or detail stands in the canonical bytes`() async throws {
+    let test = try await TestCatalog()
+    let id = try #require(try await test.catalog.log([Self.full]).first)
+    let canonical = try await stored(test, id).canonical
+    for personal in ["Wilhelmina", "Example", "192.0.2.77", "Browser", "req-1", "44 20", "query"] {
+      #expect(!canonical.contains(personal))
+    }
+  }
+
+  @Test func `the same entry twice has different commitments, so that details cannot be guessed`() async throws {
+    let test = try await TestCatalog()
+    let ids = try await test.catalog.log([Self.full, Self.full])
+    #expect(ids.count == 2 && ids[0] < ids[1])
+    #expect(try await stored(test, ids[0]).canonical != stored(test, ids[1]).canonical)
+  }
+
+  @Test func `an entry is read back as it was written`() async throws {
+    let test = try await TestCatalog()
+    for action in LogEntry.Action.allCases {
+      for outcome in LogEntry.Outcome.allCases {
+        var entry = Self.full
+        entry.action = action
+        entry.outcome = outcome
+        entry.at = test.clock.now
+        test.clock.advance(by: .milliseconds(1))
+        try await test.catalog.log([entry])
+        let read = try await test.catalog.logEntries(matching: LogFilter(), before: nil, limit: 1)
+        #expect(read.map(\.entry) == [entry])
+      }
+    }
+  }
+
+  @Test func `erased details leave an entry that can still be read`() async throws {
+    let test = try await TestCatalog()
+    let id = try #require(try await test.catalog.log([Self.full]).first)
+    let before = try await stored(test, id).canonical
+    _ = try await test.database.write { db in try db.execute("DELETE FROM log_detail WHERE entry_id = \(id)") }
+    let read = try #require(try await test.catalog.logEntries(matching: LogFilter(), before: nil, limit: 1).first)
+    #expect(String(decoding: read.canonical, as: UTF8.self) == before)
+    #expect(read.entry.actor?.id == "acc_5f")
+    #expect(read.entry.actor?.name == "acc_5f")
+    #expect(read.entry.origin == nil)
+    #expect(read.entry.details.isEmpty)
+    #expect(read.entry.code == .insufficientPermissions)
+  }
+
+  @Test func `the log is read by who, what, outcome, recording and time, newest first, page by page`() async throws {
+    let test = try await TestCatalog()
+    let anna = Identity(kind: .account, id: "acc_1", name: "anna", role: .agent)
+    let robot = Identity(kind: .token, id: "tok_1", name: "robot", role: .agent)
+    try await test.catalog.createAccount(anna, passwordHash: "x", entry: test.entry(.createAccount))
+    try await test.catalog.createToken(robot, secretSHA256: [1], entry: test.entry(.createToken))
+    let start = test.clock.now
+    for (number, actor) in [anna, robot, nil, anna].enumerated() {
+      test.clock.advance(by: .seconds(1))
+      var entry = test.entry(number == 3 ? .listen : .view, of: try key("call-\(number % 2)"), by: actor)
+      entry.outcome = number == 1 ? .denied : .allowed
+      try await test.catalog.log([entry])
+    }
+    func numbers(before: Int64? = nil, limit: Int = 10, _ change: (inout LogFilter) -> Void) async throws -> [Int64] {
+      var filter = LogFilter()
+      change(&filter)
+      return try await test.catalog.logEntries(matching: filter, before: before, limit: limit).map(\.id)
+    }
+    #expect(try await numbers { _ in } == [6, 5, 4, 3, 2, 1])
+    #expect(try await numbers(limit: 2) { _ in } == [6, 5])
+    #expect(try await numbers(before: 5, limit: 2) { _ in } == [4, 3])
+    #expect(try await numbers { $0.who = "anna" } == [6, 3])
+    #expect(try await numbers { $0.who = "acc_1" } == [6, 3])
+    #expect(try await numbers { $0.who = "robot" } == [4])
+    #expect(try await numbers { $0.who = "' OR 1=1 --" } == [])
+    #expect(try await numbers { $0.action = .listen } == [6])
+    #expect(try await numbers { $0.outcome = .denied } == [4])
+    let call = try key("call-1")
+    #expect(try await numbers { $0.recording = call } == [6, 4])
+    #expect(try await numbers { $0.from = start + .seconds(3) } == [6, 5])
+    #expect(try await numbers { $0.to = start + .seconds(2) } == [3, 2, 1])
+    #expect(
+      try await numbers {
+        $0.who = "anna"
+        $0.action = .view
+        $0.outcome = .allowed
+        $0.from = start
+      } == [3])
+  }
+
+  @Test func `whatever goes wrong, a log that cannot be written says so`() async throws {
+    let test = try await TestCatalog()
+    for statements in 0...3 {
+      test.database.fail(afterStatements: statements)
+      #expect(await failure { try await test.catalog.log([Self.full, Self.full]) } == .accessLogUnavailable)
+    }
+    for statements in 0...2 {
+      test.database.fail(afterStatements: statements)
+      #expect(await failure { try await test.catalog.beginListening(Self.full) } == .accessLogUnavailable)
+    }
+    test.database.fail(afterStatements: nil)
+    #expect(try await test.count("log_entry") == 0)
+    #expect(try await test.count("log_detail") == 0)
+    #expect(try await test.count("listening_session") == 0)
+    try test.database.close()
+    #expect(await failure { try await test.catalog.log([Self.full]) } == .accessLogUnavailable)
+  }
+
+  @Test func `a listening session has its entry and adds up what was served`() async throws {
+    let test = try await TestCatalog()
+    let id = try await test.catalog.beginListening(Self.full)
+    try await test.catalog.extendListening([id: (test.clock.now, 2, 100), 999: (test.clock.now, 1, 1)])
+    try await test.catalog.extendListening([id: (test.clock.now + .seconds(5), 3, 11)])
+    let row = try #require(
+      try await test.database.read { db in
+        try db.row("SELECT s.*, e.action FROM listening_session s JOIN log_entry e ON e.id = s.entry_id")
+      })
+    #expect(try row.text("action") == "listen")
+    #expect(try row.instant("started_at") == Self.full.at)
+    #expect(try row.instant("last_at") == test.clock.now + .seconds(5))
+    #expect(try (row.int("requests"), row.int("bytes")) == (5, 111))
+  }
+}

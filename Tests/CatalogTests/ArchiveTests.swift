@@ -1,0 +1,164 @@
+import Catalog
+import Model
+import TestKit
+import Testing
+
+@Suite struct ArchiveTests {
+  @Test func `a recording enters the catalog, the log and the outbox, and its job ends`() async throws {
+    let test = try await TestCatalog()
+    let (job, lease) = try await test.jobInProcessing()
+    let entries = try await test.count("log_entry")
+    test.clock.advance(by: .seconds(7))
+    var archive = try test.archive()
+    archive.availableAt = test.clock.now + .seconds(-5)
+    try await test.catalog.archive(archive, lease: lease)
+
+    let (recording, parts) = try #require(try await test.catalog.archived(try key("call-1")))
+    #expect(parts == archive.parts)
+    #expect(recording.archivedAt == test.clock.now)
+    #expect(recording.audioDuration == .milliseconds(90_250))
+    #expect(recording.warning == "It is odd.")
+    #expect(recording.facts == archive.facts)
+    let ended = try #require(try await test.catalog.job(job.id))
+    #expect((ended.stage, ended.runState, ended.endedAt, ended.dueAt) == (.ready, .done, test.clock.now, nil))
+    #expect(try await test.catalog.steps(of: job.id) == archive.steps)
+    #expect(try await test.count("log_entry") == entries + 1)
+    #expect(try await test.catalog.dueMessages(limit: 9).map(\.id) == ["msg_call-1"])
+  }
+
+  @Test func `whichever statement fails, nothing of it stays`() async throws {
+    let test = try await TestCatalog()
+    let (_, lease) = try await test.jobInProcessing()
+    let archive = try test.archive()
+    let before = try await test.everything()
+    var statements = 0
+    while true {
+      let changes = test.catalog.changes()
+      test.database.fail(afterStatements: statements)
+      guard await failure(of: { try await test.catalog.archive(archive, lease: lease) }) == .diskFull else { break }
+      test.database.fail(afterStatements: nil)
+      #expect(try await test.everything() == before, "after \(statements) statements")
+      #expect(try await test.catalog.job(of: try key("call-1"))?.runState == .leased)
+      _ = changes
+      statements += 1
+    }
+    // Job, recording, part, step, entry, detail and message at the least.
+    #expect(statements >= 7)
+    #expect(try await test.catalog.archived(try key("call-1"))?.parts == archive.parts)
+  }
+
+  @Test func `a recording that is archived again has the files of the last time`() async throws {
+    let test = try await TestCatalog()
+    try await test.archiveRecording("call-1")
+    _ = try await test.database.write { db in try db.execute("UPDATE job SET run_state = 'failed', stage = 'processing'") }
+    let (_, lease) = try await test.jobInProcessing()
+    var archive = try test.archive()
+    archive.parts[0].originalKey = nil
+    archive.message = nil
+    try await test.catalog.archive(archive, lease: lease)
+    #expect(try await test.catalog.archived(try key("call-1"))?.parts == archive.parts)
+    #expect(try await test.count("recording") == 1)
+    #expect(try await test.count("webhook_message") == 1)
+  }
+
+  @Test func `a recording that is not archived has no files`() async throws {
+    let test = try await TestCatalog()
+    #expect(try await test.catalog.archived(try key("call-1")) == nil)
+    try await test.catalog.observe(test.facts("call-1"), of: try key("call-1"))
+    let (recording, parts) = try #require(try await test.catalog.archived(try key("call-1")))
+    #expect(recording.archivedAt == nil && parts.isEmpty)
+  }
+
+  @Test func `an object is referred to by the rows that name it, in each of their places`() async throws {
+    let test = try await TestCatalog()
+    let archive = try await test.archiveRecording("call-1")
+    for object in [archive.parts[0].mp3.key, archive.parts[0].peaks.key, archive.parts[0].originalKey] {
+      #expect(try await test.catalog.refers(toObject: try #require(object)))
+    }
+    #expect(try await !test.catalog.refers(toObject: "ab/other.mp3"))
+    #expect(try await !test.catalog.refers(toObject: archive.parts[0].sourceSHA256))
+  }
+
+  // MARK: What the platform says
+
+  @Test func `all that the platform says is written down and read back`() async throws {
+    let test = try await TestCatalog()
+    var facts = test.facts("odd id/%")
+    facts.startTime = Instant(milliseconds: 5)
+    facts.endTime = Instant(milliseconds: 6)
+    facts.durationSeconds = 7
+    facts.direction = .outbound
+    facts.agentID = "ag-1"
+    facts.agentName = "Anna O'Neill"
+    facts.teamID = "t"
+    facts.skillID = "s"
+    facts.skillName = "Sales"
+    facts.campaignID = "c"
+    facts.campaignName = "Winter"
+    facts.fromAddress = "+44 20"
+    facts.toAddress = "+49 30"
+    facts.contactID = "k"
+    facts.disposition = "sold"
+    facts.mediaType = "voice"
+    facts.json = "{\"unknown\":[1,\"ü\"]}"
+    let key = RecordingKey(source: try #require(SourceID("eu")), id: facts.id)
+    let row = try await test.catalog.observe(facts, of: key)
+    #expect(row.facts == facts)
+    #expect(row.key == key)
+    #expect(row.firstSeenAt == test.clock.now)
+    #expect(row.sortedAt == Instant(milliseconds: 5))
+    facts.agentName = nil
+    facts.startTime = nil
+    test.clock.advance(by: .seconds(1))
+    let again = try await test.catalog.observe(facts, of: key)
+    #expect(again.facts == facts)
+    #expect(again.id == row.id)
+    #expect(again.firstSeenAt == row.firstSeenAt)
+    #expect(again.sortedAt == row.firstSeenAt)
+  }
+
+  @Test func `when a recording became available is kept from the first time`() async throws {
+    let test = try await TestCatalog()
+    let key = try key("call-1")
+    #expect(try await test.catalog.observe(test.facts("call-1", status: .processing), of: key).availableAt == nil)
+    test.clock.advance(by: .seconds(5))
+    let at = test.clock.now
+    #expect(try await test.catalog.observe(test.facts("call-1"), of: key).availableAt == at)
+    test.clock.advance(by: .seconds(5))
+    #expect(try await test.catalog.observe(test.facts("call-1"), of: key).availableAt == at)
+  }
+
+  @Test func `privacy only gets stricter, and that is in the log`() async throws {
+    let test = try await TestCatalog()
+    let key = try key("call-1")
+    func observe(_ privacy: Privacy) async throws -> Privacy {
+      try await test.catalog.observe(test.facts("call-1", privacy: privacy), of: key).facts.privacy
+    }
+    #expect(try await observe(.standard) == .standard)
+    #expect(try await test.count("log_entry") == 0)
+    #expect(try await observe(.restricted) == .restricted)
+    #expect(try await observe(.standard) == .restricted)
+    #expect(try await observe(.restricted) == .restricted)
+    let entries = try await test.catalog.logEntries(matching: LogFilter(), before: nil, limit: 9).map(\.entry)
+    #expect(entries.map(\.action) == [.privacyChange])
+    #expect(entries.first?.recording == key)
+    #expect(entries.first?.at == test.clock.now)
+    #expect(entries.first?.details == ["privacy": "restricted"])
+  }
+
+  @Test func `a recording that is restricted when it is first seen is no change`() async throws {
+    let test = try await TestCatalog()
+    try await test.catalog.observe(test.facts("call-1", privacy: .restricted), of: try key("call-1"))
+    #expect(try await test.count("log_entry") == 0)
+  }
+
+  @Test func `privacy that gets stricter at the commit holds from the commit on`() async throws {
+    let test = try await TestCatalog()
+    let key = try key("call-1")
+    try await test.catalog.observe(test.facts("call-1"), of: key)
+    try await test.archiveRecording("call-1") { $0.privacy = .restricted }
+    #expect(try await test.catalog.recording(key)?.facts.privacy == .restricted)
+    try await test.catalog.observe(test.facts("call-1"), of: key)
+    #expect(try await test.catalog.recording(key)?.facts.privacy == .restricted)
+  }
+}

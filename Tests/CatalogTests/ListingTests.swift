@@ -1,0 +1,213 @@
+import Catalog
+import Model
+import TestKit
+import Testing
+
+@Suite struct ListingTests {
+  private func names(_ rows: [ListedRecording]) -> [String] { rows.map { $0.recording.key.description } }
+
+  private func list(
+    _ test: TestCatalog, after cursor: ListCursor? = nil, limit: Int = 100, _ change: (inout RecordingFilter) -> Void = { _ in }
+  ) async throws -> [String] {
+    var filter = RecordingFilter()
+    change(&filter)
+    return names(try await test.catalog.recordings(matching: filter, after: cursor, limit: limit))
+  }
+
+  private func observe(
+    _ test: TestCatalog, _ name: String, _ change: (inout PlatformRecording) -> Void = { _ in }
+  ) async throws {
+    let key = try key(name)
+    var facts = test.facts(key.id.rawValue)
+    change(&facts)
+    try await test.catalog.observe(facts, of: key)
+  }
+
+  // MARK: Order and pages
+
+  @Test func `the newest call comes first, and one without a start counts from when it was seen`() async throws {
+    let test = try await TestCatalog()
+    let now = test.clock.now
+    try await observe(test, "old") { $0.startTime = now + .seconds(-3600) }
+    try await observe(test, "seen")
+    try await observe(test, "future") { $0.startTime = now + .seconds(60) }
+    try await observe(test, "before 1970") { $0.startTime = Instant(milliseconds: -1) }
+    #expect(try await list(test) == ["future", "seen", "old", "before 1970"])
+  }
+
+  @Test(arguments: [1, 2, 3, 7, 30, 100])
+  func `pages have no gaps and no repeats, however many calls began at the same time`(limit: Int) async throws {
+    let test = try await TestCatalog()
+    for number in 0..<30 {
+      // Five moments; some at once with others, some without a start.
+      try await observe(test, "call-\(number)") {
+        $0.startTime = number % 6 == 5 ? nil : test.clock.now + .seconds(-(number % 6))
+      }
+    }
+    let all = try await list(test)
+    #expect(Set(all).count == 30)
+    var paged: [String] = []
+    var cursor: ListCursor?
+    repeat {
+      let page = try await test.catalog.recordings(matching: RecordingFilter(), after: cursor, limit: limit)
+      #expect(page.count <= limit)
+      paged += names(page)
+      cursor = page.last.map { ListCursor(at: $0.recording.sortedAt, id: $0.recording.id) }
+    } while cursor != nil
+    #expect(paged == all)
+  }
+
+  @Test(arguments: [Int64(0), 1_768_478_400_000, -1, .max, .min])
+  func `a cursor is written into an address and read back`(milliseconds: Int64) throws {
+    let cursor = ListCursor(at: Instant(milliseconds: milliseconds), id: milliseconds)
+    #expect(ListCursor(cursor.text) == cursor)
+    #expect(cursor.text.utf8.allSatisfy { "-.".utf8.contains($0) || (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) })
+  }
+
+  @Test(arguments: ["", ".", "1", "1.", ".1", "1.2.3", "a b.c", "é.1", "1.zzzzzzzzzzzzzzzzzzzz", "' OR 1=1.1"])
+  func `what is no cursor is none`(text: String) {
+    #expect(ListCursor(text) == nil)
+  }
+
+  // MARK: Filters
+
+  @Test func `filters narrow the list, each alone and all together`() async throws {
+    let test = try await TestCatalog()
+    let now = test.clock.now
+    for (name, agent, direction, privacy, offset) in [
+      ("a", "ag-1", Direction.outbound, Privacy.standard, 0), ("b", "ag-1", .inbound, .restricted, 10),
+      ("eu~a", "ag-2", .outbound, .restricted, 20), ("eu~c", "ag-2", .internal, .standard, 30),
+    ] {
+      try await observe(test, name) {
+        $0.agentID = agent
+        $0.agentName = "Name of \(agent)"
+        $0.direction = direction
+        $0.privacy = privacy
+        $0.startTime = now + .seconds(offset)
+      }
+    }
+    #expect(try await list(test) == ["eu~c", "eu~a", "b", "a"])
+    #expect(try await list(test) { $0.source = .default } == ["b", "a"])
+    #expect(try await list(test) { $0.agent = "ag-2" } == ["eu~c", "eu~a"])
+    #expect(try await list(test) { $0.agent = "Name of ag-1" } == ["b", "a"])
+    #expect(try await list(test) { $0.agent = "ag" } == [])
+    #expect(try await list(test) { $0.direction = .outbound } == ["eu~a", "a"])
+    #expect(try await list(test) { $0.privacy = .restricted } == ["eu~a", "b"])
+    #expect(try await list(test) { $0.from = now + .seconds(10) } == ["eu~c", "eu~a", "b"])
+    #expect(try await list(test) { $0.to = now + .seconds(10) } == ["a"])
+    #expect(
+      try await list(test) {
+        $0.from = now + .seconds(10)
+        $0.to = now + .seconds(30)
+      } == ["eu~a", "b"])
+    #expect(
+      try await list(test) {
+        $0.source = .default
+        $0.agent = "ag-1"
+        $0.direction = .outbound
+        $0.privacy = .standard
+        $0.text = "ag-1"
+        $0.from = now
+        $0.to = now + .seconds(1)
+        $0.status = .known
+      } == ["a"])
+    #expect(RecordingFilter().isEmpty)
+  }
+
+  @Test func `a list tells how far each recording is, and can be narrowed to that`() async throws {
+    let test = try await TestCatalog()
+    try await test.archiveRecording("ready")
+    try await test.request("failed")
+    let failed = try await test.claim().lease
+    try await test.catalog.release(failed, .giveUp(TapedeckError(.neverAvailable, "It never came.")))
+    for name in ["idle", "leased", "waiting"] { try await test.request(name) }
+    let order = ["idle", "leased", "waiting"]
+    var leases: [String: JobLease] = [:]
+    for name in order { leases[name] = try await test.claim().lease }
+    try await test.catalog.release(try #require(leases["waiting"]), .awaitClearance)
+    try await test.catalog.release(try #require(leases["idle"]), .interrupted)
+    for name in order + ["failed", "known"] { try await observe(test, name) }
+
+    let all = try await test.catalog.recordings(matching: RecordingFilter(), after: nil, limit: 100)
+    let statuses = Dictionary(uniqueKeysWithValues: all.map { ($0.recording.key.description, $0.status) })
+    #expect(
+      statuses == [
+        "ready": .ready, "failed": .failed, "idle": .underway, "leased": .underway, "waiting": .underway,
+        "known": .known,
+      ])
+    #expect(all.first { $0.status == .failed }?.failureMessage == "It never came.")
+    for status in ListedStatus.allCases {
+      let expected = Set(statuses.filter { $0.value == status }.keys)
+      #expect(try await Set(list(test) { $0.status = status }) == expected)
+    }
+  }
+
+  @Test func `a recording that was taken out is not listed`() async throws {
+    let test = try await TestCatalog()
+    try await observe(test, "gone")
+    try await observe(test, "here")
+    _ = try await test.database.write { db in
+      try db.execute("UPDATE recording SET tombstoned_at = 1 WHERE platform_id = 'gone'")
+    }
+    #expect(try await list(test) == ["here"])
+  }
+
+  // MARK: Full text
+
+  @Test(arguments: [
+    ("anna", ["a"]), ("ANNA", ["a"]), ("ann", ["a"]), ("nna", []), ("o'neill", ["a"]), ("neill anna", ["a"]),
+    ("anna winter", ["a"]), ("anna summer", []), ("jose", ["b"]), ("José", ["b"]), ("müller", ["b"]),
+    ("4420", ["a"]), ("+44 20", []), ("+4420", ["a"]), ("call/1", ["call/1"]), ("call 1", ["call/1"]), ("winter", ["a"]),
+    ("日本", ["b"]),
+  ])
+  func `whole words and their beginnings are found in what people type`(text: String, expected: [String]) async throws {
+    let test = try await TestCatalog()
+    try await observe(test, "a") {
+      $0.agentName = "Anna O'Neill"
+      $0.fromAddress = "+4420123"
+      $0.campaignName = "Winter 2026"
+    }
+    try await observe(test, "b") {
+      $0.agentName = "José Müller"
+      $0.skillName = "日本 desk"
+    }
+    try await observe(test, "call%2F1")
+    #expect(try await list(test) { $0.text = text } == expected)
+  }
+
+  @Test func `an exact id is found, whatever characters it has`() async throws {
+    let test = try await TestCatalog()
+    for id in ["***", "\"", "NEAR(a b)", "a:b", "-", "!!! ~"] {
+      let key = RecordingKey(id: try #require(RecordingID(id)))
+      try await test.catalog.observe(test.facts(id), of: key)
+      #expect(try await list(test) { $0.text = id }.contains(id))
+    }
+    #expect(try await list(test) { $0.text = "*" } == [])
+  }
+
+  static let hostile = [
+    "", " ", "\"", "\"\"", "\"unbalanced", "'", "*", "**", "a*", "^a", "-a", "+", "a AND", "AND", "OR", "NOT", "NOT a",
+    "NEAR", "NEAR(", "NEAR(a b, 5)", "a NEAR b", "agent_name:anna", "agent_name : *", "{agent_name}: a", "(a", "a)",
+    "a OR (", "\\", "%", "_", "?", "$1", "; DROP TABLE recording; --", "\u{0}", "a\u{0}b", "\u{200B}", "🎧", "①",
+    "\u{301}", "\u{1E900}", "ª", String(repeating: "a ", count: 5000), String(repeating: "word", count: 10_000),
+    String(repeating: "\"", count: 999),
+  ]
+
+  @Test(arguments: hostile)
+  func `text that looks like a query is only text`(text: String) async throws {
+    let test = try await TestCatalog()
+    try await observe(test, "bystander") { $0.agentName = "zzz" }
+    #expect(try await list(test) { $0.text = text } == [])
+  }
+
+  @Test func `a recording is found by its newest facts and no longer by older ones`() async throws {
+    let test = try await TestCatalog()
+    try await observe(test, "a") { $0.agentName = "Anna" }
+    try await observe(test, "a") { $0.agentName = "Berta" }
+    #expect(try await list(test) { $0.text = "anna" } == [])
+    #expect(try await list(test) { $0.text = "berta" } == ["a"])
+    _ = try await test.database.write { db in
+      try db.execute("INSERT INTO recording_text (recording_text, rank) VALUES ('integrity-check', 1)")
+    }
+  }
+}

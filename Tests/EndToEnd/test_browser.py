@@ -1,0 +1,361 @@
+"""The demonstration in a real browser: signing in, finding a call, hearing it."""
+
+import os
+import pathlib
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Error, expect, sync_playwright
+
+from programs import Process
+from waiting import eventually
+
+SCREENSHOTS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+
+
+class Demo:
+    """`tapedeck demo`, once its addresses and logins are printed."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.process = Process(["demo", "--listen", "127.0.0.1:0"], folder, {}, folder / "demo.log")
+        self.url = self.process.address("Open     ", within=120)
+        eventually(lambda: "Stop with Ctrl-C" in self.process.output)
+        self.passwords = dict(re.findall(r"name (\w+) +password (\S+)", self.process.output))
+
+
+@pytest.fixture(scope="module")
+def demo(module_folder):
+    demo = Demo(module_folder)
+    yield demo
+    assert demo.process.terminate() == 0
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--mute-audio"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium, demo):
+    """Opens pages that must be free of errors in the console; `as_role` signs in through the form."""
+    contexts = []
+    complaints = []
+
+    def open_page(as_role: str | None = None, **options):
+        context = chromium.new_context(
+            base_url=demo.url, **({"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"} | options))
+        contexts.append(context)
+        context.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        page = context.new_page()
+        if as_role:
+            sign_in(page, as_role, demo.passwords[as_role])
+        return page
+
+    open_page.complaints = complaints
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def sign_in(page, name: str, password: str, at: str = "/") -> None:
+    page.goto(at)
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: "/login" not in url)
+
+
+def time_of(page) -> float:
+    return page.evaluate("document.querySelector('audio').currentTime")
+
+
+def paused(page) -> bool:
+    return page.evaluate("document.querySelector('audio').paused")
+
+
+def open_call(page, prefix: str = "spoken-") -> str:
+    """Follows the link of a call in the list, and waits until its player is ready."""
+    link = page.locator(f'tr[data-row] a[href^="/play/{prefix}"]').first
+    href = link.get_attribute("href")
+    link.click()
+    page.wait_for_url(f"**{href}")
+    expect(page.locator("#deck")).to_have_attribute("data-ready", "")
+    eventually(lambda: page.evaluate("document.querySelector('audio').readyState") >= 1)
+    return href
+
+
+def keep(page, name: str) -> None:
+    if os.environ.get("UPDATE_SCREENSHOTS") == "1":
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / name)
+
+
+def test_an_agent_finds_a_call_and_hears_it(open_page):
+    page = open_page("agent")
+    expect(page.get_by_role("heading", name="Recordings")).to_be_visible()
+    assert page.locator("tr[data-row]").count() >= 12
+    keep(page, "list.png")
+    open_call(page)
+
+    duration = page.evaluate("document.querySelector('audio').duration")
+    slider = page.get_by_role("slider", name="Position")
+    assert duration == pytest.approx(float(slider.get_attribute("aria-valuemax")), abs=1.1)
+    page.get_by_role("button", name="Play", exact=True).click()
+    eventually(lambda: time_of(page) > 1)
+    assert not paused(page)
+    assert float(slider.get_attribute("aria-valuenow")) >= 1
+    expect(page.locator("#clock")).not_to_have_text("0:00")
+
+    # By a click in the overview …
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + box["height"] / 2)
+    eventually(lambda: time_of(page) == pytest.approx(duration * 0.6, abs=2.5))
+    keep(page, "player.png")
+    # … and by keys on it.
+    page.get_by_role("button", name="Pause").click()
+    eventually(lambda: paused(page))
+    slider.focus()
+    page.keyboard.press("Home")
+    eventually(lambda: time_of(page) == 0)
+    page.keyboard.press("ArrowRight")
+    eventually(lambda: time_of(page) == pytest.approx(5, abs=0.1))
+    page.keyboard.press("Shift+ArrowRight")
+    eventually(lambda: time_of(page) == pytest.approx(6, abs=0.1))
+    page.keyboard.press("End")
+    eventually(lambda: time_of(page) == pytest.approx(duration, abs=0.3))
+    page.keyboard.press("Control+ArrowLeft")
+    eventually(lambda: time_of(page) == pytest.approx(max(0, duration - 30), abs=0.5))
+    assert slider.get_attribute("aria-valuetext")
+
+
+def test_the_waveform_of_both_channels_is_drawn(open_page):
+    page = open_page("agent")
+    open_call(page)
+
+    def colours():
+        """How many pixels of each canvas are not empty."""
+        return page.evaluate("""() => ['overview', 'lanes'].map((id) => {
+          const canvas = document.getElementById(id);
+          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+          let filled = 0;
+          for (let i = 3; i < data.length; i += 4) if (data[i]) filled += 1;
+          return filled;
+        })""")
+
+    eventually(lambda: min(colours()) > 2000)
+    expect(page.locator(".lane")).to_have_count(2)
+
+
+def test_a_lane_can_be_muted(open_page):
+    page = open_page("agent")
+    open_call(page)
+    page.get_by_role("button", name="Play", exact=True).click()
+    eventually(lambda: time_of(page) > 0.5)
+    mute = page.get_by_role("button", name="Mute Customer")
+    assert mute.get_attribute("aria-pressed") == "false"
+    looks = mute.evaluate("(button) => getComputedStyle(button).backgroundColor")
+    mute.click()
+    expect(mute).to_have_attribute("aria-pressed", "true")
+    eventually(lambda: mute.evaluate("(button) => getComputedStyle(button).backgroundColor") != looks)
+    before = time_of(page)
+    eventually(lambda: time_of(page) > before + 0.5)
+    assert not paused(page), "it plays on through the audio graph"
+    page.keyboard.press("b")
+    expect(mute).to_have_attribute("aria-pressed", "false")
+
+
+def test_keys_drive_the_player(open_page):
+    page = open_page("agent")
+    open_call(page)
+    page.locator("body").click(position={"x": 5, "y": 5})
+    page.keyboard.press("Space")
+    eventually(lambda: not paused(page))
+    page.keyboard.press("Space")
+    eventually(lambda: paused(page))
+    page.keyboard.press("t")
+    page.keyboard.type("0:07")
+    page.keyboard.press("Enter")
+    eventually(lambda: time_of(page) == pytest.approx(7, abs=0.1))
+    page.get_by_label("Speed").select_option("2")
+    assert page.evaluate("document.querySelector('audio').playbackRate") == 2
+    page.locator("body").click(position={"x": 5, "y": 5})
+    page.keyboard.press("Shift+?")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("switch", name="Single-key shortcuts").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    assert page.evaluate("document.activeElement.id") != "go-time", "single keys are off"
+
+
+def test_keys_drive_the_list(open_page):
+    page = open_page("agent")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    second = page.locator("tr[data-row]").nth(1).locator("a")
+    expect(second).to_be_focused()
+    page.keyboard.press("k")
+    first = page.locator("tr[data-row]").first.locator("a")
+    expect(first).to_be_focused()
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("spoken")
+    page.keyboard.press("Escape")
+    first.focus()
+    href = first.get_attribute("href")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{href}")
+
+
+def test_a_link_to_a_moment_opens_there(open_page):
+    page = open_page("agent")
+    href = open_call(page)
+    page.goto(f"{href}?t=9")
+    eventually(lambda: time_of(page) == pytest.approx(9, abs=0.2))
+
+
+def test_a_restricted_call_is_a_closed_row_for_the_agent_and_plays_for_the_supervisor(open_page):
+    agent = open_page("agent")
+    row = agent.locator("tr.denied").first
+    expect(row).to_contain_text("Restricted: ask a supervisor")
+    assert row.locator("a").count() == 0
+    response = agent.request.get("/audio/restricted-01.mp3")
+    assert response.status == 403
+    open_page.complaints.clear()
+
+    supervisor = open_page("supervisor")
+    expect(supervisor.locator("tr.denied")).to_have_count(0)
+    open_call(supervisor, "restricted-01")
+    expect(supervisor.locator("main")).to_contain_text("Restricted")
+    supervisor.get_by_role("button", name="Play", exact=True).click()
+    eventually(lambda: time_of(supervisor) > 0.5)
+    supervisor.get_by_role("link", name="Access log").click()
+    expect(supervisor.locator("tbody tr").filter(has_text="Listened").first).to_contain_text("restricted-01")
+
+
+def test_an_agent_who_follows_a_link_to_a_restricted_call_is_told_whom_to_ask(open_page):
+    page = open_page("agent")
+    response = page.goto("/play/restricted-01")
+    assert response.status == 403
+    expect(page.locator("h1")).to_have_text("Insufficient permissions")
+    expect(page.locator("main")).to_contain_text("supervisor")
+    assert page.locator("audio").count() == 0
+    # Chromium itself notes the status of the page in the console.
+    assert all("403" in complaint for complaint in open_page.complaints)
+    open_page.complaints.clear()
+
+
+def test_a_call_that_is_not_in_the_archive_is_fetched_by_a_button_and_plays(open_page):
+    page = open_page("supervisor")
+    page.goto("/play/codec-ulaw-stereo")
+    open_page.complaints.clear()
+    page.get_by_role("button", name=re.compile("Fetch|archive", re.I)).click()
+    expect(page.locator("#deck")).to_have_attribute("data-ready", "", timeout=20_000)
+    page.get_by_role("button", name="Play", exact=True).click()
+    eventually(lambda: time_of(page) > 0.5)
+
+
+def test_a_coding_that_browsers_do_not_play_is_heard_as_mp3(open_page):
+    page = open_page("supervisor")
+    page.request.post("/play/codec-gsm/ingest")  # Refused: no form token.
+    page.goto("/play/codec-gsm")
+    open_page.complaints.clear()
+    page.get_by_role("button", name=re.compile("Fetch|archive", re.I)).click()
+    expect(page.locator("#deck")).to_have_attribute("data-ready", "", timeout=20_000)
+    assert page.evaluate("document.querySelector('audio').src").endswith("/audio/codec-gsm.mp3")
+    page.get_by_role("button", name="Play", exact=True).click()
+    eventually(lambda: time_of(page) > 0.5)
+
+
+def test_without_scripts_the_page_has_a_plain_player(open_page):
+    page = open_page("agent", java_script_enabled=False)
+    link = page.locator('tr[data-row] a[href^="/play/spoken-"]').first
+    id = link.get_attribute("href").removeprefix("/play/")
+    link.click()
+    audio = page.locator("audio")
+    expect(audio).to_be_visible()
+    assert audio.get_attribute("src") == f"/audio/{id}.mp3"
+    assert audio.get_attribute("controls") is not None
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_hidden()
+    reply = page.request.get(f"/audio/{id}.mp3", headers={"Range": "bytes=0-99"})
+    assert (reply.status, len(reply.body())) == (206, 100)
+    # The browser's own controls work: a click on their play button has it fetch and play.
+    box = audio.bounding_box()
+    with page.expect_request(f"**/audio/{id}.mp3"):
+        page.reload()
+    page.mouse.click(box["x"] + 20, box["y"] + box["height"] / 2)
+
+
+def test_signing_out_leaves_nothing_open(open_page):
+    page = open_page("agent")
+    href = open_call(page)
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/login*")
+    page.goto(href)
+    assert "/login?next=" in page.url
+    page.get_by_label("Name").fill("agent")
+    page.get_by_label("Password").fill("wrong wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
+    open_page.complaints.clear()
+
+
+def violations(page) -> list[str]:
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [f"{item['id']}: {node['target']} {node['failureSummary']}" for item in found for node in item["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_to_complain_about(open_page, scheme):
+    page = open_page(color_scheme=scheme)
+    page.goto("/login")
+    assert violations(page) == []
+    page = open_page("supervisor", color_scheme=scheme)
+    assert violations(page) == []
+    open_call(page)
+    assert violations(page) == []
+    page.get_by_role("button", name="Mute Agent").click()
+    page.get_by_role("button", name="Skip silence").click()
+    assert violations(page) == []
+    page.keyboard.press("Shift+?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert violations(page) == []
+    for path in ("/audit", "/?q=nothing-like-this", "/play/not-here", "/play/%2e%2e"):
+        page.goto(path)
+        assert violations(page) == [], path
+    open_page.complaints.clear()
+
+
+@pytest.mark.parametrize("width", [320, 768])
+def test_pages_fit_a_narrow_window(open_page, width):
+    page = open_page("supervisor", viewport={"width": width, "height": 800})
+    paths = ["/", "/audit", page.locator('a[href^="/play/spoken-"]').first.get_attribute("href")]
+    for path in paths:
+        page.goto(path)
+        overhang = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert overhang <= 0, path
+
+
+def test_nothing_is_loaded_from_anywhere_else(open_page, demo):
+    page = open_page("agent")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_call(page)
+    page.get_by_role("button", name="Play", exact=True).click()
+    eventually(lambda: time_of(page) > 0.5)
+    assert asked and all(url.startswith((demo.url, "blob:")) for url in asked)
+
+
+def test_scripts_of_others_are_kept_out_by_the_policy(open_page):
+    page = open_page("agent")
+    with pytest.raises(Error, match="(?i)unsafe-eval|content security policy"):
+        page.add_script_tag(content="window.intruder = 1")
+        page.evaluate("() => { if (!window.intruder) throw new Error('content security policy') }")
+    open_page.complaints.clear()
