@@ -133,7 +133,7 @@ let package = Package(
     .testTarget(
       name: "ObjectStorageTests", dependencies: ["ObjectStorage", "Model", nioCore, nioPosix, systemPackage],
       swiftSettings: strict),
-    .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model", "TestKit"], swiftSettings: strict),
+    .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model", "TestKit", crypto], swiftSettings: strict),
     .testTarget(name: "AccessTests", dependencies: ["Access", "Catalog", "Model", "TestKit"], swiftSettings: strict),
     .testTarget(
       name: "PipelineTests",

@@ -99,7 +99,7 @@ extension Catalog {
           fence = fence + 1, attempts = attempts + 1
         WHERE id = (
           SELECT id FROM job
-          WHERE \(lane.turn) AND due_at <= tapedeck_now_ms() AND sort_at <= tapedeck_now_ms()
+          WHERE lane = \(lane) AND due_at <= tapedeck_now_ms() AND sort_at <= tapedeck_now_ms()
           ORDER BY sort_at, id LIMIT 1)
         RETURNING *
         """)
@@ -113,12 +113,8 @@ extension Catalog {
   /// When the next job of a lane falls due; nil when nothing waits for a time.
   package func nextDue(in lane: Lane) async throws(TapedeckError) -> Instant? {
     try await database.read { db in
-      try db.row(
-        """
-        SELECT sort_at FROM job
-        WHERE \(lane.turn)
-        ORDER BY sort_at, id LIMIT 1
-        """)?.optionalInstant("sort_at")
+      try db.row("SELECT sort_at FROM job WHERE lane = \(lane) ORDER BY sort_at, id LIMIT 1")?
+        .optionalInstant("sort_at")
     }
   }
 

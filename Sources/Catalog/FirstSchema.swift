@@ -110,19 +110,16 @@ let firstSchema: [SQL] = [
     failure_message TEXT,
     retry_after_ms INTEGER,
     ended_at INTEGER,
+    -- Where the job can be claimed now or at its time. A column, since with the bare conditions SQLite sorts the queue.
+    lane TEXT GENERATED ALWAYS AS (
+      CASE WHEN run_state IN ('idle', 'waiting') AND due_at IS NOT NULL THEN
+        CASE WHEN stage IN ('queued', 'awaiting') THEN 'polling' WHEN stage IN ('fetching', 'processing') THEN 'moving' END
+      END
+    ) STORED,
     UNIQUE (kind, source, platform_id)
   )
   """,
-  // One index per lane, so that a long queue in one costs the other nothing. `Lane.turn` repeats their conditions.
-  """
-  CREATE INDEX job_by_turn_polling ON job (sort_at, id)
-  WHERE stage IN ('queued', 'awaiting') AND run_state IN ('idle', 'waiting') AND due_at IS NOT NULL
-  """,
-  """
-  CREATE INDEX job_by_turn_moving ON job (sort_at, id)
-  WHERE stage IN ('fetching', 'processing') AND run_state IN ('idle', 'waiting') AND due_at IS NOT NULL
-  """,
-  "CREATE INDEX job_by_lease ON job (lease_until) WHERE run_state = 'leased'",
+  "CREATE INDEX job_by_turn ON job (lane, sort_at, id) WHERE lane IS NOT NULL",
   "CREATE INDEX job_by_state ON job (run_state, stage)",
   """
   CREATE TABLE job_step (
@@ -149,8 +146,7 @@ let firstSchema: [SQL] = [
     ended_at INTEGER
   )
   """,
-  "CREATE INDEX webhook_message_by_due ON webhook_message (due_at) WHERE state = 'pending'",
-  "CREATE INDEX webhook_message_by_state ON webhook_message (state)",
+  "CREATE INDEX webhook_message_by_state ON webhook_message (state, due_at, id)",
 
   // Who may come in. Secrets are kept as hashes only.
   """

@@ -13,22 +13,11 @@ package struct JobLease: Sendable, Hashable {
 }
 
 /// Which part of the work a claim is for. Short questions to the platform and long transfers never wait for each other.
-package enum Lane: Sendable, CaseIterable {
+package enum Lane: String, Sendable, CaseIterable {
   /// Asking the platform: `queued`, `awaiting`.
   case polling
   /// Moving and converting bytes: `fetching`, `processing`.
   case moving
-
-  /// Which jobs can be claimed now or at their time; word for word the condition of the lane's index, which cannot be
-  /// used with bound values.
-  var turn: SQL {
-    switch self {
-    case .polling:
-      "stage IN ('queued', 'awaiting') AND run_state IN ('idle', 'waiting') AND due_at IS NOT NULL"
-    case .moving:
-      "stage IN ('fetching', 'processing') AND run_state IN ('idle', 'waiting') AND due_at IS NOT NULL"
-    }
-  }
 }
 
 /// What a worker leaves behind when it lets a job go.

@@ -49,6 +49,7 @@ def open_page(chromium, demo):
     def open_page(as_role: str | None = None, **options):
         context = chromium.new_context(
             base_url=demo.url, **({"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"} | options))
+        context.set_default_timeout(15_000)
         contexts.append(context)
         context.on("console", lambda message: message.type == "error" and complaints.append(message.text))
         context.on("weberror", lambda error: complaints.append(str(error.error)))
@@ -252,23 +253,25 @@ def test_an_agent_who_follows_a_link_to_a_restricted_call_is_told_whom_to_ask(op
     open_page.complaints.clear()
 
 
+def fetch(page, id: str) -> None:
+    """Has a recording archived by the button of its page, which then turns into the player by itself."""
+    assert page.goto(f"/play/{id}").status == 404
+    page.get_by_role("button", name=re.compile("fetch", re.I)).click()
+    expect(page.locator("#deck")).to_have_attribute("data-ready", "", timeout=30_000)
+
+
 def test_a_call_that_is_not_in_the_archive_is_fetched_by_a_button_and_plays(open_page):
     page = open_page("supervisor")
-    page.goto("/play/codec-ulaw-stereo")
+    fetch(page, "bench-3min-07")
     open_page.complaints.clear()
-    page.get_by_role("button", name=re.compile("Fetch|archive", re.I)).click()
-    expect(page.locator("#deck")).to_have_attribute("data-ready", "", timeout=20_000)
     page.get_by_role("button", name="Play", exact=True).click()
     eventually(lambda: time_of(page) > 0.5)
 
 
 def test_a_coding_that_browsers_do_not_play_is_heard_as_mp3(open_page):
     page = open_page("supervisor")
-    page.request.post("/play/codec-gsm/ingest")  # Refused: no form token.
-    page.goto("/play/codec-gsm")
+    fetch(page, "codec-gsm")
     open_page.complaints.clear()
-    page.get_by_role("button", name=re.compile("Fetch|archive", re.I)).click()
-    expect(page.locator("#deck")).to_have_attribute("data-ready", "", timeout=20_000)
     assert page.evaluate("document.querySelector('audio').src").endswith("/audio/codec-gsm.mp3")
     page.get_by_role("button", name="Play", exact=True).click()
     eventually(lambda: time_of(page) > 0.5)
@@ -286,11 +289,8 @@ def test_without_scripts_the_page_has_a_plain_player(open_page):
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_hidden()
     reply = page.request.get(f"/audio/{id}.mp3", headers={"Range": "bytes=0-99"})
     assert (reply.status, len(reply.body())) == (206, 100)
-    # The browser's own controls work: a click on their play button has it fetch and play.
-    box = audio.bounding_box()
     with page.expect_request(f"**/audio/{id}.mp3"):
         page.reload()
-    page.mouse.click(box["x"] + 20, box["y"] + box["height"] / 2)
 
 
 def test_signing_out_leaves_nothing_open(open_page):
@@ -355,7 +355,8 @@ def test_nothing_is_loaded_from_anywhere_else(open_page, demo):
 
 def test_scripts_of_others_are_kept_out_by_the_policy(open_page):
     page = open_page("agent")
-    with pytest.raises(Error, match="(?i)unsafe-eval|content security policy"):
+    with pytest.raises(Error):
         page.add_script_tag(content="window.intruder = 1")
-        page.evaluate("() => { if (!window.intruder) throw new Error('content security policy') }")
+    assert page.evaluate("window.intruder") is None
+    assert any("Content Security Policy" in complaint for complaint in open_page.complaints)
     open_page.complaints.clear()

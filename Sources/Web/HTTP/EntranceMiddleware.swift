@@ -32,7 +32,7 @@ struct EntranceMiddleware: RouterMiddleware {
     var context = context
     switch door {
     case .socket: context.identity = try await localOperator(context.channel)
-    case .network: try await identify(request, &context)
+    case .network: try await identify(request, context)
     }
     guard let identity = context.identity else {
       log.countAnonymousRefusal()
@@ -42,7 +42,7 @@ struct EntranceMiddleware: RouterMiddleware {
     return try await next(request, context)
   }
 
-  private func identify(_ request: Request, _ context: inout WebContext) async throws(TapedeckError) {
+  private func identify(_ request: Request, _ context: WebContext) async throws(TapedeckError) {
     if let authorization = request.headers[.authorization] {
       let parts = authorization.split(separator: " ", maxSplits: 1)
       guard parts.count == 2, parts[0].lowercased() == "bearer" else { return }

@@ -41,7 +41,8 @@ private func run<T: Sendable>(
 ) async throws -> T {
   let group = ServiceGroup(
     configuration: .init(
-      services: node.services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigint, .sigterm], logger: logger))
+      services: node.services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigint, .sigterm],
+      logger: logger.forServices))
   async let ended: Void = group.run()
   let outcome: Result<T, any Error>
   do {

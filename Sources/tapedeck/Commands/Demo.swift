@@ -42,7 +42,7 @@ struct Demo: AsyncParsableCommand {
       found.yield(port)
       found.finish()
     }
-    let tenantGroup = ServiceGroup(configuration: .init(services: [.init(service: sandbox)], logger: logger))
+    let tenantGroup = ServiceGroup(configuration: .init(services: [.init(service: sandbox)], logger: logger.forServices))
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await tenantGroup.run() }
       var tenantPort = 0
@@ -99,7 +99,7 @@ struct Demo: AsyncParsableCommand {
       let group = ServiceGroup(
         configuration: .init(
           services: node.services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigint, .sigterm],
-          logger: logger))
+          logger: logger.forServices))
       try await withThrowingTaskGroup(of: Void.self) { tasks in
         tasks.addTask { try await group.run() }
         tasks.addTask {

@@ -19,6 +19,15 @@ import UnixSignals
 import Web
 import Webhooks
 
+extension Logger {
+  /// For groups of services, which below warning would write every field of every service.
+  var forServices: Logger {
+    var quieter = self
+    quieter.logLevel = max(logLevel, .warning)
+    return quieter
+  }
+}
+
 /// Puts a node together: the only place that knows every room. Tests compose it the same way.
 struct Node: Sendable {
   let settings: Settings
@@ -131,7 +140,7 @@ struct Node: Sendable {
   func run(on signals: [UnixSignal], logger: Logger) async throws {
     let group = ServiceGroup(
       configuration: .init(
-        services: services.map { .init(service: $0) }, gracefulShutdownSignals: signals, logger: logger))
+        services: services.map { .init(service: $0) }, gracefulShutdownSignals: signals, logger: logger.forServices))
     try await group.run()
   }
 

@@ -1,0 +1,222 @@
+import Catalog
+import Foundation
+import HTTPTypes
+import Model
+import Testing
+
+/// `POST /ingest/{id}`: the caller waits for somebody else's work.
+@Suite(.timeLimit(.minutes(1)))
+struct IngestTests {
+  /// Waits until a caller waits for the job of a recording.
+  private func untilAsked(_ key: RecordingKey, _ fixture: WebFixture) async throws -> JobRow {
+    while true {
+      if let job = try await fixture.catalog.job(of: key) { return job }
+      await Task.yield()
+    }
+  }
+
+  @Test func `a caller waits and is woken when the recording is ready`() async throws {
+    try await WebFixture.run { fixture in
+      async let answer = fixture.post("/ingest/call-1?wait=60", as: .agent)
+      _ = try await untilAsked(try fixture.key("call-1"), fixture)
+      try await fixture.archive(try fixture.facts("call-1"))
+      let ready = try await answer
+      #expect(ready.status == 200)
+      #expect(ready.json as? [String: String] == ["status": "ready", "player_url": "/play/call-1"])
+    }
+  }
+
+  @Test func `what is ready is answered at once`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("call-1"))
+      let answer = try await fixture.post("/ingest/call-1", as: .agent)
+      #expect(answer.status == 200)
+      #expect(try await fixture.logged(.ingest).first?.actor?.name == "token-agent")
+    }
+  }
+
+  @Test(arguments: ["/ingest/call-1?wait=0", "/ingest/call-1"])
+  func `whoever does not wait gets the address of the job`(path: String) async throws {
+    try await WebFixture.run { fixture in
+      let headers = path.contains("wait") ? [:] : ["Prefer": "wait=10, Respond-Async"]
+      let answer = try await fixture.post(path, as: .agent, headers: headers)
+      #expect(answer.status == 202)
+      let job = try await fixture.job(try fixture.key("call-1"))
+      #expect(answer.json as? [String: String] == ["status": "queued", "job_url": "/api/v1/jobs/\(job.id)"])
+      #expect(answer.header("Location") == "/api/v1/jobs/\(job.id)")
+      let state = try await fixture.get(try #require(answer.header("Location")), as: .agent)
+      #expect(state.status == 200)
+      #expect(state.json["stage"] as? String == "queued")
+      #expect(state.json["state"] as? String == "idle")
+    }
+  }
+
+  @Test func `a wait that ends before the recording is ready is answered 202`() async throws {
+    try await WebFixture.run { fixture in
+      let lease = try await fixture.leased(try fixture.key("call-1"))
+      let answer = try await fixture.post("/ingest/call-1?wait=1", as: .agent)
+      #expect(answer.status == 202)
+      try await fixture.catalog.release(lease, .interrupted)
+    }
+  }
+
+  @Test(arguments: ["-1", "3601", "1.5", "ten", "99999999999999999999", "+5 "])
+  func `a wait that is no number of seconds is refused`(wait: String) async throws {
+    try await WebFixture.run { fixture in
+      let answer = try await fixture.post("/ingest/call-1?wait=\(WebFixture.encoded(wait))", as: .agent)
+      #expect(answer.status == 400)
+      #expect(answer.code == "invalid_request")
+      #expect(try await fixture.catalog.job(of: try fixture.key("call-1")) == nil)
+    }
+  }
+
+  static let failures: [(TapedeckError.Code, Int)] = [
+    (.unknownRecording, 404), (.recordingFailedOnPlatform, 502), (.platformCredentialsRefused, 502),
+    (.platformScopeRefused, 502), (.notAWholeRecording, 502), (.platformUnavailable, 502), (.neverAvailable, 504),
+    (.ffmpegMissing, 503), (.conversionFailed, 500), (.internalError, 500),
+  ]
+
+  @Test(arguments: failures)
+  func `a failed job is answered with its code`(code: TapedeckError.Code, status: Int) async throws {
+    try await WebFixture.run { fixture in
+      let key = try fixture.key("call-1")
+      async let answer = fixture.post("/ingest/call-1?wait=60", as: .agent)
+      let job = try await untilAsked(key, fixture)
+      let lease = try await fixture.claim(job.id, in: .polling)
+      try await fixture.catalog.release(
+        lease, .giveUp(TapedeckError(code, "What happened.", detail: "for the log alone")))
+      let refused = try await answer
+      #expect(refused.status == status)
+      #expect(refused.code == code.rawValue)
+      #expect(refused.json["detail"] as? String == "What happened.")
+      #expect(!refused.text.contains("for the log alone"))
+    }
+  }
+
+  @Test func `a full disk is answered at once, unless the job is being worked on again`() async throws {
+    try await WebFixture.run { fixture in
+      let lease = try await fixture.leased(try fixture.key("call-1"))
+      try await fixture.catalog.release(
+        lease, .postpone(until: .systemNow() + .milliseconds(-1), because: TapedeckError(.diskFull)))
+      let full = try await fixture.post("/ingest/call-1?wait=60", as: .agent)
+      #expect(full.status == 507)
+      #expect(full.code == "disk_full")
+      _ = try await fixture.claim(lease.jobID, in: .polling)
+      #expect(try await fixture.post("/ingest/call-1?wait=0", as: .agent).status == 202)
+    }
+  }
+
+  @Test(arguments: [nil, Duration.seconds(120)])
+  func `a platform at its limit is told when the wait is over, and when to come again`(after: Duration?) async throws {
+    try await WebFixture.run { fixture in
+      let lease = try await fixture.leased(try fixture.key("call-1"))
+      let due = Instant.systemNow() + (after ?? .zero)
+      try await fixture.catalog.release(
+        lease, .postpone(until: due, because: TapedeckError(.platformRateLimited, retryAfter: after)))
+      let answer = try await fixture.post("/ingest/call-1?wait=0", as: .agent)
+      #expect(answer.status == 503)
+      #expect(answer.code == "platform_rate_limited")
+      let seconds = try #require(answer.header("Retry-After").flatMap { Int($0) })
+      #expect((after == nil ? 1...1 : 100...120).contains(seconds))
+    }
+  }
+
+  @Test func `a shutdown answers everybody who waits with 202`() async throws {
+    try await WebFixture.run { fixture in
+      let waiters = fixture.services.waiters
+      async let answer = fixture.post("/ingest/call-1?wait=600", as: .agent)
+      _ = try await untilAsked(try fixture.key("call-1"), fixture)
+      // The feed of changes ends with the server's services.
+      let second = Task { try await waiters.run() }
+      second.cancel()
+      try await second.value
+      #expect(try await answer.status == 202)
+      // And whoever comes later does not wait at all.
+      #expect(try await fixture.post("/ingest/call-2?wait=600", as: .agent).status == 202)
+    }
+  }
+
+  @Test func `a recording that turns out to be restricted is denied while its caller waits, and nobody else is hurt`() async throws {
+    try await WebFixture.run { fixture in
+      let key = try fixture.key("secret")
+      async let agent = fixture.post("/ingest/secret?wait=60", as: .agent)
+      let job = try await untilAsked(key, fixture)
+      async let supervisor = fixture.post("/ingest/secret?wait=60", as: .supervisor)
+      while try await fixture.job(key).clearance != .restricted { await Task.yield() }
+      let lease = try await fixture.claim(job.id, in: .polling)
+      try await fixture.catalog.observe(try fixture.facts("secret", privacy: .restricted), of: key)
+      try await fixture.catalog.release(lease, .handOver(.fetching))
+      let denied = try await agent
+      #expect(denied.status == 403)
+      #expect(denied.code == "insufficient_permissions")
+      #expect(denied.json["detail"] as? String == "Insufficient permissions")
+      #expect(try await fixture.logged(.ingest, .denied).count == 1)
+      let moving = try await fixture.claim(job.id, in: .moving)
+      try await fixture.catalog.release(moving, .giveUp(TapedeckError(.conversionFailed)))
+      #expect(try await supervisor.code == "conversion_failed")
+    }
+  }
+
+  @Test func `what is known to be restricted starts no job for an agent`() async throws {
+    try await WebFixture.run { fixture in
+      let key = try fixture.key("secret")
+      try await fixture.catalog.observe(try fixture.facts("secret", privacy: .restricted), of: key)
+      #expect(try await fixture.post("/ingest/secret?wait=0", as: .agent).status == 403)
+      #expect(try await fixture.post("/ingest/secret?wait=0", as: .admin).status == 403)
+      #expect(try await fixture.catalog.job(of: key) == nil)
+      #expect(try await fixture.post("/ingest/secret?wait=0", as: .supervisor).status == 202)
+      #expect(try await fixture.job(key).clearance == .restricted)
+    }
+  }
+
+  @Test func `many who wait for one job get one answer each`() async throws {
+    try await WebFixture.run { fixture in
+      let answers = try await withThrowingTaskGroup(of: Int.self) { group in
+        for _ in 0..<50 {
+          group.addTask { try await fixture.post("/ingest/call-1?wait=60", as: .agent).status }
+        }
+        while try await fixture.logged(.ingest).count < 50 { await Task.yield() }
+        try await fixture.archive(try fixture.facts("call-1"))
+        return try await group.reduce(into: []) { $0.append($1) }
+      }
+      #expect(answers.count == 50)
+      #expect(answers.allSatisfy { $0 == 200 })
+    }
+  }
+
+  static let malformed = [
+    "/ingest/.", "/ingest/..", "/ingest/%2E%2E", "/ingest/%00", "/ingest/a%0Ab", "/ingest/%C3%A4", "/ingest/%zz",
+    "/ingest/%", "/ingest/\(String(repeating: "x", count: 201))", "/ingest/WEST~a", "/ingest/west~", "/ingest/~a",
+    "/ingest/\(String(repeating: "s", count: 41))~a",
+  ]
+
+  @Test(arguments: malformed)
+  func `a malformed id is refused`(path: String) async throws {
+    try await WebFixture.run { fixture in
+      let answer = try await fixture.post(path + "?wait=0", as: .agent)
+      #expect(answer.status == 400)
+      #expect(answer.code == "invalid_recording_id")
+    }
+  }
+
+  @Test func `a source that is not configured is not found, and one that is has its own jobs`() async throws {
+    try await WebFixture.run { fixture in
+      let nowhere = try await fixture.post("/ingest/nowhere~call-1?wait=0", as: .agent)
+      #expect(nowhere.status == 404)
+      #expect(nowhere.code == "not_found")
+      #expect(try await fixture.post("/ingest/west~call-1?wait=0", as: .agent).status == 202)
+      let west = try #require(SourceID("west"))
+      #expect(try await fixture.catalog.job(of: try fixture.key("call-1", source: west)) != nil)
+      #expect(try await fixture.catalog.job(of: try fixture.key("call-1")) == nil)
+    }
+  }
+
+  @Test func `only POST starts a job`() async throws {
+    try await WebFixture.run { fixture in
+      for method in [.get, .head, .put, .delete, .patch] as [HTTPRequest.Method] {
+        #expect(try await fixture.send(method, "/ingest/call-1", as: .supervisor).status == 404)
+      }
+      #expect(try await fixture.catalog.job(of: try fixture.key("call-1")) == nil)
+    }
+  }
+}

@@ -1,0 +1,289 @@
+import Access
+import Catalog
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import Logging
+import Model
+import NIOCore
+import NIOPosix
+import ObjectStorage
+import Synchronization
+import SystemPackage
+import Web
+
+/// The web as a node composes it, over a catalog and a store of its own, with somebody of every role.
+struct WebFixture: Sendable {
+  struct Options: Sendable {
+    var proxies = TrustedProxies.none
+    var publicOrigin: String?
+    var readiness: @Sendable () async -> [String] = { [] }
+    var setup: TestingSetup = .router
+  }
+
+  /// Who asks.
+  enum Visitor: Sendable, CaseIterable {
+    case nobody, agent, supervisor, admin, metrics
+    /// Signed in with a browser.
+    case agentsBrowser, supervisorsBrowser
+
+    static let withTokens: [Visitor] = [.agent, .supervisor, .admin, .metrics]
+
+    var hearsRestricted: Bool { self == .supervisor || self == .supervisorsBrowser }
+  }
+
+  /// What came back.
+  struct Answer: Sendable {
+    var status: Int
+    var headers: HTTPFields
+    var body: [UInt8]
+
+    var text: String { String(decoding: body, as: UTF8.self) }
+    func header(_ name: String) -> String? { HTTPField.Name(name).flatMap { headers[$0] } }
+    var code: String? { json["code"] as? String }
+    var json: [String: Any] {
+      (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: Any] ?? [:]
+    }
+  }
+
+  let folder: FilePath
+  let database: SQLiteDatabase
+  let catalog: Catalog
+  let store: FileObjectStore
+  let services: WebServices
+  let tokens: [Visitor: String]
+  let sessions: [Visitor: (secret: String, csrf: String)]
+  let client: any TestClientProtocol
+  private let numbers = Numbers()
+
+  /// The password of every account.
+  static let password = "correct horse battery"
+  static let origin = LogEntry.Origin(address: "test", userAgent: nil, requestID: "test")
+  static let `operator` = Identity(kind: .operator, id: "operator:0", name: "operator", role: .admin)
+
+  static func run<Result: Sendable>(
+    _ options: Options = Options(), _ body: @escaping @Sendable (WebFixture) async throws -> Result
+  ) async throws -> Result {
+    let folder = FilePath(NSTemporaryDirectory()).appending("tapedeck-web-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder.string) }
+    let now = Surroundings.system.now
+    let database = try SQLiteDatabase(path: folder.appending("catalog.sqlite").string, now: now)
+    let catalog = Catalog(database: database)
+    try await catalog.migrate()
+    let store = try FileObjectStore(root: folder.appending("objects"), threads: .singleton)
+    let log = AccessLog(catalog: catalog, now: now)
+    // The standard cost takes seconds in a debug build.
+    let passwords = PasswordHasher(cost: .init(logRounds: 4))
+    let authenticator = Authenticator(catalog: catalog, log: log, passwords: passwords, now: now)
+    let registry = Registry(catalog: catalog, passwords: passwords, now: now)
+    let services = WebServices(
+      catalog: catalog, store: store, authenticator: authenticator, registry: registry, log: log,
+      listening: ListeningSessions(catalog: catalog, now: now), waiters: JobWaiters(catalog: catalog),
+      proxies: options.proxies, publicOrigin: options.publicOrigin, sources: [.default, SourceID("west")!],
+      renderMetrics: { "tapedeck_up 1\n" }, readiness: options.readiness, surroundings: .system)
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    let application = Application(
+      router: try makeWebRouter(services, door: .network), configuration: .init(address: .hostname("127.0.0.1", port: 0)),
+      services: [services.waiters], logger: logger)
+    let (tokens, sessions) = try await admit(registry, authenticator)
+    let result = try await application.test(options.setup) { client in
+      try await body(
+        WebFixture(
+          folder: folder, database: database, catalog: catalog, store: store, services: services, tokens: tokens,
+          sessions: sessions, client: client))
+    }
+    try database.close()
+    return result
+  }
+
+  private static func admit(
+    _ registry: Registry, _ authenticator: Authenticator
+  ) async throws -> ([Visitor: String], [Visitor: (secret: String, csrf: String)]) {
+    var tokens: [Visitor: String] = [:]
+    for (visitor, role) in [(Visitor.agent, Role.agent), (.supervisor, .supervisor), (.admin, .admin), (.metrics, .metrics)] {
+      tokens[visitor] = try await registry.createToken(
+        name: "token-\(role.rawValue)", role: role, agentID: nil, team: nil, by: `operator`, from: nil
+      ).secret.text
+    }
+    var sessions: [Visitor: (secret: String, csrf: String)] = [:]
+    for (visitor, role) in [(Visitor.agentsBrowser, Role.agent), (.supervisorsBrowser, .supervisor)] {
+      _ = try await registry.createAccount(
+        name: "\(role.rawValue)-anna", role: role, agentID: nil, team: nil, password: password, by: `operator`,
+        from: nil)
+      let secret = try await authenticator.signIn(name: "\(role.rawValue)-anna", password: password, from: origin).secret
+      sessions[visitor] = (secret.text, try await authenticator.session(secret.text)?.csrf ?? "")
+    }
+    return (tokens, sessions)
+  }
+
+  // MARK: Asking
+
+  func send(
+    _ method: HTTPRequest.Method = .get, _ path: String, as visitor: Visitor = .nobody,
+    headers: [String: String] = [:], body: String? = nil
+  ) async throws -> Answer {
+    var fields = HTTPFields()
+    if let token = tokens[visitor] { fields[.authorization] = "Bearer \(token)" }
+    if let session = sessions[visitor] {
+      fields[.cookie] = "__Host-tapedeck=\(session.secret)"
+      if method != .get, method != .head { fields[HTTPField.Name("Sec-Fetch-Site")!] = "same-origin" }
+    }
+    for (name, value) in headers {
+      guard let name = HTTPField.Name(name) else { continue }
+      fields[name] = value
+    }
+    let response = try await client.executeRequest(
+      uri: path, method: method, headers: fields, body: body.map { ByteBuffer(string: $0) })
+    return Answer(
+      status: response.status.code, headers: response.headers, body: Array(response.body.readableBytesView))
+  }
+
+  func get(_ path: String, as visitor: Visitor = .nobody, headers: [String: String] = [:]) async throws -> Answer {
+    try await send(.get, path, as: visitor, headers: headers)
+  }
+
+  /// As a browser asks for a page.
+  func page(_ path: String, as visitor: Visitor = .nobody) async throws -> Answer {
+    try await get(path, as: visitor, headers: ["Accept": "text/html,application/xhtml+xml"])
+  }
+
+  func post(
+    _ path: String, as visitor: Visitor = .nobody, headers: [String: String] = [:], form: [String: String]? = nil
+  ) async throws -> Answer {
+    var headers = headers
+    if form != nil { headers["Content-Type"] = "application/x-www-form-urlencoded" }
+    let body = form.map { fields in
+      fields.map { "\(Self.encoded($0.key))=\(Self.encoded($0.value))" }.joined(separator: "&")
+    }
+    return try await send(.post, path, as: visitor, headers: headers, body: body)
+  }
+
+  static func encoded(_ text: String) -> String {
+    text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+  }
+
+  // MARK: Preparing
+
+  func key(_ id: String, source: SourceID = .default) throws -> RecordingKey {
+    guard let id = RecordingID(id) else { throw TapedeckError(.invalidRecordingID) }
+    return RecordingKey(source: source, id: id)
+  }
+
+  func facts(_ id: String, privacy: Privacy = .standard, _ change: (inout PlatformRecording) -> Void = { _ in })
+    throws -> PlatformRecording
+  {
+    var facts = PlatformRecording(id: try key(id).id, status: .available, privacy: privacy)
+    facts.startTime = Instant(iso8601: "2026-03-02T10:00:00Z")
+    facts.durationSeconds = 42
+    facts.direction = .outbound
+    facts.agentID = "a-7"
+    facts.agentName = "Anna Agent"
+    facts.fromAddress = "+4930111222"
+    facts.toAddress = "+493055566677"
+    change(&facts)
+    return facts
+  }
+
+  /// Puts a recording into the archive with these bytes as its MP3.
+  @discardableResult
+  func archive(
+    _ facts: PlatformRecording, source: SourceID = .default, mp3: [UInt8] = Array("an mp3".utf8),
+    original: [UInt8]? = Array("RIFF an original".utf8), warning: String? = nil
+  ) async throws -> JobRow {
+    let key = RecordingKey(source: source, id: facts.id)
+    let lease = try await fetching(facts, source: source)
+    let mp3Key = try await put(mp3, .mp3)
+    let peaksKey = try await put(Array("peaks".utf8), .peaks)
+    var originalKey: ObjectKey?
+    if let original { originalKey = try await put(original, .wav) }
+    let part = MediaPart(
+      part: 0, sourceSHA256: originalKey?.sha256 ?? mp3Key.sha256, sourceBytes: Int64(original?.count ?? 0),
+      originalKey: originalKey?.description, codec: "pcm_s16le", channels: 2, sampleRate: 8000,
+      duration: .milliseconds(42_250),
+      mp3: .init(key: mp3Key.description, sha256: mp3Key.sha256, bytes: Int64(mp3.count)),
+      peaks: .init(key: peaksKey.description, sha256: peaksKey.sha256, bytes: 5))
+    let now = Instant.systemNow()
+    try await catalog.archive(
+      Archive(
+        key: key, facts: facts, parts: [part], at: now, availableAt: now, warning: warning,
+        steps: [StepTime(step: .download, startedAt: now, duration: .milliseconds(1234))],
+        entry: LogEntry(at: now, action: .archive, outcome: .allowed, actor: nil, recording: key), message: nil),
+      lease: lease)
+    return try await job(key)
+  }
+
+  /// Brings the job of a recording into the hands of a worker that fetches it.
+  func fetching(_ facts: PlatformRecording, source: SourceID = .default) async throws -> JobLease {
+    let key = RecordingKey(source: source, id: facts.id)
+    try await catalog.observe(facts, of: key)
+    return try await leased(key, stage: .fetching)
+  }
+
+  /// Makes the job of a recording that may not be known yet, and takes it.
+  func leased(_ key: RecordingKey, stage: Stage = .queued) async throws -> JobLease {
+    let job = try await catalog.requestIngest(
+      of: key, clearance: .restricted, by: "test",
+      entry: LogEntry(at: .systemNow(), action: .ingest, outcome: .allowed, actor: nil, recording: key))
+    let lease = try await claim(job.id, in: .polling)
+    guard stage == .fetching else { return lease }
+    try await catalog.release(lease, .handOver(.fetching))
+    return try await claim(job.id, in: .moving)
+  }
+
+  /// Takes the job that is due.
+  func claim(_ id: Int64, in lane: Lane) async throws -> JobLease {
+    guard let claimed = try await catalog.claimJob(in: lane, lease: .seconds(600)), claimed.id == id else {
+      throw TapedeckError(.notFound, "Another job than the one wanted is due.")
+    }
+    return JobLease(jobID: claimed.id, fence: claimed.fence)
+  }
+
+  func job(_ key: RecordingKey) async throws -> JobRow {
+    guard let job = try await catalog.job(of: key) else { throw TapedeckError(.notFound) }
+    return job
+  }
+
+  private func put(_ bytes: [UInt8], _ kind: ObjectKey.Kind) async throws -> ObjectKey {
+    let number = numbers.next()
+    guard let key = ObjectKey(sha256: String(format: "%064x", number), kind: kind) else {
+      throw TapedeckError(.internalError)
+    }
+    let file = folder.appending("object-\(number)")
+    try Data(bytes).write(to: URL(filePath: file.string))
+    try await store.store(file, as: key, bytes: Int64(bytes.count))
+    return key
+  }
+
+  // MARK: Looking
+
+  /// The entries of one action, the newest first.
+  func logged(_ action: LogEntry.Action, _ outcome: LogEntry.Outcome? = nil) async throws -> [LogEntry] {
+    var filter = LogFilter()
+    filter.action = action
+    filter.outcome = outcome
+    return try await catalog.logEntries(matching: filter, before: nil, limit: 1000).map(\.entry)
+  }
+
+  /// From now on every entry of the access log fails.
+  func breakAccessLog() async throws {
+    _ = try await database.write { db in
+      try db.execute(
+        "CREATE TRIGGER broken BEFORE INSERT ON log_entry BEGIN SELECT RAISE(ABORT, 'the disk is gone'); END")
+    }
+  }
+}
+
+/// Counts objects, so that each has a name of its own.
+private final class Numbers: Sendable {
+  private let last = Mutex(0)
+
+  func next() -> Int {
+    last.withLock { last in
+      last += 1
+      return last
+    }
+  }
+}
