@@ -106,6 +106,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
         asyncHTTPClient, coreMetrics, httpTypes, hummingbird, logging, metrics, nioCore, nioPosix, nioHTTP1,
         serviceLifecycle, systemPackage,
       ],

@@ -16,8 +16,8 @@ package struct PasswordHasher: Sendable {
     package static let standard = Cost(logRounds: 17)
   }
 
-  /// No stored hash may ask for more than twice the standard cost takes.
-  private static let maximumMemory = 256 << 20
+  /// What a hash may ask for at most. CryptoExtras takes a limit of memory and does not pass it on.
+  private static let logRoundsAllowed = 1...17
 
   private let cost: Cost
   private let queue = DispatchQueue(label: "tapedeck.password")
@@ -44,7 +44,8 @@ package struct PasswordHasher: Sendable {
   /// whether an account exists.
   package func matches(_ password: String, stored: String?) async throws(TapedeckError) -> Bool {
     let parts = stored?.split(separator: "$").map(String.init) ?? []
-    guard parts.count == 4, parts[0] == "scrypt", let logRounds = Int(parts[1]), (1...17).contains(logRounds),
+    guard parts.count == 4, parts[0] == "scrypt", let logRounds = Int(parts[1]),
+      Self.logRoundsAllowed.contains(logRounds),
       let salt = Data(base64Encoded: parts[2]), let expected = Data(base64Encoded: parts[3])
     else {
       _ = try await derive(password, salt: randomBytes(16), logRounds: cost.logRounds)
@@ -60,7 +61,7 @@ package struct PasswordHasher: Sendable {
           returning: Result {
             try KDF.Scrypt.deriveKey(
               from: Data(password.utf8), salt: salt, outputByteCount: 32, rounds: 1 << logRounds, blockSize: 8,
-              parallelism: 1, maxMemory: Self.maximumMemory
+              parallelism: 1
             ).withUnsafeBytes { Array($0) }
           })
       }

@@ -15,14 +15,49 @@ extension FFmpeg {
   package func convert<Input: AsyncSequence & Sendable>(
     _ input: Input, header: WAVHeader, to mp3: FilePath
   ) async throws(TapedeckError) -> Conversion where Input.Element: Sequence<UInt8> {
+    try await convert(header: header, to: mp3) { arguments, progress in
+      try await execute(arguments, input: .inputWriter, progress: progress) { execution in
+        try await feed(input, to: execution.standardInputWriter, progress: progress)
+      }
+    }
+  }
+
+  /// Converts a recording that is complete in a file, as `convert(_:header:to:)` does, at less cost.
+  ///
+  /// FFmpeg is started at once, so that its program is loaded while the caller still waits for its turn; it gets the first
+  /// byte when `ready` returns. `ready` is cancelled when FFmpeg ends before that. An error of `ready` ends FFmpeg.
+  ///
+  /// - Throws: the errors of `convert(_:header:to:)`; an error of `ready` as it is; `storageFailed` when the file cannot be
+  ///   read.
+  package func convert(
+    file: FilePath, header: WAVHeader, to mp3: FilePath,
+    startingWhen ready: @escaping @Sendable () async throws(TapedeckError) -> Void
+  ) async throws(TapedeckError) -> Conversion {
+    try await convert(header: header, to: mp3) { arguments, progress in
+      let pipe = try ChildPipe(.toChild)
+      defer { pipe.close() }
+      let input = FileDescriptorInput.fileDescriptor(pipe.childs, closeAfterSpawningProcess: false)
+      return try await execute(arguments, input: input, progress: progress) { _ in
+        // FFmpeg sees the end of its input, and a thread at work that nobody reads on, when no other copies are open.
+        defer { pipe.close() }
+        pipe.closeChilds()
+        try await ready()
+        progress.resume()
+        try await pipe.send(file) { progress.progressed() }
+      }
+    }
+  }
+
+  private func convert(
+    header: WAVHeader, to mp3: FilePath,
+    running run: @escaping @Sendable (FFmpegArguments, ProgressWatch) async throws -> Run
+  ) async throws(TapedeckError) -> Conversion {
     let path = try await find()
     let arguments = FFmpegArguments(executable: path, header: header, mp3: mp3, limits: limits)
     let progress = ProgressWatch()
-    let run: Run
+    let ended: Run
     do {
-      run = try await progress.watching(limit: limits.timeout) {
-        try await execute(arguments, input: input, progress: progress)
-      }
+      ended = try await progress.watching(limit: limits.timeout) { try await run(arguments, progress) }
     } catch is ProgressWatch.Stalled {
       throw TapedeckError(
         .conversionTimedOut, detail: "FFmpeg made no progress for \(limits.timeout.inSeconds) s and was killed")
@@ -30,35 +65,51 @@ extension FFmpeg {
       throw Task.isCancelled ? TapedeckError(.interrupted) : tapedeckError(error)
     }
     if Task.isCancelled { throw TapedeckError(.interrupted) }
-    if let problem = run.problem(limits: limits) { throw problem }
+    if let problem = ended.problem(limits: limits) { throw problem }
     return Conversion(
-      decodedFrames: run.frames, channels: arguments.outputChannels,
-      duration: .seconds(Double(run.frames) / Double(Peaks.sampleRate)), peaks: run.peaks,
-      mp3Bytes: try length(of: mp3, run))
+      decodedFrames: ended.frames, channels: arguments.outputChannels,
+      duration: .seconds(Double(ended.frames) / Double(Peaks.sampleRate)), peaks: ended.peaks,
+      mp3Bytes: try length(of: mp3, ended))
   }
 
-  private func execute<Input: AsyncSequence & Sendable>(
-    _ arguments: FFmpegArguments, input: Input, progress: ProgressWatch
-  ) async throws -> Run where Input.Element: Sequence<UInt8> {
+  /// Runs FFmpeg while `feed` passes the file on; `feed` is cancelled when FFmpeg takes no more.
+  private func execute<Input: InputProtocol>(
+    _ arguments: FFmpegArguments, input: Input, progress: ProgressWatch,
+    feed: @escaping @Sendable (Running<Input>) async throws -> Void
+  ) async throws -> Run {
     let channels = arguments.outputChannels
+    let audio = try ChildPipe(.fromChild)
+    defer { audio.close() }
     let result = try await Subprocess.run(
       .name("prlimit"), arguments: Arguments(arguments.all), environment: environment, platformOptions: .ownGroup,
-      input: .inputWriter, output: .sequence, error: .sequence
+      input: input, output: .fileDescriptor(audio.childs, closeAfterSpawningProcess: false), error: .sequence
     ) { execution in
-      try await withThrowingTaskGroup(of: Ended.self) { group in
-        group.addTask { try await feed(input, to: execution.standardInputWriter, progress: progress) }
+      audio.closeChilds()
+      return try await withThrowingTaskGroup(of: Ended.self) { group in
+        group.addTask {
+          // Cancelled, it tells nothing about the file.
+          do { try await feed(execution) } catch { if !Task.isCancelled { throw error } }
+          progress.resume()
+          return .input
+        }
         group.addTask { try await tail(of: execution.standardError) }
-        group.addTask { try await measure(execution.standardOutput, channels: channels, progress: progress) }
+        group.addTask { try await measure(audio, channels: channels, progress: progress) }
         var words: String?
         var measured: PeaksBuilder?
-        for try await ended in group {
-          switch ended {
-          case .input: break
-          case .words(let text): words = text
-          case .audio(let builder): measured = builder
+        do {
+          for try await ended in group {
+            switch ended {
+            case .input: break
+            case .words(let text): words = text
+            case .audio(let builder): measured = builder
+            }
+            // FFmpeg has closed both of its outputs: it takes no more input, however much is still to come.
+            if words != nil, measured != nil { group.cancelAll() }
           }
-          // FFmpeg has closed both of its outputs: it takes no more input, however much is still to come.
-          if words != nil, measured != nil { group.cancelAll() }
+        } catch {
+          // The group waits for the rest, and the threads wait for FFmpeg.
+          try? execution.send(signal: .kill, toProcessGroup: true)
+          throw error
         }
         return (words ?? "", measured ?? PeaksBuilder(channels: channels))
       }
@@ -70,21 +121,16 @@ extension FFmpeg {
   /// Passes the file on as it comes. Ends early, without an error, when FFmpeg reads no further.
   private func feed<Input: AsyncSequence>(
     _ input: Input, to writer: StandardInputWriter, progress: ProgressWatch
-  ) async throws -> Ended where Input.Element: Sequence<UInt8> {
-    do {
-      for try await piece in input {
-        let bytes = Array(piece)
-        progress.resume()
-        // What FFmpeg says and how it exits tell more than a broken pipe.
-        guard let written = try? await writer.write(bytes), written == bytes.count else { break }
-        progress.pause()
-      }
-    } catch {
-      throw Task.isCancelled ? CancellationError() : error
+  ) async throws where Input.Element: Sequence<UInt8> {
+    for try await piece in input {
+      let bytes = Array(piece)
+      progress.resume()
+      // What FFmpeg says and how it exits tell more than a broken pipe.
+      guard let written = try? await writer.write(bytes), written == bytes.count else { break }
+      progress.pause()
     }
     progress.resume()
     try? await writer.finish()
-    return .input
   }
 
   private func tail(of words: SubprocessOutputSequence) async throws -> Ended {
@@ -93,20 +139,18 @@ extension FFmpeg {
     return .words(tail.text)
   }
 
-  private func measure(
-    _ audio: SubprocessOutputSequence, channels: Int, progress: ProgressWatch
-  ) async throws -> Ended {
+  private func measure(_ audio: ChildPipe, channels: Int, progress: ProgressWatch) async throws -> Ended {
     let mostFrames = Int64(min(limits.audio.inSeconds * Double(Peaks.sampleRate), 1e15))
-    var builder = PeaksBuilder(channels: channels)
-    for try await piece in audio {
-      progress.progressed()
-      piece.withUnsafeBytes { builder.append($0) }
-      guard builder.frames <= mostFrames else {
-        throw TapedeckError(
-          .conversionFailed, "The recording is longer than the limit of \(limits.audio.inSeconds / 3600) hours.")
-      }
-    }
-    return .audio(builder)
+    let limit = limits.audio
+    return .audio(
+      try await audio.receive(into: PeaksBuilder(channels: channels)) { builder, bytes in
+        progress.progressed()
+        builder.append(bytes)
+        guard builder.frames <= mostFrames else {
+          throw TapedeckError(
+            .conversionFailed, "The recording is longer than the limit of \(limit.inSeconds / 3600) hours.")
+        }
+      })
   }
 
   /// The error for what went wrong around FFmpeg rather than in it.
@@ -134,6 +178,8 @@ extension FFmpeg {
     }
   }
 }
+
+private typealias Running<Input: InputProtocol> = Execution<Input, FileDescriptorOutput, SequenceOutput>
 
 /// One of the three things that happen beside a running FFmpeg has come to its end.
 private enum Ended: Sendable {

@@ -104,9 +104,7 @@ extension Catalog {
         RETURNING *
         """)
       guard let row else { return nil }
-      let job = try JobRow(row)
-      db.notify(.job(job.id))
-      return job
+      return try JobRow(row)
     }
   }
 
@@ -168,7 +166,6 @@ extension Catalog {
         bytes = \(bytes), total_bytes = \(totalBytes), download = \(download), resumes = \(resumes),
         stage = coalesce(\(stage), stage)
         """)
-      db.notify(.job(lease.jobID))
     }
   }
 

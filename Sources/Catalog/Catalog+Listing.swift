@@ -2,7 +2,7 @@ package import Model
 
 /// Which recordings a list shows, and from where on.
 package struct RecordingFilter: Sendable, Equatable {
-  /// Whole words or their beginnings; an exact id is found too.
+  /// Whole words or their beginnings, the first 16 of them; an exact id is found too.
   package var text: String?
   package var source: SourceID?
   package var agent: String?
@@ -120,8 +120,9 @@ extension Catalog {
   }
 }
 
-/// FTS5's words, each taken literally and as a prefix; nil when there is nothing to look for.
+/// FTS5's words, each taken literally and as a prefix; nil when there is nothing to look for. Bounded, because each
+/// short one may touch every row.
 private func fullTextPattern(_ text: String) -> String? {
-  let words = text.split { !$0.isLetter && !$0.isNumber }
+  let words = text.split { !$0.isLetter && !$0.isNumber }.prefix(16)
   return words.isEmpty ? nil : words.map { "\"\($0)\"*" }.joined(separator: " ")
 }

@@ -45,14 +45,7 @@ extension Ingest {
     if let followed = whole.conversion {
       converted = followed
     } else {
-      do { try await conversions.take() } catch { throw TapedeckError(.interrupted) }
-      do throws(TapedeckError) {
-        converted = try await convert(whole.file, lease: lease)
-        await conversions.give()
-      } catch {
-        await conversions.give()
-        throw error
-      }
+      converted = try await convertInTurn(whole.file, lease: lease)
     }
     check.decodedDuration = converted.conversion.duration
     let passed = try check.result().get()
@@ -62,8 +55,26 @@ extension Ingest {
       file: whole.file, passed: passed, converted: converted, steps: whole.steps + [converted.step, verification])
   }
 
+  /// Converts a file that is all here when a slot is free. FFmpeg is loaded before, as far as there is a place for it.
+  private func convertInTurn(_ file: SpoolFile, lease: JobLease) async throws(TapedeckError) -> ConvertedFile {
+    let turn = Turn(conversions, loaded: loaded)
+    do { try await loaded.take() } catch { throw TapedeckError(.interrupted) }
+    do throws(TapedeckError) {
+      let converted = try await convert(file, lease: lease, turn: turn)
+      await turn.end()
+      return converted
+    } catch {
+      await turn.end()
+      throw error
+    }
+  }
+
   /// Runs FFmpeg over a spool file from its first byte, waiting for bytes that are still to come.
-  func convert(_ file: SpoolFile, lease: JobLease) async throws(TapedeckError) -> ConvertedFile {
+  ///
+  /// - Parameter turn: what a file that is all here waits for; nil where the slot is held and the file still grows.
+  func convert(
+    _ file: SpoolFile, lease: JobLease, turn: Turn? = nil
+  ) async throws(TapedeckError) -> ConvertedFile {
     // First of all: a file that is cut while its header is read must not be converted by the header of the old one.
     let bytes = file.follow()
     guard case .header(let header) = WAVHeader.read(try await headerBytes(of: file)) else {
@@ -72,8 +83,16 @@ extension Ingest {
     let mp3 = spool.file(of: lease, "mp3")
     let startedAt = surroundings.now()
     let start = ContinuousClock.now
-    let conversion = try await ffmpeg.convert(bytes, header: header, to: mp3)
-    let step = StepTime(step: .conversion, startedAt: startedAt, duration: .now - start)
+    let conversion: Conversion
+    if let turn {
+      conversion = try await ffmpeg.convert(file: file.path, header: header, to: mp3) { () async throws(TapedeckError) in
+        try await turn.begin()
+      }
+    } else {
+      conversion = try await ffmpeg.convert(bytes, header: header, to: mp3)
+    }
+    let began = await turn?.began ?? start
+    let step = StepTime(step: .conversion, startedAt: startedAt + (began - start), duration: .now - began)
     IngestMetrics.record(step)
     return ConvertedFile(mp3: mp3, conversion: conversion, step: step)
   }

@@ -15,7 +15,9 @@ import Testing
     origin: .init(address: "192.0.2.77", userAgent: "Browser/1.0", requestID: "req-1"),
     details: ["query": "from=+44 20", "b": "2", "a": "1"])
 
-  private func stored(_ test: TestCatalog, _ id: Int64) async throws -> (canonical: String, salt: [UInt8], detail: String) {
+  private func stored(
+    _ test: TestCatalog, _ id: Int64
+  ) async throws -> (canonical: String, salt: [UInt8], detail: String) {
     let row = try #require(
       try await test.database.read { db in
         try db.row(

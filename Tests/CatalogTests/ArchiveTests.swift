@@ -33,13 +33,11 @@ import Testing
     let before = try await test.everything()
     var statements = 0
     while true {
-      let changes = test.catalog.changes()
       test.database.fail(afterStatements: statements)
       guard await failure(of: { try await test.catalog.archive(archive, lease: lease) }) == .diskFull else { break }
       test.database.fail(afterStatements: nil)
       #expect(try await test.everything() == before, "after \(statements) statements")
       #expect(try await test.catalog.job(of: try key("call-1"))?.runState == .leased)
-      _ = changes
       statements += 1
     }
     // Job, recording, part, step, entry, detail and message at the least.
@@ -50,7 +48,9 @@ import Testing
   @Test func `a recording that is archived again has the files of the last time`() async throws {
     let test = try await TestCatalog()
     try await test.archiveRecording("call-1")
-    _ = try await test.database.write { db in try db.execute("UPDATE job SET run_state = 'failed', stage = 'processing'") }
+    _ = try await test.database.write { db in
+      try db.execute("UPDATE job SET run_state = 'failed', stage = 'processing'")
+    }
     let (_, lease) = try await test.jobInProcessing()
     var archive = try test.archive()
     archive.parts[0].originalKey = nil

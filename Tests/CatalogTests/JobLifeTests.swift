@@ -27,7 +27,7 @@ import Testing
   }
 
   static let start = TestClock().now
-  static let timedOut = TapedeckError(.platformUnavailable, retryAfter: .seconds(9))
+  static let broken = TapedeckError(.platformUnavailable, retryAfter: .seconds(9))
 
   static let lives = [
     Life(
@@ -64,10 +64,16 @@ import Testing
       events: [
         (.request(.standard), "queued idle 0 0 due 0"),
         (.claim(.polling), "queued leased 1 0 due 0"),
-        (.release(.retry(at: start + .seconds(1), because: timedOut)), "queued waiting 1 0 due 1 platform_unavailable 9"),
+        (
+          .release(.retry(at: start + .seconds(1), because: broken)),
+          "queued waiting 1 0 due 1 platform_unavailable 9"
+        ),
         (.pass(.seconds(1)), "queued waiting 1 0 due 0 platform_unavailable 9"),
         (.claim(.polling), "queued leased 2 0 due 0 platform_unavailable 9"),
-        (.release(.retry(at: start + .seconds(3), because: timedOut)), "queued waiting 2 0 due 2 platform_unavailable 9"),
+        (
+          .release(.retry(at: start + .seconds(3), because: broken)),
+          "queued waiting 2 0 due 2 platform_unavailable 9"
+        ),
         (.pass(.seconds(2)), "queued waiting 2 0 due 0 platform_unavailable 9"),
         (.claim(.polling), "queued leased 3 0 due 0 platform_unavailable 9"),
         (.release(.handOver(.fetching)), "fetching idle 0 0 due 0"),

@@ -11,9 +11,9 @@ import Testing
   }
 
   /// A list's plan without the look-up of each row's job.
-  private func listPlan(after cursor: ListCursor? = nil, _ change: (inout RecordingFilter) -> Void = { _ in }) async throws
-    -> [String]
-  {
+  private func listPlan(
+    after cursor: ListCursor? = nil, _ change: (inout RecordingFilter) -> Void = { _ in }
+  ) async throws -> [String] {
     var filter = RecordingFilter()
     change(&filter)
     let plan = try await plans { [filter] catalog in

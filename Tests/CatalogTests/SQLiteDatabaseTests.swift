@@ -31,9 +31,10 @@ import Testing
   @Test func `a file that is no database is a failure of the catalog`() async throws {
     let path = folder.file("catalog.sqlite")
     try String(repeating: "This is no database. ", count: 1000).write(toFile: path, atomically: true, encoding: .utf8)
-    #expect(await failure {
-      let database = try SQLiteDatabase(path: path, now: { .systemNow() })
-      try await Catalog(database: database).migrate()
-    } == .catalogFailed)
+    #expect(
+      await failure {
+        let database = try SQLiteDatabase(path: path, now: { .systemNow() })
+        try await Catalog(database: database).migrate()
+      } == .catalogFailed)
   }
 }

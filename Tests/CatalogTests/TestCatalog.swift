@@ -63,7 +63,8 @@ final class TestCatalog: Sendable {
 
   /// Brings a recording all the way into the archive.
   @discardableResult
-  func archiveRecording(_ name: String, _ change: (inout PlatformRecording) -> Void = { _ in }) async throws -> Archive {
+  func archiveRecording(_ name: String, _ change: (inout PlatformRecording) -> Void = { _ in }) async throws -> Archive
+  {
     let (_, lease) = try await jobInProcessing(name)
     var archive = try archive(name)
     change(&archive.facts)
@@ -76,7 +77,8 @@ final class TestCatalog: Sendable {
     let hash = String(repeating: "ab", count: 32)
     let part = MediaPart(
       part: 0, sourceSHA256: hash, sourceBytes: 2_880_044, originalKey: "ab/\(hash).wav", codec: "pcm", channels: 2,
-      sampleRate: 8000, duration: .milliseconds(90_250), mp3: .init(key: "ab/\(hash).mp3", sha256: hash, bytes: 700_000),
+      sampleRate: 8000, duration: .milliseconds(90_250),
+      mp3: .init(key: "ab/\(hash).mp3", sha256: hash, bytes: 700_000),
       peaks: .init(key: "ab/\(hash).dat", sha256: hash, bytes: 18_024))
     return Archive(
       key: key, facts: facts(name), parts: [part], at: clock.now, availableAt: nil, warning: "It is odd.",

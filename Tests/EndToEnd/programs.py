@@ -140,13 +140,19 @@ class Process:
         return self.log.read_bytes()[self._start:].decode(errors="replace")
 
     def address(self, words: str, within: float = 30) -> str:
+        """The address that it prints after these words; without one it is killed."""
+
         def look():
             found = re.search(re.escape(words) + r" (http://\S+)", self.output)
             if not found and self.popen.poll() is not None:
                 raise RuntimeError(f"it ended with {self.popen.returncode}: {self.output}")
             return found and found[1]
 
-        return eventually(look, within=within, every=0.01)
+        try:
+            return eventually(look, within=within, every=0.01)
+        except BaseException:
+            self.kill()
+            raise
 
     def terminate(self, within: float = 30) -> int:
         """Asks it to end, and gives its exit code."""

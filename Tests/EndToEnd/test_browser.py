@@ -19,8 +19,12 @@ class Demo:
 
     def __init__(self, folder: pathlib.Path):
         self.process = Process(["demo", "--listen", "127.0.0.1:0"], folder, {}, folder / "demo.log")
-        self.url = self.process.address("Open     ", within=120)
-        eventually(lambda: "Stop with Ctrl-C" in self.process.output)
+        self.url = self.process.address("Tapedeck answers on")
+        try:
+            eventually(lambda: "Stop with Ctrl-C" in self.process.output, within=120)
+        except BaseException:
+            self.process.kill()
+            raise
         self.passwords = dict(re.findall(r"name (\w+) +password (\S+)", self.process.output))
 
 

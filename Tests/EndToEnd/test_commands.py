@@ -237,8 +237,10 @@ def test_doctor_names_each_failure_with_its_remedy(folder, sandbox):
     found = failures(command(folder, "doctor", "--json", settings=wrong))
     assert "CXONE_CLIENT_SECRET" in found["Token of source 'default'"]["remedy"]
 
-    found = failures(command(folder, "doctor", "--json", settings=sandbox.settings | {"CXONE_BASE_URL": "http://127.0.0.1:9"}))
-    assert "Token of source 'default'" in found
+    sandbox.fault("server-error", endpoint="token", status=503)
+    found = failures(command(folder, "doctor", "--json", settings=sandbox.settings))
+    assert "CXONE_BASE_URL" in found["Token of source 'default'"]["remedy"]
+    sandbox.clear_faults()
 
     found = failures(command(folder, "doctor", "--json", settings=sandbox.settings | {"TAPEDECK_FFMPEG": "/no/ffmpeg"}))
     assert "apt-get install ffmpeg" in found["FFmpeg"]["remedy"]

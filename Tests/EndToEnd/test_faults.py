@@ -200,8 +200,8 @@ def test_what_is_no_whole_recording_once_is_fetched_again(server, sandbox, rule)
     assert_archived_whole(server, sandbox)
 
 
-@pytest.mark.parametrize("endpoint", ["token", "metadata", "download"])
-@pytest.mark.parametrize("retry_after", ["1", "date:2", None], ids=["seconds", "date", "none"])
+@pytest.mark.parametrize("endpoint, retry_after", [
+    ("token", "1"), ("metadata", "date:2"), ("metadata", None), ("download", "1"), ("download", "date:2"), ("download", None)])
 def test_a_platform_that_asks_for_patience_gets_it(server, sandbox, endpoint, retry_after):
     rule = {"retryAfter": retry_after} if retry_after else {}
     sandbox.fault("rate-limited", endpoint=endpoint, times=1, **rule)
@@ -235,8 +235,7 @@ def test_a_platform_without_end_to_its_patience_is_told_to_who_waits(server, san
     assert server.data.job(ID)["run_state"] in ("waiting", "leased"), "the job itself goes on"
 
 
-@pytest.mark.parametrize("status", [500, 503, 504])
-@pytest.mark.parametrize("endpoint", ["token", "metadata", "download"])
+@pytest.mark.parametrize("endpoint, status", [("token", 503), ("metadata", 500), ("download", 504)])
 def test_a_platform_that_fails_for_a_while_is_asked_again(server, sandbox, endpoint, status):
     sandbox.fault("server-error", endpoint=endpoint, status=status, times=2)
     assert server.supervisor.ingest(ID).status == 200

@@ -52,12 +52,12 @@ def test_a_session_opens_the_pages(session):
     assert session.page("/audit").status == 200
 
 
-@pytest.mark.parametrize("next", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)",
-                                  "/%0d%0aSet-Cookie:x=y", "", "/\t/evil.example"])
-def test_signing_in_leads_to_no_other_site(site, next):
-    location = sign_in_reply(site.url, "sue", PASSWORD, next=next).headers["location"]
-    assert location == "/" or location.startswith("/%0d%0a")
-    assert "\n" not in location
+def test_signing_in_leads_to_no_other_site(site):
+    for next in ("//evil.example", "https://evil.example", "/\\evil.example"):
+        assert sign_in_reply(site.url, "sue", PASSWORD, next=next).headers["location"] == "/"
+    for next in ("javascript:alert(1)", "/\t/evil.example", "/\r\nSet-Cookie: x=y", "", "evil"):
+        page = request(site.url, "GET", f"/login?next={urllib.parse.quote(next)}")
+        assert 'name="next" value="/"' in page.text, next
 
 
 def test_a_sign_in_form_without_its_token_is_refused(site):

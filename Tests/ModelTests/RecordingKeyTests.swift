@@ -15,7 +15,8 @@ import Testing
 
   @Test func `an address holds nothing but unreserved characters and one tilde behind the source`() throws {
     let id = try #require(RecordingID(String(decoding: UInt8(0x20)...0x7E, as: UTF8.self)))
-    let isSafe = { (text: String) in text.utf8.allSatisfy { byte in "-._%".utf8.contains(byte) || isAlphanumeric(byte) } }
+    let isSafe = { (text: String) in text.utf8.allSatisfy { byte in "-._%".utf8.contains(byte) || isAlphanumeric(byte) }
+    }
     #expect(isSafe(RecordingKey(id: id).pathSegment))
     let other = RecordingKey(source: try #require(SourceID("eu")), id: id).pathSegment
     #expect(other.hasPrefix("eu~") && isSafe(String(other.dropFirst(3))))

@@ -3,6 +3,7 @@ import Foundation
 import HTTPTypes
 import Model
 import Testing
+import Web
 
 /// `POST /ingest/{id}`: the caller waits for somebody else's work.
 @Suite(.timeLimit(.minutes(1)))
@@ -126,7 +127,7 @@ struct IngestTests {
       let waiters = fixture.services.waiters
       async let answer = fixture.post("/ingest/call-1?wait=600", as: .agent)
       _ = try await untilAsked(try fixture.key("call-1"), fixture)
-      // The feed of changes ends with the server's services.
+      // Stopped, as at the end of the server.
       let second = Task { try await waiters.run() }
       second.cancel()
       try await second.value
@@ -214,7 +215,8 @@ struct IngestTests {
   @Test func `only POST starts a job`() async throws {
     try await WebFixture.run { fixture in
       for method in [.get, .head, .put, .delete, .patch] as [HTTPRequest.Method] {
-        #expect(try await fixture.send(method, "/ingest/call-1", as: .supervisor).status == 404)
+        let answer = try await fixture.send(method, "/ingest/call-1", as: .supervisor)
+        #expect(answer.status == 404)
       }
       #expect(try await fixture.catalog.job(of: try fixture.key("call-1")) == nil)
     }

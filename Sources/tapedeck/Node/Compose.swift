@@ -6,6 +6,7 @@ import Catalog
 import Glibc
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
 import Logging
 import Model
 import NIOCore
@@ -182,7 +183,8 @@ struct Node: Sendable {
       // Whoever does not finish a request's head, or leaves a connection idle, is let go.
       server: .http1(configuration: .init(idleTimeout: .seconds(60))),
       configuration: .init(
-        address: .hostname(settings.listen.host, port: settings.listen.port), serverName: "tapedeck", backlog: 1024),
+        address: .hostname(settings.listen.host, port: settings.listen.port), serverName: "tapedeck", backlog: 1024,
+        availableConnectionsDelegate: MaximumAvailableConnections(10_000)),
       onServerRunning: { channel in await onListening(channel.localAddress?.port ?? settings.listen.port) },
       logger: logger)
   }

@@ -1,0 +1,82 @@
+import Access
+import Model
+import TestKit
+import Testing
+
+@Suite struct SignInThrottleTests {
+  let throttle = SignInThrottle()
+  let clock = TestClock()
+
+  /// How long an attempt has to wait; nil when it is let through.
+  private func attempt(_ name: String = "anna", from address: String = "192.0.2.1") async -> Duration? {
+    await error { try throttle.admit(name: name, address: address, at: clock.now) }?.retryAfter
+  }
+
+  @Test func `from the fifth wrong password on each attempt waits longer, up to five minutes`() async {
+    for _ in 0..<5 { #expect(await attempt() == nil) }
+    for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300] {
+      #expect(await attempt() == .seconds(wait))
+      clock.advance(by: .seconds(wait) - .milliseconds(1))
+      #expect(await attempt() == .milliseconds(1))
+      clock.advance(by: .milliseconds(1))
+      #expect(await attempt() == nil)
+    }
+  }
+
+  @Test func `many attempts at the same moment are not all let through`() async {
+    let admitted = await withTaskGroup(of: Bool.self) { group in
+      for _ in 0..<200 { group.addTask { await attempt() == nil } }
+      return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+    }
+    #expect(admitted == 5)
+  }
+
+  @Test func `nobody locks out another address or another name`() async {
+    for _ in 0..<6 { _ = await attempt() }
+    #expect(await attempt() != nil)
+    #expect(await attempt(from: "192.0.2.2") == nil)
+    #expect(await attempt("berta") == nil)
+    #expect(await attempt("anna ", from: "192.0.2.3") == nil)
+  }
+
+  @Test func `a right password forgets the wrong ones before it`() async {
+    for _ in 0..<3 {
+      for _ in 0..<4 { #expect(await attempt() == nil) }
+      throttle.recordSuccess(name: "anna", address: "192.0.2.1", at: clock.now)
+    }
+  }
+
+  @Test func `an address that tries many names is slowed down too`() async {
+    for number in 0..<30 { #expect(await attempt("name \(number)") == nil) }
+    #expect(await attempt("name 31") == .seconds(1))
+    #expect(await attempt("name 31", from: "192.0.2.2") == nil)
+  }
+
+  @Test func `one who can sign in does not clear the address for guessing others`() async {
+    for number in 0..<29 { #expect(await attempt("name \(number)") == nil) }
+    #expect(await attempt("mine") == nil)
+    throttle.recordSuccess(name: "mine", address: "192.0.2.1", at: clock.now)
+    #expect(await attempt("name 30") == nil)
+    #expect(await attempt("name 31") != nil)
+  }
+
+  @Test func `a whole office signs in from one address`() async {
+    for number in 0..<500 {
+      #expect(await attempt("person \(number)") == nil)
+      throttle.recordSuccess(name: "person \(number)", address: "192.0.2.1", at: clock.now)
+    }
+  }
+
+  @Test func `slips over a day are forgotten bit by bit`() async {
+    // One every two minutes from the office, one every quarter of an hour by Anna.
+    for slip in 0..<500 {
+      #expect(await attempt(slip.isMultiple(of: 8) ? "anna" : "person \(slip)") == nil)
+      clock.advance(by: .seconds(120))
+    }
+  }
+
+  @Test func `an attacker with many addresses does not grow our memory without end, and locks nobody out`() async {
+    for number in 0..<30_000 { #expect(await attempt("x", from: "address \(number)") == nil) }
+    #expect(await attempt() == nil)
+  }
+}

@@ -1,0 +1,156 @@
+import Access
+import Catalog
+import HTTPTypes
+import Model
+import Testing
+import Web
+
+/// Nothing is disclosed before it is in the log.
+@Suite(.timeLimit(.minutes(1)))
+struct AccessLogTests {
+  @Test func `each act leaves its entry`() async throws {
+    try await WebFixture.run { fixture in
+      let key = try await fixture.archive(try fixture.facts("r")).key
+      _ = try await fixture.get("/api/v1/recordings?q=Anna&limit=7", as: .agent)
+      let list = try #require(try await fixture.logged(.list).first)
+      #expect(list.details == ["q": "Anna", "limit": "7"])
+      #expect(list.count == 1)
+      #expect(list.actor?.name == "token-agent")
+
+      _ = try await fixture.get("/api/v1/recordings/r", as: .agent)
+      #expect(try await fixture.logged(.view).first?.recording == key)
+      _ = try await fixture.page("/play/r", as: .supervisorsBrowser)
+      #expect(try await fixture.logged(.view).first?.actor?.name == "supervisor-anna")
+
+      let answer = try await fixture.get("/audio/r.mp3", as: .agent, headers: ["User-Agent": "Player/1"])
+      let listen = try #require(try await fixture.logged(.listen).first)
+      #expect(listen.recording == key)
+      #expect(listen.origin?.userAgent == "Player/1")
+      #expect(listen.origin?.requestID == answer.header("X-Request-Id"))
+
+      _ = try await fixture.get("/audio/r/original?download", as: .agent, headers: ["Range": "bytes=0-3"])
+      let download = try #require(try await fixture.logged(.download).first)
+      #expect(download.details == ["file": "original"])
+      #expect(download.count == 4)
+
+      _ = try await fixture.get("/api/v1/audit?who=token-agent", as: .supervisor)
+      let read = try #require(try await fixture.logged(.readLog).first)
+      #expect(read.details == ["who": "token-agent"])
+      #expect(try #require(read.count) > 0)
+    }
+  }
+
+  @Test func `one listening session is one entry, however many ranges it takes`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      try await withThrowingTaskGroup(of: Int.self) { group in
+        for _ in 0..<20 {
+          group.addTask {
+            try await fixture.get("/audio/r.mp3", as: .agent, headers: ["Range": "bytes=0-1"]).status
+          }
+        }
+        for try await status in group { #expect(status == 206) }
+      }
+      #expect(try await fixture.logged(.listen).count == 1)
+      _ = try await fixture.get("/audio/r/original", as: .agent)
+      #expect(try await fixture.logged(.listen).count == 1)
+      _ = try await fixture.get("/audio/r.mp3", as: .supervisor)
+      #expect(try await fixture.logged(.listen).count == 2)
+    }
+  }
+
+  @Test func `what discloses no sound opens no listening session`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      _ = try await fixture.send(.head, "/audio/r.mp3", as: .agent)
+      _ = try await fixture.get("/audio/r.mp3", as: .agent, headers: ["Range": "bytes=5000-"])
+      _ = try await fixture.get("/audio/r.mp3", as: .agent, headers: ["If-None-Match": "*"])
+      _ = try await fixture.get("/audio/r/peaks", as: .agent)
+      #expect(try await fixture.logged(.listen).isEmpty)
+    }
+  }
+
+  @Test func `a denial is in the log`() async throws {
+    try await WebFixture.run { fixture in
+      let job = try await fixture.archive(try fixture.facts("secret", privacy: .restricted))
+      let denials: [(HTTPRequest.Method, String, LogEntry.Action)] = [
+        (.get, "/audio/secret.mp3", .listen), (.head, "/audio/secret.mp3", .listen),
+        (.get, "/audio/secret/original?download", .listen), (.get, "/audio/secret/peaks", .listen),
+        (.get, "/play/secret", .view), (.get, "/api/v1/recordings/secret", .view),
+        (.get, "/api/v1/jobs/\(job.id)", .view), (.post, "/ingest/secret", .ingest),
+      ]
+      for (method, path, action) in denials {
+        let before = try await fixture.logged(action, .denied).count
+        let answer = try await fixture.send(method, path, as: .agent)
+        #expect(answer.status == 403)
+        let entries = try await fixture.logged(action, .denied)
+        #expect(entries.count == before + 1, "\(path)")
+        #expect(entries.first?.recording == job.key)
+        #expect(entries.first?.code == .insufficientPermissions)
+        #expect(entries.first?.actor?.name == "token-agent")
+      }
+      let elsewhere: [(HTTPRequest.Method, String, LogEntry.Action)] = [
+        (.get, "/api/v1/audit", .readLog), (.get, "/audit", .readLog), (.get, "/metrics", .view),
+        (.get, "/api/v1/tokens", .view), (.delete, "/api/v1/tokens/x", .revokeToken),
+      ]
+      for (method, path, action) in elsewhere {
+        let before = try await fixture.logged(action, .denied).count
+        let answer = try await fixture.send(method, path, as: .agent)
+        #expect(answer.status == 403)
+        #expect(try await fixture.logged(action, .denied).count == before + 1, "\(path)")
+      }
+      _ = try await fixture.get("/", as: .metrics)
+      #expect(try await fixture.logged(.list, .denied).count == 1)
+    }
+  }
+
+  @Test func `those without any identity are counted, not listed`() async throws {
+    try await WebFixture.run { fixture in
+      for _ in 0..<5 { _ = try await fixture.get("/api/v1/recordings") }
+      _ = try await fixture.get("/audio/r.mp3", headers: ["Authorization": "Bearer tdk_guess"])
+      #expect(try await fixture.logged(.anonymous).isEmpty)
+      try await fixture.services.log.flush()
+      #expect(try await fixture.logged(.anonymous).map(\.count) == [6])
+    }
+  }
+
+  static let disclosures: [(HTTPRequest.Method, String)] = [
+    (.get, "/"), (.get, "/api/v1/recordings"), (.get, "/api/v1/recordings/r"), (.get, "/play/r"), (.get, "/audio/r.mp3"),
+    (.get, "/audio/r/original"), (.get, "/audio/r.mp3?download"), (.get, "/audit"), (.get, "/api/v1/audit"),
+  ]
+
+  @Test(arguments: disclosures)
+  func `when the log cannot be written nothing is disclosed`(method: HTTPRequest.Method, path: String) async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"), mp3: Array("the sound".utf8), original: Array("the sound".utf8))
+      try await fixture.breakAccessLog()
+      let answer = try await fixture.send(method, path, as: .supervisor)
+      #expect(answer.status == 503)
+      #expect(answer.code == "access_log_unavailable")
+      #expect(!answer.text.contains("the sound") && !answer.text.contains("Anna Agent"))
+    }
+  }
+
+  @Test func `a denial that cannot be written down is not told`() async throws {
+    try await WebFixture.run { fixture in
+      let job = try await fixture.archive(try fixture.facts("secret", privacy: .restricted))
+      try await fixture.breakAccessLog()
+      for path in [
+        "/audio/secret.mp3", "/audio/secret/peaks", "/play/secret", "/api/v1/recordings/secret", "/api/v1/jobs/\(job.id)",
+        "/api/v1/audit", "/metrics", "/api/v1/tokens",
+      ] {
+        let answer = try await fixture.get(path, as: .agent)
+        #expect(answer.status == 503, "\(path)")
+      }
+    }
+  }
+
+  @Test func `when the log cannot be written no job is started`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.breakAccessLog()
+      #expect(try await fixture.post("/ingest/new?wait=0", as: .agent).status >= 500)
+      #expect(try await fixture.catalog.job(of: try fixture.key("new")) == nil)
+      #expect(try await fixture.get("/livez").status == 200)
+    }
+  }
+}

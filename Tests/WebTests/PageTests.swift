@@ -1,0 +1,175 @@
+import Catalog
+import Foundation
+import HTTPTypes
+import Model
+import Testing
+
+/// What people see.
+@Suite(.timeLimit(.minutes(1)))
+struct PageTests {
+  private static let hostile = #"<script>alert('1')</script>"'&{{csrf}}"#
+
+  private func hostile(_ facts: inout PlatformRecording) {
+    facts.agentName = Self.hostile
+    facts.agentID = Self.hostile
+    facts.teamID = Self.hostile
+    facts.skillName = Self.hostile
+    facts.campaignName = Self.hostile
+    facts.fromAddress = Self.hostile
+    facts.toAddress = Self.hostile
+    facts.contactID = Self.hostile
+    facts.disposition = Self.hostile
+  }
+
+  /// The page has what was put in as text, and none of it as markup.
+  private func expectEscaped(_ answer: WebFixture.Answer, status: Int = 200, _ page: String) {
+    #expect(answer.status == status, "\(page)")
+    #expect(answer.header("Content-Type") == "text/html; charset=utf-8", "\(page)")
+    #expect(!answer.text.contains("<script>alert"), "\(page)")
+    #expect(answer.text.contains("&lt;script&gt;alert"), "\(page)")
+    // Inside an attribute a bare quotation mark would end it.
+    #expect(!answer.text.contains(#"</script>""#) && !answer.text.contains(#"&lt;/script&gt;""#), "\(page)")
+    #expect(answer.text.contains("{{csrf}}"), "what is shown must not be taken for a template")
+  }
+
+  @Test func `every page shows hostile text as text`() async throws {
+    try await WebFixture.run { fixture in
+      // An id, too, may hold almost anything.
+      let id = Self.hostile
+      let path = try fixture.key(id).pathSegment
+      try await fixture.archive(try fixture.facts(id, hostile), warning: Self.hostile)
+      expectEscaped(try await fixture.page("/", as: .supervisorsBrowser), "list")
+      expectEscaped(try await fixture.page("/play/\(path)", as: .supervisorsBrowser), "player")
+      expectEscaped(try await fixture.page("/audit", as: .supervisorsBrowser), "access log")
+      let query = WebFixture.encoded(Self.hostile)
+      expectEscaped(try await fixture.page("/?agent=\(query)&q=nothing", as: .supervisorsBrowser), "nothing matches")
+      expectEscaped(try await fixture.page("/?q=%20\(query)", as: .agentsBrowser), "search")
+      expectEscaped(
+        try await fixture.page("/audit?who=\(query)&recording=\(query)", as: .supervisorsBrowser), "log filter")
+      expectEscaped(
+        try await fixture.page("/login?next=/\(query)".replacing("%20", with: ""), as: .nobody), "sign-in")
+
+      let other = "other \(Self.hostile)"
+      let otherPath = try fixture.key(other).pathSegment
+      expectEscaped(try await fixture.page("/play/\(otherPath)", as: .agentsBrowser), status: 404, "absent")
+      let lease = try await fixture.fetching(try fixture.facts(other, hostile))
+      expectEscaped(try await fixture.page("/play/\(otherPath)", as: .agentsBrowser), "under way")
+      try await fixture.catalog.release(lease, .giveUp(TapedeckError(.conversionFailed, Self.hostile)))
+      expectEscaped(try await fixture.page("/play/\(otherPath)", as: .agentsBrowser), "failed")
+      expectEscaped(try await fixture.page("/?status=failed", as: .agentsBrowser), "list of failed")
+    }
+  }
+
+  @Test func `an id full of reserved characters comes back through every link`() async throws {
+    try await WebFixture.run { fixture in
+      let id = "odd id/with ~ reserved%bytes?&#+;=.mp3"
+      let west = try #require(SourceID("west"))
+      for source in [SourceID.default, west] {
+        let key = try fixture.key(id, source: source)
+        let job = try await fixture.archive(
+          try fixture.facts(id), source: source, mp3: Array("sound of \(source)".utf8))
+        #expect(job.key == key)
+        let segment = key.pathSegment
+
+        let ready = try await fixture.post("/ingest/\(segment)", as: .agent)
+        let player = try #require(ready.json["player_url"] as? String)
+        let page = try await fixture.page(player, as: .agentsBrowser)
+        #expect(page.status == 200)
+        let mp3 = try #require(page.text.firstMatch(of: /data-mp3="([^"]+)"/)?.1)
+        #expect(try await fixture.get(String(mp3), as: .agent).text == "sound of \(source)")
+        let original = try #require(page.text.firstMatch(of: /data-original="([^"]+)"/)?.1)
+        #expect(try await fixture.get(String(original), as: .agent).status == 200)
+        let peaks = try #require(page.text.firstMatch(of: /data-peaks="([^"]+)"/)?.1)
+        #expect(try await fixture.get(String(peaks), as: .agent).status == 200)
+        let download = try #require(page.text.firstMatch(of: /href="([^"]+download)"/)?.1)
+        let file = try await fixture.get(String(download), as: .agent)
+        #expect(
+          file.header("Content-Disposition")
+            == #"attachment; filename="odd_id_with___reserved_bytes______.mp3.mp3""#)
+
+        let shown = try await fixture.get("/api/v1/recordings/\(segment)", as: .agent)
+        #expect(shown.json["id"] as? String == id)
+        #expect(shown.json["source"] as? String == source.rawValue)
+        #expect(shown.json["playerUrl"] as? String == player)
+        let log = try await fixture.page("/audit?recording=\(WebFixture.encoded(id))&source=\(source)", as: .supervisorsBrowser)
+        #expect(log.text.contains(#"href="\#(player)""#))
+        #expect(try await fixture.logged(.view).first?.recording == key)
+      }
+      let list = try await fixture.page("/", as: .agentsBrowser).text
+      let links = list.matches(of: /<a href="(\/play\/[^"]+)"/).map { String($0.1) }
+      #expect(links.count == 2)
+      for link in links { #expect(try await fixture.page(link, as: .agentsBrowser).status == 200, "\(link)") }
+      // And the pager's link leads to the next page, which holds the other one.
+      let first = try await fixture.get("/api/v1/recordings?limit=1", as: .agent).json
+      let cursor = try #require(first["nextCursor"] as? String)
+      let second = try await fixture.get("/api/v1/recordings?limit=1&cursor=\(WebFixture.encoded(cursor))", as: .agent).json
+      let sources = [first, second].flatMap { $0["recordings"] as? [[String: Any]] ?? [] }.compactMap { $0["source"] as? String }
+      #expect(Set(sources) == ["default", "west"])
+    }
+  }
+
+  @Test func `agents see the end of a number and no more`() async throws {
+    try await WebFixture.run { fixture in
+      let job = try await fixture.archive(try fixture.facts("r"))
+      let paths = ["/", "/play/r", "/api/v1/recordings", "/api/v1/recordings/r", "/api/v1/jobs/\(job.id)"]
+      for path in paths {
+        for visitor in [WebFixture.Visitor.agent, .agentsBrowser] {
+          let text = try await fixture.page(path, as: visitor).text
+          #expect(!text.contains("93055566677") && !text.contains("930111222") && !text.contains("5566677"), "\(path)")
+        }
+      }
+      #expect(try await fixture.get("/api/v1/recordings/r", as: .agent).json["toAddress"] as? String == "+••••••••••77")
+      #expect(try await fixture.page("/", as: .agentsBrowser).text.contains("+••••••••••77"))
+      for visitor in [WebFixture.Visitor.supervisor, .admin] {
+        let shown = try await fixture.get("/api/v1/recordings/r", as: visitor).json
+        #expect(shown["toAddress"] as? String == "+493055566677")
+      }
+    }
+  }
+
+  @Test func `the list pages through everything once, in order`() async throws {
+    try await WebFixture.run { fixture in
+      for number in 0..<12 {
+        // Three at each moment: the order among them must be stable too.
+        let start = Instant(milliseconds: 1_772_000_000_000 + Int64(number / 3) * 1000)
+        try await fixture.catalog.observe(
+          try fixture.facts("call-\(number)") { $0.startTime = start }, of: try fixture.key("call-\(number)"))
+      }
+      var ids: [String] = []
+      var path: String? = "/api/v1/recordings?limit=5"
+      while let next = path {
+        let page = try await fixture.get(next, as: .agent).json
+        ids += (page["recordings"] as? [[String: Any]] ?? []).compactMap { $0["id"] as? String }
+        path = (page["nextCursor"] as? String).map { "/api/v1/recordings?limit=5&cursor=\(WebFixture.encoded($0))" }
+      }
+      #expect(ids == (0..<12).reversed().map { "call-\($0)" })
+    }
+  }
+
+  @Test func `lists that are empty say why`() async throws {
+    try await WebFixture.run { fixture in
+      #expect(try await fixture.page("/", as: .agentsBrowser).text.contains("No recordings yet"))
+      #expect(try await fixture.page("/?q=x", as: .agentsBrowser).text.contains("Nothing matches"))
+      let denied = try await fixture.page("/", as: .metrics)
+      #expect(denied.status == 403)
+      #expect(denied.text.contains("Not for your role"))
+    }
+  }
+
+  @Test func `scripts and styles may be kept by the address that names their version`() async throws {
+    try await WebFixture.run { fixture in
+      let page = try await fixture.page("/login").text
+      let links = page.matches(of: /(?:href|src)="(\/assets\/[^"]+)"/).map { String($0.1) }
+      #expect(!links.isEmpty)
+      for link in links {
+        let answer = try await fixture.get(link)
+        #expect(answer.status == 200, "\(link)")
+        #expect(answer.header("Cache-Control") == "public, max-age=31536000, immutable")
+        let tag = try #require(answer.header("ETag"))
+        #expect(try await fixture.get(link, headers: ["If-None-Match": tag]).status == 304)
+      }
+      let bare = try await fixture.get("/assets/page.js?v=old")
+      #expect(bare.header("Cache-Control") == "no-cache")
+    }
+  }
+}
