@@ -104,7 +104,9 @@ extension Catalog {
         RETURNING *
         """)
       guard let row else { return nil }
-      return try JobRow(row)
+      let job = try JobRow(row)
+      db.notify(.job(job.id))
+      return job
     }
   }
 
@@ -166,6 +168,7 @@ extension Catalog {
         bytes = \(bytes), total_bytes = \(totalBytes), download = \(download), resumes = \(resumes),
         stage = coalesce(\(stage), stage)
         """)
+      db.notify(.job(lease.jobID))
     }
   }
 

@@ -41,7 +41,7 @@ extension Connection {
 
 /// What a subscriber may want to look at again.
 package enum Change: Sendable, Hashable {
-  /// A job was asked for, let go, or ended. Not each step of it: whoever wants to watch asks from time to time.
+  /// A job's row changed.
   case job(Int64)
   /// A job can be claimed, or will be at another time than before.
   case workDue

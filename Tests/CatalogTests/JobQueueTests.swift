@@ -227,7 +227,7 @@ import Testing
     var heard: [Change] = []
     for await change in changes { heard.append(change) }
     #expect(
-      heard == [.workDue, .job(id), .workDue, .job(id), .job(id)])
+      heard == [.workDue, .job(id), .job(id), .workDue, .job(id), .job(id), .job(id)])
   }
 }
 

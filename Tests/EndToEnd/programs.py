@@ -17,7 +17,7 @@ from archive import DataDirectory
 from waiting import eventually
 
 DEFAULT_BINARY = pathlib.Path(__file__).resolve().parents[2] / ".build" / "debug" / "tapedeck"
-BINARY = os.environ.get("TAPEDECK_BINARY") or str(DEFAULT_BINARY)
+BINARY = str(pathlib.Path(os.environ.get("TAPEDECK_BINARY") or DEFAULT_BINARY).resolve())
 
 #: Waiting as in production would only make tests slow.
 QUICK = {"CXONE_RATE": "0", "CXONE_WAIT_CAP": "0.3", "CXONE_WAIT_ATTEMPTS": "60", "TAPEDECK_LISTEN": "127.0.0.1:0"}

@@ -19,6 +19,16 @@ struct ShutdownTests {
     #expect(job.runState == .done, "\(job.failure?.message ?? "")")
   }
 
+  /// Takes the part of a job whose worker is gone; a child process of another test may hold its lock for a moment.
+  private func hold(_ job: JobRow, _ fixture: PipelineFixture, keep: Int64) async throws -> SpoolFile {
+    while true {
+      do { return try await fixture.spool.open(lease(job)) { _ in keep } } catch {
+        guard error.code == .leaseLost else { throw error }
+        await Task.yield()
+      }
+    }
+  }
+
   private func lease(_ job: JobRow) -> JobLease { JobLease(jobID: job.id, fence: job.fence) }
 
   @Test func `a shutdown during the download hands the job back, and the next worker goes on from the last byte`() async throws {
@@ -145,7 +155,7 @@ struct ShutdownTests {
     }
   }
 
-  @Test func `a part that lost bytes since they were written down is fetched again`() async throws {
+  @Test func `a part that another claim still holds is left alone`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.conversions.take()
       try await fixture.conversions.take()
@@ -156,7 +166,7 @@ struct ShutdownTests {
       _ = try? await walk.value
       await fixture.conversions.give()
       await fixture.conversions.give()
-      let part = try await fixture.spool.open(lease(claimed)) { _ in 100_000 }
+      let part = try await hold(claimed, fixture, keep: 100_000)
       #expect(part.length == 100_000)
       try await fixture.catalog.release(lease(claimed), .interrupted)
       try await fixture.withWorker {
