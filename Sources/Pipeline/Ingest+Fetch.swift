@@ -43,24 +43,30 @@ private struct Checkpoint: Codable {
 }
 
 extension Ingest {
+  /// The spool file that a download goes on with.
+  ///
+  /// - Throws: `diskFull` when the disk is nearly full, so that there is space for what is under way; `leaseLost`.
+  func openPart(of job: JobRow, lease: JobLease) async throws(TapedeckError) -> SpoolFile {
+    let free = try await spool.freeBytes()
+    guard free >= settings.minimumFreeBytes else {
+      throw TapedeckError(.diskFull, detail: "\(free) bytes are free")
+    }
+    let trusted = Checkpoint(job.download)?.trustedBytes ?? 0
+    return try await spool.open(lease) { _ in trusted }
+  }
+
   /// Brings every byte into the spool, going on where an earlier claim stopped; a conversion follows if a slot is free.
   ///
   /// A broken connection is taken up again at once as long as each try brings new bytes; else the job tries later. The
   /// job is `processing` from the moment when every byte is here and synced.
   func fetch(
-    _ job: JobRow, lease: JobLease, source: any RecordingSource
+    _ job: JobRow, lease: JobLease, source: any RecordingSource, into file: SpoolFile
   ) async throws(TapedeckError) -> Spooled {
-    let free = try await spool.freeBytes()
-    guard free >= settings.minimumFreeBytes else {
-      throw TapedeckError(.diskFull, detail: "\(free) bytes are free")
-    }
-    let checkpoint = Checkpoint(job.download)
-    let file = try await spool.open(lease) { _ in checkpoint?.trustedBytes ?? 0 }
     let startedAt = surroundings.now()
     let start = ContinuousClock.now
 
     async let following = followWithConversion(file, lease: lease)
-    let progress = Progress(checkpoint?.state ?? DownloadState(), resumes: job.resumes)
+    let progress = Progress(Checkpoint(job.download)?.state ?? DownloadState(), resumes: job.resumes)
     let outcome = await withTaskGroup(of: Result<Void, TapedeckError>?.self) { group in
       group.addTask { await download(job, lease: lease, source: source, into: file, progress: progress) }
       group.addTask {

@@ -51,6 +51,7 @@ package struct Ingest: Sendable {
     }
     let lease = JobLease(jobID: job.id, fence: job.fence)
     var job = job
+    var part: SpoolFile?
     var spooled: Spooled?
     while true {
       do throws(TapedeckError) {
@@ -59,7 +60,9 @@ package struct Ingest: Sendable {
           return try await askPlatform(about: job, source: source)
         case .fetching:
           if try await isBeyondClearance(job) { return .awaitClearance }
-          spooled = try await fetch(job, lease: lease, source: source)
+          let file = try await openPart(of: job, lease: lease)
+          part = file
+          spooled = try await fetch(job, lease: lease, source: source, into: file)
           job.stage = .processing
         case .processing:
           if spooled == nil { spooled = try await reopen(job, lease: lease) }
@@ -68,6 +71,7 @@ package struct Ingest: Sendable {
             try await catalog.advance(lease, to: .fetching)
             continue
           }
+          part = whole.file
           let checked = try await convertAndCheck(whole, job: job, lease: lease, source: source)
           try await archive(checked, job: job, lease: lease, source: source)
           return nil
@@ -75,11 +79,11 @@ package struct Ingest: Sendable {
           return nil
         }
       } catch {
-        guard error.code == .notAWholeRecording || error.code == .conversionFailed else { throw error }
-        try await refuse(spooled?.file, job: job, lease: lease, because: error)
+        guard error.code == .notAWholeRecording || error.code == .conversionFailed, let bytes = part else { throw error }
+        try await refuse(bytes, job: job, lease: lease, because: error)
         job.refusals += 1
         job.download = nil
-        spooled = nil
+        (part, spooled) = (nil, nil)
         job.stage = .fetching
         try await catalog.advance(lease, to: .fetching)
       }
@@ -120,10 +124,8 @@ package struct Ingest: Sendable {
   // MARK: Refusing
 
   /// Bytes that are no whole recording: dropped and fetched again the first time, kept in quarantine the second.
-  ///
-  /// - Parameter held: the file with the bytes; nil when the download itself was refused and let go of it.
   private func refuse(
-    _ held: SpoolFile?, job: JobRow, lease: JobLease, because error: TapedeckError
+    _ file: SpoolFile, job: JobRow, lease: JobLease, because error: TapedeckError
   ) async throws(TapedeckError) {
     guard job.refusals > 0 else {
       logger.warning(
@@ -133,8 +135,6 @@ package struct Ingest: Sendable {
       try await spool.clear(lease)
       return
     }
-    let file: SpoolFile
-    if let held { file = held } else { file = try await spool.open(lease) { $0 } }
     try await spool.refuse(file, of: lease, key: job.key, because: error, at: surroundings.now())
     try await spool.clear(lease)
     throw error

@@ -34,7 +34,7 @@ package struct Spool: Sendable {
       let path = file(of: lease, "part")
       if let old = try names(of: lease.jobID).filter({ $0.hasSuffix(".part") }).max() {
         let oldPath = folder.appending(old)
-        let descriptor = try FileDescriptor.open(oldPath, .readWrite)
+        let descriptor = try FileDescriptor.open(oldPath, .readWrite, options: [.closeOnExec])
         do {
           guard try FileSystemCalls.tryLock(descriptor) else { throw TapedeckError(.leaseLost) }
           try FileSystemCalls.rename(oldPath, to: path)
@@ -48,7 +48,7 @@ package struct Spool: Sendable {
         }
       }
       let descriptor = try FileDescriptor.open(
-        path, .readWrite, options: [.create, .truncate], permissions: [.ownerReadWrite])
+        path, .readWrite, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite])
       guard try FileSystemCalls.tryLock(descriptor) else {
         try? descriptor.close()
         throw TapedeckError(.leaseLost)
@@ -66,7 +66,7 @@ package struct Spool: Sendable {
   func write(_ bytes: [UInt8], to path: FilePath) async throws(TapedeckError) {
     try await blocking("write spool") {
       let file = try FileDescriptor.open(
-        path, .writeOnly, options: [.create, .truncate], permissions: [.ownerReadWrite])
+        path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite])
       _ = try file.closeAfter { try file.writeAll(bytes) }
     }
   }
@@ -74,7 +74,7 @@ package struct Spool: Sendable {
   /// A file's SHA-256 in hexadecimal and its length, read in one pass.
   func measure(_ path: FilePath) async throws(TapedeckError) -> (sha256: String, bytes: Int64) {
     try await blocking("read spool") {
-      let file = try FileDescriptor.open(path, .readOnly)
+      let file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
       return try file.closeAfter {
         var hash = SHA256()
         var bytes: Int64 = 0

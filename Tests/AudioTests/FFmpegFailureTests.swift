@@ -268,7 +268,7 @@ struct FFmpegFailureTests {
   }
 
   @Test func `waiting for a file that grows does not count as time without progress`() async throws {
-    let limits = ConversionLimits(timeout: .seconds(3))
+    let limits = ConversionLimits(timeout: .seconds(6))
     let (input, more) = AsyncStream<ArraySlice<UInt8>>.makeStream()
     more.yield(telephone[..<9000])
     try await Scratch.with { folder in

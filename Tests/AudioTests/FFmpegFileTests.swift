@@ -7,7 +7,7 @@ import Testing
 private let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 private let telephone = WAVBytes.telephone(dataSize: 16000)
 /// More than any pipe holds.
-private let large = WAVBytes.telephone(dataSize: 0xFFFF_FFFF, audio: 8 << 20)
+private let large = WAVBytes.telephone(dataSize: 0xFFFF_FFFF, audio: 3 << 20)
 
 private typealias Ready = @Sendable () async throws(TapedeckError) -> Void
 
@@ -46,7 +46,7 @@ struct FFmpegFileTests {
     }
   }
 
-  @Test(arguments: Sample.all) func `a file becomes what its stream becomes`(sample: Sample) async throws {
+  @Test(arguments: Sample.all.prefix(3)) func `a file becomes what its stream becomes`(sample: Sample) async throws {
     let bytes = try sample.bytes()
     try await Scratch.with { folder in
       let mp3 = folder.appending("stream.mp3")
@@ -99,7 +99,7 @@ struct FFmpegFileTests {
 
   @Test func `waiting for its turn does not count as time without progress`() async throws {
     try await Scratch.with { folder in
-      let limits = ConversionLimits(timeout: .seconds(3))
+      let limits = ConversionLimits(timeout: .seconds(6))
       let conversion = try await convert(in: folder, limits: limits) { () async throws(TapedeckError) in
         // Another run with the same limit says when that much time has gone by.
         do {

@@ -66,8 +66,8 @@ class Reply:
         return problem["code"]
 
 
-def request(address: str, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | str | None = None,
-            timeout: float = 120) -> Reply:
+def request(address: str, method: str, path: str, headers: dict[str, str] | None = None,
+            body: bytes | str | None = None, timeout: float = 120) -> Reply:
     """One request whose path goes out exactly as it is written."""
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(address).netloc, timeout=timeout)
     try:

@@ -39,7 +39,8 @@ def test_the_version_is_told(folder):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["nonsense"], ["ingest"], ["ingest", "x", "--from", "2026-01-01", "--to", "2026-01-02"], ["ingest", "--from", "2026-01-01"],
+    ["nonsense"], ["ingest"], ["ingest", "x", "--from", "2026-01-01", "--to", "2026-01-02"],
+    ["ingest", "--from", "2026-01-01"],
     ["ingest", "--from", "yesterday", "--to", "today"], ["ingest", "--from", "2026-01-02", "--to", "2026-01-01"],
     ["ingest", "--from", "2026-01-01", "--to", "2026-01-02", "--direction", "sideways"], ["show"], ["show", "a" * 201],
     ["show", "x", "--source", "No Such"], ["token", "create"], ["token", "create", "x"], ["list", "--limit", "many"],
@@ -72,7 +73,7 @@ def test_a_token_is_printed_alone_and_works_until_it_is_revoked(make_server, san
     bearer = {"Authorization": f"Bearer {token}"}
     assert request(server.url, "GET", "/api/v1/recordings", bearer).status == 200
     [listed] = json.loads(server.ok("token", "list", "--json"))["tokens"]
-    assert (listed["name"], listed["role"], listed["agentId"], listed["team"]) == ("a phone", "supervisor", "1001", "11")
+    assert [listed[name] for name in ("name", "role", "agentId", "team")] == ["a phone", "supervisor", "1001", "11"]
     assert "revokedAt" not in listed
     assert token not in server.ok("token", "list") and "a phone" in server.ok("token", "list")
     done = server.command("token", "revoke", "a phone")
@@ -298,7 +299,8 @@ def test_several_sources_can_be_configured(make_server, sandbox, folder):
         assert server.supervisor.get("/audio/branch~codec-gsm/original").body == other.file("codec-gsm")
         assert server.supervisor.get("/audio/codec-gsm/original").body == sandbox.file("codec-gsm")
         assert json.loads(server.ok("show", "codec-gsm", "--source", "branch", "--json"))["source"] == "branch"
-        assert server.lines("ingest", "codec-adpcm", "--source", "branch", "--json")[0]["playerURL"] == "/play/branch~codec-adpcm"
+        [line] = server.lines("ingest", "codec-adpcm", "--source", "branch", "--json")
+        assert line["playerURL"] == "/play/branch~codec-adpcm"
     finally:
         other.kill()
 
@@ -358,8 +360,8 @@ def test_commands_of_other_users_cannot_reach_the_socket(server):
 def test_an_interrupted_command_ends_at_once_and_the_job_goes_on_in_the_server(server, sandbox):
     sandbox.fault("slow", "codec-pcm-mono", bytesPerSecond=200_000)
     with subprocess.Popen(
-        [BINARY, "ingest", "codec-pcm-mono"], cwd=server.folder, env=environment(server.settings), stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE) as ingest:
+        [BINARY, "ingest", "codec-pcm-mono"], cwd=server.folder, env=environment(server.settings),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as ingest:
         eventually(lambda: (server.data.job("codec-pcm-mono") or {}).get("bytes", 0) > 0)
         ingest.send_signal(2)
         assert ingest.wait(5) in (130, -2)

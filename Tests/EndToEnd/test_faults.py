@@ -163,7 +163,8 @@ NO_RECORDINGS = [
 ]
 
 
-@pytest.mark.parametrize("rule, words", NO_RECORDINGS, ids=lambda value: json.dumps(value) if isinstance(value, dict) else "")
+@pytest.mark.parametrize(
+    "rule, words", NO_RECORDINGS, ids=["-".join(map(str, rule.values())) for rule, _ in NO_RECORDINGS])
 def test_what_is_no_whole_recording_twice_is_refused_and_kept_in_quarantine(server, sandbox, rule, words):
     sandbox.fault(recording=ID, **rule)
     reply = server.supervisor.ingest(ID)
@@ -201,7 +202,8 @@ def test_what_is_no_whole_recording_once_is_fetched_again(server, sandbox, rule)
 
 
 @pytest.mark.parametrize("endpoint, retry_after", [
-    ("token", "1"), ("metadata", "date:2"), ("metadata", None), ("download", "1"), ("download", "date:2"), ("download", None)])
+    ("token", "1"), ("metadata", "date:2"), ("metadata", None), ("download", "1"), ("download", "date:2"),
+    ("download", None)])
 def test_a_platform_that_asks_for_patience_gets_it(server, sandbox, endpoint, retry_after):
     rule = {"retryAfter": retry_after} if retry_after else {}
     sandbox.fault("rate-limited", endpoint=endpoint, times=1, **rule)

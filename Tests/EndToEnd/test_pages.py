@@ -78,7 +78,8 @@ def test_a_sign_in_form_without_its_token_is_refused(site):
 def test_a_form_from_another_site_is_refused(site, session, path, fields):
     good = {"csrf": session.token()} | fields
     for headers in (
-        {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
+        {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+        {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ):
         own = {"Content-Type": FORM} | headers
@@ -208,12 +209,15 @@ METRICS = [
 ]
 
 
+SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{(?:[a-zA-Z_]\w*="(?:[^"\\]|\\.)*",?)*\})?) (\S+)')
+
+
 def samples(text: str) -> dict[str, float]:
     """Every sample of Prometheus' text format by its name and labels; anything else is an error."""
     found = {}
     for line in text.splitlines():
         if line and not line.startswith("#"):
-            match = re.fullmatch(r'([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{(?:[a-zA-Z_]\w*="(?:[^"\\]|\\.)*",?)*\})?) (\S+)', line)
+            match = SAMPLE.fullmatch(line)
             assert match, line
             assert match[1] not in found, f"twice: {match[1]}"
             found[match[1]] = float(match[2])

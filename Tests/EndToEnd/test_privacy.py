@@ -11,7 +11,8 @@ from sessions import Session, make_account
 from waiting import eventually
 
 ID = "restricted-01"
-RANGES = [None, "bytes=0-", "bytes=0-0", "bytes=-1", "bytes=5-9", "bytes=999999999-", "bytes=0-0,2-3", "octets=1-2", "?"]
+RANGES = [
+    None, "bytes=0-", "bytes=0-0", "bytes=-1", "bytes=5-9", "bytes=999999999-", "bytes=0-0,2-3", "octets=1-2", "?"]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,8 @@ def addresses(job: int) -> list[tuple[str, str]]:
         ("GET", f"/audio/{ID}/peaks"), ("HEAD", f"/audio/{ID}/peaks"), ("GET", f"/audio/{ID}/peaks?format=json"),
         ("GET", f"/api/v1/recordings/{ID}"), ("GET", f"/api/v1/jobs/{job}"), ("HEAD", f"/api/v1/jobs/{job}"),
         # The same id, written in other ways.
-        ("GET", "/audio/restricted%2D01.mp3"), ("GET", "/audio/%72estricted-01/original"), ("GET", f"/audio/default~{ID}.mp3"),
+        ("GET", "/audio/restricted%2D01.mp3"), ("GET", "/audio/%72estricted-01/original"),
+        ("GET", f"/audio/default~{ID}.mp3"),
         ("GET", f"/play/default~{ID}"), ("POST", f"/ingest/default~{ID}"), ("GET", f"/audio//{ID}.mp3"),
     ]
 
@@ -100,7 +102,8 @@ def facts(sandbox) -> set[str]:
     """What the platform says of the recording and of none that the agent may see."""
     restricted = sandbox.metadata(ID)
     open = json.dumps(sandbox.metadata("codec-pcm-mono"))
-    telling = ("agentName", "agentId", "contactId", "skillName", "campaignName", "disposition", "startTime", "toAddress")
+    telling = (
+        "agentName", "agentId", "contactId", "skillName", "campaignName", "disposition", "startTime", "toAddress")
     return {restricted[name] for name in telling if restricted[name] not in open}
 
 

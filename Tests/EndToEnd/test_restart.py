@@ -1,4 +1,4 @@
-"""A server that dies in the middle of its work, or is asked to end, and is started again over the same data directory."""
+"""A server that dies in the middle of its work, or is told to end, and is started again over its data directory."""
 
 import concurrent.futures
 import http.client

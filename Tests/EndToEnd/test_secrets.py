@@ -1,4 +1,4 @@
-"""No secret is written where it does not belong: a canary for each, and a search through everything that was written."""
+"""No secret is written where it does not belong: a canary for each, and a search in all that was written."""
 
 import json
 import os

@@ -10,7 +10,7 @@ import TestKit
 import Testing
 
 /// Conversions that follow downloads, and the places they take.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct ConversionSlotTests {
   private static let wav: [UInt8] = {
     let format = WAVFormat(.pcm16, channels: 1)
@@ -66,11 +66,10 @@ struct ConversionSlotTests {
       let walk = Task { try await fixture.ingest.walk(job) }
       try await clock.untilSleeping(2)
       let wanted = Task { try await fixture.conversions.take() }
-      while await fixture.conversions.waiting == 0 { await Task.yield() }
+      try await until { await fixture.conversions.waiting != 0 }
       while await fixture.conversions.isWanted {
         try await clock.untilSleeping(1)
         clock.advance(by: .seconds(1))
-        await Task.yield()
       }
       try await wanted.value
       rest.open()
@@ -94,10 +93,9 @@ struct ConversionSlotTests {
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.claim("again")
       let walk = Task { try await fixture.ingest.walk(job) }
-      while await fixture.conversions.takeIfFree() {
-        await fixture.conversions.give()
-        await Task.yield()
-      }
+      // FFmpeg is at work.
+      try await until { try fixture.files(in: "spool").contains { $0.hasSuffix(".mp3") } }
+      #expect(await !fixture.conversions.takeIfFree())
       isCut.open()
       try await fixture.conversions.take()
       await fixture.conversions.give()
@@ -123,7 +121,7 @@ struct ConversionSlotTests {
       let job = try await fixture.claim("follows")
       let walk = Task { try await fixture.ingest.walk(job) }
       // FFmpeg writes its file while the download is still waiting for its second half.
-      while try !fixture.files(in: "spool").contains(where: { $0.hasSuffix(".mp3") }) { await Task.yield() }
+      try await until { try fixture.files(in: "spool").contains { $0.hasSuffix(".mp3") } }
       rest.open()
       #expect(try await walk.value == nil)
       let steps = try await fixture.catalog.steps(of: job.id)

@@ -7,7 +7,7 @@ import Sandbox
 import Testing
 
 /// Everything that the sandbox can do wrong ends with the right file or with the right code.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(5)))
 struct FaultTests {
   /// Something that goes wrong, in words.
   struct Case: Sendable, CustomTestStringConvertible {

@@ -8,7 +8,7 @@ import TestKit
 import Testing
 
 /// A machine that lacks something.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MachineTests {
   static let id = "codec-pcm-mono"
 

@@ -26,7 +26,7 @@ struct PipelineFixture: Sendable {
     /// The time of the pipeline and of the catalog; the platform's client keeps the system's.
     var clock: TestClock?
     /// After this long without a byte a download counts as broken.
-    var stallTimeout: Duration = .seconds(60)
+    var stallTimeout: Duration = .seconds(600)
     /// Stands in for the tenant.
     var source: (any RecordingSource)?
   }
@@ -147,9 +147,12 @@ struct PipelineFixture: Sendable {
     }
   }
 
-  /// Waits until a job is in the archive or failed for good.
+  /// Waits until a job is in the archive or failed for good, and what it had in the spool is gone.
   func ended(_ id: String) async throws -> JobRow {
-    try await job(id) { $0.runState == .done || $0.runState == .failed }
+    let job = try await job(id) { $0.runState == .done || $0.runState == .failed }
+    // That comes after the commit; a shutdown between the two would leave it to the next start.
+    try await until { try !files(in: "spool").contains { $0.hasPrefix("\(job.id)-") } }
+    return job
   }
 
   /// Takes a job as a worker does, up to the stage in which bytes move.

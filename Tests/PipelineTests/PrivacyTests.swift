@@ -9,7 +9,7 @@ import TestKit
 import Testing
 
 /// What may be fetched on whose behalf.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PrivacyTests {
   @Test func `nothing of a restricted recording is fetched for somebody who may not have it`() async throws {
     try await PipelineFixture.run { fixture in

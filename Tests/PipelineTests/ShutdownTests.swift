@@ -9,7 +9,7 @@ import TestKit
 import Testing
 
 /// A pipeline that is stopped, or dies, in every stage, and another one that goes on.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct ShutdownTests {
   static let id = "small-01"
 
@@ -21,12 +21,14 @@ struct ShutdownTests {
 
   /// Takes the part of a job whose worker is gone; a child process of another test may hold its lock for a moment.
   private func hold(_ job: JobRow, _ fixture: PipelineFixture, keep: Int64) async throws -> SpoolFile {
-    while true {
-      do { return try await fixture.spool.open(lease(job)) { _ in keep } } catch {
+    var part: SpoolFile?
+    try await until {
+      do { part = try await fixture.spool.open(lease(job)) { _ in keep } } catch {
         guard error.code == .leaseLost else { throw error }
-        await Task.yield()
       }
+      return part != nil
     }
+    return try #require(part)
   }
 
   private func lease(_ job: JobRow) -> JobLease { JobLease(jobID: job.id, fence: job.fence) }
@@ -100,7 +102,7 @@ struct ShutdownTests {
       try await fixture.conversions.take()
       try await fixture.withWorker {
         try await fixture.request(Self.id)
-        while await !fixture.conversions.isWanted { await Task.yield() }
+        try await until { await fixture.conversions.isWanted }
       }
       #expect(await !fixture.conversions.isWanted)
       await fixture.conversions.give()

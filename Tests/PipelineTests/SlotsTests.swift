@@ -2,11 +2,11 @@ import Pipeline
 import TestKit
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SlotsTests {
   /// Waits until somebody stands in line.
-  private func untilWanted(_ slots: Slots) async {
-    while await !slots.isWanted { await Task.yield() }
+  private func untilWanted(_ slots: Slots) async throws {
+    try await until { await slots.isWanted }
   }
 
   @Test func `no more places are given out than there are`() async throws {
@@ -35,7 +35,7 @@ struct SlotsTests {
           await slots.give()
         }
         // Until this one stands in line the next one must not come.
-        while await slots.waiting <= number { await Task.yield() }
+        try await until { await slots.waiting > number }
       }
       await slots.give()
       try await group.waitForAll()
@@ -48,7 +48,7 @@ struct SlotsTests {
     let slots = Slots(1)
     try await slots.take()
     let waiting = Task { try await slots.take() }
-    await untilWanted(slots)
+    try await untilWanted(slots)
     waiting.cancel()
     await #expect(throws: CancellationError.self) { try await waiting.value }
     #expect(await !slots.isWanted)

@@ -6,7 +6,7 @@ import TestKit
 import Testing
 
 /// Recordings that the platform does not have ready yet. Time is the test's.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct WaitingTests {
   @Test func `a recording that is not ready is asked for again on the schedule, without counting attempts`() async throws {
     let clock = TestClock()

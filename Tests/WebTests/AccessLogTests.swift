@@ -6,7 +6,7 @@ import Testing
 import Web
 
 /// Nothing is disclosed before it is in the log.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct AccessLogTests {
   @Test func `each act leaves its entry`() async throws {
     try await WebFixture.run { fixture in

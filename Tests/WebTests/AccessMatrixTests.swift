@@ -5,7 +5,7 @@ import Model
 import Testing
 
 /// Who gets what from every address.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct AccessMatrixTests {
   typealias Visitor = WebFixture.Visitor
 

@@ -5,7 +5,7 @@ import Model
 import Testing
 
 /// What other sites can make a signed-in browser do: nothing.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CrossSiteTests {
   struct Case: Sendable, CustomTestStringConvertible {
     var headers: [String: String]

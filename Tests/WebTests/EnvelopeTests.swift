@@ -7,7 +7,7 @@ import SystemPackage
 import Testing
 
 /// What every answer has around it.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EnvelopeTests {
   static let paths = [
     "/", "/login", "/livez", "/readyz", "/assets/page.js", "/assets/none", "/none", "/play/r", "/play/none", "/audio/r.mp3",

@@ -6,14 +6,12 @@ import Testing
 import Web
 
 /// `POST /ingest/{id}`: the caller waits for somebody else's work.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct IngestTests {
   /// Waits until a caller waits for the job of a recording.
   private func untilAsked(_ key: RecordingKey, _ fixture: WebFixture) async throws -> JobRow {
-    while true {
-      if let job = try await fixture.catalog.job(of: key) { return job }
-      await Task.yield()
-    }
+    try await until { try await fixture.catalog.job(of: key) != nil }
+    return try await fixture.job(key)
   }
 
   @Test func `a caller waits and is woken when the recording is ready`() async throws {
@@ -143,7 +141,7 @@ struct IngestTests {
       async let agent = fixture.post("/ingest/secret?wait=60", as: .agent)
       let job = try await untilAsked(key, fixture)
       async let supervisor = fixture.post("/ingest/secret?wait=60", as: .supervisor)
-      while try await fixture.job(key).clearance != .restricted { await Task.yield() }
+      try await until { try await fixture.job(key).clearance == .restricted }
       let lease = try await fixture.claim(job.id, in: .polling)
       try await fixture.catalog.observe(try fixture.facts("secret", privacy: .restricted), of: key)
       try await fixture.catalog.release(lease, .handOver(.fetching))
@@ -176,7 +174,7 @@ struct IngestTests {
         for _ in 0..<50 {
           group.addTask { try await fixture.post("/ingest/call-1?wait=60", as: .agent).status }
         }
-        while try await fixture.logged(.ingest).count < 50 { await Task.yield() }
+        try await until { try await fixture.logged(.ingest).count >= 50 }
         try await fixture.archive(try fixture.facts("call-1"))
         return try await group.reduce(into: []) { $0.append($1) }
       }

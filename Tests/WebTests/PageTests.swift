@@ -5,7 +5,7 @@ import Model
 import Testing
 
 /// What people see.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PageTests {
   private static let hostile = #"<script>alert('1')</script>"'&{{csrf}}"#
 

@@ -3,7 +3,7 @@ import Model
 import Testing
 
 /// Ranges of bytes, to the letter of RFC 9110.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RangeTests {
   /// What one value of `Range` leads to, for a file of 1000 bytes.
   struct Case: Sendable, CustomTestStringConvertible {

@@ -5,7 +5,7 @@ import Model
 import Testing
 
 /// What is restricted must not show through anywhere.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct RestrictedLeakTests {
   typealias Visitor = WebFixture.Visitor
 

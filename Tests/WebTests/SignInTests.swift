@@ -6,7 +6,7 @@ import Testing
 import Web
 
 /// The way in for people.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SignInTests {
   /// The token of the form and the cookie that goes with it.
   private func form(_ fixture: WebFixture, query: String = "") async throws -> (token: String, cookie: String) {
