@@ -32,6 +32,9 @@ package final class SignInThrottle: Sendable {
 
   package init() {}
 
+  /// How many counters are kept; bounded.
+  package var size: Int { attempts.withLock { $0.count } }
+
   /// Lets an attempt through and counts it as a wrong one, so that of many at the same moment only a few are let
   /// through; `recordSuccess` takes it back.
   ///

@@ -38,6 +38,10 @@ package struct Spool: Sendable {
         do {
           guard try FileSystemCalls.tryLock(descriptor) else { throw TapedeckError(.leaseLost) }
           try FileSystemCalls.rename(oldPath, to: path)
+          // What an earlier claim made of the bytes is made again.
+          for name in try names(of: lease.jobID) where folder.appending(name) != path {
+            try FileSystemCalls.unlink(folder.appending(name))
+          }
           let held = try descriptor.seek(offset: 0, from: .end)
           let length = max(0, min(held, keep(held)))
           if length < held { try descriptor.resize(to: length) }

@@ -1,6 +1,8 @@
 """The command line: results on standard output, talk on standard error, exit codes that scripts can rely on."""
 
 import json
+import os
+import pty
 import re
 import subprocess
 
@@ -285,6 +287,73 @@ def test_settings_come_from_flags_then_environment_then_dotenv_then_yaml(folder,
     assert command(folder, "init", "--config", "missing.yaml").returncode == 12
     (folder / "tapedeck.yaml").write_text("tapedeck: [broken\n")
     assert command(folder, "init").returncode == 12
+
+
+class Terminal:
+    """A command whose terminal is ours; `typed` goes in as somebody's typing would, each line when it is asked for."""
+
+    def __init__(self, server, *arguments: str, typed: dict[str, str] | None = None):
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [BINARY, *arguments], cwd=server.folder, env=environment(server.settings) | {"TERM": "xterm"},
+            stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, start_new_session=True)
+        os.close(theirs)
+        self.shown = ""
+        waiting = dict(typed or {})
+        try:
+            while chunk := os.read(ours, 65_536):
+                self.shown += chunk.decode(errors="replace")
+                for question, answer in list(waiting.items()):
+                    if question in self.shown:
+                        os.write(ours, (waiting.pop(question) + "\n").encode())
+        except OSError:
+            pass  # Linux's way to say that the other side is gone.
+        os.close(ours)
+        self.stdout = process.stdout.read().decode()
+        process.stdout.close()
+        self.returncode = process.wait(30)
+
+
+def test_a_terminal_shows_bars_while_recordings_are_fetched(server, sandbox):
+    sandbox.fault("slow", "codec-pcm-mono", bytesPerSecond=250_000)
+    terminal = Terminal(server, "ingest", "codec-pcm-mono")
+    assert terminal.returncode == 0 and terminal.stdout == ""
+    assert "█" in terminal.shown and "░" in terminal.shown and "codec-pcm-mono" in terminal.shown
+    assert "1 of 1 recordings are in the archive, 0 failed." in terminal.shown
+
+
+def test_a_password_is_asked_for_twice_and_not_shown(server):
+    terminal = Terminal(
+        server, "user", "add", "ann", "--role", "agent",
+        typed={"Password: ": "a good password", "Again: ": "a good password"})
+    assert terminal.returncode == 0, terminal.shown
+    assert "a good password" not in terminal.shown
+    assert sign_in_reply(server.url, "ann", "a good password").status == 303
+    differing = Terminal(
+        server, "user", "add", "bob", "--role", "agent",
+        typed={"Password: ": "a good password", "Again: ": "another password"})
+    assert differing.returncode == 2 and "differ" in differing.shown
+
+
+def test_a_demo_ends_where_it_should_and_its_logins_never_reach_a_real_server(folder, sandbox):
+    done = command(folder, "demo", "--once", "--calls", "1", "--listen", "127.0.0.1:0")
+    assert done.returncode == 0, done
+    assert re.search(r"^Open +http://127\.0\.0\.1:\d+$", done.stdout, re.M)
+    passwords = re.findall(r"password (\S+)", done.stdout)
+    assert len(set(passwords)) == 2 and all(len(password) >= 10 for password in passwords)
+    refused = command(folder, "serve", "--data-dir", "tapedeck-demo", settings=sandbox.settings, timeout=30)
+    assert refused.returncode == 12 and "demo" in refused.stderr
+    assert "ready" in command(folder, "list", "--data-dir", "tapedeck-demo").stdout
+
+    again = command(folder, "demo", "--once", "--calls", "1", "--listen", "127.0.0.1:0")
+    assert again.returncode == 0
+    assert not set(re.findall(r"password (\S+)", again.stdout)) & set(passwords), "made afresh each time"
+
+    mine = folder / "mine"
+    (mine / "tapedeck-demo").mkdir(parents=True)
+    (mine / "tapedeck-demo" / "precious").write_text("")
+    assert command(mine, "demo", "--once").returncode == 12
+    assert (mine / "tapedeck-demo" / "precious").exists()
 
 
 def test_several_sources_can_be_configured(make_server, sandbox, folder):

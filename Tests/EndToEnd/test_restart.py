@@ -18,10 +18,18 @@ LONG = "bench-50mb"
 def stop_conversion(server, id) -> int:
     """Starts a job and halts its FFmpeg as soon as there is one; all bytes are in the spool when this returns."""
     job = server.supervisor.start(id)
-    [child] = eventually(server.process.children, every=0.005)
+    child = eventually(lambda: next(filter(is_ffmpeg, server.process.children()), None), every=0.005)
     os.kill(child, signal.SIGSTOP)
     server.supervisor.job_until(job, lambda job: job["bytes"] == job.get("totalBytes"))
     return child
+
+
+def is_ffmpeg(pid: int) -> bool:
+    """Whether a child has become FFmpeg: before, it looks for it in one folder after the other, and may end."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "ffmpeg"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def is_running(pid: int) -> bool:

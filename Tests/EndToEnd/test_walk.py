@@ -303,6 +303,19 @@ def test_what_is_missing_on_the_machine_is_said(make_server):
     server.data.assert_tidy()
 
 
+def test_a_conversion_that_fails_is_said_and_ffmpegs_last_words_are_in_the_log(make_server, folder):
+    broken = folder / "ffmpeg"
+    broken.write_text("#!/bin/sh\necho 'the tape is torn' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    server = make_server(TAPEDECK_FFMPEG=str(broken))
+    reply = server.supervisor.ingest("codec-pcm-mono")
+    assert (reply.status, reply.code) == (500, "conversion_failed")
+    assert "the tape is torn" not in reply.text
+    assert "the tape is torn" in server.process.output
+    assert server.data.part("codec-pcm-mono") is None
+    server.data.assert_tidy()
+
+
 def test_a_full_disk_is_said_and_work_goes_on_by_itself_afterwards(make_server):
     server = make_server(TAPEDECK_MINIMUM_FREE_MB="900000000")
     reply = server.supervisor.ingest("codec-pcm-mono")

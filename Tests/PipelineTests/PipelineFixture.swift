@@ -38,7 +38,8 @@ struct PipelineFixture: Sendable {
   let store: FileObjectStore
   let spool: Spool
   let conversions: Slots
-  let ingest: Ingest
+  private let options: Options
+  private let source: any RecordingSource
   let surroundings: Surroundings
   let logger: Logger
 
@@ -99,8 +100,17 @@ struct PipelineFixture: Sendable {
     spool = try Spool(
       folder: folder.appending("spool"), quarantine: folder.appending("quarantine"), threads: .singleton)
     conversions = Slots(options.conversions)
-    ingest = Ingest(
-      catalog: catalog, sources: [options.source ?? source], store: store, spool: spool,
+    self.options = options
+    self.source = options.source ?? source
+  }
+
+  /// The pipeline's order of work.
+  var ingest: Ingest { ingest(on: database) }
+
+  /// The same on another way into the database.
+  func ingest(on database: any Database) -> Ingest {
+    Ingest(
+      catalog: Catalog(database: database), sources: [source], store: store, spool: spool,
       ffmpeg: FFmpeg(executable: options.ffmpeg), conversions: conversions, settings: options.settings,
       surroundings: surroundings, logger: .silent)
   }

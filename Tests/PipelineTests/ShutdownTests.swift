@@ -23,7 +23,7 @@ struct ShutdownTests {
   private func hold(_ job: JobRow, _ fixture: PipelineFixture, keep: Int64) async throws -> SpoolFile {
     var part: SpoolFile?
     try await until {
-      do { part = try await fixture.spool.open(lease(job)) { _ in keep } } catch {
+      do throws(TapedeckError) { part = try await fixture.spool.open(lease(job)) { _ in keep } } catch {
         guard error.code == .leaseLost else { throw error }
       }
       return part != nil

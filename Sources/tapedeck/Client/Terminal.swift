@@ -53,12 +53,13 @@ enum Terminal {
   }
 
   private static func prompt(_ text: String) -> String {
-    write(text)
     var settings = termios()
     tcgetattr(STDIN_FILENO, &settings)
     var silent = settings
     silent.c_lflag &= ~tcflag_t(ECHO)
     tcsetattr(STDIN_FILENO, TCSANOW, &silent)
+    // Only now, so that nothing of what is typed in answer is shown.
+    write(text)
     defer {
       tcsetattr(STDIN_FILENO, TCSANOW, &settings)
       write("\n")
