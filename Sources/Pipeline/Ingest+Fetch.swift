@@ -122,7 +122,9 @@ extension Ingest {
         IngestMetrics.resumes.increment()
         logger.info(
           "the download broke off; going on",
-          metadata: ["recording": "\(job.key)", "bytes": "\(file.length)", "reason": "\(error.detail ?? error.message)"])
+          metadata: [
+            "recording": "\(job.key)", "bytes": "\(file.length)", "reason": "\(error.detail ?? error.message)",
+          ])
         try? await surroundings.sleep(settings.retry.delay(attempt: 0, random: surroundings.random()))
       }
     }

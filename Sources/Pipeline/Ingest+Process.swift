@@ -85,7 +85,8 @@ extension Ingest {
     let start = ContinuousClock.now
     let conversion: Conversion
     if let turn {
-      conversion = try await ffmpeg.convert(file: file.path, header: header, to: mp3) { () async throws(TapedeckError) in
+      conversion = try await ffmpeg.convert(file: file.path, header: header, to: mp3) {
+        () async throws(TapedeckError) in
         try await turn.begin()
       }
     } else {
@@ -137,14 +138,18 @@ extension Ingest {
       lease: lease)
     let commit = StepTime(step: .commit, startedAt: now, duration: .now - start)
     IngestMetrics.record(commit)
-    if let availableAt = known?.availableAt { IngestMetrics.readyDelay.record((surroundings.now() - availableAt).inSeconds) }
+    if let availableAt = known?.availableAt {
+      IngestMetrics.readyDelay.record((surroundings.now() - availableAt).inSeconds)
+    }
     IngestMetrics.archivedBytes.increment(by: storage.value.sourceBytes)
     // Nothing hangs on these two any more; a crash before them leaves what the next start removes.
     try? await catalog.recordStep(commit, of: job.id)
     try? await spool.clear(lease)
     logger.info(
       "recording archived",
-      metadata: ["recording": "\(job.key)", "bytes": "\(storage.value.sourceBytes)", "sha256": "\(storage.value.sourceSHA256)"])
+      metadata: [
+        "recording": "\(job.key)", "bytes": "\(storage.value.sourceBytes)", "sha256": "\(storage.value.sourceSHA256)",
+      ])
   }
 
   private func store(_ checked: CheckedRecording, lease: JobLease) async throws(TapedeckError) -> MediaPart {

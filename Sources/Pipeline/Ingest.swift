@@ -79,7 +79,9 @@ package struct Ingest: Sendable {
           return nil
         }
       } catch {
-        guard error.code == .notAWholeRecording || error.code == .conversionFailed, let bytes = part else { throw error }
+        guard error.code == .notAWholeRecording || error.code == .conversionFailed, let bytes = part else {
+          throw error
+        }
         try await refuse(bytes, job: job, lease: lease, because: error)
         job.refusals += 1
         job.download = nil
@@ -109,7 +111,8 @@ package struct Ingest: Sendable {
       guard job.polls + 1 < settings.waiting.attempts else {
         throw TapedeckError(
           .neverAvailable,
-          "The platform did not make the recording available in \(settings.waiting.attempts) attempts. Ask again later.")
+          "The platform did not make the recording available in \(settings.waiting.attempts) attempts. Ask again later."
+        )
       }
       return .snooze(
         until: surroundings.now() + settings.waiting.delay(attempt: job.polls, random: surroundings.random()))

@@ -29,7 +29,9 @@ package struct Spool: Sendable {
   ///
   /// - Parameter keep: how many bytes of an earlier part can be trusted; what is beyond is cut off.
   /// - Throws: `leaseLost` when the part is still locked: another worker is alive.
-  package func open(_ lease: JobLease, keep: @Sendable @escaping (Int64) -> Int64) async throws(TapedeckError) -> SpoolFile {
+  package func open(_ lease: JobLease, keep: @Sendable @escaping (Int64) -> Int64) async throws(TapedeckError)
+    -> SpoolFile
+  {
     try await blocking("open spool") {
       let path = file(of: lease, "part")
       if let old = try names(of: lease.jobID).filter({ $0.hasSuffix(".part") }).max() {

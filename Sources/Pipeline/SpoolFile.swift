@@ -224,4 +224,3 @@ package final class SpoolFile: DownloadSink {
     do { return try await threads.runIfActive(body) } catch { throw Spool.wrapped(error, what) }
   }
 }
-

@@ -109,10 +109,12 @@ package struct WebhookSender: Service {
         ])
     }
     do {
-      try await catalog.recordDelivery(of: message.id, status: status, error: reason, delivered: isDelivered, next: next)
+      try await catalog.recordDelivery(
+        of: message.id, status: status, error: reason, delivered: isDelivered, next: next)
     } catch {
       // The message is still pending, so it is sent once more: receivers tell repeats by their id.
-      logger.error("cannot note a webhook delivery", metadata: ["error": "\(error)", "detail": "\(error.detail ?? "")"])
+      logger.error(
+        "cannot note a webhook delivery", metadata: ["error": "\(error)", "detail": "\(error.detail ?? "")"])
       try? await surroundings.sleep(.seconds(1))
     }
     if case .gone = outcome { return false }

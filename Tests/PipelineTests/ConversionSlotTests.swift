@@ -1,5 +1,5 @@
-import Catalog
 import CXone
+import Catalog
 import Foundation
 import Model
 import NIOCore

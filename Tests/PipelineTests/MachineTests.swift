@@ -20,7 +20,9 @@ struct MachineTests {
       try await fixture.withWorker {
         try await fixture.request(Self.id)
         for _ in 0..<10 {
-          let job = try await fixture.job(Self.id) { $0.failure != nil && $0.runState == .waiting && $0.dueAt! > clock.now }
+          let job = try await fixture.job(Self.id) {
+            $0.failure != nil && $0.runState == .waiting && $0.dueAt! > clock.now
+          }
           #expect(job.failure?.code == .diskFull)
           #expect(job.stage == .fetching)
           #expect(job.attempts == 0)

@@ -1,5 +1,5 @@
-import Catalog
 import CXone
+import Catalog
 import Model
 import NIOCore
 import Pipeline
@@ -34,7 +34,8 @@ struct PrivacyTests {
     }
   }
 
-  @Test func `a recording that became restricted before its download waits for somebody who may have it`() async throws {
+  @Test func `a recording that became restricted before its download waits for somebody who may have it`() async throws
+  {
     try await PipelineFixture.run { fixture in
       let id = "codec-pcm-mono"
       let key = try fixture.key(id)
@@ -81,7 +82,9 @@ struct PrivacyTests {
     }
   }
 
-  @Test func `what the catalog holds as restricted is announced as restricted, whatever the platform says now`() async throws {
+  @Test func `what the catalog holds as restricted is announced as restricted, whatever the platform says now`()
+    async throws
+  {
     let format = WAVFormat(.pcm16, channels: 1)
     let wav = format.header(dataBytes: 64_000) + [UInt8](repeating: 0, count: 64_000)
     var options = PipelineFixture.Options()

@@ -1,5 +1,5 @@
-import Catalog
 import CXone
+import Catalog
 import Model
 import NIOCore
 import Pipeline
@@ -33,7 +33,9 @@ struct ShutdownTests {
 
   private func lease(_ job: JobRow) -> JobLease { JobLease(jobID: job.id, fence: job.fence) }
 
-  @Test func `a shutdown during the download hands the job back, and the next worker goes on from the last byte`() async throws {
+  @Test func `a shutdown during the download hands the job back, and the next worker goes on from the last byte`()
+    async throws
+  {
     let faults = [FaultRule(.stalledBody, times: 1, afterBytes: 1_500_000)]
     try await PipelineFixture.run(PipelineFixture.Options(faults: faults)) { fixture in
       try await fixture.withWorker {

@@ -206,7 +206,8 @@ struct SpoolFileTests {
 
   @Test func `only parts of unfinished jobs are kept at the start`() async throws {
     try await withSpool { spool in
-      for name in ["1-00000001.part", "1-00000001.mp3", "2-00000009.part", "stray", "-", "99999999999999999999-1.part"] {
+      for name in ["1-00000001.part", "1-00000001.mp3", "2-00000009.part", "stray", "-", "99999999999999999999-1.part"]
+      {
         try Data([1]).write(to: URL(filePath: spool.folder.appending(name).string))
       }
       #expect(try await spool.removeOrphans(keeping: [1]) == 5)

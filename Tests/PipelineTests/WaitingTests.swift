@@ -8,7 +8,9 @@ import Testing
 /// Recordings that the platform does not have ready yet. Time is the test's.
 @Suite(.timeLimit(.minutes(5)))
 struct WaitingTests {
-  @Test func `a recording that is not ready is asked for again on the schedule, without counting attempts`() async throws {
+  @Test func `a recording that is not ready is asked for again on the schedule, without counting attempts`()
+    async throws
+  {
     let clock = TestClock()
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
       try await fixture.withWorker {

@@ -33,7 +33,8 @@ struct WebhookSenderTests {
     let number = Counter()
     let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .platform)
     do {
-      try await ScriptedServer.run({ _ in answer(number.count()) }) { server in
+      let script: @Sendable (ScriptedServer.Request) async -> ScriptedServer.Reply = { _ in answer(number.count()) }
+      try await ScriptedServer.run(script) { server in
         try await PipelineFixture.run(options) { fixture in
           let database = interpose(fixture)
           try await body(fixture, try sender(to: server, fixture, client, on: database), server)
@@ -79,7 +80,7 @@ struct WebhookSenderTests {
   @Test func `an archived recording is announced once, with what was promised`() async throws {
     var options = PipelineFixture.Options()
     options.settings.announces = true
-    try await withSender(options, answer: { _ in .response(204) }) { fixture, sender, server in
+    try await withSender(options, answer: always(204)) { fixture, sender, server in
       let id = FixedRecordings.oddID
       try await fixture.with(sender) {
         try await fixture.withWorker {
@@ -169,7 +170,7 @@ struct WebhookSenderTests {
 
   @Test func `a receiver that is gone is not asked again, nothing is dropped, and the server goes on`() async throws {
     let clock = TestClock()
-    try await withSender(.init(clock: clock), answer: { _ in .response(410) }) { fixture, sender, server in
+    try await withSender(.init(clock: clock), answer: always(410)) { fixture, sender, server in
       try await insert("msg_1", fixture)
       // A service that ends before it is told to would take its group, the whole program, along.
       try await fixture.with(sender) {
@@ -220,3 +221,6 @@ struct WebhookSenderTests {
     }
   }
 }
+
+/// A receiver that answers the same every time.
+private func always(_ status: Int) -> @Sendable (Int) -> ScriptedServer.Reply { { _ in .response(status) } }

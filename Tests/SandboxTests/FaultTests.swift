@@ -147,8 +147,9 @@ import Testing
   }
 
   @Test func `a stall with an end closes the connection then`() async throws {
-    try await with([FaultRule(.stalledBody, times: 1, afterBytes: 10, delay: 30)], surroundings: TestClock().surroundings)
-    { running, token, _ in
+    try await with(
+      [FaultRule(.stalledBody, times: 1, afterBytes: 10, delay: 30)], surroundings: TestClock().surroundings
+    ) { running, token, _ in
       let answer = try await running.download(FaultTests.id, token: token)
       #expect(answer.body.count <= 10)
       #expect(answer.broken != nil)
@@ -212,7 +213,9 @@ import Testing
   }
 
   @Test func `the tag can be weak or missing, and a body can claim to be compressed`() async throws {
-    try await with([FaultRule(.weakETag, times: 1), FaultRule(.noETag, times: 1), FaultRule(.contentEncoding, times: 1)]) {
+    try await with([
+      FaultRule(.weakETag, times: 1), FaultRule(.noETag, times: 1), FaultRule(.contentEncoding, times: 1),
+    ]) {
       running, token, audio in
       let weak = try await running.download(FaultTests.id, token: token)
       #expect(weak.header("ETag") == "W/\(audio.entityTag)")

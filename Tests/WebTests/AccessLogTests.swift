@@ -115,7 +115,8 @@ struct AccessLogTests {
   }
 
   static let disclosures: [(HTTPRequest.Method, String)] = [
-    (.get, "/"), (.get, "/api/v1/recordings"), (.get, "/api/v1/recordings/r"), (.get, "/play/r"), (.get, "/audio/r.mp3"),
+    (.get, "/"), (.get, "/api/v1/recordings"), (.get, "/api/v1/recordings/r"), (.get, "/play/r"),
+    (.get, "/audio/r.mp3"),
     (.get, "/audio/r/original"), (.get, "/audio/r.mp3?download"), (.get, "/audit"), (.get, "/api/v1/audit"),
   ]
 
@@ -136,7 +137,8 @@ struct AccessLogTests {
       let job = try await fixture.archive(try fixture.facts("secret", privacy: .restricted))
       try await fixture.breakAccessLog()
       for path in [
-        "/audio/secret.mp3", "/audio/secret/peaks", "/play/secret", "/api/v1/recordings/secret", "/api/v1/jobs/\(job.id)",
+        "/audio/secret.mp3", "/audio/secret/peaks", "/play/secret", "/api/v1/recordings/secret",
+        "/api/v1/jobs/\(job.id)",
         "/api/v1/audit", "/metrics", "/api/v1/tokens",
       ] {
         let answer = try await fixture.get(path, as: .agent)

@@ -161,7 +161,9 @@ struct AccessMatrixTests {
       for path in ["/livez", "/readyz", "/login", "/assets/tapedeck.css", "/assets/player.js", "/assets/icon.svg"] {
         #expect(try await fixture.get(path).status == 200, "\(path)")
       }
-      for path in ["/assets/", "/assets/nothing", "/assets/..%2Flogin", "/assets/%2e%2e", "/nothing", "/api", "/api/v1", "/.env"] {
+      for path in [
+        "/assets/", "/assets/nothing", "/assets/..%2Flogin", "/assets/%2e%2e", "/nothing", "/api", "/api/v1", "/.env",
+      ] {
         #expect(try await fixture.get(path).status == 404, "\(path)")
       }
       for path in ["/", "/play/r", "/audio/r.mp3", "/metrics", "/audit"] {

@@ -10,7 +10,8 @@ import Testing
 @Suite(.timeLimit(.minutes(5)))
 struct EnvelopeTests {
   static let paths = [
-    "/", "/login", "/livez", "/readyz", "/assets/page.js", "/assets/none", "/none", "/play/r", "/play/none", "/audio/r.mp3",
+    "/", "/login", "/livez", "/readyz", "/assets/page.js", "/assets/none", "/none", "/play/r", "/play/none",
+    "/audio/r.mp3",
     "/audio/none.mp3", "/audio/r", "/api/v1/recordings", "/api/v1/recordings/none", "/api/v1/jobs/1", "/api/v1/jobs/x",
     "/api/v1/jobs/99999999999999999999", "/audit", "/metrics", "/ingest/r", "/play/%2e%2e",
   ]
@@ -112,12 +113,14 @@ struct EnvelopeTests {
     }
   }
 
-  @Test(arguments: ["/audit?limit=0", "/audit?limit=x", "/audit?cursor=x", "/audit?what=x", "/audit?from=x", "/audit?recording=%00",
+  @Test(arguments: [
+    "/audit?limit=0", "/audit?limit=x", "/audit?cursor=x", "/audit?what=x", "/audit?from=x", "/audit?recording=%00",
     "/api/v1/audit?outcome=no", "/api/v1/audit?limit=1001", "/api/v1/audit?source=No&recording=r",
     "/api/v1/recordings?limit=0", "/api/v1/recordings?limit=501", "/api/v1/recordings?limit=99999999999999999999",
     "/api/v1/recordings?direction=up", "/api/v1/recordings?privacy=x", "/api/v1/recordings?status=x",
     "/api/v1/recordings?source=No", "/api/v1/recordings?from=2026-13-01", "/api/v1/recordings?to=tomorrow",
-    "/?direction=up", "/?cursor=%2e%2e"])
+    "/?direction=up", "/?cursor=%2e%2e",
+  ])
   func `a question that is not understood is the client's mistake`(path: String) async throws {
     try await WebFixture.run { fixture in
       let answer = try await fixture.get(path, as: .supervisor)

@@ -135,7 +135,9 @@ struct IngestTests {
     }
   }
 
-  @Test func `a recording that turns out to be restricted is denied while its caller waits, and nobody else is hurt`() async throws {
+  @Test func `a recording that turns out to be restricted is denied while its caller waits, and nobody else is hurt`()
+    async throws
+  {
     try await WebFixture.run { fixture in
       let key = try fixture.key("secret")
       async let agent = fixture.post("/ingest/secret?wait=60", as: .agent)

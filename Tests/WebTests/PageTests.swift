@@ -91,7 +91,8 @@ struct PageTests {
         #expect(shown.json["id"] as? String == id)
         #expect(shown.json["source"] as? String == source.rawValue)
         #expect(shown.json["playerUrl"] as? String == player)
-        let log = try await fixture.page("/audit?recording=\(WebFixture.encoded(id))&source=\(source)", as: .supervisorsBrowser)
+        let log = try await fixture.page(
+          "/audit?recording=\(WebFixture.encoded(id))&source=\(source)", as: .supervisorsBrowser)
         #expect(log.text.contains(#"href="\#(player)""#))
         #expect(try await fixture.logged(.view).first?.recording == key)
       }
@@ -102,8 +103,11 @@ struct PageTests {
       // And the pager's link leads to the next page, which holds the other one.
       let first = try await fixture.get("/api/v1/recordings?limit=1", as: .agent).json
       let cursor = try #require(first["nextCursor"] as? String)
-      let second = try await fixture.get("/api/v1/recordings?limit=1&cursor=\(WebFixture.encoded(cursor))", as: .agent).json
-      let sources = [first, second].flatMap { $0["recordings"] as? [[String: Any]] ?? [] }.compactMap { $0["source"] as? String }
+      let second = try await fixture.get("/api/v1/recordings?limit=1&cursor=\(WebFixture.encoded(cursor))", as: .agent)
+        .json
+      let sources = [first, second].flatMap { $0["recordings"] as? [[String: Any]] ?? [] }.compactMap {
+        $0["source"] as? String
+      }
       #expect(Set(sources) == ["default", "west"])
     }
   }

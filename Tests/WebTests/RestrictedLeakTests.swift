@@ -39,14 +39,16 @@ struct RestrictedLeakTests {
 
   /// Everything that an address can say, headers included.
   private func said(_ answer: WebFixture.Answer) -> String {
-    answer.headers.filter { $0.name.canonicalName != "x-request-id" }.map { "\($0.name): \($0.value)\n" }.joined() + answer.text
+    answer.headers.filter { $0.name.canonicalName != "x-request-id" }.map { "\($0.name): \($0.value)\n" }.joined()
+      + answer.text
   }
 
   @Test func `no address tells a fact of a restricted recording to those who may not see it`() async throws {
     try await WebFixture.run { fixture in
       let job = try await prepare(fixture)
       let paths = [
-        "/", "/?privacy=restricted", "/?status=ready", "/play/closed-1", "/audio/closed-1.mp3", "/audio/closed-1/original",
+        "/", "/?privacy=restricted", "/?status=ready", "/play/closed-1", "/audio/closed-1.mp3",
+        "/audio/closed-1/original",
         "/audio/closed-1/peaks", "/api/v1/recordings", "/api/v1/recordings?privacy=restricted",
         "/api/v1/recordings?limit=1", "/api/v1/recordings?limit=2", "/api/v1/recordings/closed-1",
         "/api/v1/jobs/\(job.id)", "/metrics", "/readyz",

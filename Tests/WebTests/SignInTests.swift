@@ -118,7 +118,8 @@ struct SignInTests {
       #expect(large.status == 413)
       #expect(large.code == "request_too_large")
       for (type, body) in [("application/json", "{}"), ("", ""), ("text/plain", "csrf=\(token)")] {
-        let answer = try await fixture.send(.post, "/login", headers: ["Content-Type": type, "Cookie": cookie], body: body)
+        let answer = try await fixture.send(
+          .post, "/login", headers: ["Content-Type": type, "Cookie": cookie], body: body)
         #expect(answer.status == 400)
       }
       for body in ["&&&=&=x&%", "%zz=1&csrf", "=", "a=b=c&a=b", "csrf=%ff"] {

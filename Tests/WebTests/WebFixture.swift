@@ -86,7 +86,8 @@ struct WebFixture: Sendable {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let application = Application(
-      router: try makeWebRouter(services, door: .network), configuration: .init(address: .hostname("127.0.0.1", port: 0)),
+      router: try makeWebRouter(services, door: .network),
+      configuration: .init(address: .hostname("127.0.0.1", port: 0)),
       services: [services.waiters], logger: logger)
     let (tokens, sessions) = try await admit(registry, authenticator)
     let result = try await application.test(options.setup) { client in
@@ -103,7 +104,9 @@ struct WebFixture: Sendable {
     _ registry: Registry, _ authenticator: Authenticator
   ) async throws -> ([Visitor: String], [Visitor: (secret: String, csrf: String)]) {
     var tokens: [Visitor: String] = [:]
-    for (visitor, role) in [(Visitor.agent, Role.agent), (.supervisor, .supervisor), (.admin, .admin), (.metrics, .metrics)] {
+    for (visitor, role) in [
+      (Visitor.agent, Role.agent), (.supervisor, .supervisor), (.admin, .admin), (.metrics, .metrics),
+    ] {
       tokens[visitor] = try await registry.createToken(
         name: "token-\(role.rawValue)", role: role, agentID: nil, team: nil, by: `operator`, from: nil
       ).secret.text
@@ -113,7 +116,8 @@ struct WebFixture: Sendable {
       _ = try await registry.createAccount(
         name: "\(role.rawValue)-anna", role: role, agentID: nil, team: nil, password: password, by: `operator`,
         from: nil)
-      let secret = try await authenticator.signIn(name: "\(role.rawValue)-anna", password: password, from: origin).secret
+      let secret = try await authenticator.signIn(name: "\(role.rawValue)-anna", password: password, from: origin)
+        .secret
       sessions[visitor] = (secret.text, try await authenticator.session(secret.text)?.csrf ?? "")
     }
     return (tokens, sessions)

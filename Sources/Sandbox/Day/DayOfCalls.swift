@@ -11,7 +11,8 @@ struct DayOfCalls {
   init(seed: UInt64, anyMoment: Instant) {
     self.seed = seed
     let milliseconds = anyMoment.milliseconds
-    let intoDay = ((milliseconds % DayOfCalls.dayMilliseconds) + DayOfCalls.dayMilliseconds) % DayOfCalls.dayMilliseconds
+    let intoDay =
+      ((milliseconds % DayOfCalls.dayMilliseconds) + DayOfCalls.dayMilliseconds) % DayOfCalls.dayMilliseconds
     midnight = Instant(milliseconds: milliseconds - intoDay)
   }
 

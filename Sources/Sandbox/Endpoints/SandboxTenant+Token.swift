@@ -12,10 +12,17 @@ extension SandboxTenant {
   }
 
   private struct TokenAnswer: Encodable {
-    var access_token: String
-    var token_type = "Bearer"
-    var expires_in: Int
+    var accessToken: String
+    var tokenType = "Bearer"
+    var expiresIn: Int
     var scope: String
+
+    enum CodingKeys: String, CodingKey {
+      case accessToken = "access_token"
+      case tokenType = "token_type"
+      case expiresIn = "expires_in"
+      case scope
+    }
   }
 
   private func token(_ request: Request) async throws -> Response {
@@ -39,14 +46,15 @@ extension SandboxTenant {
     }
     return .json(
       TokenAnswer(
-        access_token: tokens.issue(), expires_in: configuration.tokenLifetime,
+        accessToken: tokens.issue(), expiresIn: configuration.tokenLifetime,
         scope: configuration.scopes.joined(separator: " ")),
       headers: [.cacheControl: "no-store"])
   }
 
   /// Accepts id and secret as they are, and percent-encoded as RFC 6749 wants them: clients do both.
   private func hasCredentials(_ header: String?) -> Bool {
-    guard let header, header.lowercased().hasPrefix("basic "), let data = Data(base64Encoded: String(header.dropFirst(6)))
+    guard let header, header.lowercased().hasPrefix("basic "),
+      let data = Data(base64Encoded: String(header.dropFirst(6)))
     else { return false }
     let text = String(decoding: data, as: UTF8.self)
     if text == "\(configuration.clientID):\(configuration.clientSecret)" { return true }

@@ -32,7 +32,8 @@ struct AuditListing {
     var values: [String: String]
   }
 
-  func load(_ request: Request, _ context: WebContext, limit standard: Int, maximum: Int) async throws(TapedeckError) -> Page
+  func load(_ request: Request, _ context: WebContext, limit standard: Int, maximum: Int) async throws(TapedeckError)
+    -> Page
   {
     let identity = try context.requireIdentity()
     let origin = context.origin(of: request)

@@ -2,8 +2,8 @@ import Access
 import Foundation
 import Glibc
 import HTTPTypes
-import Logging
 import Hummingbird
+import Logging
 import Model
 import NIOCore
 

@@ -138,7 +138,10 @@ struct QueryLinks {
   /// One for each filter that is set, with the address without it.
   var filters: [[String: String]] {
     values.filter { $0.key != "cursor" && $0.key != "limit" }.sorted { $0.key < $1.key }.map { name, value in
-      ["filterText": "\(name == "q" ? "Search" : name.capitalized): \(value)", "removeURL": url(setting: name, to: nil)]
+      [
+        "filterText": "\(name == "q" ? "Search" : name.capitalized): \(value)",
+        "removeURL": url(setting: name, to: nil),
+      ]
     }
   }
 }

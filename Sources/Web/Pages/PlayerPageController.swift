@@ -41,6 +41,7 @@ struct PlayerPageController {
     let view = JobView(key: key, recording: archived?.recording, job: job, identity: identity)
     // A page for people, but no recording: programs that look at the status alone must not take it for one.
     let status: HTTPResponse.Status = job == nil ? .notFound : .ok
-    return .html(try pages.page("job", title: view.heading, context: context, on: .recordings, view.values), status: status)
+    return .html(
+      try pages.page("job", title: view.heading, context: context, on: .recordings, view.values), status: status)
   }
 }

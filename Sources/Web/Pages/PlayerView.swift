@@ -18,7 +18,8 @@ struct PlayerView {
 
   /// Browsers seek these exactly; the others would not play at all.
   private var isOriginalPlayable: Bool {
-    part.originalKey != nil && (part.codec.hasPrefix("pcm") || part.codec.hasPrefix("PCM") || part.codec.contains("law"))
+    part.originalKey != nil
+      && (part.codec.hasPrefix("pcm") || part.codec.hasPrefix("PCM") || part.codec.contains("law"))
   }
 
   var values: [String: Any?] {
@@ -74,7 +75,12 @@ struct PlayerView {
   }
 
   private func downloads(_ path: String) -> [[String: String]] {
-    var all = [["downloadURL": "\(path).mp3?download", "downloadText": "MP3", "downloadNote": "\(grouped(part.mp3.bytes)) bytes"]]
+    var all = [
+      [
+        "downloadURL": "\(path).mp3?download", "downloadText": "MP3",
+        "downloadNote": "\(grouped(part.mp3.bytes)) bytes",
+      ]
+    ]
     if part.originalKey != nil {
       all.append([
         "downloadURL": "\(path)/original?download", "downloadText": "Original (WAV)",
@@ -91,9 +97,13 @@ struct PlayerView {
   }
 
   private var files: [[String: String]] {
-    let format = "\(part.codec), \(grouped(Int64(part.sampleRate))) Hz, \(part.channels) channel\(part.channels == 1 ? "" : "s")"
+    let format =
+      "\(part.codec), \(grouped(Int64(part.sampleRate))) Hz, \(part.channels) channel\(part.channels == 1 ? "" : "s")"
     return [
-      ["fileLabel": "Original", "fileNote": "WAV, \(format) · \(grouped(part.sourceBytes)) bytes", "sha256": part.sourceSHA256],
+      [
+        "fileLabel": "Original", "fileNote": "WAV, \(format) · \(grouped(part.sourceBytes)) bytes",
+        "sha256": part.sourceSHA256,
+      ],
       ["fileLabel": "MP3", "fileNote": "\(grouped(part.mp3.bytes)) bytes", "sha256": part.mp3.sha256],
     ]
   }

@@ -15,13 +15,19 @@ struct IngestController {
   private struct Ready: Encodable {
     let status = "ready"
     let playerURL: String
-    enum CodingKeys: String, CodingKey { case status, playerURL = "player_url" }
+    enum CodingKeys: String, CodingKey {
+      case status
+      case playerURL = "player_url"
+    }
   }
 
   private struct Accepted: Encodable {
     let status: String
     let jobURL: String
-    enum CodingKeys: String, CodingKey { case status, jobURL = "job_url" }
+    enum CodingKeys: String, CodingKey {
+      case status
+      case jobURL = "job_url"
+    }
   }
 
   /// What a caller is told of a job as it stands.

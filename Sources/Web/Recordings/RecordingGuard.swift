@@ -10,8 +10,7 @@ struct RecordingGuard: Sendable {
   /// The key that an address names.
   ///
   /// - Throws: `invalidRecordingID`; `notFound` for a source that is not configured.
-  func key(_ context: WebContext, dropping suffix: String = "") throws(TapedeckError) -> RecordingKey
-  {
+  func key(_ context: WebContext, dropping suffix: String = "") throws(TapedeckError) -> RecordingKey {
     guard let segment = context.parameters.get("id") else { throw TapedeckError(.invalidRecordingID) }
     let key = try RecordingKey(pathSegment: segment.hasSuffix(suffix) ? segment.dropLast(suffix.count) : segment[...])
     guard key.source == .default || services.sources.contains(key.source) else {

@@ -60,7 +60,8 @@ func moment(_ text: String?, name: String, endOfDay: Bool) throws(TapedeckError)
     return endOfDay ? day + .seconds(86_400) : day
   }
   guard let instant = Instant(iso8601: text) else {
-    throw TapedeckError(.invalidRequest, "'\(name)' must be a day such as 2026-11-12, or a moment such as 2026-11-12T14:00:00Z.")
+    throw TapedeckError(
+      .invalidRequest, "'\(name)' must be a day such as 2026-11-12, or a moment such as 2026-11-12T14:00:00Z.")
   }
   return instant
 }

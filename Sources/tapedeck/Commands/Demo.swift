@@ -42,7 +42,8 @@ struct Demo: AsyncParsableCommand {
       found.yield(port)
       found.finish()
     }
-    let tenantGroup = ServiceGroup(configuration: .init(services: [.init(service: sandbox)], logger: logger.forServices))
+    let tenantGroup = ServiceGroup(
+      configuration: .init(services: [.init(service: sandbox)], logger: logger.forServices))
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await tenantGroup.run() }
       var tenantPort = 0
