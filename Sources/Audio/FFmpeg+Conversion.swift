@@ -80,8 +80,11 @@ extension FFmpeg {
     let channels = arguments.outputChannels
     let audio = try ChildPipe(.fromChild)
     defer { audio.close() }
+    // By its path: a name is tried by forking once for each folder of PATH, which costs more than all else here.
+    let name: Executable = .name("prlimit")
+    let limiter = try await name.resolveExecutablePath(in: environment)
     let result = try await Subprocess.run(
-      .name("prlimit"), arguments: Arguments(arguments.all), environment: environment, platformOptions: .ownGroup,
+      .path(limiter), arguments: Arguments(arguments.all), environment: environment, platformOptions: .ownGroup,
       input: input, output: .fileDescriptor(audio.childs, closeAfterSpawningProcess: false), error: .sequence
     ) { execution in
       audio.closeChilds()
