@@ -20,6 +20,7 @@ struct WebFixture: Sendable {
     var publicOrigin: String?
     var readiness: @Sendable () async -> [String] = { [] }
     var setup: TestingSetup = .router
+    var now: @Sendable () -> Instant = Surroundings.system.now
   }
 
   /// Who asks.
@@ -68,7 +69,7 @@ struct WebFixture: Sendable {
     let folder = FilePath(NSTemporaryDirectory()).appending("tapedeck-web-\(UUID().uuidString)")
     try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder.string) }
-    let now = Surroundings.system.now
+    let now = options.now
     let database = try SQLiteDatabase(path: folder.appending("catalog.sqlite").string, now: now)
     let catalog = Catalog(database: database)
     try await catalog.migrate()

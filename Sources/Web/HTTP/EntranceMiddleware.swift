@@ -72,8 +72,19 @@ struct EntranceMiddleware: RouterMiddleware {
   private func localOperator(_ channel: any Channel) async throws -> Identity {
     guard let provider = channel as? any SocketOptionProvider else { throw TapedeckError(.unauthenticated) }
     let peer: PeerCredentials = try await provider.unsafeGetSocketOption(level: .socket, name: .peerCredentials).get()
-    let name = getpwuid(peer.uid).map { String(cString: $0.pointee.pw_name) } ?? "\(peer.uid)"
+    let name = userName(of: peer.uid) ?? "\(peer.uid)"
     return Identity(kind: .operator, id: "operator:\(peer.uid)", name: "operator:\(name)", role: .admin)
+  }
+
+  /// `getpwuid_r`, since `getpwuid` has one answer for all threads.
+  private func userName(of id: uid_t) -> String? {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16 << 10) { space in
+      var user = passwd()
+      var found: UnsafeMutablePointer<passwd>?
+      guard let buffer = space.baseAddress, getpwuid_r(id, &user, buffer, space.count, &found) == 0, found != nil
+      else { return nil }
+      return String(cString: user.pw_name)
+    }
   }
 }
 
