@@ -225,7 +225,7 @@ private enum Descriptors {
     let before = try open()
     for run in 0..<50 { try await once(run) }
     let left = try open()
-    guard left == before else { fatalError("\(before) became \(left)") }
+    guard left == before else { fatalError("\(before) became \(left)") }  // Ends the exit test's own process.
   }
 
   /// What is open of the kinds that a run opens; the system's own event loops come and go.
