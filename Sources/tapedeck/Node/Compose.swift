@@ -77,7 +77,8 @@ struct Node: Sendable {
     try await catalog.migrate()
     self.catalog = catalog
 
-    let store = try FileObjectStore(root: directory.objects, threads: .singleton)
+    let store = try FileObjectStore(
+      root: directory.objects, quarantine: directory.quarantine, threads: .singleton, now: now)
     let spool = try Spool(folder: directory.spool, quarantine: directory.quarantine, threads: .singleton)
     let sources = settings.sources.map {
       RecordingsV2Source(settings: $0, client: client, surroundings: surroundings, logger: logger)
@@ -108,7 +109,7 @@ struct Node: Sendable {
     }
     var services: [any Service] = [upkeep]
     if tasks.works {
-      try await Recovery(catalog: catalog, spool: spool, store: store, logger: logger).run(now: now())
+      try await Recovery(catalog: catalog, spool: spool, logger: logger).run()
       let ingest = Ingest(
         catalog: catalog, sources: sources, store: store, spool: spool, ffmpeg: FFmpeg(executable: settings.ffmpeg),
         conversions: Slots(settings.conversions), settings: settings.ingest, surroundings: surroundings, logger: logger)
@@ -122,7 +123,14 @@ struct Node: Sendable {
             endpoint: endpoint, surroundings: surroundings, logger: logger))
       }
     }
-    services.append(try Self.socketServer(web, sources: sources, directory: directory, logger: logger))
+    let verifier = Verifier(catalog: catalog, store: store, surroundings: surroundings, logger: logger)
+    services.append(
+      try Self.socketServer(web, sources: sources, verifier: verifier, directory: directory, logger: logger))
+    if tasks.works, tasks.serves {
+      let privacy = PrivacyReview(catalog: catalog, sources: sources, surroundings: surroundings)
+      services.append(
+        Scrubber(verifier: verifier, settings: settings.scrub, privacy: settings.reviewsPrivacy ? privacy : nil))
+    }
     if tasks.serves {
       services.append(try Self.server(web, settings: settings, onListening: tasks.onListening, logger: logger))
       if let address = settings.metricsListen {
@@ -190,12 +198,15 @@ struct Node: Sendable {
   }
 
   private static func socketServer(
-    _ web: WebServices, sources: [any RecordingSource], directory: DataDirectory, logger: Logger
+    _ web: WebServices, sources: [any RecordingSource], verifier: Verifier, directory: DataDirectory, logger: Logger
   ) throws -> some Service {
     let path = try directory.socket()
     // A socket that a killed process left; the lock says that nobody is behind it.
     unlink(path)
-    let router = try makeWebRouter(web, door: .socket) { OperatorRoutes(web: web, sources: sources).add(to: $0) }
+    let router = try makeWebRouter(web, door: .socket) {
+      OperatorRoutes(web: web, sources: sources).add(to: $0)
+      VerifyRoutes(catalog: web.catalog, verifier: verifier).add(to: $0)
+    }
     return Application(
       router: router, configuration: .init(address: .unixDomainSocket(path: path)),
       onServerRunning: { _ in chmod(path, 0o600) }, logger: logger)
