@@ -70,6 +70,7 @@ struct ReconciliationTests {
       #expect(try await reconciliation.reconcile(stray.folder, .repair()).strays.isEmpty)
       clock.advance(by: .seconds(3660))
       #expect(try await reconciliation.reconcile(stray.folder, .repair()).strays.map(\.object.key) == [stray])
+      clock.advance(by: .seconds(1))
       let second = try await plant("5", in: fixture)
       try await fixture.catalog.release(lease, .interrupted)
       #expect(try await reconciliation.reconcile(second.folder, .repair()).strays.map(\.object.key) == [second])
