@@ -152,7 +152,7 @@ struct ScrubTests {
         try await until {
           // It rests between two folders.
           clock.advance(by: .milliseconds(100))
-          return try await fixture.row(Self.ids[0]).damage != nil
+          return try await fixture.catalog.job(of: try fixture.key(Self.ids[0]))?.runState == .idle
         }
         try await fixture.withWorker { _ = try await fixture.ended(Self.ids[0]) }
         #expect(try await fixture.row(Self.ids[1]).verifiedAt == nil)
