@@ -48,6 +48,7 @@ package struct Reconciliation: Sendable {
     for folder in folders {
       let start = ContinuousClock.now
       lost.formUnion(try await compare(folder, mode, &sum))
+      guard folder != folders.last else { break }
       do { try await verifier.surroundings.sleep(.now - start) } catch { throw TapedeckError(.interrupted) }
     }
     // Only now: while a repair stores files, an object without a row may be one of them.
