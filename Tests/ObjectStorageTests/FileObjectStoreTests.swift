@@ -53,8 +53,10 @@ import Testing
     _ = try folder.file([], named: "plain")
     let plain = folder.path.appending("plain")
     #expect(
-      await failure { try FileObjectStore(
-          root: plain.appending("objects"), quarantine: plain, threads: .singleton, now: { .systemNow() }) } == .storageFailed)
+      await failure {
+        try FileObjectStore(
+          root: plain.appending("objects"), quarantine: plain, threads: .singleton, now: { .systemNow() })
+      } == .storageFailed)
     try FileManager.default.moveItem(atPath: plain.string, toPath: root.appending("ab").string)
     let file = try folder.file([1])
     for code in [
