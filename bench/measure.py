@@ -25,10 +25,24 @@ def free_port() -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and of the children that it has waited for."""
-    # The name in the second field may hold spaces and brackets; what follows its last bracket does not.
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(int(ticks) for ticks in fields[11:15]) / TICKS_PER_SECOND
+    """User and system time of a process and of all that it has started: children that it has waited for and those that
+    live, such as the launcher of FFmpeg, with theirs."""
+    children: dict[int, list[int]] = {}
+    ticks: dict[int, int] = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The name in the second field may hold spaces and brackets; what follows its last bracket does not.
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        process = int(stat.parent.name)
+        children.setdefault(int(fields[1]), []).append(process)
+        ticks[process] = sum(int(field) for field in fields[11:15])
+
+    def total(process: int) -> int:
+        return ticks.get(process, 0) + sum(total(child) for child in children.get(process, []))
+
+    return total(pid) / TICKS_PER_SECOND
 
 
 def peak_memory_mib(pid: int) -> float:
