@@ -427,7 +427,7 @@ def test_commands_of_other_users_cannot_reach_the_socket(server):
 
 
 def test_an_interrupted_command_ends_at_once_and_the_job_goes_on_in_the_server(server, sandbox):
-    sandbox.fault("slow", "codec-pcm-mono", bytesPerSecond=200_000)
+    sandbox.fault("slow", "codec-pcm-mono", bytesPerSecond=60_000)
     with subprocess.Popen(
         [BINARY, "ingest", "codec-pcm-mono"], cwd=server.folder, env=environment(server.settings),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as ingest:
