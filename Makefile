@@ -74,6 +74,14 @@ memory: ## peak memory of the release build on a 1 GB recording and on 64 at onc
 	TAPEDECK_BINARY="$${TAPEDECK_BINARY:-$(CURDIR)/$(RELEASE_BINARY)}" \
 	  $(PYTHON_OF_TESTS) -m pytest Tests/EndToEnd -m memory $(PYTEST_ARGS)
 
+.PHONY: chaos
+chaos: ## kill workers at random moments while 1,000 recordings flow, on SQLite and files and on PostgreSQL and S3
+	@scripts/bootstrap --for test
+	@$(MAKE) --no-print-directory release
+	TAPEDECK_CHAOS_COUNT="$${TAPEDECK_CHAOS_COUNT:-1000}" \
+	TAPEDECK_BINARY="$${TAPEDECK_BINARY:-$(CURDIR)/$(RELEASE_BINARY)}" \
+	  $(PYTHON_OF_TESTS) -m pytest -s Tests/EndToEnd/test_chaos.py $(PYTEST_ARGS)
+
 .PHONY: lint lint-format lint-arrows lint-shell lint-python
 lint: ## formatting, the arrows of the floor plan, shell and Python
 	@scripts/bootstrap --for lint
@@ -97,6 +105,12 @@ bench: ## compare with curl, FFmpeg and nginx on this machine (BENCH_ARGS=--quic
 	@scripts/bootstrap --for bench
 	@$(MAKE) --no-print-directory release
 	bench/run --binary $(RELEASE_BINARY) $(BENCH_ARGS)
+
+.PHONY: bench-nodes
+bench-nodes: ## three workers against one, on PostgreSQL and S3
+	@scripts/bootstrap --for test
+	@$(MAKE) --no-print-directory release
+	$(PYTHON_OF_TESTS) bench/nodes --binary $(RELEASE_BINARY) $(BENCH_ARGS)
 
 # --- Install ---
 

@@ -146,8 +146,8 @@ let package = Package(
     .testTarget(
       name: "WebTests",
       dependencies: [
-        "Web", "Access", "Catalog", "Model", "ObjectStorage", httpTypes, hummingbird, logging, nioCore, nioPosix,
-        systemPackage, .product(name: "HummingbirdTesting", package: "hummingbird"),
+        "Web", "Access", "Catalog", "Model", "ObjectStorage", "TestKit", httpTypes, hummingbird, logging, nioCore,
+        nioPosix, systemPackage, .product(name: "HummingbirdTesting", package: "hummingbird"),
       ],
       swiftSettings: strict),
     .testTarget(

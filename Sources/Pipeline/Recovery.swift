@@ -3,8 +3,7 @@ package import Logging
 package import Model
 package import ObjectStorage
 
-/// What is put right before work begins, when this process alone holds the data directory: jobs of a process that died
-/// are freed, files that belong to nothing are removed.
+/// What is put right before work begins: jobs of a process that died are freed, files that belong to nothing are removed.
 package struct Recovery: Sendable {
   private let catalog: Catalog
   private let spool: Spool
@@ -18,9 +17,10 @@ package struct Recovery: Sendable {
     self.logger = logger
   }
 
+  /// - Parameter isAlone: whether no other node can be alive; leases are left to lapse where one may be.
   /// - Throws: `catalogFailed`, `storageFailed`.
-  package func run(now: Instant) async throws(TapedeckError) {
-    let freed = try await catalog.reclaimJobs(everyLease: true)
+  package func run(now: Instant, isAlone: Bool) async throws(TapedeckError) {
+    let freed = try await catalog.reclaimJobs(everyLease: isAlone)
     let orphans = try await spool.removeOrphans(keeping: try await catalog.unfinishedJobs())
     // Young ones may be of a transaction that another process is about to commit.
     var unreferenced = 0

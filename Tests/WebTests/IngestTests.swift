@@ -2,6 +2,7 @@ import Catalog
 import Foundation
 import HTTPTypes
 import Model
+import TestKit
 import Testing
 import Web
 

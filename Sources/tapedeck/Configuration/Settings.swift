@@ -22,6 +22,7 @@ struct Settings: Sendable {
 
   /// Absolute.
   var dataDirectory: String
+  var deployment: Deployment
   var listen: Address
   var metricsListen: Address?
   var publicOrigin: String?
@@ -41,12 +42,13 @@ struct Settings: Sendable {
   init(_ reader: SettingsReader, needsPlatform: Bool, folder: String) throws(TapedeckError) {
     let directory = try reader.text(.dataDirectory) ?? "tapedeck-data"
     dataDirectory = directory.hasPrefix("/") ? directory : "\(folder)/\(directory)"
+    deployment = try Deployment(reader)
     listen = try Self.address(try reader.text(.listen) ?? "127.0.0.1:8080", .listen, reader)
     metricsListen = nil
     if let text = try reader.text(.metricsListen) { metricsListen = try Self.address(text, .metricsListen, reader) }
     publicOrigin = try Self.origin(reader)
     proxies = try TrustedProxies(try reader.text(.trustedProxies) ?? "")
-    secrets = []
+    secrets = deployment.secrets
     sources = []
     do {
       sources = try Self.sources(reader, &secrets)

@@ -44,8 +44,8 @@ struct Node: Sendable {
     var works: Bool
     /// Whether it listens for browsers and programs.
     var serves: Bool
-    /// Told the port once the server answers.
-    var onListening: @Sendable (Int) async -> Void = { _ in }
+    /// Told once the node answers, with the port where it listens for browsers.
+    var onReady: @Sendable (Int?) async -> Void = { _ in }
   }
 
   /// Makes a node for as long as `body` takes; connections, the database and the lock are given up whatever happens.
@@ -72,12 +72,9 @@ struct Node: Sendable {
     self.directory = directory
     self.lock = lock
     let now = surroundings.now
-    let database = try SQLiteDatabase(path: directory.catalog.string, now: now)
-    let catalog = Catalog(database: database)
+    catalog = Catalog(database: try Self.database(settings.deployment, directory, surroundings: surroundings))
     try await catalog.migrate()
-    self.catalog = catalog
-
-    let store = try FileObjectStore(root: directory.objects, threads: .singleton)
+    let store = try Self.objectStore(settings.deployment, directory, client: client, surroundings: surroundings)
     let spool = try Spool(folder: directory.spool, quarantine: directory.quarantine, threads: .singleton)
     let sources = settings.sources.map {
       RecordingsV2Source(settings: $0, client: client, surroundings: surroundings, logger: logger)
@@ -108,13 +105,14 @@ struct Node: Sendable {
     }
     var services: [any Service] = [upkeep]
     if tasks.works {
-      try await Recovery(catalog: catalog, spool: spool, store: store, logger: logger).run(now: now())
+      try await Recovery(catalog: catalog, spool: spool, store: store, logger: logger)
+        .run(now: now(), isAlone: !settings.deployment.isShared)
       let ingest = Ingest(
         catalog: catalog, sources: sources, store: store, spool: spool, ffmpeg: FFmpeg(executable: settings.ffmpeg),
         conversions: Slots(settings.conversions), settings: settings.ingest, surroundings: surroundings, logger: logger)
       services.append(
         Worker(ingest: ingest, limits: .init(moving: Self.transfers(settings))))
-      if let endpoint = try Self.webhook(settings, directory) {
+      if let endpoint = try await webhook() {
         services.append(
           WebhookSender(
             catalog: catalog,
@@ -122,15 +120,19 @@ struct Node: Sendable {
             endpoint: endpoint, surroundings: surroundings, logger: logger))
       }
     }
-    services.append(try Self.socketServer(web, sources: sources, directory: directory, logger: logger))
+    services.append(
+      try Self.socketServer(web, sources: sources, directory: directory, logger: logger) {
+        if !tasks.serves { await tasks.onReady(nil) }
+      })
     if tasks.serves {
-      services.append(try Self.server(web, settings: settings, onListening: tasks.onListening, logger: logger))
-      if let address = settings.metricsListen {
-        services.append(
-          Application(
-            router: try makeMetricsRouter(web),
-            configuration: .init(address: .hostname(address.host, port: address.port)), logger: logger))
-      }
+      services.append(try Self.server(web, settings: settings, onListening: tasks.onReady, logger: logger))
+    }
+    // A command's node has no exporter: what it counts is gone with it.
+    if let address = settings.metricsListen, exporter != nil {
+      services.append(
+        Application(
+          router: try makeMetricsRouter(web),
+          configuration: .init(address: .hostname(address.host, port: address.port)), logger: logger))
     }
     // Services end in reverse order: whoever waits for a job is answered before the servers wait for their last answer.
     services.append(waiters)
@@ -159,24 +161,29 @@ struct Node: Sendable {
     settings.sources.reduce(0) { $0 + $1.parallelDownloads } + settings.conversions + 2
   }
 
-  private static func webhook(_ settings: Settings, _ directory: DataDirectory) throws(TapedeckError)
-    -> WebhookEndpoint?
-  {
+  /// The QM system's endpoint, if there is one. Nodes that share their work must sign with the same secret.
+  private func webhook() async throws -> WebhookEndpoint? {
     guard let url = settings.webhookURL else { return nil }
     let secret: String
     if let configured = settings.webhookSecret {
       secret = configured
+    } else if settings.deployment.isShared {
+      throw TapedeckError(
+        .configurationInvalid,
+        "QM_WEBHOOK_SECRET is not set. Nodes that share a database must be given the same one: with a secret of its own for each, the receiver could check none."
+      )
     } else {
       secret = try directory.key("webhook-secret") { WebhookSecret.make().revealed }
     }
     Redactor.shared.add(secret)
+    if settings.deployment.isShared { try await catalog.agree(onSecret: "QM_WEBHOOK_SECRET", secret) }
     return try WebhookEndpoint(url: url, signer: WebhookSigner(try WebhookSecret(secret)))
   }
 
   // MARK: Servers
 
   private static func server(
-    _ web: WebServices, settings: Settings, onListening: @escaping @Sendable (Int) async -> Void, logger: Logger
+    _ web: WebServices, settings: Settings, onListening: @escaping @Sendable (Int?) async -> Void, logger: Logger
   ) throws -> some Service {
     Application(
       router: try makeWebRouter(web, door: .network),
@@ -190,7 +197,8 @@ struct Node: Sendable {
   }
 
   private static func socketServer(
-    _ web: WebServices, sources: [any RecordingSource], directory: DataDirectory, logger: Logger
+    _ web: WebServices, sources: [any RecordingSource], directory: DataDirectory, logger: Logger,
+    onListening: @escaping @Sendable () async -> Void
   ) throws -> some Service {
     let path = try directory.socket()
     // A socket that a killed process left; the lock says that nobody is behind it.
@@ -198,6 +206,9 @@ struct Node: Sendable {
     let router = try makeWebRouter(web, door: .socket) { OperatorRoutes(web: web, sources: sources).add(to: $0) }
     return Application(
       router: router, configuration: .init(address: .unixDomainSocket(path: path)),
-      onServerRunning: { _ in chmod(path, 0o600) }, logger: logger)
+      onServerRunning: { _ in
+        chmod(path, 0o600)
+        await onListening()
+      }, logger: logger)
   }
 }
