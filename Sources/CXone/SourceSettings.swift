@@ -10,6 +10,7 @@ package import Model
 /// - `parallelDownloads`: 1 or more, default 4
 /// - `callTimeout`: for a token, search or metadata call as a whole, default 10 s
 /// - `stallTimeout`: for a download without a byte, default 300 s
+/// - `largestRecording`: bytes; what is larger is no recording, default 8 GiB
 /// - `allowedDownloadHosts`: hosts that a download may be redirected to besides the base URL's own; `*.example.com`
 ///   means every host below `example.com`; default none
 package struct SourceSettings: Sendable {
@@ -25,6 +26,7 @@ package struct SourceSettings: Sendable {
   package let parallelDownloads: Int
   package let callTimeout: Duration
   package let stallTimeout: Duration
+  package let largestRecording: Int64
   package let allowedDownloadHosts: [String]
   package let userAgent: String
 
@@ -34,7 +36,8 @@ package struct SourceSettings: Sendable {
   package init(
     id: SourceID = .default, baseURL: String, clientID: String, clientSecret: String, rate: Double = 10,
     burst: Int = 20, parallelDownloads: Int = 4, callTimeout: Duration = .seconds(10),
-    stallTimeout: Duration = .seconds(300), allowedDownloadHosts: [String] = [], userAgent: String = "Tapedeck"
+    stallTimeout: Duration = .seconds(300), largestRecording: Int64 = 8 << 30, allowedDownloadHosts: [String] = [],
+    userAgent: String = "Tapedeck"
   ) throws(TapedeckError) {
     func require(_ holds: Bool, _ setting: String, _ rule: String) throws(TapedeckError) {
       let place = id == .default ? "" : " (source '\(id)')"
@@ -60,6 +63,7 @@ package struct SourceSettings: Sendable {
     self.parallelDownloads = parallelDownloads
     self.callTimeout = callTimeout
     self.stallTimeout = stallTimeout
+    self.largestRecording = largestRecording
     self.allowedDownloadHosts = allowedDownloadHosts.map { $0.lowercased() }
     self.userAgent = userAgent
   }

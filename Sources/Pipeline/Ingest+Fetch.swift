@@ -10,6 +10,8 @@ import Synchronization
 /// A recording whose bytes are all in the spool, with what FFmpeg made of them on the way.
 struct Spooled: Sendable {
   var file: SpoolFile
+  /// Bytes that the platform's answer proves to be all; nil when only the connection's end said so.
+  var declaredLength: Int64?
   /// Nil when no conversion could follow the download to its end.
   var conversion: ConvertedFile?
   var steps: [StepTime] = []
@@ -90,7 +92,8 @@ extension Ingest {
     try await note(progress, of: lease, file: file, movingTo: .processing)
     let step = StepTime(step: .download, startedAt: startedAt, duration: .now - start)
     IngestMetrics.record(step)
-    return Spooled(file: file, conversion: await following, steps: [step])
+    return Spooled(
+      file: file, declaredLength: progress.state.totalBytes, conversion: await following, steps: [step])
   }
 
   /// The spool of a job that was fetched before the process ended; nil when bytes are missing.
@@ -99,14 +102,14 @@ extension Ingest {
     let file = try await spool.open(lease) { _ in checkpoint.trustedBytes }
     guard file.length > 0, file.length == checkpoint.state.totalBytes ?? job.bytes else { return nil }
     file.complete()
-    return Spooled(file: file)
+    return Spooled(file: file, declaredLength: checkpoint.state.totalBytes)
   }
 
   private func download(
     _ job: JobRow, lease: JobLease, source: any RecordingSource, into file: SpoolFile, progress: Progress
   ) async -> Result<Void, TapedeckError> {
     while true {
-      let before = file.length
+      let (before, restarts) = (file.length, file.restarts)
       do throws(TapedeckError) {
         let state = try await source.download(job.key.id, state: progress.state, into: file) {
           state async throws(TapedeckError) in
@@ -116,7 +119,9 @@ extension Ingest {
         progress.state = state
         return .success(())
       } catch {
-        guard error.code == .downloadInterrupted, file.length > before, progress.state.isResumable, !Task.isCancelled
+        // A file that is dropped and begun again each time can grow for ever without coming nearer to its end.
+        let isNearer = file.length > before && (before == 0 || file.restarts == restarts)
+        guard error.code == .downloadInterrupted, isNearer, progress.state.isResumable, !Task.isCancelled
         else { return .failure(error) }
         progress.resumes += 1
         IngestMetrics.resumes.increment()

@@ -38,6 +38,7 @@ extension Ingest {
     let platformDuration = try await catalog.recording(job.key)?.facts.durationSeconds
     var check = WholenessCheck(
       firstBytes: try await headerBytes(of: whole.file)[...], fileLength: whole.file.length,
+      declaredLength: whole.declaredLength, isSecondFetch: job.refusals > 0,
       platformDuration: platformDuration.map { .seconds($0) })
     _ = try check.result().get()
     let checked = ContinuousClock.now - start
@@ -112,10 +113,20 @@ extension Ingest {
   // MARK: Archive
 
   /// Moves a checked recording into the object store and commits it; asks the platform once more who may hear it.
+  ///
+  /// - Returns: how to let the job go where the platform cannot be asked now; nil when the recording is in the archive.
   func archive(
     _ checked: CheckedRecording, job: JobRow, lease: JobLease, source: any RecordingSource
-  ) async throws(TapedeckError) {
-    let facts = try await source.recording(job.key.id)
+  ) async throws(TapedeckError) -> JobRelease? {
+    var remarks = checked.passed.warnings.map(sentence)
+    let facts: PlatformRecording
+    switch try await lastWord(on: job, source: source) {
+    case .told(let told): facts = told
+    case .withdrawn(let known):
+      facts = known
+      remarks.append("The platform did not tell any more who may hear it, so it is for supervisors alone.")
+    case .later(let release): return release
+    }
     let storage = try await timed(.storage) { () async throws(TapedeckError) in
       try await store(checked, lease: lease)
     }
@@ -125,11 +136,10 @@ extension Ingest {
     var announced = facts
     // As the catalog holds it: the platform's word makes it stricter and never laxer.
     announced.privacy = max(facts.privacy, known?.facts.privacy ?? .standard)
-    let warnings = checked.passed.warnings.map(sentence)
     try await catalog.archive(
       Archive(
         key: job.key, facts: facts, parts: [storage.value], at: now, availableAt: known?.availableAt,
-        warning: warnings.isEmpty ? nil : warnings.joined(separator: " "), steps: checked.steps + [storage.step],
+        warning: remarks.isEmpty ? nil : remarks.joined(separator: " "), steps: checked.steps + [storage.step],
         entry: LogEntry(
           at: now, action: .archive, outcome: .allowed, actor: nil, recording: job.key,
           count: storage.value.sourceBytes,
@@ -150,6 +160,7 @@ extension Ingest {
       metadata: [
         "recording": "\(job.key)", "bytes": "\(storage.value.sourceBytes)", "sha256": "\(storage.value.sourceSHA256)",
       ])
+    return nil
   }
 
   private func store(_ checked: CheckedRecording, lease: JobLease) async throws(TapedeckError) -> MediaPart {
@@ -203,7 +214,7 @@ extension Ingest {
     switch warning {
     case .longerThanPlatform(let excess): "It is \(Int(excess.inSeconds.rounded())) s longer than the platform says."
     case .lengthUnknown: "Its header does not say how long it is."
-    case .containerTooLong(let bytes): "Its container announces \(bytes) bytes more than there are."
+    case .containerTooShort(let bytes): "\(bytes) bytes follow its container's end."
     case .unevenEnd: "Its audio does not end where a sample ends."
     }
   }

@@ -65,7 +65,11 @@ package struct Ingest: Sendable {
           spooled = try await fetch(job, lease: lease, source: source, into: file)
           job.stage = .processing
         case .processing:
-          if spooled == nil { spooled = try await reopen(job, lease: lease) }
+          if spooled == nil {
+            spooled = try await reopen(job, lease: lease)
+            // It would be converted anew each time, only to wait again.
+            if spooled != nil, case .later(let release) = try await lastWord(on: job, source: source) { return release }
+          }
           guard let whole = spooled else {
             job.stage = .fetching
             try await catalog.advance(lease, to: .fetching)
@@ -73,8 +77,7 @@ package struct Ingest: Sendable {
           }
           part = whole.file
           let checked = try await convertAndCheck(whole, job: job, lease: lease, source: source)
-          try await archive(checked, job: job, lease: lease, source: source)
-          return nil
+          return try await archive(checked, job: job, lease: lease, source: source)
         case .ready:
           return nil
         }
@@ -133,7 +136,7 @@ package struct Ingest: Sendable {
     guard job.refusals > 0 else {
       logger.warning(
         "what the platform sent is no whole recording; fetching it once more",
-        metadata: ["recording": "\(job.key)", "reason": "\(error.message)"])
+        metadata: ["recording": "\(job.key)", "reason": "\(error.message)", "detail": "\(error.detail ?? "")"])
       try await catalog.recordRefusal(of: lease)
       try await spool.clear(lease)
       return

@@ -18,6 +18,8 @@ package final class SpoolFile: DownloadSink {
     var isComplete = false
     /// Counts how often bytes that may have been followed were dropped.
     var cuts = 0
+    /// How often every byte was dropped.
+    var restarts = 0
     var isAbandoned = false
     /// How far somebody has followed.
     var followedTo: Int64 = 0
@@ -54,6 +56,9 @@ package final class SpoolFile: DownloadSink {
 
   package var syncedLength: Int64 { state.withLock { $0.syncedLength } }
 
+  /// How often all that was here has been dropped, to start again from 0.
+  package var restarts: Int { state.withLock { $0.restarts } }
+
   // MARK: Writing
 
   package func append(_ bytes: ByteBuffer) async throws(TapedeckError) {
@@ -85,6 +90,7 @@ package final class SpoolFile: DownloadSink {
         state.syncedLength = min(state.syncedLength, newLength)
         state.hash = newLength == 0 ? SHA256() : nil
         state.cuts += 1
+        if newLength == 0 { state.restarts += 1 }
         return state.takeWaiters()
       }
       for waiter in waiters { waiter.resume() }

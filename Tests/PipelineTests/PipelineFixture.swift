@@ -29,6 +29,10 @@ struct PipelineFixture: Sendable {
     var stallTimeout: Duration = .seconds(600)
     /// Stands in for the tenant.
     var source: (any RecordingSource)?
+    /// Stand in for the system's clock and for `clock`.
+    var surroundings: Surroundings?
+    /// Hears what the pipeline has to say.
+    var logger = Logger.silent
   }
 
   let folder: FilePath
@@ -87,12 +91,12 @@ struct PipelineFixture: Sendable {
     _ options: Options, folder: FilePath, tenant: SandboxTenant, source: any RecordingSource
   ) async throws {
     let surroundings =
-      options.clock?.surroundings()
+      options.surroundings ?? options.clock?.surroundings()
       ?? Surroundings(now: Surroundings.system.now, sleep: Surroundings.system.sleep, random: { 0.5 })
     self.folder = folder
     self.tenant = tenant
     self.surroundings = surroundings
-    logger = .silent
+    logger = options.logger
     store = try FileObjectStore(root: folder.appending("objects"), threads: .singleton)
     database = try SQLiteDatabase(path: folder.appending("catalog.sqlite").string, now: surroundings.now)
     catalog = Catalog(database: database)
@@ -112,7 +116,7 @@ struct PipelineFixture: Sendable {
     Ingest(
       catalog: Catalog(database: database), sources: [source], store: store, spool: spool,
       ffmpeg: FFmpeg(executable: options.ffmpeg), conversions: conversions, settings: options.settings,
-      surroundings: surroundings, logger: .silent)
+      surroundings: surroundings, logger: logger)
   }
 
   // MARK: Working

@@ -3,6 +3,8 @@ extension ScriptedServer {
   package struct Reply: Sendable {
     package enum Step: Sendable {
       case send([UInt8])
+      /// Sends the same bytes again and again, for as long as the client takes them.
+      case sendForever([UInt8])
       /// Goes on when the gate opens.
       case wait(Gate)
       /// Ends the connection in order (FIN).
