@@ -3,14 +3,15 @@ package import Model
 extension Catalog {
   /// Starts the job of a recording, joins the one that is under way, or starts an ended one afresh; one row whoever asks.
   ///
-  /// A `ready` job is left as it is. A caller who may have a restricted recording archived releases a job that waits
-  /// for one. The entry is committed together with the job.
+  /// A `ready` job is left as it is, unless its recording is not in the archive any more. A caller who may have a
+  /// restricted recording archived releases a job that waits for one. The entry is committed together with the job.
   package func requestIngest(
     of key: RecordingKey, clearance: Privacy, by requester: String, entry: LogEntry
   ) async throws(TapedeckError) -> JobRow {
     try await database.write { db in
       try db.insert(entry)
       let existing = try db.job(of: key)
+      let isLost = try existing?.runState == .done && !db.isWhole(key)
       switch existing?.runState {
       case nil:
         try db.execute(
@@ -19,7 +20,8 @@ extension Catalog {
           VALUES ('ingest', \(key.source), \(key.id), \(Stage.queued), \(RunState.idle), \(clearance),
             tapedeck_now_ms(), \(requester), tapedeck_now_ms(), tapedeck_now_ms())
           """)
-      case .failed, .cancelled:
+      case .failed, .cancelled,
+        .done where isLost:
         try db.execute(
           """
           UPDATE job SET stage = \(Stage.queued), run_state = \(RunState.idle), clearance = \(clearance),

@@ -124,7 +124,7 @@ extension Connection {
     return parts
   }
 
-  fileprivate func observe(_ facts: PlatformRecording, of key: RecordingKey) throws(TapedeckError) {
+  func observe(_ facts: PlatformRecording, of key: RecordingKey) throws(TapedeckError) {
     let known = try recording(key)
     let privacy = max(known?.facts.privacy ?? .standard, facts.privacy)
     try execute(

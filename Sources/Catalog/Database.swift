@@ -47,4 +47,6 @@ package enum Change: Sendable, Hashable {
   case workDue
   /// A webhook message can be sent, or will be at another time than before.
   case webhookDue
+  /// A duty can be done, or will be at another time than before.
+  case dutyDue
 }

@@ -8,6 +8,7 @@ struct Migration {
   /// All steps in order; their number is the schema's version.
   static let all: [Migration] = [
     Migration(name: "first schema", statements: firstSchema),
+    Migration(name: "sync and coverage", statements: syncSchema),
     Migration(name: "shared secrets of nodes", statements: nodeSchema),
   ]
 }

@@ -25,7 +25,7 @@ final class TestCatalog: Sendable {
       var tables: [String: [String]] = [:]
       for table in [
         "recording", "recording_text", "media_part", "job", "job_step", "webhook_message", "account", "api_token",
-        "session", "log_entry", "log_detail", "listening_session",
+        "session", "log_entry", "log_detail", "listening_session", "duty", "backfill", "coverage_day",
       ] {
         tables[table] = try db.dump(table)
       }
