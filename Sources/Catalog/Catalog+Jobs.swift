@@ -248,6 +248,7 @@ extension Catalog {
           failure_code = \(error.code),
           failure_message = \(error.message), retry_after_ms = \(error.retryAfter?.milliseconds), ended_at = \(now)
           """)
+        try db.noteFailedRepair(lease, because: error)
       case .interrupted:
         try db.updateJob(
           lease,

@@ -59,8 +59,10 @@ extension Catalog {
       let duration = archive.parts.reduce(Int64(0)) { $0 + $1.duration.milliseconds }
       try db.execute(
         """
-        UPDATE recording SET archived_at = \(archive.at), available_at = coalesce(available_at, \(archive.availableAt)),
-          audio_ms = \(duration), warning = \(archive.warning) WHERE id = \(recording.id)
+        UPDATE recording SET archived_at = \(archive.archivedAt ?? archive.at),
+          available_at = coalesce(available_at, \(archive.availableAt)), audio_ms = \(duration),
+          warning = \(archive.warning), damage = NULL,
+          verified_at = \(recording.archivedAt == nil ? nil : archive.at) WHERE id = \(recording.id)
         """)
       try db.execute("DELETE FROM media_part WHERE recording_id = \(recording.id)")
       for part in archive.parts { try db.insert(part, of: recording.id) }
@@ -85,6 +87,8 @@ package struct Archive: Sendable {
   package var facts: PlatformRecording
   package var parts: [MediaPart]
   package var at: Instant
+  /// Since when the same recording is in the archive, where this repairs it; nil for since now.
+  package var archivedAt: Instant?
   package var availableAt: Instant?
   package var warning: String?
   package var steps: [StepTime]
@@ -93,13 +97,14 @@ package struct Archive: Sendable {
   package var message: (id: String, body: String)?
 
   package init(
-    key: RecordingKey, facts: PlatformRecording, parts: [MediaPart], at: Instant, availableAt: Instant?,
-    warning: String?, steps: [StepTime], entry: LogEntry, message: (id: String, body: String)?
+    key: RecordingKey, facts: PlatformRecording, parts: [MediaPart], at: Instant, archivedAt: Instant? = nil,
+    availableAt: Instant?, warning: String?, steps: [StepTime], entry: LogEntry, message: (id: String, body: String)?
   ) {
     self.key = key
     self.facts = facts
     self.parts = parts
     self.at = at
+    self.archivedAt = archivedAt
     self.availableAt = availableAt
     self.warning = warning
     self.steps = steps

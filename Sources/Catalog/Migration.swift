@@ -9,6 +9,7 @@ struct Migration {
   static let all: [Migration] = [
     Migration(name: "first schema", statements: firstSchema),
     Migration(name: "sync and coverage", statements: syncSchema),
+    Migration(name: "verification", statements: verificationSchema),
     Migration(name: "shared secrets of nodes", statements: nodeSchema),
   ]
 }

@@ -13,6 +13,10 @@ package struct RecordingRow: Sendable {
   package var audioDuration: Duration?
   /// What is odd about it and was let through, in a sentence.
   package var warning: String?
+  /// When its bytes were last compared with the catalog; nil when that was only at their writing.
+  package var verifiedAt: Instant?
+  /// What is wrong with its files, in a sentence; nil when nothing is known to be.
+  package var damage: String?
 
   /// The start of the call where the platform told it, else when we first saw it: what lists are sorted by.
   package var sortedAt: Instant { facts.startTime ?? firstSeenAt }
@@ -44,6 +48,8 @@ package struct RecordingRow: Sendable {
     archivedAt = row.optionalInstant("archived_at")
     audioDuration = row.optionalInt("audio_ms").map { .milliseconds($0) }
     warning = row.optionalText("warning")
+    verifiedAt = row.optionalInstant("verified_at")
+    damage = row.optionalText("damage")
   }
 }
 

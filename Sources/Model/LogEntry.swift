@@ -6,6 +6,10 @@ package struct LogEntry: Sendable, Equatable {
     case ingest
     /// The pipeline put a recording into the archive.
     case archive
+    /// A file of a recording was found damaged or missing.
+    case verify
+    /// The pipeline put whole files in the place of damaged ones.
+    case repair
     /// The platform's word on who may hear a recording changed what we hold.
     case privacyChange = "privacy_change"
     /// A list of recordings was shown.

@@ -15,6 +15,8 @@ struct Spooled: Sendable {
   /// Nil when no conversion could follow the download to its end.
   var conversion: ConvertedFile?
   var steps: [StepTime] = []
+  /// Whether the bytes come from the archive and not from the platform.
+  var isRestored = false
 }
 
 /// What a job's row keeps of a download, so that another process can go on.

@@ -22,6 +22,7 @@ struct CheckedRecording: Sendable {
   var passed: WholenessCheck.Passed
   var converted: ConvertedFile
   var steps: [StepTime]
+  var isRestored: Bool
 }
 
 extension Ingest {
@@ -31,7 +32,7 @@ extension Ingest {
   ///
   /// - Throws: `notAWholeRecording` with the reason, `conversionFailed`, `conversionTimedOut`, `ffmpegMissing`.
   func convertAndCheck(
-    _ whole: Spooled, job: JobRow, lease: JobLease, source: any RecordingSource
+    _ whole: Spooled, job: JobRow, lease: JobLease
   ) async throws(TapedeckError) -> CheckedRecording {
     let startedAt = surroundings.now()
     let start = ContinuousClock.now
@@ -53,7 +54,8 @@ extension Ingest {
     let verification = StepTime(step: .verification, startedAt: startedAt, duration: checked)
     IngestMetrics.record(verification)
     return CheckedRecording(
-      file: whole.file, passed: passed, converted: converted, steps: whole.steps + [converted.step, verification])
+      file: whole.file, passed: passed, converted: converted, steps: whole.steps + [converted.step, verification],
+      isRestored: whole.isRestored)
   }
 
   /// Converts a file that is all here when a slot is free. FFmpeg is loaded before, as far as there is a place for it.
@@ -112,58 +114,73 @@ extension Ingest {
 
   // MARK: Archive
 
-  /// Moves a checked recording into the object store and commits it; asks the platform once more who may hear it.
+  /// Moves a checked recording into the object store and commits it; asks the platform once more who may hear it,
+  /// unless the bytes came from the archive.
   ///
   /// - Returns: how to let the job go where the platform cannot be asked now; nil when the recording is in the archive.
-  func archive(
-    _ checked: CheckedRecording, job: JobRow, lease: JobLease, source: any RecordingSource
-  ) async throws(TapedeckError) -> JobRelease? {
+  func archive(_ checked: CheckedRecording, job: JobRow, lease: JobLease) async throws(TapedeckError) -> JobRelease? {
+    let archived = try await catalog.archived(job.key)
+    let before = archived.flatMap { known in known.parts.first.map { (recording: known.recording, part: $0) } }
     var remarks = checked.passed.warnings.map(sentence)
     let facts: PlatformRecording
-    switch try await lastWord(on: job, source: source) {
-    case .told(let told): facts = told
-    case .withdrawn(let known):
-      facts = known
-      remarks.append("The platform did not tell any more who may hear it, so it is for supervisors alone.")
-    case .later(let release): return release
+    if checked.isRestored, let before {
+      facts = before.recording.facts
+    } else {
+      switch try await lastWord(on: job, source: try source(of: job)) {
+      case .told(let told): facts = told
+      case .withdrawn(let known):
+        facts = known
+        remarks.append("The platform did not tell any more who may hear it, so it is for supervisors alone.")
+      case .later(let release): return release
+      }
     }
     let storage = try await timed(.storage) { () async throws(TapedeckError) in
-      try await store(checked, lease: lease)
+      try await store(checked, replacing: before?.part, lease: lease)
     }
+    let part = storage.value
+    let isSame = before?.part.sourceSHA256 == part.sourceSHA256
     let start = ContinuousClock.now
     let now = surroundings.now()
     let known = try await catalog.recording(job.key)
     var announced = facts
     // As the catalog holds it: the platform's word makes it stricter and never laxer.
     announced.privacy = max(facts.privacy, known?.facts.privacy ?? .standard)
+    var details = ["sha256": part.sourceSHA256, "mp3_sha256": part.mp3.sha256]
+    if let before, !isSame { details["previous_sha256"] = before.part.sourceSHA256 }
+    // A repair that changed nothing of what a receiver was told is not told again.
+    let isNews = before?.part.mp3 != part.mp3 || !isSame
     try await catalog.archive(
       Archive(
-        key: job.key, facts: facts, parts: [storage.value], at: now, availableAt: known?.availableAt,
-        warning: remarks.isEmpty ? nil : remarks.joined(separator: " "), steps: checked.steps + [storage.step],
+        key: job.key, facts: facts, parts: [part], at: now, archivedAt: isSame ? known?.archivedAt : nil,
+        availableAt: known?.availableAt, warning: warning(about: part, replacing: before, found: remarks),
+        steps: checked.steps + [storage.step],
         entry: LogEntry(
-          at: now, action: .archive, outcome: .allowed, actor: nil, recording: job.key,
-          count: storage.value.sourceBytes,
-          details: ["sha256": storage.value.sourceSHA256, "mp3_sha256": storage.value.mp3.sha256]),
-        message: settings.announces ? announcement(of: storage.value, facts: announced, key: job.key, at: now) : nil),
+          at: now, action: before == nil ? .archive : .repair, outcome: .allowed, actor: nil, recording: job.key,
+          count: part.sourceBytes, details: details),
+        message: settings.announces && isNews ? announcement(of: part, facts: announced, key: job.key, at: now) : nil),
       lease: lease)
     let commit = StepTime(step: .commit, startedAt: now, duration: .now - start)
     IngestMetrics.record(commit)
-    if let availableAt = known?.availableAt {
-      IngestMetrics.readyDelay.record((surroundings.now() - availableAt).inSeconds)
+    if before == nil {
+      if let availableAt = known?.availableAt {
+        IngestMetrics.readyDelay.record((surroundings.now() - availableAt).inSeconds)
+      }
+      IngestMetrics.archivedBytes.increment(by: part.sourceBytes)
     }
-    IngestMetrics.archivedBytes.increment(by: storage.value.sourceBytes)
     // Nothing hangs on these two any more; a crash before them leaves what the next start removes.
     try? await catalog.recordStep(commit, of: job.id)
     try? await spool.clear(lease)
     logger.info(
-      "recording archived",
+      before == nil ? "recording archived" : "recording repaired",
       metadata: [
-        "recording": "\(job.key)", "bytes": "\(storage.value.sourceBytes)", "sha256": "\(storage.value.sourceSHA256)",
+        "recording": "\(job.key)", "bytes": "\(part.sourceBytes)", "sha256": "\(part.sourceSHA256)",
       ])
     return nil
   }
 
-  private func store(_ checked: CheckedRecording, lease: JobLease) async throws(TapedeckError) -> MediaPart {
+  private func store(
+    _ checked: CheckedRecording, replacing before: MediaPart?, lease: JobLease
+  ) async throws(TapedeckError) -> MediaPart {
     let peaksFile = spool.file(of: lease, "peaks")
     let peaksBytes = checked.converted.conversion.peaks.encode()
     try await spool.write(peaksBytes, to: peaksFile)
@@ -175,9 +192,14 @@ extension Ingest {
       let peaksKey = ObjectKey(sha256: peaks.sha256, kind: .peaks)
     else { throw TapedeckError(.internalError, detail: "a hash has the wrong form") }
 
-    async let storedMP3: Void = store.store(checked.converted.mp3, as: mp3Key, bytes: mp3.bytes)
-    async let storedPeaks: Void = store.store(peaksFile, as: peaksKey, bytes: peaks.bytes)
-    if settings.keepsOriginals { try await store.store(checked.file.path, as: originalKey, bytes: original.bytes) }
+    let keptMP3 = try await kept(before?.mp3, of: before, source: original.sha256)
+    let keptPeaks = try await kept(before?.peaks, of: before, source: original.sha256)
+    // One that was kept is not dropped by a repair, whatever the setting is now.
+    let keepsOriginal = settings.keepsOriginals || before?.originalKey != nil
+
+    async let storedMP3: Void = store(checked.converted.mp3, as: mp3Key, bytes: mp3.bytes, unless: keptMP3)
+    async let storedPeaks: Void = store(peaksFile, as: peaksKey, bytes: peaks.bytes, unless: keptPeaks)
+    if keepsOriginal { try await store.store(checked.file.path, as: originalKey, bytes: original.bytes) }
     do {
       _ = try await (storedMP3, storedPeaks)
     } catch { throw error as? TapedeckError ?? TapedeckError(.storageFailed, cause: error) }
@@ -185,10 +207,16 @@ extension Ingest {
     let header = checked.passed.header
     return MediaPart(
       part: 0, sourceSHA256: original.sha256, sourceBytes: original.bytes,
-      originalKey: settings.keepsOriginals ? originalKey.description : nil, codec: header.codecName,
+      originalKey: keepsOriginal ? originalKey.description : nil, codec: header.codecName,
       channels: header.channels, sampleRate: header.sampleRate, duration: checked.converted.conversion.duration,
-      mp3: .init(key: mp3Key.description, sha256: mp3.sha256, bytes: mp3.bytes),
-      peaks: .init(key: peaksKey.description, sha256: peaks.sha256, bytes: peaks.bytes))
+      mp3: keptMP3 ?? .init(key: mp3Key.description, sha256: mp3.sha256, bytes: mp3.bytes),
+      peaks: keptPeaks ?? .init(key: peaksKey.description, sha256: peaks.sha256, bytes: peaks.bytes))
+  }
+
+  private func store(
+    _ file: FilePath, as key: ObjectKey, bytes: Int64, unless kept: MediaPart.File?
+  ) async throws(TapedeckError) {
+    if kept == nil { try await store.store(file, as: key, bytes: bytes) }
   }
 
   private func announcement(

@@ -45,10 +45,6 @@ package struct Ingest: Sendable {
   ///
   /// - Returns: how to let the job go; nil when it ended in the archive.
   package func walk(_ job: JobRow) async throws(TapedeckError) -> JobRelease? {
-    guard let source = sources[job.key.source] else {
-      throw TapedeckError(
-        .configurationInvalid, "The source '\(job.key.source)' is not configured. Configure it or cancel the job.")
-    }
     let lease = JobLease(jobID: job.id, fence: job.fence)
     var job = job
     var part: SpoolFile?
@@ -57,27 +53,30 @@ package struct Ingest: Sendable {
       do throws(TapedeckError) {
         switch job.stage {
         case .queued, .awaiting:
-          return try await askPlatform(about: job, source: source)
+          return try await askPlatform(about: job, source: try source(of: job))
         case .fetching:
           if try await isBeyondClearance(job) { return .awaitClearance }
           let file = try await openPart(of: job, lease: lease)
           part = file
-          spooled = try await fetch(job, lease: lease, source: source, into: file)
+          spooled = try await fetch(job, lease: lease, source: try source(of: job), into: file)
           job.stage = .processing
         case .processing:
           if spooled == nil {
             spooled = try await reopen(job, lease: lease)
             // It would be converted anew each time, only to wait again.
-            if spooled != nil, case .later(let release) = try await lastWord(on: job, source: source) { return release }
+            if spooled != nil, case .later(let release) = try await lastWord(on: job, source: try source(of: job)) {
+              return release
+            }
           }
+          if spooled == nil { spooled = try await restore(job, lease: lease) }
           guard let whole = spooled else {
             job.stage = .fetching
             try await catalog.advance(lease, to: .fetching)
             continue
           }
           part = whole.file
-          let checked = try await convertAndCheck(whole, job: job, lease: lease, source: source)
-          return try await archive(checked, job: job, lease: lease, source: source)
+          let checked = try await convertAndCheck(whole, job: job, lease: lease)
+          return try await archive(checked, job: job, lease: lease)
         case .ready:
           return nil
         }
@@ -93,6 +92,12 @@ package struct Ingest: Sendable {
         try await catalog.advance(lease, to: .fetching)
       }
     }
+  }
+
+  func source(of job: JobRow) throws(TapedeckError) -> any RecordingSource {
+    if let source = sources[job.key.source] { return source }
+    throw TapedeckError(
+      .configurationInvalid, "The source '\(job.key.source)' is not configured. Configure it or cancel the job.")
   }
 
   // MARK: Waiting

@@ -1,40 +1,28 @@
 package import Catalog
 package import Logging
 package import Model
-package import ObjectStorage
 
-/// What is put right before work begins: jobs of a process that died are freed, files that belong to nothing are removed.
+/// What must be put right before work begins: jobs of a process that died are freed, files of the spool that belong to
+/// none are removed. The archive itself is looked at by `Scrubber`, beside the work.
 package struct Recovery: Sendable {
   private let catalog: Catalog
   private let spool: Spool
-  private let store: any ObjectStore
   private let logger: Logger
 
-  package init(catalog: Catalog, spool: Spool, store: any ObjectStore, logger: Logger) {
+  package init(catalog: Catalog, spool: Spool, logger: Logger) {
     self.catalog = catalog
     self.spool = spool
-    self.store = store
     self.logger = logger
   }
 
   /// - Parameter isAlone: whether no other node can be alive; leases are left to lapse where one may be.
   /// - Throws: `catalogFailed`, `storageFailed`.
-  package func run(now: Instant, isAlone: Bool) async throws(TapedeckError) {
+  package func run(isAlone: Bool) async throws(TapedeckError) {
     let freed = try await catalog.reclaimJobs(everyLease: isAlone)
     let orphans = try await spool.removeOrphans(keeping: try await catalog.unfinishedJobs())
-    // Young ones may be of a transaction that another process is about to commit.
-    var unreferenced = 0
-    for key in try await store.keys(unchangedSince: now + .seconds(-3600)) {
-      if try await !catalog.refers(toObject: key.description) {
-        try await store.remove(key)
-        unreferenced += 1
-      }
-    }
-    guard freed + orphans + unreferenced > 0 else { return }
+    guard freed + orphans > 0 else { return }
     logger.notice(
       "put right what the last process left",
-      metadata: [
-        "jobs_freed": "\(freed)", "spool_files_removed": "\(orphans)", "objects_removed": "\(unreferenced)",
-      ])
+      metadata: ["jobs_freed": "\(freed)", "spool_files_removed": "\(orphans)"])
   }
 }

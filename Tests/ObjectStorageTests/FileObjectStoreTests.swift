@@ -16,7 +16,8 @@ import Testing
   init() throws {
     folder = try TemporaryFolder()
     root = folder.path.appending("deep/down/objects")
-    store = try FileObjectStore(root: root, threads: .singleton)
+    store = try FileObjectStore(
+      root: root, quarantine: folder.path.appending("quarantine"), threads: .singleton, now: { .systemNow() })
     key = try ObjectStorageTests.key(0xABCD)
   }
 
@@ -52,7 +53,8 @@ import Testing
     _ = try folder.file([], named: "plain")
     let plain = folder.path.appending("plain")
     #expect(
-      await failure { try FileObjectStore(root: plain.appending("objects"), threads: .singleton) } == .storageFailed)
+      await failure { try FileObjectStore(
+          root: plain.appending("objects"), quarantine: plain, threads: .singleton, now: { .systemNow() }) } == .storageFailed)
     try FileManager.default.moveItem(atPath: plain.string, toPath: root.appending("ab").string)
     let file = try folder.file([1])
     for code in [
@@ -90,7 +92,8 @@ import Testing
 
   @Test func `a store that is opened again has what was stored`() async throws {
     try await store.store(try folder.file([7]), as: key, bytes: 1)
-    let again = try FileObjectStore(root: root, threads: .singleton)
+    let again = try FileObjectStore(
+      root: root, quarantine: folder.path.appending("quarantine"), threads: .singleton, now: { .systemNow() })
     #expect(try await again.contents(of: key) == [7])
   }
 

@@ -15,7 +15,9 @@ enum StoreKind: CaseIterable, Sendable {
     switch self {
     case .files:
       try await body(
-        FileObjectStore(root: folder.path.appending("objects"), threads: .singleton), folder)
+        FileObjectStore(
+          root: folder.path.appending("objects"), quarantine: folder.path.appending("quarantine"), threads: .singleton,
+          now: { .systemNow() }), folder)
     }
   }
 }
@@ -31,6 +33,15 @@ func key(_ number: Int, _ kind: ObjectKey.Kind = .mp3) throws -> ObjectKey {
 }
 
 extension ObjectStore {
+  /// Every object that was stored before then.
+  func keys(unchangedSince moment: Instant) async throws -> [ObjectKey] {
+    var keys: [ObjectKey] = []
+    for folder in ObjectFolder.all {
+      keys += try await objects(in: folder).filter { $0.changedAt < moment }.map(\.key)
+    }
+    return keys
+  }
+
   /// Everything in an object, read piece by piece.
   func contents(of key: ObjectKey, limit: Int = 7) async throws -> [UInt8] {
     try await open(key).contents(limit: limit)

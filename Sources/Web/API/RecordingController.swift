@@ -81,6 +81,10 @@ struct RecordingAnswer: Encodable {
   let playerUrl: String?
   let failure: String?
   let warning: String?
+  /// What is wrong with its files; absent when nothing is known to be.
+  let damage: String?
+  /// When its bytes were last read back and compared.
+  let verifiedAt: String?
   var codec: String?
   var channels: Int?
   var sampleRate: Int?
@@ -113,6 +117,8 @@ struct RecordingAnswer: Encodable {
     playerUrl = isOpen && recording.archivedAt != nil ? "/play/\(recording.key.pathSegment)" : nil
     failure = isOpen && listed.status == .failed ? listed.failureMessage : nil
     warning = isOpen ? recording.warning : nil
+    damage = isOpen ? recording.damage : nil
+    verifiedAt = isOpen ? recording.verifiedAt?.iso8601Milliseconds : nil
   }
 
   /// - Parameter showsLocations: whether the asker may know where files lie; agents hear them and need not.

@@ -47,7 +47,7 @@ struct AuditPageController {
     ]
     if let name = entry.actor?.name {
       row["whoName"] = name
-    } else if entry.action == .archive || entry.action == .privacyChange {
+    } else if [.archive, .verify, .repair, .privacyChange].contains(entry.action) {
       row["whoName"] = "Tapedeck"
     }
     if let key = entry.recording { row["recordingURL"] = "/play/\(key.pathSegment)" }
@@ -64,6 +64,8 @@ extension LogEntry.Action {
     switch self {
     case .ingest: "Asked for ingest"
     case .archive: "Archived"
+    case .verify: "Found damaged"
+    case .repair: "Repaired"
     case .privacyChange: "Privacy changed"
     case .list: "Listed recordings"
     case .search: "Searched the platform"

@@ -112,6 +112,7 @@ func tags(of listed: ListedRecording) -> [[String: String]] {
       }
     tags.append(tag(text, "info"))
   }
+  if listed.recording.damage != nil { tags.append(tag("Damaged", "danger")) }
   if listed.recording.facts.privacy == .restricted { tags.append(tag("Restricted", "warn")) }
   return tags
 }

@@ -29,7 +29,7 @@ struct PlayerView {
     return [
       "heading": heading, "startedISO": started.iso8601, "startedText": "\(longTime(started)) UTC",
       "durationText": clock(part.duration), "subheading": recording.facts.contactID.map { "contact \($0)" },
-      "tags": tags, "hasNeighbours": false,
+      "tags": tags, "damageText": recording.damage, "hasNeighbours": false,
       "mp3URL": "\(path).mp3", "originalURL": isOriginalPlayable ? "\(path)/original" : nil,
       "peaksURL": "\(path)/peaks", "durationSeconds": part.duration.inSeconds,
       "durationWhole": Int(part.duration.inSeconds), "stereo": isStereo,
@@ -51,6 +51,7 @@ struct PlayerView {
 
   private var tags: [[String: String]] {
     var all = [tag("Ready", "ok")]
+    if recording.damage != nil { all.append(tag("Damaged", "danger")) }
     if recording.facts.privacy == .restricted { all.append(tag("Restricted", "warn")) }
     if part.originalKey != nil { all.append(tag("Original kept", "")) }
     return all
@@ -93,7 +94,8 @@ struct PlayerView {
   private var custody: String {
     let at = recording.archivedAt.map { "on \(longTime($0)) UTC" } ?? "at an unknown time"
     let kept = part.originalKey == nil ? " The original was not kept; its hash proves what it was." : ""
-    return "Fetched whole from the source '\(recording.key.source)', checked and archived \(at).\(kept)"
+    let read = recording.verifiedAt.map { " Its files were last read back and compared on \(longTime($0)) UTC." } ?? ""
+    return "Fetched whole from the source '\(recording.key.source)', checked and archived \(at).\(kept)\(read)"
   }
 
   private var files: [[String: String]] {

@@ -38,6 +38,8 @@ struct ListedCall: Decodable, Sendable {
   var playerUrl: String?
   var failure: String?
   var warning: String?
+  var damage: String?
+  var verifiedAt: String?
   var codec: String?
   var channels: Int?
   var sampleRate: Int?
@@ -227,6 +229,7 @@ struct Show: AsyncParsableCommand {
         ("contact", call.contactId), ("disposition", call.disposition),
         ("format", call.codec.map { "\($0), \(call.sampleRate ?? 0) Hz, \(call.channels ?? 0) channel(s)" }),
         ("archived", call.archivedAt), ("player", call.playerUrl), ("failure", call.failure), ("note", call.warning),
+        ("damage", call.damage), ("verified", call.verifiedAt),
       ]
       Terminal.show(
         table: facts.compactMap { name, value in value.flatMap { $0.isEmpty ? nil : [name, $0] } })

@@ -35,6 +35,9 @@ enum Setting: String, CaseIterable {
   case ffmpeg = "tapedeck.ffmpeg"
   case conversions = "tapedeck.conversions"
   case minimumFree = "tapedeck.minimumFreeMb"
+  case verifyDays = "tapedeck.verifyDays"
+  case verifyRate = "tapedeck.verifyRateMb"
+  case verifyPrivacy = "tapedeck.verifyPrivacy"
   case logLevel = "tapedeck.logLevel"
   case logFormat = "tapedeck.logFormat"
 

@@ -31,6 +31,9 @@ struct Settings: Sendable {
   var webhookURL: String?
   var webhookSecret: String?
   var ingest: IngestSettings
+  var scrub: ScrubSettings
+  /// Whether the platform is asked who may hear a recording whenever it is verified by itself.
+  var reviewsPrivacy: Bool
   var ffmpeg: String
   var conversions: Int
   var logLevel: Logger.Level
@@ -59,6 +62,12 @@ struct Settings: Sendable {
     webhookSecret = try reader.secret(.webhookSecret, file: .webhookSecretFile)
     if let webhookSecret { secrets.append(webhookSecret) }
     ingest = try Self.ingest(reader, announces: webhookURL != nil)
+    scrub = ScrubSettings(
+      days: Int(try reader.number(.verifyDays, default: 30, in: 0...3650)),
+      bytesPerSecond: Int64(try reader.number(.verifyRate, default: 20, in: 0...1_000_000) * 1e6))
+    let review = try reader.text(.verifyPrivacy) ?? "on"
+    guard review == "on" || review == "off" else { throw reader.malformed(.verifyPrivacy, "must be on or off") }
+    reviewsPrivacy = review == "on"
     ffmpeg = try reader.text(.ffmpeg) ?? "ffmpeg"
     let cores = Double(max(1, ProcessInfo.processInfo.activeProcessorCount))
     conversions = Int(try reader.number(.conversions, default: cores, in: 1...1024))

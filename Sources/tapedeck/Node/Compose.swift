@@ -105,8 +105,7 @@ struct Node: Sendable {
     }
     var services: [any Service] = [upkeep]
     if tasks.works {
-      try await Recovery(catalog: catalog, spool: spool, store: store, logger: logger)
-        .run(now: now(), isAlone: !settings.deployment.isShared)
+      try await Recovery(catalog: catalog, spool: spool, logger: logger).run(isAlone: !settings.deployment.isShared)
       let ingest = Ingest(
         catalog: catalog, sources: sources, store: store, spool: spool, ffmpeg: FFmpeg(executable: settings.ffmpeg),
         conversions: Slots(settings.conversions), settings: settings.ingest, surroundings: surroundings, logger: logger)
@@ -120,10 +119,16 @@ struct Node: Sendable {
             endpoint: endpoint, surroundings: surroundings, logger: logger))
       }
     }
+    let verifier = Verifier(catalog: catalog, store: store, surroundings: surroundings, logger: logger)
     services.append(
-      try Self.socketServer(web, sources: sources, directory: directory, logger: logger) {
+      try Self.socketServer(web, sources: sources, verifier: verifier, directory: directory, logger: logger) {
         if !tasks.serves { await tasks.onReady(nil) }
       })
+    if tasks.works, exporter != nil {
+      let privacy = PrivacyReview(catalog: catalog, sources: sources, surroundings: surroundings)
+      services.append(
+        Scrubber(verifier: verifier, settings: settings.scrub, privacy: settings.reviewsPrivacy ? privacy : nil))
+    }
     if tasks.serves {
       services.append(try Self.server(web, settings: settings, onListening: tasks.onReady, logger: logger))
     }
@@ -197,13 +202,16 @@ struct Node: Sendable {
   }
 
   private static func socketServer(
-    _ web: WebServices, sources: [any RecordingSource], directory: DataDirectory, logger: Logger,
+    _ web: WebServices, sources: [any RecordingSource], verifier: Verifier, directory: DataDirectory, logger: Logger,
     onListening: @escaping @Sendable () async -> Void
   ) throws -> some Service {
     let path = try directory.socket()
     // A socket that a killed process left; the lock says that nobody is behind it.
     unlink(path)
-    let router = try makeWebRouter(web, door: .socket) { OperatorRoutes(web: web, sources: sources).add(to: $0) }
+    let router = try makeWebRouter(web, door: .socket) {
+      OperatorRoutes(web: web, sources: sources).add(to: $0)
+      VerifyRoutes(catalog: web.catalog, verifier: verifier).add(to: $0)
+    }
     return Application(
       router: router, configuration: .init(address: .unixDomainSocket(path: path)),
       onServerRunning: { _ in

@@ -38,6 +38,7 @@ struct Gauges: Sendable {
         Gauge(label: "tapedeck_jobs", dimensions: [("stage", key[0]), ("state", key[1])]).record(count)
       }
     }
+    if let count = try? await catalog.damagedCount() { Gauge(label: "tapedeck_damaged_recordings").record(count) }
     if let counts = try? await catalog.messageCounts() {
       for state in ["pending", "delivered", "dead"] {
         Gauge(label: "tapedeck_webhook_messages", dimensions: [("state", state)]).record(counts[state] ?? 0)

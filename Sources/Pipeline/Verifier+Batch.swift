@@ -1,0 +1,60 @@
+package import Model
+
+/// What a verification of several recordings found.
+package struct VerifiedBatch: Sendable {
+  /// How many of the recordings were looked at: the first ones of those that were given.
+  package var taken = 0
+  package var objects = 0
+  package var bytes: Int64 = 0
+  /// Those that are not whole.
+  package var problems: [Verification] = []
+  /// Why it ended early; nil when it did not.
+  package var stop: TapedeckError?
+}
+
+extension Verifier {
+  /// Verifies recordings, some at a time, and notes which are whole.
+  ///
+  /// - Parameters:
+  ///   - parallel: how many at a time.
+  ///   - deadline: none is begun afterwards, but for the first.
+  package func verify(
+    _ keys: [RecordingKey], _ mode: Mode, parallel: Int, until deadline: ContinuousClock.Instant
+  ) async -> VerifiedBatch {
+    var batch = VerifiedBatch()
+    var whole: [Verification] = []
+    var unreadable = 0
+    await withTaskGroup(of: Result<Verification, TapedeckError>.self) { group in
+      var rest = keys.makeIterator()
+      var running = 0
+      while true {
+        while running < parallel, batch.stop == nil, batch.taken == 0 || .now < deadline, let key = rest.next() {
+          group.addTask {
+            do throws(TapedeckError) { return .success(try await verify(key, mode)) } catch { return .failure(error) }
+          }
+          running += 1
+          batch.taken += 1
+        }
+        guard let result = await group.next() else { return }
+        running -= 1
+        switch result {
+        case .failure(let error): batch.stop = batch.stop ?? error
+        case .success(let verification):
+          batch.objects += verification.objects
+          batch.bytes += verification.bytes
+          unreadable = verification.verdict == .unreadable ? unreadable + 1 : 0
+          if verification.verdict == .whole { whole.append(verification) } else { batch.problems.append(verification) }
+          if unreadable >= Self.unreadableLimit { batch.stop = batch.stop ?? Self.away }
+        }
+      }
+    }
+    do throws(TapedeckError) { try await note(whole) } catch { batch.stop = batch.stop ?? error }
+    return batch
+  }
+
+  static var away: TapedeckError {
+    TapedeckError(
+      .storageFailed,
+      "The object store cannot be read. Check its disk or its address; the reason is in the log. Nothing was changed.")
+  }
+}
