@@ -28,7 +28,11 @@ let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "s
 let package = Package(
   name: "tapedeck",
   platforms: [.macOS(.v15)],
-  products: [.executable(name: "tapedeck", targets: ["tapedeck"])],
+  products: [
+    .executable(name: "tapedeck", targets: ["tapedeck"]),
+    // Preloaded into FFmpeg, never linked into the program: no target depends on it.
+    .library(name: "tapedeck-ffmpeg-launcher", type: .dynamic, targets: ["FFmpegLauncher"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
     .package(
@@ -70,6 +74,16 @@ let package = Package(
       name: "Webhooks", dependencies: ["Model", asyncHTTPClient, crypto, nioCore, nioHTTP1],
       swiftSettings: strict),
     .target(name: "Observability", dependencies: [logging, coreMetrics], swiftSettings: strict),
+
+    .target(
+      name: "FFmpegLauncher",
+      cSettings: [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)],
+      linkerSettings: [
+        // `dlsym` is in the C library only since glibc 2.34.
+        .linkedLibrary("dl"),
+        // SwiftPM links C like Swift; without these FFmpeg would have to load Swift's own libraries.
+        .unsafeFlags(["-static-stdlib", "-nostartfiles"]),
+      ]),
 
     // MARK: What the adapters are put together to
     .target(

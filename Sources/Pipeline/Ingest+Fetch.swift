@@ -167,7 +167,7 @@ extension Ingest {
     guard await conversions.takeIfFree() else { return nil }
     let result = await withTaskGroup(of: ConvertedFile?.self) { group in
       // A failure here is no verdict yet: the gate looks at the whole file first, then the conversion runs again.
-      group.addTask { try? await convert(file, lease: lease) }
+      group.addTask { try? await convert(file, lease: lease, isGrowing: true) }
       group.addTask {
         await watchForStall(of: file)
         return nil

@@ -58,25 +58,22 @@ extension Ingest {
       isRestored: whole.isRestored)
   }
 
-  /// Converts a file that is all here when a slot is free. FFmpeg is loaded before, as far as there is a place for it.
+  /// Converts a file that is all here when a slot is free.
   private func convertInTurn(_ file: SpoolFile, lease: JobLease) async throws(TapedeckError) -> ConvertedFile {
-    let turn = Turn(conversions, loaded: loaded)
-    do { try await loaded.take() } catch { throw TapedeckError(.interrupted) }
+    do { try await conversions.take() } catch { throw TapedeckError(.interrupted) }
     do throws(TapedeckError) {
-      let converted = try await convert(file, lease: lease, turn: turn)
-      await turn.end()
+      let converted = try await convert(file, lease: lease, isGrowing: false)
+      await conversions.give()
       return converted
     } catch {
-      await turn.end()
+      await conversions.give()
       throw error
     }
   }
 
-  /// Runs FFmpeg over a spool file from its first byte, waiting for bytes that are still to come.
-  ///
-  /// - Parameter turn: what a file that is all here waits for; nil where the slot is held and the file still grows.
+  /// Runs FFmpeg over a spool file from its first byte, waiting for bytes that are still to come. A slot is held.
   func convert(
-    _ file: SpoolFile, lease: JobLease, turn: Turn? = nil
+    _ file: SpoolFile, lease: JobLease, isGrowing: Bool
   ) async throws(TapedeckError) -> ConvertedFile {
     // First of all: a file that is cut while its header is read must not be converted by the header of the old one.
     let bytes = file.follow()
@@ -87,16 +84,12 @@ extension Ingest {
     let startedAt = surroundings.now()
     let start = ContinuousClock.now
     let conversion: Conversion
-    if let turn {
-      conversion = try await ffmpeg.convert(file: file.path, header: header, to: mp3) {
-        () async throws(TapedeckError) in
-        try await turn.begin()
-      }
-    } else {
+    if isGrowing {
       conversion = try await ffmpeg.convert(bytes, header: header, to: mp3)
+    } else {
+      conversion = try await ffmpeg.convert(file: file.path, header: header, to: mp3)
     }
-    let began = await turn?.began ?? start
-    let step = StepTime(step: .conversion, startedAt: startedAt + (began - start), duration: .now - began)
+    let step = StepTime(step: .conversion, startedAt: startedAt, duration: .now - start)
     IngestMetrics.record(step)
     return ConvertedFile(mp3: mp3, conversion: conversion, step: step)
   }

@@ -18,16 +18,13 @@ package struct Ingest: Sendable {
   let ffmpeg: FFmpeg
   /// One place per core: FFmpeg encodes on one thread.
   let conversions: Slots
-  /// Places for an FFmpeg that is loaded already and waits for its turn: its start takes a quarter of a short call's
-  /// processor time, and would leave a core idle between two conversions.
-  let loaded: Slots
   let settings: IngestSettings
   let surroundings: Surroundings
   let logger: Logger
 
   package init(
     catalog: Catalog, sources: [any RecordingSource], store: any ObjectStore, spool: Spool, ffmpeg: FFmpeg,
-    conversions: Slots, loaded: Slots = Slots(2), settings: IngestSettings, surroundings: Surroundings, logger: Logger
+    conversions: Slots, settings: IngestSettings, surroundings: Surroundings, logger: Logger
   ) {
     self.catalog = catalog
     self.sources = Dictionary(sources.map { ($0.id, $0) }) { first, _ in first }
@@ -35,7 +32,6 @@ package struct Ingest: Sendable {
     self.spool = spool
     self.ffmpeg = ffmpeg
     self.conversions = conversions
-    self.loaded = loaded
     self.settings = settings
     self.surroundings = surroundings
     self.logger = logger
