@@ -28,6 +28,9 @@ struct PlatformAnswer: Sendable {
   /// A 401 is meant as the final one: renewing and repeating come before.
   func failure(of endpoint: Endpoint, scopes: Set<String>?, now: Instant) -> TapedeckError? {
     switch status {
+    case ..<200:
+      // Interim answers stay in the client; what comes this far is a switch to a protocol that nobody asked for.
+      TapedeckError(.platformProtocol, detail: "\(endpoint.rawValue): status \(status)")
     case 200..<300: nil
     case 300..<400:
       TapedeckError(

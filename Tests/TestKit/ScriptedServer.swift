@@ -109,6 +109,7 @@ package final class ScriptedServer: Sendable {
               let piece = ByteBuffer(bytes: piece)
               while true { try await outbound.write(piece) }
             case .wait(let gate): try await gate.wait()
+            case .pause(let time): try await Task.sleep(for: time)
             case .close: return
             case .reset:
               // Closing a socket that lingers for no time sends RST.

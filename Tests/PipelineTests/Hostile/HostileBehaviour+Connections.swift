@@ -18,14 +18,11 @@ extension HostileBehaviour {
       .with { $0.validators = .none },
     HostileBehaviour("reset at the cut, no validators", .resumed(.reset)) { $0.honest($0.file) }
       .with { $0.validators = .none },
-    HostileBehaviour("the last chunk at the cut, no validators", .resumed(.earlyLastChunk)) { $0.honest($0.file) }
-      .with { $0.validators = .none },
     HostileBehaviour("every answer closed after a while", .always) {
       $0.broken($0.file, at: max($0.cut, ($0.start ?? 0) + 30_000))
     },
     HostileBehaviour("closed before the first head", .first) { _ in .init([.close]) },
     HostileBehaviour("closed before the head that resumes", .resumed(.close)) { _ in .init([.close]) },
-    HostileBehaviour("reset before the head that resumes", .resumed(.close)) { _ in .init([.reset]) },
     HostileBehaviour("no answer at first", .first) { _ in .init([.wait(Gate())]) }
       .with { $0.stallTimeout = .seconds(20) },
     HostileBehaviour("one byte at a time around the cut", .first) { exchange in
@@ -58,9 +55,7 @@ extension HostileBehaviour {
       $0.raw("HTTP/1.1 206 Partial Content\r\nX-Padding: \(String(repeating: "x", count: 200_000))\r\n")
     },
     HostileBehaviour("a status line that is none", .resumed(.close)) { $0.raw("HTTP/banana OK\r\n\r\n") },
-    HostileBehaviour("another protocol altogether", .resumed(.close)) { $0.raw("220 mail.example ESMTP\r\n") },
     HostileBehaviour("HTTP/1.0, whole", .everResumed) { $0.untilClose($0.file.bytes[...]) },
-    HostileBehaviour("HTTP/1.0, closed at the cut", .first) { $0.untilClose($0.file.bytes[..<$0.cut]) },
     HostileBehaviour(
       "HTTP/1.0, closed at the cut each time", .always, ending: unlessComplete(.notAWholeRecording)
     ) { $0.untilClose($0.file.bytes[..<$0.cut]) },

@@ -61,17 +61,7 @@ extension HostileBehaviour {
     HostileBehaviour("a length that overflows", .first) {
       $0.raw("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", Array($0.file.bytes[..<$0.cut]))
     },
-    HostileBehaviour("a negative length", .first) {
-      $0.raw("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", Array($0.file.bytes[..<$0.cut]))
-    },
-    HostileBehaviour("a web page at first", .first) { _ in page() },
     HostileBehaviour("a web page each time", .always, ending: { _ in .failed(.notAWholeRecording) }) { _ in page() },
-    HostileBehaviour("a web page where it is resumed", .resumed(.close)) { _ in page() },
-    HostileBehaviour("a web page as a part", .first) { _ in
-      .response(
-        206, ["Content-Range": "bytes 0-\(HostileExchange.page.count - 1)/\(HostileExchange.page.count)"],
-        body: HostileExchange.page)
-    },
     HostileBehaviour("an error in JSON where it is resumed", .resumed(.close)) { _ in
       .response(200, ["Content-Type": "audio/wav"], body: HostileExchange.errorText)
     },

@@ -7,7 +7,6 @@ extension HostileBehaviour {
   static let statuses: [HostileBehaviour] = [
     HostileBehaviour("429 with Retry-After", .resumed(.close)) { _ in .response(429, ["Retry-After": "2"]) },
     HostileBehaviour("429 without Retry-After", .resumed(.close)) { _ in .response(429) },
-    HostileBehaviour("503 with Retry-After", .resumed(.close)) { _ in .response(503, ["Retry-After": "2"]) },
     HostileBehaviour("503 with a web page", .resumed(.close)) { _ in .response(503, body: HostileExchange.page) },
     HostileBehaviour("500 ever after", .everResumed, ending: unlessComplete(.platformUnavailable)) { _ in .response(500)
     },
@@ -17,12 +16,8 @@ extension HostileBehaviour {
     },
     HostileBehaviour("403", .resumed(.close), ending: unlessComplete(.platformRefused)) { _ in .response(403) },
     HostileBehaviour("404", .resumed(.close), ending: unlessComplete(.unknownRecording)) { _ in .response(404) },
-    HostileBehaviour("410", .resumed(.close), ending: unlessComplete(.unknownRecording)) { _ in .response(410) },
     HostileBehaviour("204", .resumed(.close), ending: unlessComplete(.platformProtocol)) { _ in
       .init([.send(Array("HTTP/1.1 204 No Content\r\n\r\n".utf8))])
-    },
-    HostileBehaviour("304", .resumed(.close), ending: unlessComplete(.platformProtocol)) { _ in
-      .init([.send(Array("HTTP/1.1 304 Not Modified\r\n\r\n".utf8))])
     },
     HostileBehaviour("redirected on the same host", .everResumed) {
       $0.isRedirected ? $0.honest($0.file) : .response(302, ["Location": $0.elsewhere])

@@ -61,7 +61,7 @@ struct HostileExchange: Sendable {
     var headers = partial(version)
     let pieces = sent.isEmpty ? [] : [sent]
     switch kind {
-    case .noLastChunk: return .chunked(206, headers, pieces: pieces, isComplete: false).then(.close)
+    case .noLastChunk: return .chunked(206, headers, pieces: pieces, isComplete: false).then(Self.delivered, .close)
     case .earlyLastChunk: return .chunked(206, headers, pieces: pieces)
     case .close, .reset, .stall: break
     }
@@ -69,8 +69,15 @@ struct HostileExchange: Sendable {
     let reply = ScriptedServer.Reply.response(206, headers, body: sent)
     // A body that is complete keeps its connection.
     if kind == .close, start + sent.count == version.bytes.count { return reply }
-    return reply.then(kind == .close ? .close : kind == .reset ? .reset : .wait(Gate()))
+    return switch kind {
+    case .stall: reply.then(.wait(Gate()))
+    case .reset: reply.then(Self.delivered, .reset)
+    default: reply.then(Self.delivered, .close)
+    }
   }
+
+  /// The client drops what it has not handed over when its connection breaks, and the cut would come too early.
+  private static let delivered = ScriptedServer.Reply.Step.pause(.milliseconds(40))
 
   /// A 206 whose head is changed by hand; the body is what was asked for unless it is given.
   func odd(

@@ -9,8 +9,8 @@ final class HostilePlatform: Sendable {
     var file: HostileVersion
     var changed: HostileVersion
     /// How often its bytes were asked for.
-    var requests = 0
-    var isHonest = false
+    var requests: Int
+    var isHonest: Bool
   }
 
   private let behaviour: HostileBehaviour
@@ -18,13 +18,8 @@ final class HostilePlatform: Sendable {
 
   init(_ behaviour: HostileBehaviour, cuts: [Int]) {
     self.behaviour = behaviour
-    var recordings: [String: Recording] = [:]
-    for cut in cuts {
-      // Of every case its own, so that bytes of another recording are told too.
-      let (file, changed) = behaviour.versions(seed: Self.seed("\(behaviour.name) \(cut)"))
-      recordings[Self.id(cut)] = Recording(cut: cut, file: file, changed: changed)
-    }
-    self.recordings = Mutex(recordings)
+    recordings = Mutex(
+      Dictionary(uniqueKeysWithValues: cuts.map { (Self.id($0), Self.recording(behaviour, $0)) }))
   }
 
   static func id(_ cut: Int) -> String { "cut-at-\(cut)" }
@@ -34,11 +29,27 @@ final class HostilePlatform: Sendable {
     name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
   }
 
+  func firstResumption(_ id: String) -> String { resumed.withLock { $0[id] ?? "-" } }
+  private let resumed = Mutex<[String: String]>([:])
   /// How often a recording's bytes were asked for.
   func requests(_ id: String) -> Int { recordings.withLock { $0[id]?.requests ?? 0 } }
 
-  /// From now on nothing is wrong with this recording; it is the changed one if it ever changes.
-  func becomeHonest(about id: String) { recordings.withLock { $0[id]?.isHonest = true } }
+  /// From now on nothing is wrong with this recording, not even its header; it is the changed one if it ever changes.
+  func becomeHonest(about id: String) {
+    recordings.withLock { recordings in
+      guard let cut = recordings[id]?.cut else { return }
+      let sound = behaviour.with { if $0.sizes != .unknown, $0.sizes != .zero { $0.sizes = .right } }
+      recordings[id] = Self.recording(sound, cut, requests: recordings[id]?.requests ?? 0, isHonest: true)
+    }
+  }
+
+  // Of every case its own file, so that bytes of another recording are told too.
+  private static func recording(
+    _ behaviour: HostileBehaviour, _ cut: Int, requests: Int = 0, isHonest: Bool = false
+  ) -> Recording {
+    let (file, changed) = behaviour.versions(seed: seed("\(behaviour.name) \(cut)"))
+    return Recording(cut: cut, file: file, changed: changed, requests: requests, isHonest: isHonest)
+  }
 
   /// The whole files that the platform has had.
   func truths(_ id: String) -> [[UInt8]] {
@@ -72,6 +83,7 @@ final class HostilePlatform: Sendable {
       return $0[id]
     }
     guard let recording else { return .json("{}", status: 404) }
+    if recording.requests == 2 { resumed.withLock { $0[id] = request.header("Range") ?? "none" } }
     let exchange = exchange(recording, request, isRedirected: isRedirected, id: id)
     guard recording.isHonest else { return behaviour.answer(to: exchange) }
     return exchange.honest(behaviour.hasChanged ? recording.changed : recording.file)

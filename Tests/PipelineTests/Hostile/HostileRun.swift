@@ -133,6 +133,7 @@ struct HostileRun: Sendable {
     let reasons = book.entries(about: id).compactMap(\.reason)
     #expect(!reasons.isEmpty, "\(behaviour.name), cut at \(cut): the log gives no reason")
     if cut == HostileFile.bytes / 2 | 1 {
+      print("WORDS|\(behaviour.name)|\(reasons)|\(platform.firstResumption(id))")
       #expect(
         reasons.contains { $0.contains(behaviour.words) }, "\(behaviour.name): '\(behaviour.words)' in \(reasons)")
     }
