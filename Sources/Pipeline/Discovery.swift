@@ -19,13 +19,14 @@ package struct Discovery: Sendable {
   /// A page is a transaction; the contract allows no larger one.
   private let pageSize = 500
   /// More pages than any day has: a platform that never comes to an end must not hold us for ever.
-  private let mostPages = 20_000
+  private let mostPages: Int
 
   /// - Parameter plan: of this source.
-  package init(catalog: Catalog, source: any RecordingSource, plan: SyncPlan) {
+  package init(catalog: Catalog, source: any RecordingSource, plan: SyncPlan, mostPages: Int = 20_000) {
     self.catalog = catalog
     self.source = source
     self.plan = plan
+    self.mostPages = mostPages
   }
 
   /// Lists a span and queues what is wanted. The platform is asked for the plan's direction alone.

@@ -1,7 +1,7 @@
 import CXone
 import Catalog
 import Logging
-import Model
+package import Model
 
 extension Scheduler {
   /// Brings the back-fill of a source on whose turn it is: lists it from its oldest call on, a day at a time and a page
@@ -64,13 +64,13 @@ extension Scheduler {
 
 /// Counts what a back-fill finds, so that a call is counted once although whoever goes on after a restart lists the
 /// second again in which it was left.
-struct BackfillCount {
+package struct BackfillCount {
   /// Everything before this is listed and counted; whoever goes on begins here.
-  private(set) var reached: Instant
+  package private(set) var reached: Instant
   /// Calls of the second `reached` that were listed, and are counted when all of that second is.
   private var pending = 0
 
-  init(from start: Instant) { reached = Instant(milliseconds: start.milliseconds / 1000 * 1000) }
+  package init(from start: Instant) { reached = Instant(milliseconds: start.milliseconds / 1000 * 1000) }
 
   /// Takes in a page of a span.
   ///
@@ -78,7 +78,7 @@ struct BackfillCount {
   ///   - wanted: the starts of the calls that are wanted; nil where the platform does not tell one.
   ///   - lastStart: the start of the last call of the page, wanted or not.
   /// - Returns: how many calls are counted with it.
-  mutating func take(_ wanted: [Instant?], lastStart: Instant?, of period: Period, isLast: Bool) -> Int {
+  package mutating func take(_ wanted: [Instant?], lastStart: Instant?, of period: Period, isLast: Bool) -> Int {
     if isLast {
       defer { (reached, pending) = (period.end, 0) }
       return pending + wanted.count
