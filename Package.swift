@@ -67,8 +67,9 @@ let package = Package(
     .target(
       name: "ObjectStorage", dependencies: ["Model", crypto, nioCore, nioPosix, systemPackage],
       swiftSettings: strict),
+    .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
     .target(
-      name: "Catalog", dependencies: ["Model", crypto, .product(name: "GRDB", package: "GRDB.swift")],
+      name: "Catalog", dependencies: ["Model", "CPostgres", crypto, .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: strict),
     .target(
       name: "Webhooks", dependencies: ["Model", asyncHTTPClient, crypto, nioCore, nioHTTP1],

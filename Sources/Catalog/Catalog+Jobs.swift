@@ -46,6 +46,7 @@ extension Catalog {
       case .done: break
       }
       guard let job = try db.job(of: key) else { throw TapedeckError(.catalogFailed, detail: "job row vanished") }
+      if existing?.runState != job.runState { try db.refreshListedStatus(of: key) }
       db.notify(.workDue)
       db.notify(.job(job.id))
       return job
@@ -94,7 +95,7 @@ extension Catalog {
 
   /// Takes the job whose turn it is, with a new fence and a lease; nil when none is due. Counts an attempt.
   package func claimJob(in lane: Lane, lease: Duration) async throws(TapedeckError) -> JobRow? {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       let row = try db.row(
         """
         UPDATE job SET run_state = \(RunState.leased), lease_until = tapedeck_now_ms() + \(lease.milliseconds),
@@ -102,7 +103,7 @@ extension Catalog {
         WHERE id = (
           SELECT id FROM job
           WHERE lane = \(lane) AND due_at <= tapedeck_now_ms() AND sort_at <= tapedeck_now_ms()
-          ORDER BY sort_at, id LIMIT 1)
+          ORDER BY sort_at, id LIMIT 1 \(db.dialect.forUpdateSkippingLocked))
         RETURNING *
         """)
       guard let row else { return nil }
@@ -129,8 +130,9 @@ extension Catalog {
 
   /// Prolongs leases that are still held.
   package func heartbeat(_ leases: [JobLease], lease: Duration) async throws(TapedeckError) {
-    try await database.write { db in
-      for held in leases {
+    try await database.write(.readCommitted) { db in
+      // In order, so that two processes never wait for each other.
+      for held in leases.sorted(by: { $0.jobID < $1.jobID }) {
         try db.execute(
           """
           UPDATE job SET lease_until = tapedeck_now_ms() + \(lease.milliseconds)
@@ -146,7 +148,7 @@ extension Catalog {
   /// - Returns: how many there were.
   @discardableResult
   package func reclaimJobs(everyLease: Bool) async throws(TapedeckError) -> Int {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       let condition: SQL = everyLease ? "1 = 1" : "lease_until < tapedeck_now_ms()"
       let count = try db.execute(
         """
@@ -163,7 +165,7 @@ extension Catalog {
   package func recordProgress(
     of lease: JobLease, bytes: Int64, totalBytes: Int64?, download: String?, resumes: Int, stage: Stage? = nil
   ) async throws(TapedeckError) {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       try db.updateJob(
         lease,
         """
@@ -176,28 +178,31 @@ extension Catalog {
 
   /// Notes that the bytes of a job were refused and are fetched once more.
   package func recordRefusal(of lease: JobLease) async throws(TapedeckError) {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       try db.updateJob(lease, "refusals = refusals + 1, bytes = 0, total_bytes = NULL, download = NULL")
     }
   }
 
   /// Moves a leased job on to its next stage without letting it go.
   package func advance(_ lease: JobLease, to stage: Stage) async throws(TapedeckError) {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       try db.updateJob(lease, "stage = \(stage)")
       db.notify(.job(lease.jobID))
     }
   }
 
   package func recordStep(_ time: StepTime, of jobID: Int64) async throws(TapedeckError) {
-    try await database.write { db in try db.insert(time, of: jobID) }
+    try await database.write(.readCommitted) { db in try db.insert(time, of: jobID) }
   }
 
   /// Lets a job go. Writes of an older fence change nothing and throw `leaseLost`.
   package func release(_ lease: JobLease, _ release: JobRelease) async throws(TapedeckError) {
-    try await database.write { db in
+    // Giving up also writes what lists show of the recording, which must not miss what another says of it meanwhile.
+    let isolation: Isolation = if case .giveUp = release { .serializable } else { .readCommitted }
+    try await database.write(isolation) { db in
       let now: SQL = "tapedeck_now_ms()"
       let noFailure: SQL = "failure_code = NULL, failure_message = NULL, retry_after_ms = NULL"
+      let oneLess: SQL = "CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END"
       switch release {
       case .handOver(let stage):
         try db.updateJob(
@@ -235,7 +240,7 @@ extension Catalog {
         try db.updateJob(
           lease,
           """
-          run_state = 'waiting', lease_until = NULL, attempts = max(0, attempts - 1), due_at = \(until),
+          run_state = 'waiting', lease_until = NULL, attempts = \(oneLess), due_at = \(until),
           sort_at = \(until), failure_code = \(error.code), failure_message = \(error.message),
           retry_after_ms = \(error.retryAfter?.milliseconds)
           """)
@@ -249,10 +254,13 @@ extension Catalog {
           failure_message = \(error.message), retry_after_ms = \(error.retryAfter?.milliseconds), ended_at = \(now)
           """)
         try db.noteFailedRepair(lease, because: error)
+        if let job = try db.row("SELECT source, platform_id FROM job WHERE id = \(lease.jobID)") {
+          try db.refreshListedStatus(of: try job.recordingKey())
+        }
       case .interrupted:
         try db.updateJob(
           lease,
-          "run_state = 'idle', lease_until = NULL, attempts = max(0, attempts - 1), due_at = \(now), sort_at = \(now)")
+          "run_state = 'idle', lease_until = NULL, attempts = \(oneLess), due_at = \(now), sort_at = \(now)")
       }
       db.notify(.job(lease.jobID))
     }
@@ -273,6 +281,19 @@ extension Connection {
     let count = try execute(
       "UPDATE job SET \(assignments) WHERE id = \(lease.jobID) AND fence = \(lease.fence) AND run_state = 'leased'")
     guard count == 1 else { throw TapedeckError(.leaseLost) }
+  }
+
+  /// Writes down how far a recording is, as lists show it: from its own row and from its job's. Called whenever one of
+  /// them changes that, in a serializable transaction.
+  func refreshListedStatus(of key: RecordingKey) throws(TapedeckError) {
+    try execute(
+      """
+      UPDATE recording SET listed_status = CASE WHEN archived_at IS NOT NULL THEN 'ready' ELSE coalesce((
+        SELECT CASE WHEN run_state IN ('idle', 'leased', 'waiting') THEN 'under_way'
+          WHEN run_state IN ('failed', 'cancelled') THEN 'failed' END
+        FROM job WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)), 'known') END
+      WHERE source = \(key.source) AND platform_id = \(key.id)
+      """)
   }
 
   func insert(_ time: StepTime, of jobID: Int64) throws(TapedeckError) {

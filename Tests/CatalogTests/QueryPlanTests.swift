@@ -6,7 +6,7 @@ import Testing
 /// Statements that must stay quick when there is a lot use an index, and sort nothing that an index has in order.
 @Suite struct QueryPlanTests {
   private func plans(_ body: (Catalog) async throws -> Void) async throws -> [String] {
-    let test = try await TestCatalog()
+    let test = try await TestCatalog(.sqlite)
     return try await test.database.plans { try await body(test.catalog) }
   }
 

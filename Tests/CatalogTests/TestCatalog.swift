@@ -10,11 +10,10 @@ final class TestCatalog: Sendable {
   let catalog: Catalog
   private let folder: TemporaryFolder
 
-  init(_ kind: DatabaseKind = .sqlite) async throws {
+  init(_ kind: DatabaseKind) async throws {
     folder = try TemporaryFolder()
-    database = WatchedDatabase(try kind.open(in: folder, now: { [clock] in clock.now }))
+    database = WatchedDatabase(try await kind.openMigrated(in: folder, now: { [clock] in clock.now }))
     catalog = Catalog(database: database)
-    try await catalog.migrate()
   }
 
   deinit { try? database.close() }
@@ -24,8 +23,8 @@ final class TestCatalog: Sendable {
     try await database.read { db in
       var tables: [String: [String]] = [:]
       for table in [
-        "recording", "recording_text", "media_part", "job", "job_step", "webhook_message", "account", "api_token",
-        "session", "log_entry", "log_detail", "listening_session", "duty", "backfill", "coverage_day",
+        "recording", "media_part", "job", "job_step", "webhook_message", "account", "api_token", "session", "log_entry",
+        "log_detail", "listening_session", "duty", "backfill", "coverage_day",
       ] {
         tables[table] = try db.dump(table)
       }
@@ -107,15 +106,36 @@ func failure(of body: () async throws -> some Any) async -> TapedeckError.Code? 
 }
 
 extension Connection {
-  /// The rows of a table as text.
+  /// The rows of a table as text, in no order of their own.
   func dump(_ table: String) throws(TapedeckError) -> [String] {
+    let question: SQL =
+      switch dialect {
+      case .sqlite: "SELECT name FROM pragma_table_xinfo(\(table))"
+      case .postgresql: "SELECT column_name AS name FROM information_schema.columns WHERE table_name = \(table)"
+      }
     var columns: [String] = []
-    for row in try rows("SELECT name FROM pragma_table_info(\(table)) ORDER BY cid") {
-      columns.append(try row.text("name"))
-    }
+    for row in try rows(question) { columns.append(try row.text("name")) }
     // A table's name cannot be bound; this one is the test's own.
     return try rows(SQL(stringLiteral: "SELECT * FROM \(table)")).map { row in
-      columns.map { "\($0)=\(row[$0])" }.joined(separator: " ")
-    }
+      columns.sorted().map { "\($0)=\(row[$0])" }.joined(separator: " ")
+    }.sorted()
+  }
+
+  /// Everything that the schema consists of, as text.
+  func dumpSchema() throws(TapedeckError) -> [String] {
+    let question: SQL =
+      switch dialect {
+      case .sqlite: "SELECT name || ' ' || coalesce(sql, '') AS line FROM sqlite_schema"
+      case .postgresql:
+        """
+        SELECT table_name || '.' || column_name || ' ' || data_type AS line FROM information_schema.columns
+        WHERE table_schema = 'public'
+        UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+        UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = CAST('public' AS regnamespace)
+        """
+      }
+    var lines: [String] = []
+    for row in try rows(question) { lines.append(try row.text("line")) }
+    return lines.sorted()
   }
 }
