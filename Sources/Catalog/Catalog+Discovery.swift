@@ -184,6 +184,7 @@ extension Connection {
       WHERE kind = 'ingest' AND source = \(source) AND platform_id IN \(SQL.list(ids))
         AND run_state IN ('idle', 'leased', 'waiting') AND clearance = \(Privacy.standard)
       """)
+    try refreshListedStatus(of: ids, in: source)
     for row in lost + waiting { notify(.job(try row.int("id"))) }
     queued += lost.count + waiting.count
     if queued > 0 { notify(.workDue) }

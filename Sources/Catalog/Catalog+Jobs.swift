@@ -286,13 +286,19 @@ extension Connection {
   /// Writes down how far a recording is, as lists show it: from its own row and from its job's. Called whenever one of
   /// them changes that, in a serializable transaction.
   func refreshListedStatus(of key: RecordingKey) throws(TapedeckError) {
+    try refreshListedStatus(of: [key.id], in: key.source)
+  }
+
+  /// The same for several recordings of one source, at least one.
+  func refreshListedStatus(of ids: [RecordingID], in source: SourceID) throws(TapedeckError) {
     try execute(
       """
       UPDATE recording SET listed_status = CASE WHEN archived_at IS NOT NULL THEN 'ready' ELSE coalesce((
         SELECT CASE WHEN run_state IN ('idle', 'leased', 'waiting') THEN 'under_way'
           WHEN run_state IN ('failed', 'cancelled') THEN 'failed' END
-        FROM job WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)), 'known') END
-      WHERE source = \(key.source) AND platform_id = \(key.id)
+        FROM job j WHERE j.kind = 'ingest' AND j.source = recording.source AND j.platform_id = recording.platform_id),
+        'known') END
+      WHERE source = \(source) AND platform_id IN \(SQL.list(ids))
       """)
   }
 

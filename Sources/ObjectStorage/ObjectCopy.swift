@@ -1,5 +1,6 @@
 import Crypto
 package import Model
+import NIOCore
 package import NIOPosix
 package import SystemPackage
 
