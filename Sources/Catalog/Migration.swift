@@ -6,7 +6,11 @@ struct Migration {
   let statements: [SQL]
 
   /// All steps in order; their number is the schema's version.
-  static let all: [Migration] = [Migration(name: "first schema", statements: firstSchema)]
+  static let all: [Migration] = [
+    Migration(name: "first schema", statements: firstSchema),
+    Migration(name: "request budget", statements: budgetSchema),
+    Migration(name: "job priorities", statements: queueSchema),
+  ]
 }
 
 extension Catalog {

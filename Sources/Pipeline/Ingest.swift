@@ -49,6 +49,8 @@ package struct Ingest: Sendable {
       throw TapedeckError(
         .configurationInvalid, "The source '\(job.key.source)' is not configured. Configure it or cancel the job.")
     }
+    // A conversion that is tried again asks the platform nothing.
+    if job.attempts > 1, job.stage != .processing { try await source.admitRetry() }
     let lease = JobLease(jobID: job.id, fence: job.fence)
     var job = job
     var part: SpoolFile?

@@ -6,6 +6,9 @@ enum Setting: String, CaseIterable {
   case clientSecretFile = "cxone.clientSecretFile"
   case rate = "cxone.rate"
   case burst = "cxone.burst"
+  case searchRate = "cxone.searchRate"
+  case metadataRate = "cxone.metadataRate"
+  case downloadRate = "cxone.downloadRate"
   case downloads = "cxone.downloads"
   case downloadHosts = "cxone.downloadHosts"
   case stallSeconds = "cxone.stallSeconds"
@@ -25,6 +28,7 @@ enum Setting: String, CaseIterable {
   case sources = "tapedeck.sources"
   case ffmpeg = "tapedeck.ffmpeg"
   case conversions = "tapedeck.conversions"
+  case leaseSeconds = "tapedeck.leaseSeconds"
   case minimumFree = "tapedeck.minimumFreeMb"
   case logLevel = "tapedeck.logLevel"
   case logFormat = "tapedeck.logFormat"
@@ -32,7 +36,8 @@ enum Setting: String, CaseIterable {
   /// Whether a source that is not the default one has a setting of its own, `source.NAME.…`, for it.
   var isPerSource: Bool {
     switch self {
-    case .baseURL, .clientID, .clientSecret, .clientSecretFile, .rate, .burst, .downloads, .downloadHosts,
+    case .baseURL, .clientID, .clientSecret, .clientSecretFile, .rate, .burst, .searchRate, .metadataRate,
+      .downloadRate, .downloads, .downloadHosts,
       .stallSeconds:
       true
     default: false
