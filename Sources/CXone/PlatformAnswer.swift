@@ -7,6 +7,15 @@ import NIOHTTP1
 enum Endpoint: String, Sendable {
   case token, search, recording, download
 
+  var requestClass: RequestClass {
+    switch self {
+    case .token: .token
+    case .search: .search
+    case .recording: .metadata
+    case .download: .download
+    }
+  }
+
   /// What a token must be good for to make this call.
   var scope: String? {
     switch self {

@@ -22,14 +22,7 @@ extension Catalog {
           """)
       case .failed, .cancelled,
         .done where isLost:
-        try db.execute(
-          """
-          UPDATE job SET stage = \(Stage.queued), run_state = \(RunState.idle), clearance = \(clearance),
-            requested_at = tapedeck_now_ms(), requested_by = \(requester), due_at = tapedeck_now_ms(),
-            sort_at = tapedeck_now_ms(), polls = 0, attempts = 0, resumes = 0, refusals = 0,
-            failure_code = NULL, failure_message = NULL, retry_after_ms = NULL, ended_at = NULL, fence = fence + 1
-          WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
-          """)
+        if let existing { try db.restart(existing.id, clearance: clearance, by: requester) }
       case .waiting where clearance == .restricted && existing?.dueAt == nil:
         try db.execute(
           """
@@ -129,15 +122,18 @@ extension Catalog {
   }
 
   /// Prolongs leases that are still held.
-  package func heartbeat(_ leases: [JobLease], lease: Duration) async throws(TapedeckError) {
+  ///
+  /// - Returns: those that are not.
+  @discardableResult
+  package func heartbeat(_ leases: [JobLease], lease: Duration) async throws(TapedeckError) -> [JobLease] {
     try await database.write(.readCommitted) { db in
       // In order, so that two processes never wait for each other.
-      for held in leases.sorted(by: { $0.jobID < $1.jobID }) {
+      try leases.sorted { $0.jobID < $1.jobID }.filter { held in
         try db.execute(
           """
           UPDATE job SET lease_until = tapedeck_now_ms() + \(lease.milliseconds)
           WHERE id = \(held.jobID) AND fence = \(held.fence) AND run_state = 'leased'
-          """)
+          """) == 0
       }
     }
   }

@@ -10,6 +10,8 @@ struct Migration: Sendable {
     Migration(name: "first schema", statements: firstSchema),
     Migration(name: "sync and coverage", statements: { _ in syncSchema }),
     Migration(name: "verification", statements: { _ in verificationSchema }),
+    Migration(name: "request budget", statements: { _ in budgetSchema }),
+    Migration(name: "job priorities", statements: { _ in queueSchema }),
     Migration(name: "shared secrets of nodes", statements: { _ in nodeSchema }),
   ]
 }

@@ -29,6 +29,10 @@ package struct LogEntry: Sendable, Equatable {
     case createAccount = "create_account"
     case createToken = "create_token"
     case revokeToken = "revoke_token"
+    /// A job was started afresh by a person.
+    case retryJob = "retry_job"
+    /// A job was stopped by a person.
+    case cancelJob = "cancel_job"
     /// Requests without any identity that were turned away, counted by the minute.
     case anonymous
   }

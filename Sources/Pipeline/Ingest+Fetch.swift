@@ -75,7 +75,6 @@ extension Ingest {
       group.addTask { await download(job, lease: lease, source: source, into: file, progress: progress) }
       group.addTask {
         await reportProgress(of: lease, file: file, progress: progress)
-        return nil
       }
       var outcome: Result<Void, TapedeckError>?
       while outcome == nil, let next = await group.next() { outcome = next }
@@ -138,13 +137,23 @@ extension Ingest {
   }
 
   /// Writes down once a second how far the download is.
-  private func reportProgress(of lease: JobLease, file: SpoolFile, progress: Progress) async {
+  ///
+  /// - Returns: `leaseLost` as soon as that shows; nil when there is nothing more to report.
+  private func reportProgress(
+    of lease: JobLease, file: SpoolFile, progress: Progress
+  ) async -> Result<Void, TapedeckError>? {
     var reported = file.length
     while (try? await surroundings.sleep(.seconds(1))) != nil {
       guard file.length != reported else { continue }
       reported = file.length
-      try? await note(progress, of: lease, file: file)
+      do throws(TapedeckError) {
+        try await note(progress, of: lease, file: file)
+      } catch {
+        // Anything else may pass before the download ends.
+        if error.code == .leaseLost { return .failure(error) }
+      }
     }
+    return nil
   }
 
   private func note(

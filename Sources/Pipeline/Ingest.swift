@@ -41,6 +41,8 @@ package struct Ingest: Sendable {
   ///
   /// - Returns: how to let the job go; nil when it ended in the archive.
   package func walk(_ job: JobRow) async throws(TapedeckError) -> JobRelease? {
+    // A conversion that is tried again asks the platform nothing.
+    if job.attempts > 1, job.stage != .processing { try await source(of: job).admitRetry() }
     let lease = JobLease(jobID: job.id, fence: job.fence)
     var job = job
     var part: SpoolFile?

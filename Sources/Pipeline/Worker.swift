@@ -12,22 +12,26 @@ package struct Worker: Service {
     package var polling: Int
     /// Transfers and conversions at a time; the rest waits in the catalog and costs nothing.
     package var moving: Int
+    /// How long a job is left to a worker that gives no sign of life.
     package var lease: Duration
-    package var heartbeat: Duration
 
-    package init(
-      polling: Int = 8, moving: Int = 8, lease: Duration = .seconds(30), heartbeat: Duration = .seconds(10)
-    ) {
+    package init(polling: Int = 8, moving: Int = 8, lease: Duration = .seconds(30)) {
       self.polling = polling
       self.moving = moving
       self.lease = lease
-      self.heartbeat = heartbeat
     }
+
+    /// How often leases are prolonged, and those of others looked at that lapsed.
+    package var heartbeat: Duration { lease / 3 }
+
+    /// Work stops so long after the last sign of life that arrived: early enough to be over when the lease lapses.
+    var safe: Duration { lease * 5 / 6 }
   }
 
-  private let ingest: Ingest
-  private let limits: Limits
-  private let held = Held()
+  let ingest: Ingest
+  let limits: Limits
+  let held = HeldLeases()
+  let parked = ParkedJobs()
 
   package init(ingest: Ingest, limits: Limits = Limits()) {
     self.ingest = ingest
@@ -38,6 +42,7 @@ package struct Worker: Service {
     await cancelWhenGracefulShutdown {
       await withDiscardingTaskGroup { group in
         group.addTask { await keepLeases() }
+        group.addTask { await clearStoppedJobs() }
         for lane in Lane.allCases { group.addTask { await work(in: lane) } }
       }
     }
@@ -62,10 +67,12 @@ package struct Worker: Service {
         // With all places taken there is nothing to look for: the next one that becomes free rings.
         guard running.count < places else { continue }
         var pause = await pauseUntilNext(in: lane)
-        while pause == .zero, running.count < places, !Task.isCancelled, let job = await claim(in: lane) {
+        while pause == .zero, running.count < places, !Task.isCancelled {
+          let asked = ingest.surroundings.now()
+          guard let job = await claim(in: lane) else { break }
           running.begin()
           group.addTask {
-            await work(on: job)
+            await work(on: job, safeUntil: asked + limits.safe)
             running.end()
             bell.yield()
           }
@@ -100,22 +107,50 @@ package struct Worker: Service {
 
   // MARK: Working
 
-  private func work(on job: JobRow) async {
+  private func work(on job: JobRow, safeUntil: Instant) async {
     let lease = JobLease(jobID: job.id, fence: job.fence)
-    held.insert(lease)
+    parked.remove(job.id)
+    let loss = held.insert(lease, safeUntil: safeUntil)
     defer { held.remove(lease) }
     do throws(TapedeckError) {
-      guard let release = await attempt(job) else { return IngestMetrics.recordEnd("ready") }
+      guard let release = await attempt(job, unless: loss) else { return IngestMetrics.recordEnd("ready") }
       // Before the job is let go: from then on its spool may be another claim's.
       if case .giveUp = release { try await ingest.spool.clear(lease) }
+      if job.stage == .fetching || job.stage == .processing { parked.insert(job.id) }
       try await ingest.catalog.release(lease, release)
     } catch {
-      if error.code != .leaseLost {
-        ingest.logger.error(
+      guard error.code == .leaseLost else {
+        return ingest.logger.error(
           "cannot let a job go; its lease will lapse",
           metadata: ["recording": "\(job.key)", "error": "\(error)", "detail": "\(error.detail ?? "")"])
       }
+      await clearIfStopped(job.id)
     }
+  }
+
+  /// Works on a job until it has to be let go, or its lease is lost: then the work is broken off.
+  private func attempt(_ job: JobRow, unless loss: AsyncStream<Void>) async -> JobRelease? {
+    await withTaskGroup(of: Attempt.self) { group in
+      group.addTask { .over(await Priority.$current.withValue(job.priority) { await attempt(job) }) }
+      group.addTask {
+        for await _ in loss {}
+        return .lost
+      }
+      while true {
+        switch await group.next() {
+        case .over(let release):
+          group.cancelAll()
+          return release
+        case .lost: group.cancelAll()
+        case nil: return .interrupted
+        }
+      }
+    }
+  }
+
+  private enum Attempt: Sendable {
+    case over(JobRelease?)
+    case lost
   }
 
   private func attempt(_ job: JobRow) async -> JobRelease? {
@@ -147,6 +182,10 @@ package struct Worker: Service {
       report(error, of: job)
       let pause = max(error.retryAfter ?? .seconds(error.code == .diskFull ? 15 : 1), delay)
       return .postpone(until: now + pause, because: error)
+    case (.retryBudgetSpent, _):
+      let pause = (error.retryAfter ?? .seconds(60)) * (0.5 + ingest.surroundings.random())
+      // What it is tried again after says more than that it has to wait.
+      return .postpone(until: now + pause, because: job.failure?.error ?? error)
     case (_, .retry) where job.attempts < ingest.settings.retry.attempts:
       report(error, of: job)
       return .retry(at: now + max(delay, error.retryAfter ?? .zero), because: error)
@@ -178,24 +217,6 @@ package struct Worker: Service {
     case .critical: .critical
     }
   }
-
-  // MARK: Leases
-
-  private func keepLeases() async {
-    while (try? await ingest.surroundings.sleep(limits.heartbeat)) != nil {
-      try? await ingest.catalog.heartbeat(held.all, lease: limits.lease)
-      _ = try? await ingest.catalog.reclaimJobs(everyLease: false)
-    }
-  }
-}
-
-/// The leases that this process holds.
-private final class Held: Sendable {
-  private let leases = Mutex<Set<JobLease>>([])
-
-  var all: [JobLease] { leases.withLock { Array($0) } }
-  func insert(_ lease: JobLease) { leases.withLock { _ = $0.insert(lease) } }
-  func remove(_ lease: JobLease) { leases.withLock { _ = $0.remove(lease) } }
 }
 
 /// How many jobs of a lane are being worked on.

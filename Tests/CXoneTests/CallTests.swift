@@ -262,9 +262,12 @@ import Testing
       #expect(error?.code == .platformRateLimited)
       #expect(error?.retryAfter == nil)
       let next = Task { await failure { _ = try await tenant.source.search(query, cursor: nil, pageSize: 1) } }
-      try await clock.untilSleeping(1)
-      #expect(tenant.calls.count == 1)
-      clock.advance(by: .seconds(1))
+      // Two seconds, then a fifth of one until the bucket holds a request.
+      for delay in [2000, 200] {
+        try await clock.untilSleeping(1)
+        #expect(tenant.calls.count == 1)
+        clock.advance(by: .milliseconds(delay))
+      }
       #expect(await next.value == nil)
     }
   }

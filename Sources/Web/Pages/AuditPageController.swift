@@ -78,6 +78,8 @@ extension LogEntry.Action {
     case .createAccount: "Made an account"
     case .createToken: "Made a token"
     case .revokeToken: "Revoked a token"
+    case .retryJob: "Retried a job"
+    case .cancelJob: "Stopped a job"
     case .anonymous: "Without identity"
     }
   }

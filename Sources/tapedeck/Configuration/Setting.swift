@@ -6,6 +6,9 @@ enum Setting: String, CaseIterable {
   case clientSecretFile = "cxone.clientSecretFile"
   case rate = "cxone.rate"
   case burst = "cxone.burst"
+  case searchRate = "cxone.searchRate"
+  case metadataRate = "cxone.metadataRate"
+  case downloadRate = "cxone.downloadRate"
   case downloads = "cxone.downloads"
   case downloadHosts = "cxone.downloadHosts"
   case stallSeconds = "cxone.stallSeconds"
@@ -34,6 +37,7 @@ enum Setting: String, CaseIterable {
   case sources = "tapedeck.sources"
   case ffmpeg = "tapedeck.ffmpeg"
   case conversions = "tapedeck.conversions"
+  case leaseSeconds = "tapedeck.leaseSeconds"
   case minimumFree = "tapedeck.minimumFreeMb"
   case verifyDays = "tapedeck.verifyDays"
   case verifyRate = "tapedeck.verifyRateMb"
@@ -44,7 +48,8 @@ enum Setting: String, CaseIterable {
   /// Whether a source that is not the default one has a setting of its own, `source.NAME.…`, for it.
   var isPerSource: Bool {
     switch self {
-    case .baseURL, .clientID, .clientSecret, .clientSecretFile, .rate, .burst, .downloads, .downloadHosts,
+    case .baseURL, .clientID, .clientSecret, .clientSecretFile, .rate, .burst, .searchRate, .metadataRate,
+      .downloadRate, .downloads, .downloadHosts,
       .stallSeconds:
       true
     default: false

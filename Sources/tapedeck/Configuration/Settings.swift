@@ -36,6 +36,8 @@ struct Settings: Sendable {
   var reviewsPrivacy: Bool
   var ffmpeg: String
   var conversions: Int
+  /// How long a job is left to a worker that gives no sign of life.
+  var lease: Duration
   var logLevel: Logger.Level
   var logFormat: LogFormat
   /// What must never be written to a log.
@@ -71,6 +73,7 @@ struct Settings: Sendable {
     ffmpeg = try reader.text(.ffmpeg) ?? "ffmpeg"
     let cores = Double(max(1, ProcessInfo.processInfo.activeProcessorCount))
     conversions = Int(try reader.number(.conversions, default: cores, in: 1...1024))
+    lease = .seconds(try reader.number(.leaseSeconds, default: 30, in: 0.5...3600))
     guard let level = Logger.Level(rawValue: try reader.text(.logLevel) ?? "info") else {
       throw reader.malformed(.logLevel, "must be one of trace, debug, info, notice, warning, error, critical")
     }
@@ -109,6 +112,7 @@ struct Settings: Sendable {
           clientID: try reader.required(.clientID, source: name), clientSecret: secret,
           rate: try reader.number(.rate, default: 10, in: 0...100_000, source: name),
           burst: Int(try reader.number(.burst, default: 20, in: 1...100_000, source: name)),
+          classRates: try classRates(reader, source: name),
           parallelDownloads: Int(try reader.number(.downloads, default: 4, in: 1...256, source: name)),
           stallTimeout: .seconds(try reader.number(.stallSeconds, default: 300, in: 1...86_400, source: name)),
           allowedDownloadHosts: try reader.text(.downloadHosts, source: name)?
@@ -116,6 +120,19 @@ struct Settings: Sendable {
           userAgent: Tapedeck.userAgent))
     }
     return sources
+  }
+
+  private static func classRates(
+    _ reader: SettingsReader, source: String?
+  ) throws(TapedeckError) -> [RequestClass: Double] {
+    var rates: [RequestClass: Double] = [:]
+    for (kind, setting) in [
+      (RequestClass.search, Setting.searchRate), (.metadata, .metadataRate), (.download, .downloadRate),
+    ] {
+      let rate = try reader.number(setting, default: 0, in: 0...100_000, source: source)
+      if rate > 0 { rates[kind] = rate }
+    }
+    return rates
   }
 
   private static func ingest(_ reader: SettingsReader, announces: Bool) throws(TapedeckError) -> IngestSettings {

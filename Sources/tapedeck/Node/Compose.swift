@@ -86,7 +86,14 @@ struct Node: Sendable {
     let listening = ListeningSessions(catalog: catalog, now: now)
     let waiters = JobWaiters(catalog: catalog)
     let readiness = Readiness(catalog: catalog, spool: spool, settings: settings)
-    let gauges = Gauges(catalog: catalog)
+    let standings: @Sendable () async throws(TapedeckError) -> [SourceStanding] = { () throws(TapedeckError) in
+      var standings: [SourceStanding] = []
+      for source in sources {
+        if let standing = try await source.standing() { standings.append(standing) }
+      }
+      return standings
+    }
+    let gauges = Gauges(catalog: catalog, standings: standings)
     web = WebServices(
       catalog: catalog, store: store, authenticator: authenticator,
       registry: Registry(catalog: catalog, passwords: passwords, now: now), log: log, listening: listening,
@@ -96,7 +103,7 @@ struct Node: Sendable {
         await gauges.refresh()
         return exporter?.render() ?? ""
       },
-      readiness: { await readiness.problems() }, surroundings: surroundings)
+      readiness: { await readiness.problems() }, surroundings: surroundings, standings: standings)
 
     let upkeep = Upkeep(surroundings: surroundings, logger: logger) {
       try await log.flush()
@@ -110,7 +117,7 @@ struct Node: Sendable {
         catalog: catalog, sources: sources, store: store, spool: spool, ffmpeg: FFmpeg(executable: settings.ffmpeg),
         conversions: Slots(settings.conversions), settings: settings.ingest, surroundings: surroundings, logger: logger)
       services.append(
-        Worker(ingest: ingest, limits: .init(moving: Self.transfers(settings))))
+        Worker(ingest: ingest, limits: .init(moving: Self.transfers(settings), lease: settings.lease)))
       if let endpoint = try await webhook() {
         services.append(
           WebhookSender(

@@ -25,8 +25,10 @@ struct Readiness: Sendable {
 /// What is counted in the catalog rather than as it happens; refreshed when somebody looks.
 struct Gauges: Sendable {
   let catalog: Catalog
+  let standings: @Sendable () async throws(TapedeckError) -> [SourceStanding]
 
   func refresh() async {
+    await refreshPlatform()
     if let counts = try? await catalog.jobCounts() {
       // States that are empty now must not keep their last figure.
       var numbers: [[String]: Int64] = [:]
@@ -43,6 +45,21 @@ struct Gauges: Sendable {
       for state in ["pending", "delivered", "dead"] {
         Gauge(label: "tapedeck_webhook_messages", dimensions: [("state", state)]).record(counts[state] ?? 0)
       }
+    }
+  }
+
+  private func refreshPlatform() async {
+    guard let standings = try? await standings() else { return }
+    let now = Instant.systemNow()
+    for standing in standings {
+      let source = ("source", standing.source.rawValue)
+      func record(_ label: String, _ value: Double) { Gauge(label: label, dimensions: [source]).record(value) }
+      // No limit is written as 0, as in the settings.
+      record("tapedeck_platform_rate_configured", standing.limits.rate)
+      record("tapedeck_platform_rate_effective", standing.rate ?? 0)
+      record("tapedeck_platform_budget_used_ratio", standing.usedPart ?? 0)
+      record("tapedeck_platform_paused_seconds", standing.pausedUntil.map { max(0, ($0 - now).inSeconds) } ?? 0)
+      record("tapedeck_platform_retry_ratio", standing.retryPart)
     }
   }
 }
