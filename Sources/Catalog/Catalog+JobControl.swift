@@ -82,6 +82,7 @@ extension Catalog {
       case .waiting, .idle, .leased: break
       case .done: throw TapedeckError(.jobEnded, "The recording of this job is in the archive.")
       }
+      try db.refreshListedStatus(of: job.key)
       try db.insert(entry)
       db.notify(.workDue)
       db.notify(.job(id))
@@ -104,6 +105,7 @@ extension Catalog {
         """)
       let job = try db.requireJob(id)
       guard count == 1 else { throw TapedeckError(.jobEnded) }
+      try db.refreshListedStatus(of: job.key)
       try db.insert(entry)
       db.notify(.job(id))
       return job

@@ -15,6 +15,7 @@ enum ChangePayload {
         case .job(let id): "j\(id)"
         case .workDue: "w"
         case .webhookDue: "h"
+        case .dutyDue: "d"
         }
       if payload.isEmpty || payload.utf8.count + word.utf8.count >= limit {
         if !payload.isEmpty { payloads.append(payload) }
@@ -34,6 +35,7 @@ enum ChangePayload {
       switch word {
       case "w": .workDue
       case "h": .webhookDue
+      case "d": .dutyDue
       default: word.first == "j" ? Int64(word.dropFirst()).map(Change.job) : nil
       }
     }
