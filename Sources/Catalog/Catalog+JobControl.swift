@@ -15,6 +15,11 @@ package struct JobFilter: Sendable, Equatable {
 package struct ListedJob: Sendable {
   package var job: JobRow
   package var privacy: Privacy?
+
+  package init(job: JobRow, privacy: Privacy?) {
+    self.job = job
+    self.privacy = privacy
+  }
 }
 
 /// What people do to jobs.

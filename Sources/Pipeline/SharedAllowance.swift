@@ -1,4 +1,4 @@
-package import CXone
+import CXone
 package import Catalog
 package import Model
 

@@ -12,7 +12,9 @@ from programs import BINARY, Sandbox, command, environment, request
 from sessions import sign_in_reply
 from waiting import eventually
 
-COMMANDS = ["serve", "demo", "sandbox", "doctor", "init", "ingest", "search", "list", "show", "token", "user", "audit"]
+COMMANDS = [
+    "serve", "demo", "sandbox", "doctor", "init", "ingest", "search", "list", "show", "jobs", "platform", "token", "user",
+    "audit"]
 
 
 @pytest.fixture(params=["running", "stopped"])

@@ -27,6 +27,8 @@ struct PipelineFixture: Sendable {
     var clock: TestClock?
     /// After this long without a byte a download counts as broken.
     var stallTimeout: Duration = .seconds(600)
+    /// How much may be asked of the tenant.
+    var limits = RequestLimits(rate: 0, burst: 20)
     /// Stands in for the tenant.
     var source: (any RecordingSource)?
     /// Stand in for the system's clock and for `clock`.
@@ -72,7 +74,8 @@ struct PipelineFixture: Sendable {
         guard let number = await iterator.next() else { throw CancellationError() }
         let settings = try SourceSettings(
           baseURL: "http://127.0.0.1:\(number)", clientID: configuration.clientID,
-          clientSecret: configuration.clientSecret, rate: 0, stallTimeout: options.stallTimeout)
+          clientSecret: configuration.clientSecret, rate: options.limits.rate, burst: options.limits.burst,
+          stallTimeout: options.stallTimeout)
         let source = RecordingsV2Source(settings: settings, client: client, surroundings: .system, logger: .silent)
         let fixture = try await PipelineFixture(options, folder: folder, tenant: tenant, source: source)
         let result = try await body(fixture)

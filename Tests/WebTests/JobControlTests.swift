@@ -1,5 +1,6 @@
 import Catalog
 import Foundation
+import HummingbirdTesting
 import Model
 import Testing
 
@@ -125,7 +126,8 @@ struct JobControlTests {
         try await fixture.catalog.recordProgress(of: lease, bytes: 6, totalBytes: 10, download: "{}", resumes: 0)
       }
       #expect(try await fixture.catalog.heartbeat([lease], lease: .seconds(30)) == [lease])
-      #expect(try await fixture.logged(.cancelJob).first?.recording == fixture.key("stopped"))
+      let entry = try #require(try await fixture.logged(.cancelJob).first)
+      #expect(entry.recording?.id.rawValue == "stopped")
       let again = try await fixture.post("/api/v1/jobs/\(lease.jobID)/cancel", as: .supervisor)
       #expect(again.status == 409 && again.code == "job_ended")
       #expect(try await fixture.logged(.cancelJob).count == 1)
