@@ -116,10 +116,10 @@ struct PipelineFixture: Sendable {
   var ingest: Ingest { ingest(on: database) }
 
   /// The same on another way into the database.
-  func ingest(on database: any Database) -> Ingest {
+  func ingest(on database: any Database, _ settings: IngestSettings? = nil) -> Ingest {
     Ingest(
       catalog: Catalog(database: database), sources: [source], store: store, spool: spool,
-      ffmpeg: FFmpeg(executable: options.ffmpeg), conversions: conversions, settings: options.settings,
+      ffmpeg: FFmpeg(executable: options.ffmpeg), conversions: conversions, settings: settings ?? options.settings,
       surroundings: surroundings, logger: logger)
   }
 

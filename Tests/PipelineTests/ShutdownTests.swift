@@ -124,8 +124,7 @@ struct ShutdownTests {
       _ = try? await walk.value
       #expect(held.runState == .leased)
 
-      try await Recovery(catalog: fixture.catalog, spool: fixture.spool, store: fixture.store, logger: .silent)
-        .run(now: .systemNow(), isAlone: true)
+      try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run(isAlone: true)
       let freed = try #require(try await fixture.catalog.job(of: try fixture.key(Self.id)))
       #expect(freed.runState == .idle)
       #expect(freed.attempts == 1)
@@ -150,8 +149,7 @@ struct ShutdownTests {
       _ = try? await walk.value
       await fixture.conversions.give()
       await fixture.conversions.give()
-      try await Recovery(catalog: fixture.catalog, spool: fixture.spool, store: fixture.store, logger: .silent)
-        .run(now: .systemNow(), isAlone: true)
+      try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run(isAlone: true)
       try await finish(fixture)
       #expect(fixture.downloads(of: Self.id) == 1)
       try await fixture.expectOriginal(Self.id)
@@ -214,24 +212,6 @@ struct ShutdownTests {
       #expect(ended.failure?.code == .internalError)
       #expect(ended.failure?.message.contains("4 times") == true)
       #expect(fixture.downloads(of: Self.id) == 0)
-    }
-  }
-
-  @Test func `objects that no row refers to go at the next start, once they are an hour old`() async throws {
-    try await PipelineFixture.run { fixture in
-      try await fixture.withWorker {
-        try await fixture.request("codec-gsm")
-        _ = try await fixture.ended("codec-gsm")
-      }
-      let known = try await fixture.objects()
-      let recovery = Recovery(catalog: fixture.catalog, spool: fixture.spool, store: fixture.store, logger: .silent)
-      _ = try await fixture.database.write { db in try db.execute("UPDATE media_part SET original_key = NULL") }
-      try await recovery.run(now: .systemNow(), isAlone: true)
-      #expect(try await fixture.objects() == known)
-      try await recovery.run(now: .systemNow() + .seconds(3660), isAlone: true)
-      let left = try await fixture.objects()
-      #expect(left.count == known.count - 1)
-      #expect(left.allSatisfy { !$0.hasSuffix(".wav") })
     }
   }
 }

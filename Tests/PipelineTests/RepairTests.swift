@@ -1,0 +1,281 @@
+import CXone
+import Catalog
+import Foundation
+import Model
+import NIOCore
+import ObjectStorage
+import Pipeline
+import Sandbox
+import Synchronization
+import Testing
+
+/// How a damaged recording is made whole again, and what is said when it cannot be.
+@Suite(.timeLimit(.minutes(5)))
+struct RepairTests {
+  static let id = "codec-pcm-mono"
+  static let other = "codec-gsm"
+
+  static func wav(_ value: UInt8, seconds: Int = 2) -> [UInt8] {
+    let format = WAVFormat(.pcm16, channels: 1)
+    return format.header(dataBytes: seconds * 16_000) + [UInt8](repeating: value, count: seconds * 16_000)
+  }
+
+  @Test func `a recording that the platform no longer has stays, with what is left of it and why`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      try DiskFault.cut.strike(try await fixture.object(.original, of: Self.id), of: fixture)
+      fixture.tenant.faults.add(FaultRule(.gone))
+      _ = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
+      let job = try await fixture.repaired(Self.id)
+      #expect(job.failure?.code == .unknownRecording)
+      let row = try await fixture.row(Self.id)
+      #expect(row.archivedAt != nil)
+      let damage = try #require(row.damage)
+      #expect(damage.hasPrefix("The original is damaged, found on "))
+      #expect(damage.hasSuffix(" It could not be repaired: the platform no longer has the recording."))
+      // The MP3 still plays.
+      let mp3 = try #require(ObjectKey(try await fixture.part(Self.id).mp3.key))
+      #expect(try await fixture.store.open(mp3).bytes > 0)
+
+      // Not asked for again and again, and called damaged though it is in quarantine by now.
+      try await fixture.verifier.resume()
+      #expect(try await fixture.catalog.job(of: try fixture.key(Self.id))?.runState == .failed)
+      // A verification in due course tries once more, and says the same.
+      _ = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
+      #expect(try await fixture.repaired(Self.id).runState == .failed)
+      #expect(try await fixture.row(Self.id).damage == damage)
+      #expect(try await fixture.log(.verify).count == 1)
+
+      // The platform has it again.
+      fixture.tenant.faults.clear()
+      _ = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
+      #expect(try await fixture.repaired(Self.id).runState == .done)
+      try await fixture.expectWhole()
+    }
+  }
+
+  @Test func `a repair that failed of something that passes is taken up again`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      try DiskFault.missing.strike(try await fixture.object(.original, of: Self.id), of: fixture)
+      fixture.tenant.faults.add(FaultRule(.serverError))
+      _ = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
+      #expect(try await fixture.repaired(Self.id).failure?.code == .platformUnavailable)
+      #expect(try await fixture.row(Self.id).damage?.contains("could not be repaired: The platform did not") == true)
+      fixture.tenant.faults.clear()
+      try await fixture.verifier.resume()
+      #expect(try await fixture.repaired(Self.id).runState == .done)
+      try await fixture.expectWhole()
+    }
+  }
+
+  @Test func `a file of the platform that differs from the archived one is taken, and both hashes are told`() async throws {
+    let sent = Mutex(Self.wav(0))
+    var options = PipelineFixture.Options()
+    options.settings.announces = true
+    options.source = HandSource { sink, _ in
+      let wav = sent.withLock { $0 }
+      try await sink.append(ByteBuffer(bytes: wav))
+      return DownloadState(totalBytes: Int64(wav.count))
+    }
+    try await PipelineFixture.run(options) { fixture in
+      try await fixture.archive("changed", "other")
+      let before = try await fixture.part("changed")
+      let archivedAt = try #require(try await fixture.row("changed").archivedAt)
+      sent.withLock { $0 = Self.wav(3, seconds: 3) }
+      try DiskFault.flippedByte.strike(try await fixture.object(.original, of: "changed"), of: fixture)
+      _ = try await fixture.verifier.verify(try fixture.key("changed"), .repair())
+      #expect(try await fixture.repaired("changed").runState == .done)
+      let after = try await fixture.part("changed")
+      #expect(after.sourceSHA256 == (try sha256(Self.wav(3, seconds: 3))))
+      let row = try await fixture.row("changed")
+      #expect(row.damage == nil)
+      #expect(try #require(row.archivedAt) > archivedAt)
+      let warning = try #require(row.warning)
+      #expect(warning.contains(before.sourceSHA256) && warning.contains(after.sourceSHA256))
+      let entry = try #require(try await fixture.log(.repair).first)
+      #expect(entry.details["previous_sha256"] == before.sourceSHA256)
+      #expect(entry.details["sha256"] == after.sourceSHA256)
+      // The archived bytes are still there to be compared, damaged as they are, and the receiver is told of the new ones.
+      #expect(try fixture.files(in: "quarantine").count == 2)
+      #expect(try await fixture.count("FROM webhook_message WHERE body LIKE '%\"changed\"%'") == 2)
+
+      // A later repair of the same file keeps saying so.
+      try DiskFault.cut.strike(after.mp3.key, of: fixture)
+      _ = try await fixture.verifier.verify(try fixture.key("changed"), .repair())
+      try await fixture.repaired("changed")
+      #expect(try await fixture.row("changed").warning == warning)
+    }
+  }
+
+  @Test func `what is whole stays the file that it was, and the receiver is not told again`() async throws {
+    var options = PipelineFixture.Options()
+    options.settings.announces = true
+    try await PipelineFixture.run(options) { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      let mp3 = try await fixture.object(.mp3, of: Self.id)
+      let stored = try await storedAt(mp3, fixture)
+      try DiskFault.missing.strike(try await fixture.object(.peaks, of: Self.id), of: fixture)
+      _ = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
+      try await fixture.repaired(Self.id)
+      #expect(try await storedAt(mp3, fixture) == stored)
+      #expect(try await fixture.count("FROM webhook_message") == 2)
+      try await fixture.expectWhole()
+    }
+  }
+
+  private func storedAt(_ object: String, _ fixture: PipelineFixture) async throws -> Instant {
+    let key = try #require(ObjectKey(object))
+    return try #require(try await fixture.store.objects(in: key.folder).first { $0.key == key }).changedAt
+  }
+
+  @Test func `without an original the recording is fetched again, and still none is kept`() async throws {
+    var options = PipelineFixture.Options()
+    options.settings.keepsOriginals = false
+    try await PipelineFixture.run(options) { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      let before = try await fixture.part(Self.id)
+      try DiskFault.flippedByte.strike(before.mp3.key, of: fixture)
+      let seen = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
+      #expect(seen.repair?.isFromOriginal == false)
+      try await fixture.repaired(Self.id)
+      #expect(fixture.downloads(of: Self.id) == 2)
+      #expect(try await fixture.part(Self.id) == before)
+      try await fixture.expectWhole()
+      try await fixture.expectTidy(archived: 2, quarantined: 1)
+    }
+  }
+
+  @Test func `an original that was kept is kept by a repair, whatever the setting is now`() async throws {
+    let bytes = Self.wav(9)
+    let source = HandSource { sink, _ in
+      try await sink.append(ByteBuffer(bytes: bytes))
+      return DownloadState(totalBytes: Int64(bytes.count))
+    }
+    try await PipelineFixture.run(PipelineFixture.Options(source: source)) { fixture in
+      try await fixture.archive("kept", "other")
+      let before = try await fixture.part("kept")
+      try DiskFault.zeroed.strike(before.peaks.key, of: fixture)
+      _ = try await fixture.verifier.verify(try fixture.key("kept"), .repair())
+      var settings = IngestSettings(retry: .prompt)
+      settings.keepsOriginals = false
+      let job = try #require(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)))
+      #expect(try await fixture.ingest(on: fixture.database, settings).walk(job) == nil)
+      #expect(try await fixture.part("kept").originalKey == before.originalKey)
+    }
+  }
+
+  @Test func `an original that turns out damaged during the repair is moved away, and the platform is asked`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      try DiskFault.missing.strike(try await fixture.object(.mp3, of: Self.id), of: fixture)
+      let seen = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
+      #expect(seen.repair?.isFromOriginal == true)
+      try DiskFault.flippedByte.strike(try await fixture.object(.original, of: Self.id), of: fixture)
+      #expect(try await fixture.repaired(Self.id).runState == .done)
+      #expect(fixture.downloads(of: Self.id) == 2)
+      try await fixture.expectOriginal(Self.id)
+      try await fixture.expectWhole()
+      try await fixture.expectTidy(archived: 2, quarantined: 1)
+    }
+  }
+
+  @Test func `recordings with equal files are all marked and all repaired`() async throws {
+    let bytes = Self.wav(5)
+    let source = HandSource { sink, _ in
+      try await sink.append(ByteBuffer(bytes: bytes))
+      return DownloadState(totalBytes: Int64(bytes.count))
+    }
+    try await PipelineFixture.run(PipelineFixture.Options(source: source)) { fixture in
+      try await fixture.archive("one", "two", "three")
+      #expect(try await fixture.objects().count == 3)
+      try DiskFault.flippedByte.strike(try await fixture.object(.mp3, of: "one"), of: fixture)
+      _ = try await fixture.verifier.verify(try fixture.key("two"), .repair())
+      for id in ["one", "two", "three"] {
+        #expect(try await fixture.row(id).damage?.hasPrefix("The MP3 is damaged, found on") == true)
+      }
+      try await fixture.withWorker {
+        for id in ["one", "two", "three"] {
+          let job = try await fixture.ended(id)
+          #expect(job.runState == .done)
+        }
+      }
+      try await fixture.expectWhole()
+      try await fixture.expectTidy(archived: 3, quarantined: 1)
+    }
+  }
+
+  @Test func `a restricted recording is repaired and stays restricted`() async throws {
+    try await PipelineFixture.run { fixture in
+      let id = FixedRecordings.restricted
+      try await fixture.archive(id, Self.other)
+      for kind in [ArchivedFile.Kind.original, .peaks] {
+        try DiskFault.missing.strike(try await fixture.object(kind, of: id), of: fixture)
+      }
+      _ = try await fixture.verifier.verify(try fixture.key(id), .repair())
+      #expect(try await fixture.repaired(id).runState == .done)
+      #expect(try await fixture.row(id).facts.privacy == .restricted)
+      try await fixture.expectWhole()
+    }
+  }
+
+  @Test func `a job that is gone is made anew`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      _ = try await fixture.database.write { db in try db.execute("DELETE FROM job") }
+      try DiskFault.cut.strike(try await fixture.object(.mp3, of: Self.id), of: fixture)
+      _ = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
+      try await fixture.repaired(Self.id)
+      try await fixture.expectWhole()
+    }
+  }
+
+  /// How far a process came before it died.
+  enum Death: CaseIterable, Sendable { case afterMark, afterQuarantine, afterRequest, duringRepair }
+
+  @Test(arguments: Death.allCases)
+  func `whatever a process that died left half done is finished by the next one`(death: Death) async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      let object = try await fixture.object(.mp3, of: Self.id)
+      let key = try fixture.key(Self.id)
+      try DiskFault.flippedByte.strike(object, of: fixture)
+      let damage = Damage(
+        recordingID: try await fixture.row(Self.id).id, key: key, finding: "The MP3 is damaged", code: .objectDamaged,
+        hasOriginal: true, details: [:])
+      try await fixture.catalog.noteDamage([damage], at: .systemNow())
+      if death != .afterMark {
+        try await fixture.store.quarantine(try #require(ObjectKey(object)), because: "The test.")
+      }
+      if death == .afterRequest || death == .duringRepair {
+        _ = try await fixture.catalog.requestRepair(of: [damage], preempting: true, at: .systemNow())
+      }
+      if death == .duringRepair {
+        let job = try #require(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)))
+        let lease = JobLease(jobID: job.id, fence: job.fence)
+        let part = try await fixture.spool.open(lease) { _ in 0 }
+        try await part.append(ByteBuffer(bytes: [1, 2, 3]))
+      }
+      try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run()
+      try await fixture.verifier.resume()
+      #expect(try await fixture.repaired(Self.id).runState == .done)
+      try await fixture.expectWhole()
+      try await fixture.expectTidy(archived: 2, quarantined: 1)
+      #expect(try await fixture.log(.verify).count == 1)
+      #expect(fixture.downloads(of: Self.id) == 1)
+    }
+  }
+
+  @Test func `damage that is gone by itself is no longer told`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      let damage = Damage(
+        recordingID: try await fixture.row(Self.id).id, key: try fixture.key(Self.id), finding: "The MP3 is missing",
+        code: .objectMissing, hasOriginal: true, details: [:])
+      try await fixture.catalog.noteDamage([damage], at: .systemNow())
+      try await fixture.verifier.resume()
+      #expect(try await fixture.row(Self.id).damage == nil)
+      #expect(try await fixture.catalog.job(of: try fixture.key(Self.id))?.runState == .done)
+    }
+  }
+}

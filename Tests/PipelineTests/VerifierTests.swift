@@ -1,0 +1,298 @@
+import Catalog
+import Foundation
+import Model
+import NIOCore
+import ObjectStorage
+import Pipeline
+import Sandbox
+import SystemPackage
+import Testing
+
+/// Damage is found, named, and nothing else is taken for it.
+@Suite(.timeLimit(.minutes(5)))
+struct VerifierTests {
+  static let id = "codec-pcm-stereo"
+  static let other = "codec-gsm"
+
+  @Test func `an archive that is whole is left as it is, and when it was read is noted`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      let objects = try await fixture.objects()
+      let requests = fixture.requests
+      let keys = [try fixture.key(Self.id), try fixture.key(Self.other)]
+      let batch = await fixture.verifier.verify(keys, .repair(), parallel: 2, until: .now + .seconds(60))
+      #expect(batch.stop == nil)
+      #expect(batch.problems.isEmpty)
+      #expect((batch.taken, batch.objects) == (2, 6))
+      let parts = [try await fixture.part(Self.id), try await fixture.part(Self.other)]
+      #expect(batch.bytes == parts.reduce(0) { $0 + $1.sourceBytes + $1.mp3.bytes + $1.peaks.bytes })
+      for id in [Self.id, Self.other] { #expect(try await fixture.row(id).verifiedAt != nil) }
+      #expect(try await fixture.objects() == objects)
+      #expect(fixture.requests == requests)
+      #expect(try await fixture.log(.verify).isEmpty)
+      try await fixture.expectTidy(archived: 2)
+    }
+  }
+
+  @Test(arguments: DiskFault.allCases, [ArchivedFile.Kind.original, .mp3, .peaks])
+  func `each kind of damage to each file is found, named, kept and repaired`(
+    fault: DiskFault, kind: ArchivedFile.Kind
+  ) async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      let before = try await fixture.part(Self.id)
+      let archivedAt = try await fixture.row(Self.id).archivedAt
+      let object = try await fixture.object(kind, of: Self.id)
+      try fault.strike(object, of: fixture)
+      let struck = fault == .missing ? nil : try fixture.bytes(ofObject: object)
+      let requests = fixture.requests
+
+      let seen = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
+      #expect(seen.verdict == .damaged)
+      #expect(seen.findings.map(\.file.kind) == [kind])
+      #expect(seen.findings.map(\.word) == [fault == .missing ? "missing" : "damaged"])
+      let name = ["original": "original", "mp3": "MP3", "peaks": "waveform"][kind.rawValue]!
+      let damage = try #require(try await fixture.row(Self.id).damage)
+      #expect(damage.hasPrefix("The \(name) is \(fault == .missing ? "missing" : "damaged"), found on 20"))
+      let entry = try #require(try await fixture.log(.verify).first)
+      #expect(entry.recording == (try fixture.key(Self.id)))
+      #expect(entry.code == (fault == .missing ? .objectMissing : .objectDamaged))
+      #expect(entry.details["\(kind)_0"]?.hasSuffix(object) == true)
+      // What was there is kept, with the reason, and in the archive no more.
+      #expect(try await !fixture.objects().contains(object))
+      let kept = try fixture.files(in: "quarantine")
+      #expect(kept.count == (struck == nil ? 0 : 2))
+      if let struck, let file = kept.first(where: { !$0.hasSuffix(".json") }) {
+        #expect(try fixture.bytes(of: "quarantine/\(file)") == struck)
+        #expect(String(decoding: try fixture.bytes(of: "quarantine/\(file).json"), as: UTF8.self).contains(Self.id))
+      }
+      // It stays in the archive meanwhile.
+      #expect(try await fixture.part(Self.id) == before)
+      #expect(seen.repair?.isFromOriginal == (kind != .original))
+
+      #expect(try await fixture.repaired(Self.id).runState == .done)
+      #expect(try await fixture.part(Self.id) == before)
+      #expect(try await fixture.row(Self.id).archivedAt == archivedAt)
+      #expect(try await fixture.row(Self.id).verifiedAt != nil)
+      #expect(try await fixture.log(.repair).count == 1)
+      #expect(fixture.downloads(of: Self.id) == (kind == .original ? 2 : 1))
+      if kind != .original { #expect(fixture.requests == requests, "the original was enough") }
+      try await fixture.expectOriginal(Self.id)
+      try await fixture.expectWhole()
+      try await fixture.expectTidy(archived: 2, quarantined: struck == nil ? 0 : 1)
+    }
+  }
+
+  @Test func `a recording that lost everything is fetched again, and the clause names each file`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      try DiskFault.missing.strike(try await fixture.object(.original, of: Self.id), of: fixture)
+      try DiskFault.cut.strike(try await fixture.object(.mp3, of: Self.id), of: fixture)
+      try DiskFault.missing.strike(try await fixture.object(.peaks, of: Self.id), of: fixture)
+      _ = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
+      let damage = try await fixture.row(Self.id).damage
+      #expect(
+        damage?.hasPrefix("The original is missing, the MP3 is damaged and the waveform is missing, found on") == true)
+      try await fixture.repaired(Self.id)
+      try await fixture.expectWhole()
+      try await fixture.expectTidy(archived: 2, quarantined: 1)
+    }
+  }
+
+  @Test func `whoever only looks changes nothing`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      try DiskFault.flippedByte.strike(try await fixture.object(.mp3, of: Self.id), of: fixture)
+      let objects = try await fixture.objects()
+      let seen = try await fixture.verifier.verify(try fixture.key(Self.id), .look)
+      #expect(seen.verdict == .damaged)
+      #expect(seen.repair == nil)
+      #expect(seen.findings.first?.sentence.contains("another content") == true)
+      #expect(try await fixture.objects() == objects)
+      #expect(try await fixture.row(Self.id).damage == nil)
+      #expect(try await fixture.row(Self.id).verifiedAt == nil)
+      #expect(try await fixture.catalog.job(of: try fixture.key(Self.id))?.runState == .done)
+      try await fixture.expectTidy(archived: 2)
+    }
+  }
+
+  @Test func `what is not in the archive is said not to be`() async throws {
+    try await PipelineFixture.run { fixture in
+      #expect(try await fixture.verifier.verify(try fixture.key("never"), .repair()).verdict == .notArchived)
+    }
+  }
+
+  // MARK: A store that is away
+
+  @Test func `a file that cannot be read is no damage, and the others are verified all the same`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      let object = try await fixture.object(.mp3, of: Self.id)
+      let path = fixture.folder.appending("objects").pushing(FilePath(object))
+      // Root reads everything, but no folder as a file.
+      try FileManager.default.removeItem(atPath: path.string)
+      try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: false)
+      let keys = [try fixture.key(Self.id), try fixture.key(Self.other)]
+      let batch = await fixture.verifier.verify(keys, .repair(), parallel: 1, until: .now + .seconds(60))
+      #expect(batch.stop == nil)
+      #expect(batch.taken == 2)
+      #expect(batch.problems.map(\.verdict) == [.unreadable])
+      #expect(try await fixture.row(Self.id).damage == nil)
+      #expect(try await fixture.row(Self.id).verifiedAt == nil)
+      #expect(try await fixture.row(Self.other).verifiedAt != nil)
+      #expect(try await fixture.catalog.job(of: try fixture.key(Self.id))?.runState == .done)
+      #expect(try fixture.files(in: "quarantine").isEmpty)
+    }
+  }
+
+  @Test func `a store that cannot be read ends the verification, and nothing is changed`() async throws {
+    try await PipelineFixture.run { fixture in
+      let ids = ["codec-pcm-mono", "codec-gsm", "codec-alaw-mono", "codec-ulaw-mono", "codec-pcm-stereo"]
+      for id in ids { try await fixture.archive(id) }
+      var store = InterposedStore(fixture.store)
+      store.beforeHash = { _ throws(TapedeckError) in throw TapedeckError(.storageFailed, detail: "EIO") }
+      let objects = try await fixture.objects()
+      let keys = try ids.map { try fixture.key($0) }
+      let batch = await fixture.verifier(on: store).verify(keys, .repair(), parallel: 1, until: .now + .seconds(60))
+      #expect(batch.stop?.code == .storageFailed)
+      #expect(batch.stop?.message.contains("Nothing was changed") == true)
+      #expect(batch.taken == 3)
+      #expect(try await fixture.count("FROM recording WHERE damage IS NOT NULL OR verified_at IS NOT NULL") == 0)
+      #expect(try await fixture.count("FROM job WHERE run_state <> 'done'") == 0)
+      #expect(try await fixture.objects() == objects)
+      try await fixture.expectTidy(archived: 5)
+    }
+  }
+
+  @Test func `a store that is empty is rather away, unless somebody insists`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id)
+      for object in try await fixture.objects() { try DiskFault.missing.strike(object, of: fixture) }
+      let key = try fixture.key(Self.id)
+      let batch = await fixture.verifier.verify([key], .repair(), parallel: 1, until: .now)
+      #expect(batch.stop?.code == .storageFailed)
+      #expect(batch.stop?.message.contains("mounted") == true)
+      #expect(try await fixture.row(Self.id).damage == nil)
+      await #expect(throws: TapedeckError.self) { try await Reconciliation(verifier: fixture.verifier).run() }
+      #expect(try await fixture.catalog.job(of: key)?.runState == .done)
+
+      #expect(try await fixture.verifier.verify(key, .repair(insisting: true)).repair != nil)
+      try await fixture.repaired(Self.id)
+      try await fixture.expectWhole()
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
+  @Test func `damage beside a file that cannot be read waits until it can`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      let peaks = try await fixture.object(.peaks, of: Self.id)
+      try DiskFault.cut.strike(try await fixture.object(.mp3, of: Self.id), of: fixture)
+      var store = InterposedStore(fixture.store)
+      store.beforeHash = { key throws(TapedeckError) in
+        if key.description == peaks { throw TapedeckError(.storageFailed) }
+      }
+      let seen = try await fixture.verifier(on: store).verify(try fixture.key(Self.id), .repair())
+      #expect(seen.verdict == .unreadable)
+      #expect(seen.repair == nil)
+      #expect(try await fixture.row(Self.id).damage == nil)
+      #expect(try fixture.files(in: "quarantine").isEmpty)
+    }
+  }
+
+  // MARK: At the same moment
+
+  @Test func `a file that is made whole between the two looks is left alone`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      let object = try await fixture.object(.mp3, of: Self.id)
+      let path = fixture.folder.appending("objects").pushing(FilePath(object)).string
+      let whole = try fixture.bytes(ofObject: object)
+      try DiskFault.flippedByte.strike(object, of: fixture)
+      let looks = Counter()
+      var store = InterposedStore(fixture.store)
+      store.beforeHash = { key throws(TapedeckError) in
+        guard key.description == object, looks.count() == 2 else { return }
+        _ = FileManager.default.createFile(atPath: path, contents: Data(whole))
+      }
+      let seen = try await fixture.verifier(on: store).verify(try fixture.key(Self.id), .repair())
+      #expect(seen.verdict == .whole)
+      #expect(try await fixture.row(Self.id).damage == nil)
+      #expect(try await fixture.log(.verify).isEmpty)
+      try await fixture.expectTidy(archived: 2)
+    }
+  }
+
+  @Test func `a repair that stores its file while the damaged one is moved away loses its lease and starts again`()
+    async throws
+  {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      let object = try await fixture.object(.mp3, of: Self.id)
+      let key = try fixture.key(Self.id)
+      let path = fixture.folder.appending("objects").pushing(FilePath(object)).string
+      let whole = try fixture.bytes(ofObject: object)
+      try DiskFault.flippedByte.strike(object, of: fixture)
+      // Another process has the repair in its hands, and its file is at its place the moment before we move it away.
+      let damage = Damage(
+        recordingID: try await fixture.row(Self.id).id, key: key, finding: "The MP3 is damaged", code: .objectDamaged,
+        hasOriginal: true, details: [:])
+      _ = try await fixture.catalog.requestRepair(of: [damage], preempting: false, at: .systemNow())
+      let theirs = try #require(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)))
+      var store = InterposedStore(fixture.store)
+      store.beforeQuarantine = { _ throws(TapedeckError) in
+        _ = FileManager.default.createFile(atPath: path, contents: Data(whole))
+      }
+      let seen = try await fixture.verifier(on: store).verify(key, .repair())
+      #expect(seen.repair?.jobID == theirs.id)
+      #expect(try await !fixture.objects().contains(object))
+      let lease = JobLease(jobID: theirs.id, fence: theirs.fence)
+      await #expect(throws: TapedeckError.self) { try await fixture.catalog.advance(lease, to: .processing) }
+      try await fixture.repaired(Self.id)
+      try await fixture.expectWhole()
+    }
+  }
+
+  @Test func `two verifications at once end with one repair`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      for kind in [ArchivedFile.Kind.original, .mp3, .peaks] {
+        try DiskFault.zeroed.strike(try await fixture.object(kind, of: Self.id), of: fixture)
+      }
+      let keys = [try fixture.key(Self.id), try fixture.key(Self.other)]
+      try await fixture.withWorker {
+        // Two nodes: neither knows of the other.
+        let (one, two) = (fixture.verifier, fixture.verifier)
+        async let first = one.verify(keys, .repair(), parallel: 2, until: .now + .seconds(60))
+        async let second = two.verify(keys, .repair(), parallel: 2, until: .now + .seconds(60))
+        let stops = await [first.stop, second.stop].compactMap { $0 }
+        #expect(stops.isEmpty, "\(stops)")
+        _ = try await fixture.ended(Self.id)
+        // Whatever the two left is put right by the next one.
+        try await fixture.verifier.resume()
+        #expect(try await fixture.ended(Self.id).runState == .done)
+      }
+      try await fixture.expectWhole()
+      #expect(try await fixture.log(.verify).count <= 2)
+    }
+  }
+
+  @Test func `whoever is listening hears on while the damaged file is moved away and repaired`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      let object = try await fixture.object(.mp3, of: Self.id)
+      let key = try #require(ObjectKey(object))
+      let playing = try await fixture.store.open(key)
+      try DiskFault.flippedByte.strike(object, of: fixture)
+      let damaged = try fixture.bytes(ofObject: object)
+      _ = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
+      #expect(try await playing.read(at: 0, limit: 1000).readableBytes == 1000)
+      #expect(Array(try await playing.read(at: 1000, limit: 2000).readableBytesView) == Array(damaged[1000..<3000]))
+      try await fixture.repaired(Self.id)
+      // The next range is of the whole file.
+      let again = try await fixture.store.open(key)
+      #expect(try await again.read(at: 0, limit: 1 << 20).readableBytes == Int(try await fixture.part(Self.id).mp3.bytes))
+      try await fixture.expectWhole()
+    }
+  }
+}
