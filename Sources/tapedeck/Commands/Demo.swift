@@ -93,7 +93,7 @@ struct Demo: AsyncParsableCommand {
     try await Node.with(
       settings: settings, directory: directory, lock: lock,
       tasks: .init(works: true, serves: true) { port in
-        found.yield(port)
+        if let port { found.yield(port) }
         found.finish()
       }, exporter: exporter, logger: logger
     ) { node in

@@ -37,14 +37,15 @@ struct Deployment: Sendable {
     }
     storage = nil
     if let url = try reader.text(.storageURL) {
-      let secret = try reader.secret(.storageSecret, file: .storageSecretFile)
+      let given = try reader.secret(.storageSecret, file: .storageSecretFile)
+      let secret = if let given { given } else { try reader.required(.storageSecret) }
       let token = try reader.text(.storageSessionToken)
       secrets += [secret, token].compactMap { $0 }
       storage = Storage(
         settings: try S3Settings(url: url, region: try reader.text(.storageRegion)),
         credentials: try S3Credentials(
           accessKeyID: try reader.required(.storageKeyID),
-          secretAccessKey: try secret ?? reader.required(.storageSecret), sessionToken: token))
+          secretAccessKey: secret, sessionToken: token))
     }
   }
 

@@ -3,6 +3,7 @@ import Catalog
 import Model
 import NIOPosix
 import ObjectStorage
+import SystemPackage
 
 extension Node {
   /// The catalog's database: a file of the data directory, or the PostgreSQL that nodes share.

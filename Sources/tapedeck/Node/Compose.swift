@@ -118,7 +118,7 @@ struct Node: Sendable {
         conversions: Slots(settings.conversions), settings: settings.ingest, surroundings: surroundings, logger: logger)
       services.append(
         Worker(ingest: ingest, limits: .init(moving: Self.transfers(settings), lease: settings.lease)))
-      if let endpoint = try await webhook() {
+      if let endpoint = try await Self.webhook(settings, directory, catalog) {
         services.append(
           WebhookSender(
             catalog: catalog,
@@ -174,7 +174,9 @@ struct Node: Sendable {
   }
 
   /// The QM system's endpoint, if there is one. Nodes that share their work must sign with the same secret.
-  private func webhook() async throws -> WebhookEndpoint? {
+  private static func webhook(
+    _ settings: Settings, _ directory: DataDirectory, _ catalog: Catalog
+  ) async throws -> WebhookEndpoint? {
     guard let url = settings.webhookURL else { return nil }
     let secret: String
     if let configured = settings.webhookSecret {
