@@ -21,13 +21,15 @@ package struct Ingest: Sendable {
   /// Places for an FFmpeg that is loaded already and waits for its turn: its start takes a quarter of a short call's
   /// processor time, and would leave a core idle between two conversions.
   let loaded: Slots
+  let admission: Admission
   let settings: IngestSettings
   let surroundings: Surroundings
   let logger: Logger
 
   package init(
     catalog: Catalog, sources: [any RecordingSource], store: any ObjectStore, spool: Spool, ffmpeg: FFmpeg,
-    conversions: Slots, loaded: Slots = Slots(2), settings: IngestSettings, surroundings: Surroundings, logger: Logger
+    conversions: Slots, loaded: Slots = Slots(2), admission: Admission, settings: IngestSettings,
+    surroundings: Surroundings, logger: Logger
   ) {
     self.catalog = catalog
     self.sources = Dictionary(sources.map { ($0.id, $0) }) { first, _ in first }
@@ -36,6 +38,7 @@ package struct Ingest: Sendable {
     self.ffmpeg = ffmpeg
     self.conversions = conversions
     self.loaded = loaded
+    self.admission = admission
     self.settings = settings
     self.surroundings = surroundings
     self.logger = logger
@@ -154,18 +157,15 @@ package struct IngestSettings: Sendable {
   package var announces: Bool
   /// After this long without a new byte a download gives its conversion slot back.
   package var stall: Duration
-  /// New transfers are not started while the disk has fewer bytes free.
-  package var minimumFreeBytes: Int64
 
   package init(
     waiting: WaitingSchedule = WaitingSchedule(), retry: RetrySchedule = RetrySchedule(), keepsOriginals: Bool = true,
-    announces: Bool = false, stall: Duration = .seconds(5), minimumFreeBytes: Int64 = 256 << 20
+    announces: Bool = false, stall: Duration = .seconds(5)
   ) {
     self.waiting = waiting
     self.retry = retry
     self.keepsOriginals = keepsOriginals
     self.announces = announces
     self.stall = stall
-    self.minimumFreeBytes = minimumFreeBytes
   }
 }

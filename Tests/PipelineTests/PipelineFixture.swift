@@ -29,6 +29,10 @@ struct PipelineFixture: Sendable {
     var stallTimeout: Duration = .seconds(600)
     /// Stands in for the tenant.
     var source: (any RecordingSource)?
+    /// Bytes that the spool's disk has left; below 1 nothing is fetched.
+    var freeBytes: @Sendable () throws -> Int64 = { .max }
+    /// Who is told of what goes wrong.
+    var logger = Logger.silent
   }
 
   let folder: FilePath
@@ -38,6 +42,7 @@ struct PipelineFixture: Sendable {
   let store: FileObjectStore
   let spool: Spool
   let conversions: Slots
+  let admission: Admission
   private let options: Options
   private let source: any RecordingSource
   let surroundings: Surroundings
@@ -92,7 +97,7 @@ struct PipelineFixture: Sendable {
     self.folder = folder
     self.tenant = tenant
     self.surroundings = surroundings
-    logger = .silent
+    logger = options.logger
     store = try FileObjectStore(root: folder.appending("objects"), threads: .singleton)
     database = try SQLiteDatabase(path: folder.appending("catalog.sqlite").string, now: surroundings.now)
     catalog = Catalog(database: database)
@@ -100,6 +105,9 @@ struct PipelineFixture: Sendable {
     spool = try Spool(
       folder: folder.appending("spool"), quarantine: folder.appending("quarantine"), threads: .singleton)
     conversions = Slots(options.conversions)
+    admission = Admission(
+      disks: [.init(holds: "spool", freeBytes: options.freeBytes)], minimumFreeBytes: 1, threads: .singleton,
+      surroundings: surroundings, logger: options.logger)
     self.options = options
     self.source = options.source ?? source
   }
@@ -111,8 +119,8 @@ struct PipelineFixture: Sendable {
   func ingest(on database: any Database) -> Ingest {
     Ingest(
       catalog: Catalog(database: database), sources: [source], store: store, spool: spool,
-      ffmpeg: FFmpeg(executable: options.ffmpeg), conversions: conversions, settings: options.settings,
-      surroundings: surroundings, logger: .silent)
+      ffmpeg: FFmpeg(executable: options.ffmpeg), conversions: conversions, admission: admission,
+      settings: options.settings, surroundings: surroundings, logger: logger)
   }
 
   // MARK: Working

@@ -10,6 +10,8 @@ package enum FixedRecordings {
   package static let gigabyte = "huge-1gb"
   /// `small-01` to `small-64`: three minutes, two channels, 8 kHz, 16 bit. Hidden.
   package static let small = (1...64).map { "small-\(twoDigits($0))" }
+  /// 65,536 bytes: four seconds, one channel, 8 kHz, 16 bit. Hidden.
+  package static let tiny = "tiny-64kib"
   /// For supervisors alone.
   package static let restricted = "restricted-01"
   /// Available a short time after it was first asked for.
@@ -45,6 +47,7 @@ package enum FixedRecordings {
       + small.map { make($0, stereo, stereo.dataBytes(milliseconds: threeMinutes), on: day, isHidden: true) }
     recordings.append(make(fiftyMegabytes, mono, 50_000_000 - 44, on: day, isHidden: true))
     recordings.append(make(gigabyte, wide, 1_000_000_000 - 44, on: day, isHidden: true))
+    recordings.append(make(tiny, mono, 65_536 - 44, on: day, isHidden: true))
     recordings += codecs.enumerated().map { index, codec in
       make(codec.id, codec.format, codec.format.dataBytes(milliseconds: 20_000 + 1000 * index), on: day)
     }

@@ -30,6 +30,8 @@ struct Settings: Sendable {
   var webhookURL: String?
   var webhookSecret: String?
   var ingest: IngestSettings
+  /// New downloads wait while a disk has fewer bytes free.
+  var minimumFreeBytes: Int64
   var ffmpeg: String
   var conversions: Int
   var logLevel: Logger.Level
@@ -57,6 +59,7 @@ struct Settings: Sendable {
     webhookSecret = try reader.secret(.webhookSecret, file: .webhookSecretFile)
     if let webhookSecret { secrets.append(webhookSecret) }
     ingest = try Self.ingest(reader, announces: webhookURL != nil)
+    minimumFreeBytes = Int64(try reader.number(.minimumFree, default: 256, in: 0...1_000_000_000)) << 20
     ffmpeg = try reader.text(.ffmpeg) ?? "ffmpeg"
     let cores = Double(max(1, ProcessInfo.processInfo.activeProcessorCount))
     conversions = Int(try reader.number(.conversions, default: cores, in: 1...1024))
@@ -125,8 +128,7 @@ struct Settings: Sendable {
         base: try reader.number(.waitBase, default: 2, in: 1...100), jitter: jitter,
         cap: .seconds(try reader.number(.waitCap, default: 30, in: 0.01...86_400)),
         attempts: Int(try reader.number(.waitAttempts, default: 15, in: 1...10_000))),
-      keepsOriginals: originals == "keep", announces: announces,
-      minimumFreeBytes: Int64(try reader.number(.minimumFree, default: 256, in: 0...1_000_000_000)) << 20)
+      keepsOriginals: originals == "keep", announces: announces)
   }
 
   private static func address(
