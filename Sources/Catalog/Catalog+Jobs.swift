@@ -4,7 +4,8 @@ extension Catalog {
   /// Starts the job of a recording, joins the one that is under way, or starts an ended one afresh; one row whoever asks.
   ///
   /// A `ready` job is left as it is, unless its recording is not in the archive any more. A caller who may have a
-  /// restricted recording archived releases a job that waits for one. The entry is committed together with the job.
+  /// restricted recording archived releases a job that waits for one, any caller one that waits for space on the disk.
+  /// The entry is committed together with the job.
   package func requestIngest(
     of key: RecordingKey, clearance: Privacy, by requester: String, entry: LogEntry
   ) async throws(TapedeckError) -> JobRow {
@@ -28,6 +29,14 @@ extension Catalog {
           """
           UPDATE job SET clearance = \(clearance), run_state = \(RunState.idle), due_at = tapedeck_now_ms(),
             sort_at = tapedeck_now_ms()
+          WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
+          """)
+      case .waiting where existing?.failure?.code == .diskFull && existing?.dueAt != nil:
+        // The disk is looked at again for whoever asks, and not only when the job's rest is over.
+        try db.execute(
+          """
+          UPDATE job SET run_state = \(RunState.idle), due_at = tapedeck_now_ms(), sort_at = tapedeck_now_ms(),
+            clearance = \(max(clearance, existing?.clearance ?? .standard))
           WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
           """)
       case .idle, .waiting, .leased:

@@ -72,7 +72,11 @@ package final class StallWatch: Sendable {
   package func untilStalled() async throws {
     while true {
       let now = surroundings.now()
-      let waited = waitingSince.withLock { $0 }.map { now - $0 } ?? .zero
+      let waited = waitingSince.withLock { since in
+        // A clock that was set back: time starts anew.
+        if let start = since, start > now { since = now }
+        return since.map { now - $0 } ?? .zero
+      }
       if waited >= limit { return }
       try await surroundings.sleep(max(limit - waited, .milliseconds(1)))
     }

@@ -1,7 +1,9 @@
 /// What each family of metrics means, as a scrape tells it.
 enum MetricDescriptions {
   static let help: [String: String] = [
+    "tapedeck_admission_open": "1 while new downloads may begin, 0 while they wait for space on a disk.",
     "tapedeck_archived_bytes_total": "Bytes of the platform's files that entered the archive.",
+    "tapedeck_disk_free_bytes": "Free bytes of the disk that holds the spool, the objects, the catalog.",
     "tapedeck_download_bytes_total": "Bytes received from the platform.",
     "tapedeck_download_resumes_total": "Downloads that were taken up again after they broke off.",
     "tapedeck_http_request_seconds": "Time until the head of an answer was ready.",

@@ -49,12 +49,8 @@ private struct Checkpoint: Codable {
 extension Ingest {
   /// The spool file that a download goes on with.
   ///
-  /// - Throws: `diskFull` when the disk is nearly full, so that there is space for what is under way; `leaseLost`.
+  /// - Throws: `leaseLost`, `storageFailed`, `diskFull`.
   func openPart(of job: JobRow, lease: JobLease) async throws(TapedeckError) -> SpoolFile {
-    let free = try await spool.freeBytes()
-    guard free >= settings.minimumFreeBytes else {
-      throw TapedeckError(.diskFull, detail: "\(free) bytes are free")
-    }
     let trusted = Checkpoint(job.download)?.trustedBytes ?? 0
     return try await spool.open(lease) { _ in trusted }
   }

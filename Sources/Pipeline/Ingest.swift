@@ -18,13 +18,14 @@ package struct Ingest: Sendable {
   let ffmpeg: FFmpeg
   /// One place per core: FFmpeg encodes on one thread.
   let conversions: Slots
+  let admission: Admission
   let settings: IngestSettings
   let surroundings: Surroundings
   let logger: Logger
 
   package init(
     catalog: Catalog, sources: [any RecordingSource], store: any ObjectStore, spool: Spool, ffmpeg: FFmpeg,
-    conversions: Slots, settings: IngestSettings, surroundings: Surroundings, logger: Logger
+    conversions: Slots, admission: Admission, settings: IngestSettings, surroundings: Surroundings, logger: Logger
   ) {
     self.catalog = catalog
     self.sources = Dictionary(sources.map { ($0.id, $0) }) { first, _ in first }
@@ -32,6 +33,7 @@ package struct Ingest: Sendable {
     self.spool = spool
     self.ffmpeg = ffmpeg
     self.conversions = conversions
+    self.admission = admission
     self.settings = settings
     self.surroundings = surroundings
     self.logger = logger
@@ -160,18 +162,15 @@ package struct IngestSettings: Sendable {
   package var announces: Bool
   /// After this long without a new byte a download gives its conversion slot back.
   package var stall: Duration
-  /// New transfers are not started while the disk has fewer bytes free.
-  package var minimumFreeBytes: Int64
 
   package init(
     waiting: WaitingSchedule = WaitingSchedule(), retry: RetrySchedule = RetrySchedule(), keepsOriginals: Bool = true,
-    announces: Bool = false, stall: Duration = .seconds(5), minimumFreeBytes: Int64 = 256 << 20
+    announces: Bool = false, stall: Duration = .seconds(5)
   ) {
     self.waiting = waiting
     self.retry = retry
     self.keepsOriginals = keepsOriginals
     self.announces = announces
     self.stall = stall
-    self.minimumFreeBytes = minimumFreeBytes
   }
 }

@@ -144,11 +144,6 @@ package struct Spool: Sendable {
     }
   }
 
-  /// How many bytes the disk of the spool still takes.
-  package func freeBytes() async throws(TapedeckError) -> Int64 {
-    try await blocking("look at the disk") { try FileSystemCalls.freeBytes(at: folder) }
-  }
-
   private func names(of jobID: Int64) throws -> [String] {
     try FileSystemCalls.names(in: folder).filter { $0.hasPrefix("\(jobID)-") }
   }

@@ -97,10 +97,17 @@ package final class SpoolFile: DownloadSink {
     }
   }
 
-  /// Makes durable what was written.
+  /// Makes durable what was written. A failure is final for the file, which is removed: the recording is fetched again.
   package func sync() async throws(TapedeckError) {
     let reached = length
-    try await blocking("sync spool") { [descriptor] in try FileSystemCalls.sync(descriptor) }
+    try await blocking("sync spool") { [descriptor, path] in
+      do { try FileSystemCalls.sync(descriptor) } catch {
+        // The kernel may have dropped what it could not write, although it can still be read; and a second call of
+        // fsync(2) would find nothing wrong.
+        try? FileSystemCalls.unlink(path)
+        throw error
+      }
+    }
     state.withLock { $0.syncedLength = max($0.syncedLength, min(reached, $0.length)) }
   }
 

@@ -8,28 +8,43 @@ extension Worker {
   // MARK: Leases
 
   func keepLeases() async {
+    var seen = try? await ingest.catalog.catchUp(since: nil)
     while true {
       let now = ingest.surroundings.now()
       let untilFirstEnd = held.firstEnd.map { max(.milliseconds(1), $0 - now) } ?? limits.heartbeat
       guard (try? await ingest.surroundings.sleep(min(limits.heartbeat, untilFirstEnd))) != nil else { return }
-      await withTaskGroup(of: Void.self) { group in
-        group.addTask { await giveSignOfLife() }
+      seen = await withTaskGroup(of: Instant?.self) { [seen] group in
+        group.addTask { await giveSignOfLife(since: seen) }
         // Beside it, since a database that is gone may leave it without an answer for long.
-        group.addTask { await loseUnsafeLeases() }
-        await group.next()
+        group.addTask {
+          await loseUnsafeLeases()
+          return seen
+        }
+        let first = await group.next() ?? seen
         group.cancelAll()
+        return first
       }
     }
   }
 
-  private func giveSignOfLife() async {
+  /// - Parameter seen: the database's time at the last sign of life.
+  /// - Returns: its time now, or `seen` when it did not answer.
+  private func giveSignOfLife(since seen: Instant?) async -> Instant? {
     let leases = held.all
     let sent = ingest.surroundings.now()
-    if !leases.isEmpty, let lost = try? await ingest.catalog.heartbeat(leases, lease: limits.lease) {
-      for lease in lost { held.remove(lease) }
-      held.prolong(leases, safeUntil: sent + limits.safe)
+    do throws(TapedeckError) {
+      let time = try await ingest.catalog.catchUp(since: seen)
+      // In this order, and not without the first: what lapsed while the catalog was away may be alive here.
+      if !leases.isEmpty {
+        for lease in try await ingest.catalog.heartbeat(leases, lease: limits.lease) { held.remove(lease) }
+        held.prolong(leases, safeUntil: sent + limits.safe)
+      }
+      try await ingest.catalog.reclaimJobs(everyLease: false)
+      return time
+    } catch {
+      // Whoever claims jobs tells of it.
+      return seen
     }
-    _ = try? await ingest.catalog.reclaimJobs(everyLease: false)
   }
 
   private func loseUnsafeLeases() async {

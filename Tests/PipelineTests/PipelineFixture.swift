@@ -33,7 +33,9 @@ struct PipelineFixture: Sendable {
     var source: (any RecordingSource)?
     /// Stand in for the system's clock and for `clock`.
     var surroundings: Surroundings?
-    /// Hears what the pipeline has to say.
+    /// Bytes that the spool's disk has left; below 1 nothing is fetched.
+    var freeBytes: @Sendable () throws -> Int64 = { .max }
+    /// Who is told of what goes wrong.
     var logger = Logger.silent
   }
 
@@ -44,6 +46,7 @@ struct PipelineFixture: Sendable {
   let store: FileObjectStore
   let spool: Spool
   let conversions: Slots
+  let admission: Admission
   private let options: Options
   private let source: any RecordingSource
   let surroundings: Surroundings
@@ -108,6 +111,9 @@ struct PipelineFixture: Sendable {
     spool = try Spool(
       folder: folder.appending("spool"), quarantine: folder.appending("quarantine"), threads: .singleton)
     conversions = Slots(options.conversions)
+    admission = Admission(
+      disks: [.init(holds: "spool", freeBytes: options.freeBytes)], minimumFreeBytes: 1, threads: .singleton,
+      surroundings: surroundings, logger: options.logger)
     self.options = options
     self.source = options.source ?? source
   }
@@ -119,8 +125,8 @@ struct PipelineFixture: Sendable {
   func ingest(on database: any Database, _ settings: IngestSettings? = nil) -> Ingest {
     Ingest(
       catalog: Catalog(database: database), sources: [source], store: store, spool: spool,
-      ffmpeg: FFmpeg(executable: options.ffmpeg), conversions: conversions, settings: settings ?? options.settings,
-      surroundings: surroundings, logger: logger)
+      ffmpeg: FFmpeg(executable: options.ffmpeg), conversions: conversions, admission: admission,
+      settings: settings ?? options.settings, surroundings: surroundings, logger: logger)
   }
 
   // MARK: Working

@@ -108,7 +108,7 @@ struct Doctor: AsyncParsableCommand {
       "Data directory", isWritable ? nil : TapedeckError(.storageFailed, "\(folder) cannot be written."),
       "Give it to the user that runs Tapedeck (chown), or set TAPEDECK_DATA_DIR.", settings.dataDirectory)
     let free = (try? FileSystemCalls.freeBytes(at: folder)) ?? 0
-    let needed = max(settings.ingest.minimumFreeBytes, 1 << 30)
+    let needed = max(settings.minimumFreeBytes, 1 << 30)
     let gigabytes = String(format: "%.1f GB free", Double(free) / 1e9)
     note(
       "Disk space", free >= needed ? nil : TapedeckError(.diskFull, "Only \(gigabytes)."),

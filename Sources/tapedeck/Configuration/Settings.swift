@@ -34,6 +34,8 @@ struct Settings: Sendable {
   var scrub: ScrubSettings
   /// Whether the platform is asked who may hear a recording whenever it is verified by itself.
   var reviewsPrivacy: Bool
+  /// New downloads wait while a disk has fewer bytes free.
+  var minimumFreeBytes: Int64
   var ffmpeg: String
   var conversions: Int
   /// How long a job is left to a worker that gives no sign of life.
@@ -70,6 +72,7 @@ struct Settings: Sendable {
     let review = try reader.text(.verifyPrivacy) ?? "on"
     guard review == "on" || review == "off" else { throw reader.malformed(.verifyPrivacy, "must be on or off") }
     reviewsPrivacy = review == "on"
+    minimumFreeBytes = Int64(try reader.number(.minimumFree, default: 256, in: 0...1_000_000_000)) << 20
     ffmpeg = try reader.text(.ffmpeg) ?? "ffmpeg"
     let cores = Double(max(1, ProcessInfo.processInfo.activeProcessorCount))
     conversions = Int(try reader.number(.conversions, default: cores, in: 1...1024))
@@ -153,8 +156,7 @@ struct Settings: Sendable {
         base: try reader.number(.waitBase, default: 2, in: 1...100), jitter: jitter,
         cap: .seconds(try reader.number(.waitCap, default: 30, in: 0.01...86_400)),
         attempts: Int(try reader.number(.waitAttempts, default: 15, in: 1...10_000))),
-      keepsOriginals: originals == "keep", announces: announces,
-      minimumFreeBytes: Int64(try reader.number(.minimumFree, default: 256, in: 0...1_000_000_000)) << 20)
+      keepsOriginals: originals == "keep", announces: announces)
   }
 
   private static func address(

@@ -85,7 +85,6 @@ struct Node: Sendable {
     let authenticator = Authenticator(catalog: catalog, log: log, passwords: passwords, now: now)
     let listening = ListeningSessions(catalog: catalog, now: now)
     let waiters = JobWaiters(catalog: catalog)
-    let readiness = Readiness(catalog: catalog, spool: spool, settings: settings)
     let standings: @Sendable () async throws(TapedeckError) -> [SourceStanding] = { () throws(TapedeckError) in
       var standings: [SourceStanding] = []
       for source in sources {
@@ -93,7 +92,15 @@ struct Node: Sendable {
       }
       return standings
     }
-    let gauges = Gauges(catalog: catalog, standings: standings)
+    // Often one disk; each folder may be a mount of its own.
+    let admission = Admission(
+      disks: [
+        .init(holds: "spool", of: directory.spool), .init(holds: "objects", of: directory.objects),
+        .init(holds: "catalog", of: directory.path),
+      ],
+      minimumFreeBytes: settings.minimumFreeBytes, threads: .singleton, surroundings: surroundings, logger: logger)
+    let readiness = Readiness(catalog: catalog, admission: admission)
+    let gauges = Gauges(catalog: catalog, admission: admission, standings: standings)
     web = WebServices(
       catalog: catalog, store: store, authenticator: authenticator,
       registry: Registry(catalog: catalog, passwords: passwords, now: now), log: log, listening: listening,
@@ -115,7 +122,8 @@ struct Node: Sendable {
       try await Recovery(catalog: catalog, spool: spool, logger: logger).run(isAlone: !settings.deployment.isShared)
       let ingest = Ingest(
         catalog: catalog, sources: sources, store: store, spool: spool, ffmpeg: FFmpeg(executable: settings.ffmpeg),
-        conversions: Slots(settings.conversions), settings: settings.ingest, surroundings: surroundings, logger: logger)
+        conversions: Slots(settings.conversions), admission: admission, settings: settings.ingest,
+        surroundings: surroundings, logger: logger)
       services.append(
         Worker(ingest: ingest, limits: .init(moving: Self.transfers(settings), lease: settings.lease)))
       if let endpoint = try await Self.webhook(settings, directory, catalog) {

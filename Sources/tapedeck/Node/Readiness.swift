@@ -7,17 +7,23 @@ import Pipeline
 /// What keeps a node from doing its work.
 struct Readiness: Sendable {
   let catalog: Catalog
-  let spool: Spool
-  let settings: Settings
+  let admission: Admission
 
   func problems() async -> [String] {
     var problems: [String] = []
     do { _ = try await catalog.hasAccounts() } catch { problems.append("The catalog cannot be read.") }
-    do {
-      if try await spool.freeBytes() < settings.ingest.minimumFreeBytes {
-        problems.append("The disk is nearly full: new downloads wait until there is space.")
+    for (disk, free) in await admission.look() {
+      guard let free else {
+        problems.append("The disk that holds the \(disk.holds) cannot be looked at.")
+        continue
       }
-    } catch { problems.append("The disk cannot be looked at.") }
+      if free < admission.minimumFreeBytes {
+        problems.append("The disk that holds the \(disk.holds) is nearly full: new downloads wait until there is space.")
+      }
+    }
+    if problems.isEmpty, await admission.shortage() != nil {
+      problems.append("A disk was found full: new downloads wait until there is space.")
+    }
     return problems
   }
 }
@@ -25,9 +31,11 @@ struct Readiness: Sendable {
 /// What is counted in the catalog rather than as it happens; refreshed when somebody looks.
 struct Gauges: Sendable {
   let catalog: Catalog
+  let admission: Admission
   let standings: @Sendable () async throws(TapedeckError) -> [SourceStanding]
 
   func refresh() async {
+    await admission.recordMetrics()
     await refreshPlatform()
     if let counts = try? await catalog.jobCounts() {
       // States that are empty now must not keep their last figure.
