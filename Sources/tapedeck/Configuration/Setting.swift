@@ -9,6 +9,12 @@ enum Setting: String, CaseIterable {
   case downloads = "cxone.downloads"
   case downloadHosts = "cxone.downloadHosts"
   case stallSeconds = "cxone.stallSeconds"
+  case timeZone = "cxone.timeZone"
+  case syncDirection = "cxone.sync.direction"
+  case syncAgents = "cxone.sync.agents"
+  case syncInterval = "cxone.sync.intervalSeconds"
+  case syncOverlap = "cxone.sync.overlapMinutes"
+  case syncLookBack = "cxone.sync.lookBackDays"
   case waitBase = "cxone.waitBase"
   case waitJitter = "cxone.waitJitter"
   case waitCap = "cxone.waitCap"
@@ -23,6 +29,9 @@ enum Setting: String, CaseIterable {
   case trustedProxies = "tapedeck.trustedProxies"
   case originals = "tapedeck.originals"
   case sources = "tapedeck.sources"
+  case sync = "tapedeck.sync"
+  case signingKey = "tapedeck.signingKey"
+  case signingKeyFile = "tapedeck.signingKeyFile"
   case ffmpeg = "tapedeck.ffmpeg"
   case conversions = "tapedeck.conversions"
   case minimumFree = "tapedeck.minimumFreeMb"
@@ -33,7 +42,7 @@ enum Setting: String, CaseIterable {
   var isPerSource: Bool {
     switch self {
     case .baseURL, .clientID, .clientSecret, .clientSecretFile, .rate, .burst, .downloads, .downloadHosts,
-      .stallSeconds:
+      .stallSeconds, .timeZone, .syncDirection, .syncAgents, .syncInterval, .syncOverlap, .syncLookBack:
       true
     default: false
     }
