@@ -21,6 +21,7 @@ package struct Recovery: Sendable {
   /// - Throws: `catalogFailed`, `storageFailed`.
   package func run(now: Instant) async throws(TapedeckError) {
     let freed = try await catalog.reclaimJobs(everyLease: true)
+    try await catalog.freeDuties()
     let orphans = try await spool.removeOrphans(keeping: try await catalog.unfinishedJobs())
     // Young ones may be of a transaction that another process is about to commit.
     var unreferenced = 0

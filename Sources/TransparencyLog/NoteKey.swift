@@ -1,4 +1,4 @@
-package import Crypto
+import Crypto
 import Foundation
 
 /// The public key that signatures of a name are checked with: `name+hash+key` (C2SP signed-note).

@@ -25,7 +25,8 @@ struct Tapedeck: AsyncParsableCommand {
     version: version,
     subcommands: [
       Serve.self, Demo.self, SandboxCommand.self, Doctor.self, Initialize.self, IngestCommand.self, Search.self,
-      List.self, Show.self, TokenCommand.self, UserCommand.self, AuditCommand.self,
+      List.self, Show.self, SyncCommand.self, CoverageCommand.self, BackfillCommand.self, StatementCommand.self,
+      TokenCommand.self, UserCommand.self, AuditCommand.self,
     ])
 
   static let version = "0.1.0"

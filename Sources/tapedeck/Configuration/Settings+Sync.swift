@@ -1,5 +1,6 @@
 import Foundation
 import Model
+import TransparencyLog
 
 extension Settings {
   /// How new calls of a source are looked for.
@@ -34,5 +35,21 @@ extension Settings {
     case "off": false
     default: throw reader.malformed(setting, "must be on or off")
     }
+  }
+
+  /// What statements are signed with: the configured key, or one that is made once and kept in the data directory.
+  ///
+  /// - Throws: `configurationInvalid`.
+  func statementSigner() throws(TapedeckError) -> NoteSigner {
+    let host = publicOrigin.flatMap { URLComponents(string: $0)?.host } ?? "tapedeck.local"
+    var text = signingKey ?? ""
+    if text.isEmpty { text = try directory.key("statement-key") { NoteSigner(newKeyNamed: host)?.revealed ?? "" } }
+    guard let signer = NoteSigner(text) else {
+      throw TapedeckError(
+        .configurationInvalid,
+        "TAPEDECK_SIGNING_KEY (or keys/statement-key of the data directory) is not a private key of the form PRIVATE+KEY+name+hash+key."
+      )
+    }
+    return signer
   }
 }

@@ -16,6 +16,7 @@ import Observability
 import Pipeline
 import ServiceLifecycle
 import SystemPackage
+import TransparencyLog
 import UnixSignals
 import Web
 import Webhooks
@@ -44,6 +45,8 @@ struct Node: Sendable {
     var works: Bool
     /// Whether it listens for browsers and programs.
     var serves: Bool
+    /// Whether it does the recurring duties: looks for new calls, brings back-fills on.
+    var keepsDuties = false
     /// Told the port once the server answers.
     var onListening: @Sendable (Int) async -> Void = { _ in }
   }
@@ -90,7 +93,7 @@ struct Node: Sendable {
     let waiters = JobWaiters(catalog: catalog)
     let readiness = Readiness(catalog: catalog, spool: spool, settings: settings)
     let gauges = Gauges(catalog: catalog)
-    web = WebServices(
+    var web = WebServices(
       catalog: catalog, store: store, authenticator: authenticator,
       registry: Registry(catalog: catalog, passwords: passwords, now: now), log: log, listening: listening,
       waiters: waiters, proxies: settings.proxies, publicOrigin: settings.publicOrigin,
@@ -100,6 +103,13 @@ struct Node: Sendable {
         return exporter?.render() ?? ""
       },
       readiness: { await readiness.problems() }, surroundings: surroundings)
+    for plan in settings.plans { web.plans[plan.source] = plan }
+    self.web = web
+    let discoveries = settings.plans.flatMap { plan in
+      sources.filter { $0.id == plan.source }.map { Discovery(catalog: catalog, source: $0, plan: plan) }
+    }
+    let scheduler = Scheduler(
+      catalog: catalog, discoveries: discoveries, syncs: settings.syncs, surroundings: surroundings, logger: logger)
 
     let upkeep = Upkeep(surroundings: surroundings, logger: logger) {
       try await log.flush()
@@ -122,7 +132,10 @@ struct Node: Sendable {
             endpoint: endpoint, surroundings: surroundings, logger: logger))
       }
     }
-    services.append(try Self.socketServer(web, sources: sources, directory: directory, logger: logger))
+    if tasks.keepsDuties { services.append(scheduler) }
+    let coverage = CoverageRoutes(web: web, scheduler: scheduler) { try settings.statementSigner() }
+    services.append(
+      try Self.socketServer(web, sources: sources, coverage: coverage, directory: directory, logger: logger))
     if tasks.serves {
       services.append(try Self.server(web, settings: settings, onListening: tasks.onListening, logger: logger))
       if let address = settings.metricsListen {
@@ -190,12 +203,16 @@ struct Node: Sendable {
   }
 
   private static func socketServer(
-    _ web: WebServices, sources: [any RecordingSource], directory: DataDirectory, logger: Logger
+    _ web: WebServices, sources: [any RecordingSource], coverage: CoverageRoutes, directory: DataDirectory,
+    logger: Logger
   ) throws -> some Service {
     let path = try directory.socket()
     // A socket that a killed process left; the lock says that nobody is behind it.
     unlink(path)
-    let router = try makeWebRouter(web, door: .socket) { OperatorRoutes(web: web, sources: sources).add(to: $0) }
+    let router = try makeWebRouter(web, door: .socket) {
+      OperatorRoutes(web: web, sources: sources).add(to: $0)
+      coverage.add(to: $0)
+    }
     return Application(
       router: router, configuration: .init(address: .unixDomainSocket(path: path)),
       onServerRunning: { _ in chmod(path, 0o600) }, logger: logger)
