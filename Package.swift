@@ -53,6 +53,7 @@ let package = Package(
   targets: [
     // MARK: Nouns and pure rules
     .target(name: "Model", swiftSettings: strict),
+    .target(name: "TransparencyLog", dependencies: [crypto], swiftSettings: strict),
 
     // MARK: Adapters; none imports another
     .target(
@@ -117,7 +118,7 @@ let package = Package(
     .executableTarget(
       name: "tapedeck",
       dependencies: [
-        "Model", "CXone", "Audio", "ObjectStorage", "Catalog", "Webhooks", "Observability", "Access",
+        "Model", "TransparencyLog", "CXone", "Audio", "ObjectStorage", "Catalog", "Webhooks", "Observability", "Access",
         "Pipeline", "Web", "Sandbox",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
@@ -134,6 +135,7 @@ let package = Package(
       dependencies: ["Model", nioCore, nioPosix],
       path: "Tests/TestKit", exclude: ["moto_server.py"], swiftSettings: strict),
     .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
+    .testTarget(name: "TransparencyLogTests", dependencies: ["TransparencyLog"], swiftSettings: strict),
     .testTarget(
       name: "CXoneTests",
       dependencies: ["CXone", "Model", "TestKit", asyncHTTPClient, logging, nioCore, nioHTTP1],

@@ -16,6 +16,10 @@ package struct LogEntry: Sendable, Equatable {
     case list
     /// The platform was searched.
     case search
+    /// What the archive holds against what it must hold was shown or handed out.
+    case coverage
+    /// A back-fill was started, paused, resumed or cancelled.
+    case backfill
     /// The facts of one recording were shown.
     case view
     /// A listening session began.

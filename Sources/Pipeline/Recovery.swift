@@ -19,6 +19,7 @@ package struct Recovery: Sendable {
   /// - Throws: `catalogFailed`, `storageFailed`.
   package func run(isAlone: Bool) async throws(TapedeckError) {
     let freed = try await catalog.reclaimJobs(everyLease: isAlone)
+    if isAlone { try await catalog.freeDuties() }
     let orphans = try await spool.removeOrphans(keeping: try await catalog.unfinishedJobs())
     guard freed + orphans > 0 else { return }
     logger.notice(

@@ -122,3 +122,15 @@ extension Scheduler {
       ])
   }
 }
+
+extension Scheduler {
+  /// Asks the platform for all of a day, for somebody who wants to know; nothing is fetched.
+  ///
+  /// - Throws: what a search throws; `notFound` for a source that is not configured.
+  package func check(_ day: CalendarDay, of source: SourceID) async throws(TapedeckError) -> Discovery.Found {
+    guard let discovery = discoveries[source] else {
+      throw TapedeckError(.notFound, "No source of the name '\(source)' is configured.")
+    }
+    return try await discovery.check(day, now: surroundings.now(), fetches: false, for: .check)
+  }
+}

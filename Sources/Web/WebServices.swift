@@ -17,6 +17,8 @@ package struct WebServices: Sendable {
   package var publicOrigin: String?
   /// The sources that are configured.
   package var sources: Set<SourceID>
+  /// How calls of each source are looked for.
+  package var plans: [SourceID: SyncPlan] = [:]
   /// The text of `/metrics`.
   package var renderMetrics: @Sendable () async -> String
   /// What keeps the server from doing its work, each as a sentence; none when it is ready.

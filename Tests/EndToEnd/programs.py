@@ -20,7 +20,8 @@ DEFAULT_BINARY = pathlib.Path(__file__).resolve().parents[2] / ".build" / "debug
 BINARY = str(pathlib.Path(os.environ.get("TAPEDECK_BINARY") or DEFAULT_BINARY).resolve())
 
 #: Waiting as in production would only make tests slow.
-QUICK = {"CXONE_RATE": "0", "CXONE_WAIT_CAP": "0.3", "CXONE_WAIT_ATTEMPTS": "60", "TAPEDECK_LISTEN": "127.0.0.1:0"}
+QUICK = {"CXONE_RATE": "0", "CXONE_WAIT_CAP": "0.3", "CXONE_WAIT_ATTEMPTS": "60", "TAPEDECK_LISTEN": "127.0.0.1:0",
+         "TAPEDECK_SYNC": "off"}
 
 
 def environment(settings: dict[str, str]) -> dict[str, str]:

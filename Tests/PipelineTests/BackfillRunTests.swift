@@ -41,10 +41,11 @@ struct BackfillRunTests {
       }
       #expect(row.state == .done)
       #expect((row.found, row.queued, row.open) == (180, 180, 0))
+      // With nothing left to bring on, the duty rests.
+      try await fixture.duty(.backfill) { $0.leaseUntil == nil && $0.dueAt == nil }
     }
     // The end does not belong to it.
     #expect(try await fixture.queued() == names(0..<180))
-    #expect(try await fixture.catalog.duty(DutyKey(.backfill, of: .default))?.dueAt == nil)
   }
 
   @Test func `it can be paused between two pages, goes on where it was, and can be cancelled`() async throws {
@@ -55,7 +56,7 @@ struct BackfillRunTests {
       $0.recordings = calls
       $0.pageSize = 5
       // While the second page is on its way somebody pauses.
-      $0.events[2] = { () async throws(TapedeckError) in try await fixture.set(started, to: .paused) }
+      $0.events[2] = { @Sendable () async throws in try await fixture.set(started, to: .paused) }
     }
     try await fixture.with([fixture.scheduler(syncs: false, limits: limits)]) {
       try await fixture.backfill(started.id) { $0.state == .paused }
@@ -79,7 +80,7 @@ struct BackfillRunTests {
     let fixture = try await SchedulerFixture()
     var calls = try calls(30)
     // Many in the same second: the pages break within it.
-    let crowd = try (0..<9).map { try call("crowd-\($0)", at: "2025-06-01T01:00:00Z") }
+    let crowd = try (0..<5).map { try call("crowd-\($0)", at: "2025-06-01T01:00:00Z") }
     calls += crowd
     fixture.source.change {
       $0.recordings = calls
@@ -92,9 +93,9 @@ struct BackfillRunTests {
       let next = fixture.source.searches + 3
       fixture.source.change {
         $0.events = [
-          next: { () async throws(TapedeckError) in
+          next: { @Sendable () async throws in
             stuck.open()
-            do { try await Task.sleep(for: .seconds(600)) } catch { throw TapedeckError(.interrupted) }
+            try await Task.sleep(for: .seconds(600))
           }
         ]
       }
@@ -117,8 +118,8 @@ struct BackfillRunTests {
       }
     }
     #expect(row.state == .done)
-    #expect((row.found, row.queued) == (39, 39))
-    #expect(try await fixture.queued().count == 39)
+    #expect((row.found, row.queued) == (35, 35))
+    #expect(try await fixture.queued().count == 35)
   }
 
   @Test func `it may be for another direction than sync`() async throws {
@@ -139,7 +140,7 @@ struct BackfillRunTests {
     let fixture = try await SchedulerFixture()
     fixture.source.change { state in
       for number in 1...100 {
-        state.events[number] = { () async throws(TapedeckError) in throw TapedeckError(.platformProtocol) }
+        state.events[number] = { @Sendable () async throws in throw TapedeckError(.platformProtocol) }
       }
     }
     let backfill = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z")

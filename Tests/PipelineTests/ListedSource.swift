@@ -10,7 +10,7 @@ final class ListedSource: RecordingSource {
     var queries: [RecordingQuery] = []
     var searches = 0
     /// What happens before the answer to the search of this number, counted from 1.
-    var events: [Int: @Sendable () async throws(TapedeckError) -> Void] = [:]
+    var events: [Int: @Sendable () async throws -> Void] = [:]
     /// Whether there is always another page.
     var isEndless = false
   }
@@ -37,7 +37,7 @@ final class ListedSource: RecordingSource {
       if cursor == nil { state.queries.append(query) }
       return state.events.removeValue(forKey: state.searches)
     }
-    try await event?()
+    do { try await event?() } catch { throw error as? TapedeckError ?? TapedeckError(.interrupted) }
     return state.withLock { state in
       let matching = state.recordings.filter { recording in
         let start = recording.startTime ?? query.start

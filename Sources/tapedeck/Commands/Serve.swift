@@ -35,7 +35,7 @@ struct Serve: AsyncParsableCommand {
         "TAPEDECK_DATA_DIR is the folder of a demo, whose logins were printed on a screen. Choose another.")
     }
     try directory.make()
-    let tasks = Node.Tasks(works: !noWorkers, serves: true) { port in
+    let tasks = Node.Tasks(works: !noWorkers, serves: true, keepsDuties: !noWorkers) { port in
       let port = port ?? settings.listen.port
       Terminal.say("Tapedeck listens on http://\(Settings.Address(host: settings.listen.host, port: port).text)")
     }
@@ -60,7 +60,7 @@ struct WorkerCommand: AsyncParsableCommand {
     try settings.deployment.requireShared(for: "worker")
     try settings.directory.make()
     let logger = options.serverLogger(settings)
-    let tasks = Node.Tasks(works: true, serves: false) { _ in Terminal.say("The worker is ready for jobs.") }
+    let tasks = Node.Tasks(works: true, serves: false, keepsDuties: true) { _ in Terminal.say("The worker is ready for jobs.") }
     try await runNode(settings, directory: settings.directory, tasks: tasks, logger: logger)
   }
 }

@@ -12,6 +12,12 @@ enum Setting: String, CaseIterable {
   case downloads = "cxone.downloads"
   case downloadHosts = "cxone.downloadHosts"
   case stallSeconds = "cxone.stallSeconds"
+  case timeZone = "cxone.timeZone"
+  case syncDirection = "cxone.sync.direction"
+  case syncAgents = "cxone.sync.agents"
+  case syncInterval = "cxone.sync.intervalSeconds"
+  case syncOverlap = "cxone.sync.overlapMinutes"
+  case syncLookBack = "cxone.sync.lookBackDays"
   case waitBase = "cxone.waitBase"
   case waitJitter = "cxone.waitJitter"
   case waitCap = "cxone.waitCap"
@@ -35,6 +41,9 @@ enum Setting: String, CaseIterable {
   case trustedProxies = "tapedeck.trustedProxies"
   case originals = "tapedeck.originals"
   case sources = "tapedeck.sources"
+  case sync = "tapedeck.sync"
+  case signingKey = "tapedeck.signingKey"
+  case signingKeyFile = "tapedeck.signingKeyFile"
   case ffmpeg = "tapedeck.ffmpeg"
   case conversions = "tapedeck.conversions"
   case leaseSeconds = "tapedeck.leaseSeconds"
@@ -49,8 +58,8 @@ enum Setting: String, CaseIterable {
   var isPerSource: Bool {
     switch self {
     case .baseURL, .clientID, .clientSecret, .clientSecretFile, .rate, .burst, .searchRate, .metadataRate,
-      .downloadRate, .downloads, .downloadHosts,
-      .stallSeconds:
+      .downloadRate, .downloads, .downloadHosts, .stallSeconds, .timeZone, .syncDirection, .syncAgents, .syncInterval,
+      .syncOverlap, .syncLookBack:
       true
     default: false
     }

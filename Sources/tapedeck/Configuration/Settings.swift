@@ -28,6 +28,12 @@ struct Settings: Sendable {
   var publicOrigin: String?
   var proxies: TrustedProxies
   var sources: [SourceSettings]
+  /// One for each source.
+  var plans: [SyncPlan]
+  /// Whether the server looks for new calls by itself.
+  var syncs: Bool
+  /// What statements are signed with; nil for a key of the data directory.
+  var signingKey: String?
   var webhookURL: String?
   var webhookSecret: String?
   var ingest: IngestSettings
@@ -57,8 +63,13 @@ struct Settings: Sendable {
     proxies = try TrustedProxies(try reader.text(.trustedProxies) ?? "")
     secrets = deployment.secrets
     sources = []
+    plans = []
+    syncs = try Self.isOn(.sync, reader)
+    signingKey = try reader.secret(.signingKey, file: .signingKeyFile)
+    if let signingKey { secrets.append(signingKey) }
     do {
       sources = try Self.sources(reader, &secrets)
+      for source in sources { plans.append(try Self.plan(source.id, reader)) }
     } catch {
       if needsPlatform { throw error }
     }

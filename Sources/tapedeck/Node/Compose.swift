@@ -16,6 +16,7 @@ import Observability
 import Pipeline
 import ServiceLifecycle
 import SystemPackage
+import TransparencyLog
 import UnixSignals
 import Web
 import Webhooks
@@ -44,6 +45,8 @@ struct Node: Sendable {
     var works: Bool
     /// Whether it listens for browsers and programs.
     var serves: Bool
+    /// Whether it does the recurring duties: looks for new calls, brings back-fills on, verifies what is archived.
+    var keepsDuties = false
     /// Told once the node answers, with the port where it listens for browsers.
     var onReady: @Sendable (Int?) async -> Void = { _ in }
   }
@@ -101,7 +104,7 @@ struct Node: Sendable {
       minimumFreeBytes: settings.minimumFreeBytes, threads: .singleton, surroundings: surroundings, logger: logger)
     let readiness = Readiness(catalog: catalog, admission: admission)
     let gauges = Gauges(catalog: catalog, admission: admission, standings: standings)
-    web = WebServices(
+    var web = WebServices(
       catalog: catalog, store: store, authenticator: authenticator,
       registry: Registry(catalog: catalog, passwords: passwords, now: now), log: log, listening: listening,
       waiters: waiters, proxies: settings.proxies, publicOrigin: settings.publicOrigin,
@@ -111,6 +114,13 @@ struct Node: Sendable {
         return exporter?.render() ?? ""
       },
       readiness: { await readiness.problems() }, surroundings: surroundings, standings: standings)
+    for plan in settings.plans { web.plans[plan.source] = plan }
+    self.web = web
+    let discoveries = settings.plans.flatMap { plan in
+      sources.filter { $0.id == plan.source }.map { Discovery(catalog: catalog, source: $0, plan: plan) }
+    }
+    let scheduler = Scheduler(
+      catalog: catalog, discoveries: discoveries, syncs: settings.syncs, surroundings: surroundings, logger: logger)
 
     let upkeep = Upkeep(surroundings: surroundings, logger: logger) {
       try await log.flush()
@@ -135,11 +145,15 @@ struct Node: Sendable {
       }
     }
     let verifier = Verifier(catalog: catalog, store: store, surroundings: surroundings, logger: logger)
+    let coverage = CoverageRoutes(web: web, scheduler: scheduler) { try settings.statementSigner() }
     services.append(
-      try Self.socketServer(web, sources: sources, verifier: verifier, directory: directory, logger: logger) {
+      try Self.socketServer(
+        web, sources: sources, coverage: coverage, verifier: verifier, directory: directory, logger: logger
+      ) {
         if !tasks.serves { await tasks.onReady(nil) }
       })
-    if tasks.works, exporter != nil {
+    if tasks.keepsDuties {
+      services.append(scheduler)
       let privacy = PrivacyReview(catalog: catalog, sources: sources, surroundings: surroundings)
       services.append(
         Scrubber(verifier: verifier, settings: settings.scrub, privacy: settings.reviewsPrivacy ? privacy : nil))
@@ -219,14 +233,15 @@ struct Node: Sendable {
   }
 
   private static func socketServer(
-    _ web: WebServices, sources: [any RecordingSource], verifier: Verifier, directory: DataDirectory, logger: Logger,
-    onListening: @escaping @Sendable () async -> Void
+    _ web: WebServices, sources: [any RecordingSource], coverage: CoverageRoutes, verifier: Verifier,
+    directory: DataDirectory, logger: Logger, onListening: @escaping @Sendable () async -> Void
   ) throws -> some Service {
     let path = try directory.socket()
     // A socket that a killed process left; the lock says that nobody is behind it.
     unlink(path)
     let router = try makeWebRouter(web, door: .socket) {
       OperatorRoutes(web: web, sources: sources).add(to: $0)
+      coverage.add(to: $0)
       VerifyRoutes(catalog: web.catalog, verifier: verifier).add(to: $0)
     }
     return Application(
