@@ -18,6 +18,8 @@ package struct Reconciliation: Sendable {
   package struct Report: Sendable {
     package var objects = 0
     package var strays: [Stray] = []
+    /// Objects without a row that were left alone, since an ingest may be about to commit them.
+    package var young = 0
     /// The recordings that had lost an object.
     package var damaged: [Verification] = []
   }
@@ -35,20 +37,24 @@ package struct Reconciliation: Sendable {
     self.verifier = verifier
   }
 
-  /// Compares some folders, all of them at a pace that leaves half of the time to others.
+  /// Compares some folders, at a pace that leaves half of the time to others.
   ///
   /// - Throws: `storageFailed` when the store cannot be listed or is empty, `catalogFailed`, `interrupted`.
   package func run(
     _ folders: [ObjectFolder] = ObjectFolder.all, _ mode: Verifier.Mode = .repair()
   ) async throws(TapedeckError) -> Report {
     var sum = Report()
+    var lost: Set<RecordingKey> = []
     for folder in folders {
       let start = ContinuousClock.now
-      let report = try await reconcile(folder, mode)
-      sum.objects += report.objects
-      sum.strays += report.strays
-      sum.damaged += report.damaged
+      lost.formUnion(try await compare(folder, mode, &sum))
       do { try await verifier.surroundings.sleep(.now - start) } catch { throw TapedeckError(.interrupted) }
+    }
+    // Only now: while a repair stores files, an object without a row may be one of them.
+    for key in lost {
+      // Looks itself whether the object is there, and what else is wrong.
+      let verification = try await verifier.verify(key, mode)
+      if verification.verdict != .whole { sum.damaged.append(verification) }
     }
     guard !sum.strays.isEmpty || !sum.damaged.isEmpty else { return sum }
     verifier.logger.notice(
@@ -58,25 +64,33 @@ package struct Reconciliation: Sendable {
   }
 
   /// Compares one folder.
-  package func reconcile(_ folder: ObjectFolder, _ mode: Verifier.Mode) async throws(TapedeckError) -> Report {
+  ///
+  /// - Returns: the recordings whose objects are not there.
+  private func compare(
+    _ folder: ObjectFolder, _ mode: Verifier.Mode, _ report: inout Report
+  ) async throws(TapedeckError) -> [RecordingKey] {
     // In this order: an object that is stored and committed in between is then known, and not a stray.
     let listed = try await store.objects(in: folder)
     let references = try await catalog.objectReferences(inFolder: folder.description)
-    var report = Report(objects: listed.count)
+    report.objects += listed.count
     let strangers = listed.filter { !references.keys.contains($0.key.description) }
     if !strangers.isEmpty, try await holdsRows() {
       let old = verifier.surroundings.now() + Self.youth * -1
-      for object in strangers where object.changedAt < old || !references.isStoring {
+      for object in strangers {
+        guard object.changedAt < old || !references.isStoring else {
+          report.young += 1
+          continue
+        }
         if let stray = try await remove(object, mode) { report.strays.append(stray) }
       }
     }
     let lost = references.keys.subtracting(listed.map(\.key.description))
-    for (recording, _) in try await catalog.recordings(referringTo: lost) {
-      // Looks itself whether the object is there, and what else is wrong.
-      let verification = try await verifier.verify(recording.key, mode)
-      if verification.verdict != .whole { report.damaged.append(verification) }
+    var recordings: [RecordingKey] = []
+    // A statement takes no more than some thousand values.
+    for keys in lost.sorted().chunked(by: 500) {
+      recordings += try await catalog.recordings(referringTo: Set(keys)).map(\.recording.key)
     }
-    return report
+    return recordings
   }
 
   /// - Returns: nil when a row refers to it after all.
@@ -101,5 +115,11 @@ package struct Reconciliation: Sendable {
     if try await !catalog.archivedRecordings(after: 0, limit: 1).isEmpty { return true }
     verifier.logger.warning("the object store has objects, though the catalog has no recording; they are left alone")
     return false
+  }
+}
+
+extension Array {
+  fileprivate func chunked(by count: Int) -> [ArraySlice<Element>] {
+    stride(from: 0, to: self.count, by: count).map { self[$0..<Swift.min($0 + count, self.count)] }
   }
 }

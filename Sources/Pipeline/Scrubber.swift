@@ -39,9 +39,10 @@ package struct Scrubber: Service {
         do throws(TapedeckError) {
           if await isMine() {
             if reconciledAt.map({ begin - $0 >= reconciliationInterval }) ?? true {
-              _ = try await reconciliation.run()
+              let report = try await reconciliation.run()
               try await verifier.resume()
-              reconciledAt = begin
+              // Young objects without a row are old enough the next time.
+              reconciledAt = report.young == 0 ? begin : nil
             }
             try await verifier.scrub(within: interval, settings) { key in await privacy?.review(key) }
           }

@@ -75,9 +75,17 @@ struct VerifyRun {
   /// - Throws: `objectDamaged` when something remains damaged, `partlyDone` when something was not looked at or is still
   ///   being repaired, what the store was away with.
   mutating func run() async throws {
+    // While repairs store files, a file without a row may be one of them: names are compared when none is under way.
+    if !waits, searchesStrays { try await compareNames() }
     let stop = try await readBack()
-    if stop == nil, searchesStrays { try await compareNames() }
-    if waits { try await followRepairs() } else { summary.repairing = repairs.count }
+    if waits {
+      try await followRepairs()
+      if stop == nil, searchesStrays {
+        try await compareNames()
+        try await followRepairs()
+      }
+    }
+    summary.repairing = repairs.count
     finish()
     if let stop { throw TapedeckError(TapedeckError.Code(rawValue: stop.code) ?? .internalError, stop.detail) }
     if summary.damaged > 0 {
@@ -117,6 +125,7 @@ struct VerifyRun {
   private mutating func compareNames() async throws {
     var ask = ReconcileQuestion(
       shard: question.shard.map(Int.init), shards: question.shards.map(Int.init), repairs: question.repairs, seconds: 2)
+    var young = 0
     while true {
       let answer = try await connection.send(.POST, "/operator/reconcile", json: ask).decode(ReconcileAnswer.self)
       for stray in answer.strays {
@@ -129,8 +138,14 @@ struct VerifyRun {
             "\(stray.object): No row of the catalog refers to this file.\(stray.isMoved ? " It was moved to quarantine." : "")")
         }
       }
+      young += answer.young
       for problem in answer.problems { note(problem) }
-      guard let next = answer.next else { return }
+      guard let next = answer.next else {
+        if young > 0, !options.quiet {
+          Terminal.say("\(young) file(s) without a row may be of ingests that are under way; they are looked at later.")
+        }
+        return
+      }
       ask.from = next
     }
   }
@@ -164,7 +179,9 @@ struct VerifyRun {
 
   /// Asks about each repair until it has ended, and then reads what it left.
   private mutating func followRepairs() async throws {
-    for (number, problem) in repairs.enumerated() {
+    let all = repairs
+    repairs = []
+    for (number, problem) in all.enumerated() {
       guard let jobID = problem.jobId else { continue }
       var failure: String?
       while true {
@@ -174,7 +191,7 @@ struct VerifyRun {
           failure = job.error?.detail ?? job.message
           break
         }
-        if !json, !options.quiet { bars.draw([], summary: "\(number) of \(repairs.count) repairs ended") }
+        if !json, !options.quiet { bars.draw([], summary: "\(number) of \(all.count) repairs ended") }
         try await Task.sleep(for: .milliseconds(200))
       }
       let key = try recordingKey(problem.id, source: problem.source)

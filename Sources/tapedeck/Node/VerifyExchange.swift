@@ -123,6 +123,8 @@ struct ReconcileAnswer: Codable, Sendable {
   }
 
   var strays: [Stray] = []
+  /// Files without a row that may be of an ingest that is under way.
+  var young = 0
   var problems: [RecordingProblem] = []
   var next: Int?
 }

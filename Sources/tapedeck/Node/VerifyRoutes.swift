@@ -71,7 +71,8 @@ struct VerifyRoutes {
         answer.next = number
         break
       }
-      let report = try await reconciliation.reconcile(folder, question.repairs ? .repair() : .look)
+      let report = try await reconciliation.run([folder], question.repairs ? .repair() : .look)
+      answer.young += report.young
       answer.strays += report.strays.map {
         .init(object: $0.object.key.description, bytes: $0.object.bytes, isMoved: $0.isMoved)
       }

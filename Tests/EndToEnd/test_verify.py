@@ -1,0 +1,201 @@
+"""`tapedeck verify` and the reconciliation at a start: what somebody planted with a shell is found, named and repaired."""
+
+import json
+import os
+import re
+import shutil
+
+import pytest
+
+from waiting import eventually
+
+IDS = ["codec-pcm-mono", "codec-pcm-stereo", "codec-gsm", "codec-alaw-mono", "codec-ulaw-mono", "codec-adpcm"]
+
+
+@pytest.fixture(params=["running", "stopped"])
+def archive(request, make_server):
+    """An archive of a few recordings, with and without a server at work on it."""
+    server = make_server()
+    assert server.command("ingest", *IDS).returncode == 0
+    if request.param == "stopped":
+        assert server.terminate() == 0
+    return server
+
+
+def overwrite(path, content: bytes) -> None:
+    os.chmod(path, 0o600)
+    path.write_bytes(content)
+
+
+def plant(server) -> dict[str, str]:
+    """One kind of damage after the other; which file of which recording has which."""
+    data = server.data
+    flipped = data.object(data.part(IDS[0])["mp3_key"])
+    content = bytearray(flipped.read_bytes())
+    content[len(content) // 2] ^= 1
+    overwrite(flipped, bytes(content))
+    cut = data.object(data.part(IDS[1])["original_key"])
+    overwrite(cut, cut.read_bytes()[:-100])
+    data.object(data.part(IDS[2])["peaks_key"]).unlink()
+    # A whole folder of objects, whoever has one in it.
+    lost = data.part(IDS[3])["mp3_key"].split("/")[0]
+    shutil.rmtree(data.path / "objects" / lost)
+    # A file in the place of another.
+    overwrite(data.object(data.part(IDS[4])["peaks_key"]), flipped.read_bytes())
+    # Files that no row knows.
+    for name in (f"{'0' * 64}.mp3", f"{'ab' * 32}.wav"):
+        folder = data.path / "objects" / name[:2]
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"nobody's")
+    return {IDS[0]: "mp3", IDS[1]: "original", IDS[2]: "peaks", IDS[3]: "mp3", IDS[4]: "peaks"}
+
+
+def assert_whole(server) -> None:
+    server.data.assert_tidy()
+    assert server.data.rows("SELECT * FROM recording WHERE damage IS NOT NULL") == []
+
+
+def json_lines(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_what_was_planted_is_found_named_and_repaired_and_the_second_run_is_silent(archive, sandbox):
+    before = {id: archive.data.part(id) for id in IDS}
+    planted = plant(archive)
+    done = archive.command("verify", "--all", "--json")
+    assert done.returncode == 0, done
+    *lines, summary = json_lines(done.stdout)
+    repaired = {line["id"]: line for line in lines if line["status"] == "repaired"}
+    for id, file in planted.items():
+        assert file in [found["file"] for found in repaired[id]["files"]], id
+        assert repaired[id]["repairedFrom"] == (
+            "platform" if "original" in [found["file"] for found in repaired[id]["files"]] else "original")
+    assert sorted(line["object"] for line in lines if line["status"] == "stray") == [
+        f"00/{'0' * 64}.mp3", f"ab/{'ab' * 32}.wav"]
+    assert (summary["status"], summary["recordings"], summary["damaged"], summary["strays"]) == (
+        "summary", len(IDS), 0, 2)
+    assert summary["repaired"] == len(repaired) and summary["megabytesPerSecond"] > 0
+    assert {id: archive.data.part(id) for id in IDS} == before, "the same files as before"
+    assert_whole(archive)
+    # Nothing was deleted: what was damaged or nobody's is in quarantine, with the reason beside it.
+    kept = archive.data.quarantined()
+    assert sum(name.endswith(".json") for name in kept) == len(kept) / 2 >= 5
+
+    sandbox.forget_requests()
+    again = archive.command("verify", "--all")
+    assert (again.returncode, again.stdout) == (0, "")
+    assert "everything is whole" in again.stderr
+    assert sandbox.ledger()["endpoints"] == {}
+    found = [entry for entry in archive.audit("--what", "verify")]
+    assert {entry["recording"]["id"] for entry in found} >= set(planted)
+    assert all(entry["outcome"] == "failed" for entry in found)
+
+
+def test_a_restart_finds_missing_files_and_nobodys_files_by_itself(archive):
+    planted = plant(archive)
+    if archive.process and archive.process.popen.poll() is None:
+        archive.kill()
+    archive.start()
+
+    def names_agree():
+        parts = archive.data.rows("SELECT original_key, mp3_key, peaks_key FROM media_part")
+        rows = {key for part in parts for key in part.values() if key}
+        assert archive.data.files("objects") == rows
+        assert archive.data.rows("SELECT * FROM recording WHERE damage IS NOT NULL") == []
+        return True
+
+    def eventually_agree():
+        try:
+            return names_agree()
+        except (AssertionError, FileNotFoundError):
+            return False
+
+    eventually(eventually_agree, within=60)
+    # Names do not tell of flipped bits: those are for the scrub, or for a command.
+    done = archive.command("verify", IDS[0], IDS[4], "--json")
+    assert done.returncode == 0, done
+    assert {line["id"] for line in json_lines(done.stdout)[:-1]} == {IDS[0], IDS[4]} & set(planted)
+    assert archive.command("verify", "--all").stdout == ""
+    assert_whole(archive)
+
+
+def test_a_recording_that_the_platform_lost_stays_marked_in_every_view(make_server, sandbox):
+    server = make_server()
+    assert server.command("ingest", *IDS[:2]).returncode == 0
+    original = server.data.object(server.data.part(IDS[0])["original_key"])
+    overwrite(original, b"\0" * original.stat().st_size)
+    sandbox.fault("gone", IDS[0])
+    done = server.command("verify", IDS[0])
+    assert done.returncode == 7, done
+    assert "The original has another content" in done.stdout and "could not be repaired" in done.stdout
+    assert server.command("verify", "--all", "--no-repair").returncode == 7
+
+    told = server.supervisor.get(f"/api/v1/recordings/{IDS[0]}").json()
+    assert re.fullmatch(
+        r"The original is damaged, found on \d{4}-\d\d-\d\d at \d\d:\d\d UTC\. "
+        r"It could not be repaired: the platform no longer has the recording\.", told["damage"])
+    assert told["status"] == "ready" and told["verifiedAt"]
+    assert told["damage"] in server.ok("show", IDS[0])
+    assert "the platform no longer has the recording" in server.supervisor.get(f"/play/{IDS[0]}").text
+    assert "Damaged" in server.supervisor.get("/").text
+    assert server.supervisor.get(f"/audio/{IDS[0]}.mp3").status == 200, "what is whole is played"
+    metrics = server.client("metrics").get("/metrics").text
+    assert re.search(r"^tapedeck_damaged_recordings 1(\.0)?$", metrics, re.M)
+    assert 'tapedeck_verified_objects_total{outcome="damaged"}' in metrics
+    log = server.process.output
+    assert '"level":"error"' in log.replace(" ", "") and "damaged or missing" in log
+
+    # The platform has it again: an explicit ingest repairs it too.
+    sandbox.clear_faults()
+    assert server.command("verify", "--all").returncode == 0
+    assert "damage" not in server.supervisor.get(f"/api/v1/recordings/{IDS[0]}").json()
+    assert_whole(server)
+
+
+def test_an_object_folder_that_is_away_harms_nothing(make_server):
+    server = make_server()
+    assert server.command("ingest", *IDS[:2]).returncode == 0
+    objects, away = server.data.path / "objects", server.data.path / "away"
+    objects.rename(away)
+    objects.mkdir()
+    done = server.command("verify", "--all")
+    assert done.returncode == 1, done
+    assert "mounted" in done.stderr and "Nothing was changed" in done.stderr
+    server.kill()
+    server.start()
+    eventually(lambda: "the archive cannot be verified" in server.process.output)
+    objects.rmdir()
+    away.rename(objects)
+    assert server.command("verify", "--all").returncode == 0
+    assert server.data.quarantined() == set()
+    assert {row["run_state"] for row in server.data.rows("SELECT run_state FROM job")} == {"done"}
+    assert_whole(server)
+
+
+def test_samples_and_shards_take_their_part_and_can_be_drawn_again(make_server):
+    server = make_server()
+    assert server.command("ingest", *IDS).returncode == 0
+
+    def recordings(*arguments: str) -> int:
+        return json_lines(server.ok("verify", *arguments, "--json"))[-1]["recordings"]
+
+    assert sum(recordings("--shard", f"{number}/4") for number in range(1, 5)) == len(IDS)
+    assert recordings("--sample", "100%") == len(IDS)
+    assert recordings("--sample", "50", "--seed", "7") == recordings("--sample", "50%", "--seed", "7")
+    assert {recordings("--sample", "50%", "--seed", str(seed)) for seed in range(8)} - {len(IDS)}
+    assert "--seed" in server.command("verify", "--sample", "5%").stderr
+    assert recordings("--all", "--source", "default") == len(IDS)
+    assert recordings("--all", "--source", "elsewhere") == 0
+    assert server.command("verify", "never-heard-of").returncode == 3
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["--all", "x"], ["--all", "--sample", "5%"], ["--sample", "0"], ["--sample", "101%"], ["--sample", "many"],
+    ["--shard", "0/3"], ["--shard", "4/3"], ["--shard", "3"], ["--shard", "1/0"], ["--seed", "1", "--all"],
+    ["--all", "--source", "No Such"],
+])
+def test_a_verification_that_means_nothing_is_wrong_usage(make_server, arguments):
+    server = make_server(start=False)
+    server.ok("init")
+    done = server.command("verify", *arguments)
+    assert (done.returncode, done.stdout) == (2, ""), done
