@@ -68,7 +68,8 @@ struct PlatformTests {
   @Test func `the page is in the menu of those who may see it`() async throws {
     try await WebFixture.run(WebFixture.Options(standings: [standing()])) { fixture in
       #expect(try await fixture.page("/", as: .supervisorsBrowser).text.contains("href=\"/platform\""))
-      #expect(try await !fixture.page("/", as: .agentsBrowser).text.contains("href=\"/platform\""))
+      let agents = try await fixture.page("/", as: .agentsBrowser).text
+      #expect(!agents.contains("href=\"/platform\""))
       let page = try await fixture.page("/platform", as: .supervisorsBrowser)
       #expect(page.text.contains("<h1>Platform</h1>"))
       #expect(page.text.contains("<meter"))
