@@ -23,15 +23,20 @@ package enum SearchWords {
       facts.toAddress, facts.contactID, facts.disposition,
     ]
     var seen = Set<String>()
-    let words = fields.lazy.compactMap { $0 }.flatMap(words).filter { seen.insert($0).inserted }
-    return words.prefix(maximumCount).joined(separator: " ")
+    var kept: [String] = []
+    for field in fields {
+      for word in words(of: field ?? "") where kept.count < maximumCount && seen.insert(word).inserted {
+        kept.append(word)
+      }
+    }
+    return kept.joined(separator: " ")
   }
 
   /// The words of a text in their order.
   package static func words(of text: String) -> [String] {
     if text.utf8.allSatisfy({ $0 < 0x80 }) { return asciiWords(of: text) }
-    // Upper case first: it brings together what lower case keeps apart, such as the two small sigmas.
-    let folded = text.uppercased().lowercased().decomposedStringWithCanonicalMapping
+    // Through upper case, which brings together what lower case keeps apart, such as the two small sigmas.
+    let folded = text.lowercased().uppercased().lowercased().decomposedStringWithCanonicalMapping
     var words: [String] = []
     var word = String.UnicodeScalarView()
     func end() {

@@ -5,7 +5,7 @@ import Model
 import TestKit
 import Testing
 
-@Suite struct AccessLogStorageTests {
+@Suite(.serialized) struct AccessLogStorageTests {
   static let supervisor = Identity(kind: .account, id: "acc_5f", name: "Wilhelmina Example", role: .supervisor)
 
   static let full = LogEntry(

@@ -3,7 +3,7 @@ import Model
 import TestKit
 import Testing
 
-@Suite struct AccountStorageTests {
+@Suite(.serialized) struct AccountStorageTests {
   static let anna = Identity(
     kind: .account, id: "acc_1", name: "anna", role: .supervisor, agentID: "ag-1", team: "sales")
   static let robot = Identity(kind: .token, id: "tok_1", name: "robot", role: .metrics)

@@ -3,7 +3,7 @@ import Model
 import TestKit
 import Testing
 
-@Suite struct ArchiveTests {
+@Suite(.serialized) struct ArchiveTests {
   @Test(arguments: DatabaseKind.allCases)
   func `a recording enters the catalog, the log and the outbox, and its job ends`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)

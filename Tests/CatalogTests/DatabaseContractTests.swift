@@ -5,7 +5,7 @@ import TestKit
 import Testing
 
 /// What every database does.
-@Suite struct DatabaseContractTests {
+@Suite(.serialized) struct DatabaseContractTests {
   let clock = TestClock()
   let folder: TemporaryFolder
 

@@ -4,7 +4,7 @@ import TestKit
 import Testing
 
 /// The life of a job, told as lists of what happens to it and how its row stands then.
-@Suite struct JobLifeTests {
+@Suite(.serialized) struct JobLifeTests {
   enum Event: Sendable {
     case request(Privacy)
     /// A worker takes what is due in a lane; nothing may be due.

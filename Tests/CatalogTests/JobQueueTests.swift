@@ -4,7 +4,7 @@ import TestKit
 import Testing
 
 /// Who gets which job, and what becomes of those who lost theirs.
-@Suite struct JobQueueTests {
+@Suite(.serialized) struct JobQueueTests {
   @Test(arguments: DatabaseKind.allCases)
   func `the job that has been due for longest comes first, then the one that was asked for first`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)

@@ -3,7 +3,7 @@ import Model
 import TestKit
 import Testing
 
-@Suite struct ListingTests {
+@Suite(.serialized) struct ListingTests {
   private func names(_ rows: [ListedRecording]) -> [String] { rows.map { $0.recording.key.description } }
 
   private func list(

@@ -3,7 +3,7 @@ import Model
 import TestKit
 import Testing
 
-@Suite struct MigrationTests {
+@Suite(.serialized) struct MigrationTests {
   let clock = TestClock()
   let folder: TemporaryFolder
 

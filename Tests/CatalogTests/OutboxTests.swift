@@ -3,7 +3,7 @@ import Model
 import TestKit
 import Testing
 
-@Suite struct OutboxTests {
+@Suite(.serialized) struct OutboxTests {
   @Test(arguments: DatabaseKind.allCases)
   func `messages are due in the order in which they were written`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)

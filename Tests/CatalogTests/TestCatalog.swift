@@ -1,5 +1,8 @@
 import Catalog
+import Dispatch
+import Foundation
 import Model
+import Synchronization
 import TestKit
 import Testing
 
@@ -97,12 +100,39 @@ final class TestCatalog: Sendable {
 /// A recording's key; `eu~call-1` is of the source `eu`.
 func key(_ name: String) throws -> RecordingKey { try RecordingKey(pathSegment: name) }
 
-/// The code of what a call throws; nil when it throws nothing of ours.
-func failure(of body: () async throws -> some Any) async -> TapedeckError.Code? {
+/// What a call throws; nil when it throws nothing of ours.
+func error(of body: () async throws -> some Any) async -> TapedeckError? {
   do {
     _ = try await body()
     return nil
-  } catch { return (error as? TapedeckError)?.code }
+  } catch { return error as? TapedeckError }
+}
+
+func failure(of body: () async throws -> some Any) async -> TapedeckError.Code? { await error(of: body)?.code }
+
+/// Waits for a signal out of a closure that may not wait for anything itself.
+func wait(for signal: DispatchSemaphore) async {
+  await withCheckedContinuation { continuation in
+    Thread.detachNewThread {
+      signal.wait()
+      continuation.resume()
+    }
+  }
+}
+
+/// How often something happened.
+final class Counter: Sendable {
+  private let count = Mutex(0)
+
+  var value: Int { count.withLock { $0 } }
+
+  @discardableResult
+  func increment() -> Int {
+    count.withLock {
+      $0 += 1
+      return $0
+    }
+  }
 }
 
 extension Connection {
