@@ -1,5 +1,4 @@
 import Foundation
-import NIOPosix
 import TestKit
 
 /// Asks boto3, Amazon's own client, through `boto.py`.
@@ -54,6 +53,6 @@ struct Boto: Sendable {
     let asked = Asked(
       endpoint: endpoint, region: region, key: key, token: token, addressing: addressing, capture: capture, calls: calls)
     let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "boto.py")
-    return try await NIOThreadPool.singleton.runIfActive { try TestPython.run(script, asked) }
+    return try await TestPython.run(script, asked)
   }
 }

@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// What every object store does.
-@Suite(.timeLimit(.minutes(3))) struct ObjectStoreContractTests {
+@Suite(.serialized, .timeLimit(.minutes(3))) struct ObjectStoreContractTests {
   let sound = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 37) }
 
   // MARK: Storing
@@ -166,7 +166,7 @@ import Testing
   }
 
   @Test(arguments: StoreKind.allCases)
-  func `the first read of an object gives all that was asked for, and many readers do not disturb each other`(
+  func `a read gives all that was asked for, and many readers do not disturb each other`(
     kind: StoreKind
   ) async throws {
     try await kind.withStore { store, folder in
@@ -177,11 +177,9 @@ import Testing
       try await withThrowingTaskGroup(of: Void.self) { group in
         for start in stride(from: Int64(0), to: 1 << 20, by: 128 << 10) {
           group.addTask {
-            var offset = start
-            while offset < start + 512 << 10 {
-              let piece = try await object.bytes(offset, 64 << 10)
-              #expect(piece == LongFile.contents(offset..<offset + Int64(piece.count)))
-              offset += Int64(piece.count)
+            for offset in stride(from: start, to: start + 512 << 10, by: 60_000) {
+              let piece = try await object.bytes(offset, 60_000)
+              #expect(piece == LongFile.contents(offset..<offset + 60_000))
             }
           }
         }
@@ -242,8 +240,14 @@ import Testing
   func `a folder of more than 1,000 objects is listed to its end`(kind: StoreKind) async throws {
     try await kind.withStore { store, folder in
       let keys = try await withThrowingTaskGroup(of: ObjectKey.self) { group in
-        for contents in Self.crowd { group.addTask { try await store.keep(contents, by: folder) } }
-        return try await group.reduce(into: Set()) { $0.insert($1) }
+        var (waiting, keys) = (Self.crowd[...], Set<ObjectKey>())
+        for contents in waiting.prefix(16) { group.addTask { try await store.keep(contents, by: folder) } }
+        waiting = waiting.dropFirst(16)
+        for try await key in group {
+          keys.insert(key)
+          if let contents = waiting.popFirst() { group.addTask { try await store.keep(contents, by: folder) } }
+        }
+        return keys
       }
       #expect(keys.count == 1005)
       let listed = try await store.objects(in: try #require(keys.first).folder)

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Foundation
 import Model
+import NIOCore
 import NIOPosix
 import ObjectStorage
 import TestKit
@@ -15,6 +16,7 @@ struct S3Fixture: Sendable {
   static let client: HTTPClient = {
     var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow, decompression: .disabled)
     configuration.httpVersion = .http1Only
+    configuration.connectionPool = .init(idleTimeout: .seconds(30), concurrentHTTP1ConnectionsPerHostSoftLimit: 64)
     // `HOST.localhost` means this machine, but not every resolver knows.
     configuration.dnsOverride = ["recordings.localhost": "127.0.0.1"]
     return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)

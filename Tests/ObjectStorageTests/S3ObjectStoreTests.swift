@@ -5,7 +5,7 @@ import TestKit
 import Testing
 
 /// What holds for a bucket beyond the contract, seen with moto and boto3.
-@Suite(.timeLimit(.minutes(2))) struct S3ObjectStoreTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct S3ObjectStoreTests {
   let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }

@@ -54,7 +54,11 @@ import Testing
 
   @Test func `what is stored, removed or set aside is looked at afresh`() async throws {
     try await ScriptedStore.run { request, _ in
-      request.method == "PUT" ? .xml("<CopyObjectResult><ETag>x</ETag></CopyObjectResult>") : .head("5000")
+      switch request.method {
+      case "PUT": .xml("<CopyObjectResult><ETag>x</ETag></CopyObjectResult>")
+      case "HEAD": .head("5000")
+      default: .response(204)
+      }
     } _: { scripted, folder in
       let key = try key(of: [1])
       let changes: [() async throws -> Void] = [
@@ -78,7 +82,7 @@ import Testing
       var offset: Int64 = 0
       while offset < object.bytes {
         let piece = try await object.bytes(offset, 128 << 10)
-        #expect(piece.count <= 128 << 10)
+        #expect(piece.count == 128 << 10)
         #expect(piece.first == UInt8(truncatingIfNeeded: offset / 1000))
         offset += Int64(piece.count)
       }

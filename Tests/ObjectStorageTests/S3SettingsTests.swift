@@ -16,7 +16,7 @@ import Testing
     ),
     ("s3://recordings?endpoint=http://127.0.0.1:9000", "http://127.0.0.1:9000", "/recordings/k"),
     ("s3://recordings?endpoint=http://localhost:80", "http://localhost", "/recordings/k"),
-    ("s3://recordings?endpoint=http://[::1]:9000", "http://[::1]:9000", "/recordings/k"),
+    ("s3://recordings?endpoint=http://%5B::1%5D:9000", "http://[::1]:9000", "/recordings/k"),
     ("s3://recordings?endpoint=http://10.0.0.7:9000&insecure=1", "http://10.0.0.7:9000", "/recordings/k"),
   ])
   func `an address says where requests go`(url: String, origin: String, path: String) throws {

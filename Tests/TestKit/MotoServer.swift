@@ -1,5 +1,4 @@
 import Foundation
-import NIOPosix
 
 /// moto's S3 on loopback, with signatures and permissions checked; one for the whole test process.
 ///
@@ -32,7 +31,7 @@ package struct MotoServer: Sendable {
   private let process: Process
   private let standardInput: Pipe
 
-  private static let started = Task { try await NIOThreadPool.singleton.runIfActive { try MotoServer() } }
+  private static let started = Task { try await TestPython.blocking { try MotoServer() } }
 
   /// The server, started at the first call.
   ///

@@ -19,12 +19,23 @@ package enum TestPython {
     return python
   }
 
-  /// Runs a script with JSON on its standard input and gives what it prints, decoded; blocks until it ends.
+  /// Runs a script with JSON on its standard input and gives what it prints, decoded.
   ///
   /// - Throws: `Failure` when it ends with another status than 0.
-  package static func run<Output: Decodable>(
-    _ script: URL, _ input: some Encodable, giving: Output.Type = Output.self
-  ) throws -> Output {
+  package static func run<Output: Decodable & Sendable>(
+    _ script: URL, _ input: some Encodable & Sendable
+  ) async throws -> Output {
+    try await blocking { try runBlocking(script, input) }
+  }
+
+  /// Runs what waits for a child on a thread of its own: those that the code under test has are needed meanwhile.
+  static func blocking<Output: Sendable>(_ body: @escaping @Sendable () throws -> Output) async throws -> Output {
+    try await withCheckedThrowingContinuation { continuation in
+      Thread { continuation.resume(with: Result { try body() }) }.start()
+    }
+  }
+
+  private static func runBlocking<Output: Decodable>(_ script: URL, _ input: some Encodable) throws -> Output {
     let process = Process()
     process.executableURL = try executable()
     process.arguments = [script.path()]

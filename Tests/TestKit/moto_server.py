@@ -13,11 +13,20 @@ import re
 import sys
 
 import boto3
+import flask
+import moto.iam.access_control
 from moto import settings
 from moto.server import ThreadedMotoServer
 
 BUCKET, PREFIX, REGION = "recordings", "tapedeck", "eu-central-1"
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+
+
+class ExactS3Request(moto.iam.access_control.S3IAMRequest):
+    """Checks a signature over the address that was sent; moto takes it as werkzeug spells it, so boto3 fails, too."""
+
+    def __init__(self, path, **rest):
+        super().__init__(path=flask.request.environ["RAW_URI"], **rest)
 
 
 def documented_policy(path):
@@ -34,6 +43,7 @@ def make_key(iam, name, policy):
 
 
 def main():
+    moto.iam.access_control.S3IAMRequest = ExactS3Request
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

@@ -34,21 +34,19 @@ final class S3Object: StoredObject {
   func read(at offset: Int64, limit: Int) async throws(TapedeckError) -> ByteBuffer {
     guard (0..<bytes).contains(offset), limit > 0 else { return ByteBuffer() }
     let wanted = Int(min(Int64(min(limit, Self.longestRead)), bytes - offset))
-    let (held, readAhead) = ahead.withLock { ahead -> (ByteBuffer?, Int) in
-      guard ahead.position == offset else { return (nil, 0) }
-      if let held = ahead.held.readSlice(length: min(wanted, ahead.held.readableBytes)), held.readableBytes > 0 {
-        ahead.position += Int64(held.readableBytes)
-        return (held, 0)
-      }
-      return (nil, min(ahead.fetched * 2, Self.longestReadAhead))
+    var (piece, readAhead) = ahead.withLock { ahead -> (ByteBuffer, Int) in
+      guard ahead.position == offset else { return (ByteBuffer(), 0) }
+      let held = ahead.held.readSlice(length: min(wanted, ahead.held.readableBytes)) ?? ByteBuffer()
+      ahead.position += Int64(held.readableBytes)
+      return (held, min(ahead.fetched * 2, Self.longestReadAhead))
     }
-    if let held { return held }
-    let count = Int(min(Int64(max(wanted, readAhead)), bytes - offset))
-    var fetched = try await fetch(offset, count)
-    let piece = fetched.readSlice(length: wanted) ?? ByteBuffer()
-    ahead.withLock {
-      $0 = Ahead(position: offset + Int64(piece.readableBytes), held: fetched, fetched: count)
-    }
+    guard piece.readableBytes < wanted else { return piece }
+    let start = offset + Int64(piece.readableBytes)
+    let missing = wanted - piece.readableBytes
+    let count = Int(min(Int64(max(missing, readAhead)), bytes - start))
+    var fetched = try await fetch(start, count)
+    if let rest = fetched.readSlice(length: missing) { piece.writeImmutableBuffer(rest) }
+    ahead.withLock { $0 = Ahead(position: offset + Int64(wanted), held: fetched, fetched: count) }
     return piece
   }
 
