@@ -4,11 +4,10 @@ import TestKit
 import Testing
 
 @Suite struct BackfillTests {
-  let test: TestCatalog
+  /// Opened by each test, since it runs on both databases.
+  private var test: TestCatalog!
   let key = DutyKey(.backfill, of: .default)
   let span = Period(start: Instant(iso8601: "2026-01-01T00:00:00Z")!, end: Instant(iso8601: "2026-01-05T00:00:00Z")!)
-
-  init() async throws { test = try await TestCatalog() }
 
   private func start() async throws -> Backfill {
     try await test.catalog.startBackfill(
@@ -28,7 +27,9 @@ import Testing
         id: backfill.id, lease: lease, reached: try #require(Instant(iso8601: reached)), found: names.count))
   }
 
-  @Test func `a back-fill makes its duty due, and counts what it finds and what it queues`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a back-fill makes its duty due, and counts what it finds and what it queues`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     let backfill = try await start()
     #expect(backfill.state == .running && backfill.reachedAt == span.start && backfill.share == 0)
     let lease = try await take()
@@ -42,7 +43,9 @@ import Testing
     #expect(try await test.catalog.job(of: try CatalogTests.key("new-1"))?.clearance == .restricted)
   }
 
-  @Test func `nothing is queued once it is paused or cancelled, at any moment`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `nothing is queued once it is paused or cancelled, at any moment`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     let backfill = try await start()
     let lease = try await take()
     for state in [Backfill.State.paused, .cancelled] {
@@ -56,7 +59,9 @@ import Testing
     #expect(try await test.catalog.backfill(backfill.id)?.endedAt == test.clock.now)
   }
 
-  @Test func `nothing is queued by a node that lost the duty`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `nothing is queued by a node that lost the duty`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     let backfill = try await start()
     let dead = try await take()
     test.clock.advance(by: .seconds(31))
@@ -69,7 +74,9 @@ import Testing
     #expect(try await discover(["call-1"], backfill, lease) == 1)
   }
 
-  @Test func `a back-fill that was resumed goes on where it was`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a back-fill that was resumed goes on where it was`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     let backfill = try await start()
     let lease = try await take()
     _ = try await discover(["call-1"], backfill, lease)
@@ -81,7 +88,9 @@ import Testing
     #expect(try await test.catalog.nextBackfill(of: .default)?.id == backfill.id)
   }
 
-  @Test func `the oldest that is running has its turn`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `the oldest that is running has its turn`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     let first = try await start()
     test.clock.advance(by: .seconds(1))
     let second = try await start()
@@ -91,7 +100,9 @@ import Testing
     #expect(try await test.catalog.backfills().map(\.id) == [second.id, first.id])
   }
 
-  @Test func `one that has ended stays ended`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `one that has ended stays ended`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     let backfill = try await start()
     let lease = try await take()
     try await test.catalog.advanceBackfill(backfill.id, lease: lease, to: span.end, isListed: true)
@@ -108,7 +119,9 @@ import Testing
         == .notFound)
   }
 
-  @Test func `it says when it will be through, going by the last hour`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `it says when it will be through, going by the last hour`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     let backfill = try await start()
     let lease = try await take()
     _ = try await discover((1...10).map { "call-\($0)" }, backfill, lease)
@@ -129,7 +142,9 @@ import Testing
     #expect(row.hourlyRate(at: test.clock.now) == nil && row.through(at: test.clock.now) == nil)
   }
 
-  @Test func `a change of state and its entry are one`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a change of state and its entry are one`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     let backfill = try await start()
     let before = try await test.everything()
     for statements in 1...5 {

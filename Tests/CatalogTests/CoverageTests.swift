@@ -4,11 +4,11 @@ import TestKit
 import Testing
 
 @Suite struct CoverageTests {
-  let test: TestCatalog
+  /// Opened by each test, since it runs on both databases.
+  private var test: TestCatalog!
   let day: CalendarDay
 
-  init() async throws {
-    test = try await TestCatalog()
+  init() throws {
     day = try #require(CalendarDay("2026-01-14", in: .utc))
   }
 
@@ -74,7 +74,9 @@ import Testing
     ].map { call($0) } + [dead]
   }
 
-  @Test func `every expected recording has one standing, and the standings sum up to the expected`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `every expected recording has one standing, and the standings sum up to the expected`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     let calls = try await everyKind()
     try await check(calls, unwanted: 4)
     let coverage = try await coverage()
@@ -87,7 +89,9 @@ import Testing
     #expect(try await gaps().count == 10)
   }
 
-  @Test func `each gap says why it is one, and whether asking may fill it`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `each gap says why it is one, and whether asking may fill it`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     try await check(try await everyKind())
     let gaps = Dictionary(try await gaps().map { ($0.key.id.rawValue, $0) }) { first, _ in first }
     func expect(
@@ -110,7 +114,9 @@ import Testing
     #expect(gaps["ready"] == nil)
   }
 
-  @Test func `a day that was never checked says so, and still counts what sync found`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a day that was never checked says so, and still counts what sync found`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     let calls = ["call-1", "call-2"].map { call($0) }
     try await test.catalog.discover(
       calls, in: day.period, of: .default, expected: SyncFilter(), fetched: SyncFilter(), for: .sync)
@@ -119,7 +125,9 @@ import Testing
     #expect(coverage.expected == 2 && coverage.count(.waiting) == 2)
   }
 
-  @Test func `what sync finds after a check is reported too`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `what sync finds after a check is reported too`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     try await check([call("call-1")], unwanted: 2)
     test.clock.advance(by: .seconds(60))
     try await test.catalog.discover(
@@ -128,7 +136,9 @@ import Testing
     #expect(coverage.reported == 4 && coverage.expected == 2 && coverage.unlisted == 0)
   }
 
-  @Test func `what the platform does not list any more stays expected, and is told`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `what the platform does not list any more stays expected, and is told`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     try await test.archiveRecording("kept")
     try await check(["kept", "gone", "still-there"].map { call($0) })
     test.clock.advance(by: .seconds(3600))
@@ -140,7 +150,9 @@ import Testing
     #expect(gone.reason.contains("does not list it any more"))
   }
 
-  @Test func `a day is half open, and belongs to its source and zone`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a day is half open, and belongs to its source and zone`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     let berlin = try #require(CalendarZone("Europe/Berlin"))
     let calls = [
       call("before", at: "2026-01-13T22:59:59.999Z"), call("first", at: "2026-01-13T23:00:00Z"),
@@ -162,7 +174,9 @@ import Testing
     #expect(try await test.catalog.coverage(of: .default, on: [local]).first?.reported == nil)
   }
 
-  @Test func `what was deleted on purpose is not expected`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `what was deleted on purpose is not expected`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     try await check([call("expired")])
     _ = try await test.database.write { db in try db.execute("UPDATE recording SET tombstoned_at = 5") }
     let coverage = try await coverage()
@@ -170,9 +184,11 @@ import Testing
     #expect(try await gaps().isEmpty)
   }
 
-  @Test func `gaps come page by page in the order of their calls, restricted ones only where they may be seen`()
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `gaps come page by page in the order of their calls, restricted ones only where they may be seen`(kind: DatabaseKind)
     async throws
   {
+    test = try await TestCatalog(kind)
     var calls = (0..<7).map { call("call-\($0)", at: "2026-01-14T0\(6 - $0):00:00Z") }
     calls[3].privacy = .restricted
     calls.append(call("same-time", at: "2026-01-14T03:00:00Z"))
@@ -190,7 +206,9 @@ import Testing
     #expect(try await coverage().gaps == 8)
   }
 
-  @Test func `the numbers of a day come from the index of expected recordings`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `the numbers of a day come from the index of expected recordings`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     let plans = try await test.database.plans {
       _ = try await coverage()
       _ = try await gaps()

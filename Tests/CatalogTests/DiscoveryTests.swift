@@ -5,10 +5,9 @@ import Testing
 
 /// What becomes of a page of recordings that the platform lists.
 @Suite struct DiscoveryTests {
-  let test: TestCatalog
+  /// Opened by each test, since it runs on both databases.
+  private var test: TestCatalog!
   let day = Period(start: Instant(iso8601: "2026-01-14T00:00:00Z")!, end: Instant(iso8601: "2026-01-15T00:00:00Z")!)
-
-  init() async throws { test = try await TestCatalog() }
 
   private func call(
     _ name: String, at time: String = "10:00:00", _ change: (inout PlatformRecording) -> Void = { _ in }
@@ -34,7 +33,9 @@ import Testing
     }
   }
 
-  @Test func `each recording that is wanted gets one job, however often it is listed`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `each recording that is wanted gets one job, however often it is listed`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     let page = (1...5).map { call("call-\($0)") }
     #expect(try await discover(page) == 5)
     #expect(try await discover(page + page) == 0)
@@ -45,9 +46,11 @@ import Testing
     #expect(try await test.catalog.claimJob(in: .polling, lease: .seconds(30)) != nil)
   }
 
-  @Test func `eight nodes that list the same pages make each job once`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `eight nodes that list the same pages make each job once`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     let pages = (0..<6).map { page in (0..<50).map { call("call-\(page * 50 + $0)") } }
-    let queued = try await withThrowingTaskGroup(of: Int.self) { group in
+    let queued = try await withThrowingTaskGroup(of: Int.self) { [self] group in
       for node in 0..<8 {
         group.addTask {
           var queued = 0
@@ -68,7 +71,9 @@ import Testing
     #expect(entries.first?.entry.details["source"] == "default")
   }
 
-  @Test func `what is not wanted leaves no trace, unless it is known already`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `what is not wanted leaves no trace, unless it is known already`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     try await test.archiveRecording("by-hand") { $0.direction = .inbound }
     let page = [call("inbound") { $0.direction = .inbound }, call("by-hand") { $0.direction = .inbound }]
     #expect(try await discover(page) == 0)
@@ -77,16 +82,20 @@ import Testing
     #expect(try await column("listed_at", of: "by-hand") == .integer(test.clock.now.milliseconds))
   }
 
-  @Test func `a check writes down and fetches nothing`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a check writes down and fetches nothing`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     #expect(try await discover([call("call-1")], fetched: nil, for: .check) == 0)
     #expect(try await column("wanted", of: "call-1") == .integer(1))
     #expect(try await test.count("job") == 0)
     #expect(try await test.count("log_entry") == 0)
   }
 
-  @Test func `a recording that is still processed is queued, one that failed on the platform is only written down`()
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a recording that is still processed is queued, one that failed on the platform is only written down`(kind: DatabaseKind)
     async throws
   {
+    test = try await TestCatalog(kind)
     let page = [call("processing") { $0.status = .processing }, call("failed") { $0.status = .failed }]
     #expect(try await discover(page) == 1)
     #expect(try await test.catalog.job(of: try key("processing")) != nil)
@@ -94,7 +103,9 @@ import Testing
     #expect(try await test.catalog.recording(try key("failed"))?.facts.status == .failed)
   }
 
-  @Test func `privacy only ever gets stricter, and a change is logged`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `privacy only ever gets stricter, and a change is logged`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     try await discover([call("call-1")])
     try await discover([call("call-1") { $0.privacy = .restricted }], for: .lookBack)
     #expect(try await test.catalog.recording(try key("call-1"))?.facts.privacy == .restricted)
@@ -105,7 +116,9 @@ import Testing
     #expect(try await test.catalog.logEntries(matching: filter, before: nil, limit: 10).count == 1)
   }
 
-  @Test func `a listing that says nothing new writes no facts`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a listing that says nothing new writes no facts`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     let page = (1...3).map { call("call-\($0)") }
     try await discover(page)
     test.clock.advance(by: .seconds(60))
@@ -119,7 +132,9 @@ import Testing
     #expect(try await test.catalog.recording(try key("call-1"))?.facts.disposition == "sale")
   }
 
-  @Test func `what has ended is left alone, what only waits for a clearance is set going`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `what has ended is left alone, what only waits for a clearance is set going`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     try await test.archiveRecording("archived")
     try await test.request("given-up")
     try await test.catalog.release(try await test.claim().lease, .giveUp(TapedeckError(.neverAvailable)))
@@ -136,7 +151,9 @@ import Testing
     #expect(try await job("under-way").clearance == .restricted)
   }
 
-  @Test func `a recording whose rows were lost is fetched again`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a recording whose rows were lost is fetched again`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     try await test.archiveRecording("lost")
     try await test.archiveRecording("without-files")
     _ = try await test.database.write { db in
@@ -155,7 +172,9 @@ import Testing
     #expect(try await test.request("again").runState == .idle)
   }
 
-  @Test func `what was deleted on purpose is not fetched again`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `what was deleted on purpose is not fetched again`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     try await test.archiveRecording("expired")
     _ = try await test.database.write { db in
       try db.execute("DELETE FROM media_part")
@@ -165,12 +184,16 @@ import Testing
     #expect(try await test.catalog.job(of: try key("expired"))?.runState == .done)
   }
 
-  @Test func `a recording without a start counts to the span that it was listed in`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a recording without a start counts to the span that it was listed in`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     try await discover([call("call-1") { $0.startTime = nil }])
     #expect(try await column("counted_at", of: "call-1") == .integer(day.start.milliseconds))
   }
 
-  @Test func `a page whose jobs cannot all be written leaves nothing behind`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a page whose jobs cannot all be written leaves nothing behind`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     try await test.archiveRecording("archived")
     let before = try await test.everything()
     let page = ["archived", "call-1", "call-2"].map { call($0) }
@@ -183,7 +206,9 @@ import Testing
     #expect(try await discover(page) == 2)
   }
 
-  @Test func `an empty page is taken in as one`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `an empty page is taken in as one`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
     #expect(try await discover([]) == 0)
   }
 }

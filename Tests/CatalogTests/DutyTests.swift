@@ -7,8 +7,9 @@ import Testing
   let key = DutyKey(.sync, of: .default)
   let backfill = DutyKey(.backfill, of: .default)
 
-  @Test func `a duty is there once, due at once, and a back-fill's when somebody asks for one`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a duty is there once, due at once, and a back-fill's when somebody asks for one`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([key, backfill])
     let (_, lease) = try await claim(test)
     try await test.catalog.release(lease, .done(next: test.clock.now + .seconds(60)))
@@ -19,8 +20,9 @@ import Testing
     #expect(try await test.catalog.claimDuty(backfill, lease: .seconds(30)) == nil)
   }
 
-  @Test func `of many nodes that claim a duty at once, one gets it`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `of many nodes that claim a duty at once, one gets it`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([key])
     let claims = try await withThrowingTaskGroup(of: DutyRow?.self) { group in
       for _ in 0..<20 { group.addTask { try await test.catalog.claimDuty(key, lease: .seconds(30)) } }
@@ -30,8 +32,9 @@ import Testing
     #expect(try await test.catalog.claimDuty(key, lease: .seconds(30), early: true) == nil)
   }
 
-  @Test func `a duty is taken when it is due, and earlier only by who asks for that`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a duty is taken when it is due, and earlier only by who asks for that`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([key])
     let (_, lease) = try await claim(test)
     let due = test.clock.now + .seconds(60)
@@ -45,8 +48,9 @@ import Testing
     #expect(try await test.catalog.claimDuty(key, lease: .seconds(30)) != nil)
   }
 
-  @Test func `a lease that lapses goes to another node, and what the old one still writes is refused`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a lease that lapses goes to another node, and what the old one still writes is refused`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([key])
     let (_, dead) = try await claim(test)
     #expect(try await test.catalog.nextDuty(among: [key]) == test.clock.now + .seconds(30))
@@ -66,8 +70,9 @@ import Testing
     #expect(await failure { try await test.catalog.release(lease, .interrupted) } == .leaseLost)
   }
 
-  @Test func `what a duty noted is there for whoever goes on with it, and a shutdown is no failure`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `what a duty noted is there for whoever goes on with it, and a shutdown is no failure`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([key])
     let (_, lease) = try await claim(test)
     try await test.catalog.recordState(#"{"watermark":5}"#, of: lease)
@@ -77,8 +82,9 @@ import Testing
     #expect(row.failures == 0 && row.lastError == nil && row.lastSuccessAt == nil)
   }
 
-  @Test func `failures are counted with their reason until one success`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `failures are counted with their reason until one success`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([key])
     for count in 1...3 {
       let (_, lease) = try await claim(test)
@@ -94,8 +100,9 @@ import Testing
     #expect(row.failures == 0 && row.lastError == nil && row.lastSuccessAt == test.clock.now && row.dueAt == nil)
   }
 
-  @Test func `who asks for a duty while it is being done is not forgotten`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `who asks for a duty while it is being done is not forgotten`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([backfill])
     _ = try await start(test)
     let taken = try #require(try await test.catalog.claimDuty(backfill, lease: .seconds(30)))
@@ -104,8 +111,9 @@ import Testing
     #expect(try await test.catalog.claimDuty(backfill, lease: .seconds(30)) != nil)
   }
 
-  @Test func `the duties of a process that is gone are free for the next one`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `the duties of a process that is gone are free for the next one`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([key])
     _ = try await claim(test)
     try await test.catalog.freeDuties()

@@ -5,8 +5,9 @@ import Testing
 
 /// What the catalog does when the machine is not as it should be.
 @Suite struct FaultTests {
-  @Test func `transfers that are held keep their turn, and questions and work under way go on`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `transfers that are held keep their turn, and questions and work under way go on`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let (underWay, _) = try await test.jobInProcessing("under-way")
     for name in ["first", "second"] {
       test.clock.advance(by: .seconds(1))
@@ -25,8 +26,9 @@ import Testing
     for name in ["first", "second"] { #expect(try await test.claim(.moving).job.key.id.rawValue == name) }
   }
 
-  @Test func `whoever asks for a recording that waits for space has it tried at once`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `whoever asks for a recording that waits for space has it tried at once`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let (job, lease) = try await test.jobInProcessing()
     try await test.catalog.release(
       lease, .postpone(until: test.clock.now + .seconds(900), because: TapedeckError(.diskFull)))
@@ -37,10 +39,11 @@ import Testing
     #expect(try await test.claim(.moving).job.id == job.id)
   }
 
-  @Test func `a clock that goes back takes every wait along, and one that goes on as it should changes nothing`()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a clock that goes back takes every wait along, and one that goes on as it should changes nothing`(kind: DatabaseKind)
     async throws
   {
-    let test = try await TestCatalog()
+    let test = try await TestCatalog(kind)
     try await test.request("snoozed")
     let snoozed = try await test.claim()
     try await test.catalog.release(snoozed.lease, .snooze(until: test.clock.now + .seconds(100)))

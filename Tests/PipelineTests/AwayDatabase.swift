@@ -22,10 +22,10 @@ final class AwayDatabase: Database {
   }
 
   func write<T: Sendable>(
-    _ body: @escaping @Sendable (any Connection) throws -> T
+    _ isolation: Isolation, _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {
     try admit()
-    return try await base.write(body)
+    return try await base.write(isolation, body)
   }
 
   func changes() -> AsyncStream<Change> { base.changes() }

@@ -1,3 +1,4 @@
+import Catalog
 import Model
 import NIOCore
 import Pipeline
