@@ -12,7 +12,7 @@ from programs import BINARY, Sandbox, command, environment, request
 from sessions import sign_in_reply
 from waiting import eventually
 
-COMMANDS = ["serve", "demo", "sandbox", "doctor", "init", "ingest", "search", "list", "show", "token", "user", "audit"]
+COMMANDS = ["serve", "demo", "sandbox", "doctor", "init", "ingest", "search", "list", "show", "sync", "coverage", "backfill", "statement", "token", "user", "audit"]
 
 
 @pytest.fixture(params=["running", "stopped"])

@@ -47,7 +47,8 @@ func runServer(
   do {
     try await Node.with(
       settings: settings, directory: directory, lock: lock,
-      tasks: .init(works: true, serves: true, keepsDuties: true, onListening: onListening), exporter: exporter, logger: logger
+      tasks: .init(works: true, serves: true, keepsDuties: true, onListening: onListening), exporter: exporter,
+      logger: logger
     ) { node in
       try await node.run(on: [.sigterm, .sigint], logger: logger)
     }
