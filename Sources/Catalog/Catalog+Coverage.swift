@@ -2,7 +2,7 @@ package import Model
 
 /// What makes a recording `r` one that is in the archive, not only once was.
 let recordingIsWhole: SQL = """
-  (r.archived_at IS NOT NULL AND EXISTS (SELECT 1 FROM media_part p WHERE p.recording_id = r.id))
+  (r.archived_at IS NOT NULL AND r.damage IS NULL AND EXISTS (SELECT 1 FROM media_part p WHERE p.recording_id = r.id))
   """
 
 /// The standing of a recording `r` with its job `j`.

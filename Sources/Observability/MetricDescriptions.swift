@@ -19,6 +19,11 @@ enum MetricDescriptions {
     "tapedeck_platform_request_seconds": "Time until the platform began to answer.",
     "tapedeck_platform_requests_total": "Requests to the platform, by the status of their answer.",
     "tapedeck_ready_delay_seconds": "Time from available on the platform to playable here.",
+    "tapedeck_backfill_remaining":
+      "Recordings that running back-fills still have to fetch, as far as can be estimated.",
+    "tapedeck_duty_last_success_timestamp_seconds": "When a recurring duty last went well.",
+    "tapedeck_sync_lag_seconds": "How long ago the moment is up to which all calls have been asked for.",
+    "tapedeck_sync_queued_total": "Recordings that were queued because the platform lists them.",
     "tapedeck_step_seconds": "Time of each step of a recording's way.",
     "tapedeck_webhook_deliveries_total": "Attempts to deliver a webhook message.",
     "tapedeck_webhook_messages": "Webhook messages in the catalog.",

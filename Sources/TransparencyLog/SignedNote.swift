@@ -29,7 +29,8 @@ package struct SignedNote: Sendable {
       separator: "\n", omittingEmptySubsequences: false
     ).dropLast() {
       let parts = line.split(separator: " ", omittingEmptySubsequences: false)
-      guard parts.count == 3, parts[0] == "—", isNoteName(String(parts[1])), let bytes = Data(base64Encoded: String(parts[2])),
+      guard parts.count == 3, parts[0] == "—", isNoteName(String(parts[1])),
+        let bytes = Data(base64Encoded: String(parts[2])),
         bytes.count > 4, signatures.count < 100
       else { return nil }
       signatures.append(

@@ -13,8 +13,8 @@ from sessions import sign_in_reply
 from waiting import eventually
 
 COMMANDS = [
-    "serve", "demo", "sandbox", "doctor", "init", "ingest", "search", "list", "show", "jobs", "platform", "token", "user",
-    "audit"]
+    "serve", "worker", "demo", "sandbox", "doctor", "init", "ingest", "sync", "backfill", "search", "list", "show",
+    "coverage", "statement", "verify", "jobs", "platform", "token", "user", "audit", "migrate", "db", "storage"]
 
 
 @pytest.fixture(params=["running", "stopped"])

@@ -48,7 +48,8 @@ final class ListedSource: RecordingSource {
       let page = Array(matching.dropFirst(first).prefix(min(pageSize, state.pageSize)))
       let next = first + page.count
       return SearchPage(
-        recordings: page, nextCursor: next < matching.count || state.isEndless ? "\(next + (page.isEmpty ? 1 : 0))" : nil)
+        recordings: page,
+        nextCursor: next < matching.count || state.isEndless ? "\(next + (page.isEmpty ? 1 : 0))" : nil)
     }
   }
 

@@ -147,7 +147,8 @@ struct SyncTests {
   @Test func `a look back reads again who may hear a call, and what each day must hold`() async throws {
     let fixture = try await SchedulerFixture()
     fixture.source.add(
-      try call("turns", at: "2026-01-13T10:00:00Z"), try call("inbound", at: "2026-01-13T11:00:00Z") { $0.direction = .inbound })
+      try call("turns", at: "2026-01-13T10:00:00Z"),
+      try call("inbound", at: "2026-01-13T11:00:00Z") { $0.direction = .inbound })
     try await fixture.with([fixture.scheduler()]) {
       try await fixture.ended(.lookBack)
       let key = RecordingKey(id: RecordingID("turns")!)

@@ -52,7 +52,8 @@ import TransparencyLog
 
   @Test(arguments: [
     "", "\n", "\n\n", "text\n", "text\n\n", "text\n\n— a\n", "text\n\n— a AAAA\n", "text\n\n- a AAAAAAAA\n",
-    "text\n\n— a AAAAAAAA", "text\r\n\n— a AAAAAAAA\n", "text\n\n—  AAAAAAAA\n", "text\n\n— a ====\n", "te\u{0}xt\n\n— a AAAAAAAA\n",
+    "text\n\n— a AAAAAAAA", "text\r\n\n— a AAAAAAAA\n", "text\n\n—  AAAAAAAA\n", "text\n\n— a ====\n",
+    "te\u{0}xt\n\n— a AAAAAAAA\n",
   ])
   func `what is no note is none`(text: String) {
     #expect(SignedNote(parsing: text) == nil)

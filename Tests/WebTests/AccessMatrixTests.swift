@@ -69,6 +69,13 @@ struct AccessMatrixTests {
     Route(method: .post, path: "/api/v1/jobs/1/cancel", kind: .work, good: 409),
     Route(method: .post, path: "/api/v1/jobs/999/retry", kind: .work, good: 404),
     Route(method: .post, path: "/api/v1/jobs/x/cancel", kind: .work, good: 404),
+    Route(method: .get, path: "/coverage", kind: .audit, good: 200),
+    Route(method: .get, path: "/api/v1/coverage", kind: .audit, good: 200),
+    Route(method: .get, path: "/api/v1/backfills", kind: .audit, good: 200),
+    Route(method: .post, path: "/api/v1/backfills/nothing/pause", kind: .administration, good: 404),
+    Route(
+      method: .post, path: "/api/v1/backfills", kind: .administration, good: 400,
+      headers: ["Content-Type": "application/json"], body: #"{"from":"2026-01-02","to":"2026-01-01"}"#),
     Route(method: .get, path: "/metrics", kind: .metrics, good: 200),
     Route(method: .head, path: "/metrics", kind: .metrics, good: 200),
     Route(method: .get, path: "/api/v1/tokens", kind: .administration, good: 200),

@@ -49,6 +49,7 @@ struct Gauges: Sendable {
       }
     }
     if let count = try? await catalog.damagedCount() { Gauge(label: "tapedeck_damaged_recordings").record(count) }
+    await refreshDuties()
     if let counts = try? await catalog.messageCounts() {
       for state in ["pending", "delivered", "dead"] {
         Gauge(label: "tapedeck_webhook_messages", dimensions: [("state", state)]).record(counts[state] ?? 0)
@@ -68,6 +69,28 @@ struct Gauges: Sendable {
       record("tapedeck_platform_budget_used_ratio", standing.usedPart ?? 0)
       record("tapedeck_platform_paused_seconds", standing.pausedUntil.map { max(0, ($0 - now).inSeconds) } ?? 0)
       record("tapedeck_platform_retry_ratio", standing.retryPart)
+    }
+  }
+
+  private func refreshDuties() async {
+    guard let duties = try? await catalog.duties(), let now = try? await catalog.now() else { return }
+    for duty in duties {
+      let source = ("source", duty.key.source.rawValue)
+      if let success = duty.lastSuccessAt {
+        Gauge(
+          label: "tapedeck_duty_last_success_timestamp_seconds",
+          dimensions: [("duty", duty.key.name.rawValue), source]
+        ).record(success.milliseconds / 1000)
+      }
+      if duty.key.name == .sync, let watermark = SyncState(duty.state).watermark {
+        Gauge(label: "tapedeck_sync_lag_seconds", dimensions: [source])
+          .record((now - Instant(milliseconds: watermark)).inSeconds)
+      }
+      if duty.key.name == .backfill, let backfills = try? await catalog.backfills() {
+        let running = backfills.filter { $0.source == duty.key.source && $0.state == .running }
+        Gauge(label: "tapedeck_backfill_remaining", dimensions: [source])
+          .record(running.reduce(Int64(0)) { $0 + ($1.remaining ?? $1.open) })
+      }
     }
   }
 }
