@@ -34,7 +34,8 @@ package struct SourceSettings: Sendable {
   /// - Throws: `configurationInvalid`, which names the setting and never shows its value.
   package init(
     id: SourceID = .default, baseURL: String, clientID: String, clientSecret: String, rate: Double = 10,
-    burst: Int = 20, classRates: [RequestClass: Double] = [:], parallelDownloads: Int = 4, callTimeout: Duration = .seconds(10),
+    burst: Int = 20, classRates: [RequestClass: Double] = [:], parallelDownloads: Int = 4,
+    callTimeout: Duration = .seconds(10),
     stallTimeout: Duration = .seconds(300), allowedDownloadHosts: [String] = [], userAgent: String = "Tapedeck"
   ) throws(TapedeckError) {
     func require(_ holds: Bool, _ setting: String, _ rule: String) throws(TapedeckError) {

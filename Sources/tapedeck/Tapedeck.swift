@@ -25,7 +25,8 @@ struct Tapedeck: AsyncParsableCommand {
     version: version,
     subcommands: [
       Serve.self, Demo.self, SandboxCommand.self, Doctor.self, Initialize.self, IngestCommand.self, Search.self,
-      List.self, Show.self, JobsCommand.self, PlatformCommand.self, TokenCommand.self, UserCommand.self, AuditCommand.self,
+      List.self, Show.self, JobsCommand.self, PlatformCommand.self, TokenCommand.self, UserCommand.self,
+      AuditCommand.self,
     ])
 
   static let version = "0.1.0"

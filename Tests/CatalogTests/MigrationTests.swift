@@ -19,7 +19,7 @@ import Testing
     try await catalog.migrate()
     let second = try await database.read { db in (try db.dump("migration"), try db.dump("sqlite_schema")) }
     #expect(first == second)
-    #expect(first.0.count == 1)
+    #expect(first.0.count == 3)
     try database.close()
   }
 
