@@ -89,7 +89,8 @@ extension TapedeckError.Code {
     case .platformUnavailable, .platformCredentialsRefused, .platformScopeRefused, .platformRefused,
       .platformProtocol, .recordingFailedOnPlatform, .downloadInterrupted, .notAWholeRecording, .webhookFailed:
       502
-    case .platformRateLimited, .retryBudgetSpent, .ffmpegMissing, .accessLogUnavailable, .dataDirectoryMissing, .dataDirectoryInUse,
+    case .platformRateLimited, .retryBudgetSpent, .ffmpegMissing, .accessLogUnavailable, .dataDirectoryMissing,
+      .dataDirectoryInUse,
       .serverUnreachable, .shuttingDown, .interrupted:
       503
     case .neverAvailable: 504
@@ -115,7 +116,8 @@ extension TapedeckError.Code {
     case .notAWholeRecording, .objectDamaged: .integrity
     case .configurationInvalid, .dataDirectoryMissing: .configuration
     case .interrupted: .interrupted
-    case .checkFailed, .alreadyExists, .jobEnded, .jobCancelled, .platformRefused, .platformProtocol, .recordingFailedOnPlatform, .ffmpegMissing,
+    case .checkFailed, .alreadyExists, .jobEnded, .jobCancelled, .platformRefused, .platformProtocol,
+      .recordingFailedOnPlatform, .ffmpegMissing,
       .conversionFailed, .diskFull, .storageFailed, .catalogFailed, .webhookDisabled, .internalError:
       .error
     }

@@ -32,7 +32,8 @@ package struct WebServices: Sendable {
     listening: ListeningSessions, waiters: JobWaiters, proxies: TrustedProxies, publicOrigin: String?,
     sources: Set<SourceID>, renderMetrics: @escaping @Sendable () async -> String,
     readiness: @escaping @Sendable () async -> [String], surroundings: Surroundings,
-    standings: @escaping @Sendable () async throws(TapedeckError) -> [SourceStanding] = { () throws(TapedeckError) in [] }
+    standings: @escaping @Sendable () async throws(TapedeckError) -> [SourceStanding] = { () throws(TapedeckError) in []
+    }
   ) {
     self.catalog = catalog
     self.store = store

@@ -178,7 +178,8 @@ import Testing
     #expect(try await nodes[1].standing().pausedUntil == clock.now + .seconds(300))
   }
 
-  @Test func `without the place where the allowance is kept nobody asks, and what happened is told later`() async throws {
+  @Test func `without the place where the allowance is kept nobody asks, and what happened is told later`() async throws
+  {
     let store = RecordedAllowance()
     let budget = RequestBudget(store: store, surroundings: clock.surroundings())
     store.isBroken = true

@@ -75,7 +75,8 @@ struct RequestBudgetStorageTests {
     try await node.changeAllowance(of: .default, limits: limits) { _, _ in }
     for state in ["", "{}", "[1]", "{\"rate\":\"fast\"}"] {
       _ = try await node.database.write { db in try db.execute("UPDATE request_budget SET state = \(state)") }
-      let rate = try await node.changeAllowance(of: .default, limits: RequestLimits(rate: 0.5, burst: 1)) { allowance, _ in
+      let rate = try await node.changeAllowance(of: .default, limits: RequestLimits(rate: 0.5, burst: 1)) {
+        allowance, _ in
         allowance.rate
       }
       #expect(rate == 0.5)

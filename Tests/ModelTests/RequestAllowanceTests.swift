@@ -85,7 +85,8 @@ import Testing
       var granted = 0
       var now = start
       while now < start + .seconds(3600) {
-        granted += allowance.draw(Array(repeating: .fresh, count: Int.random(in: 0...9, using: &dice)), now: now)
+        granted +=
+          allowance.draw(Array(repeating: .fresh, count: Int.random(in: 0...9, using: &dice)), now: now)
           .granted.count
         now = now + .milliseconds(Int64.random(in: 1...2000, using: &dice))
       }

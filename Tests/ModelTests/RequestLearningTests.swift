@@ -168,7 +168,8 @@ import Testing
       let (refused, elapsed) = (run.refused, run.elapsed)
       run.advance(toRequests: 6000)
       #expect(Double(run.refused - refused) / 5000 <= example.later, "\(run.refused - refused) of the next 5000")
-      let possible = min(run.served(from: elapsed), example.rate > 0 ? example.rate * (run.elapsed - elapsed) : .infinity)
+      let possible = min(
+        run.served(from: elapsed), example.rate > 0 ? example.rate * (run.elapsed - elapsed) : .infinity)
       #expect(5000 / possible >= example.yield, "5000 of \(Int(possible)) that would have been served")
     }
   }

@@ -30,7 +30,8 @@ extension SandboxTenant {
         let terms = try? JSONDecoder().decode(RateLimit.Terms.self, from: Data(body.readableBytesView)),
         terms.complaint == nil
       else {
-        return Refusal(.badRequest, "invalid_request", #"No limit. Write for example {"rate": 5, "burst": 10}."#).response
+        return Refusal(.badRequest, "invalid_request", #"No limit. Write for example {"rate": 5, "burst": 10}."#)
+          .response
       }
       limit.change(to: terms)
       return .json(terms)

@@ -55,7 +55,8 @@ package final class FaultBoard: Sendable {
         let rule = entries[index].rule
         let kind = rule.fault.kind
         guard rule.applies(to: endpoint, recording: recording, start: start),
-          rule.isInForce(after: now - entries[index].addedAt), !kinds.contains(kind) else { continue }
+          rule.isInForce(after: now - entries[index].addedAt), !kinds.contains(kind)
+        else { continue }
         let standsAlone = kind == .answer || kinds.contains(.answer)
         if standsAlone, kind != .pause, kinds.contains(where: { $0 != .pause }) { continue }
         drawn.append(rule)

@@ -140,7 +140,8 @@ struct JobsCommand: AsyncParsableCommand {
 /// `tapedeck platform`: how much is being asked of each source.
 struct PlatformCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "platform", abstract: "Show how much of the platform's request budget is used, and what is still to do.")
+    commandName: "platform",
+    abstract: "Show how much of the platform's request budget is used, and what is still to do.")
 
   @OptionGroup var options: GlobalOptions
   @Flag(help: "The server's JSON.") var json = false
@@ -251,5 +252,7 @@ private func post(_ action: String, to ids: [Int64], _ connection: OperatorClien
     }
   }
   if ids.count == 1, let failure = failures.first { throw failure }
-  if !failures.isEmpty { throw TapedeckError(.partlyDone, "\(failures.count) of \(ids.count) jobs were left as they are.") }
+  if !failures.isEmpty {
+    throw TapedeckError(.partlyDone, "\(failures.count) of \(ids.count) jobs were left as they are.")
+  }
 }
