@@ -17,7 +17,8 @@ package struct ArchivedRecording: Sendable, Equatable {
 
 /// The objects of one folder that rows refer to.
 package struct ObjectReferences: Sendable {
-  package var keys: Set<String>
+  /// How many bytes each must have.
+  package var bytes: [String: Int64]
   /// Whether a worker may have stored objects that it has not committed yet.
   package var isStoring: Bool
 }
@@ -120,15 +121,20 @@ extension Catalog {
     let from = "\(folder)/\(folder)"
     let to = from.dropLast() + nextDigit(after: folder)
     return try await database.read { db in
-      var keys: Set<String> = []
-      for column in ["original_key", "mp3_key", "peaks_key"] as [SQL] {
+      var bytes: [String: Int64] = [:]
+      for (column, length) in [
+        ("original_key", "source_bytes"), ("mp3_key", "mp3_bytes"), ("peaks_key", "peaks_bytes"),
+      ] as [(SQL, SQL)] {
         let rows = try db.rows(
-          "SELECT \(column) AS object FROM media_part WHERE \(column) >= \(from) AND \(column) < \(String(to))")
-        for row in rows { keys.insert(try row.text("object")) }
+          """
+          SELECT \(column) AS object, \(length) AS length FROM media_part
+          WHERE \(column) >= \(from) AND \(column) < \(String(to))
+          """)
+        for row in rows { bytes[try row.text("object")] = try row.int("length") }
       }
       let storing = try db.row(
         "SELECT 1 AS found FROM job WHERE run_state = 'leased' AND stage = 'processing' LIMIT 1")
-      return ObjectReferences(keys: keys, isStoring: storing != nil)
+      return ObjectReferences(bytes: bytes, isStoring: storing != nil)
     }
   }
 

@@ -4,10 +4,10 @@ import Logging
 package import Model
 package import ObjectStorage
 
-/// Compares the names of objects with the rows that refer to them, folder by folder, in both directions.
+/// Compares names and lengths of objects with the rows that refer to them, folder by folder, in both directions.
 ///
 /// What no row refers to is moved to quarantine and never removed: after a catalog was restored from yesterday's copy it
-/// is today's recordings. A row whose object is not there is damage and is repaired as such.
+/// is today's recordings. A row whose object is not there, or has another length, is damage and is repaired as such.
 package struct Reconciliation: Sendable {
   /// An object that no row refers to.
   package struct Stray: Sendable, Equatable {
@@ -20,7 +20,7 @@ package struct Reconciliation: Sendable {
     package var strays: [Stray] = []
     /// Objects without a row that were left alone, since an ingest may be about to commit them.
     package var young = 0
-    /// The recordings that had lost an object.
+    /// The recordings whose objects are not there, or have another length.
     package var damaged: [Verification] = []
   }
 
@@ -48,6 +48,7 @@ package struct Reconciliation: Sendable {
     for folder in folders {
       let start = ContinuousClock.now
       lost.formUnion(try await compare(folder, mode, &sum))
+      guard folder != folders.last else { break }
       do { try await verifier.surroundings.sleep(.now - start) } catch { throw TapedeckError(.interrupted) }
     }
     // Only now: while a repair stores files, an object without a row may be one of them.
@@ -65,7 +66,7 @@ package struct Reconciliation: Sendable {
 
   /// Compares one folder.
   ///
-  /// - Returns: the recordings whose objects are not there.
+  /// - Returns: the recordings whose objects are not there, or have another length.
   private func compare(
     _ folder: ObjectFolder, _ mode: Verifier.Mode, _ report: inout Report
   ) async throws(TapedeckError) -> [RecordingKey] {
@@ -73,7 +74,7 @@ package struct Reconciliation: Sendable {
     let listed = try await store.objects(in: folder)
     let references = try await catalog.objectReferences(inFolder: folder.description)
     report.objects += listed.count
-    let strangers = listed.filter { !references.keys.contains($0.key.description) }
+    let strangers = listed.filter { references.bytes[$0.key.description] == nil }
     if !strangers.isEmpty, try await holdsRows() {
       let old = verifier.surroundings.now() + Self.youth * -1
       for object in strangers {
@@ -84,7 +85,8 @@ package struct Reconciliation: Sendable {
         if let stray = try await remove(object, mode) { report.strays.append(stray) }
       }
     }
-    let lost = references.keys.subtracting(listed.map(\.key.description))
+    let lengths = Dictionary(listed.map { ($0.key.description, $0.bytes) }) { first, _ in first }
+    let lost = references.bytes.filter { lengths[$0.key] != $0.value }.keys
     var recordings: [RecordingKey] = []
     // A statement takes no more than some thousand values.
     for keys in lost.sorted().chunked(by: 500) {

@@ -131,13 +131,24 @@ package struct Verifier: Sendable {
     }
     for finding in seen.findings where finding.isDamaged {
       guard let object = ObjectKey(finding.file.key) else { continue }
-      try await store.quarantine(object, because: "\(finding.sentence) Recording \(key).")
+      try await moveAway(object, because: "\(finding.sentence) Recording \(key).")
     }
     // A job that stored a whole file at this moment had it moved away with the name of the damaged one.
     let jobs = try await catalog.requestRepair(
       of: damages, preempting: seen.findings.contains(where: \.isDamaged), at: surroundings.now())
     seen.repair = jobs.first { $0.key == key }
     return seen
+  }
+
+  private func moveAway(_ object: ObjectKey, because reason: String) async throws(TapedeckError) {
+    do throws(TapedeckError) { try await store.quarantine(object, because: reason) } catch {
+      // Another node may have moved it away at this moment.
+      let failure = error
+      do throws(TapedeckError) { _ = try await store.sha256(of: object) } catch {
+        if error.code == .objectMissing { return }
+      }
+      throw failure
+    }
   }
 
   /// Equal files are one object, so what is wrong with it is wrong with each recording that has it.

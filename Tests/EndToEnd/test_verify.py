@@ -86,13 +86,13 @@ def test_what_was_planted_is_found_named_and_repaired_and_the_second_run_is_sile
     assert (again.returncode, again.stdout) == (0, "")
     assert "everything is whole" in again.stderr
     assert sandbox.ledger()["endpoints"] == {}
-    found = [entry for entry in archive.audit("--what", "verify")]
-    assert {entry["recording"]["id"] for entry in found} >= set(planted)
+    found = archive.audit("--what", "verify")
+    assert {entry["recordingId"] for entry in found} >= set(planted)
     assert all(entry["outcome"] == "failed" for entry in found)
 
 
-def test_a_restart_finds_missing_files_and_nobodys_files_by_itself(archive):
-    planted = plant(archive)
+def test_a_restart_finds_missing_and_cut_files_and_nobodys_files_by_itself(archive):
+    plant(archive)
     if archive.process and archive.process.popen.poll() is None:
         archive.kill()
     archive.start()
@@ -111,10 +111,10 @@ def test_a_restart_finds_missing_files_and_nobodys_files_by_itself(archive):
             return False
 
     eventually(eventually_agree, within=60)
-    # Names do not tell of flipped bits: those are for the scrub, or for a command.
+    # Names and lengths do not tell of flipped bits: those are for the scrub, or for a command.
     done = archive.command("verify", IDS[0], IDS[4], "--json")
     assert done.returncode == 0, done
-    assert {line["id"] for line in json_lines(done.stdout)[:-1]} == {IDS[0], IDS[4]} & set(planted)
+    assert IDS[0] in [line.get("id") for line in json_lines(done.stdout)]
     assert archive.command("verify", "--all").stdout == ""
     assert_whole(archive)
 

@@ -28,7 +28,7 @@ struct ReconciliationTests {
       let known = try await fixture.objects()
       let strays = [try await plant("0", in: fixture), try await plant("f", in: fixture)]
       try DiskFault.missing.strike(try await fixture.object(.peaks, of: Self.id), of: fixture)
-      try DiskFault.missing.strike(try await fixture.object(.original, of: Self.other), of: fixture)
+      try DiskFault.cut.strike(try await fixture.object(.original, of: Self.other), of: fixture)
       let report = try await Reconciliation(verifier: fixture.verifier).run()
       #expect(Set(report.strays.map(\.object.key)) == Set(strays))
       #expect(report.strays.allSatisfy { $0.isMoved })
@@ -41,7 +41,7 @@ struct ReconciliationTests {
       }
       #expect(try await fixture.objects() == known)
       try await fixture.expectWhole()
-      try await fixture.expectTidy(archived: 2, quarantined: 2)
+      try await fixture.expectTidy(archived: 2, quarantined: 3)
       let again = try await Reconciliation(verifier: fixture.verifier).run()
       #expect(again.strays.isEmpty && again.damaged.isEmpty)
       #expect(again.objects == 6)

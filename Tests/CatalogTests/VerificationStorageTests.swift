@@ -1,0 +1,225 @@
+import Catalog
+import Model
+import TestKit
+import Testing
+
+/// What the catalog keeps of verifications and repairs.
+@Suite struct VerificationStorageTests {
+  private func damage(
+    _ name: String, _ test: TestCatalog, finding: String = "The MP3 is damaged", hasOriginal: Bool = true
+  ) async throws -> Damage {
+    let row = try #require(try await test.catalog.recording(try key(name)))
+    return Damage(
+      recordingID: row.id, key: row.key, finding: finding, code: .objectDamaged, hasOriginal: hasOriginal,
+      details: ["mp3_0": "damaged"])
+  }
+
+  private func row(_ name: String, _ test: TestCatalog) async throws -> RecordingRow {
+    try #require(try await test.catalog.recording(try key(name)))
+  }
+
+  @Test func `what was never read back counts from its writing, and the longest unverified comes first`() async throws {
+    let test = try await TestCatalog()
+    for name in ["call-1", "call-2", "call-3"] {
+      try await test.archiveRecording(name)
+      test.clock.advance(by: .seconds(60))
+    }
+    test.clock.advance(by: .seconds(3600))
+    let first = try await row("call-1", test)
+    #expect(first.verifiedAt == nil)
+    try await test.catalog.noteWhole([first], at: test.clock.now)
+    test.clock.advance(by: .seconds(60))
+    let all = try await test.catalog.unverifiedRecordings(since: test.clock.now, limit: 10)
+    #expect(all.map(\.key.id.rawValue) == ["call-2", "call-3", "call-1"])
+    let rest = try await test.catalog.unverifiedRecordings(since: test.clock.now, after: all[0], limit: 10)
+    #expect(rest == Array(all[1...]))
+    let old = try await test.catalog.unverifiedRecordings(since: test.clock.now + .seconds(-1800), limit: 10)
+    #expect(old.map(\.key.id.rawValue) == ["call-2", "call-3"])
+  }
+
+  @Test func `recordings are counted and paged, of all sources or of one`() async throws {
+    let test = try await TestCatalog()
+    for name in ["call-1", "eu~call-2", "call-3"] { try await test.archiveRecording(name) }
+    try await test.catalog.observe(test.facts("known"), of: try key("known"))
+    #expect(try await test.catalog.archivedCount() == 3)
+    #expect(try await test.catalog.archivedCount(of: SourceID("eu")) == 1)
+    let page = try await test.catalog.archivedRecordings(after: 0, limit: 2)
+    #expect(page.map(\.key.id.rawValue) == ["call-1", "call-2"])
+    let next = try await test.catalog.archivedRecordings(after: page[1].id, limit: 2)
+    #expect(next.map(\.key.id.rawValue) == ["call-3"])
+    #expect(try await test.catalog.archivedRecordings(of: SourceID("eu"), after: 0, limit: 9).count == 1)
+  }
+
+  @Test func `damage is a sentence with the day of its finding, and is logged when it is news`() async throws {
+    let test = try await TestCatalog()
+    try await test.archiveRecording("call-1")
+    try await test.catalog.noteDamage([try await damage("call-1", test)], at: test.clock.now)
+    let sentence = "The MP3 is damaged, found on 2026-01-15 at 12:00 UTC."
+    #expect(try await row("call-1", test).damage == sentence)
+    #expect(try await row("call-1", test).verifiedAt == test.clock.now)
+    #expect(try await test.catalog.damagedCount() == 1)
+    test.clock.advance(by: .seconds(86_400))
+    try await test.catalog.noteDamage([try await damage("call-1", test)], at: test.clock.now)
+    #expect(try await row("call-1", test).damage == sentence)
+    let more = try await damage("call-1", test, finding: "The MP3 is damaged and the waveform is missing")
+    try await test.catalog.noteDamage([more], at: test.clock.now)
+    #expect(
+      try await row("call-1", test).damage
+        == "The MP3 is damaged and the waveform is missing, found on 2026-01-16 at 12:00 UTC.")
+    var filter = LogFilter()
+    filter.action = .verify
+    let entries = try await test.catalog.logEntries(matching: filter, before: nil, limit: 9).map(\.entry)
+    #expect(entries.map(\.code) == [.objectDamaged, .objectDamaged])
+    #expect(entries.last?.details == ["damage": "The MP3 is damaged", "mp3_0": "damaged"])
+  }
+
+  @Test func `a look from before the damage was found does not clear it`() async throws {
+    let test = try await TestCatalog()
+    try await test.archiveRecording("call-1")
+    let before = try await row("call-1", test)
+    try await test.catalog.noteDamage([try await damage("call-1", test)], at: test.clock.now)
+    try await test.catalog.noteWhole([before], at: test.clock.now)
+    let damaged = try await row("call-1", test)
+    #expect(damaged.damage != nil)
+    try await test.catalog.noteWhole([damaged], at: test.clock.now)
+    #expect(try await row("call-1", test).damage == nil)
+  }
+
+  @Test(arguments: [true, false])
+  func `a repair starts an ended job in the stage that it needs`(hasOriginal: Bool) async throws {
+    let test = try await TestCatalog()
+    try await test.archiveRecording("call-1")
+    let done = try #require(try await test.catalog.job(of: try key("call-1")))
+    let jobs = try await test.catalog.requestRepair(
+      of: [try await damage("call-1", test, hasOriginal: hasOriginal)], preempting: false, at: test.clock.now)
+    #expect(jobs.map(\.jobID) == [done.id])
+    #expect(jobs.map(\.isFromOriginal) == [hasOriginal])
+    let job = try #require(try await test.catalog.job(done.id))
+    #expect(job.stage == (hasOriginal ? .processing : .queued))
+    #expect((job.runState, job.clearance, job.attempts) == (.idle, .restricted, 0))
+    #expect(job.fence > done.fence)
+    #expect(try await test.catalog.archived(try key("call-1"))?.parts.count == 1)
+    #expect(try await row("call-1", test).archivedAt != nil)
+    #expect(try await test.claim(hasOriginal ? .moving : .polling).job.id == done.id)
+  }
+
+  @Test func `a repair that is under way keeps its lease, unless its file may have been moved away`() async throws {
+    let test = try await TestCatalog()
+    try await test.archiveRecording("call-1")
+    let damage = try await damage("call-1", test)
+    _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now)
+    let (_, lease) = try await test.claim(.moving)
+    _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now)
+    try await test.catalog.advance(lease, to: .processing)
+    _ = try await test.catalog.requestRepair(of: [damage], preempting: true, at: test.clock.now)
+    #expect(await failure { try await test.catalog.archive(try test.archive(), lease: lease) } == .leaseLost)
+    #expect(try await test.claim(.moving).job.id == lease.jobID)
+  }
+
+  @Test func `a commit ends the damage and leaves the day of archiving`() async throws {
+    let test = try await TestCatalog()
+    try await test.archiveRecording("call-1")
+    let archivedAt = try await row("call-1", test).archivedAt
+    test.clock.advance(by: .seconds(86_400))
+    _ = try await test.catalog.requestRepair(
+      of: [try await damage("call-1", test)], preempting: false, at: test.clock.now)
+    let (_, lease) = try await test.claim(.moving)
+    var archive = try test.archive()
+    archive.archivedAt = archivedAt
+    archive.message = nil
+    try await test.catalog.archive(archive, lease: lease)
+    let repaired = try await row("call-1", test)
+    #expect(repaired.damage == nil)
+    #expect(repaired.archivedAt == archivedAt)
+    #expect(repaired.verifiedAt == test.clock.now)
+  }
+
+  @Test func `why a repair failed stands beside the damage, once`() async throws {
+    let test = try await TestCatalog()
+    try await test.archiveRecording("call-1")
+    let damage = try await damage("call-1", test, hasOriginal: false)
+    for _ in 1...2 {
+      _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now)
+      let (_, lease) = try await test.claim()
+      try await test.catalog.release(lease, .giveUp(TapedeckError(.unknownRecording)))
+      #expect(
+        try await row("call-1", test).damage
+          == "The MP3 is damaged, found on 2026-01-15 at 12:00 UTC. It could not be repaired: the platform no longer has the recording."
+      )
+      #expect(try await test.catalog.damagedRecordings(after: 0, limit: 9).map(\.failure) == [.unknownRecording])
+    }
+    _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now)
+    #expect(try await test.catalog.damagedRecordings(after: 0, limit: 9).isEmpty, "somebody works on it")
+  }
+
+  @Test func `a failed ingest of a recording without damage has none afterwards`() async throws {
+    let test = try await TestCatalog()
+    try await test.catalog.observe(test.facts("call-1"), of: try key("call-1"))
+    try await test.request("call-1")
+    let (_, lease) = try await test.claim()
+    try await test.catalog.release(lease, .giveUp(TapedeckError(.conversionFailed)))
+    #expect(try await row("call-1", test).damage == nil)
+  }
+
+  @Test func `the objects of a folder are those of its rows, of each kind`() async throws {
+    let test = try await TestCatalog()
+    let archive = try await test.archiveRecording("call-1")
+    let part = archive.parts[0]
+    let references = try await test.catalog.objectReferences(inFolder: "ab")
+    #expect(
+      references.bytes == [
+        try #require(part.originalKey): part.sourceBytes, part.mp3.key: part.mp3.bytes, part.peaks.key: part.peaks.bytes,
+      ])
+    #expect(!references.isStoring)
+    for folder in ["aa", "ac", "00", "ff", "a9", "9f"] {
+      #expect(try await test.catalog.objectReferences(inFolder: folder).bytes.isEmpty)
+    }
+    let (_, lease) = try await test.jobInProcessing("call-2")
+    #expect(try await test.catalog.objectReferences(inFolder: "ab").isStoring)
+    try await test.catalog.release(lease, .interrupted)
+    #expect(try await !test.catalog.objectReferences(inFolder: "ab").isStoring)
+  }
+
+  @Test func `every folder's own keys lie within its bounds`() async throws {
+    let test = try await TestCatalog()
+    try await test.archiveRecording("call-1")
+    for number in UInt8.min ... .max {
+      let folder = hex([number])
+      for rest in [String(repeating: "0", count: 62), String(repeating: "f", count: 62)] {
+        let key = "\(folder)/\(folder)\(rest).mp3"
+        _ = try await test.database.write { db in try db.execute("UPDATE media_part SET mp3_key = \(key)") }
+        #expect(try await test.catalog.objectReferences(inFolder: folder).bytes[key] != nil, "\(key)")
+      }
+    }
+  }
+
+  @Test func `the recordings of an object are found through each of its places`() async throws {
+    let test = try await TestCatalog()
+    let archive = try await test.archiveRecording("call-1")
+    try await test.archiveRecording("call-2")
+    let part = archive.parts[0]
+    for object in [try #require(part.originalKey), part.mp3.key, part.peaks.key] {
+      let found = try await test.catalog.recordings(referringTo: [object, "00/other.mp3"])
+      #expect(found.map(\.recording.key.id.rawValue) == ["call-1", "call-2"])
+      #expect(found.map(\.parts) == [archive.parts, archive.parts])
+    }
+    #expect(try await test.catalog.recordings(referringTo: []).isEmpty)
+  }
+
+  @Test func `what must stay quick in a large archive goes through an index`() async throws {
+    let test = try await TestCatalog()
+    let moment = test.clock.now
+    let plans = try await test.database.plans {
+      let last = try await test.catalog.unverifiedRecordings(since: moment, limit: 16).last
+      #expect(last == nil)
+      _ = try await test.catalog.damagedCount()
+      _ = try await test.catalog.damagedRecordings(after: 0, limit: 64)
+      _ = try await test.catalog.objectReferences(inFolder: "ab")
+      _ = try await test.catalog.recordings(referringTo: ["ab/x.mp3", "ab/y.mp3"])
+    }
+    let scans = plans.filter { $0.hasPrefix("SCAN") && !$0.contains("recording_by_damage") }
+    #expect(scans.isEmpty, "\(plans)")
+    #expect(plans.contains { $0.contains("recording_by_verification") }, "\(plans)")
+    #expect(!plans.contains { $0.contains("TEMP B-TREE FOR ORDER BY") && !$0.contains("LAST TERM") }, "\(plans)")
+  }
+}
