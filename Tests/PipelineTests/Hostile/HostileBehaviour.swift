@@ -43,8 +43,6 @@ struct HostileBehaviour: Sendable, CustomTestStringConvertible {
   var stallTimeout = Duration.seconds(300)
   /// The whole files that the platform has had, each of which may be archived.
   var truths: @Sendable (HostileExchange) -> [[UInt8]] = { [$0.file.bytes, $0.changed.bytes] }
-  /// What the log says about it when the cut is in the middle.
-  var words = ""
   var ending: @Sendable (_ cut: Int) -> Ending
   var wrong: Answer
 

@@ -15,11 +15,12 @@ enum HostileFile {
   static let audioEnd = headerBytes + audioBytes
   static let bytes = audioEnd + text.count
   static let seconds = 6
+  static let middle = bytes / 2 | 1
 
   /// Where connections break and files change: before and inside the header, in the first sample, on both sides of the
   /// 64 KiB that are compared, in the middle, at the audio's end, and at the file's.
   static let cuts = [
-    0, 1, 11, 43, headerBytes, 45, 4097, 65_535, 65_536, 65_537, bytes / 2 | 1, 90_001, audioEnd - 1, audioEnd,
+    0, 1, 11, 43, headerBytes, 45, 4097, 65_535, 65_536, 65_537, middle, 90_001, audioEnd - 1, audioEnd,
     bytes - 1,
     bytes,
   ]

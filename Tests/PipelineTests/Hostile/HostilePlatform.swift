@@ -29,8 +29,6 @@ final class HostilePlatform: Sendable {
     name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
   }
 
-  func firstResumption(_ id: String) -> String { resumed.withLock { $0[id] ?? "-" } }
-  private let resumed = Mutex<[String: String]>([:])
   /// How often a recording's bytes were asked for.
   func requests(_ id: String) -> Int { recordings.withLock { $0[id]?.requests ?? 0 } }
 
@@ -83,7 +81,6 @@ final class HostilePlatform: Sendable {
       return $0[id]
     }
     guard let recording else { return .json("{}", status: 404) }
-    if recording.requests == 2 { resumed.withLock { $0[id] = request.header("Range") ?? "none" } }
     let exchange = exchange(recording, request, isRedirected: isRedirected, id: id)
     guard recording.isHonest else { return behaviour.answer(to: exchange) }
     return exchange.honest(behaviour.hasChanged ? recording.changed : recording.file)

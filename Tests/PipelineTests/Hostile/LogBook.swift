@@ -8,8 +8,10 @@ final class LogBook: Sendable {
     var text: String
     var metadata: [String: String]
 
-    /// Why something was done, in words.
-    var reason: String? { metadata["reason"].flatMap { $0.isEmpty ? nil : $0 } }
+    /// Why something was done, in words, with what is added for the operator alone.
+    var reason: String? {
+      metadata["reason"].flatMap { $0.isEmpty ? nil : $0 + (metadata["detail"].map { " " + $0 } ?? "") }
+    }
   }
 
   private let kept = Mutex<[Entry]>([])
