@@ -1,4 +1,5 @@
 import CXone
+import Catalog
 import Model
 import NIOCore
 import Pipeline

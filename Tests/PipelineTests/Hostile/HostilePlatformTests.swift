@@ -1,3 +1,4 @@
+import CXone
 import Catalog
 import Model
 import NIOCore
