@@ -3,6 +3,7 @@ import Catalog
 import Model
 import Pipeline
 import Sandbox
+import TestKit
 import Testing
 
 /// A platform that serves far less than our settings allow, and changes its mind.

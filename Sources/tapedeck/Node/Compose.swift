@@ -75,8 +75,9 @@ struct Node: Sendable {
     self.directory = directory
     self.lock = lock
     let now = surroundings.now
-    catalog = Catalog(database: try Self.database(settings.deployment, directory, surroundings: surroundings))
+    let catalog = Catalog(database: try Self.database(settings.deployment, directory, surroundings: surroundings))
     try await catalog.migrate()
+    self.catalog = catalog
     let store = try Self.objectStore(settings.deployment, directory, client: client, surroundings: surroundings)
     let spool = try Spool(folder: directory.spool, quarantine: directory.quarantine, threads: .singleton)
     let sources = settings.sources.map {
