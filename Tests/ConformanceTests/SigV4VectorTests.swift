@@ -15,18 +15,18 @@ import Testing
 
   struct Context: Decodable {
     struct Credentials: Decodable {
-      var access_key_id: String
-      var secret_access_key: String
+      var accessKeyId: String
+      var secretAccessKey: String
       var token: String?
     }
     var credentials: Credentials
-    var expiration_in_seconds: Int
+    var expirationInSeconds: Int
     var normalize: Bool
     var region: String
     var service: String
-    var sign_body: Bool
+    var signBody: Bool
     var timestamp: String
-    var omit_session_token: Bool?
+    var omitSessionToken: Bool?
   }
 
   struct Request {
@@ -52,14 +52,16 @@ import Testing
   func `every request of the suite is signed as the suite says`(way: Way) throws {
     let suite = try Self.suite()
     #expect(suite.count > 30)
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
     for (name, files) in suite {
-      let context = try JSONDecoder().decode(Context.self, from: Data(try #require(files["context.json"]).utf8))
+      let context = try decoder.decode(Context.self, from: Data(try #require(files["context.json"]).utf8))
       let request = try read(try #require(files["request.txt"]))
       let moment = try #require(Instant(iso8601: context.timestamp))
       let canonical = canonical(request, context, moment, way)
       let signer = SigV4Signer(
         credentials: try S3Credentials(
-          accessKeyID: context.credentials.access_key_id, secretAccessKey: context.credentials.secret_access_key),
+          accessKeyID: context.credentials.accessKeyId, secretAccessKey: context.credentials.secretAccessKey),
         region: context.region, service: context.service)
       let what = Comment(rawValue: "\(name), \(way)")
       #expect(canonical.text == files["\(way)-canonical-request.txt"], what)
@@ -77,19 +79,19 @@ import Testing
   ) -> CanonicalRequest {
     let time = SigV4Signer.time(moment)
     let bodyHash = sha256(Array(request.body.utf8))
-    let payloadHash = context.sign_body ? bodyHash : sha256([])
+    let payloadHash = context.signBody ? bodyHash : sha256([])
     var (headers, query) = (request.headers, request.query)
-    let token = context.credentials.token.flatMap { context.omit_session_token == true ? nil : $0 }
+    let token = context.credentials.token.flatMap { context.omitSessionToken == true ? nil : $0 }
     switch way {
     case .header:
       headers.append(("X-Amz-Date", time))
-      if context.sign_body { headers.append(("x-amz-content-sha256", bodyHash)) }
+      if context.signBody { headers.append(("x-amz-content-sha256", bodyHash)) }
       if let token { headers.append(("X-Amz-Security-Token", token)) }
     case .query:
       let scope = "\(time.prefix(8))/\(context.region)/\(context.service)/aws4_request"
       query += [
-        ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"), ("X-Amz-Credential", "\(context.credentials.access_key_id)/\(scope)"),
-        ("X-Amz-Date", time), ("X-Amz-Expires", "\(context.expiration_in_seconds)"),
+        ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"), ("X-Amz-Credential", "\(context.credentials.accessKeyId)/\(scope)"),
+        ("X-Amz-Date", time), ("X-Amz-Expires", "\(context.expirationInSeconds)"),
         ("X-Amz-SignedHeaders", Set(headers.map { $0.name.lowercased() }).sorted().joined(separator: ";")),
       ]
       if let token { query.append(("X-Amz-Security-Token", token)) }

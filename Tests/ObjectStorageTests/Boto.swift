@@ -51,7 +51,8 @@ struct Boto: Sendable {
 
   private func ask<Output: Decodable & Sendable>(_ calls: [Call], capture: Bool) async throws -> [Output] {
     let asked = Asked(
-      endpoint: endpoint, region: region, key: key, token: token, addressing: addressing, capture: capture, calls: calls)
+      endpoint: endpoint, region: region, key: key, token: token, addressing: addressing, capture: capture, calls: calls
+    )
     let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "boto.py")
     return try await TestPython.run(script, asked)
   }

@@ -60,7 +60,8 @@ import Testing
     #expect(try await listed { _, _ in Self.page(Self.entry(name)) }.result.get().map(\.key) == [anyKey])
   }
 
-  @Test func `names that are encoded as they would be in an address are decoded when the answer says so`() async throws {
+  @Test func `names that are encoded as they would be in an address are decoded when the answer says so`() async throws
+  {
     let encoded = "p%2F0a%2F\(Self.hash).mp3"
     let said = "<EncodingType>url</EncodingType>"
     #expect(
@@ -78,7 +79,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", " ", "OK", "<", "<>", "</a>", "<a", "<a>", "<a></b>", "<a></a></a>", "<a></a><a></a>", "<a></a>x", "<a b=\"</a>",
+    "", " ", "OK", "<", "<>", "</a>", "<a", "<a>", "<a></b>", "<a></a></a>", "<a></a><a></a>", "<a></a>x",
+    "<a b=\"</a>",
     "<html><body>Sign in</body></html>", "<Error><Code>InternalError</Code></Error>", "{\"Contents\": []}",
     "<ListBucketResult></ListBucketResult>", "<ListBucketResult/>",
     "<ListBucketResult><IsTruncated>maybe</IsTruncated></ListBucketResult>",
@@ -113,7 +115,8 @@ import Testing
 
   @Test func `bytes that are no text are refused`() async throws {
     let bytes = Array("<ListBucketResult><IsTruncated>false</IsTruncated><Name>".utf8) + [0xC3, 0x28]
-    let (result, _) = try await listed { _, _ in .response(200, body: bytes + Array("</Name></ListBucketResult>".utf8)) }
+    let (result, _) = try await listed { _, _ in .response(200, body: bytes + Array("</Name></ListBucketResult>".utf8))
+    }
     #expect(throws: TapedeckError.self) { try result.get() }
   }
 

@@ -72,7 +72,8 @@ import Testing
     let names = try await fixture.names()
     #expect(names.count == 2)
     let aside = try #require(names.first { $0.hasPrefix("\(prefix)/quarantine/") })
-    #expect(try await fixture.boto.answers(to: [.init("get_object", ["Bucket": "recordings", "Key": aside])])[0].bytes == 2)
+    #expect(
+      try await fixture.boto.answers(to: [.init("get_object", ["Bucket": "recordings", "Key": aside])])[0].bytes == 2)
   }
 
   @Test func `an object in quarantine is kept under another name, with the reason`() async throws {

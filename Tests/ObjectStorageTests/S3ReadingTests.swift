@@ -17,7 +17,8 @@ import Testing
     guard let range = request.header("Range")?.dropFirst("bytes=".count).split(separator: "-").compactMap({ Int($0) })
     else { return .response(200, body: [UInt8](repeating: 7, count: bytes)) }
     return .part(
-      "bytes \(range[0])-\(range[1])/\(bytes)", body: (range[0]...range[1]).map { UInt8(truncatingIfNeeded: $0 / 1000) })
+      "bytes \(range[0])-\(range[1])/\(bytes)", body: (range[0]...range[1]).map { UInt8(truncatingIfNeeded: $0 / 1000) }
+    )
   }
 
   @Test func `a range is asked for together with the version that was opened`() async throws {
@@ -185,7 +186,8 @@ import Testing
   }
 
   @Test(arguments: [
-    Reply.response(200, ["ETag": "\"e\"", "Transfer-Encoding": "chunked"]), .head("10", etag: nil), .head("10", etag: ""),
+    Reply.response(200, ["ETag": "\"e\"", "Transfer-Encoding": "chunked"]), .head("10", etag: nil),
+    .head("10", etag: ""),
     .head("99999999999999999999"), .head("-1"),
   ])
   func `a head without a length or a tag is none`(reply: Reply) async throws {

@@ -10,7 +10,9 @@ import Testing
     ("s3://recordings?region=us-east-1&addressing=path", "https://s3.us-east-1.amazonaws.com", "/recordings/k"),
     ("s3://recordings?endpoint=https://minio.example.com", "https://minio.example.com", "/recordings/k"),
     ("s3://recordings?endpoint=https://minio.example.com:443/", "https://minio.example.com", "/recordings/k"),
-    ("s3://recordings?endpoint=https%3A%2F%2FMINIO.example.com:9000", "https://minio.example.com:9000", "/recordings/k"),
+    (
+      "s3://recordings?endpoint=https%3A%2F%2FMINIO.example.com:9000", "https://minio.example.com:9000", "/recordings/k"
+    ),
     (
       "s3://recordings?endpoint=https://s.example.com&addressing=virtual", "https://recordings.s.example.com", "/k"
     ),
@@ -48,7 +50,8 @@ import Testing
     "s3://recordings//a", "s3://recordings/a//b", "s3://recordings/../a", "s3://recordings/a/./b",
     "s3://recordings/a/..", "s3://recordings/a%00", "s3://recordings/a%0Ab", "s3://recordings/a b",
     "s3://recordings/\(String(repeating: "a", count: 513))",
-    "s3://recordings?canary=1", "s3://recordings?region=a&region=b", "s3://recordings?region=", "s3://recordings?region=a/b",
+    "s3://recordings?canary=1", "s3://recordings?region=a&region=b", "s3://recordings?region=",
+    "s3://recordings?region=a/b",
     "s3://recordings?region=\(String(repeating: "a", count: 65))", "s3://recordings?addressing=canary",
     "s3://recordings?insecure=0", "s3://recordings?insecure", "s3://recordings?endpoint=",
     "s3://recordings?endpoint=minio.example.com", "s3://recordings?endpoint=http://minio.example.com",

@@ -56,8 +56,10 @@ import Testing
   @Test(arguments: [412, 409], [["x-amz-checksum-sha256": "right"], [:], ["x-amz-checksum-type": "COMPOSITE"]])
   func `an object that is there already is as good as stored`(status: Int, headers: [String: String]) async throws {
     let key = try key(of: sound)
-    let checksum = Data(stride(from: 0, to: 64, by: 2).compactMap { UInt8(key.sha256.dropFirst($0).prefix(2), radix: 16) })
-      .base64EncodedString()
+    let checksum = Data(
+      stride(from: 0, to: 64, by: 2).compactMap { UInt8(key.sha256.dropFirst($0).prefix(2), radix: 16) }
+    )
+    .base64EncodedString()
     let composite = headers.merging(["x-amz-checksum-sha256": "of-parts"]) { $1 }
     let told =
       headers["x-amz-checksum-type"] == nil ? headers.mapValues { $0.replacing("right", with: checksum) } : composite
@@ -261,7 +263,11 @@ import Testing
 
   @Test func `a store that cannot be reached is said to be so`() async throws {
     let folder = try TemporaryFolder()
-    let address = try await ScriptedServer.run { _ in .response(200) } _: { $0.address }
+    let address = try await ScriptedServer.run { _ in
+      .response(200)
+    } _: {
+      $0.address
+    }
     let store = S3ObjectStore(
       settings: try S3Settings(url: "s3://recordings?endpoint=\(address)"),
       credentials: try S3Credentials(accessKeyID: "id", secretAccessKey: "secret"), client: S3Fixture.client,

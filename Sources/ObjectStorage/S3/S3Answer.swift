@@ -14,7 +14,8 @@ struct S3Answer: Sendable {
   /// The short name of an error; nil where there is none, as in every answer to HEAD.
   var errorCode: String? {
     S3Word.read("Code", of: "Error", in: bytes).flatMap { code in
-      let isPlain = code.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x41...0x7A).contains($0) }
+      // It goes to the log, and nothing that could echo what we sent.
+      let isPlain = code.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) }
       return (1...60).contains(code.utf8.count) && isPlain ? code : nil
     }
   }

@@ -6,6 +6,8 @@ import NIOHTTP1
 extension S3ObjectStore {
   /// S3 takes no more parts than this.
   private static let mostParts: Int64 = 10_000
+  /// As long may it take to give parts up, so that nobody waits at the end of the program.
+  private static let farewell: Duration = .seconds(10)
 
   /// Writes a file in parts, one after the other. Nothing is visible before the last request, and when anything fails
   /// the parts are given up.
@@ -87,8 +89,12 @@ extension S3ObjectStore {
   private func abandon(_ upload: Upload) async {
     // Not a child: whoever was cancelled must still say that the parts are not wanted any more.
     let task = Task {
-      try? await line.answer(
-        to: S3Call(method: .DELETE, name: upload.name, query: [("uploadId", upload.id)]))
+      await limited {
+        _ = try? await line.answer(
+          to: S3Call(method: .DELETE, name: upload.name, query: [("uploadId", upload.id)]))
+      } by: {
+        try await line.surroundings.sleep(Self.farewell)
+      }
     }
     _ = await task.value
   }

@@ -39,7 +39,7 @@ package struct S3ObjectStore: ObjectStore {
     }
     do {
       try await put(source, as: key)
-    } catch where error.code == .objectDamaged {
+    } catch  where error.code == .objectDamaged {
       throw TapedeckError(.storageFailed, detail: "\(file) changed while it was stored", cause: error)
     }
     heads.forget(key)
