@@ -312,9 +312,7 @@ import Testing
   func `what is no address of a database is refused without being quoted`(url: String) async {
     let error = await error { try PostgreSQLDatabase(url: url) }
     #expect(error?.code == .configurationInvalid)
-    for secret in ["sec", "ret", "12"] {
-      let words = [error?.message, error?.detail].compactMap(\.self).joined(separator: " ")
-      #expect(!words.replacing("special characters", with: "").contains(secret))
-    }
+    let words = "\(error?.message ?? "") \(error?.detail ?? "")"
+    for secret in ["sec", "ret", "12"] { #expect(!words.contains(secret)) }
   }
 }
