@@ -67,7 +67,41 @@ struct MigrateCommand: AsyncParsableCommand {
 struct DatabaseCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "db", abstract: "Move the catalog to PostgreSQL; forget a secret that nodes agreed on.",
-    subcommands: [ForgetSecret.self])
+    subcommands: [Copy.self, ForgetSecret.self])
+
+  struct Copy: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Copy the catalog from the data directory's SQLite into an empty PostgreSQL.",
+      discussion: """
+        TAPEDECK_DATABASE_URL says where to. Stop the server first: a call that it archives meanwhile would be missing.
+        Every table is counted and compared afterwards. The SQLite file stays as it is.
+        """)
+
+    @OptionGroup var options: GlobalOptions
+
+    func run() async throws {
+      let settings = try await options.settings(needsPlatform: false)
+      guard let url = settings.deployment.databaseURL else {
+        throw TapedeckError(.configurationInvalid, "TAPEDECK_DATABASE_URL is not set: it says where to copy to.")
+      }
+      let directory = settings.directory
+      guard FileManager.default.fileExists(atPath: directory.catalog.string) else {
+        throw TapedeckError(.dataDirectoryMissing, "There is no catalog at \(directory.catalog).")
+      }
+      try await withLock(of: directory) {
+        let source = try SQLiteDatabase(path: directory.catalog.string, now: Surroundings.system.now)
+        let target = try PostgreSQLDatabase(url: url)
+        try await closing([source, target]) {
+          try await Catalog(database: source).migrate()
+          let tables = try await CatalogCopy(from: source, to: target).run()
+          if !options.quiet {
+            for table in tables where table.rows > 0 { Terminal.say("\(table.table): \(table.rows) rows") }
+          }
+        }
+      }
+      if !options.quiet { Terminal.say("The catalog is in PostgreSQL, and every table was compared.") }
+    }
+  }
 
   struct ForgetSecret: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

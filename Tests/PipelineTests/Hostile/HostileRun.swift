@@ -28,7 +28,7 @@ struct HostileRun: Sendable {
   struct Outcome: Sendable {
     /// How each case ended, by its cut.
     var endings: [Int: HostileBehaviour.Ending]
-    /// How many downloads went on after a break, and how many of them exactly at the cut.
+    /// How many downloads went on after their first break, and how many of them exactly at the cut.
     var breaks, exactBreaks: Int
   }
 
@@ -62,7 +62,7 @@ struct HostileRun: Sendable {
   }
 
   private func outcome(_ fixture: PipelineFixture) async throws -> Outcome {
-    let limits = Worker.Limits(lease: .seconds(100_000))
+    let limits = Worker.Limits(moving: HostileFile.cuts.count, lease: .seconds(100_000))
     let endings = try await fixture.withWorker(limits) {
       try await withThrowingTaskGroup(of: (Int, HostileBehaviour.Ending?).self) { group in
         for cut in HostileFile.cuts { group.addTask { (cut, try await ending(at: cut, fixture)) } }
@@ -74,10 +74,9 @@ struct HostileRun: Sendable {
     try await fixture.expectTidy(archived: HostileFile.cuts.count, quarantined: refused)
     let misnamed = try await HostileJudge.misnamedObjects(in: fixture)
     #expect(misnamed == [])
-    let breaks = HostileFile.cuts.flatMap { cut in
-      book.entries(about: HostilePlatform.id(cut)).compactMap { entry in
-        entry.text.hasPrefix("the download broke off") ? entry.metadata["bytes"] == "\(cut)" : nil
-      }
+    let breaks = HostileFile.cuts.compactMap { cut in
+      book.entries(about: HostilePlatform.id(cut)).first { $0.text.hasPrefix("the download broke off") }
+        .map { $0.metadata["bytes"] == "\(cut)" }
     }
     return Outcome(endings: endings, breaks: breaks.count, exactBreaks: breaks.count { $0 })
   }
