@@ -133,7 +133,7 @@ package enum DownloadTable {
     if let known = state.etag, let tag = answer.tag.strong, tag != known {
       return (.startOver("the tag changed"), state)
     }
-    if answer.status == 0, answer.mark.contradicts(state.mark ?? VersionMark(tag: state.etag)) {
+    if answer.mark.contradicts(state.mark ?? VersionMark(tag: state.etag)) {
       return (.startOver("the tag or the date of the last change is another"), state)
     }
     // The tag is not taken over: it names the file as a whole, and only 64 KiB of ours were compared with it.

@@ -35,5 +35,5 @@ extension HostileBehaviour {
     },
   ]
 
-  static let all = versions
+  static let all = connections + ranges + versions + contents + statuses
 }
