@@ -167,7 +167,8 @@ extension Connection {
   fileprivate func archivedRecordings(_ condition: SQL) throws(TapedeckError) -> [ArchivedRecording] {
     var found: [ArchivedRecording] = []
     let rows = try rows(
-      "SELECT id, source, platform_id, coalesce(verified_at, archived_at) AS verified FROM recording WHERE \(condition)")
+      "SELECT id, source, platform_id, coalesce(verified_at, archived_at) AS verified FROM recording WHERE \(condition)"
+    )
     for row in rows { found.append(try ArchivedRecording(row)) }
     return found
   }

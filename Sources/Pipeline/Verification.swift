@@ -114,7 +114,8 @@ package struct Verification: Sendable {
       let wasDamaged = known.contains("he \(finding.name) is damaged")
       return "the \(finding.name) is \(wasDamaged ? "damaged" : finding.word)"
     }
-    let text = clauses.count < 2 ? clauses.joined() : "\(clauses.dropLast().joined(separator: ", ")) and \(clauses.last ?? "")"
+    let text =
+      clauses.count < 2 ? clauses.joined() : "\(clauses.dropLast().joined(separator: ", ")) and \(clauses.last ?? "")"
     return text.prefix(1).uppercased() + text.dropFirst()
   }
 

@@ -179,7 +179,8 @@ import Testing
     let references = try await test.catalog.objectReferences(inFolder: "ab")
     #expect(
       references.bytes == [
-        try #require(part.originalKey): part.sourceBytes, part.mp3.key: part.mp3.bytes, part.peaks.key: part.peaks.bytes,
+        try #require(part.originalKey): part.sourceBytes, part.mp3.key: part.mp3.bytes,
+        part.peaks.key: part.peaks.bytes,
       ])
     #expect(!references.isStoring)
     for folder in ["aa", "ac", "00", "ff", "a9", "9f"] {

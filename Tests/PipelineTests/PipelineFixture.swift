@@ -104,7 +104,8 @@ struct PipelineFixture: Sendable {
     self.surroundings = surroundings
     logger = options.logger
     store = try FileObjectStore(
-      root: folder.appending("objects"), quarantine: folder.appending("quarantine"), threads: .singleton, now: surroundings.now)
+      root: folder.appending("objects"), quarantine: folder.appending("quarantine"), threads: .singleton,
+      now: surroundings.now)
     database = try SQLiteDatabase(path: folder.appending("catalog.sqlite").string, now: surroundings.now)
     catalog = Catalog(database: database)
     try await catalog.migrate()

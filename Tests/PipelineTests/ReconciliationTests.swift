@@ -22,7 +22,9 @@ struct ReconciliationTests {
     return key
   }
 
-  @Test func `objects without a row go to quarantine, rows without an object are repaired, the rest stays`() async throws {
+  @Test func `objects without a row go to quarantine, rows without an object are repaired, the rest stays`()
+    async throws
+  {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       let known = try await fixture.objects()

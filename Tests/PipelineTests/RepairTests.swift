@@ -69,7 +69,9 @@ struct RepairTests {
     }
   }
 
-  @Test func `a file of the platform that differs from the archived one is taken, and both hashes are told`() async throws {
+  @Test func `a file of the platform that differs from the archived one is taken, and both hashes are told`()
+    async throws
+  {
     let sent = Mutex(Self.wav(0))
     var options = PipelineFixture.Options()
     options.settings.announces = true
@@ -165,7 +167,9 @@ struct RepairTests {
     }
   }
 
-  @Test func `an original that turns out damaged during the repair is moved away, and the platform is asked`() async throws {
+  @Test func `an original that turns out damaged during the repair is moved away, and the platform is asked`()
+    async throws
+  {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       try DiskFault.missing.strike(try await fixture.object(.mp3, of: Self.id), of: fixture)

@@ -292,7 +292,8 @@ struct VerifierTests {
       try await fixture.repaired(Self.id)
       // The next range is of the whole file.
       let again = try await fixture.store.open(key)
-      #expect(try await again.read(at: 0, limit: 1 << 20).readableBytes == Int(try await fixture.part(Self.id).mp3.bytes))
+      #expect(
+        try await again.read(at: 0, limit: 1 << 20).readableBytes == Int(try await fixture.part(Self.id).mp3.bytes))
       try await fixture.expectWhole()
     }
   }

@@ -135,7 +135,8 @@ struct VerifyRun {
           show(StrayLine(object: stray.object, bytes: stray.bytes, isMoved: stray.isMoved))
         } else {
           Terminal.show(
-            "\(stray.object): No row of the catalog refers to this file.\(stray.isMoved ? " It was moved to quarantine." : "")")
+            "\(stray.object): No row of the catalog refers to this file.\(stray.isMoved ? " It was moved to quarantine." : "")"
+          )
         }
       }
       young += answer.young
@@ -169,7 +170,8 @@ struct VerifyRun {
         // Of a repair that is waited for, the end is told.
         if !waits { show(Line(problem: problem, status: "repairing", detail: words)) }
       } else {
-        let from = problem.repairedFrom == "original" ? "made again from the original" : "fetched again from the platform"
+        let from =
+          problem.repairedFrom == "original" ? "made again from the original" : "fetched again from the platform"
         Terminal.show("\(name(problem)): \(words) It is \(from).")
       }
     }
@@ -211,7 +213,9 @@ struct VerifyRun {
   // MARK: Telling
 
   private func end(_ problem: RecordingProblem, _ status: String, _ detail: String) {
-    if json { show(Line(problem: problem, status: status, detail: detail)) } else {
+    if json {
+      show(Line(problem: problem, status: status, detail: detail))
+    } else {
       Terminal.show("\(name(problem)): \(detail)")
     }
   }

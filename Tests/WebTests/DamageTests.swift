@@ -1,0 +1,66 @@
+import Catalog
+import Foundation
+import Model
+import Testing
+
+/// Damage is shown in plain words, to those who may see the recording.
+@Suite(.timeLimit(.minutes(5)))
+struct DamageTests {
+  private static let finding = "The MP3 is <b>damaged</b>"
+
+  private func damage(_ id: String, _ fixture: WebFixture) async throws {
+    let row = try #require(try await fixture.catalog.recording(try fixture.key(id)))
+    try await fixture.catalog.noteDamage(
+      [
+        Damage(
+          recordingID: row.id, key: row.key, finding: Self.finding, code: .objectDamaged, hasOriginal: true,
+          details: [:])
+      ], at: Instant(iso8601: "2026-03-05T10:20:30Z")!)
+  }
+
+  @Test func `the list marks it, the page and the programs' answers say it`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("whole"))
+      let whole = try await fixture.get("/api/v1/recordings/whole", as: .agent)
+      #expect(whole.json["damage"] == nil && whole.json["verifiedAt"] == nil)
+      let clean = try await fixture.page("/", as: .agentsBrowser)
+      #expect(!clean.text.contains("Damaged"))
+
+      try await fixture.archive(try fixture.facts("hurt"))
+      try await damage("hurt", fixture)
+      let sentence = "\(Self.finding), found on 2026-03-05 at 10:20 UTC."
+      let told = try await fixture.get("/api/v1/recordings/hurt", as: .agent)
+      #expect(told.json["damage"] as? String == sentence)
+      #expect(told.json["verifiedAt"] as? String == "2026-03-05T10:20:30.000Z")
+      #expect(told.json["status"] as? String == "ready")
+      let list = try await fixture.page("/", as: .agentsBrowser)
+      #expect(list.text.contains(#"<span class="tag danger">Damaged</span>"#))
+      let page = try await fixture.page("/play/hurt", as: .agentsBrowser)
+      #expect(page.status == 200)
+      #expect(page.text.contains("The MP3 is &lt;b&gt;damaged&lt;/b&gt;, found on 2026-03-05 at 10:20 UTC."))
+      #expect(page.text.contains("last read back and compared on"))
+    }
+  }
+
+  @Test func `of a restricted recording nobody else is told`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("secret", privacy: .restricted))
+      try await damage("secret", fixture)
+      for path in ["/api/v1/recordings", "/api/v1/recordings/secret", "/", "/play/secret"] {
+        let answer = try await fixture.get(path, as: .agent)
+        #expect(!answer.text.contains("amaged"), "\(path)")
+      }
+      let told = try await fixture.get("/api/v1/recordings/secret", as: .supervisor)
+      #expect(told.json["damage"] != nil)
+    }
+  }
+
+  @Test func `the access log tells it as the archive's own finding`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("hurt"))
+      try await damage("hurt", fixture)
+      let page = try await fixture.page("/audit?what=verify", as: .supervisorsBrowser)
+      #expect(page.text.contains("Found damaged") && page.text.contains("Tapedeck"))
+    }
+  }
+}
