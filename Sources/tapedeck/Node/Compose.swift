@@ -131,8 +131,9 @@ struct Node: Sendable {
     var services: [any Service] = [upkeep]
     if tasks.works {
       try await Recovery(catalog: catalog, spool: spool, logger: logger).run(isAlone: !settings.deployment.isShared)
+      let ffmpeg = FFmpeg(executable: settings.ffmpeg) { start in logger.info("\(start)") }
       let ingest = Ingest(
-        catalog: catalog, sources: sources, store: store, spool: spool, ffmpeg: FFmpeg(executable: settings.ffmpeg),
+        catalog: catalog, sources: sources, store: store, spool: spool, ffmpeg: ffmpeg,
         conversions: Slots(settings.conversions), admission: admission, settings: settings.ingest,
         surroundings: surroundings, logger: logger)
       services.append(
