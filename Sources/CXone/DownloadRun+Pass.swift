@@ -56,7 +56,7 @@ extension DownloadRun {
         return .done
       case .startOver(let reason): return .startOver(reason)
       case .askWithoutRange:
-        note("a recording is asked for once more, without a range", because: "the answer has no usable Content-Range")
+        note("a recording is asked for once more, without a range", because: "the answer has no usable Content-Range, or is encoded")
         return .ask(.whole)
       case .askForOverlap:
         note(

@@ -15,7 +15,7 @@ struct HostileBehaviour: Sendable, CustomTestStringConvertible {
   /// What becomes of the file when it changes.
   enum Change: Sendable {
     case otherBytes, longer
-    /// Two thousand bytes near the beginning are silenced, as when card numbers are taken out; all else stays.
+    /// A second near each end is silenced, as when card numbers are taken out; all else stays, for more than 64 KiB.
     case masked
   }
 
@@ -82,7 +82,9 @@ struct HostileBehaviour: Sendable, CustomTestStringConvertible {
     switch change {
     case .otherBytes: changed = HostileFile.make(seed: ~seed, sizes: sizes)
     case .longer: changed = HostileFile.make(seed: ~seed, sizes: sizes, longer: 2000)
-    case .masked: changed = Array(file[..<100]) + Array(repeating: 0, count: 2000) + Array(file[2100...])
+    case .masked:
+      let silence = Array(repeating: UInt8(0), count: 2000)
+      changed = file[..<100] + silence + file[2100..<94_000] + silence + file[96_000...]
     }
     return (
       HostileVersion(bytes: file, validators: headers(version: 1)),

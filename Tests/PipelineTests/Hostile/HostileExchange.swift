@@ -77,7 +77,7 @@ struct HostileExchange: Sendable {
   }
 
   /// The client drops what it has not handed over when its connection breaks, and the cut would come too early.
-  private static let delivered = ScriptedServer.Reply.Step.pause(.milliseconds(250))
+  private static let delivered = ScriptedServer.Reply.Step.pause(.milliseconds(600))
 
   /// A 206 whose head is changed by hand; the body is what was asked for unless it is given.
   func odd(

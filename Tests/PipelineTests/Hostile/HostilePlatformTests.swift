@@ -10,7 +10,7 @@ import Testing
 @Suite(.timeLimit(.minutes(15)))
 struct HostilePlatformTests {
   /// As many at a time as keep the cores busy while others wait for a time-out.
-  private static let places = Slots(4)
+  private static let places = Slots(6)
 
   @Test(arguments: HostileBehaviour.all)
   func `the archive holds the true file or nothing, wherever it is cut`(behaviour: HostileBehaviour) async throws {
