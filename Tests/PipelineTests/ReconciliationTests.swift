@@ -70,7 +70,7 @@ struct ReconciliationTests {
       let lease = JobLease(jobID: job.id, fence: job.fence)
       try await fixture.catalog.advance(lease, to: .processing)
       #expect(try await reconciliation.run([stray.folder]).strays.isEmpty)
-      clock.advance(by: .seconds(3660))
+      clock.advance(by: .seconds(86_400))
       #expect(try await reconciliation.run([stray.folder]).strays.map(\.object.key) == [stray])
       clock.advance(by: .seconds(1))
       let second = try await plant("5", in: fixture)
