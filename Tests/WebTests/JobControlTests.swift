@@ -58,7 +58,8 @@ struct JobControlTests {
   @Test(arguments: malformed)
   func `a list that is asked for wrongly is the client's mistake`(query: String) async throws {
     try await WebFixture.run { fixture in
-      #expect(try await fixture.get("/api/v1/jobs\(query)", as: .admin).status == 400)
+      let answer = try await fixture.get("/api/v1/jobs\(query)", as: .admin)
+      #expect(answer.status == 400)
     }
   }
 
