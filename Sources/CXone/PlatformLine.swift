@@ -48,7 +48,8 @@ final class PlatformLine: Sendable {
   ) async throws(TapedeckError) -> Output {
     var refusal: PlatformAnswer?
     for attempt in 0..<2 {
-      if attempt > 0 { try await budget.admitRetry() }
+      // When a token lapses, all calls under way are made again, once: that is no sign of trouble.
+      if attempt > 0 { budget.countRetry() }
       let token = try await tokens.token()
       switch try await send(token) {
       case .output(let output): return output

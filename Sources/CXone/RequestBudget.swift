@@ -90,6 +90,9 @@ package final class RequestBudget: Sendable {
     }
   }
 
+  /// Counts a request that is made again and cannot be put off: it is among those that let others wait.
+  package func countRetry() { state.withLock { $0.outcomes.retries += 1 } }
+
   /// How much is being asked of the source.
   ///
   /// - Throws: what the store throws.

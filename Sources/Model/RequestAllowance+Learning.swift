@@ -23,6 +23,8 @@ extension RequestAllowance {
     var ceiling: Double?
   }
 
+  /// The most that quick growth makes of the rate in a second.
+  private static let quickestPerSecond = 0.15
   /// Growth per accepted request: far below where the platform refused, near it and above it, and there after a while
   /// without any refusal.
   private static let growth = (quick: 1.0 / 32, careful: 1.0 / 2000, later: 1.0 / 200)
@@ -43,6 +45,7 @@ extension RequestAllowance {
   package mutating func note(_ outcomes: RequestOutcomes, now: Instant) {
     // While one request is on trial, an answer that came together with a refusal was to an older one.
     if outcomes.accepted > 0, silences == 0 || outcomes.silences.isEmpty { accepted(outcomes.accepted, now: now) }
+    if outcomes.retries > 0 { history.note(retries: outcomes.retries, now: now) }
     for silence in outcomes.silences {
       switch silence {
       case .refused(let retryAfter, let random): refused(retryAfter: retryAfter, random: random, now: now)
@@ -108,10 +111,11 @@ extension RequestAllowance {
   private mutating func grow() {
     acceptedSinceLowering = min(acceptedSinceLowering + 1, 1_000_000_000)
     guard let rate else { return }
-    guard let ceiling else { return setRate(rate * (1 + Self.growth.quick)) }
+    let quick = 1 + min(Self.growth.quick, Self.quickestPerSecond / rate)
+    guard let ceiling else { return setRate(rate * quick) }
     let safe = ceiling * Self.safePart
     if rate < safe {
-      setRate(min(safe, rate * (1 + Self.growth.quick)))
+      setRate(min(safe, rate * quick))
     } else {
       setRate(rate * (1 + (acceptedSinceLowering < Self.memory ? Self.growth.careful : Self.growth.later)))
     }

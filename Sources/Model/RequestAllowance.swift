@@ -52,6 +52,8 @@ package struct RequestAllowance: Sendable, Equatable, Codable {
   private static let requestsPerRetry = 10
   /// A source that is hardly asked anything may repeat this much all the same.
   private static let fewRetries = 10
+  /// A sum of tiny refills may miss a whole request by so much.
+  private static let rounding = 1e-9
   /// An answer that takes longer than this is no reason for everybody else to wait.
   private static let trialTime: Duration = .seconds(15)
   /// How often those who wait for the outcome of another node's request look again.
@@ -118,7 +120,7 @@ package struct RequestAllowance: Sendable, Equatable, Codable {
     let reserve = (limit * Self.freshReserve).rounded(.down)
     var backfill = wishes.indices.filter { wishes[$0].priority == .backfill }
       .map { Turn(index: $0, tokens: 1 + reserve) }
-    guard backfillShare >= 1, !backfill.isEmpty else { return fresh + backfill }
+    guard backfillShare + Self.rounding >= 1, !backfill.isEmpty else { return fresh + backfill }
     let first = Turn(index: backfill.removeFirst().index, isOfShare: true)
     return [first] + fresh + backfill
   }
@@ -128,8 +130,7 @@ package struct RequestAllowance: Sendable, Equatable, Codable {
   /// - Returns: nil when it was there, else when it will be.
   private mutating func take(_ kind: RequestClass, needing needed: Double) -> Duration? {
     func time(until needed: Double, from held: Double, at rate: Double) -> Duration? {
-      // A sum of tiny refills may miss a whole request by a rounding error.
-      guard held + 1e-9 < needed else { return nil }
+      guard held + Self.rounding < needed else { return nil }
       return .milliseconds(Int64((min((needed - held) / rate, 3600) * 1000).rounded(.up)))
     }
     let wait = rate.flatMap { time(until: needed, from: tokens, at: $0) }

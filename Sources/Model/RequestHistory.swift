@@ -45,14 +45,14 @@ package struct RequestHistory: Sendable, Equatable, Codable {
   package func requestsInLastMinute(now: Instant) -> Double {
     var history = self
     history.advance(to: now)
-    let seconds = Double(now.milliseconds.remainder(60_000)) / 1000
+    let seconds = Double(now.milliseconds.subtractingReportingOverflow(now.minute &* 60_000).partialValue) / 1000
     let before = history.requests.dropLast().last ?? 0
     return Double(history.requests.last ?? 0) + Double(before) * (60 - seconds) / 60
   }
 
   /// Brings the lists up to the minute of `now`. A clock that was set back goes on in the last minute.
   private mutating func advance(to now: Instant) {
-    let target = (now.milliseconds - now.milliseconds.remainder(60_000)) / 60_000
+    let target = now.minute
     let isWhole = [requests.count, refused.count, retries.count].allSatisfy { $0 == Self.length }
     // Beyond an hour the clock was set, whichever way; what is stored may be of another version.
     let (passed, isTooFar) = target.subtractingReportingOverflow(minute)
@@ -70,10 +70,7 @@ package struct RequestHistory: Sendable, Equatable, Codable {
   }
 }
 
-extension Int64 {
-  /// The rest of a division that rounds down; never negative.
-  fileprivate func remainder(_ divisor: Int64) -> Int64 {
-    let rest = self % divisor
-    return rest < 0 ? rest + divisor : rest
-  }
+extension Instant {
+  /// Whole minutes since 1970, rounded down.
+  fileprivate var minute: Int64 { milliseconds / 60_000 - (milliseconds % 60_000 < 0 ? 1 : 0) }
 }

@@ -63,6 +63,8 @@ package struct RequestOutcomes: Sendable, Equatable {
   /// Requests that were not answered, or with a failure of the platform, and no answer came after them.
   package var isFailing = false
   package var silences: [Silence] = []
+  /// Requests that were made again and that nobody was asked about.
+  package var retries = 0
 
   package init() {}
 
@@ -73,6 +75,7 @@ package struct RequestOutcomes: Sendable, Equatable {
     // Of what came first, an answer since then says more than a failure before it.
     isFailing = isFailing || (earlier.isFailing && accepted == 0)
     accepted += earlier.accepted
+    retries += earlier.retries
     silences = earlier.silences + silences
   }
 }

@@ -245,7 +245,11 @@ import Testing
       #expect(other?.retryAfter == .seconds(60))
       #expect(tenant.calls.count == 1)
       clock.advance(by: .seconds(60))
-      _ = try await tenant.source.search(query, cursor: nil, pageSize: 1)
+      let last = Task { await failure { _ = try await tenant.source.search(query, cursor: nil, pageSize: 1) } }
+      // Until the bucket holds a request.
+      try await clock.untilSleeping(1)
+      clock.advance(by: .milliseconds(200))
+      #expect(await last.value == nil)
       #expect(tenant.calls.count == 2)
     }
   }

@@ -108,13 +108,25 @@ import Testing
 
   @Test func `a worker's upkeep looks at no job that is at rest`() async throws {
     let reclaim = try await plans { try await $0.reclaimJobs(everyLease: false) }
-    #expect(reclaim == ["SEARCH job USING INDEX job_by_state (run_state=?)"])
+    #expect(reclaim == ["SEARCH job USING INDEX job_by_state_and_number (run_state=?)"])
     let heartbeat = try await plans {
       try await $0.heartbeat([JobLease(jobID: 1, fence: 1)], lease: .seconds(1))
     }
     #expect(heartbeat == ["SEARCH job USING INTEGER PRIMARY KEY (rowid=?)"])
     let unfinished = try await plans { _ = try await $0.unfinishedJobs() }
-    #expect(unfinished == ["SEARCH job USING COVERING INDEX job_by_state (run_state=?)"])
+    #expect(unfinished == ["SEARCH job USING COVERING INDEX job_by_state_and_number (run_state=?)"])
+  }
+
+  @Test func `lists of jobs are read from the end of an index`() async throws {
+    func plan(_ change: (inout JobFilter) -> Void) async throws -> [String] {
+      var filter = JobFilter()
+      change(&filter)
+      return try await plans { [filter] in _ = try await $0.jobs(matching: filter, before: 1000, limit: 50) }
+        .filter { !$0.hasPrefix("SEARCH r ") }
+    }
+    #expect(try await plan { _ in } == ["SEARCH j USING INTEGER PRIMARY KEY (rowid<?)"])
+    #expect(
+      try await plan { $0.state = .failed } == ["SEARCH j USING INDEX job_by_state_and_number (run_state=? AND id<?)"])
   }
 
   @Test func `the outbox and the numbers for operators come from indexes`() async throws {

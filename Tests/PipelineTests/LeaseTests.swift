@@ -88,15 +88,16 @@ struct LeaseTests {
 
   @Test func `a job whose worker is gone goes on within half a lease more`() async throws {
     try await PipelineFixture.run { fixture in
-      let lease = Duration.milliseconds(900)
+      let lease = Duration.seconds(2)
       _ = try await fixture.request(Self.id)
       _ = try #require(try await fixture.catalog.claimJob(in: .polling, lease: lease))
       let start = ContinuousClock.now
       try await fixture.withWorker(.init(lease: lease)) {
         _ = try await fixture.job(Self.id) { $0.stage == .fetching }
       }
-      // The lease, a third of it until that is noticed, and what a crowded machine takes.
-      #expect(ContinuousClock.now - start < lease * 3 / 2 + .seconds(1))
+      // The lease, a third of it until that is noticed, and what a crowded machine takes; far less than the half minute
+      // after which an idle worker looks by itself.
+      #expect(ContinuousClock.now - start < lease * 3 / 2 + .seconds(7))
     }
   }
 
