@@ -105,7 +105,9 @@ package struct Worker: Service {
         try await ingest.catalog.holdTransfers(because: shortage)
         return patienceWithDisks
       }
-      guard let job = try await ingest.catalog.claimJob(in: lane, lease: limits.lease) else { return .milliseconds(100) }
+      guard let job = try await ingest.catalog.claimJob(in: lane, lease: limits.lease) else {
+        return .milliseconds(100)
+      }
       running.begin()
       begin(job)
     }
