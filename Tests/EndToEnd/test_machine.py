@@ -9,6 +9,7 @@ import pytest
 
 from faults import FaultyCalls
 from programs import request
+from receiver import Receiver
 from waiting import eventually
 
 ID = "codec-pcm-stereo"
@@ -148,4 +149,50 @@ def test_a_disk_that_cannot_be_read_or_written_costs_no_recording(make_faulty_se
     server.supervisor.job_until(job, lambda job: job.get("error", {}).get("code") == "storage_failed")
     faults.flag.unlink()
     server.supervisor.job_until(job, lambda job: job["state"] == "done")
+    assert_archived_whole(server, sandbox)
+
+
+@pytest.mark.parametrize("kind, error", [("write", "ENOSPC"), ("fsync", "EIO"), ("rename", "EIO"), ("open", "EMFILE")])
+def test_a_secret_that_could_not_be_written_whole_is_made_again(make_server, folder, faulty_calls, kind, error):
+    with Receiver() as receiver:
+        server = make_server(start=False, QM_WEBHOOK_URL=receiver.url)
+        assert server.command("init").returncode == 0
+        faults = FaultyCalls(faulty_calls, server.data.path, folder / "trace", kind, error, "keys/*", at=1)
+        if kind == "open":
+            # The first one looks whether there is a secret.
+            faults.at = 2
+        plain, server.settings = server.settings, server.settings | faults.settings
+        done = server.command("ingest", ID)
+        assert done.returncode == 1 and done.stderr.startswith("tapedeck: "), done
+        assert len(faults.failed) == 1
+        server.settings = plain
+        assert server.command("ingest", ID).returncode == 0
+        assert server.data.files("keys") == {"webhook-secret"}
+        secret = (server.data.path / "keys" / "webhook-secret").read_text().strip()
+        server.start()
+        message = eventually(lambda: receiver.messages)[0]
+        assert message.verified(secret)["recordingId"] == ID
+
+
+def test_a_secret_that_cannot_be_read_is_not_replaced(make_server, folder, faulty_calls):
+    server = make_server(start=False, QM_WEBHOOK_URL="http://127.0.0.1:9/")
+    server.ok("init")
+    server.ok("ingest", "codec-gsm")
+    secret = (server.data.path / "keys" / "webhook-secret").read_text()
+    faults = FaultyCalls(faulty_calls, server.data.path, folder / "trace", "open", "EIO", "keys/*", at=1)
+    plain, server.settings = server.settings, server.settings | faults.settings
+    done = server.command("ingest", ID)
+    assert done.returncode == 1 and "keys/webhook-secret" in done.stderr, done
+    server.settings = plain
+    assert (server.data.path / "keys" / "webhook-secret").read_text() == secret
+
+
+def test_a_command_says_that_the_disk_is_full_and_the_next_one_does_the_work(make_server, sandbox):
+    server = make_server(start=False, TAPEDECK_MINIMUM_FREE_MB="900000000")
+    server.ok("init")
+    for _ in range(2):
+        done = server.command("ingest", ID, timeout=30)
+        assert done.returncode == 3 and "disk is full" in done.stderr, done
+    del server.settings["TAPEDECK_MINIMUM_FREE_MB"]
+    server.ok("ingest", ID)
     assert_archived_whole(server, sandbox)

@@ -105,7 +105,9 @@ struct OutageTests {
     }
   }
 
-  @Test func `a platform that is at its limit for an hour is asked when it said, and no attempt is counted`() async throws {
+  @Test func `a platform that is at its limit for an hour is asked when it said, and no attempt is counted`()
+    async throws
+  {
     let clock = TestClock()
     let refusals = Mutex(4)
     var options = PipelineFixture.Options(clock: clock)

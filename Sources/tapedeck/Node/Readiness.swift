@@ -18,7 +18,8 @@ struct Readiness: Sendable {
         continue
       }
       if free < admission.minimumFreeBytes {
-        problems.append("The disk that holds the \(disk.holds) is nearly full: new downloads wait until there is space.")
+        problems.append(
+          "The disk that holds the \(disk.holds) is nearly full: new downloads wait until there is space.")
       }
     }
     if problems.isEmpty, await admission.shortage() != nil {
