@@ -201,7 +201,7 @@ import Testing
     let database = try open(PostgreSQLSettings(connections: 3))
     try await withThrowingTaskGroup(of: Void.self) { group in
       for _ in 0..<30 { group.addTask { _ = try await database.read { db in try db.rows("SELECT pg_sleep(0.01)") } } }
-      for _ in 0..<30 { group.addTask { try await database.write { db in try db.execute("UPDATE job SET polls = 0") } } }
+      for _ in 0..<30 { group.addTask { _ = try await database.write { db in try db.execute("UPDATE job SET polls = 0") } } }
       try await group.waitForAll()
     }
     let name = try await database.read { db in try db.row("SELECT current_database() AS name")?.text("name") }
@@ -312,8 +312,7 @@ import Testing
   func `what is no address of a database is refused without being quoted`(url: String) async {
     let error = await error { try PostgreSQLDatabase(url: url) }
     #expect(error?.code == .configurationInvalid)
-    for secret in ["sec", "ret", "12"] {
-      #expect(!"\(error?.message ?? "") \(error?.detail ?? "")".replacing("special characters", with: "").contains(secret))
-    }
+    let words = "\(error?.message ?? "") \(error?.detail ?? "")"
+    for secret in ["sec", "ret", "12"] { #expect(!words.contains(secret)) }
   }
 }

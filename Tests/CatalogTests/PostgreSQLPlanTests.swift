@@ -92,7 +92,7 @@ import Testing
 
   @Test func `what is asked for by name is looked up`() async throws {
     let key = try key("call-77")
-    let found = try await plan { catalog in
+    let found = try await plan { catalog in do {
       _ = try await catalog.recording(key)
       _ = try await catalog.job(of: key)
       _ = try await catalog.job(5)
@@ -101,7 +101,7 @@ import Testing
       var filter = LogFilter()
       filter.recording = key
       _ = try await catalog.logEntries(matching: filter, before: 10_000, limit: 50)
-    }
+    } catch { print("DEBUG", (error as! TapedeckError).detail ?? "") } }
     for index in ["recording_platform_id_source_key", "job_kind_source_platform_id_key", "job_pkey", "job_by_state", "log_entry_by_recording"] {
       #expect(found.contains("\(index) on"), "\(index)")
     }

@@ -44,14 +44,7 @@ package final class PostgresServer: Sendable {
     let lines = ["listen_addresses = '127.0.0.1'", "port = \(port)", "max_connections = 300", "autovacuum = off"]
     keeper = Self.process(
       script, ["bin": programs.path(), "settings": (lines + settings).joined(separator: "\n")])
-    let (input, output) = (Pipe(), Pipe())
-    // Or a child of another test holds the pipe open, and with it the server.
-    _ = fcntl(input.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
-    keeper.standardInput = input
-    keeper.standardOutput = output
-    try keeper.run()
-    let words = output.fileHandleForReading.readDataToEndOfFile()
-    folder = String(decoding: words, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    folder = try Self.start(keeper, keepingInput: true)
     guard !folder.isEmpty else { throw ServerFailure("PostgreSQL could not be started; its own words are above.") }
     try run("CREATE ROLE \(Self.role) LOGIN PASSWORD '\(Self.password)'")
   }
@@ -149,13 +142,30 @@ package final class PostgresServer: Sendable {
 
   @discardableResult
   private static func output(of process: Process) throws -> String {
-    let output = Pipe()
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = output
-    try process.run()
-    let words = output.fileHandleForReading.readDataToEndOfFile()
+    let words = try start(process, keepingInput: false)
     process.waitUntilExit()
     guard process.terminationStatus == 0 else { throw ServerFailure("PostgreSQL refused; its own words are above.") }
+    return words
+  }
+
+  /// One start at a time: a program that is started while another's pipes are made would hold them open.
+  private static let starting = Mutex(())
+
+  /// Starts a program and waits until it has said all that it will.
+  ///
+  /// - Parameter keepingInput: its input ends with this process instead of at once.
+  private static func start(_ process: Process, keepingInput: Bool) throws -> String {
+    let output = try starting.withLock { _ in
+      let (input, output) = (Pipe(), Pipe())
+      for end in [input.fileHandleForReading, input.fileHandleForWriting, output.fileHandleForReading, output.fileHandleForWriting] {
+        _ = fcntl(end.fileDescriptor, F_SETFD, FD_CLOEXEC)
+      }
+      process.standardInput = keepingInput ? input : FileHandle.nullDevice
+      process.standardOutput = output
+      try process.run()
+      return output
+    }
+    let words = output.fileHandleForReading.readDataToEndOfFile()
     return String(decoding: words, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
