@@ -27,6 +27,7 @@ package struct CatalogCopy: Sendable {
   /// - Returns: how many rows each table has, in the order in which they were copied.
   /// - Throws: `alreadyExists` when the target holds rows, `catalogFailed` when the source's schema is not this program's,
   ///   what arrived differs, or a database fails; the target is as it was then.
+  @discardableResult
   package func run(
     progress: @escaping @Sendable (Progress) -> Void = { _ in }
   ) async throws(TapedeckError) -> [(table: String, rows: Int64)] {

@@ -140,7 +140,7 @@ extension Connection {
   func dump(_ table: String) throws(TapedeckError) -> [String] {
     let question: SQL =
       switch dialect {
-      case .sqlite: "SELECT name FROM pragma_table_xinfo(\(table))"
+      case .sqlite: "SELECT name FROM pragma_table_xinfo(\(table)) WHERE name <> 'indexed_words'"
       case .postgresql: "SELECT column_name AS name FROM information_schema.columns WHERE table_name = \(table)"
       }
     var columns: [String] = []

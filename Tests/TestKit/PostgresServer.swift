@@ -16,8 +16,10 @@ package final class PostgresServer: Sendable {
   package let folder: String
   package let port: Int
   private let programs: URL
-  /// Ends when this process does, with which the server is stopped.
-  private let keeper: Process
+  /// A shell that starts and stops the server. It ends when its orders do, and they end with this process.
+  private let keeper = Process()
+  private let orders: FileHandle
+  private let answers: FileHandle
   private let names = Atomic(0)
 
   /// Makes a cluster and starts it, which takes a few seconds.
@@ -36,22 +38,37 @@ package final class PostgresServer: Sendable {
       "$bin/initdb" -D "$folder/data" -U postgres --auth-local=trust --auth-host=scram-sha-256 --encoding=UTF8 \
         --locale=C.UTF-8 --no-sync >/dev/null
       printf '%s\\n' "$settings" "unix_socket_directories = '$folder'" >>"$folder/data/postgresql.conf"
-      "$bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w -s start </dev/null >&2
+      run() { "$bin/pg_ctl" -D "$folder/data" -w -s "$@" </dev/null >&2 && echo done; }
+      run -l "$folder/log" start
       echo "$folder"
-      exec >&-
-      cat >/dev/null
+      while read -r word; do
+        case "$word" in
+          crash) run -m immediate stop ;;
+          start) run -l "$folder/log" start ;;
+        esac || echo failed
+      done
       """
     let lines = ["listen_addresses = '127.0.0.1'", "port = \(port)", "max_connections = 300", "autovacuum = off"]
-    keeper = Self.process(
-      script, ["bin": programs.path(), "settings": (lines + settings).joined(separator: "\n")])
-    folder = try Self.start(keeper, keepingInput: true)
-    guard !folder.isEmpty else { throw ServerFailure("PostgreSQL could not be started; its own words are above.") }
+    // As `postgres` when we are root, for whom the server does not run.
+    let user = ["/usr/bin/setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
+    let command = (geteuid() == 0 ? user : []) + ["/bin/sh", "-c", script]
+    keeper.executableURL = URL(filePath: command[0])
+    keeper.arguments = Array(command.dropFirst())
+    keeper.environment = ProcessInfo.processInfo.environment.merging(
+      ["bin": programs.path(), "settings": (lines + settings).joined(separator: "\n")]) { $1 }
+    // Where `postgres` may be, whoever we are.
+    keeper.currentDirectoryURL = URL(filePath: "/")
+    (orders, answers) = try Self.start(keeper)
+    guard Self.line(of: answers) == "done", let folder = Self.line(of: answers) else {
+      throw ServerFailure("PostgreSQL could not be started; its own words are above.")
+    }
+    self.folder = folder
     try run("CREATE ROLE \(Self.role) LOGIN PASSWORD '\(Self.password)'")
   }
 
   /// Stops the server and removes its folder.
   package func stop() {
-    (keeper.standardInput as? Pipe)?.fileHandleForWriting.closeFile()
+    orders.closeFile()
     keeper.waitUntilExit()
   }
 
@@ -96,14 +113,14 @@ package final class PostgresServer: Sendable {
   // MARK: Accidents
 
   /// Ends the server as a crash does: nothing is finished, nobody is told.
-  package func crash() throws { try control("-m immediate stop") }
+  package func crash() throws { try give("crash") }
 
   /// Starts it again after `crash`.
-  package func start() throws { try control("-l \"$folder/log\" start") }
+  package func start() throws { try give("start") }
 
-  private func control(_ words: String) throws {
-    let values = ["bin": programs.path(), "folder": folder]
-    try Self.output(of: Self.process("exec \"$bin/pg_ctl\" -D \"$folder/data\" -w -s \(words)", values))
+  private func give(_ order: String) throws {
+    try orders.write(contentsOf: Data("\(order)\n".utf8))
+    guard Self.line(of: answers) == "done" else { throw ServerFailure("PostgreSQL refused; its own words are above.") }
   }
 
   // MARK: Programs
@@ -126,23 +143,11 @@ package final class PostgresServer: Sendable {
     return folder
   }
 
-  /// A shell script with values in its environment; as `postgres` when we are root, for whom the server does not run.
-  private static func process(_ script: String, _ values: [String: String]) -> Process {
-    let process = Process()
-    let shell = ["/bin/sh", "-c", script]
-    let user = ["/usr/bin/setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
-    let command = geteuid() == 0 ? user + shell : shell
-    process.executableURL = URL(filePath: command[0])
-    process.arguments = Array(command.dropFirst())
-    process.environment = ProcessInfo.processInfo.environment.merging(values) { $1 }
-    // Where `postgres` may be, whoever we are.
-    process.currentDirectoryURL = URL(filePath: "/")
-    return process
-  }
-
   @discardableResult
   private static func output(of process: Process) throws -> String {
-    let words = try start(process, keepingInput: false)
+    let (orders, answers) = try start(process)
+    orders.closeFile()
+    let words = answers.readDataToEndOfFile()
     process.waitUntilExit()
     guard process.terminationStatus == 0 else { throw ServerFailure("PostgreSQL refused; its own words are above.") }
     return words
@@ -167,6 +172,32 @@ package final class PostgresServer: Sendable {
     }
     let words = output.fileHandleForReading.readDataToEndOfFile()
     return String(decoding: words, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  /// One start at a time: a program that is started while another's pipes are made would hold them open.
+  private static let starting = Mutex(())
+
+  /// - Returns: the ends of a program's input and output that are ours.
+  private static func start(_ process: Process) throws -> (input: FileHandle, output: FileHandle) {
+    try starting.withLock { _ in
+      let (input, output) = (Pipe(), Pipe())
+      for file in [
+        input.fileHandleForReading, input.fileHandleForWriting, output.fileHandleForReading, output.fileHandleForWriting,
+      ] {
+        _ = fcntl(file.fileDescriptor, F_SETFD, FD_CLOEXEC)
+      }
+      process.standardInput = input
+      process.standardOutput = output
+      try process.run()
+      return (input.fileHandleForWriting, output.fileHandleForReading)
+    }
+  }
+
+  /// The next line; nil when there is none.
+  private static func line(of file: FileHandle) -> String? {
+    var bytes: [UInt8] = []
+    while let byte = file.readData(ofLength: 1).first, byte != 0x0A { bytes.append(byte) }
+    return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
   }
 
   /// A port of loopback that nobody uses; the server takes none by itself.

@@ -125,9 +125,10 @@ final class PostgreSQLSession {
     // PG_DIAG_MESSAGE_PRIMARY. The server's further details quote values of rows, so they are left out.
     let state = PQresultErrorField(answer, Int32(UInt8(ascii: "C"))).map { String(cString: $0) }
     let message = PQresultErrorField(answer, Int32(UInt8(ascii: "M"))) ?? PQerrorMessage(connection)
+    // After a failed write the status still says OK; but what has no code the server did not say.
     throw PostgreSQLFailure(
       sqlState: state, message: address.redacted(message.map { String(cString: $0) } ?? ""),
-      isConnectionLost: PQstatus(connection) != CONNECTION_OK)
+      isConnectionLost: state == nil || PQstatus(connection) != CONNECTION_OK)
   }
 }
 
