@@ -17,8 +17,9 @@ SWIFT_RELEASE_FLAGS ?= -c release --static-swift-stdlib --product tapedeck
 
 DEBUG_BINARY := .build/debug/tapedeck
 RELEASE_BINARY := .build/release/tapedeck
-TEST_ROOMS := $(filter-out TestKit EndToEnd,$(notdir $(wildcard Tests/*)))
+TEST_ROOMS := $(filter-out TestKit EndToEnd ConformanceTests,$(notdir $(wildcard Tests/*)))
 PYTHON_OF_TESTS := .venv/bin/python
+VECTORS ?= ../shared/vectors
 SHELL_SCRIPTS = $(shell grep -lE '^\#!.*\b(ba)?sh$$' scripts/* bench/* .ci/* 2>/dev/null)
 
 # $(call say-first-build,BINARY): a first build is silent about how long it takes, so somebody has to say it.
@@ -66,6 +67,14 @@ test: ## every test: units, contracts, and the built program from an empty folde
 	done
 	TAPEDECK_BINARY="$${TAPEDECK_BINARY:-$(CURDIR)/$(DEBUG_BINARY)}" \
 	  $(PYTHON_OF_TESTS) -m pytest Tests/EndToEnd -m 'not memory' $(PYTEST_ARGS)
+
+.PHONY: conformance
+conformance: ## published test vectors that are no part of this project (VECTORS=folder with sigv4.json)
+	@test -e '$(VECTORS)/sigv4.json' || { printf '%s\n' \
+	  "VECTORS must be a folder with sigv4.json. Its originals are tests/aws-signing-test-suite/v4 in" \
+	  "https://github.com/awslabs/aws-c-auth; Tests/ConformanceTests says how the file holds them." >&2; exit 1; }
+	$(SWIFT) build --build-tests
+	VECTORS='$(abspath $(VECTORS))' $(SWIFT) test --skip-build --filter '^ConformanceTests\.'
 
 .PHONY: memory
 memory: ## peak memory of the release build on a 1 GB recording and on 64 at once

@@ -61,7 +61,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
-      name: "ObjectStorage", dependencies: ["Model", crypto, nioCore, nioPosix, systemPackage],
+      name: "ObjectStorage",
+      dependencies: ["Model", asyncHTTPClient, crypto, nioCore, nioHTTP1, nioPosix, systemPackage],
       swiftSettings: strict),
     .target(
       name: "Catalog", dependencies: ["Model", crypto, .product(name: "GRDB", package: "GRDB.swift")],
@@ -116,7 +117,7 @@ let package = Package(
     .target(
       name: "TestKit",
       dependencies: ["Model", nioCore, nioPosix],
-      path: "Tests/TestKit", swiftSettings: strict),
+      path: "Tests/TestKit", exclude: ["moto_server.py"], swiftSettings: strict),
     .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
     .testTarget(
       name: "CXoneTests",
@@ -132,8 +133,10 @@ let package = Package(
       name: "ObservabilityTests", dependencies: ["Observability", logging, metrics, coreMetrics],
       swiftSettings: strict),
     .testTarget(
-      name: "ObjectStorageTests", dependencies: ["ObjectStorage", "Model", nioCore, nioPosix, systemPackage],
-      swiftSettings: strict),
+      name: "ObjectStorageTests",
+      dependencies: ["ObjectStorage", "Model", "TestKit", asyncHTTPClient, crypto, nioCore, nioPosix, systemPackage],
+      exclude: ["boto.py"], swiftSettings: strict),
+    .testTarget(name: "ConformanceTests", dependencies: ["Model", "ObjectStorage", crypto], swiftSettings: strict),
     .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model", "TestKit", crypto], swiftSettings: strict),
     .testTarget(name: "AccessTests", dependencies: ["Access", "Catalog", "Model", "TestKit"], swiftSettings: strict),
     .testTarget(

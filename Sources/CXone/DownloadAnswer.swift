@@ -1,3 +1,4 @@
+package import Model
 package import NIOHTTP1
 
 /// The head of an answer to a download, reduced to what decides how to go on.

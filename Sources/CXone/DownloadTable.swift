@@ -1,3 +1,5 @@
+import Model
+
 /// The rules of resumption as pure functions: what to ask for, and what an answer means for the bytes already held.
 ///
 /// Two versions of a file must never be joined, and a file that can be continued should be. Hence a byte is appended

@@ -1,22 +1,31 @@
+import Crypto
+import Foundation
 package import Model
 package import NIOPosix
 import Synchronization
 package import SystemPackage
 
-import struct NIOCore.ByteBuffer
-
 /// Objects as files below one folder: `ab/abcdef….mp3`, read-only, never changed.
 ///
 /// Every call that may block runs on a thread pool of its own, so a slow disk stops no event loop.
 package struct FileObjectStore: ObjectStore {
-  private let root: FilePath
-  private let threads: NIOThreadPool
-  private let recent = RecentFiles()
+  let root: FilePath
+  let quarantineFolder: FilePath
+  let threads: NIOThreadPool
+  let now: @Sendable () -> Instant
+  let recent = RecentlyUsed<OpenFile>()
+  private let durable = DurableFolders()
 
-  /// - Parameter root: an absolute path; made when missing.
-  package init(root: FilePath, threads: NIOThreadPool) throws(TapedeckError) {
+  /// - Parameters:
+  ///   - root: an absolute path; made when missing.
+  ///   - quarantine: where damaged objects are moved, on the same file system; made when one is.
+  package init(
+    root: FilePath, quarantine: FilePath, threads: NIOThreadPool, now: @escaping @Sendable () -> Instant
+  ) throws(TapedeckError) {
     self.root = root
+    quarantineFolder = quarantine
     self.threads = threads
+    self.now = now
     do {
       let isNew = try FileSystemCalls.makeFolder(root)
       if isNew { try FileSystemCalls.syncFolder(root.removingLastComponent()) }
@@ -24,9 +33,9 @@ package struct FileObjectStore: ObjectStore {
   }
 
   package func store(_ file: FilePath, as key: ObjectKey, bytes: Int64) async throws(TapedeckError) {
-    let target = root.appending(key.description)
+    let target = path(of: key)
     recent.forget(key)
-    try await blocking("store object") {
+    try await threads.blocking("store object") {
       let folder = target.removingLastComponent()
       try FileSystemCalls.makeFolder(folder)
       let source = try FileDescriptor.open(file, .readOnly, options: [.closeOnExec])
@@ -45,137 +54,73 @@ package struct FileObjectStore: ObjectStore {
       }
       try FileSystemCalls.syncFolder(folder)
       // Whoever made the folder may not have come this far: another call, or a process that died.
-      if !recent.isDurable(folder) {
+      if !durable.contains(folder) {
         try FileSystemCalls.syncFolder(root)
-        recent.noteDurable(folder)
+        durable.insert(folder)
       }
     }
   }
 
   package func open(_ key: ObjectKey) async throws(TapedeckError) -> any StoredObject {
-    if let file = recent.file(key) { return file }
-    let path = root.appending(key.description)
-    return try await blocking("open object") {
-      let descriptor: FileDescriptor
-      do {
-        descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
-      } catch Errno.noSuchFileOrDirectory {
-        throw TapedeckError(.objectMissing, detail: key.description)
-      }
-      do {
-        let file = OpenFile(
-          descriptor: descriptor, bytes: try descriptor.seek(offset: 0, from: .end), threads: threads)
-        recent.note(file, key)
-        return file
-      } catch {
-        try? descriptor.close()
-        throw error
-      }
-    }
+    if let file = recent.value(key) { return file }
+    let file = try await openFile(key)
+    recent.note(file, key)
+    return file
+  }
+
+  package func sha256(of key: ObjectKey) async throws(TapedeckError) -> (sha256: String, bytes: Int64) {
+    let file = try await openFile(key)
+    return (hex(try await file.hash(0..<file.bytes).finalize()), file.bytes)
   }
 
   package func remove(_ key: ObjectKey) async throws(TapedeckError) {
-    let path = root.appending(key.description)
+    let path = path(of: key)
     recent.forget(key)
-    try await blocking("remove object") { try FileSystemCalls.unlink(path) }
+    try await threads.blocking("remove object") { try FileSystemCalls.unlink(path) }
   }
 
-  package func keys(unchangedSince moment: Instant) async throws(TapedeckError) -> [ObjectKey] {
-    try await blocking("list objects") {
-      try FileSystemCalls.names(in: root).flatMap { folder in
-        try FileSystemCalls.names(in: root.appending(folder)).compactMap { name in
-          guard let key = ObjectKey("\(folder)/\(name)"),
-            let changed = try FileSystemCalls.changedAt(root.appending(key.description)), changed < moment
-          else { return nil }
-          return key
+  package func objects(in folder: ObjectFolder) async throws(TapedeckError) -> [ListedObject] {
+    try await threads.blocking("list objects") {
+      try FileSystemCalls.names(in: root.appending(folder.description)).compactMap { name in
+        guard let key = ObjectKey("\(folder)/\(name)"), let file = try FileSystemCalls.file(path(of: key)) else {
+          return nil
         }
+        return ListedObject(key: key, bytes: file.bytes, changedAt: file.changedAt)
       }
     }
   }
 
-  package func location(of key: ObjectKey) -> String { root.appending(key.description).string }
-
-  private func blocking<T: Sendable>(
-    _ what: String, _ body: @escaping @Sendable () throws -> T
-  ) async throws(TapedeckError) -> T {
-    do { return try await threads.runIfActive(body) } catch { throw wrapped(error, what) }
-  }
-}
-
-/// What a store remembers: files that were just read, since a player asks for one in many ranges, and folders whose names
-/// are known to survive a loss of power.
-private final class RecentFiles: Sendable {
-  private struct State {
-    var files: [ObjectKey: OpenFile] = [:]
-    var order: [ObjectKey] = []
-    var durable: Set<String> = []
-  }
-
-  private let state = Mutex(State())
-  private let limit = 64
-
-  func file(_ key: ObjectKey) -> OpenFile? { state.withLock { $0.files[key] } }
-
-  func note(_ file: OpenFile, _ key: ObjectKey) {
-    state.withLock { state in
-      if state.files.updateValue(file, forKey: key) == nil { state.order.append(key) }
-      if state.order.count > limit { state.files[state.order.removeFirst()] = nil }
-    }
-  }
-
-  func forget(_ key: ObjectKey) {
-    state.withLock { state in
-      state.files[key] = nil
-      state.order.removeAll { $0 == key }
-    }
-  }
-
-  func isDurable(_ folder: FilePath) -> Bool { state.withLock { $0.durable.contains(folder.string) } }
-  func noteDurable(_ folder: FilePath) { state.withLock { _ = $0.durable.insert(folder.string) } }
-}
-
-/// A file held open, so that it can be read to its end even if it is removed meanwhile.
-private final class OpenFile: StoredObject {
-  let bytes: Int64
-  private let descriptor: FileDescriptor
-  private let threads: NIOThreadPool
-
-  init(descriptor: FileDescriptor, bytes: Int64, threads: NIOThreadPool) {
-    self.descriptor = descriptor
-    self.bytes = bytes
-    self.threads = threads
-  }
-
-  // With the last reference: a read that is under way on another thread must not meet a number that was given to
-  // another file meanwhile.
-  deinit { try? descriptor.close() }
-
-  func read(at offset: Int64, limit: Int) async throws(TapedeckError) -> ByteBuffer {
-    guard (0..<bytes).contains(offset), limit > 0 else { return ByteBuffer() }
-    let count = Int(min(Int64(limit), bytes - offset))
-    do {
-      // Holds the object, and so the descriptor, until the read is over.
-      return try await threads.runIfActive { [self] in
-        var buffer = ByteBuffer()
-        let read = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { space in
-          try descriptor.read(
-            fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<count]))
-        }
-        guard read > 0 else {
-          throw TapedeckError(.objectDamaged, detail: "an object is shorter than when it was opened")
-        }
-        return buffer
+  package func probe() async throws(TapedeckError) {
+    // Not below one of the 256 folders, so no listing meets it.
+    let path = root.appending(makeOpaqueID(".probe"))
+    let bytes = randomBytes(32)
+    try await threads.blocking("write and read in the archive's folder") {
+      defer { try? FileSystemCalls.unlink(path) }
+      try FileSystemCalls.write(bytes, to: path)
+      guard try [UInt8](Data(contentsOf: URL(fileURLWithPath: path.string))) == bytes else {
+        throw TapedeckError(.storageFailed, "What was written to the archive was not what was read back.")
       }
-    } catch { throw wrapped(error, "read object") }
+    }
+  }
+
+  package func location(of key: ObjectKey) -> String { path(of: key).string }
+
+  func path(of key: ObjectKey) -> FilePath { root.appending(key.description) }
+
+  private func openFile(_ key: ObjectKey) async throws(TapedeckError) -> OpenFile {
+    let path = path(of: key)
+    return try await threads.blocking("open object") {
+      do { return try OpenFile(path, threads: threads) } catch Errno.noSuchFileOrDirectory {
+        throw TapedeckError(.objectMissing, detail: key.description)
+      }
+    }
   }
 }
 
-/// The one place where the file system's failures become ours.
-private func wrapped(_ error: any Error, _ what: String) -> TapedeckError {
-  switch error {
-  case let error as TapedeckError: error
-  case is CancellationError: TapedeckError(.interrupted, cause: error)
-  case Errno.noSpace, Errno.diskQuotaExceeded: TapedeckError(.diskFull, detail: what, cause: error)
-  default: TapedeckError(.storageFailed, detail: "\(what): \(error)", cause: error)
-  }
+/// The folders whose names are known to survive a loss of power.
+private final class DurableFolders: Sendable {
+  private let paths = Mutex(Set<String>())
+
+  func contains(_ folder: FilePath) -> Bool { paths.withLock { $0.contains(folder.string) } }
+  func insert(_ folder: FilePath) { paths.withLock { _ = $0.insert(folder.string) } }
 }

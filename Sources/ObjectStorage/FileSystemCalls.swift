@@ -66,14 +66,26 @@ package enum FileSystemCalls {
     return names
   }
 
-  /// When a file got its name, contents or mode; nil when it is not there.
-  package static func changedAt(_ path: FilePath) throws -> Instant? {
+  /// Length of a plain file, and when it got its name, contents or mode; nil when there is none.
+  package static func file(_ path: FilePath) throws -> (bytes: Int64, changedAt: Instant)? {
     var status = stat()
     guard lstat(path.string, &status) == 0 else {
       if errno == ENOENT { return nil }
       throw Errno(rawValue: errno)
     }
-    return Instant(milliseconds: Int64(status.st_ctim.tv_sec) * 1000 + Int64(status.st_ctim.tv_nsec) / 1_000_000)
+    guard status.st_mode & S_IFMT == S_IFREG else { return nil }
+    let milliseconds = Int64(status.st_ctim.tv_sec) * 1000 + Int64(status.st_ctim.tv_nsec) / 1_000_000
+    return (Int64(status.st_size), Instant(milliseconds: milliseconds))
+  }
+
+  /// Writes a new file for its owner alone, whose bytes survive a loss of power once its folder is synced.
+  package static func write(_ bytes: [UInt8], to path: FilePath) throws {
+    let file = try FileDescriptor.open(
+      path, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec], permissions: [.ownerReadWrite])
+    try file.closeAfter {
+      try file.writeAll(bytes)
+      try sync(file)
+    }
   }
 
   /// How many bytes an unprivileged process may still write to the file system that holds a path.

@@ -8,8 +8,10 @@ package protocol ObjectStore: Sendable {
   ///
   /// Storing the same key again is no error and leaves one object. A half object is never visible. When it throws,
   /// `file` may be gone all the same, and must be made again then.
-  /// - Parameter bytes: the length that the file must have; anything else is `storageFailed`.
-  /// - Throws: `diskFull`, `storageFailed`, `interrupted` when the task was cancelled before it began.
+  /// - Parameters:
+  ///   - key: names the SHA-256 that the bytes have; a store may refuse others as `storageFailed`.
+  ///   - bytes: the length that the file must have; anything else is `storageFailed`.
+  /// - Throws: `diskFull`, `storageFailed`, `interrupted` when the task was cancelled.
   func store(_ file: FilePath, as key: ObjectKey, bytes: Int64) async throws(TapedeckError)
 
   /// Opens an object for reading.
@@ -17,11 +19,29 @@ package protocol ObjectStore: Sendable {
   /// - Throws: `objectMissing`, `storageFailed`.
   func open(_ key: ObjectKey) async throws(TapedeckError) -> any StoredObject
 
+  /// The hash that an object's bytes have now, in hexadecimal, and how many there are. Reads all of them from where
+  /// they lie, never from what is remembered of them.
+  ///
+  /// - Throws: `objectMissing`, `objectDamaged` when it becomes shorter meanwhile, `storageFailed`, `interrupted`.
+  func sha256(of key: ObjectKey) async throws(TapedeckError) -> (sha256: String, bytes: Int64)
+
   /// Removes an object; none is no error.
+  ///
+  /// Whoever has it open reads its own bytes, or is told `objectMissing`.
   func remove(_ key: ObjectKey) async throws(TapedeckError)
 
-  /// Every object that was stored before then, in no order.
-  func keys(unchangedSince moment: Instant) async throws(TapedeckError) -> [ObjectKey]
+  /// Takes a damaged object out of service without destroying it, with the reason beside it; none is no error.
+  ///
+  /// - Parameter reason: a sentence for whoever finds it.
+  func quarantine(_ key: ObjectKey, because reason: String) async throws(TapedeckError)
+
+  /// Every object of a folder, in no order. What is no object is left out.
+  func objects(in folder: ObjectFolder) async throws(TapedeckError) -> [ListedObject]
+
+  /// Writes something small that is no object, reads it back and removes it: whether the store can be used at all.
+  ///
+  /// - Throws: `storageFailed`, `diskFull`, with a sentence that says what to check.
+  func probe() async throws(TapedeckError)
 
   /// Where an object lies, for other systems: an absolute path or an `s3://` address.
   func location(of key: ObjectKey) -> String
@@ -32,8 +52,9 @@ package protocol StoredObject: Sendable {
   /// The object's length.
   var bytes: Int64 { get }
 
-  /// Some of the bytes from an offset on, at most `limit`; none at the end.
+  /// The bytes from an offset on, as far as there are any; none at the end.
   ///
-  /// - Throws: `storageFailed`, `objectDamaged` when the object is shorter than it was.
+  /// - Parameter limit: how many; of more than 1 MiB only some may come.
+  /// - Throws: `storageFailed`, `objectDamaged` when the object is no longer what it was, `objectMissing`.
   func read(at offset: Int64, limit: Int) async throws(TapedeckError) -> ByteBuffer
 }

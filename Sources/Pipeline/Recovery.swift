@@ -24,10 +24,12 @@ package struct Recovery: Sendable {
     let orphans = try await spool.removeOrphans(keeping: try await catalog.unfinishedJobs())
     // Young ones may be of a transaction that another process is about to commit.
     var unreferenced = 0
-    for key in try await store.keys(unchangedSince: now + .seconds(-3600)) {
-      if try await !catalog.refers(toObject: key.description) {
-        try await store.remove(key)
-        unreferenced += 1
+    for folder in ObjectFolder.all {
+      for object in try await store.objects(in: folder) where object.changedAt < now + .seconds(-3600) {
+        if try await !catalog.refers(toObject: object.key.description) {
+          try await store.remove(object.key)
+          unreferenced += 1
+        }
       }
     }
     guard freed + orphans + unreferenced > 0 else { return }

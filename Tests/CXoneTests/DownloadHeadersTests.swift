@@ -1,4 +1,5 @@
 import CXone
+import Model
 import NIOHTTP1
 import Testing
 

@@ -1,4 +1,5 @@
 import CXone
+import Model
 import Testing
 
 @Suite struct DownloadTableTests {

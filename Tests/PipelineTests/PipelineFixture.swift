@@ -93,7 +93,9 @@ struct PipelineFixture: Sendable {
     self.tenant = tenant
     self.surroundings = surroundings
     logger = .silent
-    store = try FileObjectStore(root: folder.appending("objects"), threads: .singleton)
+    store = try FileObjectStore(
+      root: folder.appending("objects"), quarantine: folder.appending("quarantine"), threads: .singleton,
+      now: surroundings.now)
     database = try SQLiteDatabase(path: folder.appending("catalog.sqlite").string, now: surroundings.now)
     catalog = Catalog(database: database)
     try await catalog.migrate()
@@ -210,7 +212,9 @@ struct PipelineFixture: Sendable {
 
   /// Every object of the store.
   func objects() async throws -> Set<String> {
-    Set(try await store.keys(unchangedSince: Instant(milliseconds: .max / 4)).map(\.description))
+    var objects: Set<String> = []
+    for folder in ObjectFolder.all { objects.formUnion(try await store.objects(in: folder).map(\.key.description)) }
+    return objects
   }
 
   func count(_ sql: SQL) async throws -> Int64 {

@@ -73,7 +73,9 @@ struct WebFixture: Sendable {
     let database = try SQLiteDatabase(path: folder.appending("catalog.sqlite").string, now: now)
     let catalog = Catalog(database: database)
     try await catalog.migrate()
-    let store = try FileObjectStore(root: folder.appending("objects"), threads: .singleton)
+    let store = try FileObjectStore(
+      root: folder.appending("objects"), quarantine: folder.appending("quarantine"), threads: .singleton,
+      now: now)
     let log = AccessLog(catalog: catalog, now: now)
     // The standard cost takes seconds in a debug build.
     let passwords = PasswordHasher(cost: .init(logRounds: 4))

@@ -77,7 +77,8 @@ struct Node: Sendable {
     try await catalog.migrate()
     self.catalog = catalog
 
-    let store = try FileObjectStore(root: directory.objects, threads: .singleton)
+    let store = try FileObjectStore(
+      root: directory.objects, quarantine: directory.quarantine, threads: .singleton, now: now)
     let spool = try Spool(folder: directory.spool, quarantine: directory.quarantine, threads: .singleton)
     let sources = settings.sources.map {
       RecordingsV2Source(settings: $0, client: client, surroundings: surroundings, logger: logger)

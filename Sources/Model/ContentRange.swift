@@ -39,7 +39,7 @@ package enum ContentRange: Equatable, Sendable {
 }
 
 /// A count of bytes in decimal digits; nil for anything else and for more than fits.
-func byteCount(_ text: some StringProtocol) -> Int64? {
+package func byteCount(_ text: some StringProtocol) -> Int64? {
   guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
   return Int64(text)
 }

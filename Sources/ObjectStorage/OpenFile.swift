@@ -1,0 +1,104 @@
+import Crypto
+import Foundation
+import Model
+import NIOPosix
+import SystemPackage
+
+import struct NIOCore.ByteBuffer
+
+/// A file held open, so that it can be read to its end even if it is removed meanwhile.
+final class OpenFile: StoredObject {
+  /// As much is hashed before whoever cancelled it is heard.
+  private static let stride: Int64 = 16 << 20
+
+  let bytes: Int64
+  private let descriptor: FileDescriptor
+  private let threads: NIOThreadPool
+
+  /// Opens a file with one blocking call; its failures are `Errno`.
+  init(_ path: FilePath, threads: NIOThreadPool) throws {
+    let descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
+    do {
+      bytes = try descriptor.seek(offset: 0, from: .end)
+    } catch {
+      try? descriptor.close()
+      throw error
+    }
+    self.descriptor = descriptor
+    self.threads = threads
+  }
+
+  // With the last reference: a read that is under way on another thread must not meet a number that was given to
+  // another file meanwhile.
+  deinit { try? descriptor.close() }
+
+  func read(at offset: Int64, limit: Int) async throws(TapedeckError) -> ByteBuffer {
+    guard (0..<bytes).contains(offset), limit > 0 else { return ByteBuffer() }
+    let count = Int(min(Int64(limit), bytes - offset))
+    // Holds the object, and so the descriptor, until the read is over.
+    return try await threads.blocking("read object") { [self] in
+      var buffer = ByteBuffer()
+      let read = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { space in
+        try descriptor.read(
+          fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<count]))
+      }
+      guard read > 0 else { throw OpenFile.shortened }
+      return buffer
+    }
+  }
+
+  /// Some of the file's bytes added to a hash.
+  ///
+  /// - Throws: `objectDamaged` when the file has become shorter, `storageFailed`, `interrupted`.
+  func hash(_ span: Range<Int64>, continuing hash: SHA256 = SHA256()) async throws(TapedeckError) -> SHA256 {
+    var hash = hash
+    var offset = span.lowerBound
+    while offset < span.upperBound {
+      let end = min(span.upperBound, offset + Self.stride)
+      hash = try await threads.blocking("read object") { [self, hash, offset] in
+        try added(offset..<end, to: hash)
+      }
+      offset = end
+    }
+    return hash
+  }
+
+  private func added(_ span: Range<Int64>, to hash: SHA256) throws -> SHA256 {
+    var hash = hash
+    var offset = span.lowerBound
+    try withUnsafeTemporaryAllocation(byteCount: 256 << 10, alignment: 64) { space in
+      while offset < span.upperBound {
+        let count = Int(min(Int64(space.count), span.upperBound - offset))
+        let read = try descriptor.read(
+          fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<count]))
+        guard read > 0 else { throw OpenFile.shortened }
+        hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: space[..<read]))
+        offset += Int64(read)
+      }
+    }
+    return hash
+  }
+
+  private static var shortened: TapedeckError {
+    TapedeckError(.objectDamaged, detail: "a file is shorter than when it was opened")
+  }
+}
+
+extension NIOThreadPool {
+  /// Runs what may block on one of the pool's threads; failures become ours, with `what` for the log.
+  func blocking<T: Sendable>(
+    _ what: String, _ body: @escaping @Sendable () throws -> T
+  ) async throws(TapedeckError) -> T {
+    do { return try await runIfActive(body) } catch { throw wrapped(error, what) }
+  }
+}
+
+/// The one place where the file system's failures become ours.
+func wrapped(_ error: any Error, _ what: String) -> TapedeckError {
+  switch error {
+  case let error as TapedeckError: error
+  case is CancellationError: TapedeckError(.interrupted, cause: error)
+  case Errno.noSpace, Errno.diskQuotaExceeded: TapedeckError(.diskFull, detail: what, cause: error)
+  default: TapedeckError(.storageFailed, detail: "\(what): \(error)", cause: error)
+  }
+}
