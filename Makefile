@@ -7,16 +7,19 @@ MAKEFLAGS += --no-builtin-rules
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
+# The program looks for its launcher of FFmpeg beside itself and in ../lib/tapedeck.
+LIBDIR ?= $(dir $(BINDIR))lib/tapedeck
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 
 SWIFT ?= swift
 # Swift's own libraries go into the binary, so that it runs on a machine without the toolchain.
-SWIFT_RELEASE_FLAGS ?= -c release --static-swift-stdlib --product tapedeck
+SWIFT_RELEASE_FLAGS ?= -c release --static-swift-stdlib
 
 DEBUG_BINARY := .build/debug/tapedeck
 RELEASE_BINARY := .build/release/tapedeck
+LAUNCHER := libtapedeck-ffmpeg-launcher.so
 TEST_ROOMS := $(filter-out TestKit EndToEnd,$(notdir $(wildcard Tests/*)))
 PYTHON_OF_TESTS := .venv/bin/python
 SHELL_SCRIPTS = $(shell grep -lE '^\#!.*\b(ba)?sh$$' scripts/* bench/* .ci/* 2>/dev/null)
@@ -51,7 +54,8 @@ build: ## debug build
 release: ## release build, which runs without the Swift toolchain
 	@scripts/bootstrap
 	$(call say-first-build,$(RELEASE_BINARY))
-	$(SWIFT) build $(SWIFT_RELEASE_FLAGS)
+	$(SWIFT) build $(SWIFT_RELEASE_FLAGS) --product tapedeck
+	$(SWIFT) build $(SWIFT_RELEASE_FLAGS) --product tapedeck-ffmpeg-launcher
 
 # --- Check ---
 
@@ -104,6 +108,8 @@ bench: ## compare with curl, FFmpeg and nginx on this machine (BENCH_ARGS=--quic
 install: ## install what 'make release' built under PREFIX (/usr/local), with a systemd unit
 	@test -e $(RELEASE_BINARY) || { echo "There is no release build yet: run 'make release' first." >&2; exit 1; }
 	install -D -s -m 755 $(RELEASE_BINARY) '$(DESTDIR)$(BINDIR)/tapedeck'
+	install -d '$(DESTDIR)$(LIBDIR)'
+	install -s -m 644 $(dir $(RELEASE_BINARY))$(LAUNCHER) '$(DESTDIR)$(LIBDIR)/$(LAUNCHER)'
 	install -d '$(DESTDIR)$(UNITDIR)'
 	sed 's|/usr/local/bin/tapedeck|$(BINDIR)/tapedeck|g; s|/etc/tapedeck/|$(SYSCONFDIR)/tapedeck/|g' \
 	  packaging/tapedeck.service >'$(DESTDIR)$(UNITDIR)/tapedeck.service'
@@ -120,6 +126,8 @@ install: ## install what 'make release' built under PREFIX (/usr/local), with a 
 
 .PHONY: uninstall
 uninstall: ## remove what 'make install' installed; settings and recordings stay
+	rm -f '$(DESTDIR)$(LIBDIR)/$(LAUNCHER)'
+	rmdir '$(DESTDIR)$(LIBDIR)' 2>/dev/null || true
 	rm -f '$(DESTDIR)$(BINDIR)/tapedeck' '$(DESTDIR)$(UNITDIR)/tapedeck.service' \
 	  '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env.example'
 	@echo 'Left as they are: $(SYSCONFDIR)/tapedeck/tapedeck.env and /var/lib/tapedeck.'

@@ -25,10 +25,20 @@ def free_port() -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and of the children that it has waited for."""
-    # The name in the second field may hold spaces and brackets; what follows its last bracket does not.
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(int(ticks) for ticks in fields[11:15]) / TICKS_PER_SECOND
+    """User and system time of a process, of its descendants, and of those among them that have been waited for."""
+    ticks, parents = {}, {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The name in the second field may hold spaces and brackets; what follows its last bracket does not.
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        process = int(stat.parent.name)
+        parents[process], ticks[process] = int(fields[1]), sum(map(int, fields[11:15]))
+    family = [pid]
+    for member in family:
+        family += [child for child, parent in parents.items() if parent == member]
+    return sum(ticks[member] for member in family) / TICKS_PER_SECOND
 
 
 def peak_memory_mib(pid: int) -> float:

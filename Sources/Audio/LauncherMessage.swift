@@ -76,6 +76,9 @@ struct LauncherRequest {
 
 /// What the launcher says.
 enum LauncherReply: Equatable {
+  /// The version of these messages that both ends have to have in common.
+  static let version: Int32 = 1
+
   case ready(version: Int32)
   /// FFmpeg's libraries have started threads, which a fork would lose. 0 when the system does not tell.
   case unfit(threads: Int32)

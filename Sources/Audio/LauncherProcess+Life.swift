@@ -73,7 +73,7 @@ extension LauncherProcess {
       throw Unfit("it was not ready within \(patience.components.seconds) s")
     }
     switch receive() {
-    case .ready(version: 1): return
+    case .ready(version: LauncherReply.version): return
     case .ready: throw Unfit("the installed launcher is of another version of Tapedeck")
     case .unfit(let threads) where threads > 1: throw Unfit("its libraries start threads, which a fork would lose")
     case .unfit: throw Unfit("/proc does not tell whether its libraries start threads")

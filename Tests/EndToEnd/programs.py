@@ -163,17 +163,22 @@ class Process:
         self.popen.kill()
         self.popen.wait()
 
-    def children(self) -> list[int]:
-        """The processes it has started and not buried yet."""
-        found = []
+    def descendants(self) -> list[int]:
+        """The processes that it has started and those that they have started, as far as nobody has buried them yet."""
+        parents = {}
         for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
             try:
-                fields = stat.read_text().rpartition(")")[2].split()
+                parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
             except (FileNotFoundError, ProcessLookupError):
-                continue
-            if int(fields[1]) == self.pid:
-                found.append(int(stat.parent.name))
-        return found
+                pass
+        found = [self.pid]
+        for pid in found:
+            found += [child for child, parent in parents.items() if parent == pid]
+        return found[1:]
+
+    def conversions(self) -> list[int]:
+        """Those of them that are FFmpeg at work; the launcher that they are forked from has another name."""
+        return [pid for pid in self.descendants() if process_name(pid) == "ffmpeg"]
 
     def peak_kib(self) -> int:
         """`VmHWM`: the most memory it ever held, its children apart."""
@@ -181,6 +186,13 @@ class Process:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1])
         raise AssertionError("the kernel does not tell VmHWM")
+
+
+def process_name(pid: int) -> str:
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 class Sandbox(Process):
@@ -276,7 +288,7 @@ class Server:
         try:
             self.process.terminate(within=10)
         except subprocess.TimeoutExpired:
-            children = self.process.children()
+            children = self.process.descendants()
             self.process.kill()
             for child in children:
                 try:

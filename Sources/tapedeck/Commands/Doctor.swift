@@ -86,8 +86,9 @@ struct Doctor: AsyncParsableCommand {
 
   private func checkFFmpeg(_ settings: Settings, _ note: Note) async {
     do throws(TapedeckError) {
-      let found = try await FFmpeg(executable: settings.ffmpeg).capabilities()
-      note("FFmpeg", nil, "", found.version)
+      let ffmpeg = FFmpeg(executable: settings.ffmpeg)
+      let found = try await ffmpeg.capabilities()
+      note("FFmpeg", nil, "", "\(found.version). \(try await ffmpeg.start()).")
       let encoder = found.hasLibmp3lame ? nil : TapedeckError(.ffmpegMissing, "FFmpeg was built without libmp3lame.")
       note("FFmpeg's MP3 encoder", encoder, "Install your distribution's full build: apt-get install ffmpeg", nil)
     } catch {

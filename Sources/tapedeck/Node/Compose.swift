@@ -109,8 +109,9 @@ struct Node: Sendable {
     var services: [any Service] = [upkeep]
     if tasks.works {
       try await Recovery(catalog: catalog, spool: spool, store: store, logger: logger).run(now: now())
+      let ffmpeg = FFmpeg(executable: settings.ffmpeg) { start in logger.info("\(start)") }
       let ingest = Ingest(
-        catalog: catalog, sources: sources, store: store, spool: spool, ffmpeg: FFmpeg(executable: settings.ffmpeg),
+        catalog: catalog, sources: sources, store: store, spool: spool, ffmpeg: ffmpeg,
         conversions: Slots(settings.conversions), settings: settings.ingest, surroundings: surroundings, logger: logger)
       services.append(
         Worker(ingest: ingest, limits: .init(moving: Self.transfers(settings))))
