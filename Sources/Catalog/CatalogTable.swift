@@ -16,6 +16,9 @@ package struct CatalogTable: Sendable {
     CatalogTable("account", key: ["id"]), CatalogTable("api_token", key: ["id"]),
     CatalogTable("session", key: ["secret_sha256"]), CatalogTable("log_entry"),
     CatalogTable("log_detail", key: ["entry_id"]), CatalogTable("listening_session"),
+    CatalogTable("duty", key: ["name", "source"]), CatalogTable("backfill", key: ["id"]),
+    CatalogTable("coverage_day", key: ["source", "day"]), CatalogTable("request_budget", key: ["source"]),
+    CatalogTable("shared_secret", key: ["name"]),
   ]
 
   private init(_ name: String, key: [String]? = nil) {

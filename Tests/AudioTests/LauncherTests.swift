@@ -5,6 +5,8 @@ import Synchronization
 import SystemPackage
 import Testing
 
+/// Two minutes of silence: its first half is more than FFmpeg wants to have before it begins.
+private let silence = WAVBytes.telephone(dataSize: 2_000_000, audio: 2_000_000)
 private let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 
 /// FFmpeg, linked once and forked for each recording.
@@ -51,13 +53,12 @@ struct LauncherTests {
   }
 
   @Test func `a forked FFmpeg is as confined as one that is started anew`() async throws {
-    let bytes = try Sample.telephone.bytes()
     try await Scratch.with { folder in
       var limits: [[String]] = []
       var signals: [[String?]] = []
       var descriptors: [[String]] = []
       for way in Way.allCases {
-        _ = try await convert(bytes, with: way.ffmpeg(), in: folder) { process in
+        _ = try await convert(silence, with: way.ffmpeg(), in: folder) { process in
           #expect(try process.name == "ffmpeg")
           #expect(process.group == process.id)
           limits.append(try process.limits)
@@ -79,10 +80,9 @@ struct LauncherTests {
   }
 
   @Test func `neither the launcher nor its children are given a secret`() async throws {
-    let bytes = try Sample.telephone.bytes()
     let ours = ["CXONE_CLIENT_SECRET": "canary", "PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": "/nowhere"]
     try await Scratch.with { folder in
-      _ = try await convert(bytes, with: Way.forked.ffmpeg(environment: ours), in: folder) { process in
+      _ = try await convert(silence, with: Way.forked.ffmpeg(environment: ours), in: folder) { process in
         for process in [process, try process.parent] {
           let names = try process.environment.map { String($0.prefix { $0 != "=" }) }
           #expect(
@@ -95,11 +95,10 @@ struct LauncherTests {
   // MARK: Life of the launcher
 
   @Test func `one launcher serves many conversions at once and goes when nobody needs it`() async throws {
-    let bytes = try Sample.telephone.bytes()
     try await Scratch.with { folder in
       var ffmpeg: FFmpeg? = Way.forked.ffmpeg()
-      let header = try header(of: bytes)
-      let recordings = (0..<20).map { _ in HalfRecording(bytes) }
+      let header = try header(of: silence)
+      let recordings = (0..<20).map { _ in HalfRecording(silence) }
       let launcher = try await withThrowingTaskGroup(of: Int64.self) { group in
         for (number, recording) in recordings.enumerated() {
           guard let ffmpeg else { break }
@@ -110,7 +109,7 @@ struct LauncherTests {
         for number in 0..<20 { launchers.append(try await writer(of: folder.appending("\(number).mp3")).parent) }
         #expect(launchers.allSatisfy { $0 == launchers[0] })
         for recording in recordings { recording.finish() }
-        for try await frames in group { #expect(frames == 33_600) }
+        for try await frames in group { #expect(frames == 1_000_000) }
         return launchers[0]
       }
       #expect(try launcher.name == "ffmpeg-launcher")
@@ -166,21 +165,20 @@ struct LauncherTests {
       _ = try await eventually {
         try await ffmpeg.start() == .forked ? true : nil
       }
-      let next = try await convert(Sample.telephone.bytes(), with: ffmpeg, in: folder) { process in
+      let next = try await convert(silence, with: ffmpeg, in: folder) { process in
         let parent = try process.parent
         #expect(try parent.name == "ffmpeg-launcher")
         #expect(parent != launcher)
       }
-      #expect(next.decodedFrames == 33_600)
+      #expect(next.decodedFrames == 1_000_000)
       #expect(starts.withLock { $0 }.first == .forked)
     }
   }
 
   @Test func `a growing file whose launcher was killed fails, and may be tried again`() async throws {
-    let bytes = try Sample.telephone.bytes()
     try await Scratch.with { folder in
       let error = await #expect(throws: TapedeckError.self) {
-        try await convert(bytes, with: Way.forked.ffmpeg(), in: folder) { try $0.parent.kill(SIGKILL) }
+        try await convert(silence, with: Way.forked.ffmpeg(), in: folder) { try $0.parent.kill(SIGKILL) }
       }
       #expect(error?.code.remedy == .retry)
       #expect(error?.detail == "FFmpeg's launcher was killed")
@@ -188,18 +186,17 @@ struct LauncherTests {
   }
 
   @Test func `a child that was killed is told apart, and gets its launcher replaced`() async throws {
-    let bytes = try Sample.telephone.bytes()
     try await Scratch.with { folder in
       let ffmpeg = Way.forked.ffmpeg()
       var launcher: RunningProcess?
       let error = await #expect(throws: TapedeckError.self) {
-        try await convert(bytes, with: ffmpeg, in: folder) { process in
+        try await convert(silence, with: ffmpeg, in: folder) { process in
           launcher = try process.parent
           process.kill(SIGSEGV)
         }
       }
       #expect(error?.message == "FFmpeg crashed (signal 11).")
-      _ = try await convert(bytes, with: ffmpeg, in: folder) { process in
+      _ = try await convert(silence, with: ffmpeg, in: folder) { process in
         let parent = try process.parent
         #expect(parent != launcher)
       }
@@ -209,14 +206,13 @@ struct LauncherTests {
   }
 
   @Test func `a launcher that does not answer is given up`() async throws {
-    let bytes = try Sample.telephone.bytes()
     try await Scratch.with { folder in
       let ffmpeg = FFmpeg()
       var launcher: RunningProcess?
-      _ = try await convert(bytes, with: ffmpeg, in: folder) { launcher = try $0.parent }
+      _ = try await convert(silence, with: ffmpeg, in: folder) { launcher = try $0.parent }
       let process = try #require(launcher)
       process.kill(SIGSTOP)
-      _ = try await convert(bytes, with: ffmpeg, in: folder) { running in
+      _ = try await convert(silence, with: ffmpeg, in: folder) { running in
         let parent = try running.parent
         #expect(parent.id == getpid())
       }
@@ -225,26 +221,24 @@ struct LauncherTests {
   }
 
   @Test func `another FFmpeg on disk gets another launcher`() async throws {
-    let bytes = try Sample.telephone.bytes()
     try await Scratch.with { folder in
       let program = folder.appending("ffmpeg")
       try copy("ffmpeg", to: program)
       let ffmpeg = Way.forked.ffmpeg(executable: program.string)
       var launchers: [RunningProcess] = []
-      for _ in 0..<2 { _ = try await convert(bytes, with: ffmpeg, in: folder) { launchers.append(try $0.parent) } }
+      for _ in 0..<2 { _ = try await convert(silence, with: ffmpeg, in: folder) { launchers.append(try $0.parent) } }
       try copy("ffmpeg", to: program)
-      _ = try await convert(bytes, with: ffmpeg, in: folder) { launchers.append(try $0.parent) }
+      _ = try await convert(silence, with: ffmpeg, in: folder) { launchers.append(try $0.parent) }
       #expect(launchers[0] == launchers[1])
       #expect(launchers[1] != launchers[2])
     }
   }
 
   @Test func `a cancelled conversion leaves no process`() async throws {
-    let bytes = try Sample.telephone.bytes()
     try await Scratch.with { folder in
-      let recording = HalfRecording(bytes)
+      let recording = HalfRecording(silence)
       let mp3 = folder.appending("out.mp3")
-      let header = try header(of: bytes)
+      let header = try header(of: silence)
       let ffmpeg = Way.forked.ffmpeg()
       let task = Task { try await ffmpeg.convert(recording.input, header: header, to: mp3) }
       let process = try await writer(of: mp3)
