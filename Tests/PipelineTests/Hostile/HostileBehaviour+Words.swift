@@ -1,6 +1,6 @@
 extension HostileBehaviour {
-  /// What the log has to say about each behaviour where the cut is in the middle of the file: an operator must be able to
-  /// tell from it what the platform did. Empty where the platform did nothing that delays a recording.
+  /// What the log has to say about each behaviour where the cut is in the middle of the file: an operator must be able
+  /// to tell from it what the platform did. Empty where the platform did nothing that delays a recording.
   var words: String? { Self.words[name] }
 
   private static let words: [String: String] = [
