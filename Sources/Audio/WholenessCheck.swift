@@ -9,8 +9,9 @@ package struct WholenessCheck: Sendable {
   package var firstBytes: ArraySlice<UInt8>
   /// Bytes in the file.
   package var fileLength: Int64
-  /// Bytes that the platform announced, that its answer's framing proves, or that the archive has written down; nil when
-  /// nothing but the connection's end told where the file ends.
+  /// Bytes that the platform announced, that its answer's framing proves, or that the archive has written down.
+  ///
+  /// Nil when nothing but the connection's end told where the file ends.
   package var declaredLength: Int64?
   /// Whether these bytes came when the recording was fetched once more, or are in the archive already: what follows the
   /// container's end is then not the accident of one answer.

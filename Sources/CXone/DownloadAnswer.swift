@@ -62,8 +62,9 @@ extension DownloadAnswer {
 }
 
 extension DownloadAnswer {
-  /// Whether a whole body that ended without an error is known to be all of the file: its framing says where it ends, and
-  /// no header says something else.
+  /// Whether a whole body that ended without an error is known to be all of the file.
+  ///
+  /// Its framing must say where it ends, and no header may say something else.
   package var provesItsEnd: Bool {
     switch contentRange {
     case .missing, .bytes: !endsWithConnection

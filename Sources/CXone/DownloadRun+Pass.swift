@@ -56,7 +56,9 @@ extension DownloadRun {
         return .done
       case .startOver(let reason): return .startOver(reason)
       case .askWithoutRange:
-        note("a recording is asked for once more, without a range", because: "the answer has no usable Content-Range, or is encoded")
+        note(
+          "a recording is asked for once more, without a range",
+          because: "the answer has no usable Content-Range, or is encoded")
         return .ask(.whole)
       case .askForOverlap:
         note(

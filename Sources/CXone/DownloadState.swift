@@ -4,8 +4,9 @@ package struct DownloadState: Sendable, Codable, Equatable {
   package var etag: String?
   /// What else tells the file's version apart, where no strong validator vouches for what is held.
   package var mark: VersionMark?
-  /// The length of the whole file, once the platform has said it. Nil at the end of a download whose end nothing proves:
-  /// the body went on until the connection ended.
+  /// The length of the whole file, once the platform has said it.
+  ///
+  /// Nil at the end of a download whose end nothing proves: the body went on until the connection ended.
   package var totalBytes: Int64?
   /// False after an answer that cannot be continued; the next call then starts at 0.
   package var isResumable: Bool

@@ -157,8 +157,8 @@ package enum DownloadTable {
 
   /// What is true after a body that ended in order before its announced end.
   ///
-  /// The server met an error, and may have written its words where audio should be. So what is held is not taken up under
-  /// its tag any more, but by comparing its end with what comes again.
+  /// The server met an error, and may have written its words where audio should be. So what is held is not taken up
+  /// under its tag any more, but by comparing its end with what comes again.
   package static func afterEarlyEnd(_ state: DownloadState) -> DownloadState {
     guard let tag = state.etag, state.totalBytes != nil else { return state }
     var next = state

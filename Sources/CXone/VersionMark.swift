@@ -1,7 +1,7 @@
 /// What an answer shows of its file's version besides a strong tag.
 ///
-/// Equal marks prove nothing, since a weak tag may stay the same and a date has whole seconds; different ones prove that
-/// the file changed.
+/// Equal marks prove nothing, since a weak tag may stay the same and a date has whole seconds; different ones prove a
+/// change.
 package struct VersionMark: Sendable, Codable, Equatable {
   /// `ETag` without the sign of a weak one.
   package var tag: String?

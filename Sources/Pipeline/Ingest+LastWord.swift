@@ -17,8 +17,8 @@ extension Ingest {
   ///
   /// No failure of this question loses the bytes: the platform may not keep its copy. Where it stays without an answer
   /// the job waits, without counting attempts. Where the answer is that there is no such recording any more, or that it
-  /// is not for us, that may be the platform's way to hide a recording that became restricted; it is asked again as often
-  /// as anything else, and then the recording is archived for supervisors alone. A person may decide otherwise.
+  /// is not for us, that may be the platform's way to hide a recording that became restricted. It is asked again as
+  /// often as anything else, and then the recording is archived for supervisors alone. A person may decide otherwise.
   ///
   /// - Throws: `interrupted`, `catalogFailed`.
   func lastWord(on job: JobRow, source: any RecordingSource) async throws(TapedeckError) -> LastWord {

@@ -7,7 +7,7 @@ extension ScriptedServer {
       case sendForever([UInt8])
       /// Goes on when the gate opens.
       case wait(Gate)
-      /// Goes on after a while: what was sent has then come to the client's own hands, as far as one can tell from here.
+      /// Goes on after a while: what was sent has then come into the client's hands, as far as one can tell from here.
       case pause(Duration)
       /// Ends the connection in order (FIN).
       case close

@@ -1,6 +1,6 @@
 extension HostileBehaviour {
-  /// What the log has to say about each behaviour where the cut is in the middle of the file: an operator must be able to
-  /// tell from it what the platform did. Empty where the platform did nothing that delays a recording.
+  /// What the log has to say about each behaviour where the cut is in the middle of the file: an operator must be able
+  /// to tell from it what the platform did. Empty where the platform did nothing that delays a recording.
   var words: String? { Self.words[name] }
 
   private static let words: [String: String] = [
@@ -82,7 +82,7 @@ extension HostileBehaviour {
     "a length that ends at the cut each time": "the file was cut short",
     "a total that ends at the cut": "the file was cut short",
     "a total that ends at the cut each time": "the file was cut short",
-    "a total beyond the file's end": "the range does not exist",
+    "a total beyond the file's end": "closed before the end of the answer",
     "a total beyond the file's end each time": "the total changed",
     "a total beyond all files": "more for this recording than any recording has",
     "a length beyond the body": "closed before the end of the answer",

@@ -103,7 +103,7 @@ private enum HostileReport {
     let breaks = all.reduce(0) { $0 + $1.outcome.breaks }
     let exact = all.reduce(0) { $0 + $1.outcome.exactBreaks }
     print("hostile: \(breaks) downloads went on after their first break, \(exact) of them exactly at the cut")
-    // The client drops what it has not handed over when a connection breaks; too much of that, and the cuts mean nothing.
+    // The client drops what it has not handed over when a connection breaks; with too much of that the cuts mean little.
     #expect(exact * 2 > breaks)
   }
 
