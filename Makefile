@@ -29,7 +29,7 @@ endef
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- Try it ---
 
@@ -86,17 +86,23 @@ lint-shell:
 lint-python:
 	scripts/check-python
 lint-format:
-	$(SWIFT) format lint --strict --parallel -r Sources Tests Package.swift
+	$(SWIFT) format lint --strict --parallel -r Sources Tests bench Package.swift
 
 .PHONY: format
 format: ## format the Swift sources in place
-	$(SWIFT) format --in-place --parallel -r Sources Tests Package.swift
+	$(SWIFT) format --in-place --parallel -r Sources Tests bench Package.swift
 
 .PHONY: bench
 bench: ## compare with curl, FFmpeg and nginx on this machine (BENCH_ARGS=--quick: one short run)
 	@scripts/bootstrap --for bench
 	@$(MAKE) --no-print-directory release
 	bench/run --binary $(RELEASE_BINARY) $(BENCH_ARGS)
+
+.PHONY: bench-catalog
+bench-catalog: ## lists, searches and the queue with a million recordings, on both databases (BENCH_ARGS=--rows=…)
+	@scripts/bootstrap --for bench
+	$(SWIFT) build -c release --product CatalogBench
+	.build/release/CatalogBench $(BENCH_ARGS)
 
 # --- Install ---
 
@@ -110,7 +116,7 @@ install: ## install what 'make release' built under PREFIX (/usr/local), with a 
 	chmod 644 '$(DESTDIR)$(UNITDIR)/tapedeck.service'
 	install -D -m 644 packaging/tapedeck.env.example '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env.example'
 	@printf '%s\n' '' \
-	  'Tapedeck needs FFmpeg, prlimit and SQLite at run time: apt-get install ffmpeg util-linux libsqlite3-0 libstdc++6' \
+	  'Tapedeck needs at run time: apt-get install ffmpeg util-linux libsqlite3-0 libpq5 libstdc++6' \
 	  'Next, as root:' \
 	  '  useradd --system --home-dir /var/lib/tapedeck --shell /usr/sbin/nologin tapedeck' \
 	  '  cd $(SYSCONFDIR)/tapedeck && install -m 640 -g tapedeck tapedeck.env.example tapedeck.env' \
