@@ -16,12 +16,6 @@ package struct MigrationStatus: Sendable, Equatable {
   package var name: String
   /// Nil while it is still to come; the next start applies it.
   package var appliedAt: Instant?
-
-  package init(version: Int, name: String, appliedAt: Instant? = nil) {
-    self.version = version
-    self.name = name
-    self.appliedAt = appliedAt
-  }
 }
 
 extension Catalog {

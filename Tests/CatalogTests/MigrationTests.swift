@@ -54,23 +54,4 @@ import Testing
     try await Catalog(database: database).migrate()
     try database.close()
   }
-
-  @Test(arguments: DatabaseKind.allCases)
-  func `what is applied and what is to come can be asked before and after`(kind: DatabaseKind) async throws {
-    let database = try kind.open(in: folder, now: { [clock] in clock.now })
-    let catalog = Catalog(database: database)
-    let before = try await catalog.migrationStatus()
-    #expect(before.first?.version == 1 && before.first?.name == "first schema")
-    #expect(before.allSatisfy { $0.appliedAt == nil })
-    try await catalog.migrate()
-    let after = try await catalog.migrationStatus()
-    #expect(after.map(\.version) == before.map(\.version))
-    #expect(after.allSatisfy { $0.appliedAt != nil })
-    _ = try await database.write { db in
-      try db.execute("INSERT INTO migration (version, name, applied_at) VALUES (99, 'of the future', 7)")
-    }
-    let newer = try await catalog.migrationStatus()
-    #expect(newer.last == MigrationStatus(version: 99, name: "of the future", appliedAt: Instant(milliseconds: 7)))
-    try database.close()
-  }
 }
