@@ -103,7 +103,10 @@ import Testing
       filter.recording = try CatalogTests.key("call-0")
       _ = try await catalog.logEntries(matching: filter, before: 10_000, limit: 50)
     }
-    for index in ["recording_platform_id_source_key", "job_kind_source_platform_id_key", "job_pkey", "job_by_state", "log_entry_by_recording"] {
+    for index in [
+      "recording_platform_id_source_key", "job_kind_source_platform_id_key", "job_pkey", "job_by_state",
+      "log_entry_by_recording",
+    ] {
       #expect(found.contains("\(index) on"), "\(index)")
     }
   }
