@@ -139,7 +139,7 @@ install: ## install what 'make release' built under PREFIX (/usr/local), with a 
 	chmod 644 '$(DESTDIR)$(UNITDIR)/tapedeck.service'
 	install -D -m 644 packaging/tapedeck.env.example '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env.example'
 	@printf '%s\n' '' \
-	  'Tapedeck needs FFmpeg, prlimit and SQLite at run time: apt-get install ffmpeg util-linux libsqlite3-0 libstdc++6' \
+	  'Tapedeck needs at run time: apt-get install ffmpeg util-linux libsqlite3-0 libpq5 libstdc++6' \
 	  'Next, as root:' \
 	  '  useradd --system --home-dir /var/lib/tapedeck --shell /usr/sbin/nologin tapedeck' \
 	  '  cd $(SYSCONFDIR)/tapedeck && install -m 640 -g tapedeck tapedeck.env.example tapedeck.env' \

@@ -73,7 +73,9 @@ private struct RecordingList: Sendable {
     for span in spans {
       found += try rows(from: TextSearch.matches(words, weeks: span, in: db.dialect), where: others, db)
       start = TextSearch.start(ofWeek: span.lowerBound)
-      guard found.count < limit, start > filter.from ?? Instant(milliseconds: .min) else { return merged(named + found) }
+      guard found.count < limit, start > filter.from ?? Instant(milliseconds: .min) else {
+        return merged(named + found)
+      }
     }
     found += try rows(
       from: TextSearch.matches(words, weeks: nil, in: db.dialect), where: others + ["r.called_at < \(start)"], db)
@@ -83,8 +85,10 @@ private struct RecordingList: Sendable {
   /// The week of the first recording that the page could begin with; nil when there is none.
   private func newestWeek(_ db: any Connection) throws(TapedeckError) -> Int64? {
     let conditions = SQL.all(byTime)
-    return try db.row("SELECT r.called_at FROM recording r WHERE \(conditions) ORDER BY r.called_at DESC, r.id DESC LIMIT 1")
-      .map { row throws(TapedeckError) in TextSearch.week(of: try row.instant("called_at")) }
+    return try db.row(
+      "SELECT r.called_at FROM recording r WHERE \(conditions) ORDER BY r.called_at DESC, r.id DESC LIMIT 1"
+    )
+    .map { row throws(TapedeckError) in TextSearch.week(of: try row.instant("called_at")) }
   }
 
   // MARK: Conditions

@@ -75,7 +75,9 @@ package struct CatalogTable: Sendable {
   /// Lets the next number follow the greatest one; SQLite does so by itself.
   func resumeNumbering(_ db: any Connection) throws(TapedeckError) {
     guard isNumbered, db.dialect == .postgresql else { return }
-    _ = try db.rows("SELECT setval(pg_get_serial_sequence(\(name), 'id'), max(id)) AS last FROM \(sql(name)) HAVING max(id) IS NOT NULL")
+    _ = try db.rows(
+      "SELECT setval(pg_get_serial_sequence(\(name), 'id'), max(id)) AS last FROM \(sql(name)) HAVING max(id) IS NOT NULL"
+    )
   }
 }
 

@@ -73,7 +73,9 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `the same entry twice has different commitments, so that details cannot be guessed`(kind: DatabaseKind) async throws {
+  func `the same entry twice has different commitments, so that details cannot be guessed`(kind: DatabaseKind)
+    async throws
+  {
     let test = try await TestCatalog(kind)
     let ids = try await test.catalog.log([Self.full, Self.full])
     #expect(ids.count == 2 && ids[0] < ids[1])
@@ -113,7 +115,9 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `the log is read by who, what, outcome, recording and time, newest first, page by page`(kind: DatabaseKind) async throws {
+  func `the log is read by who, what, outcome, recording and time, newest first, page by page`(kind: DatabaseKind)
+    async throws
+  {
     let test = try await TestCatalog(kind)
     let anna = Identity(kind: .account, id: "acc_1", name: "anna", role: .agent)
     let robot = Identity(kind: .token, id: "tok_1", name: "robot", role: .agent)

@@ -82,7 +82,8 @@ import Testing
           #expect((row?["difference"] == .null) == (number == nil))
           #expect(row?["matching"] == .integer(number == nil && text == nil ? 0 : 1))
           let both = try db.rows("SELECT \(text) AS word UNION ALL SELECT value FROM sample UNION ALL SELECT 'w'")
-          #expect(both.map { $0["word"] } == [text.map { .text($0) } ?? .null, text.map { .text($0) } ?? .null, .text("w")])
+          #expect(
+            both.map { $0["word"] } == [text.map { .text($0) } ?? .null, text.map { .text($0) } ?? .null, .text("w")])
         }
       }
     }

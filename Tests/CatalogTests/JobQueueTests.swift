@@ -6,7 +6,9 @@ import Testing
 /// Who gets which job, and what becomes of those who lost theirs.
 @Suite(.serialized) struct JobQueueTests {
   @Test(arguments: DatabaseKind.allCases)
-  func `the job that has been due for longest comes first, then the one that was asked for first`(kind: DatabaseKind) async throws {
+  func `the job that has been due for longest comes first, then the one that was asked for first`(kind: DatabaseKind)
+    async throws
+  {
     let test = try await TestCatalog(kind)
     for name in ["c", "a", "b"] { try await test.request(name) }
     let (_, lease) = try await test.claim()

@@ -26,7 +26,9 @@ import Testing
   // MARK: Order and pages
 
   @Test(arguments: DatabaseKind.allCases)
-  func `the newest call comes first, and one without a start counts from when it was seen`(kind: DatabaseKind) async throws {
+  func `the newest call comes first, and one without a start counts from when it was seen`(kind: DatabaseKind)
+    async throws
+  {
     let test = try await TestCatalog(kind)
     let now = test.clock.now
     try await observe(test, "old") { $0.startTime = now + .seconds(-3600) }

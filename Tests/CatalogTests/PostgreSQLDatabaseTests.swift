@@ -201,7 +201,9 @@ import Testing
     let database = try open(PostgreSQLSettings(connections: 3))
     try await withThrowingTaskGroup(of: Void.self) { group in
       for _ in 0..<30 { group.addTask { _ = try await database.read { db in try db.rows("SELECT pg_sleep(0.01)") } } }
-      for _ in 0..<30 { group.addTask { _ = try await database.write { db in try db.execute("UPDATE job SET polls = 0") } } }
+      for _ in 0..<30 {
+        group.addTask { _ = try await database.write { db in try db.execute("UPDATE job SET polls = 0") } }
+      }
       try await group.waitForAll()
     }
     let name = try await database.read { db in try db.row("SELECT current_database() AS name")?.text("name") }

@@ -131,7 +131,9 @@ package final class PostgresServer: Sendable {
     let found = ((try? FileManager.default.contentsOfDirectory(atPath: versions.path())) ?? [])
       .compactMap { Int($0) }.sorted().reversed()
       .map { versions.appending(path: "\($0)/bin") }
-    let onPath = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { URL(filePath: "\($0)") }
+    let onPath = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map {
+      URL(filePath: "\($0)")
+    }
     let folder = (found + onPath).first { folder in
       ["initdb", "pg_ctl", "postgres", "psql"].allSatisfy {
         FileManager.default.isExecutableFile(atPath: folder.appending(path: $0).path())
@@ -182,7 +184,8 @@ package final class PostgresServer: Sendable {
     try starting.withLock { _ in
       let (input, output) = (Pipe(), Pipe())
       for file in [
-        input.fileHandleForReading, input.fileHandleForWriting, output.fileHandleForReading, output.fileHandleForWriting,
+        input.fileHandleForReading, input.fileHandleForWriting, output.fileHandleForReading,
+        output.fileHandleForWriting,
       ] {
         _ = fcntl(file.fileDescriptor, F_SETFD, FD_CLOEXEC)
       }

@@ -35,7 +35,9 @@ final class PostgreSQLConnection: Connection {
   func notify(_ change: Change) { changes.append(change) }
 
   private func answer(to sql: SQL) throws(TapedeckError) -> PostgreSQLAnswer {
-    guard let session else { throw TapedeckError(.catalogFailed, detail: "a connection was used after its transaction") }
+    guard let session else {
+      throw TapedeckError(.catalogFailed, detail: "a connection was used after its transaction")
+    }
     if let failure { throw failure.error }
     if session.isInterrupted { throw TapedeckError(.interrupted) }
     do throws(PostgreSQLFailure) {

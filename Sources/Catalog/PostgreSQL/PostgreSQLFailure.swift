@@ -42,7 +42,9 @@ struct PostgreSQLFailure: Error, Sendable {
   var error: TapedeckError {
     let detail = sqlState.map { "SQLSTATE \($0): \(message)" } ?? message
     return switch sqlState {
-    case "53100": TapedeckError(.diskFull, "The database server's disk is full. Work goes on once there is space.", detail: detail, cause: self)
+    case "53100":
+      TapedeckError(
+        .diskFull, "The database server's disk is full. Work goes on once there is space.", detail: detail, cause: self)
     case "42501":
       TapedeckError(
         .catalogFailed, "The database refused it: the role lacks a right. It must own the database or its schema.",

@@ -156,7 +156,8 @@ extension ServerAddress {
     guard PQserverVersion(connection) >= 140_000 else {
       defer { PQfinish(connection) }
       throw PostgreSQLFailure(
-        sqlState: "0A000", message: "the server is version \(PQserverVersion(connection) / 10_000); 14 or newer is needed",
+        sqlState: "0A000",
+        message: "the server is version \(PQserverVersion(connection) / 10_000); 14 or newer is needed",
         isConnectionLost: true)
     }
     return connection
