@@ -26,7 +26,6 @@ struct S3Answer: Sendable {
   /// What an answer means that is not what was hoped for; also for one of status 200 with an error in its body.
   func failure(_ what: String, now: Instant) -> TapedeckError {
     let code = errorCode
-    print("DEBUGX", what, status, String(decoding: bytes.prefix(600), as: UTF8.self))
     let detail =
       "\(what): status \(status)" + (code.map { ", \($0)" } ?? "")
       + (headers.first(name: "x-amz-bucket-region").map { ", the bucket's region is '\($0.prefix(60))'" } ?? "")

@@ -35,7 +35,7 @@ extension S3ObjectStore {
         method: .POST, name: name(of: key), query: [("uploads", "")],
         headers: [("content-type", key.kind.contentType), ("x-amz-checksum-algorithm", "SHA256")]),
       doing: "begin upload")
-    guard let id = S3Word.read("UploadId", of: "InitiateMultipartUploadResult", in: answer.bytes),
+    guard let id = S3Word.read("UploadId", in: answer.bytes),
       (1...4096).contains(id.utf8.count)
     else { throw line.failure(answer, "begin upload") }
     return id
@@ -79,7 +79,7 @@ extension S3ObjectStore {
         payload: .bytes(CompletedParts.encode(parts))))
     let written = try written(answer)
     // S3 says 200 before it knows: the truth is in the body.
-    if written == .done, S3Word.read("ETag", of: "CompleteMultipartUploadResult", in: answer.bytes) == nil {
+    if written == .done, S3Word.read("ETag", in: answer.bytes) == nil {
       throw line.failure(answer, "complete upload")
     }
     return written

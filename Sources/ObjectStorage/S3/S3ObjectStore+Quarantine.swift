@@ -24,7 +24,7 @@ extension S3ObjectStore {
         ]))
     if answer.saysMissing { return false }
     // Like the end of an upload in parts, a copy may fail after it said 200.
-    guard answer.isSuccess, S3Word.read("ETag", of: "CopyObjectResult", in: answer.bytes) != nil else {
+    guard answer.isSuccess, S3Word.read("ETag", in: answer.bytes) != nil else {
       throw line.failure(answer, "copy object to quarantine")
     }
     return true
