@@ -45,8 +45,6 @@ extension LauncherProcess {
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO)
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
-    // What others have left open without the flag for it must not live on in a process that stays.
-    posix_spawn_file_actions_addclosefrom_np(&actions, 3)
     // A group of its own: Ctrl-C in a terminal is for us, and we end it when the conversions have been handed back.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)

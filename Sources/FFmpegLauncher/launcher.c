@@ -117,6 +117,12 @@ static void kill_child(uint64_t id) {
   reply(REPLY_KILLED, 0, id);
 }
 
+static void close_all_but_standard(void) {
+  if (close_range(3, UINT_MAX, 0) == 0) return;
+  // Kernels before 5.9 do not have it.
+  for (int descriptor = 3; descriptor < 1024; descriptor++) close(descriptor);
+}
+
 // MARK: The child
 
 static _Noreturn void fail(const char *what) {
@@ -144,10 +150,7 @@ static void prepare(pid_t launcher, const int descriptors[DESCRIPTORS]) {
     if (dup2(descriptors[place], place) < 0) _exit(127);
   }
   // The launcher's own descriptors, the socket's included, and those of other children are nothing for this one.
-  if (close_range(3, UINT_MAX, 0) != 0) {
-    // Kernels before 5.9 do not have it.
-    for (int descriptor = 3; descriptor < 1024; descriptor++) close(descriptor);
-  }
+  close_all_but_standard();
 
   // After what needs more; FFmpeg needs the standard three, the MP3 and some files of its libraries.
   limit(RLIMIT_CPU, packet.request.cpu_seconds);
@@ -261,6 +264,9 @@ static int serve(int argument_count, char **own_arguments, char **environment) {
   (void)argument_count, (void)own_arguments;
   // Descriptors that come must not land on 0 to 2.
   if (fcntl(STDOUT_FILENO, F_GETFD) < 0 || fcntl(STDERR_FILENO, F_GETFD) < 0) _exit(EXIT_FAILURE);
+  // What was open without close-on-exec when we were started: in a process that stays, a copy of somebody's socket would
+  // keep its other end from ever seeing the end.
+  close_all_but_standard();
   // A fork takes along the thread that calls it and no other: a library that has started one would be broken in the
   // child, or hold a lock for ever.
   int threads = count_threads();
