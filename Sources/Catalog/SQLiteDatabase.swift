@@ -40,18 +40,15 @@ package final class SQLiteDatabase: Database {
     } catch { throw wrapped(error) }
   }
 
-  /// One transaction at a time, so that each is serializable whatever was asked for.
   package func write<T: Sendable>(
-    _ isolation: Isolation, _ body: @escaping @Sendable (any Connection) throws -> T
+    _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {
     // Not `pool.write`, which a cancelled task interrupts: whoever is cancelled must still be able to hand back a lease.
     let outcome: Result<(T, [Change]), any Error> = await withCheckedContinuation { continuation in
       pool.asyncWrite(
         { db in
           let connection = SQLiteConnection(db: db)
-          let result = try body(connection)
-          if let failure = connection.failure { throw failure }
-          return (result, connection.changes)
+          return (try body(connection), connection.changes)
         },
         completion: { _, result in continuation.resume(returning: result) })
     }
@@ -72,11 +69,8 @@ package final class SQLiteDatabase: Database {
 }
 
 private final class SQLiteConnection: Connection {
-  let dialect = Dialect.sqlite
   private let db: GRDB.Database
   private(set) var changes: [Change] = []
-  /// Of the first statement that failed.
-  private(set) var failure: TapedeckError?
 
   init(db: GRDB.Database) { self.db = db }
 
@@ -91,23 +85,17 @@ private final class SQLiteConnection: Connection {
         rows.append(Row(columns: columns, values: row.databaseValues.map(Value.init)))
       }
       return rows
-    } catch { throw noted(error) }
+    } catch { throw wrapped(error) }
   }
 
   func execute(_ sql: SQL) throws(TapedeckError) -> Int {
     do {
       try db.cachedStatement(sql: sql.text { _ in "?" }).execute(arguments: sql.arguments)
       return db.changesCount
-    } catch { throw noted(error) }
+    } catch { throw wrapped(error) }
   }
 
   func notify(_ change: Change) { changes.append(change) }
-
-  private func noted(_ error: any Error) -> TapedeckError {
-    let error = wrapped(error)
-    failure = failure ?? error
-    return error
-  }
 }
 
 extension SQL {
@@ -131,8 +119,8 @@ extension Value {
     case .null: .null
     case .integer(let number): number.databaseValue
     case .real(let number): number.databaseValue
-    // SQLite would take the text to end at a NUL, so that two names were one.
-    case .text(let text): withoutNUL(text).databaseValue
+    // SQLite would take the text to end at a NUL, so that two names were one; PostgreSQL refuses it.
+    case .text(let text): (text.utf8.contains(0) ? text.replacing("\0", with: "\u{FFFD}") : text).databaseValue
     case .blob(let bytes): Data(bytes).databaseValue
     }
   }

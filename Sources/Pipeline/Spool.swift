@@ -137,11 +137,9 @@ package struct Spool: Sendable {
     }
   }
 
-  /// The jobs that have something in the spool.
-  func jobs() async throws(TapedeckError) -> Set<Int64> {
-    try await blocking("list spool") {
-      Set(try FileSystemCalls.names(in: folder).compactMap { name in Int64(name.prefix { $0 != "-" }) })
-    }
+  /// How many bytes the disk of the spool still takes.
+  package func freeBytes() async throws(TapedeckError) -> Int64 {
+    try await blocking("look at the disk") { try FileSystemCalls.freeBytes(at: folder) }
   }
 
   private func names(of jobID: Int64) throws -> [String] {

@@ -3,10 +3,9 @@ import Model
 import TestKit
 import Testing
 
-@Suite(.serialized) struct OutboxTests {
-  @Test(arguments: DatabaseKind.allCases)
-  func `messages are due in the order in which they were written`(kind: DatabaseKind) async throws {
-    let test = try await TestCatalog(kind)
+@Suite struct OutboxTests {
+  @Test func `messages are due in the order in which they were written`() async throws {
+    let test = try await TestCatalog()
     #expect(try await test.catalog.nextMessageDue() == nil)
     let start = test.clock.now
     for name in ["b", "a"] {
@@ -22,9 +21,8 @@ import Testing
     #expect(try await test.catalog.dueMessages(limit: 1).map(\.id) == ["msg_b"])
   }
 
-  @Test(arguments: DatabaseKind.allCases)
-  func `a message is tried again at its time until it is delivered`(kind: DatabaseKind) async throws {
-    let test = try await TestCatalog(kind)
+  @Test func `a message is tried again at its time until it is delivered`() async throws {
+    let test = try await TestCatalog()
     try await test.archiveRecording("a")
     let later = test.clock.now + .seconds(5)
     try await test.catalog.recordDelivery(of: "msg_a", status: 500, error: "broken", delivered: false, next: later)
@@ -39,9 +37,8 @@ import Testing
     #expect(try await test.catalog.messageCounts() == ["delivered": 1])
   }
 
-  @Test(arguments: DatabaseKind.allCases)
-  func `a message that is given up is a dead letter with its reason`(kind: DatabaseKind) async throws {
-    let test = try await TestCatalog(kind)
+  @Test func `a message that is given up is a dead letter with its reason`() async throws {
+    let test = try await TestCatalog()
     try await test.archiveRecording("a")
     try await test.archiveRecording("b")
     try await test.catalog.recordDelivery(of: "msg_a", status: 410, error: "gone", delivered: false, next: nil)
@@ -54,9 +51,8 @@ import Testing
     #expect(row?.optionalInstant("ended_at") == test.clock.now)
   }
 
-  @Test(arguments: DatabaseKind.allCases)
-  func `the sender is told when a message was committed`(kind: DatabaseKind) async throws {
-    let test = try await TestCatalog(kind)
+  @Test func `the sender is told when a message was committed`() async throws {
+    let test = try await TestCatalog()
     let (_, lease) = try await test.jobInProcessing()
     let changes = test.catalog.changes()
     try await test.catalog.archive(try test.archive(), lease: lease)

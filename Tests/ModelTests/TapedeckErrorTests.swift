@@ -62,8 +62,7 @@ import Testing
     let retried = Code.allCases.filter { $0.remedy == .retry }
     #expect(
       Set(retried) == [
-        .platformUnavailable, .platformRateLimited, .retryBudgetSpent, .downloadInterrupted, .conversionTimedOut,
-        .storageFailed,
+        .platformUnavailable, .platformRateLimited, .downloadInterrupted, .conversionTimedOut, .storageFailed,
         .catalogFailed, .webhookFailed, .accessLogUnavailable, .diskFull, .internalError,
       ])
   }

@@ -21,7 +21,6 @@ struct WebFixture: Sendable {
     var readiness: @Sendable () async -> [String] = { [] }
     var setup: TestingSetup = .router
     var now: @Sendable () -> Instant = Surroundings.system.now
-    var standings: [SourceStanding] = []
   }
 
   /// Who asks.
@@ -85,8 +84,7 @@ struct WebFixture: Sendable {
       catalog: catalog, store: store, authenticator: authenticator, registry: registry, log: log,
       listening: ListeningSessions(catalog: catalog, now: now), waiters: JobWaiters(catalog: catalog),
       proxies: options.proxies, publicOrigin: options.publicOrigin, sources: [.default, SourceID("west")!],
-      renderMetrics: { "tapedeck_up 1\n" }, readiness: options.readiness, surroundings: .system,
-      standings: { () throws(TapedeckError) in options.standings })
+      renderMetrics: { "tapedeck_up 1\n" }, readiness: options.readiness, surroundings: .system)
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let application = Application(

@@ -37,10 +37,7 @@ extension SandboxTenant {
 
     let response: Response
     do {
-      if let terms = limit.refusal() {
-        ledger.countOverLimit()
-        throw Refusal.rateLimited(retryAfter: terms.saysRetryAfter ?? true ? "1" : nil)
-      }
+      if let limit, !limit.admits() { throw Refusal.rateLimited(retryAfter: "1") }
       let drawn = faults.draw(endpoint, recording: id, start: range?.start)
       if !drawn.isEmpty { ledger.faults(number, drawn.map(\.fault)) }
       let delay = drawn.filter { $0.fault != .stalledBody }.compactMap(\.delay).reduce(0, +)

@@ -1,4 +1,3 @@
-import Model
 import Synchronization
 
 /// The faults that are in force. The first rule that fits a request is applied and counted.
@@ -9,24 +8,20 @@ package final class FaultBoard: Sendable {
   private struct Entry {
     var rule: FaultRule
     var left: Int?
-    var addedAt: Instant
   }
 
   /// What a rule acts on.
   fileprivate enum Kind { case answer, head, body, pause }
 
   private let entries: Mutex<[Entry]>
-  private let now: @Sendable () -> Instant
 
-  init(_ rules: [FaultRule], now: @escaping @Sendable () -> Instant) {
-    self.now = now
-    entries = Mutex(rules.map { Entry(rule: $0, left: $0.times, addedAt: now()) })
+  init(_ rules: [FaultRule]) {
+    entries = Mutex(rules.map { Entry(rule: $0, left: $0.times) })
   }
 
   /// Puts a rule behind those in force.
   package func add(_ rule: FaultRule) {
-    let now = now()
-    entries.withLock { $0.append(Entry(rule: rule, left: rule.times, addedAt: now)) }
+    entries.withLock { $0.append(Entry(rule: rule, left: rule.times)) }
   }
 
   /// Takes all rules away. A file that has changed stays changed.
@@ -47,16 +42,13 @@ package final class FaultBoard: Sendable {
 
   /// Takes what goes wrong with one request. `start` is the first byte it asks for, nil without a range.
   func draw(_ endpoint: FaultRule.Endpoint, recording: String?, start: Int?) -> [FaultRule] {
-    let now = now()
-    return entries.withLock { entries in
+    entries.withLock { entries in
       var drawn: [FaultRule] = []
       var kinds: [Kind] = []
       for index in entries.indices {
         let rule = entries[index].rule
         let kind = rule.fault.kind
-        guard rule.applies(to: endpoint, recording: recording, start: start),
-          rule.isInForce(after: now - entries[index].addedAt), !kinds.contains(kind)
-        else { continue }
+        guard rule.applies(to: endpoint, recording: recording, start: start), !kinds.contains(kind) else { continue }
         let standsAlone = kind == .answer || kinds.contains(.answer)
         if standsAlone, kind != .pause, kinds.contains(where: { $0 != .pause }) { continue }
         drawn.append(rule)
@@ -70,13 +62,6 @@ package final class FaultBoard: Sendable {
 }
 
 extension FaultRule {
-  /// Whether it is one of the times at which it happens, so long after it was put up.
-  fileprivate func isInForce(after time: Duration) -> Bool {
-    guard let lasts else { return true }
-    let seconds = time.inSeconds
-    return every.map { seconds.truncatingRemainder(dividingBy: $0) < lasts } ?? (seconds < lasts)
-  }
-
   fileprivate func applies(to endpoint: Endpoint, recording: String?, start: Int?) -> Bool {
     if let wanted = self.endpoint, wanted != endpoint { return false }
     if let wanted = self.recording, wanted != recording { return false }

@@ -1,0 +1,38 @@
+import Foundation
+package import Model
+import SystemPackage
+
+extension FileObjectStore {
+  package func quarantine(_ key: ObjectKey, because reason: String) async throws(TapedeckError) {
+    let (path, moment) = (path(of: key), now())
+    recent.forget(key)
+    try await threads.blocking("quarantine object") {
+      guard try FileSystemCalls.file(path) != nil else { return }
+      if try FileSystemCalls.makeFolder(quarantineFolder) {
+        try FileSystemCalls.syncFolder(quarantineFolder.removingLastComponent())
+      }
+      let name = "\(moment.fileName)-\(path.lastComponent?.string ?? "")"
+      let note = ["key": key.description, "reason": reason, "quarantined_at": moment.iso8601]
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+      // The note first: a file whose reason nobody knows is the worse half.
+      try FileSystemCalls.write([UInt8](try encoder.encode(note)), to: quarantineFolder.appending("\(name).json"))
+      try FileSystemCalls.rename(path, to: quarantineFolder.appending(name))
+      try FileSystemCalls.syncFolder(quarantineFolder)
+      try FileSystemCalls.syncFolder(path.removingLastComponent())
+    }
+  }
+
+  package func probe() async throws(TapedeckError) {
+    // Not below one of the 256 folders, so no listing meets it.
+    let path = root.appending(makeOpaqueID(".probe"))
+    let bytes = randomBytes(32)
+    try await threads.blocking("write and read in the archive's folder") {
+      defer { try? FileSystemCalls.unlink(path) }
+      try FileSystemCalls.write(bytes, to: path)
+      guard try [UInt8](Data(contentsOf: URL(fileURLWithPath: path.string))) == bytes else {
+        throw TapedeckError(.storageFailed, "What was written to the archive was not what was read back.")
+      }
+    }
+  }
+}
