@@ -7,18 +7,22 @@ MAKEFLAGS += --no-builtin-rules
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
+# The program looks for its launcher of FFmpeg beside itself and in ../lib/tapedeck.
+LIBDIR ?= $(dir $(BINDIR))lib/tapedeck
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 
 SWIFT ?= swift
 # Swift's own libraries go into the binary, so that it runs on a machine without the toolchain.
-SWIFT_RELEASE_FLAGS ?= -c release --static-swift-stdlib --product tapedeck
+SWIFT_RELEASE_FLAGS ?= -c release --static-swift-stdlib
 
 DEBUG_BINARY := .build/debug/tapedeck
 RELEASE_BINARY := .build/release/tapedeck
-TEST_ROOMS := $(filter-out TestKit EndToEnd,$(notdir $(wildcard Tests/*)))
+LAUNCHER := libtapedeck-ffmpeg-launcher.so
+TEST_ROOMS := $(filter-out TestKit EndToEnd ConformanceTests,$(notdir $(wildcard Tests/*)))
 PYTHON_OF_TESTS := .venv/bin/python
+VECTORS ?= ../shared/vectors
 SHELL_SCRIPTS = $(shell grep -lE '^\#!.*\b(ba)?sh$$' scripts/* bench/* .ci/* 2>/dev/null)
 
 # $(call say-first-build,BINARY): a first build is silent about how long it takes, so somebody has to say it.
@@ -51,7 +55,8 @@ build: ## debug build
 release: ## release build, which runs without the Swift toolchain
 	@scripts/bootstrap
 	$(call say-first-build,$(RELEASE_BINARY))
-	$(SWIFT) build $(SWIFT_RELEASE_FLAGS)
+	$(SWIFT) build $(SWIFT_RELEASE_FLAGS) --product tapedeck
+	$(SWIFT) build $(SWIFT_RELEASE_FLAGS) --product tapedeck-ffmpeg-launcher
 
 # --- Check ---
 
@@ -67,12 +72,28 @@ test: ## every test: units, contracts, and the built program from an empty folde
 	TAPEDECK_BINARY="$${TAPEDECK_BINARY:-$(CURDIR)/$(DEBUG_BINARY)}" \
 	  $(PYTHON_OF_TESTS) -m pytest Tests/EndToEnd -m 'not memory' $(PYTEST_ARGS)
 
+.PHONY: conformance
+conformance: ## published test vectors that are no part of this project (VECTORS=folder with sigv4.json)
+	@test -e '$(VECTORS)/sigv4.json' || { printf '%s\n' \
+	  "VECTORS must be a folder with sigv4.json. Its originals are tests/aws-signing-test-suite/v4 in" \
+	  "https://github.com/awslabs/aws-c-auth; Tests/ConformanceTests says how the file holds them." >&2; exit 1; }
+	$(SWIFT) build --build-tests
+	VECTORS='$(abspath $(VECTORS))' $(SWIFT) test --skip-build --filter '^ConformanceTests\.'
+
 .PHONY: memory
 memory: ## peak memory of the release build on a 1 GB recording and on 64 at once
 	@scripts/bootstrap --for test
 	@$(MAKE) --no-print-directory release
 	TAPEDECK_BINARY="$${TAPEDECK_BINARY:-$(CURDIR)/$(RELEASE_BINARY)}" \
 	  $(PYTHON_OF_TESTS) -m pytest Tests/EndToEnd -m memory $(PYTEST_ARGS)
+
+.PHONY: chaos
+chaos: ## kill workers at random moments while 1,000 recordings flow, on SQLite and files and on PostgreSQL and S3
+	@scripts/bootstrap --for test
+	@$(MAKE) --no-print-directory release
+	TAPEDECK_CHAOS_COUNT="$${TAPEDECK_CHAOS_COUNT:-1000}" \
+	TAPEDECK_BINARY="$${TAPEDECK_BINARY:-$(CURDIR)/$(RELEASE_BINARY)}" \
+	  $(PYTHON_OF_TESTS) -m pytest -s Tests/EndToEnd/test_chaos.py $(PYTEST_ARGS)
 
 .PHONY: lint lint-format lint-arrows lint-shell lint-python
 lint: ## formatting, the arrows of the floor plan, shell and Python
@@ -98,19 +119,27 @@ bench: ## compare with curl, FFmpeg and nginx on this machine (BENCH_ARGS=--quic
 	@$(MAKE) --no-print-directory release
 	bench/run --binary $(RELEASE_BINARY) $(BENCH_ARGS)
 
+.PHONY: bench-nodes
+bench-nodes: ## three workers against one, on PostgreSQL and S3
+	@scripts/bootstrap --for test
+	@$(MAKE) --no-print-directory release
+	$(PYTHON_OF_TESTS) bench/nodes --binary $(RELEASE_BINARY) $(BENCH_ARGS)
+
 # --- Install ---
 
 .PHONY: install
 install: ## install what 'make release' built under PREFIX (/usr/local), with a systemd unit
 	@test -e $(RELEASE_BINARY) || { echo "There is no release build yet: run 'make release' first." >&2; exit 1; }
 	install -D -s -m 755 $(RELEASE_BINARY) '$(DESTDIR)$(BINDIR)/tapedeck'
+	install -d '$(DESTDIR)$(LIBDIR)'
+	install -s -m 644 $(dir $(RELEASE_BINARY))$(LAUNCHER) '$(DESTDIR)$(LIBDIR)/$(LAUNCHER)'
 	install -d '$(DESTDIR)$(UNITDIR)'
 	sed 's|/usr/local/bin/tapedeck|$(BINDIR)/tapedeck|g; s|/etc/tapedeck/|$(SYSCONFDIR)/tapedeck/|g' \
 	  packaging/tapedeck.service >'$(DESTDIR)$(UNITDIR)/tapedeck.service'
 	chmod 644 '$(DESTDIR)$(UNITDIR)/tapedeck.service'
 	install -D -m 644 packaging/tapedeck.env.example '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env.example'
 	@printf '%s\n' '' \
-	  'Tapedeck needs FFmpeg, prlimit and SQLite at run time: apt-get install ffmpeg util-linux libsqlite3-0 libstdc++6' \
+	  'Tapedeck needs at run time: apt-get install ffmpeg util-linux libsqlite3-0 libpq5 libstdc++6' \
 	  'Next, as root:' \
 	  '  useradd --system --home-dir /var/lib/tapedeck --shell /usr/sbin/nologin tapedeck' \
 	  '  cd $(SYSCONFDIR)/tapedeck && install -m 640 -g tapedeck tapedeck.env.example tapedeck.env' \
@@ -120,6 +149,8 @@ install: ## install what 'make release' built under PREFIX (/usr/local), with a 
 
 .PHONY: uninstall
 uninstall: ## remove what 'make install' installed; settings and recordings stay
+	rm -f '$(DESTDIR)$(LIBDIR)/$(LAUNCHER)'
+	rmdir '$(DESTDIR)$(LIBDIR)' 2>/dev/null || true
 	rm -f '$(DESTDIR)$(BINDIR)/tapedeck' '$(DESTDIR)$(UNITDIR)/tapedeck.service' \
 	  '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env.example'
 	@echo 'Left as they are: $(SYSCONFDIR)/tapedeck/tapedeck.env and /var/lib/tapedeck.'

@@ -28,7 +28,11 @@ let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "s
 let package = Package(
   name: "tapedeck",
   platforms: [.macOS(.v15)],
-  products: [.executable(name: "tapedeck", targets: ["tapedeck"])],
+  products: [
+    .executable(name: "tapedeck", targets: ["tapedeck"]),
+    // Preloaded into FFmpeg, never linked into the program: no target depends on it.
+    .library(name: "tapedeck-ffmpeg-launcher", type: .dynamic, targets: ["FFmpegLauncher"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
     .package(
@@ -49,6 +53,7 @@ let package = Package(
   targets: [
     // MARK: Nouns and pure rules
     .target(name: "Model", swiftSettings: strict),
+    .target(name: "TransparencyLog", dependencies: [crypto], swiftSettings: strict),
 
     // MARK: Adapters; none imports another
     .target(
@@ -61,15 +66,27 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
-      name: "ObjectStorage", dependencies: ["Model", crypto, nioCore, nioPosix, systemPackage],
+      name: "ObjectStorage",
+      dependencies: ["Model", asyncHTTPClient, crypto, nioCore, nioHTTP1, nioPosix, systemPackage],
       swiftSettings: strict),
+    .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
     .target(
-      name: "Catalog", dependencies: ["Model", crypto, .product(name: "GRDB", package: "GRDB.swift")],
+      name: "Catalog", dependencies: ["Model", "CPostgres", crypto, .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: strict),
     .target(
       name: "Webhooks", dependencies: ["Model", asyncHTTPClient, crypto, nioCore, nioHTTP1],
       swiftSettings: strict),
     .target(name: "Observability", dependencies: [logging, coreMetrics], swiftSettings: strict),
+
+    .target(
+      name: "FFmpegLauncher",
+      cSettings: [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)],
+      linkerSettings: [
+        // `dlsym` is in the C library only since glibc 2.34.
+        .linkedLibrary("dl"),
+        // SwiftPM links C like Swift; without these FFmpeg would have to load Swift's own libraries.
+        .unsafeFlags(["-static-stdlib", "-nostartfiles"]),
+      ]),
 
     // MARK: What the adapters are put together to
     .target(
@@ -101,7 +118,7 @@ let package = Package(
     .executableTarget(
       name: "tapedeck",
       dependencies: [
-        "Model", "CXone", "Audio", "ObjectStorage", "Catalog", "Webhooks", "Observability", "Access",
+        "Model", "TransparencyLog", "CXone", "Audio", "ObjectStorage", "Catalog", "Webhooks", "Observability", "Access",
         "Pipeline", "Web", "Sandbox",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
@@ -116,8 +133,9 @@ let package = Package(
     .target(
       name: "TestKit",
       dependencies: ["Model", nioCore, nioPosix],
-      path: "Tests/TestKit", swiftSettings: strict),
+      path: "Tests/TestKit", exclude: ["moto_server.py"], swiftSettings: strict),
     .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
+    .testTarget(name: "TransparencyLogTests", dependencies: ["TransparencyLog"], swiftSettings: strict),
     .testTarget(
       name: "CXoneTests",
       dependencies: ["CXone", "Model", "TestKit", asyncHTTPClient, logging, nioCore, nioHTTP1],
@@ -132,8 +150,10 @@ let package = Package(
       name: "ObservabilityTests", dependencies: ["Observability", logging, metrics, coreMetrics],
       swiftSettings: strict),
     .testTarget(
-      name: "ObjectStorageTests", dependencies: ["ObjectStorage", "Model", nioCore, nioPosix, systemPackage],
-      swiftSettings: strict),
+      name: "ObjectStorageTests",
+      dependencies: ["ObjectStorage", "Model", "TestKit", asyncHTTPClient, crypto, nioCore, nioPosix, systemPackage],
+      exclude: ["boto.py"], swiftSettings: strict),
+    .testTarget(name: "ConformanceTests", dependencies: ["Model", "ObjectStorage", crypto], swiftSettings: strict),
     .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Model", "TestKit", crypto], swiftSettings: strict),
     .testTarget(name: "AccessTests", dependencies: ["Access", "Catalog", "Model", "TestKit"], swiftSettings: strict),
     .testTarget(
@@ -146,8 +166,8 @@ let package = Package(
     .testTarget(
       name: "WebTests",
       dependencies: [
-        "Web", "Access", "Catalog", "Model", "ObjectStorage", httpTypes, hummingbird, logging, nioCore, nioPosix,
-        systemPackage, .product(name: "HummingbirdTesting", package: "hummingbird"),
+        "Web", "Access", "Catalog", "Model", "ObjectStorage", "TestKit", httpTypes, hummingbird, logging, nioCore,
+        nioPosix, systemPackage, .product(name: "HummingbirdTesting", package: "hummingbird"),
       ],
       swiftSettings: strict),
     .testTarget(

@@ -25,10 +25,8 @@ def free_port() -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and of all that it has started: children that it has waited for and those that
-    live, such as the launcher of FFmpeg, with theirs."""
-    children: dict[int, list[int]] = {}
-    ticks: dict[int, int] = {}
+    """User and system time of a process, of its descendants, and of those among them that have been waited for."""
+    ticks, parents = {}, {}
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
             # The name in the second field may hold spaces and brackets; what follows its last bracket does not.
@@ -36,13 +34,11 @@ def cpu_seconds(pid: int) -> float:
         except (FileNotFoundError, ProcessLookupError):
             continue
         process = int(stat.parent.name)
-        children.setdefault(int(fields[1]), []).append(process)
-        ticks[process] = sum(int(field) for field in fields[11:15])
-
-    def total(process: int) -> int:
-        return ticks.get(process, 0) + sum(total(child) for child in children.get(process, []))
-
-    return total(pid) / TICKS_PER_SECOND
+        parents[process], ticks[process] = int(fields[1]), sum(map(int, fields[11:15]))
+    family = [pid]
+    for member in family:
+        family += [child for child, parent in parents.items() if parent == member]
+    return sum(ticks[member] for member in family) / TICKS_PER_SECOND
 
 
 def peak_memory_mib(pid: int) -> float:

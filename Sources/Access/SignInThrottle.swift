@@ -29,6 +29,7 @@ package final class SignInThrottle: Sendable {
 
   private let attempts = Mutex<[String: Attempts]>([:])
   private let maximumEntries = 10_000
+  private static let longestWait: Duration = .seconds(300)
 
   package init() {}
 
@@ -43,7 +44,8 @@ package final class SignInThrottle: Sendable {
     let counters = Self.counters(name: name, address: address)
     let closedUntil: Instant? = attempts.withLock { attempts in
       let openAt = counters.compactMap { attempts[$0.key]?.openAt }.max()
-      if let openAt, openAt > now { return openAt }
+      // Nobody waits longer than this; else the clock was set back.
+      if let openAt, openAt > now, openAt - now <= Self.longestWait { return openAt }
       if attempts.count >= maximumEntries { makeRoom(in: &attempts, at: now) }
       for counter in counters {
         var entry = attempts[counter.key] ?? Attempts(countedAt: now)
@@ -51,7 +53,7 @@ package final class SignInThrottle: Sendable {
         entry.count += 1
         let excess = entry.count - counter.free
         // 1, 2, 4 … seconds, at most five minutes.
-        if excess >= 0 { entry.openAt = now + .seconds(min(300, 1 << min(excess, 9))) }
+        if excess >= 0 { entry.openAt = now + min(Self.longestWait, .seconds(1 << min(excess, 9))) }
         attempts[counter.key] = entry
       }
       return nil

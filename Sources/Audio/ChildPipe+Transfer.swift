@@ -5,28 +5,51 @@ extension ChildPipe {
   /// Passes a whole file to the child. Ends early, without an error, when the child reads no further.
   ///
   /// `progressed` is called for each piece that went into the pipe.
-  func send(_ path: FilePath, progressed: @escaping @Sendable () -> Void) async throws {
+  func send(_ file: FileDescriptor, progressed: @escaping @Sendable () -> Void) async throws {
     try await onThread {
-      let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
-      try file.closeAfter {
-        var offset: off_t = 0
-        var move = self.splice
-        while try self.wait() {
-          let count = move(file, &offset)
-          if count > 0 {
-            progressed()
-            continue
-          }
-          switch count < 0 ? errno : 0 {
-          // What FFmpeg says and how it exits tell more than a broken pipe.
-          case 0, EPIPE: return
-          case EAGAIN, EINTR: continue
-          // Not every file system can splice.
-          case EINVAL where offset == 0, ENOSYS where offset == 0: move = self.copy
-          case let code: throw Errno(rawValue: code)
-          }
+      var offset: off_t = 0
+      var move = self.splice
+      while try self.wait() {
+        let count = move(file, &offset)
+        if count > 0 {
+          progressed()
+          continue
+        }
+        switch count < 0 ? errno : 0 {
+        // What FFmpeg says and how it exits tell more than a broken pipe.
+        case 0, EPIPE: return
+        case EAGAIN, EINTR: continue
+        // Not every file system can splice.
+        case EINVAL where offset == 0, ENOSYS where offset == 0: move = self.copy
+        case let code: throw Errno(rawValue: code)
         }
       }
+    }
+  }
+
+  /// Passes bytes to the child and returns when it has taken them all; false when it reads no further.
+  func send(_ bytes: [UInt8]) async throws -> Bool {
+    // Mostly there is room for all, and no thread is needed.
+    guard let taken = try put(bytes[...]) else { return false }
+    if taken == bytes.count { return true }
+    return try await onThread {
+      var rest = bytes.dropFirst(taken)
+      while !rest.isEmpty {
+        guard try self.wait(), let taken = try self.put(rest) else { return false }
+        rest = rest.dropFirst(taken)
+      }
+      return true
+    }
+  }
+
+  /// How many bytes the pipe takes now; nil when the child reads no further.
+  private func put(_ bytes: ArraySlice<UInt8>) throws -> Int? {
+    let count = bytes.withUnsafeBytes { write(ours.rawValue, $0.baseAddress, $0.count) }
+    if count >= 0 { return count }
+    switch errno {
+    case EPIPE: return nil
+    case EAGAIN, EINTR: return 0
+    case let code: throw Errno(rawValue: code)
     }
   }
 

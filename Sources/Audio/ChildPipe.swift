@@ -15,14 +15,15 @@ final class ChildPipe: Sendable {
   private let open = Mutex((ours: true, childs: true))
   private let isStopped = Atomic(false)
 
-  init(_ direction: Direction) throws {
+  /// - Parameter size: bytes that it holds at most; nil leaves it to the system (64 KiB).
+  init(_ direction: Direction, size: CInt? = nil) throws {
     let (read, write) = try FileDescriptor.pipe(options: .closeOnExec)
     (ours, childs) = direction == .toChild ? (write, read) : (read, write)
     self.direction = direction
     // Glibc's module leaves F_SETPIPE_SZ out.
     let setSize: CInt = 1031
     // A larger pipe only means fewer wake-ups; a user who has many pipes open gets the usual size.
-    _ = fcntl(ours.rawValue, setSize, CInt(1 << 20))
+    if let size { _ = fcntl(ours.rawValue, setSize, size) }
     // Only for us, because each end has its own flags: `wait()` must stay the only place that blocks.
     _ = fcntl(ours.rawValue, F_SETFL, O_NONBLOCK)
   }

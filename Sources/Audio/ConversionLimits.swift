@@ -1,4 +1,6 @@
 /// What one run of FFmpeg may use. A file that needs more is not a telephone call.
+///
+/// Processor time, address space and length of the output are set on the process, and 64 open files and no core dump.
 package struct ConversionLimits: Sendable, Equatable {
   /// Seconds of processor time; the system kills FFmpeg beyond it. An hour of telephone stereo takes about ten.
   package var cpuSeconds: Int
@@ -21,4 +23,7 @@ package struct ConversionLimits: Sendable, Equatable {
     self.audio = audio
     self.timeout = timeout
   }
+
+  /// Files that FFmpeg may have open: the standard three, the MP3, and some of its libraries' own.
+  static let openFiles = 64
 }

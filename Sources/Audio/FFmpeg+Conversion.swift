@@ -15,49 +15,48 @@ extension FFmpeg {
   package func convert<Input: AsyncSequence & Sendable>(
     _ input: Input, header: WAVHeader, to mp3: FilePath
   ) async throws(TapedeckError) -> Conversion where Input.Element: Sequence<UInt8> {
-    try await convert(header: header, to: mp3) { arguments, progress in
-      try await execute(arguments, input: .inputWriter, progress: progress) { execution in
-        try await feed(input, to: execution.standardInputWriter, progress: progress)
+    try await convert(header: header, to: mp3) { run, progress in
+      do {
+        return try await execute(run, forking: true, progress: progress) { pipe in
+          try await feed(input, to: pipe, progress: progress)
+        }
+      } catch is LauncherProcess.Gone {
+        // What was passed on is used up.
+        throw TapedeckError(
+          .internalError, "The conversion was broken off and has to begin again.", detail: "FFmpeg's launcher was killed")
       }
     }
   }
 
   /// Converts a recording that is complete in a file, as `convert(_:header:to:)` does, at less cost.
   ///
-  /// FFmpeg is started at once, so that its program is loaded while the caller still waits for its turn; it gets the first
-  /// byte when `ready` returns. `ready` is cancelled when FFmpeg ends before that. An error of `ready` ends FFmpeg.
-  ///
-  /// - Throws: the errors of `convert(_:header:to:)`; an error of `ready` as it is; `storageFailed` when the file cannot be
-  ///   read.
+  /// - Throws: the errors of `convert(_:header:to:)`; `storageFailed` when the file cannot be read.
   package func convert(
-    file: FilePath, header: WAVHeader, to mp3: FilePath,
-    startingWhen ready: @escaping @Sendable () async throws(TapedeckError) -> Void
+    file: FilePath, header: WAVHeader, to mp3: FilePath
   ) async throws(TapedeckError) -> Conversion {
-    try await convert(header: header, to: mp3) { arguments, progress in
-      let pipe = try ChildPipe(.toChild)
-      defer { pipe.close() }
-      let input = FileDescriptorInput.fileDescriptor(pipe.childs, closeAfterSpawningProcess: false)
-      return try await execute(arguments, input: input, progress: progress) { _ in
-        // FFmpeg sees the end of its input, and a thread at work that nobody reads on, when no other copies are open.
-        defer { pipe.close() }
-        pipe.closeChilds()
-        try await ready()
+    try await convert(header: header, to: mp3) { run, progress in
+      let input = try FileDescriptor.open(file, .readOnly, options: .closeOnExec)
+      defer { try? input.close() }
+      let feed: @Sendable (ChildPipe) async throws -> Void = { pipe in
         progress.resume()
-        try await pipe.send(file) { progress.progressed() }
+        try await pipe.send(input) { progress.progressed() }
+      }
+      do { return try await execute(run, forking: true, progress: progress, feed: feed) } catch is LauncherProcess.Gone {
+        return try await execute(run, forking: false, progress: progress, feed: feed)
       }
     }
   }
 
   private func convert(
     header: WAVHeader, to mp3: FilePath,
-    running run: @escaping @Sendable (FFmpegArguments, ProgressWatch) async throws -> Run
+    running execute: @escaping @Sendable (FFmpegRun, ProgressWatch) async throws -> Outcome
   ) async throws(TapedeckError) -> Conversion {
-    let path = try await find()
-    let arguments = FFmpegArguments(executable: path, header: header, mp3: mp3, limits: limits)
+    let arguments = FFmpegArguments(header: header, mp3: mp3)
+    let run = FFmpegRun(program: try await find(), arguments: arguments.all, channels: arguments.outputChannels, limits: limits)
     let progress = ProgressWatch()
-    let ended: Run
+    let ended: Outcome
     do {
-      ended = try await progress.watching(limit: limits.timeout) { try await run(arguments, progress) }
+      ended = try await progress.watching(limit: limits.timeout) { try await execute(run, progress) }
     } catch is ProgressWatch.Stalled {
       throw TapedeckError(
         .conversionTimedOut, detail: "FFmpeg made no progress for \(limits.timeout.inSeconds) s and was killed")
@@ -67,36 +66,33 @@ extension FFmpeg {
     if Task.isCancelled { throw TapedeckError(.interrupted) }
     if let problem = ended.problem(limits: limits) { throw problem }
     return Conversion(
-      decodedFrames: ended.frames, channels: arguments.outputChannels,
+      decodedFrames: ended.frames, channels: run.channels,
       duration: .seconds(Double(ended.frames) / Double(Peaks.sampleRate)), peaks: ended.peaks,
       mp3Bytes: try length(of: mp3, ended))
   }
 
   /// Runs FFmpeg while `feed` passes the file on; `feed` is cancelled when FFmpeg takes no more.
-  private func execute<Input: InputProtocol>(
-    _ arguments: FFmpegArguments, input: Input, progress: ProgressWatch,
-    feed: @escaping @Sendable (Running<Input>) async throws -> Void
-  ) async throws -> Run {
-    let channels = arguments.outputChannels
-    let audio = try ChildPipe(.fromChild)
-    defer { audio.close() }
-    // By its path: a name is tried by forking once for each folder of PATH, which costs more than all else here.
-    let name: Executable = .name("prlimit")
-    let limiter = try await name.resolveExecutablePath(in: environment)
-    let result = try await Subprocess.run(
-      .path(limiter), arguments: Arguments(arguments.all), environment: environment, platformOptions: .ownGroup,
-      input: input, output: .fileDescriptor(audio.childs, closeAfterSpawningProcess: false), error: .sequence
-    ) { execution in
-      audio.closeChilds()
+  ///
+  /// - Parameter isForking: whether it is forked where that is possible.
+  private func execute(
+    _ run: FFmpegRun, forking isForking: Bool, progress: ProgressWatch,
+    feed: @escaping @Sendable (ChildPipe) async throws -> Void
+  ) async throws -> Outcome {
+    let pipes = try FFmpegPipes()
+    defer { pipes.close() }
+    let (status, said) = try await start(run, forking: isForking, pipes: pipes) { kill in
+      pipes.closeChilds()
       return try await withThrowingTaskGroup(of: Ended.self) { group in
         group.addTask {
+          // FFmpeg sees the end of its input when no copy is open.
+          defer { pipes.input.close() }
           // Cancelled, it tells nothing about the file.
-          do { try await feed(execution) } catch { if !Task.isCancelled { throw error } }
+          do { try await feed(pipes.input) } catch { if !Task.isCancelled { throw error } }
           progress.resume()
           return .input
         }
-        group.addTask { try await tail(of: execution.standardError) }
-        group.addTask { try await measure(audio, channels: channels, progress: progress) }
+        group.addTask { .words(try await pipes.words.receive(into: Tail(limit: 4096)) { $0.append($1) }.text) }
+        group.addTask { .audio(try await measure(pipes.audio, channels: run.channels, progress: progress)) }
         var words: String?
         var measured: PeaksBuilder?
         do {
@@ -111,49 +107,50 @@ extension FFmpeg {
           }
         } catch {
           // The group waits for the rest, and the threads wait for FFmpeg.
-          try? execution.send(signal: .kill, toProcessGroup: true)
+          kill()
           throw error
         }
-        return (words ?? "", measured ?? PeaksBuilder(channels: channels))
+        return (words: words ?? "", measured: measured ?? PeaksBuilder(channels: run.channels))
       }
     }
-    let (words, measured) = result.closureResult
-    return Run(status: result.terminationStatus, words: words, frames: measured.frames, peaks: measured.finish())
+    return Outcome(
+      status: status, words: said.words, frames: said.measured.frames, peaks: said.measured.finish())
+  }
+
+  /// Starts FFmpeg in the way that costs least here.
+  private func start<Value: Sendable>(
+    _ run: FFmpegRun, forking isForking: Bool, pipes: FFmpegPipes,
+    _ body: @Sendable @escaping (_ kill: @escaping @Sendable () -> Void) async throws -> Value
+  ) async throws -> (status: TerminationStatus, value: Value) {
+    if isForking, let child = try? await launcher.process(for: run.program).fork(run, pipes: pipes) {
+      return try await child.run(body)
+    }
+    return try await run.startedAnew(environment: environment, pipes: pipes, body)
   }
 
   /// Passes the file on as it comes. Ends early, without an error, when FFmpeg reads no further.
   private func feed<Input: AsyncSequence>(
-    _ input: Input, to writer: StandardInputWriter, progress: ProgressWatch
+    _ input: Input, to pipe: ChildPipe, progress: ProgressWatch
   ) async throws where Input.Element: Sequence<UInt8> {
     for try await piece in input {
-      let bytes = Array(piece)
       progress.resume()
       // What FFmpeg says and how it exits tell more than a broken pipe.
-      guard let written = try? await writer.write(bytes), written == bytes.count else { break }
+      guard try await pipe.send(Array(piece)) else { return }
       progress.pause()
     }
-    progress.resume()
-    try? await writer.finish()
   }
 
-  private func tail(of words: SubprocessOutputSequence) async throws -> Ended {
-    var tail = Tail(limit: 4096)
-    for try await piece in words { piece.withUnsafeBytes { tail.append($0) } }
-    return .words(tail.text)
-  }
-
-  private func measure(_ audio: ChildPipe, channels: Int, progress: ProgressWatch) async throws -> Ended {
+  private func measure(_ audio: ChildPipe, channels: Int, progress: ProgressWatch) async throws -> PeaksBuilder {
     let mostFrames = Int64(min(limits.audio.inSeconds * Double(Peaks.sampleRate), 1e15))
     let limit = limits.audio
-    return .audio(
-      try await audio.receive(into: PeaksBuilder(channels: channels)) { builder, bytes in
-        progress.progressed()
-        builder.append(bytes)
-        guard builder.frames <= mostFrames else {
-          throw TapedeckError(
-            .conversionFailed, "The recording is longer than the limit of \(limit.inSeconds / 3600) hours.")
-        }
-      })
+    return try await audio.receive(into: PeaksBuilder(channels: channels)) { builder, bytes in
+      progress.progressed()
+      builder.append(bytes)
+      guard builder.frames <= mostFrames else {
+        throw TapedeckError(
+          .conversionFailed, "The recording is longer than the limit of \(limit.inSeconds / 3600) hours.")
+      }
+    }
   }
 
   /// The error for what went wrong around FFmpeg rather than in it.
@@ -172,17 +169,15 @@ extension FFmpeg {
     }
   }
 
-  private func length(of mp3: FilePath, _ run: Run) throws(TapedeckError) -> Int64 {
+  private func length(of mp3: FilePath, _ ended: Outcome) throws(TapedeckError) -> Int64 {
     do {
       let file = try FileDescriptor.open(mp3, .readOnly)
       return try file.closeAfter { try file.seek(offset: 0, from: .end) }
     } catch {
-      throw TapedeckError(.conversionFailed, detail: "FFmpeg left no MP3: \(error). \(run.words)", cause: error)
+      throw TapedeckError(.conversionFailed, detail: "FFmpeg left no MP3: \(error). \(ended.words)", cause: error)
     }
   }
 }
-
-private typealias Running<Input: InputProtocol> = Execution<Input, FileDescriptorOutput, SequenceOutput>
 
 /// One of the three things that happen beside a running FFmpeg has come to its end.
 private enum Ended: Sendable {
@@ -192,7 +187,7 @@ private enum Ended: Sendable {
 }
 
 /// How a run of FFmpeg ended.
-private struct Run: Sendable {
+private struct Outcome: Sendable {
   var status: TerminationStatus
   /// The end of what it said on standard error.
   var words: String

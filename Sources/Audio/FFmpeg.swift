@@ -1,30 +1,52 @@
 import Foundation
 package import Model
 import Subprocess
-import SystemPackage
+package import SystemPackage
 
 /// FFmpeg as a separate process: finds it, asks what it can do, runs it under limits.
 ///
 /// The program must ignore SIGPIPE (`signal(SIGPIPE, SIG_IGN)`), or an FFmpeg that ends early takes it along. The
 /// environment is not handed on, because ours may hold secrets: only `PATH` and `LD_LIBRARY_PATH` are.
+///
+/// From its first conversion on, an FFmpeg that is linked waits to be forked, as long as the value or a copy of it is
+/// there (docs/decisions/0006).
 package struct FFmpeg: Sendable {
   let executable: String
   package let limits: ConversionLimits
-  let environment: Environment
+  let environment: [String: String]
+  let launcher: FFmpegLauncher
 
-  /// `executable` is a name that is looked for in `PATH`, or a path.
+  /// - Parameters:
+  ///   - executable: a name that is looked for in `PATH`, or a path.
+  ///   - library: what makes FFmpeg forkable; nil: it is started anew for each conversion.
+  ///   - onStart: is told how FFmpeg is started, at the first conversion and whenever that changes.
   package init(
     executable: String = "ffmpeg", limits: ConversionLimits = ConversionLimits(),
-    environment: [String: String] = ProcessInfo.processInfo.environment
+    environment: [String: String] = ProcessInfo.processInfo.environment,
+    library: FilePath? = LauncherLibrary.path, onStart: @escaping @Sendable (FFmpegStart) -> Void = { _ in }
   ) {
     self.executable = executable
     self.limits = limits
     // FFmpeg's words are searched for known failures, so they must be English.
-    var handedOn: [Environment.Key: String] = ["LC_ALL": "C", "PATH": "/usr/local/bin:/usr/bin:/bin"]
-    for key: Environment.Key in ["PATH", "LD_LIBRARY_PATH"] {
-      if let value = environment[key.rawValue] { handedOn[key] = value }
+    var handedOn = ["LC_ALL": "C", "PATH": "/usr/local/bin:/usr/bin:/bin"]
+    for key in ["PATH", "LD_LIBRARY_PATH"] {
+      if let value = environment[key] { handedOn[key] = value }
     }
-    self.environment = .custom(handedOn)
+    self.environment = handedOn
+    launcher = FFmpegLauncher(library: library, environment: handedOn, onChange: onStart)
+  }
+
+  /// How FFmpeg is started for a conversion, for `doctor`; tries it out.
+  ///
+  /// - Throws: `ffmpegMissing`.
+  package func start() async throws(TapedeckError) -> FFmpegStart {
+    let program = try await find()
+    do throws(LauncherProcess.Unfit) {
+      _ = try await launcher.process(for: program)
+      return .forked
+    } catch {
+      return .anew(because: error.reason)
+    }
   }
 
   /// What an installed FFmpeg can do, for `doctor`.
@@ -50,7 +72,7 @@ package struct FFmpeg: Sendable {
     do {
       (said, status) = try await progress.watching(limit: .seconds(20)) {
         let result = try await run(
-          .path(path), arguments: ["-encoders"], environment: environment, platformOptions: .ownGroup,
+          .path(path), arguments: ["-encoders"], environment: Environment(only: environment), platformOptions: .ownGroup,
           output: .string(limit: 1 << 20), error: .string(limit: 1 << 16))
         return (result.standardError + "\n" + result.standardOutput, result.terminationStatus)
       }
@@ -73,7 +95,7 @@ package struct FFmpeg: Sendable {
   func find() async throws(TapedeckError) -> FilePath {
     do {
       let wanted: Executable = executable.contains("/") ? .path(FilePath(executable)) : .name(executable)
-      let path = try await wanted.resolveExecutablePath(in: environment)
+      let path = try await wanted.resolveExecutablePath(in: Environment(only: environment))
       guard FileManager.default.isExecutableFile(atPath: path.string) else {
         throw TapedeckError(.ffmpegMissing, detail: "\(path.string) cannot be executed")
       }

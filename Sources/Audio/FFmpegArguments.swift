@@ -1,27 +1,18 @@
 import SystemPackage
 
-/// Every argument that FFmpeg is called with, and every limit it runs under.
+/// Every argument that FFmpeg is called with.
 ///
 /// The file comes from outside. A playlist that is named `.wav` makes an FFmpeg that chooses the demuxer itself read
 /// other files by path (seen with 5.1), so the demuxer is forced and nothing but the pipe may be opened for reading.
 struct FFmpegArguments {
-  var executable: FilePath
   var header: WAVHeader
   var mp3: FilePath
-  var limits: ConversionLimits
 
   /// Channels of what comes out: the MP3 and the peaks know mono and stereo.
   var outputChannels: Int { min(header.channels, 2) }
 
-  /// The arguments of `prlimit` (util-linux), which sets the limits and then becomes FFmpeg.
-  var all: [String] { limited + input + mp3Output + pcmOutput }
-
-  private var limited: [String] {
-    [
-      "--cpu=\(limits.cpuSeconds)", "--as=\(limits.addressSpaceBytes)", "--fsize=\(limits.outputBytes)", "--nofile=64",
-      "--core=0", "--", executable.string,
-    ]
-  }
+  /// The arguments, without the program's own name.
+  var all: [String] { input + mp3Output + pcmOutput }
 
   private var input: [String] {
     ["-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y", "-filter_threads", "1"]

@@ -9,20 +9,26 @@ package struct WholenessCheck: Sendable {
   package var firstBytes: ArraySlice<UInt8>
   /// Bytes in the file.
   package var fileLength: Int64
-  /// Bytes that the platform announced.
+  /// Bytes that the platform announced, that its answer's framing proves, or that the archive has written down.
+  ///
+  /// Nil when nothing but the connection's end told where the file ends.
   package var declaredLength: Int64?
+  /// Whether these bytes came when the recording was fetched once more, or are in the archive already: what follows the
+  /// container's end is then not the accident of one answer.
+  package var isSecondFetch: Bool
   /// The platform's figure of the call's length.
   package var platformDuration: Duration?
   /// How much audio came out of the decoder.
   package var decodedDuration: Duration?
 
   package init(
-    firstBytes: ArraySlice<UInt8>, fileLength: Int64, declaredLength: Int64? = nil, platformDuration: Duration? = nil,
-    decodedDuration: Duration? = nil
+    firstBytes: ArraySlice<UInt8>, fileLength: Int64, declaredLength: Int64? = nil, isSecondFetch: Bool = false,
+    platformDuration: Duration? = nil, decodedDuration: Duration? = nil
   ) {
     self.firstBytes = firstBytes
     self.fileLength = fileLength
     self.declaredLength = declaredLength
+    self.isSecondFetch = isSecondFetch
     self.platformDuration = platformDuration
     self.decodedDuration = decodedDuration
   }
@@ -41,8 +47,8 @@ package struct WholenessCheck: Sendable {
     case longerThanPlatform(Duration)
     /// The header does not say how much audio there is, so only the byte count proves that it is whole.
     case lengthUnknown
-    /// The container announces more bytes than there are, though all of the audio is there.
-    case containerTooLong(Int64)
+    /// So many bytes follow the container's end.
+    case containerTooShort(Int64)
     /// The audio does not end where a sample or a block ends.
     case unevenEnd
   }
@@ -62,9 +68,7 @@ package struct WholenessCheck: Sendable {
       } else if !header.endsOnBlock {
         warnings.append(.unevenEnd)
       }
-      if let announced = header.containerLength, announced > fileLength {
-        warnings.append(.containerTooLong(announced - fileLength))
-      }
+      if let excess = try checkEnd(header) { warnings.append(.containerTooShort(excess)) }
       if let duration, let excess = try checkAgainstPlatform(duration) { warnings.append(.longerThanPlatform(excess)) }
       try checkDecoded(header.duration(fileLength: fileLength))
       return .success(Passed(header: header, duration: duration, warnings: warnings))
@@ -103,6 +107,40 @@ package struct WholenessCheck: Sendable {
     if let announced = header.dataLength, announced > present {
       throw refusal(
         "The WAV header announces \(announced) bytes of audio, but only \(present) are there: the file was cut short.")
+    }
+  }
+
+  /// How many bytes follow the container's end, where that is worth a remark.
+  private func checkEnd(_ header: WAVHeader) throws(TapedeckError) -> Int64? {
+    guard let container = header.containerLength else {
+      if header.dataLength == nil, declaredLength == nil {
+        throw refusal(
+          "Neither the WAV header nor the platform says how long the file is, so it may have been cut short.")
+      }
+      return nil
+    }
+    if fits(container, header) { return nil }
+    if container > fileLength {
+      throw refusal(
+        "The WAV container announces \(container) bytes, but only \(fileLength) are there: the end is missing.")
+    }
+    guard isSecondFetch else {
+      throw refusal("The WAV container ends after \(container) bytes, but \(fileLength) came.")
+    }
+    return fileLength - container
+  }
+
+  /// Whether the container ends where the file does, with two errors that many writers make and that hide no cut: its
+  /// own eight bytes are counted twice, or the padding byte of an odd length of audio is written or counted, not both.
+  private func fits(_ container: Int64, _ header: WAVHeader) -> Bool {
+    guard container != fileLength else { return true }
+    guard let audio = header.dataLength else { return false }
+    let audioEnd = header.dataOffset + audio
+    switch container - fileLength {
+    case 8: return fileLength == audioEnd || fileLength == audioEnd + audio % 2
+    case 1: return audio % 2 == 1 && fileLength == audioEnd
+    case -1: return audio % 2 == 1 && fileLength == audioEnd + 1
+    default: return false
     }
   }
 

@@ -1,3 +1,5 @@
+import Model
+
 /// The rules of resumption as pure functions: what to ask for, and what an answer means for the bytes already held.
 ///
 /// Two versions of a file must never be joined, and a file that can be continued should be. Hence a byte is appended
@@ -61,7 +63,7 @@ package enum DownloadTable {
     case (206, .range(from: 0, _)): beginning(answer, state: state)
     case (206, .range(let held, _)): continuation(answer, held: held, state: state)
     case (206, .overlap(let from, let held)): compared(answer, from: from, held: held, state: state)
-    case (416, .range(let held, _)): (unsatisfied(answer, held: held, state: state), state)
+    case (416, .range(let held, _)): unsatisfied(answer, held: held, state: state)
     case (416, .overlap): (.startOver("the file became shorter than what is held"), state)
     default: (.giveUp("status \(answer.status) is no answer to a download"), state)
     }
@@ -70,7 +72,12 @@ package enum DownloadTable {
   /// 200: the server does no ranges, or the file is another one than `If-Range` named. Only the latter can be resumed.
   private static func whole(_ answer: DownloadAnswer, ask: Ask, state: DownloadState) -> (Action, DownloadState) {
     guard answer.coding == .plain else { return (.giveUp("the body is encoded, which was not asked for"), state) }
-    var next = DownloadState(etag: answer.tag.strong, totalBytes: answer.contentLength, isResumable: false)
+    if case .bytes(let first, let last, let total) = answer.contentRange, first > 0 || last < total - 1 {
+      // A proxy that made a 200 of a 206.
+      return (.startOver("a part of the file came as if it were the whole"), state)
+    }
+    var next = described(by: answer, totalBytes: answer.contentLength)
+    next.isResumable = false
     if case .range(_, .some) = ask { next.isResumable = next.etag != nil || next.totalBytes != nil }
     return (.takeWhole(count: answer.contentLength), next)
   }
@@ -81,7 +88,14 @@ package enum DownloadTable {
       return (.askWithoutRange, state)
     }
     guard first == 0 else { return (.startOver("the answer begins at \(first), not at 0"), state) }
-    return (.append(count: last + 1), DownloadState(etag: answer.tag.strong, totalBytes: total))
+    return (.append(count: last + 1), described(by: answer, totalBytes: total))
+  }
+
+  /// What is remembered of the file that an answer begins.
+  private static func described(by answer: DownloadAnswer, totalBytes: Int64?) -> DownloadState {
+    let tag = answer.tag.strong
+    let mark = tag == nil && answer.mark != VersionMark() ? answer.mark : nil
+    return DownloadState(etag: tag, mark: mark, totalBytes: totalBytes)
   }
 
   /// 206 to `bytes=N-` where a strong tag is known.
@@ -119,16 +133,37 @@ package enum DownloadTable {
     if let known = state.etag, let tag = answer.tag.strong, tag != known {
       return (.startOver("the tag changed"), state)
     }
+    if answer.mark.contradicts(state.mark ?? VersionMark(tag: state.etag)) {
+      return (.startOver("the tag or the date of the last change is another"), state)
+    }
     // The tag is not taken over: it names the file as a whole, and only 64 KiB of ours were compared with it.
     return (.compareAndAppend(from: from, count: last - first + 1), state)
   }
 
   /// 416 to `bytes=N-`.
-  private static func unsatisfied(_ answer: DownloadAnswer, held: Int64, state: DownloadState) -> Action {
+  private static func unsatisfied(
+    _ answer: DownloadAnswer, held: Int64, state: DownloadState
+  ) -> (Action, DownloadState) {
     guard case .unsatisfied(held) = answer.contentRange, state.totalBytes ?? held == held else {
-      return .startOver("the platform says that the range does not exist")
+      return (.startOver("the platform says that the range does not exist"), state)
     }
-    if let known = state.etag, let tag = answer.tag.strong, tag != known { return .startOver("the tag changed") }
-    return .complete
+    if let known = state.etag, let tag = answer.tag.strong, tag != known {
+      return (.startOver("the tag changed"), state)
+    }
+    var next = state
+    next.totalBytes = held
+    return (.complete, next)
+  }
+
+  /// What is true after a body that ended in order before its announced end.
+  ///
+  /// The server met an error, and may have written its words where audio should be. So what is held is not taken up
+  /// under its tag any more, but by comparing its end with what comes again.
+  package static func afterEarlyEnd(_ state: DownloadState) -> DownloadState {
+    guard let tag = state.etag, state.totalBytes != nil else { return state }
+    var next = state
+    next.mark = VersionMark(tag: tag)
+    next.etag = nil
+    return next
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Model
 
 /// An address that requests may be sent to: https, or http on loopback; no user name, no fragment.
 struct PlatformAddress: Equatable {
@@ -29,18 +30,11 @@ struct PlatformAddress: Equatable {
     let bare = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
     switch components.scheme?.lowercased() {
     case "https": break
-    case "http" where Self.isLoopback(bare): break
+    case "http" where isLoopback(host: bare): break
     default: return nil
     }
     self.host = bare
     self.text = text
-  }
-
-  /// Whether a host name means this machine by definition (RFC 6761, RFC 1122, RFC 4291).
-  private static func isLoopback(_ host: String) -> Bool {
-    let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-    let isV4 = parts.count == 4 && parts.first == "127" && parts.allSatisfy { UInt8($0) != nil }
-    return isV4 || host == "localhost" || host == "::1"
   }
 
   /// Whether the host is one of these; `*.example.com` stands for every host below `example.com`.

@@ -7,6 +7,15 @@ import NIOHTTP1
 enum Endpoint: String, Sendable {
   case token, search, recording, download
 
+  var requestClass: RequestClass {
+    switch self {
+    case .token: .token
+    case .search: .search
+    case .recording: .metadata
+    case .download: .download
+    }
+  }
+
   /// What a token must be good for to make this call.
   var scope: String? {
     switch self {
@@ -28,6 +37,9 @@ struct PlatformAnswer: Sendable {
   /// A 401 is meant as the final one: renewing and repeating come before.
   func failure(of endpoint: Endpoint, scopes: Set<String>?, now: Instant) -> TapedeckError? {
     switch status {
+    case ..<200:
+      // Interim answers stay in the client; what comes this far is a switch to a protocol that nobody asked for.
+      TapedeckError(.platformProtocol, detail: "\(endpoint.rawValue): status \(status)")
     case 200..<300: nil
     case 300..<400:
       TapedeckError(

@@ -63,7 +63,7 @@ extension PlatformLine {
   }
 
   private func open(_ request: HTTPClientRequest, watch: StallWatch) async throws(TapedeckError) -> HTTPClientResponse {
-    try await takeTurn()
+    try await takeTurn(.download)
     return try await watch.expecting { () async throws(TapedeckError) in
       try await self.open(request, endpoint: .download)
     }

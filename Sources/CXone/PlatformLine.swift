@@ -17,11 +17,14 @@ final class PlatformLine: Sendable {
   let surroundings: Surroundings
   let logger: Logger
   private let client: HTTPClient
-  private let budget: RequestBudget
+  let budget: RequestBudget
   private let tokens: TokenStore
 
-  init(settings: SourceSettings, client: HTTPClient, surroundings: Surroundings, logger: Logger) {
-    let budget = RequestBudget(rate: settings.rate, burst: settings.burst, surroundings: surroundings)
+  init(
+    settings: SourceSettings, client: HTTPClient, allowance: any AllowanceStore, surroundings: Surroundings,
+    logger: Logger
+  ) {
+    let budget = RequestBudget(source: settings.id, store: allowance, surroundings: surroundings)
     self.settings = settings
     self.surroundings = surroundings
     self.logger = logger
@@ -44,7 +47,9 @@ final class PlatformLine: Sendable {
     _ endpoint: Endpoint, _ send: (AccessToken) async throws(TapedeckError) -> Attempt<Output>
   ) async throws(TapedeckError) -> Output {
     var refusal: PlatformAnswer?
-    for _ in 0..<2 {
+    for attempt in 0..<2 {
+      // When a token lapses, all calls under way are made again, once: that is no sign of trouble.
+      if attempt > 0 { budget.countRetry() }
       let token = try await tokens.token()
       switch try await send(token) {
       case .output(let output): return output
@@ -78,7 +83,7 @@ final class PlatformLine: Sendable {
   func token() async throws(TapedeckError) -> AccessToken { try await tokens.token() }
 
   /// Takes a place in the budget.
-  func takeTurn() async throws(TapedeckError) { try await budget.take() }
+  func takeTurn(_ endpoint: Endpoint) async throws(TapedeckError) { try await budget.take(endpoint.requestClass) }
 
   /// Sends a request and gives the answer as soon as its head is here; the caller has taken its turn and minds the time.
   func open(_ request: HTTPClientRequest, endpoint: Endpoint) async throws(TapedeckError) -> HTTPClientResponse {
@@ -111,7 +116,7 @@ extension PlatformLine {
 
     /// Takes its turn, sends the request and reads the whole answer within the time for calls.
     func answer(to request: HTTPClientRequest, endpoint: Endpoint) async throws(TapedeckError) -> PlatformAnswer {
-      try await budget.take()
+      try await budget.take(endpoint.requestClass)
       let (result, wasLimited) = await limited {
         await Result(running: { () async throws(TapedeckError) in
           try await Self.collect(try await open(request, endpoint: endpoint))
@@ -140,16 +145,25 @@ extension PlatformLine {
         response = try await client.execute(request, timeout: .hours(24))
       } catch {
         count("none")
+        // Whoever ended the request says nothing about the platform.
+        if !Task.isCancelled { await budget.report(.failed) }
         throw TransportFailure.beforeAnswer(error)
       }
       count("\(response.status.code)")
-      if response.status == .tooManyRequests {
-        let head = PlatformAnswer(status: 429, headers: response.headers, body: ByteBuffer())
-        budget.refused(retryAfter: head.retryAfter(now: surroundings.now()))
-      } else {
-        budget.accepted()
-      }
+      await budget.report(outcome(of: response))
       return response
+    }
+
+    private func outcome(of response: HTTPClientResponse) -> RequestBudget.Outcome {
+      let status = Int(response.status.code)
+      let head = PlatformAnswer(status: status, headers: response.headers, body: ByteBuffer())
+      let retryAfter = head.retryAfter(now: surroundings.now())
+      return switch (status, retryAfter) {
+      case (429, _): .refused(retryAfter: retryAfter)
+      case (503, let retryAfter?): .unavailable(retryAfter: retryAfter)
+      case (408, _), (500..., _): .failed
+      default: .accepted
+      }
     }
 
     static func collect(_ response: HTTPClientResponse) async throws(TapedeckError) -> PlatformAnswer {

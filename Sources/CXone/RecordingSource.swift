@@ -34,8 +34,25 @@ package protocol RecordingSource: Sendable {
     onState: @escaping @Sendable (DownloadState) async throws(TapedeckError) -> Void
   ) async throws(TapedeckError) -> DownloadState
 
+  /// Counts that a request is about to be made again after a failure. The job asks before each attempt but its first.
+  ///
+  /// - Throws: `retryBudgetSpent` when the share of such requests is too high: nothing is asked then. What the shared
+  ///   budget throws.
+  func admitRetry() async throws(TapedeckError)
+
+  /// How much is being asked of the tenant; nil where nobody counts.
+  ///
+  /// - Throws: what the shared budget throws.
+  func standing() async throws(TapedeckError) -> SourceStanding?
+
   /// Fetches a token and tries both scopes; one finding for each of `AccessCheck.Subject`, in order. For `doctor`.
   func checkAccess() async -> [AccessCheck]
+}
+
+extension RecordingSource {
+  package func admitRetry() async throws(TapedeckError) {}
+
+  package func standing() async throws(TapedeckError) -> SourceStanding? { nil }
 }
 
 /// One page of a search.

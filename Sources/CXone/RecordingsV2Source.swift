@@ -13,10 +13,18 @@ package struct RecordingsV2Source: RecordingSource {
   let downloads: Turnstile
 
   /// `client` must have been made with `HTTPClient.Configuration.platform`.
-  package init(settings: SourceSettings, client: HTTPClient, surroundings: Surroundings, logger: Logger) {
+  ///
+  /// - Parameter allowance: where it is kept how much may be asked; nil for this process's own.
+  package init(
+    settings: SourceSettings, client: HTTPClient, allowance: (any AllowanceStore)? = nil, surroundings: Surroundings,
+    logger: Logger
+  ) {
     var logger = logger
     logger[metadataKey: "source"] = "\(settings.id)"
-    line = PlatformLine(settings: settings, client: client, surroundings: surroundings, logger: logger)
+    line = PlatformLine(
+      settings: settings, client: client,
+      allowance: allowance ?? LocalAllowance(limits: settings.limits, now: surroundings.now),
+      surroundings: surroundings, logger: logger)
     downloads = Turnstile(places: settings.parallelDownloads)
   }
 
@@ -63,6 +71,10 @@ package struct RecordingsV2Source: RecordingSource {
     let run = DownloadRun(line: line, path: Self.downloadPath(id), sink: sink, onState: onState)
     return try await downloads.withPlace { () async throws(TapedeckError) in try await run.bringToEnd(from: state) }
   }
+
+  package func admitRetry() async throws(TapedeckError) { try await line.budget.admitRetry() }
+
+  package func standing() async throws(TapedeckError) -> SourceStanding? { try await line.budget.standing() }
 
   private static func path(_ id: RecordingID) -> String { "/api/v2/recording/\(id.pathSegment)" }
 

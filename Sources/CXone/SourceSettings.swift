@@ -7,9 +7,12 @@ package import Model
 /// - `clientID` (`CXONE_CLIENT_ID`), `clientSecret` (`CXONE_CLIENT_SECRET`, secret): required
 /// - `rate` (`CXONE_RATE`): requests a second, 0 or more, default 10; 0 means no limit
 /// - `burst` (`CXONE_BURST`): requests at once after a pause, 1 or more, default 20
+/// - `classRates` (`CXONE_SEARCH_RATE`, `CXONE_METADATA_RATE`, `CXONE_DOWNLOAD_RATE`): requests a second of single
+///   calls, inside the limit of the source; default none
 /// - `parallelDownloads`: 1 or more, default 4
 /// - `callTimeout`: for a token, search or metadata call as a whole, default 10 s
 /// - `stallTimeout`: for a download without a byte, default 300 s
+/// - `largestRecording`: bytes; what is larger is no recording, default 8 GiB
 /// - `allowedDownloadHosts`: hosts that a download may be redirected to besides the base URL's own; `*.example.com`
 ///   means every host below `example.com`; default none
 package struct SourceSettings: Sendable {
@@ -20,11 +23,11 @@ package struct SourceSettings: Sendable {
   let host: String
   let clientID: String
   let clientSecret: String
-  package let rate: Double
-  package let burst: Int
+  package let limits: RequestLimits
   package let parallelDownloads: Int
   package let callTimeout: Duration
   package let stallTimeout: Duration
+  package let largestRecording: Int64
   package let allowedDownloadHosts: [String]
   package let userAgent: String
 
@@ -33,8 +36,9 @@ package struct SourceSettings: Sendable {
   /// - Throws: `configurationInvalid`, which names the setting and never shows its value.
   package init(
     id: SourceID = .default, baseURL: String, clientID: String, clientSecret: String, rate: Double = 10,
-    burst: Int = 20, parallelDownloads: Int = 4, callTimeout: Duration = .seconds(10),
-    stallTimeout: Duration = .seconds(300), allowedDownloadHosts: [String] = [], userAgent: String = "Tapedeck"
+    burst: Int = 20, classRates: [RequestClass: Double] = [:], parallelDownloads: Int = 4,
+    callTimeout: Duration = .seconds(10), stallTimeout: Duration = .seconds(300), largestRecording: Int64 = 8 << 30,
+    allowedDownloadHosts: [String] = [], userAgent: String = "Tapedeck"
   ) throws(TapedeckError) {
     func require(_ holds: Bool, _ setting: String, _ rule: String) throws(TapedeckError) {
       let place = id == .default ? "" : " (source '\(id)')"
@@ -47,6 +51,9 @@ package struct SourceSettings: Sendable {
     try require(!clientID.isEmpty, "CXONE_CLIENT_ID", "is missing.")
     try require(!clientSecret.isEmpty, "CXONE_CLIENT_SECRET", "is missing.")
     try require(rate.isFinite && rate >= 0, "CXONE_RATE", "must be 0 (no limit) or more requests a second.")
+    try require(
+      classRates.values.allSatisfy { $0.isFinite && $0 > 0 }, "The rate of a single call",
+      "must be more than 0 requests a second.")
     try require(burst >= 1, "CXONE_BURST", "must be 1 or more requests.")
     try require(parallelDownloads >= 1, "The number of parallel downloads", "must be 1 or more.")
     try require(callTimeout > .zero && stallTimeout > .zero, "A time-out", "must be longer than 0 s.")
@@ -55,11 +62,11 @@ package struct SourceSettings: Sendable {
     self.host = address?.host ?? ""
     self.clientID = clientID
     self.clientSecret = clientSecret
-    self.rate = rate
-    self.burst = burst
+    self.limits = RequestLimits(rate: rate, burst: burst, classRates: classRates)
     self.parallelDownloads = parallelDownloads
     self.callTimeout = callTimeout
     self.stallTimeout = stallTimeout
+    self.largestRecording = largestRecording
     self.allowedDownloadHosts = allowedDownloadHosts.map { $0.lowercased() }
     self.userAgent = userAgent
   }

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Foundation
 import Model
 import NIOCore
 import NIOHTTP1
@@ -36,7 +37,10 @@ enum TransportFailure {
   private static func words(_ error: any Error) -> String {
     switch error {
     case let error as HTTPClientError: error.shortDescription
+    case HTTPParserError.invalidEOFState: "the connection was closed before the end of the answer"
     case let error as HTTPParserError: "the answer broke HTTP's framing: \(error)"
+    case let error as IOError where error.errnoCode == ECONNRESET:
+      "the connection was reset before the end of the answer"
     case let error as IOError: "\(error.description)"
     default: "\(type(of: error)): \(String(describing: error).prefix(500))"
     }

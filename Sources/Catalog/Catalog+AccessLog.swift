@@ -30,7 +30,7 @@ extension Catalog {
   @discardableResult
   package func log(_ entries: [LogEntry]) async throws(TapedeckError) -> [Int64] {
     do {
-      return try await database.write { db in try entries.map { try db.insert($0) } }
+      return try await database.write(.readCommitted) { db in try entries.map { try db.insert($0) } }
     } catch {
       throw TapedeckError(.accessLogUnavailable, detail: error.detail ?? error.message, cause: error)
     }
@@ -77,7 +77,7 @@ extension Catalog {
   /// - Returns: the session's number, for `extendListening`.
   package func beginListening(_ entry: LogEntry) async throws(TapedeckError) -> Int64 {
     do {
-      return try await database.write { db in
+      return try await database.write(.readCommitted) { db in
         let entryID = try db.insert(entry)
         let row = try db.row(
           """
@@ -96,8 +96,8 @@ extension Catalog {
   package func extendListening(
     _ served: [Int64: (lastAt: Instant, requests: Int64, bytes: Int64)]
   ) async throws(TapedeckError) {
-    try await database.write { db in
-      for (id, more) in served {
+    try await database.write(.readCommitted) { db in
+      for (id, more) in served.sorted(by: { $0.key < $1.key }) {
         try db.execute(
           """
           UPDATE listening_session SET last_at = \(more.lastAt), requests = requests + \(more.requests),

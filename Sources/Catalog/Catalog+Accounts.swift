@@ -96,7 +96,7 @@ extension Catalog {
   }
 
   package func recordTokenUse(_ uses: [String: Instant]) async throws(TapedeckError) {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       for (id, at) in uses { try db.execute("UPDATE api_token SET last_used_at = \(at) WHERE id = \(id)") }
     }
   }
@@ -105,7 +105,7 @@ extension Catalog {
   ///
   /// - Throws: `notFound` when none is in use.
   package func revokeToken(_ nameOrID: String, entry: LogEntry) async throws(TapedeckError) {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       let count = try db.execute(
         """
         UPDATE api_token SET revoked_at = tapedeck_now_ms()
@@ -121,7 +121,7 @@ extension Catalog {
   package func createSession(
     secretSHA256: [UInt8], account: Identity, csrf: String, expiresAt: Instant, entry: LogEntry
   ) async throws(TapedeckError) {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       try db.execute("DELETE FROM session WHERE expires_at < tapedeck_now_ms()")
       try db.execute(
         """
@@ -150,7 +150,7 @@ extension Catalog {
   }
 
   package func touchSessions(_ hashes: [[UInt8]]) async throws(TapedeckError) {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       for hash in hashes {
         try db.execute("UPDATE session SET last_seen_at = tapedeck_now_ms() WHERE secret_sha256 = \(hash)")
       }
@@ -158,7 +158,7 @@ extension Catalog {
   }
 
   package func endSession(secretSHA256 hash: [UInt8], entry: LogEntry) async throws(TapedeckError) {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       try db.execute("DELETE FROM session WHERE secret_sha256 = \(hash)")
       try db.insert(entry)
     }

@@ -3,14 +3,16 @@ package import Model
 extension Catalog {
   /// Starts the job of a recording, joins the one that is under way, or starts an ended one afresh; one row whoever asks.
   ///
-  /// A `ready` job is left as it is. A caller who may have a restricted recording archived releases a job that waits
-  /// for one. The entry is committed together with the job.
+  /// A `ready` job is left as it is, unless its recording is not in the archive any more. A caller who may have a
+  /// restricted recording archived releases a job that waits for one, any caller one that waits for space on the disk.
+  /// The entry is committed together with the job.
   package func requestIngest(
     of key: RecordingKey, clearance: Privacy, by requester: String, entry: LogEntry
   ) async throws(TapedeckError) -> JobRow {
     try await database.write { db in
       try db.insert(entry)
       let existing = try db.job(of: key)
+      let isLost = try existing?.runState == .done && !db.isWhole(key)
       switch existing?.runState {
       case nil:
         try db.execute(
@@ -19,20 +21,22 @@ extension Catalog {
           VALUES ('ingest', \(key.source), \(key.id), \(Stage.queued), \(RunState.idle), \(clearance),
             tapedeck_now_ms(), \(requester), tapedeck_now_ms(), tapedeck_now_ms())
           """)
-      case .failed, .cancelled:
-        try db.execute(
-          """
-          UPDATE job SET stage = \(Stage.queued), run_state = \(RunState.idle), clearance = \(clearance),
-            requested_at = tapedeck_now_ms(), requested_by = \(requester), due_at = tapedeck_now_ms(),
-            sort_at = tapedeck_now_ms(), polls = 0, attempts = 0, resumes = 0, refusals = 0,
-            failure_code = NULL, failure_message = NULL, retry_after_ms = NULL, ended_at = NULL, fence = fence + 1
-          WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
-          """)
+      case .failed, .cancelled,
+        .done where isLost:
+        if let existing { try db.restart(existing.id, clearance: clearance, by: requester) }
       case .waiting where clearance == .restricted && existing?.dueAt == nil:
         try db.execute(
           """
           UPDATE job SET clearance = \(clearance), run_state = \(RunState.idle), due_at = tapedeck_now_ms(),
             sort_at = tapedeck_now_ms()
+          WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
+          """)
+      case .waiting where existing?.failure?.code == .diskFull && existing?.dueAt != nil:
+        // The disk is looked at again for whoever asks, and not only when the job's rest is over.
+        try db.execute(
+          """
+          UPDATE job SET run_state = \(RunState.idle), due_at = tapedeck_now_ms(), sort_at = tapedeck_now_ms(),
+            clearance = \(max(clearance, existing?.clearance ?? .standard))
           WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
           """)
       case .idle, .waiting, .leased:
@@ -44,6 +48,7 @@ extension Catalog {
       case .done: break
       }
       guard let job = try db.job(of: key) else { throw TapedeckError(.catalogFailed, detail: "job row vanished") }
+      if existing?.runState != job.runState { try db.refreshListedStatus(of: key) }
       db.notify(.workDue)
       db.notify(.job(job.id))
       return job
@@ -92,7 +97,7 @@ extension Catalog {
 
   /// Takes the job whose turn it is, with a new fence and a lease; nil when none is due. Counts an attempt.
   package func claimJob(in lane: Lane, lease: Duration) async throws(TapedeckError) -> JobRow? {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       let row = try db.row(
         """
         UPDATE job SET run_state = \(RunState.leased), lease_until = tapedeck_now_ms() + \(lease.milliseconds),
@@ -100,7 +105,7 @@ extension Catalog {
         WHERE id = (
           SELECT id FROM job
           WHERE lane = \(lane) AND due_at <= tapedeck_now_ms() AND sort_at <= tapedeck_now_ms()
-          ORDER BY sort_at, id LIMIT 1)
+          ORDER BY sort_at, id LIMIT 1 \(db.dialect.forUpdateSkippingLocked))
         RETURNING *
         """)
       guard let row else { return nil }
@@ -126,14 +131,18 @@ extension Catalog {
   }
 
   /// Prolongs leases that are still held.
-  package func heartbeat(_ leases: [JobLease], lease: Duration) async throws(TapedeckError) {
-    try await database.write { db in
-      for held in leases {
+  ///
+  /// - Returns: those that are not.
+  @discardableResult
+  package func heartbeat(_ leases: [JobLease], lease: Duration) async throws(TapedeckError) -> [JobLease] {
+    try await database.write(.readCommitted) { db in
+      // In order, so that two processes never wait for each other.
+      try leases.sorted { $0.jobID < $1.jobID }.filter { held in
         try db.execute(
           """
           UPDATE job SET lease_until = tapedeck_now_ms() + \(lease.milliseconds)
           WHERE id = \(held.jobID) AND fence = \(held.fence) AND run_state = 'leased'
-          """)
+          """) == 0
       }
     }
   }
@@ -144,7 +153,7 @@ extension Catalog {
   /// - Returns: how many there were.
   @discardableResult
   package func reclaimJobs(everyLease: Bool) async throws(TapedeckError) -> Int {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       let condition: SQL = everyLease ? "1 = 1" : "lease_until < tapedeck_now_ms()"
       let count = try db.execute(
         """
@@ -161,7 +170,7 @@ extension Catalog {
   package func recordProgress(
     of lease: JobLease, bytes: Int64, totalBytes: Int64?, download: String?, resumes: Int, stage: Stage? = nil
   ) async throws(TapedeckError) {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       try db.updateJob(
         lease,
         """
@@ -174,28 +183,31 @@ extension Catalog {
 
   /// Notes that the bytes of a job were refused and are fetched once more.
   package func recordRefusal(of lease: JobLease) async throws(TapedeckError) {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       try db.updateJob(lease, "refusals = refusals + 1, bytes = 0, total_bytes = NULL, download = NULL")
     }
   }
 
   /// Moves a leased job on to its next stage without letting it go.
   package func advance(_ lease: JobLease, to stage: Stage) async throws(TapedeckError) {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       try db.updateJob(lease, "stage = \(stage)")
       db.notify(.job(lease.jobID))
     }
   }
 
   package func recordStep(_ time: StepTime, of jobID: Int64) async throws(TapedeckError) {
-    try await database.write { db in try db.insert(time, of: jobID) }
+    try await database.write(.readCommitted) { db in try db.insert(time, of: jobID) }
   }
 
   /// Lets a job go. Writes of an older fence change nothing and throw `leaseLost`.
   package func release(_ lease: JobLease, _ release: JobRelease) async throws(TapedeckError) {
-    try await database.write { db in
+    // Giving up also writes what lists show of the recording, which must not miss what another says of it meanwhile.
+    let isolation: Isolation = if case .giveUp = release { .serializable } else { .readCommitted }
+    try await database.write(isolation) { db in
       let now: SQL = "tapedeck_now_ms()"
       let noFailure: SQL = "failure_code = NULL, failure_message = NULL, retry_after_ms = NULL"
+      let oneLess: SQL = "CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END"
       switch release {
       case .handOver(let stage):
         try db.updateJob(
@@ -233,7 +245,7 @@ extension Catalog {
         try db.updateJob(
           lease,
           """
-          run_state = 'waiting', lease_until = NULL, attempts = max(0, attempts - 1), due_at = \(until),
+          run_state = 'waiting', lease_until = NULL, attempts = \(oneLess), due_at = \(until),
           sort_at = \(until), failure_code = \(error.code), failure_message = \(error.message),
           retry_after_ms = \(error.retryAfter?.milliseconds)
           """)
@@ -247,10 +259,13 @@ extension Catalog {
           failure_message = \(error.message), retry_after_ms = \(error.retryAfter?.milliseconds), ended_at = \(now)
           """)
         try db.noteFailedRepair(lease, because: error)
+        if let job = try db.row("SELECT source, platform_id FROM job WHERE id = \(lease.jobID)") {
+          try db.refreshListedStatus(of: try job.recordingKey())
+        }
       case .interrupted:
         try db.updateJob(
           lease,
-          "run_state = 'idle', lease_until = NULL, attempts = max(0, attempts - 1), due_at = \(now), sort_at = \(now)")
+          "run_state = 'idle', lease_until = NULL, attempts = \(oneLess), due_at = \(now), sort_at = \(now)")
       }
       db.notify(.job(lease.jobID))
     }
@@ -271,6 +286,25 @@ extension Connection {
     let count = try execute(
       "UPDATE job SET \(assignments) WHERE id = \(lease.jobID) AND fence = \(lease.fence) AND run_state = 'leased'")
     guard count == 1 else { throw TapedeckError(.leaseLost) }
+  }
+
+  /// Writes down how far a recording is, as lists show it: from its own row and from its job's. Called whenever one of
+  /// them changes that, in a serializable transaction.
+  func refreshListedStatus(of key: RecordingKey) throws(TapedeckError) {
+    try refreshListedStatus(of: [key.id], in: key.source)
+  }
+
+  /// The same for several recordings of one source, at least one.
+  func refreshListedStatus(of ids: [RecordingID], in source: SourceID) throws(TapedeckError) {
+    try execute(
+      """
+      UPDATE recording SET listed_status = CASE WHEN archived_at IS NOT NULL THEN 'ready' ELSE coalesce((
+        SELECT CASE WHEN run_state IN ('idle', 'leased', 'waiting') THEN 'under_way'
+          WHEN run_state IN ('failed', 'cancelled') THEN 'failed' END
+        FROM job j WHERE j.kind = 'ingest' AND j.source = recording.source AND j.platform_id = recording.platform_id),
+        'known') END
+      WHERE source = \(source) AND platform_id IN \(SQL.list(ids))
+      """)
   }
 
   func insert(_ time: StepTime, of jobID: Int64) throws(TapedeckError) {

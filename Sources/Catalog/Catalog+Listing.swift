@@ -1,50 +1,5 @@
 package import Model
 
-/// Which recordings a list shows, and from where on.
-package struct RecordingFilter: Sendable, Equatable {
-  /// Whole words or their beginnings, the first 16 of them; an exact id is found too.
-  package var text: String?
-  package var source: SourceID?
-  package var agent: String?
-  package var direction: Direction?
-  package var privacy: Privacy?
-  package var status: ListedStatus?
-  /// Half open: `from` belongs to it, `to` does not.
-  package var from: Instant?
-  package var to: Instant?
-
-  package init() {}
-
-  package var isEmpty: Bool { self == RecordingFilter() }
-}
-
-/// How far a recording is, in the words of lists.
-package enum ListedStatus: String, Sendable, CaseIterable {
-  case ready
-  case underway = "under_way"
-  case failed, known
-}
-
-/// A place between two rows of a list that is sorted by time, newest first.
-package struct ListCursor: Sendable, Equatable {
-  package var at: Instant
-  package var id: Int64
-
-  package init(at: Instant, id: Int64) {
-    self.at = at
-    self.id = id
-  }
-
-  /// The opaque form that stands in addresses.
-  package var text: String { "\(String(at.milliseconds, radix: 36)).\(String(id, radix: 36))" }
-
-  package init?(_ text: String) {
-    let parts = text.split(separator: ".")
-    guard parts.count == 2, let at = Int64(parts[0], radix: 36), let id = Int64(parts[1], radix: 36) else { return nil }
-    self.init(at: Instant(milliseconds: at), id: id)
-  }
-}
-
 /// A recording in a list, with how its job stands.
 package struct ListedRecording: Sendable {
   package var recording: RecordingRow
@@ -76,53 +31,128 @@ extension Catalog {
   package func recordings(
     matching filter: RecordingFilter, after cursor: ListCursor?, limit: Int
   ) async throws(TapedeckError) -> [ListedRecording] {
-    try await database.read { db in
-      var condition: SQL = "r.tombstoned_at IS NULL"
-      if let source = filter.source { condition += " AND r.source = \(source)" }
-      if let agent = filter.agent { condition += " AND (r.agent_id = \(agent) OR r.agent_name = \(agent))" }
-      if let direction = filter.direction { condition += " AND r.direction = \(direction)" }
-      if let privacy = filter.privacy { condition += " AND r.privacy = \(privacy)" }
-      if let from = filter.from { condition += " AND coalesce(r.started_at, r.first_seen_at) >= \(from)" }
-      if let to = filter.to { condition += " AND coalesce(r.started_at, r.first_seen_at) < \(to)" }
-      if let text = filter.text {
-        let match = fullTextPattern(text)
-        condition +=
-          match.map {
-            " AND (r.platform_id = \(text) OR r.id IN (SELECT rowid FROM recording_text WHERE recording_text MATCH \($0)))"
-          } ?? " AND r.platform_id = \(text)"
-      }
-      switch filter.status {
-      case .ready: condition += " AND r.archived_at IS NOT NULL"
-      case .underway: condition += " AND r.archived_at IS NULL AND j.run_state IN ('idle', 'leased', 'waiting')"
-      case .failed: condition += " AND r.archived_at IS NULL AND j.run_state IN ('failed', 'cancelled')"
-      case .known: condition += " AND r.archived_at IS NULL AND j.id IS NULL"
-      case nil: break
-      }
-      if let cursor {
-        // The first comparison follows from the second; with it alone the index is entered in the middle.
-        condition += " AND coalesce(r.started_at, r.first_seen_at) <= \(cursor.at)"
-        condition += " AND (coalesce(r.started_at, r.first_seen_at), r.id) < (\(cursor.at), \(cursor.id))"
-      }
-      return try db.rows(
-        """
-        SELECT r.*, j.stage AS job_stage, j.run_state AS job_state, j.failure_message AS job_failure
-        FROM recording r LEFT JOIN job j ON j.kind = 'ingest' AND j.source = r.source AND j.platform_id = r.platform_id
-        WHERE \(condition)
-        ORDER BY coalesce(r.started_at, r.first_seen_at) DESC, r.id DESC LIMIT \(limit)
-        """
-      ).map { row in
-        ListedRecording(
-          recording: try RecordingRow(row), stage: row.optionalValue("job_stage", as: Stage.self),
-          runState: row.optionalValue("job_state", as: RunState.self),
-          failureMessage: row.optionalText("job_failure"))
-      }
-    }
+    let list = RecordingList(filter: filter, cursor: cursor, limit: limit)
+    return try await database.read { db in try list.load(db) }
   }
 }
 
-/// FTS5's words, each taken literally and as a prefix; nil when there is nothing to look for. Bounded, because each
-/// short one may touch every row.
-private func fullTextPattern(_ text: String) -> String? {
-  let words = text.split { !$0.isLetter && !$0.isNumber }.prefix(16)
-  return words.isEmpty ? nil : words.map { "\"\($0)\"*" }.joined(separator: " ")
+/// One page of a list. Each of its statements reads an index from its newest end and stops when the page is full; where no
+/// single index has the wanted rows in order, the page is put together from several that have.
+private struct RecordingList: Sendable {
+  let filter: RecordingFilter
+  let cursor: ListCursor?
+  let limit: Int
+
+  func load(_ db: any Connection) throws(TapedeckError) -> [ListedRecording] {
+    if let text = filter.text { return try search(for: text, db) }
+    if let agent = filter.agent {
+      return try newest(of: ["r.agent_id = \(agent)", "r.agent_name = \(agent)"], and: byPrivacy + byStatus, db)
+    }
+    guard filter.privacy != nil || filter.status != nil else { return try rows(from: "recording r", where: [], db) }
+    // That index has its order by time behind privacy and status, so whichever is not asked for is gone through.
+    let privacies = filter.privacy.map { [$0] } ?? Privacy.allCases
+    let statuses = filter.status.map { [$0] } ?? ListedStatus.allCases
+    let parts = privacies.flatMap { privacy in
+      statuses.map { status in "r.privacy = \(privacy) AND r.listed_status = \(status.rawValue)" as SQL }
+    }
+    return try newest(of: parts, and: [], db)
+  }
+
+  /// The recordings with all the words, and the one with that very id, which may have no words at all.
+  private func search(for text: String, _ db: any Connection) throws(TapedeckError) -> [ListedRecording] {
+    let others = byAgent + byPrivacy + byStatus
+    let named = try rows(from: "recording r", where: others + ["r.platform_id = \(text)"], db)
+    // Bounded, because each short word may touch every row.
+    let words = Array(SearchWords.words(of: text).prefix(16))
+    guard !words.isEmpty, let newest = try newestWeek(db) else { return named }
+
+    // Most pages are full after one week. What five weeks do not fill is so rare that all of it can be looked through.
+    let spans = newest == 0 ? [0...0] : [newest...newest, max(0, newest - 4)...(newest - 1)]
+    var found: [ListedRecording] = []
+    var start = Instant(milliseconds: .max)
+    for span in spans {
+      found += try rows(from: TextSearch.matches(words, weeks: span, in: db.dialect), where: others, db)
+      start = TextSearch.start(ofWeek: span.lowerBound)
+      guard found.count < limit, start > filter.from ?? Instant(milliseconds: .min) else {
+        return merged(named + found)
+      }
+    }
+    found += try rows(
+      from: TextSearch.matches(words, weeks: nil, in: db.dialect), where: others + ["r.called_at < \(start)"], db)
+    return merged(named + found)
+  }
+
+  /// The week of the first recording that the page could begin with; nil when there is none.
+  private func newestWeek(_ db: any Connection) throws(TapedeckError) -> Int64? {
+    let conditions = SQL.all(byTime)
+    return try db.row(
+      "SELECT r.called_at FROM recording r WHERE \(conditions) ORDER BY r.called_at DESC, r.id DESC LIMIT 1"
+    )
+    .map { row throws(TapedeckError) in TextSearch.week(of: try row.instant("called_at")) }
+  }
+
+  // MARK: Conditions
+
+  private var byAgent: [SQL] { filter.agent.map { ["(r.agent_id = \($0) OR r.agent_name = \($0))"] } ?? [] }
+  private var byPrivacy: [SQL] { filter.privacy.map { ["r.privacy = \($0)"] } ?? [] }
+  private var byStatus: [SQL] { filter.status.map { ["r.listed_status = \($0.rawValue)"] } ?? [] }
+
+  private var byTime: [SQL] {
+    var conditions: [SQL] = []
+    if let from = filter.from { conditions.append("r.called_at >= \(from)") }
+    if let to = filter.to { conditions.append("r.called_at < \(to)") }
+    if let cursor {
+      // The first comparison follows from the second; with it alone SQLite enters the index in the middle.
+      conditions.append("r.called_at <= \(cursor.at) AND (r.called_at, r.id) < (\(cursor.at), \(cursor.id))")
+    }
+    return conditions
+  }
+
+  // MARK: Pages
+
+  /// One page out of several that are each in order.
+  private func newest(
+    of parts: [SQL], and others: [SQL], _ db: any Connection
+  ) throws(TapedeckError) -> [ListedRecording] {
+    var found: [ListedRecording] = []
+    for part in parts { found += try rows(from: "recording r", where: [part] + others, db) }
+    return parts.count == 1 ? found : merged(found)
+  }
+
+  /// The newest of them, each once.
+  private func merged(_ rows: [ListedRecording]) -> [ListedRecording] {
+    var seen = Set<Int64>()
+    let once = rows.filter { seen.insert($0.recording.id).inserted }.sorted { left, right in
+      (left.recording.sortedAt, left.recording.id) > (right.recording.sortedAt, right.recording.id)
+    }
+    return Array(once.prefix(limit))
+  }
+
+  /// At most a page of a source's rows, newest first. Sorted by number and time alone, as a whole row may be large.
+  private func rows(
+    from source: SQL, where conditions: [SQL], _ db: any Connection
+  ) throws(TapedeckError) -> [ListedRecording] {
+    var conditions = conditions + byTime + ["r.tombstoned_at IS NULL"]
+    if let source = filter.source { conditions.append("r.source = \(source)") }
+    if let direction = filter.direction { conditions.append("r.direction = \(direction)") }
+    let rows = try db.rows(
+      """
+      SELECT r.*, j.stage AS job_stage, j.run_state AS job_state, j.failure_message AS job_failure
+      FROM (
+        SELECT r.id AS page_id FROM \(source) WHERE \(SQL.all(conditions))
+        ORDER BY r.called_at DESC, r.id DESC LIMIT \(limit)) page
+      JOIN recording r ON r.id = page_id
+      LEFT JOIN job j ON j.kind = 'ingest' AND j.source = r.source AND j.platform_id = r.platform_id
+      ORDER BY r.called_at DESC, r.id DESC
+      """)
+    var listed: [ListedRecording] = []
+    for row in rows {
+      listed.append(
+        ListedRecording(
+          recording: try RecordingRow(row), stage: row.optionalValue("job_stage", as: Stage.self),
+          runState: row.optionalValue("job_state", as: RunState.self),
+          failureMessage: row.optionalText("job_failure")))
+    }
+    return listed
+  }
 }

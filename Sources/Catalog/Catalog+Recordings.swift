@@ -64,6 +64,7 @@ extension Catalog {
           warning = \(archive.warning), damage = NULL,
           verified_at = \(recording.archivedAt == nil ? nil : archive.at) WHERE id = \(recording.id)
         """)
+      try db.refreshListedStatus(of: archive.key)
       try db.execute("DELETE FROM media_part WHERE recording_id = \(recording.id)")
       for part in archive.parts { try db.insert(part, of: recording.id) }
       for time in archive.steps { try db.insert(time, of: lease.jobID) }
@@ -129,19 +130,19 @@ extension Connection {
     return parts
   }
 
-  fileprivate func observe(_ facts: PlatformRecording, of key: RecordingKey) throws(TapedeckError) {
+  func observe(_ facts: PlatformRecording, of key: RecordingKey) throws(TapedeckError) {
     let known = try recording(key)
     let privacy = max(known?.facts.privacy ?? .standard, facts.privacy)
     try execute(
       """
       INSERT INTO recording (source, platform_id, platform_status, privacy, started_at, ended_at, duration_s, direction,
         agent_id, agent_name, team_id, skill_id, skill_name, campaign_id, campaign_name, from_address, to_address,
-        contact_id, disposition, media_type, metadata, first_seen_at)
+        contact_id, disposition, media_type, metadata, words, first_seen_at)
       VALUES (\(key.source), \(key.id), \(facts.status), \(privacy), \(facts.startTime), \(facts.endTime),
         \(facts.durationSeconds), \(facts.direction), \(facts.agentID), \(facts.agentName), \(facts.teamID),
         \(facts.skillID), \(facts.skillName), \(facts.campaignID), \(facts.campaignName), \(facts.fromAddress),
         \(facts.toAddress), \(facts.contactID), \(facts.disposition), \(facts.mediaType), \(facts.json),
-        tapedeck_now_ms())
+        \(SearchWords.stored(for: facts, of: key)), tapedeck_now_ms())
       ON CONFLICT (source, platform_id) DO UPDATE SET
         platform_status = excluded.platform_status, privacy = excluded.privacy, started_at = excluded.started_at,
         ended_at = excluded.ended_at, duration_s = excluded.duration_s, direction = excluded.direction,
@@ -149,7 +150,7 @@ extension Connection {
         skill_id = excluded.skill_id, skill_name = excluded.skill_name, campaign_id = excluded.campaign_id,
         campaign_name = excluded.campaign_name, from_address = excluded.from_address,
         to_address = excluded.to_address, contact_id = excluded.contact_id, disposition = excluded.disposition,
-        media_type = excluded.media_type, metadata = excluded.metadata
+        media_type = excluded.media_type, metadata = excluded.metadata, words = excluded.words
       """)
     if facts.status == .available {
       try execute(
@@ -158,6 +159,7 @@ extension Connection {
         WHERE source = \(key.source) AND platform_id = \(key.id) AND available_at IS NULL
         """)
     }
+    if known == nil { try refreshListedStatus(of: key) }
     if let known, known.facts.privacy < privacy, let now = try row("SELECT tapedeck_now_ms() AS now") {
       try insert(
         LogEntry(

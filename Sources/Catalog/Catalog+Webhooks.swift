@@ -38,7 +38,7 @@ extension Catalog {
   package func recordDelivery(
     of id: String, status: Int?, error: String?, delivered: Bool, next: Instant?
   ) async throws(TapedeckError) {
-    try await database.write { db in
+    try await database.write(.readCommitted) { db in
       let state = delivered ? "delivered" : next == nil ? "dead" : "pending"
       try db.execute(
         """

@@ -8,6 +8,7 @@ package struct JobRow: Sendable {
   package var runState: RunState
   /// The strictest privacy that one of its callers may have archived.
   package var clearance: Privacy
+  package var priority: Priority
   package var requestedAt: Instant
   package var dueAt: Instant?
   package var polls: Int
@@ -43,6 +44,7 @@ package struct JobRow: Sendable {
     stage = try row.value("stage", as: Stage.self)
     runState = try row.value("run_state", as: RunState.self)
     clearance = try row.value("clearance", as: Privacy.self)
+    priority = Priority(rawValue: try row.int("priority")) ?? .backfill
     requestedAt = try row.instant("requested_at")
     dueAt = row.optionalInstant("due_at")
     polls = Int(try row.int("polls"))

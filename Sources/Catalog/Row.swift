@@ -53,3 +53,8 @@ package struct Row: Sendable {
     return value
   }
 }
+
+/// A text as both databases can hold it.
+func withoutNUL(_ text: String) -> String {
+  text.utf8.contains(0) ? text.replacing("\0", with: "\u{FFFD}") : text
+}

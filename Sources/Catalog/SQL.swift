@@ -16,7 +16,8 @@ package protocol ValueConvertible {
 
 /// A statement whose interpolated values are bound, never pasted: `"SELECT … WHERE id = \(id)"`.
 ///
-/// SQLite sees `?`; another dialect may render the same pieces with `$n`. A piece of SQL interpolates as SQL.
+/// SQLite sees `?`, PostgreSQL `$n`. A piece of SQL interpolates as SQL. A null takes its type from where it stands, as in
+/// `coalesce(\(x), column)`; where nothing gives it one, PostgreSQL needs to be told: `CAST(\(x) AS TEXT) IS NULL`.
 package struct SQL: ExpressibleByStringInterpolation, Sendable {
   package private(set) var pieces: [String]
   package private(set) var values: [Value]
@@ -50,6 +51,13 @@ package struct SQL: ExpressibleByStringInterpolation, Sendable {
     pieces[pieces.count - 1] += other.pieces[0]
     pieces += other.pieces.dropFirst()
     values += other.values
+  }
+
+  /// All of the conditions, for `WHERE`; true when there are none.
+  package static func all(_ conditions: [SQL]) -> SQL {
+    guard var sql = conditions.first else { return "1 = 1" }
+    for condition in conditions.dropFirst() { sql += " AND \(condition)" }
+    return sql
   }
 
   /// Values in parentheses, for `IN`; must not be empty.

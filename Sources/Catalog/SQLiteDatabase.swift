@@ -40,15 +40,18 @@ package final class SQLiteDatabase: Database {
     } catch { throw wrapped(error) }
   }
 
+  /// One transaction at a time, so that each is serializable whatever was asked for.
   package func write<T: Sendable>(
-    _ body: @escaping @Sendable (any Connection) throws -> T
+    _ isolation: Isolation, _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {
     // Not `pool.write`, which a cancelled task interrupts: whoever is cancelled must still be able to hand back a lease.
     let outcome: Result<(T, [Change]), any Error> = await withCheckedContinuation { continuation in
       pool.asyncWrite(
         { db in
           let connection = SQLiteConnection(db: db)
-          return (try body(connection), connection.changes)
+          let result = try body(connection)
+          if let failure = connection.failure { throw failure }
+          return (result, connection.changes)
         },
         completion: { _, result in continuation.resume(returning: result) })
     }
@@ -69,8 +72,11 @@ package final class SQLiteDatabase: Database {
 }
 
 private final class SQLiteConnection: Connection {
+  let dialect = Dialect.sqlite
   private let db: GRDB.Database
   private(set) var changes: [Change] = []
+  /// Of the first statement that failed.
+  private(set) var failure: TapedeckError?
 
   init(db: GRDB.Database) { self.db = db }
 
@@ -85,17 +91,23 @@ private final class SQLiteConnection: Connection {
         rows.append(Row(columns: columns, values: row.databaseValues.map(Value.init)))
       }
       return rows
-    } catch { throw wrapped(error) }
+    } catch { throw noted(error) }
   }
 
   func execute(_ sql: SQL) throws(TapedeckError) -> Int {
     do {
       try db.cachedStatement(sql: sql.text { _ in "?" }).execute(arguments: sql.arguments)
       return db.changesCount
-    } catch { throw wrapped(error) }
+    } catch { throw noted(error) }
   }
 
   func notify(_ change: Change) { changes.append(change) }
+
+  private func noted(_ error: any Error) -> TapedeckError {
+    let error = wrapped(error)
+    failure = failure ?? error
+    return error
+  }
 }
 
 extension SQL {
@@ -119,8 +131,8 @@ extension Value {
     case .null: .null
     case .integer(let number): number.databaseValue
     case .real(let number): number.databaseValue
-    // SQLite would take the text to end at a NUL, so that two names were one; PostgreSQL refuses it.
-    case .text(let text): (text.utf8.contains(0) ? text.replacing("\0", with: "\u{FFFD}") : text).databaseValue
+    // SQLite would take the text to end at a NUL, so that two names were one.
+    case .text(let text): withoutNUL(text).databaseValue
     case .blob(let bytes): Data(bytes).databaseValue
     }
   }

@@ -14,6 +14,7 @@ extension PlatformStatus: ValueConvertible { package var sqlValue: Value { .text
 extension Direction: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
 extension Role: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
 extension Stage: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
+extension Priority: ValueConvertible { package var sqlValue: Value { .integer(rawValue) } }
 extension Lane: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
 extension RunState: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
 extension Step: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }

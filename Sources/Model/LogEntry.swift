@@ -16,6 +16,10 @@ package struct LogEntry: Sendable, Equatable {
     case list
     /// The platform was searched.
     case search
+    /// What the archive holds against what it must hold was shown or handed out.
+    case coverage
+    /// A back-fill was started, paused, resumed or cancelled.
+    case backfill
     /// The facts of one recording were shown.
     case view
     /// A listening session began.
@@ -29,6 +33,10 @@ package struct LogEntry: Sendable, Equatable {
     case createAccount = "create_account"
     case createToken = "create_token"
     case revokeToken = "revoke_token"
+    /// A job was started afresh by a person.
+    case retryJob = "retry_job"
+    /// A job was stopped by a person.
+    case cancelJob = "cancel_job"
     /// Requests without any identity that were turned away, counted by the minute.
     case anonymous
   }

@@ -97,6 +97,20 @@ package enum Policy {
     identity.role == .admin || identity.role == .supervisor
   }
 
+  /// Whether an identity may list, retry and stop jobs and see how much is asked of the platform. What a job's recording
+  /// holds is shown to nobody by it, and a restricted recording is archived for nobody who could not ask for it.
+  package static func mayManageJobs(_ identity: Identity) -> Bool {
+    identity.role == .admin || identity.role == .supervisor
+  }
+
+  /// Whether an identity may see what the archive holds against what it must hold.
+  package static func mayReadCoverage(_ identity: Identity) -> Bool {
+    identity.role == .admin || identity.role == .supervisor
+  }
+
+  /// Whether an identity may start, pause, resume and cancel back-fills.
+  package static func mayRunBackfills(_ identity: Identity) -> Bool { identity.role == .admin }
+
   /// Whether an identity may read `/metrics`.
   package static func mayReadMetrics(_ identity: Identity) -> Bool {
     identity.role == .metrics || identity.role == .admin

@@ -35,17 +35,17 @@ extension TapedeckError.Code {
     switch self {
     case .unauthenticated, .insufficientPermissions, .crossSiteRequest, .signInRefused, .signInThrottled,
       .invalidRequest, .invalidRecordingID, .requestTooLarge, .methodNotAllowed, .notFound, .audioNotReady,
-      .rangeNotSatisfiable, .alreadyExists, .usage, .partlyDone, .interrupted, .shuttingDown, .leaseLost:
+      .rangeNotSatisfiable, .alreadyExists, .usage, .partlyDone, .interrupted, .shuttingDown, .leaseLost, .jobEnded:
       .none
-    case .platformUnavailable, .platformRateLimited, .downloadInterrupted, .conversionTimedOut, .storageFailed,
-      .catalogFailed, .webhookFailed, .accessLogUnavailable, .diskFull, .internalError:
+    case .platformUnavailable, .platformRateLimited, .retryBudgetSpent, .downloadInterrupted, .conversionTimedOut,
+      .storageFailed, .catalogFailed, .webhookFailed, .accessLogUnavailable, .diskFull, .internalError:
       .retry
     case .platformCredentialsRefused, .platformScopeRefused, .ffmpegMissing, .configurationInvalid,
       .dataDirectoryMissing, .dataDirectoryInUse, .serverUnreachable, .webhookDisabled, .objectMissing,
       .objectDamaged, .checkFailed:
       .operator
     case .unknownRecording, .platformRefused, .platformProtocol, .recordingFailedOnPlatform, .neverAvailable,
-      .notAWholeRecording, .conversionFailed:
+      .notAWholeRecording, .conversionFailed, .jobCancelled:
       .giveUp
     }
   }
@@ -53,13 +53,14 @@ extension TapedeckError.Code {
   /// How loud it is in the log.
   package var severity: TapedeckError.Severity {
     switch self {
-    case .rangeNotSatisfiable, .audioNotReady, .notFound, .methodNotAllowed, .interrupted, .shuttingDown, .leaseLost:
+    case .rangeNotSatisfiable, .audioNotReady, .notFound, .methodNotAllowed, .interrupted, .shuttingDown, .leaseLost,
+      .jobEnded:
       .debug
     case .unauthenticated, .insufficientPermissions, .signInRefused, .invalidRequest, .invalidRecordingID,
-      .requestTooLarge, .unknownRecording, .alreadyExists, .usage, .partlyDone, .checkFailed:
+      .requestTooLarge, .unknownRecording, .alreadyExists, .usage, .partlyDone, .checkFailed, .jobCancelled:
       .info
-    case .crossSiteRequest, .signInThrottled, .platformUnavailable, .platformRateLimited, .downloadInterrupted,
-      .webhookFailed, .recordingFailedOnPlatform, .neverAvailable, .conversionTimedOut:
+    case .crossSiteRequest, .signInThrottled, .platformUnavailable, .platformRateLimited, .retryBudgetSpent,
+      .downloadInterrupted, .webhookFailed, .recordingFailedOnPlatform, .neverAvailable, .conversionTimedOut:
       .warning
     case .platformCredentialsRefused, .platformScopeRefused, .platformRefused, .platformProtocol,
       .notAWholeRecording, .ffmpegMissing, .conversionFailed, .storageFailed, .catalogFailed, .webhookDisabled,
@@ -78,7 +79,7 @@ extension TapedeckError.Code {
     case .insufficientPermissions, .crossSiteRequest: 403
     case .notFound, .unknownRecording, .audioNotReady: 404
     case .methodNotAllowed: 405
-    case .alreadyExists: 409
+    case .alreadyExists, .jobEnded, .jobCancelled: 409
     case .requestTooLarge: 413
     case .rangeNotSatisfiable: 416
     case .signInThrottled: 429
@@ -88,7 +89,8 @@ extension TapedeckError.Code {
     case .platformUnavailable, .platformCredentialsRefused, .platformScopeRefused, .platformRefused,
       .platformProtocol, .recordingFailedOnPlatform, .downloadInterrupted, .notAWholeRecording, .webhookFailed:
       502
-    case .platformRateLimited, .ffmpegMissing, .accessLogUnavailable, .dataDirectoryMissing, .dataDirectoryInUse,
+    case .platformRateLimited, .retryBudgetSpent, .ffmpegMissing, .accessLogUnavailable, .dataDirectoryMissing,
+      .dataDirectoryInUse,
       .serverUnreachable, .shuttingDown, .interrupted:
       503
     case .neverAvailable: 504
@@ -105,7 +107,8 @@ extension TapedeckError.Code {
     case .unauthenticated, .insufficientPermissions, .crossSiteRequest, .signInRefused, .platformCredentialsRefused,
       .platformScopeRefused:
       .refused
-    case .signInThrottled, .platformUnavailable, .platformRateLimited, .downloadInterrupted, .neverAvailable,
+    case .signInThrottled, .platformUnavailable, .platformRateLimited, .retryBudgetSpent, .downloadInterrupted,
+      .neverAvailable,
       .dataDirectoryInUse, .serverUnreachable, .shuttingDown, .webhookFailed, .accessLogUnavailable, .leaseLost,
       .conversionTimedOut:
       .temporary
@@ -113,7 +116,8 @@ extension TapedeckError.Code {
     case .notAWholeRecording, .objectDamaged: .integrity
     case .configurationInvalid, .dataDirectoryMissing: .configuration
     case .interrupted: .interrupted
-    case .checkFailed, .alreadyExists, .platformRefused, .platformProtocol, .recordingFailedOnPlatform, .ffmpegMissing,
+    case .checkFailed, .alreadyExists, .jobEnded, .jobCancelled, .platformRefused, .platformProtocol,
+      .recordingFailedOnPlatform, .ffmpegMissing,
       .conversionFailed, .diskFull, .storageFailed, .catalogFailed, .webhookDisabled, .internalError:
       .error
     }
@@ -138,6 +142,10 @@ extension TapedeckError.Code {
     case .alreadyExists: "That name is already in use. Choose another."
     case .platformUnavailable: "The platform did not answer properly. It is tried again; nothing is lost."
     case .platformRateLimited: "The platform asks us to slow down. Try again later."
+    case .retryBudgetSpent:
+      "Too many requests had to be made again lately. This one waits until there is room for it; nothing is lost."
+    case .jobEnded: "This job has ended already."
+    case .jobCancelled: "Somebody stopped the work on this recording. Ask for it again to start it afresh."
     case .platformCredentialsRefused:
       "The platform refused our credentials. Check client id, client secret and that the base URL is of the right environment."
     case .platformScopeRefused:

@@ -54,6 +54,11 @@ package struct TapedeckError: Error, Sendable {
     case neverAvailable = "never_available"
     case downloadInterrupted = "download_interrupted"
     case notAWholeRecording = "not_a_whole_recording"
+    case retryBudgetSpent = "retry_budget_spent"
+
+    // Jobs
+    case jobEnded = "job_ended"
+    case jobCancelled = "job_cancelled"
 
     // Conversion
     case ffmpegMissing = "ffmpeg_missing"

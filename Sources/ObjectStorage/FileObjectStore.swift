@@ -1,4 +1,5 @@
 import Crypto
+import Foundation
 package import Model
 package import NIOPosix
 import Synchronization
@@ -85,6 +86,19 @@ package struct FileObjectStore: ObjectStore {
           return nil
         }
         return ListedObject(key: key, bytes: file.bytes, changedAt: file.changedAt)
+      }
+    }
+  }
+
+  package func probe() async throws(TapedeckError) {
+    // Not below one of the 256 folders, so no listing meets it.
+    let path = root.appending(makeOpaqueID(".probe"))
+    let bytes = randomBytes(32)
+    try await threads.blocking("write and read in the archive's folder") {
+      defer { try? FileSystemCalls.unlink(path) }
+      try FileSystemCalls.write(bytes, to: path)
+      guard try [UInt8](Data(contentsOf: URL(fileURLWithPath: path.string))) == bytes else {
+        throw TapedeckError(.storageFailed, "What was written to the archive was not what was read back.")
       }
     }
   }

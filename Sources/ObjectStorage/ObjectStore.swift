@@ -52,9 +52,9 @@ package protocol StoredObject: Sendable {
   /// The object's length.
   var bytes: Int64 { get }
 
-  /// Some of the bytes from an offset on, at most `limit`; none at the end.
+  /// The bytes from an offset on, as far as there are any; none at the end.
   ///
-  /// The first call on a newly opened object gives everything that was asked for, up to 1 MiB.
+  /// - Parameter limit: how many; of more than 1 MiB only some may come.
   /// - Throws: `storageFailed`, `objectDamaged` when the object is no longer what it was, `objectMissing`.
   func read(at offset: Int64, limit: Int) async throws(TapedeckError) -> ByteBuffer
 }

@@ -10,6 +10,8 @@ import Synchronization
 /// A recording whose bytes are all in the spool, with what FFmpeg made of them on the way.
 struct Spooled: Sendable {
   var file: SpoolFile
+  /// Bytes that the platform's answer proves to be all; nil when only the connection's end said so.
+  var declaredLength: Int64?
   /// Nil when no conversion could follow the download to its end.
   var conversion: ConvertedFile?
   var steps: [StepTime] = []
@@ -47,12 +49,8 @@ private struct Checkpoint: Codable {
 extension Ingest {
   /// The spool file that a download goes on with.
   ///
-  /// - Throws: `diskFull` when the disk is nearly full, so that there is space for what is under way; `leaseLost`.
+  /// - Throws: `leaseLost`, `storageFailed`, `diskFull`.
   func openPart(of job: JobRow, lease: JobLease) async throws(TapedeckError) -> SpoolFile {
-    let free = try await spool.freeBytes()
-    guard free >= settings.minimumFreeBytes else {
-      throw TapedeckError(.diskFull, detail: "\(free) bytes are free")
-    }
     let trusted = Checkpoint(job.download)?.trustedBytes ?? 0
     return try await spool.open(lease) { _ in trusted }
   }
@@ -73,7 +71,6 @@ extension Ingest {
       group.addTask { await download(job, lease: lease, source: source, into: file, progress: progress) }
       group.addTask {
         await reportProgress(of: lease, file: file, progress: progress)
-        return nil
       }
       var outcome: Result<Void, TapedeckError>?
       while outcome == nil, let next = await group.next() { outcome = next }
@@ -92,7 +89,8 @@ extension Ingest {
     try await note(progress, of: lease, file: file, movingTo: .processing)
     let step = StepTime(step: .download, startedAt: startedAt, duration: .now - start)
     IngestMetrics.record(step)
-    return Spooled(file: file, conversion: await following, steps: [step])
+    return Spooled(
+      file: file, declaredLength: progress.state.totalBytes, conversion: await following, steps: [step])
   }
 
   /// The spool of a job that was fetched before the process ended; nil when bytes are missing.
@@ -101,14 +99,14 @@ extension Ingest {
     let file = try await spool.open(lease) { _ in checkpoint.trustedBytes }
     guard file.length > 0, file.length == checkpoint.state.totalBytes ?? job.bytes else { return nil }
     file.complete()
-    return Spooled(file: file)
+    return Spooled(file: file, declaredLength: checkpoint.state.totalBytes)
   }
 
   private func download(
     _ job: JobRow, lease: JobLease, source: any RecordingSource, into file: SpoolFile, progress: Progress
   ) async -> Result<Void, TapedeckError> {
     while true {
-      let before = file.length
+      let (before, restarts) = (file.length, file.restarts)
       do throws(TapedeckError) {
         let state = try await source.download(job.key.id, state: progress.state, into: file) {
           state async throws(TapedeckError) in
@@ -118,7 +116,9 @@ extension Ingest {
         progress.state = state
         return .success(())
       } catch {
-        guard error.code == .downloadInterrupted, file.length > before, progress.state.isResumable, !Task.isCancelled
+        // A file that is dropped and begun again each time can grow for ever without coming nearer to its end.
+        let isNearer = file.length > before && (before == 0 || file.restarts == restarts)
+        guard error.code == .downloadInterrupted, isNearer, progress.state.isResumable, !Task.isCancelled
         else { return .failure(error) }
         progress.resumes += 1
         IngestMetrics.resumes.increment()
@@ -133,13 +133,23 @@ extension Ingest {
   }
 
   /// Writes down once a second how far the download is.
-  private func reportProgress(of lease: JobLease, file: SpoolFile, progress: Progress) async {
+  ///
+  /// - Returns: `leaseLost` as soon as that shows; nil when there is nothing more to report.
+  private func reportProgress(
+    of lease: JobLease, file: SpoolFile, progress: Progress
+  ) async -> Result<Void, TapedeckError>? {
     var reported = file.length
     while (try? await surroundings.sleep(.seconds(1))) != nil {
       guard file.length != reported else { continue }
       reported = file.length
-      try? await note(progress, of: lease, file: file)
+      do throws(TapedeckError) {
+        try await note(progress, of: lease, file: file)
+      } catch {
+        // Anything else may pass before the download ends.
+        if error.code == .leaseLost { return .failure(error) }
+      }
     }
+    return nil
   }
 
   private func note(
@@ -162,7 +172,7 @@ extension Ingest {
     guard await conversions.takeIfFree() else { return nil }
     let result = await withTaskGroup(of: ConvertedFile?.self) { group in
       // A failure here is no verdict yet: the gate looks at the whole file first, then the conversion runs again.
-      group.addTask { try? await convert(file, lease: lease) }
+      group.addTask { try? await convert(file, lease: lease, isGrowing: true) }
       group.addTask {
         await watchForStall(of: file)
         return nil

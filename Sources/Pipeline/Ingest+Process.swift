@@ -39,6 +39,7 @@ extension Ingest {
     let platformDuration = try await catalog.recording(job.key)?.facts.durationSeconds
     var check = WholenessCheck(
       firstBytes: try await headerBytes(of: whole.file)[...], fileLength: whole.file.length,
+      declaredLength: whole.declaredLength, isSecondFetch: job.refusals > 0,
       platformDuration: platformDuration.map { .seconds($0) })
     _ = try check.result().get()
     let checked = ContinuousClock.now - start
@@ -57,25 +58,22 @@ extension Ingest {
       isRestored: whole.isRestored)
   }
 
-  /// Converts a file that is all here when a slot is free. FFmpeg is loaded before, as far as there is a place for it.
+  /// Converts a file that is all here when a slot is free.
   private func convertInTurn(_ file: SpoolFile, lease: JobLease) async throws(TapedeckError) -> ConvertedFile {
-    let turn = Turn(conversions, loaded: loaded)
-    do { try await loaded.take() } catch { throw TapedeckError(.interrupted) }
+    do { try await conversions.take() } catch { throw TapedeckError(.interrupted) }
     do throws(TapedeckError) {
-      let converted = try await convert(file, lease: lease, turn: turn)
-      await turn.end()
+      let converted = try await convert(file, lease: lease, isGrowing: false)
+      await conversions.give()
       return converted
     } catch {
-      await turn.end()
+      await conversions.give()
       throw error
     }
   }
 
-  /// Runs FFmpeg over a spool file from its first byte, waiting for bytes that are still to come.
-  ///
-  /// - Parameter turn: what a file that is all here waits for; nil where the slot is held and the file still grows.
+  /// Runs FFmpeg over a spool file from its first byte, waiting for bytes that are still to come. A slot is held.
   func convert(
-    _ file: SpoolFile, lease: JobLease, turn: Turn? = nil
+    _ file: SpoolFile, lease: JobLease, isGrowing: Bool
   ) async throws(TapedeckError) -> ConvertedFile {
     // First of all: a file that is cut while its header is read must not be converted by the header of the old one.
     let bytes = file.follow()
@@ -86,16 +84,12 @@ extension Ingest {
     let startedAt = surroundings.now()
     let start = ContinuousClock.now
     let conversion: Conversion
-    if let turn {
-      conversion = try await ffmpeg.convert(file: file.path, header: header, to: mp3) {
-        () async throws(TapedeckError) in
-        try await turn.begin()
-      }
-    } else {
+    if isGrowing {
       conversion = try await ffmpeg.convert(bytes, header: header, to: mp3)
+    } else {
+      conversion = try await ffmpeg.convert(file: file.path, header: header, to: mp3)
     }
-    let began = await turn?.began ?? start
-    let step = StepTime(step: .conversion, startedAt: startedAt + (began - start), duration: .now - began)
+    let step = StepTime(step: .conversion, startedAt: startedAt, duration: .now - start)
     IngestMetrics.record(step)
     return ConvertedFile(mp3: mp3, conversion: conversion, step: step)
   }
@@ -115,14 +109,23 @@ extension Ingest {
 
   /// Moves a checked recording into the object store and commits it; asks the platform once more who may hear it,
   /// unless the bytes came from the archive.
-  func archive(_ checked: CheckedRecording, job: JobRow, lease: JobLease) async throws(TapedeckError) {
+  ///
+  /// - Returns: how to let the job go where the platform cannot be asked now; nil when the recording is in the archive.
+  func archive(_ checked: CheckedRecording, job: JobRow, lease: JobLease) async throws(TapedeckError) -> JobRelease? {
     let archived = try await catalog.archived(job.key)
     let before = archived.flatMap { known in known.parts.first.map { (recording: known.recording, part: $0) } }
+    var remarks = checked.passed.warnings.map(sentence)
     let facts: PlatformRecording
     if checked.isRestored, let before {
       facts = before.recording.facts
     } else {
-      facts = try await source(of: job).recording(job.key.id)
+      switch try await lastWord(on: job, source: try source(of: job)) {
+      case .told(let told): facts = told
+      case .withdrawn(let known):
+        facts = known
+        remarks.append("The platform did not tell any more who may hear it, so it is for supervisors alone.")
+      case .later(let release): return release
+      }
     }
     let storage = try await timed(.storage) { () async throws(TapedeckError) in
       try await store(checked, replacing: before?.part, lease: lease)
@@ -142,8 +145,7 @@ extension Ingest {
     try await catalog.archive(
       Archive(
         key: job.key, facts: facts, parts: [part], at: now, archivedAt: isSame ? known?.archivedAt : nil,
-        availableAt: known?.availableAt,
-        warning: warning(about: part, replacing: before, found: checked.passed.warnings.map(sentence)),
+        availableAt: known?.availableAt, warning: warning(about: part, replacing: before, found: remarks),
         steps: checked.steps + [storage.step],
         entry: LogEntry(
           at: now, action: before == nil ? .archive : .repair, outcome: .allowed, actor: nil, recording: job.key,
@@ -166,6 +168,7 @@ extension Ingest {
       metadata: [
         "recording": "\(job.key)", "bytes": "\(part.sourceBytes)", "sha256": "\(part.sourceSHA256)",
       ])
+    return nil
   }
 
   private func store(
@@ -232,7 +235,7 @@ extension Ingest {
     switch warning {
     case .longerThanPlatform(let excess): "It is \(Int(excess.inSeconds.rounded())) s longer than the platform says."
     case .lengthUnknown: "Its header does not say how long it is."
-    case .containerTooLong(let bytes): "Its container announces \(bytes) bytes more than there are."
+    case .containerTooShort(let bytes): "\(bytes) bytes follow its container's end."
     case .unevenEnd: "Its audio does not end where a sample ends."
     }
   }

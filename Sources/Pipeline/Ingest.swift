@@ -18,16 +18,14 @@ package struct Ingest: Sendable {
   let ffmpeg: FFmpeg
   /// One place per core: FFmpeg encodes on one thread.
   let conversions: Slots
-  /// Places for an FFmpeg that is loaded already and waits for its turn: its start takes a quarter of a short call's
-  /// processor time, and would leave a core idle between two conversions.
-  let loaded: Slots
+  let admission: Admission
   let settings: IngestSettings
   let surroundings: Surroundings
   let logger: Logger
 
   package init(
     catalog: Catalog, sources: [any RecordingSource], store: any ObjectStore, spool: Spool, ffmpeg: FFmpeg,
-    conversions: Slots, loaded: Slots = Slots(2), settings: IngestSettings, surroundings: Surroundings, logger: Logger
+    conversions: Slots, admission: Admission, settings: IngestSettings, surroundings: Surroundings, logger: Logger
   ) {
     self.catalog = catalog
     self.sources = Dictionary(sources.map { ($0.id, $0) }) { first, _ in first }
@@ -35,7 +33,7 @@ package struct Ingest: Sendable {
     self.spool = spool
     self.ffmpeg = ffmpeg
     self.conversions = conversions
-    self.loaded = loaded
+    self.admission = admission
     self.settings = settings
     self.surroundings = surroundings
     self.logger = logger
@@ -45,6 +43,8 @@ package struct Ingest: Sendable {
   ///
   /// - Returns: how to let the job go; nil when it ended in the archive.
   package func walk(_ job: JobRow) async throws(TapedeckError) -> JobRelease? {
+    // A conversion that is tried again asks the platform nothing.
+    if job.attempts > 1, job.stage != .processing { try await source(of: job).admitRetry() }
     let lease = JobLease(jobID: job.id, fence: job.fence)
     var job = job
     var part: SpoolFile?
@@ -61,7 +61,13 @@ package struct Ingest: Sendable {
           spooled = try await fetch(job, lease: lease, source: try source(of: job), into: file)
           job.stage = .processing
         case .processing:
-          if spooled == nil { spooled = try await reopen(job, lease: lease) }
+          if spooled == nil {
+            spooled = try await reopen(job, lease: lease)
+            // It would be converted anew each time, only to wait again.
+            if spooled != nil, case .later(let release) = try await lastWord(on: job, source: try source(of: job)) {
+              return release
+            }
+          }
           if spooled == nil { spooled = try await restore(job, lease: lease) }
           guard let whole = spooled else {
             job.stage = .fetching
@@ -70,8 +76,7 @@ package struct Ingest: Sendable {
           }
           part = whole.file
           let checked = try await convertAndCheck(whole, job: job, lease: lease)
-          try await archive(checked, job: job, lease: lease)
-          return nil
+          return try await archive(checked, job: job, lease: lease)
         case .ready:
           return nil
         }
@@ -136,7 +141,7 @@ package struct Ingest: Sendable {
     guard job.refusals > 0 else {
       logger.warning(
         "what the platform sent is no whole recording; fetching it once more",
-        metadata: ["recording": "\(job.key)", "reason": "\(error.message)"])
+        metadata: ["recording": "\(job.key)", "reason": "\(error.message)", "detail": "\(error.detail ?? "")"])
       try await catalog.recordRefusal(of: lease)
       try await spool.clear(lease)
       return
@@ -157,18 +162,15 @@ package struct IngestSettings: Sendable {
   package var announces: Bool
   /// After this long without a new byte a download gives its conversion slot back.
   package var stall: Duration
-  /// New transfers are not started while the disk has fewer bytes free.
-  package var minimumFreeBytes: Int64
 
   package init(
     waiting: WaitingSchedule = WaitingSchedule(), retry: RetrySchedule = RetrySchedule(), keepsOriginals: Bool = true,
-    announces: Bool = false, stall: Duration = .seconds(5), minimumFreeBytes: Int64 = 256 << 20
+    announces: Bool = false, stall: Duration = .seconds(5)
   ) {
     self.waiting = waiting
     self.retry = retry
     self.keepsOriginals = keepsOriginals
     self.announces = announces
     self.stall = stall
-    self.minimumFreeBytes = minimumFreeBytes
   }
 }

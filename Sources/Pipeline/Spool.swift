@@ -137,9 +137,11 @@ package struct Spool: Sendable {
     }
   }
 
-  /// How many bytes the disk of the spool still takes.
-  package func freeBytes() async throws(TapedeckError) -> Int64 {
-    try await blocking("look at the disk") { try FileSystemCalls.freeBytes(at: folder) }
+  /// The jobs that have something in the spool.
+  func jobs() async throws(TapedeckError) -> Set<Int64> {
+    try await blocking("list spool") {
+      Set(try FileSystemCalls.names(in: folder).compactMap { name in Int64(name.prefix { $0 != "-" }) })
+    }
   }
 
   private func names(of jobID: Int64) throws -> [String] {

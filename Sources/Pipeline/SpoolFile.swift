@@ -18,6 +18,8 @@ package final class SpoolFile: DownloadSink {
     var isComplete = false
     /// Counts how often bytes that may have been followed were dropped.
     var cuts = 0
+    /// How often every byte was dropped.
+    var restarts = 0
     var isAbandoned = false
     /// How far somebody has followed.
     var followedTo: Int64 = 0
@@ -54,6 +56,9 @@ package final class SpoolFile: DownloadSink {
 
   package var syncedLength: Int64 { state.withLock { $0.syncedLength } }
 
+  /// How often all that was here has been dropped, to start again from 0.
+  package var restarts: Int { state.withLock { $0.restarts } }
+
   // MARK: Writing
 
   package func append(_ bytes: ByteBuffer) async throws(TapedeckError) {
@@ -85,16 +90,24 @@ package final class SpoolFile: DownloadSink {
         state.syncedLength = min(state.syncedLength, newLength)
         state.hash = newLength == 0 ? SHA256() : nil
         state.cuts += 1
+        if newLength == 0 { state.restarts += 1 }
         return state.takeWaiters()
       }
       for waiter in waiters { waiter.resume() }
     }
   }
 
-  /// Makes durable what was written.
+  /// Makes durable what was written. A failure is final for the file, which is removed: the recording is fetched again.
   package func sync() async throws(TapedeckError) {
     let reached = length
-    try await blocking("sync spool") { [descriptor] in try FileSystemCalls.sync(descriptor) }
+    try await blocking("sync spool") { [descriptor, path] in
+      do { try FileSystemCalls.sync(descriptor) } catch {
+        // The kernel may have dropped what it could not write, although it can still be read; and a second call of
+        // fsync(2) would find nothing wrong.
+        try? FileSystemCalls.unlink(path)
+        throw error
+      }
+    }
     state.withLock { $0.syncedLength = max($0.syncedLength, min(reached, $0.length)) }
   }
 

@@ -17,6 +17,9 @@ package struct WebhookSender: Service {
   private let logger: Logger
   /// Messages on their way at a time.
   private let parallel = 4
+  /// How long to wait until the catalog is tried again.
+  private let patience: Duration = .seconds(1)
+  private let outage: Outage
 
   package init(
     catalog: Catalog, delivery: WebhookDelivery, endpoint: WebhookEndpoint, surroundings: Surroundings, logger: Logger
@@ -26,6 +29,7 @@ package struct WebhookSender: Service {
     self.endpoint = endpoint
     self.surroundings = surroundings
     self.logger = logger
+    outage = Outage(of: "sending webhooks from the catalog", logger: logger)
   }
 
   package func run() async throws {
@@ -53,18 +57,26 @@ package struct WebhookSender: Service {
     defer { alarm?.cancel() }
     for await _ in wakes {
       alarm?.cancel()
-      while let due = try? await catalog.dueMessages(limit: parallel), !due.isEmpty, !Task.isCancelled {
-        guard await sendAll(due) else {
-          logger.error(
-            "the webhook's receiver answered 410 and is not asked again before the next start; no message is dropped")
-          return
+      var pause: Duration = .seconds(60)
+      do throws(TapedeckError) {
+        while case let due = try await catalog.dueMessages(limit: parallel), !due.isEmpty, !Task.isCancelled {
+          guard await sendAll(due) else {
+            logger.error(
+              "the webhook's receiver answered 410 and is not asked again before the next start; no message is dropped")
+            return
+          }
         }
+        if let next = try await catalog.nextMessageDue() {
+          pause = min(pause, max(.milliseconds(100), next - surroundings.now()))
+        }
+        outage.worked()
+      } catch {
+        outage.failed(error)
+        pause = patience
       }
-      let next = try? await catalog.nextMessageDue()
-      let pause = next.map { max(.milliseconds(100), $0 - surroundings.now()) } ?? .seconds(60)
       // Unstructured, so that one alarm replaces the other; it ends by itself, and holds nothing.
-      alarm = Task {
-        if (try? await surroundings.sleep(min(pause, .seconds(60)))) != nil { bell.yield() }
+      alarm = Task { [pause] in
+        if (try? await surroundings.sleep(pause)) != nil { bell.yield() }
       }
     }
   }
@@ -108,16 +120,20 @@ package struct WebhookSender: Service {
           "next": "\(next?.iso8601 ?? "never: the schedule is over")",
         ])
     }
-    do {
-      try await catalog.recordDelivery(
-        of: message.id, status: status, error: reason, delivered: isDelivered, next: next)
-    } catch {
-      // The message is still pending, so it is sent once more: receivers tell repeats by their id.
-      logger.error(
-        "cannot note a webhook delivery", metadata: ["error": "\(error)", "detail": "\(error.detail ?? "")"])
-      try? await surroundings.sleep(.seconds(1))
-    }
+    await note(message, status: status, reason: reason, next: next)
     if case .gone = outcome { return false }
     return true
+  }
+
+  /// Writes down how an attempt ended, however long the catalog is away: meanwhile the message would be sent again and
+  /// again. A process that ends before sends it once more; receivers tell repeats by their id.
+  private func note(_ message: OutboxMessage, status: Int?, reason: String?, next: Instant?) async {
+    while true {
+      do throws(TapedeckError) {
+        return try await catalog.recordDelivery(
+          of: message.id, status: status, error: reason, delivered: reason == nil, next: next)
+      } catch { outage.failed(error) }
+      do { try await surroundings.sleep(patience) } catch { return }
+    }
   }
 }

@@ -12,32 +12,42 @@ package struct Worker: Service {
     package var polling: Int
     /// Transfers and conversions at a time; the rest waits in the catalog and costs nothing.
     package var moving: Int
+    /// How long a job is left to a worker that gives no sign of life.
     package var lease: Duration
-    package var heartbeat: Duration
 
-    package init(
-      polling: Int = 8, moving: Int = 8, lease: Duration = .seconds(30), heartbeat: Duration = .seconds(10)
-    ) {
+    package init(polling: Int = 8, moving: Int = 8, lease: Duration = .seconds(30)) {
       self.polling = polling
       self.moving = moving
       self.lease = lease
-      self.heartbeat = heartbeat
     }
+
+    /// How often leases are prolonged, and those of others looked at that lapsed.
+    package var heartbeat: Duration { lease / 3 }
+
+    /// Work stops so long after the last sign of life that arrived: early enough to be over when the lease lapses.
+    var safe: Duration { lease * 5 / 6 }
   }
 
-  private let ingest: Ingest
-  private let limits: Limits
-  private let held = Held()
+  let ingest: Ingest
+  let limits: Limits
+  let held = HeldLeases()
+  let parked = ParkedJobs()
+  /// How long to wait until the catalog is tried again, and until the disks are looked at again.
+  private let patience: Duration = .seconds(1)
+  private let patienceWithDisks: Duration = .seconds(5)
+  private let outage: Outage
 
   package init(ingest: Ingest, limits: Limits = Limits()) {
     self.ingest = ingest
     self.limits = limits
+    outage = Outage(of: "claiming jobs", logger: ingest.logger)
   }
 
   package func run() async throws {
     await cancelWhenGracefulShutdown {
       await withDiscardingTaskGroup { group in
         group.addTask { await keepLeases() }
+        group.addTask { await clearStoppedJobs() }
         for lane in Lane.allCases { group.addTask { await work(in: lane) } }
       }
     }
@@ -61,15 +71,19 @@ package struct Worker: Service {
         alarm?.cancel()
         // With all places taken there is nothing to look for: the next one that becomes free rings.
         guard running.count < places else { continue }
-        var pause = await pauseUntilNext(in: lane)
-        while pause == .zero, running.count < places, !Task.isCancelled, let job = await claim(in: lane) {
-          running.begin()
-          group.addTask {
-            await work(on: job)
-            running.end()
-            bell.yield()
+        let pause: Duration
+        do throws(TapedeckError) {
+          pause = try await claimWhatIsDue(in: lane, places: places, running) { job, safeUntil in
+            group.addTask {
+              await work(on: job, safeUntil: safeUntil)
+              running.end()
+              bell.yield()
+            }
           }
-          pause = await pauseUntilNext(in: lane)
+          outage.worked()
+        } catch {
+          outage.failed(error)
+          pause = patience
         }
         guard pause > .zero || running.count < places else { continue }
         // Unstructured, so that one alarm replaces the other; it ends by itself, and holds nothing.
@@ -82,40 +96,98 @@ package struct Worker: Service {
     }
   }
 
-  private func claim(in lane: Lane) async -> JobRow? {
-    do {
-      return try await ingest.catalog.claimJob(in: lane, lease: limits.lease)
-    } catch {
-      ingest.logger.error("cannot claim a job", metadata: ["error": "\(error)", "detail": "\(error.detail ?? "")"])
-      return nil
+  /// Claims jobs of a lane until none is due, or every place is taken.
+  ///
+  /// - Returns: how long there is nothing to look for; zero when a job is due, but no place is free.
+  private func claimWhatIsDue(
+    in lane: Lane, places: Int, _ running: Running, begin: (JobRow, Instant) -> Void
+  ) async throws(TapedeckError) -> Duration {
+    while true {
+      let pause = try await pauseUntilNext(in: lane)
+      guard pause == .zero, running.count < places, !Task.isCancelled else { return pause }
+      if lane == .moving, let shortage = await ingest.admission.shortage() {
+        // Whoever waits for one of them is told; questions to the platform go on.
+        try await ingest.catalog.holdTransfers(because: shortage)
+        return patienceWithDisks
+      }
+      let asked = ingest.surroundings.now()
+      guard let job = try await ingest.catalog.claimJob(in: lane, lease: limits.lease) else { return .milliseconds(100) }
+      running.begin()
+      begin(job, asked + limits.safe)
     }
   }
 
   /// How long nothing falls due, zero when something is; looked at again at least every 30 s, for the sake of lost
   /// wake-ups. A read, so that an idle lane costs no write.
-  private func pauseUntilNext(in lane: Lane) async -> Duration {
-    guard let due = try? await ingest.catalog.nextDue(in: lane) else { return .seconds(30) }
+  private func pauseUntilNext(in lane: Lane) async throws(TapedeckError) -> Duration {
+    guard let due = try await ingest.catalog.nextDue(in: lane) else { return .seconds(30) }
     return min(max(due - ingest.surroundings.now(), .zero), .seconds(30))
   }
 
   // MARK: Working
 
-  private func work(on job: JobRow) async {
+  private func work(on job: JobRow, safeUntil: Instant) async {
     let lease = JobLease(jobID: job.id, fence: job.fence)
-    held.insert(lease)
+    parked.remove(job.id)
+    let loss = held.insert(lease, safeUntil: safeUntil)
     defer { held.remove(lease) }
-    do throws(TapedeckError) {
-      guard let release = await attempt(job) else { return IngestMetrics.recordEnd("ready") }
-      // Before the job is let go: from then on its spool may be another claim's.
-      if case .giveUp = release { try await ingest.spool.clear(lease) }
-      try await ingest.catalog.release(lease, release)
-    } catch {
-      if error.code != .leaseLost {
-        ingest.logger.error(
-          "cannot let a job go; its lease will lapse",
-          metadata: ["recording": "\(job.key)", "error": "\(error)", "detail": "\(error.detail ?? "")"])
+    guard let release = await attempt(job, unless: loss) else {
+      ingest.admission.succeeded()
+      return IngestMetrics.recordEnd("ready")
+    }
+    // Before the job is let go: from then on its spool may be another claim's.
+    if case .giveUp = release { await clearSpool(of: job, lease) }
+    if job.stage == .fetching || job.stage == .processing { parked.insert(job.id) }
+    await letGo(job, lease, release)
+  }
+
+  /// Lets a job go, however long the catalog is away: until its lease lapses, nobody else could go on with it.
+  private func letGo(_ job: JobRow, _ lease: JobLease, _ release: JobRelease) async {
+    let outage = Outage(of: "letting go of \(job.key)", logger: ingest.logger)
+    while true {
+      do throws(TapedeckError) {
+        try await ingest.catalog.release(lease, release)
+        return outage.worked()
+      } catch {
+        if error.code == .leaseLost { return await clearIfStopped(job.id) }
+        outage.failed(error)
+      }
+      // Cancelled: the next start frees every job.
+      do { try await ingest.surroundings.sleep(patience) } catch { return }
+    }
+  }
+
+  private func clearSpool(of job: JobRow, _ lease: JobLease) async {
+    do throws(TapedeckError) { try await ingest.spool.clear(lease) } catch {
+      ingest.logger.warning(
+        "what a job left in the spool cannot be removed; the next start tries again",
+        metadata: ["recording": "\(job.key)", "detail": "\(error.detail ?? "")"])
+    }
+  }
+
+  /// Works on a job until it has to be let go, or its lease is lost: then the work is broken off.
+  private func attempt(_ job: JobRow, unless loss: AsyncStream<Void>) async -> JobRelease? {
+    await withTaskGroup(of: Attempt.self) { group in
+      group.addTask { .over(await Priority.$current.withValue(job.priority) { await attempt(job) }) }
+      group.addTask {
+        for await _ in loss {}
+        return .lost
+      }
+      while true {
+        switch await group.next() {
+        case .over(let release):
+          group.cancelAll()
+          return release
+        case .lost: group.cancelAll()
+        case nil: return .interrupted
+        }
       }
     }
+  }
+
+  private enum Attempt: Sendable {
+    case over(JobRelease?)
+    case lost
   }
 
   private func attempt(_ job: JobRow) async -> JobRelease? {
@@ -143,10 +215,17 @@ package struct Worker: Service {
     case (.leaseLost, _):
       // Another claim is alive in the spool though this one has the row: at once it would be so again.
       return .postpone(until: now + .seconds(1), because: error)
-    case (.platformRateLimited, _), (.diskFull, _):
+    case (.diskFull, _):
+      ingest.admission.failed(with: error)
+      report(error, of: job, level: .debug)
+      return .postpone(until: now + Admission.rest, because: error)
+    case (.platformRateLimited, _):
       report(error, of: job)
-      let pause = max(error.retryAfter ?? .seconds(error.code == .diskFull ? 15 : 1), delay)
-      return .postpone(until: now + pause, because: error)
+      return .postpone(until: now + max(error.retryAfter ?? .seconds(1), delay), because: error)
+    case (.retryBudgetSpent, _):
+      let pause = (error.retryAfter ?? .seconds(60)) * (0.5 + ingest.surroundings.random())
+      // What it is tried again after says more than that it has to wait.
+      return .postpone(until: now + pause, because: job.failure?.error ?? error)
     case (_, .retry) where job.attempts < ingest.settings.retry.attempts:
       report(error, of: job)
       return .retry(at: now + max(delay, error.retryAfter ?? .zero), because: error)
@@ -160,9 +239,9 @@ package struct Worker: Service {
     return .giveUp(error)
   }
 
-  private func report(_ error: TapedeckError, of job: JobRow) {
+  private func report(_ error: TapedeckError, of job: JobRow, level: Logger.Level? = nil) {
     ingest.logger.log(
-      level: level(error.code.severity), "a recording could not be brought on",
+      level: level ?? self.level(error.code.severity), "a recording could not be brought on",
       metadata: [
         "recording": "\(job.key)", "stage": "\(job.stage)", "code": "\(error.code.rawValue)",
         "reason": "\(error.message)", "detail": "\(error.detail ?? "")", "attempt": "\(job.attempts)",
@@ -178,24 +257,6 @@ package struct Worker: Service {
     case .critical: .critical
     }
   }
-
-  // MARK: Leases
-
-  private func keepLeases() async {
-    while (try? await ingest.surroundings.sleep(limits.heartbeat)) != nil {
-      try? await ingest.catalog.heartbeat(held.all, lease: limits.lease)
-      _ = try? await ingest.catalog.reclaimJobs(everyLease: false)
-    }
-  }
-}
-
-/// The leases that this process holds.
-private final class Held: Sendable {
-  private let leases = Mutex<Set<JobLease>>([])
-
-  var all: [JobLease] { leases.withLock { Array($0) } }
-  func insert(_ lease: JobLease) { leases.withLock { _ = $0.insert(lease) } }
-  func remove(_ lease: JobLease) { leases.withLock { _ = $0.remove(lease) } }
 }
 
 /// How many jobs of a lane are being worked on.

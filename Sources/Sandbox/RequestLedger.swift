@@ -30,6 +30,8 @@ package final class RequestLedger: Sendable {
     package var endpoints: [String: Int] = [:]
     /// Answers by status.
     package var statuses: [String: Int] = [:]
+    /// Requests that were refused for the rate; those that a fault refused are not among them.
+    package var overLimit = 0
     package var recordings: [String: RecordingCount] = [:]
     /// Downloads whose body is being sent.
     package var downloadsInFlight = 0
@@ -92,6 +94,8 @@ package final class RequestLedger: Sendable {
     state.withLock { $0.snapshot.statuses[String(status), default: 0] += 1 }
     change(number) { $0.status = status }
   }
+
+  func countOverLimit() { state.withLock { $0.snapshot.overLimit += 1 } }
 
   func startedBody() {
     state.withLock { state in

@@ -22,6 +22,10 @@ package struct SandboxConfiguration: Sendable {
   package var tokenLifetime = 3600
   /// Requests a second above which everything but the control addresses answers 429; nil is no limit.
   package var rate: Double?
+  /// How many requests it answers at once after a rest; nil is a second's worth.
+  package var burst: Int?
+  /// Whether a 429 for the rate says when to come again.
+  package var saysRetryAfter = true
   /// The largest page that a search may ask for.
   package var pageSizeLimit = 500
   /// How long the fixed recording `processing-01` is processed, counted from the first time it is asked for.

@@ -17,10 +17,11 @@ package struct SandboxTenant: Sendable {
   package let faults: FaultBoard
   /// What was asked; also reached through `/sandbox/requests`.
   package let ledger: RequestLedger
+  /// How many requests are answered; also reached through `/sandbox/limit`.
+  package let limit: RateLimit
 
   let surroundings: Surroundings
   let tokens: TokenDesk
-  let limit: RateLimit?
   let history: History
   private let logger: Logger
   private let spoken: SpokenCalls?
@@ -35,9 +36,12 @@ package struct SandboxTenant: Sendable {
       throw TapedeckError(
         .configurationInvalid, "The sandbox listens on 127.0.0.1 alone: anybody who reaches it can make it fail.")
     }
+    let terms = configuration.rate.map {
+      RateLimit.Terms(rate: $0, burst: configuration.burst, saysRetryAfter: configuration.saysRetryAfter)
+    }
     guard (0...65_535).contains(configuration.port), configuration.callCount <= 100_000,
       (1...1_000_000_000).contains(configuration.tokenLifetime), configuration.pageSizeLimit >= 1,
-      configuration.rate.map({ $0 > 0 && $0.isFinite }) ?? true
+      terms.map({ $0.complaint == nil }) ?? true
     else {
       throw TapedeckError(
         .configurationInvalid, "The sandbox cannot use its port, number of calls, token lifetime, page size or rate.")
@@ -45,10 +49,10 @@ package struct SandboxTenant: Sendable {
     self.configuration = configuration
     self.surroundings = surroundings
     self.logger = logger
-    faults = FaultBoard(configuration.faults)
+    faults = FaultBoard(configuration.faults, now: surroundings.now)
     ledger = RequestLedger()
     tokens = TokenDesk(lifetime: configuration.tokenLifetime, surroundings: surroundings)
-    limit = configuration.rate.map { RateLimit(rate: $0, surroundings: surroundings) }
+    limit = RateLimit(terms, surroundings: surroundings)
     history = History(start: surroundings.now())
     spoken =
       configuration.spokenCalls

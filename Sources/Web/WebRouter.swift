@@ -27,12 +27,18 @@ package func makeWebRouter(
   AudioController(services: services, guardian: guardian).addRoutes(to: inside)
   JobController(services: services, guardian: guardian).addRoutes(to: inside)
   RecordingController(services: services, guardian: guardian).addRoutes(to: inside)
+  JobControlController(services: services).addRoutes(to: inside)
+  PlatformController(services: services).addRoutes(to: inside)
   AuditController(services: services).addRoutes(to: inside)
+  CoverageController(services: services).addRoutes(to: inside)
+  BackfillController(services: services).addRoutes(to: inside)
   RegistryController(services: services).addRoutes(to: inside)
   MetricsController(services: services).addRoutes(to: inside)
   ListPageController(services: services, pages: pages).addRoutes(to: inside)
   PlayerPageController(services: services, pages: pages, guardian: guardian).addRoutes(to: inside)
   AuditPageController(services: services, pages: pages).addRoutes(to: inside)
+  PlatformPageController(services: services, pages: pages).addRoutes(to: inside)
+  CoveragePageController(services: services, pages: pages).addRoutes(to: inside)
   addInside(inside)
   return router
 }

@@ -17,17 +17,23 @@ package struct WebServices: Sendable {
   package var publicOrigin: String?
   /// The sources that are configured.
   package var sources: Set<SourceID>
+  /// How calls of each source are looked for.
+  package var plans: [SourceID: SyncPlan] = [:]
   /// The text of `/metrics`.
   package var renderMetrics: @Sendable () async -> String
   /// What keeps the server from doing its work, each as a sentence; none when it is ready.
   package var readiness: @Sendable () async -> [String]
   package var surroundings: Surroundings
+  /// How much is being asked of each source.
+  package var standings: @Sendable () async throws(TapedeckError) -> [SourceStanding]
 
   package init(
     catalog: Catalog, store: any ObjectStore, authenticator: Authenticator, registry: Registry, log: AccessLog,
     listening: ListeningSessions, waiters: JobWaiters, proxies: TrustedProxies, publicOrigin: String?,
     sources: Set<SourceID>, renderMetrics: @escaping @Sendable () async -> String,
-    readiness: @escaping @Sendable () async -> [String], surroundings: Surroundings
+    readiness: @escaping @Sendable () async -> [String], surroundings: Surroundings,
+    standings: @escaping @Sendable () async throws(TapedeckError) -> [SourceStanding] = { () throws(TapedeckError) in []
+    }
   ) {
     self.catalog = catalog
     self.store = store
@@ -42,5 +48,6 @@ package struct WebServices: Sendable {
     self.renderMetrics = renderMetrics
     self.readiness = readiness
     self.surroundings = surroundings
+    self.standings = standings
   }
 }

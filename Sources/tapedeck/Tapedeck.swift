@@ -24,8 +24,11 @@ struct Tapedeck: AsyncParsableCommand {
       """,
     version: version,
     subcommands: [
-      Serve.self, Demo.self, SandboxCommand.self, Doctor.self, Initialize.self, IngestCommand.self, Search.self,
-      List.self, Show.self, VerifyCommand.self, TokenCommand.self, UserCommand.self, AuditCommand.self,
+      Serve.self, WorkerCommand.self, Demo.self, SandboxCommand.self, Doctor.self, Initialize.self,
+      IngestCommand.self, SyncCommand.self, BackfillCommand.self, Search.self, List.self, Show.self,
+      CoverageCommand.self, StatementCommand.self, VerifyCommand.self, JobsCommand.self, PlatformCommand.self,
+      TokenCommand.self, UserCommand.self, AuditCommand.self, MigrateCommand.self, DatabaseCommand.self,
+      StorageCommand.self,
     ])
 
   static let version = "0.1.0"

@@ -118,6 +118,21 @@ import Testing
     #expect(try await desk.authenticator.session(signedIn.secret.text) == nil)
   }
 
+  @Test(arguments: [-3600, 3600])
+  func `a clock that is set by an hour signs nobody out`(seconds: Int) async throws {
+    let desk = try await Desk()
+    try await desk.account()
+    let secret = try await desk.signIn().text
+    desk.clock.jump(by: .seconds(seconds))
+    #expect(try await desk.authenticator.session(secret) != nil)
+    try await desk.authenticator.flush()
+    // From then on it lasts as long as any other.
+    desk.clock.advance(by: .seconds(7 * 3600))
+    #expect(try await desk.authenticator.session(secret) != nil)
+    desk.clock.advance(by: .seconds(24 * 3600))
+    #expect(try await desk.authenticator.session(secret) == nil)
+  }
+
   @Test func `when sessions and tokens were used is not lost while the catalog cannot be written`() async throws {
     let desk = try await Desk(limits: .init(idle: .seconds(600), absolute: .seconds(3600)))
     try await desk.account()

@@ -105,11 +105,11 @@ final class HeldDatabase: Database {
   ) async throws(TapedeckError) -> T { try await base.read(body) }
 
   func write<T: Sendable>(
-    _ body: @escaping @Sendable (any Connection) throws -> T
+    _ isolation: Isolation, _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {
     try? await state.withLock { $0.gate }?.wait()
     if state.withLock({ $0.isBroken }) { throw TapedeckError(.diskFull) }
-    let result = try await base.write(body)
+    let result = try await base.write(isolation, body)
     state.withLock { $0.commits += 1 }
     return result
   }

@@ -84,6 +84,29 @@ import Testing
     #expect(try await desk.listeningRows() == ["2 requests, 200 bytes", "1 requests, 7 bytes"])
   }
 
+  @Test func `a clock that is set back neither ends a session nor loses what was served in it`() async throws {
+    let desk = try await Desk()
+    let recording = try await desk.recording("call-1")
+    try await serve(desk, recording)
+    desk.clock.jump(by: .seconds(-3600))
+    try await serve(desk, recording)
+    try await desk.listening.flush()
+    desk.clock.advance(by: .seconds(60))
+    try await serve(desk, recording)
+    try await desk.listening.flush()
+    #expect(try await desk.entries(.listen).count == 1)
+    #expect(try await desk.listeningRows() == ["3 requests, 300 bytes"])
+  }
+
+  @Test func `a clock that is set forward begins a new session, and its entry comes first`() async throws {
+    let desk = try await Desk()
+    let recording = try await desk.recording("call-1")
+    try await serve(desk, recording)
+    desk.clock.jump(by: .seconds(3600))
+    try await serve(desk, recording)
+    #expect(try await desk.entries(.listen).count == 2)
+  }
+
   @Test func `without an entry in the log nothing is served, to nobody who waits for it`() async throws {
     let desk = try await Desk()
     let recording = try await desk.recording("call-1")

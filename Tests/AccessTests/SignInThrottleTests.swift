@@ -23,6 +23,18 @@ import Testing
     }
   }
 
+  @Test func `a clock that is set back keeps nobody out for longer`() async {
+    for _ in 0..<13 {
+      _ = await attempt()
+      clock.advance(by: .seconds(300))
+    }
+    for _ in 0..<13 { _ = await attempt() }
+    #expect(await attempt() != nil)
+    clock.jump(by: .seconds(-3600))
+    #expect(await attempt() == nil)
+    #expect(await attempt() != nil)
+  }
+
   @Test func `many attempts at the same moment are not all let through`() async {
     let admitted = await withTaskGroup(of: Bool.self) { group in
       for _ in 0..<200 { group.addTask { await attempt() == nil } }

@@ -67,8 +67,13 @@ struct FFmpegFailureTests {
   private func convert<Input: AsyncSequence & Sendable>(
     _ input: Input, _ executable: String, in folder: FilePath, limits: ConversionLimits = ConversionLimits()
   ) async -> Result<Conversion, TapedeckError> where Input.Element: Sequence<UInt8> {
+    await convert(input, with: FFmpeg(executable: executable, limits: limits), in: folder)
+  }
+
+  private func convert<Input: AsyncSequence & Sendable>(
+    _ input: Input, with ffmpeg: FFmpeg, in folder: FilePath
+  ) async -> Result<Conversion, TapedeckError> where Input.Element: Sequence<UInt8> {
     do {
-      let ffmpeg = FFmpeg(executable: executable, limits: limits)
       return .success(
         try await ffmpeg.convert(input, header: try header(of: telephone), to: folder.appending("out.mp3")))
     } catch let error as TapedeckError {
@@ -267,12 +272,14 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test func `waiting for a file that grows does not count as time without progress`() async throws {
+  @Test(arguments: Way.allCases) func `waiting for a file that grows does not count as time without progress`(
+    way: Way
+  ) async throws {
     let limits = ConversionLimits(timeout: .seconds(6))
     let (input, more) = AsyncStream<ArraySlice<UInt8>>.makeStream()
     more.yield(telephone[..<9000])
     try await Scratch.with { folder in
-      async let converted = convert(input, "ffmpeg", in: folder, limits: limits)
+      async let converted = convert(input, with: way.ffmpeg(limits), in: folder)
       // Another run with the same limit says when that much time has gone by.
       try await withStandIn("exec sleep 1000") { executable, folder in
         let failure = try error(await convert(executable, in: folder, limits: limits))

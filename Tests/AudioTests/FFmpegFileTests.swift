@@ -9,49 +9,41 @@ private let telephone = WAVBytes.telephone(dataSize: 16000)
 /// More than any pipe holds.
 private let large = WAVBytes.telephone(dataSize: 0xFFFF_FFFF, audio: 3 << 20)
 
-private typealias Ready = @Sendable () async throws(TapedeckError) -> Void
-
 /// Conversions of a file that is complete.
 @Suite(.timeLimit(.minutes(2)))
 struct FFmpegFileTests {
   init() { ignoreBrokenPipes }
 
-  private let impatient = ConversionLimits(timeout: .milliseconds(300))
+  /// Long enough for a stand-in to begin.
+  private let impatient = ConversionLimits(timeout: .seconds(5))
 
   private func convert(
-    _ bytes: [UInt8] = telephone, _ executable: String = "ffmpeg", in folder: FilePath,
-    limits: ConversionLimits = ConversionLimits(), startingWhen ready: @escaping Ready = {}
+    _ bytes: [UInt8] = telephone, with ffmpeg: FFmpeg, in folder: FilePath
   ) async throws -> Conversion {
     let file = folder.appending("in.wav")
     try Data(bytes).write(to: URL(filePath: file.string))
-    return try await FFmpeg(executable: executable, limits: limits).convert(
-      file: file, header: header(of: bytes), to: folder.appending("out.mp3"), startingWhen: ready)
+    return try await ffmpeg.convert(file: file, header: header(of: bytes), to: folder.appending("out.mp3"))
   }
 
   /// How a conversion with a stand-in fails.
   private func failure(
     of executable: String, _ bytes: [UInt8] = telephone, in folder: FilePath,
-    limits: ConversionLimits = ConversionLimits(), startingWhen ready: @escaping Ready = {}
+    limits: ConversionLimits = ConversionLimits()
   ) async throws -> TapedeckError {
     try #require(
       await #expect(throws: TapedeckError.self) {
-        try await convert(bytes, executable, in: folder, limits: limits, startingWhen: ready)
+        try await convert(bytes, with: FFmpeg(executable: executable, limits: limits), in: folder)
       })
   }
 
-  /// Returns when the stand-in runs; it is the only one that can fail.
-  private func running(_ lifeline: Lifeline) -> Ready {
-    { () async throws(TapedeckError) in
-      do { try await lifeline.ready() } catch { throw TapedeckError(.internalError, cause: error) }
-    }
-  }
-
-  @Test(arguments: Sample.all.prefix(3)) func `a file becomes what its stream becomes`(sample: Sample) async throws {
+  @Test(arguments: Sample.all.prefix(3), Way.allCases) func `a file becomes what its stream becomes`(
+    sample: Sample, way: Way
+  ) async throws {
     let bytes = try sample.bytes()
     try await Scratch.with { folder in
       let mp3 = folder.appending("stream.mp3")
-      let streamed = try await FFmpeg().convert(pieces(bytes), header: header(of: bytes), to: mp3)
-      let converted = try await convert(bytes, in: folder)
+      let streamed = try await way.ffmpeg().convert(pieces(bytes), header: header(of: bytes), to: mp3)
+      let converted = try await convert(bytes, with: way.ffmpeg(), in: folder)
       #expect(converted.decodedFrames == streamed.decodedFrames)
       #expect(converted.duration == streamed.duration)
       #expect(converted.peaks == streamed.peaks)
@@ -75,7 +67,7 @@ struct FFmpegFileTests {
     try await withStandIn("cat > $here/got; exit 1") { executable, folder in
       let failure = await #expect(throws: TapedeckError.self) {
         try await FFmpeg(executable: executable).convert(
-          file: file, header: header(of: telephone), to: folder.appending("out.mp3"), startingWhen: {})
+          file: file, header: header(of: telephone), to: folder.appending("out.mp3"))
       }
       #expect(failure?.code == .conversionFailed)
       let got = try Data(contentsOf: URL(filePath: folder.appending("got").string))
@@ -84,66 +76,13 @@ struct FFmpegFileTests {
     }
   }
 
-  @Test func `FFmpeg runs before its turn, and gets nothing until then`() async throws {
-    try await withStandIn("ready; head -c 1 > $here/got; exec cat > /dev/null") { executable, folder in
-      let lifeline = Lifeline(folder)
-      let got = folder.appending("got").string
-      let failure = try await self.failure(of: executable, in: folder) { () async throws(TapedeckError) in
-        try await running(lifeline)()
-        #expect((try? Data(contentsOf: URL(filePath: got)))?.isEmpty != false)
-      }
-      #expect(failure.message == "FFmpeg found no audio in the recording.")
-      #expect(try String(contentsOfFile: got, encoding: .utf8) == "R")
-    }
-  }
-
-  @Test func `waiting for its turn does not count as time without progress`() async throws {
-    try await Scratch.with { folder in
-      let limits = ConversionLimits(timeout: .seconds(6))
-      let conversion = try await convert(in: folder, limits: limits) { () async throws(TapedeckError) in
-        // Another run with the same limit says when that much time has gone by.
-        do {
-          try await withStandIn("exec sleep 1000") { executable, folder in
-            let failure = try await self.failure(of: executable, in: folder, limits: limits)
-            #expect(failure.code == .conversionTimedOut)
-          }
-        } catch {
-          throw TapedeckError(.internalError, cause: error)
-        }
-      }
-      #expect(conversion.decodedFrames == 8000)
-    }
-  }
-
-  @Test func `an error of the wait for its turn ends FFmpeg`() async throws {
-    try await withStandIn("ready; sleep 1000 & wait") { executable, folder in
-      let lifeline = Lifeline(folder)
-      let failure = try await self.failure(of: executable, in: folder) { () async throws(TapedeckError) in
-        try await running(lifeline)()
-        throw TapedeckError(.downloadInterrupted)
-      }
-      #expect(failure.code == .downloadInterrupted)
-      #expect(try isGone(in: folder))
-      try await lifeline.ended()
-    }
-  }
-
-  @Test func `an FFmpeg that ends before its turn ends the wait`() async throws {
-    try await withStandIn("echo no thanks >&2; exit 1") { executable, folder in
-      let failure = try await self.failure(of: executable, in: folder) { () async throws(TapedeckError) in
-        do { try await Task.sleep(for: .seconds(1000)) } catch { throw TapedeckError(.interrupted) }
-      }
-      #expect(failure.code == .conversionFailed)
-      #expect(failure.detail?.contains("no thanks") == true)
-    }
-  }
-
   @Test(arguments: ["sleep 1000 & wait", "exec sleep 1000", "exec sleep 1000 >&- 2>&-"])
   func `an FFmpeg that reads nothing is killed with all it has started`(script: String) async throws {
     try await withStandIn("ready; \(script)") { executable, folder in
       let lifeline = Lifeline(folder)
-      let failure = try await self.failure(
-        of: executable, large, in: folder, limits: impatient, startingWhen: running(lifeline))
+      async let ready: Void = lifeline.ready()
+      let failure = try await self.failure(of: executable, large, in: folder, limits: impatient)
+      try await ready
       #expect(failure.code == .conversionTimedOut)
       #expect(try isGone(in: folder))
       try await lifeline.ended()
@@ -162,43 +101,33 @@ struct FFmpegFileTests {
   @Test func `more audio than the limit ends FFmpeg`() async throws {
     try await withStandIn("ready; cat; exec sleep 1000") { executable, folder in
       let lifeline = Lifeline(folder)
+      async let ready: Void = lifeline.ready()
       let failure = try await self.failure(
-        of: executable, large, in: folder, limits: ConversionLimits(audio: .seconds(2)), startingWhen: running(lifeline)
-      )
+        of: executable, large, in: folder, limits: ConversionLimits(audio: .seconds(2)))
+      try await ready
       #expect(failure.message.contains("longer than the limit"))
       #expect(try isGone(in: folder))
       try await lifeline.ended()
     }
   }
 
-  @Test func `a missing file fails and leaves no process`() async throws {
-    try await withStandIn("ready; exec sleep 1000") { executable, folder in
-      let lifeline = Lifeline(folder)
+  @Test func `a missing file fails and starts nothing`() async throws {
+    try await withStandIn("cat > /dev/null") { executable, folder in
       let failure = await #expect(throws: TapedeckError.self) {
         try await FFmpeg(executable: executable).convert(
-          file: folder.appending("nothing.wav"), header: header(of: telephone), to: folder.appending("out.mp3"),
-          startingWhen: running(lifeline))
+          file: folder.appending("nothing.wav"), header: header(of: telephone), to: folder.appending("out.mp3"))
       }
       #expect(failure?.code == .storageFailed)
       #expect(failure?.cause as? Errno == .noSuchFileOrDirectory)
-      #expect(try isGone(in: folder))
-      try await lifeline.ended()
+      #expect(!FileManager.default.fileExists(atPath: folder.appending("pid").string))
     }
   }
 
-  @Test(arguments: [true, false]) func `a cancelled conversion leaves no process`(whileWaiting: Bool) async throws {
+  @Test func `a cancelled conversion leaves no process`() async throws {
     try await withStandIn("ready; exec sleep 1000") { executable, folder in
-      let started = AsyncStream<Void>.makeStream()
       let lifeline = Lifeline(folder)
-      let task = Task {
-        try await self.failure(of: executable, large, in: folder) { () async throws(TapedeckError) in
-          try await running(lifeline)()
-          started.continuation.yield()
-          guard whileWaiting else { return }
-          do { try await Task.sleep(for: .seconds(1000)) } catch { throw TapedeckError(.interrupted) }
-        }
-      }
-      for await _ in started.stream { break }
+      let task = Task { try await self.failure(of: executable, large, in: folder) }
+      try await lifeline.ready()
       task.cancel()
       #expect(try await task.value.code == .interrupted)
       #expect(try isGone(in: folder))
@@ -250,11 +179,7 @@ private enum Descriptors {
       let header = try header(of: large)
       let task = Task {
         if run % 2 == 0 {
-          return try await ffmpeg.convert(
-            file: file, header: header, to: folder.appending("out.mp3"),
-            startingWhen: { () async throws(TapedeckError) in
-              if run % 3 == 0 { throw TapedeckError(.downloadInterrupted) }
-            })
+          return try await ffmpeg.convert(file: file, header: header, to: folder.appending("out.mp3"))
         }
         return try await ffmpeg.convert(pieces(large, size: 1 << 20), header: header, to: folder.appending("out.mp3"))
       }

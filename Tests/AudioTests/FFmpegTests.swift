@@ -33,7 +33,7 @@ struct FFmpegTests {
   }
 
   private func convert(
-    _ bytes: [UInt8], with ffmpeg: FFmpeg = FFmpeg(), header: WAVHeader? = nil
+    _ bytes: [UInt8], with ffmpeg: FFmpeg, header: WAVHeader? = nil
   ) async throws -> Conversion {
     let header = try header ?? AudioTests.header(of: bytes)
     return try await Scratch.with { folder in
@@ -41,12 +41,14 @@ struct FFmpegTests {
     }
   }
 
-  @Test(arguments: Sample.all) func `every code becomes an MP3 and peaks`(sample: Sample) async throws {
+  @Test(arguments: Sample.all, Way.allCases) func `every code becomes an MP3 and peaks`(
+    sample: Sample, way: Way
+  ) async throws {
     let bytes = try sample.bytes()
     let header = try header(of: bytes)
     try await Scratch.with { folder in
       let mp3 = folder.appending("a file: with signs.mp3")
-      let conversion = try await FFmpeg().convert(pieces(bytes), header: header, to: mp3)
+      let conversion = try await way.ffmpeg().convert(pieces(bytes), header: header, to: mp3)
       let duration = try #require(header.duration(fileLength: Int64(bytes.count)))
       #expect(abs(conversion.duration.inSeconds - duration.inSeconds) < 0.05)
       #expect(conversion.decodedFrames == Int64((conversion.duration.inSeconds * 8000).rounded()))
@@ -67,14 +69,14 @@ struct FFmpegTests {
     }
   }
 
-  @Test func `the MP3 is what the plain call of FFmpeg makes`() async throws {
+  @Test(arguments: Way.allCases) func `the MP3 is what the plain call of FFmpeg makes`(way: Way) async throws {
     let bytes = try Sample.telephoneStereo.bytes()
     let header = try header(of: bytes)
     try await Scratch.with { folder in
       let (ours, plain, source) = (
         folder.appending("a.mp3"), folder.appending("b.mp3"), folder.appending("a.wav").string
       )
-      _ = try await FFmpeg().convert(pieces(bytes), header: header, to: ours)
+      _ = try await way.ffmpeg().convert(pieces(bytes), header: header, to: ours)
       try Data(bytes).write(to: URL(filePath: source))
       try runTool(
         "ffmpeg",
@@ -83,29 +85,34 @@ struct FFmpegTests {
     }
   }
 
-  @Test func `files with unknown or uneven lengths are converted whole`() async throws {
+  @Test(arguments: Way.allCases) func `files with unknown or uneven lengths are converted whole`(
+    way: Way
+  ) async throws {
+    let ffmpeg = way.ffmpeg()
     let bytes = try Sample.telephone.bytes()
     let offset = Int(try header(of: bytes).dataOffset)
     for size in [0, 0xFFFF_FFFF] as [UInt32] {
       var unknown = bytes
       unknown.replaceSubrange(offset - 4..<offset, with: little(size))
-      #expect(try await convert(unknown).decodedFrames == 33_600)
+      #expect(try await convert(unknown, with: ffmpeg).decodedFrames == 33_600)
     }
     var uneven = Array(bytes.dropLast())
     uneven.replaceSubrange(offset - 4..<offset, with: little(UInt32(bytes.count - offset - 1)))
-    #expect(try await convert(uneven).decodedFrames == 33_599)
-    #expect(try await convert(bytes + Array("LIST".utf8) + little(UInt32(4)) + [1, 2, 3, 4]).decodedFrames == 33_600)
+    #expect(try await convert(uneven, with: ffmpeg).decodedFrames == 33_599)
+    #expect(try await convert(
+        bytes + Array("LIST".utf8) + little(UInt32(4)) + [1, 2, 3, 4], with: ffmpeg).decodedFrames == 33_600)
   }
 
-  @Test(arguments: [44, 45, 1000, 0.62]) func `a file cut short fails, or decodes to less than it announces`(
-    cut: Double
+  @Test(arguments: [44, 45, 1000, 0.62], Way.allCases)
+  func `a file cut short fails, or decodes to less than it announces`(
+    cut: Double, way: Way
   ) async throws {
     let bytes = try Sample.telephone.bytes()
     let whole = try header(of: bytes)
     let length = cut < 1 ? Int(Double(bytes.count) * cut) : cut < 100 ? Int(whole.dataOffset) + Int(cut) - 44 : Int(cut)
     let part = Array(bytes[..<length])
     do {
-      let conversion = try await convert(part, header: whole)
+      let conversion = try await convert(part, with: way.ffmpeg(), header: whole)
       let check = WholenessCheck(
         firstBytes: bytes[...], fileLength: Int64(bytes.count), decodedDuration: conversion.duration)
       #expect(throws: TapedeckError.self) { try check.result().get() }
@@ -115,16 +122,18 @@ struct FFmpegTests {
     }
   }
 
-  @Test(arguments: [0, 1, 12, 43]) func `less than a header never converts`(length: Int) async throws {
+  @Test(arguments: [0, 1, 12, 43], Way.allCases) func `less than a header never converts`(
+    length: Int, way: Way
+  ) async throws {
     let bytes = try Sample.telephone.bytes()
     let whole = try header(of: bytes)
     let error = await #expect(throws: TapedeckError.self) {
-      try await convert(Array(bytes[..<length]), header: whole)
+      try await convert(Array(bytes[..<length]), with: way.ffmpeg(), header: whole)
     }
     #expect(error?.code == .conversionFailed)
   }
 
-  @Test func `a playlist named as audio opens nothing`() async throws {
+  @Test(arguments: Way.allCases) func `a playlist named as audio opens nothing`(way: Way) async throws {
     let header = try header(of: Sample.telephone.bytes())
     try await Scratch.with { folder in
       let (victim, trap) = (folder.appending("another.mp3").string, folder.appending("trap.wav").string)
@@ -148,7 +157,7 @@ struct FFmpegTests {
         #expect(MediaSignature(text.utf8) == .playlist)
         let mp3 = folder.appending("out.mp3")
         let error = await #expect(throws: TapedeckError.self) {
-          try await FFmpeg().convert(pieces(Array(text.utf8)), header: header, to: mp3)
+          try await way.ffmpeg().convert(pieces(Array(text.utf8)), header: header, to: mp3)
         }
         #expect(error?.code == .conversionFailed)
         #expect(!FileManager.default.fileExists(atPath: mp3.string))
@@ -156,19 +165,19 @@ struct FFmpegTests {
     }
   }
 
-  @Test func `an MP3 beyond its limit fails`() async throws {
+  @Test(arguments: Way.allCases) func `an MP3 beyond its limit fails`(way: Way) async throws {
     let bytes = try Sample.telephone.bytes()
     let error = await #expect(throws: TapedeckError.self) {
-      try await convert(bytes, with: FFmpeg(limits: ConversionLimits(outputBytes: 4096)))
+      try await convert(bytes, with: way.ffmpeg(ConversionLimits(outputBytes: 4096)))
     }
     #expect(error?.code == .conversionFailed)
     #expect(error?.message == "The MP3 grew beyond the limit of 4096 bytes.")
   }
 
-  @Test func `more audio than the limit fails`() async throws {
+  @Test(arguments: Way.allCases) func `more audio than the limit fails`(way: Way) async throws {
     let bytes = try Sample.telephone.bytes()
     let error = await #expect(throws: TapedeckError.self) {
-      try await convert(bytes, with: FFmpeg(limits: ConversionLimits(audio: .seconds(2))))
+      try await convert(bytes, with: way.ffmpeg(ConversionLimits(audio: .seconds(2))))
     }
     #expect(error?.code == .conversionFailed)
     #expect(error?.message.contains("longer than the limit") == true)

@@ -93,14 +93,71 @@ struct WholenessCheckTests {
 
   @Test func `oddities of a whole file are remarked`() throws {
     let unknown = WAVBytes.telephone(dataSize: 0xFFFF_FFFF, audio: 0)
-    let first = try WholenessCheck(firstBytes: unknown[...], fileLength: whole).result().get()
+    let first = try WholenessCheck(firstBytes: unknown[...], fileLength: whole, declaredLength: whole).result().get()
     #expect(first.warnings == [.lengthUnknown])
     #expect(first.duration == .seconds(10))
-    var uneven = WAVBytes(containerSize: 1000)
+    var uneven = WAVBytes()
     uneven.add("fmt ", WAVBytes.format())
     uneven.add("data", Array(repeating: 0, count: 101))
     let second = try WholenessCheck(firstBytes: uneven.bytes[...], fileLength: 145).result().get()
-    #expect(second.warnings == [.unevenEnd, .containerTooLong(863)])
+    #expect(second.warnings == [.unevenEnd])
+  }
+
+  @Test(arguments: [0, 0xFFFF_FFFF] as [UInt32])
+  func `a file whose end nothing proves is refused, however much audio it holds`(size: UInt32) throws {
+    let unknown = WAVBytes.telephone(dataSize: size, audio: 0)
+    var check = WholenessCheck(firstBytes: unknown[...], fileLength: whole, isSecondFetch: true)
+    #expect(message(check).hasSuffix("so it may have been cut short."))
+    check.declaredLength = whole
+    #expect(try check.result().get().warnings == [.lengthUnknown])
+    // The container's length is a proof as well.
+    check = WholenessCheck(firstBytes: contained(in: whole, dataSize: size), fileLength: whole)
+    #expect(try check.result().get().warnings == [.lengthUnknown])
+    check.fileLength -= 1
+    #expect(message(check).hasSuffix("the end is missing."))
+  }
+
+  @Test(arguments: [1, 7, 9, 50, 100_000] as [Int64])
+  func `a container that goes on after the end of the file is refused, though all of the audio is there`(
+    missing: Int64
+  ) {
+    for isSecondFetch in [false, true] {
+      let check = WholenessCheck(
+        firstBytes: contained(in: whole + missing), fileLength: whole, isSecondFetch: isSecondFetch)
+      #expect(
+        message(check)
+          == "The WAV container announces \(whole + missing) bytes, but only \(whole) are there: the end is missing.")
+    }
+  }
+
+  @Test(arguments: [1, 2, 59] as [Int64])
+  func `what follows the container's end is refused once, and remarked when it comes again`(more: Int64) throws {
+    var check = WholenessCheck(firstBytes: contained(in: whole), fileLength: whole + more, declaredLength: whole + more)
+    #expect(message(check) == "The WAV container ends after \(whole) bytes, but \(whole + more) came.")
+    check.isSecondFetch = true
+    #expect(try check.result().get().warnings == [.containerTooShort(more)])
+  }
+
+  @Test func `the errors of many writers, which hide no cut, are passed over`() throws {
+    // The eight bytes of its own head counted twice.
+    #expect(try WholenessCheck(firstBytes: contained(in: whole + 8), fileLength: whole).result().get().warnings == [])
+    // The same number where text followed the audio: eight bytes of it are missing.
+    let withText = WholenessCheck(firstBytes: contained(in: whole + 58), fileLength: whole + 50)
+    #expect(message(withText).hasSuffix("the end is missing."))
+    // The padding byte of an odd length: counted and not written, written and not counted.
+    let odd = { (container: Int64, length: Int64) in
+      WholenessCheck(firstBytes: contained(in: container, dataSize: 159_999), fileLength: length)
+    }
+    #expect(try odd(whole, whole - 1).result().get().warnings == [.unevenEnd])
+    #expect(try odd(whole - 1, whole).result().get().warnings == [.unevenEnd])
+    #expect(message(odd(whole + 1, whole)).hasSuffix("the end is missing."))
+  }
+
+  /// The header of 10 s, whose container says that it has this length.
+  private func contained(in length: Int64, dataSize: UInt32 = 160_000) -> ArraySlice<UInt8> {
+    var bytes = WAVBytes.telephone(dataSize: dataSize, audio: 0)
+    bytes.replaceSubrange(4..<8, with: little(UInt32(length - 8)))
+    return bytes[...]
   }
 
   @Test func `a code of unknown rate is judged by what was decoded`() throws {

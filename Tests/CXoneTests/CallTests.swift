@@ -245,7 +245,11 @@ import Testing
       #expect(other?.retryAfter == .seconds(60))
       #expect(tenant.calls.count == 1)
       clock.advance(by: .seconds(60))
-      _ = try await tenant.source.search(query, cursor: nil, pageSize: 1)
+      let last = Task { await failure { _ = try await tenant.source.search(query, cursor: nil, pageSize: 1) } }
+      // Until the bucket holds a request.
+      try await clock.untilSleeping(1)
+      clock.advance(by: .milliseconds(200))
+      #expect(await last.value == nil)
       #expect(tenant.calls.count == 2)
     }
   }
@@ -262,9 +266,12 @@ import Testing
       #expect(error?.code == .platformRateLimited)
       #expect(error?.retryAfter == nil)
       let next = Task { await failure { _ = try await tenant.source.search(query, cursor: nil, pageSize: 1) } }
-      try await clock.untilSleeping(1)
-      #expect(tenant.calls.count == 1)
-      clock.advance(by: .seconds(1))
+      // Two seconds, then a fifth of one until the bucket holds a request.
+      for delay in [2000, 200] {
+        try await clock.untilSleeping(1)
+        #expect(tenant.calls.count == 1)
+        clock.advance(by: .milliseconds(delay))
+      }
       #expect(await next.value == nil)
     }
   }

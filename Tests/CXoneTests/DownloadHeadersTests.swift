@@ -1,4 +1,5 @@
 import CXone
+import Model
 import NIOHTTP1
 import Testing
 
@@ -34,10 +35,28 @@ import Testing
 
   @Test(arguments: [
     ("\"abc\"", DownloadAnswer.Tag.strong("\"abc\"")), ("W/\"abc\"", .weak), ("abc", .weak), ("\"", .weak),
-    ("\"a\"b\"", .weak), ("\"a b\"", .weak),
+    ("\"a\"b\"", .weak), ("\"a b\"", .weak), ("\"\"", .weak),
   ])
   func `only a well-formed strong tag is strong`(field: String, expected: DownloadAnswer.Tag) {
-    #expect(DownloadAnswer.Tag(field) == expected)
+    #expect(DownloadAnswer.Tag([field]) == expected)
+  }
+
+  @Test func `tags that contradict each other prove nothing`() {
+    #expect(DownloadAnswer.Tag([]) == .missing)
+    #expect(DownloadAnswer.Tag(["\"a\"", "\"a\""]) == .strong("\"a\""))
+    #expect(DownloadAnswer.Tag(["\"a\"", "\"b\""]) == .weak)
+    let headers: HTTPHeaders = ["ETag": "\"a\"", "ETag": "\"b\"", "Last-Modified": "x", "Last-Modified": "y"]
+    #expect(DownloadAnswer(status: 206, headers: headers).mark == VersionMark())
+  }
+
+  @Test func `the mark of a version is its tag, weak or not, and its date`() {
+    let weak: HTTPHeaders = ["ETag": "W/\"a\"", "Last-Modified": "Mon, 02 Mar 2026 10:00:00 GMT"]
+    let mark = VersionMark(tag: "\"a\"", modified: "Mon, 02 Mar 2026 10:00:00 GMT")
+    #expect(DownloadAnswer(status: 206, headers: weak).mark == mark)
+    #expect(!mark.contradicts(VersionMark(tag: "\"a\"")))
+    #expect(!mark.contradicts(VersionMark()))
+    #expect(mark.contradicts(VersionMark(tag: "\"b\"")))
+    #expect(mark.contradicts(VersionMark(tag: "\"a\"", modified: "Mon, 02 Mar 2026 10:00:01 GMT")))
   }
 
   @Test func `a body whose length contradicts its range has no usable range`() {
@@ -48,7 +67,24 @@ import Testing
   @Test func `codings and multipart bodies are not the file's bytes`() {
     #expect(DownloadAnswer(status: 206, headers: ["Content-Encoding": "gzip"]).coding == .foreign)
     #expect(DownloadAnswer(status: 206, headers: ["Content-Encoding": "identity"]).coding == .plain)
+    #expect(DownloadAnswer(status: 206, headers: ["Transfer-Encoding": "chunked"]).coding == .plain)
+    #expect(DownloadAnswer(status: 206, headers: ["Transfer-Encoding": "gzip, chunked"]).coding == .foreign)
     #expect(
       DownloadAnswer(status: 206, headers: ["Content-Type": "multipart/byteranges; boundary=x"]).coding == .foreign)
+  }
+
+  @Test(arguments: [
+    ([("Content-Length", "100")], true), ([("Transfer-Encoding", "chunked")], true), ([], false),
+    ([("Connection", "close")], false),
+    ([("Content-Length", "100"), ("Content-Range", "bytes 0-99/100")], true),
+    ([("Content-Length", "100"), ("Content-Range", "bytes 0-98/99")], false),
+    ([("Content-Length", "100"), ("Content-Range", "bytes */100")], true),
+    ([("Content-Length", "100"), ("Content-Range", "bytes */101")], false),
+    ([("Content-Length", "100"), ("Content-Range", "bytes 0-99/*")], false),
+  ])
+  func `a whole body proves its end by its framing, unless a range says otherwise`(
+    headers: [(String, String)], isProved: Bool
+  ) {
+    #expect(DownloadAnswer(status: 200, headers: HTTPHeaders(headers)).provesItsEnd == isProved)
   }
 }

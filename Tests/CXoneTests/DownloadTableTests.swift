@@ -1,4 +1,5 @@
 import CXone
+import Model
 import Testing
 
 @Suite struct DownloadTableTests {
@@ -9,9 +10,9 @@ import Testing
 
   func answer(
     _ status: Int = 206, _ range: ContentRange = .missing, tag: DownloadAnswer.Tag = .strong("\"a\""),
-    coding: DownloadAnswer.Coding = .plain, length: Int64? = nil
+    mark: VersionMark = VersionMark(), coding: DownloadAnswer.Coding = .plain, length: Int64? = nil
   ) -> DownloadAnswer {
-    DownloadAnswer(status: status, contentRange: range, tag: tag, coding: coding, contentLength: length)
+    DownloadAnswer(status: status, contentRange: range, tag: tag, mark: mark, coding: coding, contentLength: length)
   }
 
   // MARK: What is asked
@@ -132,7 +133,27 @@ import Testing
     }
   }
 
+  @Test(arguments: [ContentRange.bytes(first: 5, last: 9, total: 10), .bytes(first: 0, last: 8, total: 10)])
+  func `200 with the range of a part is not taken for the whole`(range: ContentRange) {
+    for ask in [atZero, atHundred, .whole] {
+      guard case .startOver = DownloadTable.decide(answer(200, range), to: ask, state: tagged).0 else {
+        Issue.record("taken for the whole")
+        return
+      }
+    }
+    let all = answer(200, .bytes(first: 0, last: 76, total: 77), length: 77)
+    #expect(DownloadTable.decide(all, to: atZero, state: tagged).0 == .takeWhole(count: 77))
+  }
+
   // MARK: 416
+
+  @Test func `416 with the length that is held tells the total`() {
+    let ask = DownloadTable.Ask.range(from: 1000, ifRange: "\"a\"")
+    let (action, state) = DownloadTable.decide(
+      answer(416, .unsatisfied(total: 1000)), to: ask, state: DownloadState(etag: "\"a\""))
+    #expect(action == .complete)
+    #expect(state == tagged)
+  }
 
   @Test func `416 with the length that is held means complete`() {
     let ask = DownloadTable.Ask.range(from: 1000, ifRange: "\"a\"")
@@ -197,5 +218,38 @@ import Testing
       Issue.record("kept the part")
       return
     }
+  }
+
+  @Test func `an overlap under another weak tag or date starts over, however equal its bytes are`() {
+    let range = ContentRange.bytes(first: 0, last: 999, total: 1000)
+    let ask = DownloadTable.Ask.overlap(from: 0, held: 100)
+    let mark = VersionMark(tag: "\"a\"", modified: "Monday")
+    let (_, state) = DownloadTable.decide(
+      answer(206, range, tag: .weak, mark: mark), to: atZero, state: DownloadState())
+    #expect(state == DownloadState(mark: mark, totalBytes: 1000))
+    let same = DownloadTable.decide(answer(206, range, tag: .weak, mark: mark), to: ask, state: state)
+    #expect(same == (.compareAndAppend(from: 0, count: 1000), state))
+    for other in [VersionMark(tag: "\"b\"", modified: "Monday"), VersionMark(tag: "\"a\"", modified: "Tuesday")] {
+      let (action, _) = DownloadTable.decide(answer(206, range, tag: .weak, mark: other), to: ask, state: state)
+      #expect(action == .startOver("the tag or the date of the last change is another"))
+    }
+  }
+
+  @Test func `an overlap under a weak tag that is not the strong one starts over`() {
+    let (action, _) = DownloadTable.decide(
+      answer(206, .bytes(first: 0, last: 999, total: 1000), tag: .weak, mark: VersionMark(tag: "\"b\"")),
+      to: .overlap(from: 0, held: 100), state: tagged)
+    #expect(action == .startOver("the tag or the date of the last change is another"))
+  }
+
+  // MARK: A body that ended too early
+
+  @Test func `after a body that ended early in order the end of what is held is compared, tag or not`() {
+    let state = DownloadTable.afterEarlyEnd(tagged)
+    #expect(state == DownloadState(mark: VersionMark(tag: "\"a\""), totalBytes: 1000))
+    #expect(DownloadTable.ask(held: 100, state: state) == .overlap(from: 0, held: 100))
+    #expect(DownloadTable.afterEarlyEnd(untagged) == untagged)
+    // Without a total there is nothing to compare by.
+    #expect(DownloadTable.afterEarlyEnd(DownloadState(etag: "\"a\"")) == DownloadState(etag: "\"a\""))
   }
 }

@@ -128,6 +128,29 @@ import Testing
     }
   }
 
+  @Test(.timeLimit(.minutes(1)))
+  func `a platform that says nothing is given up in time although the clock went back`() async throws {
+    let clock = TestClock()
+    var options = Tenant.Options()
+    options.surroundings = clock.surroundings()
+    let (isAsked, never) = (Gate(), Gate())
+    try await Tenant.run(options) { _, _ in
+      isAsked.open()
+      return ScriptedServer.Reply([.wait(never)])
+    } _: { tenant in
+      let download = Task { await failure { _ = try await tenant.download(into: MemorySink()) } }
+      try await isAsked.wait()
+      try await clock.untilSleeping(1)
+      clock.jump(by: .seconds(-3600))
+      // Twice the limit: once until the jump is noticed.
+      for _ in 0..<2 {
+        try await clock.untilSleeping(1)
+        clock.advance(by: .seconds(300))
+      }
+      #expect(await download.value?.code == .platformUnavailable)
+    }
+  }
+
   @Test func `a tag that changed makes it start again from 0`() async throws {
     let changed = file(200_000, version: 7)
     try await Tenant.run { request, _ in

@@ -7,13 +7,19 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct RequestBudgetTests {
   let clock = TestClock()
 
+  private func budget(rate: Double, burst: Int = 1) -> RequestBudget {
+    RequestBudget(
+      store: LocalAllowance(limits: RequestLimits(rate: rate, burst: burst), now: { [clock] in clock.now }),
+      surroundings: clock.surroundings())
+  }
+
   @Test func `callers are served at the rate`() async throws {
-    let budget = RequestBudget(rate: 1, burst: 1, surroundings: clock.surroundings())
+    let budget = budget(rate: 1)
     let served = Tally()
-    try await budget.take()
+    try await budget.take(.metadata)
     let callers = (0..<3).map { number in
       Task {
-        try await budget.take()
+        try await budget.take(.metadata)
         served.add(number)
       }
     }
@@ -27,41 +33,169 @@ import Testing
     #expect(served.values.sorted() == [0, 1, 2])
   }
 
-  @Test func `a caller who gives up in line costs nothing`() async throws {
-    let budget = RequestBudget(rate: 1, burst: 1, surroundings: clock.surroundings())
-    try await budget.take()
-    let first = Task { await failure { try await budget.take() } }
+  @Test func `a fresh call goes before back-fill that has waited for longer`() async throws {
+    let budget = budget(rate: 1)
+    let served = Tally()
+    // One of back-fill's own share, so that none is left of it.
+    try await Priority.$current.withValue(.backfill) { try await budget.take(.metadata) }
+    let backfill = Task {
+      try await Priority.$current.withValue(.backfill) { try await budget.take(.metadata) }
+      served.add(2)
+    }
     try await clock.untilSleeping(1)
-    let second = Task { await failure { try await budget.take() } }
+    let fresh = Task {
+      try await budget.take(.metadata)
+      served.add(1)
+    }
+    await settle()
+    for count in 1...2 {
+      try await clock.untilSleeping(1)
+      clock.advance(by: .seconds(1))
+      try await until { served.values.count == count }
+    }
+    #expect(served.values == [1, 2])
+    try await backfill.value
+    try await fresh.value
+  }
+
+  @Test func `a token is as urgent as can be, whoever needs it`() async throws {
+    let allowance = RecordedAllowance()
+    let budget = RequestBudget(store: allowance, surroundings: clock.surroundings())
+    try await Priority.$current.withValue(.backfill) {
+      try await budget.take(.token)
+      try await budget.take(.search)
+    }
+    let standing = try await budget.standing()
+    #expect(standing.lastHour.requests == 2)
+    // Back-fill's share was taken by the search alone.
+    #expect(allowance.changes == 3)
+  }
+
+  @Test func `a caller who gives up in line costs nothing`() async throws {
+    let budget = budget(rate: 1)
+    try await budget.take(.metadata)
+    let first = Task { await failure { try await budget.take(.metadata) } }
+    try await clock.untilSleeping(1)
+    let second = Task { await failure { try await budget.take(.metadata) } }
     second.cancel()
     #expect(await second.value?.code == .interrupted)
     first.cancel()
     #expect(await first.value?.code == .interrupted)
     clock.advance(by: .seconds(1))
-    try await budget.take()
+    try await budget.take(.metadata)
+    #expect(try await budget.standing().lastHour.requests == 2)
   }
 
-  @Test func `a short pause is waited for, a long one is reported`() async throws {
-    let budget = RequestBudget(rate: 0, burst: 1, surroundings: clock.surroundings())
-    budget.refused(retryAfter: .seconds(20))
-    let waiting = Task { await failure { try await budget.take() } }
+  @Test func `a short silence is waited for, a long one is reported`() async throws {
+    let budget = budget(rate: 0)
+    await budget.report(.refused(retryAfter: .seconds(20)))
+    let waiting = Task { await failure { try await budget.take(.metadata) } }
     try await clock.untilSleeping(1)
     clock.advance(by: .seconds(20))
+    // The bucket fills from nothing.
+    try await clock.untilSleeping(1)
+    clock.advance(by: .seconds(1))
     #expect(await waiting.value == nil)
-    budget.refused(retryAfter: .seconds(600))
-    let refused = await failure { try await budget.take() }
+    await budget.report(.accepted)
+    await budget.report(.refused(retryAfter: .seconds(600)))
+    let refused = await failure { try await budget.take(.metadata) }
     #expect(refused?.code == .platformRateLimited)
     #expect(refused?.retryAfter == .seconds(600))
   }
 
-  @Test func `a pause that comes while somebody waits holds for them too`() async throws {
-    let budget = RequestBudget(rate: 1, burst: 1, surroundings: clock.surroundings())
-    try await budget.take()
-    let waiting = Task { await failure { try await budget.take() } }
+  @Test func `a silence that comes while somebody waits holds for them too`() async throws {
+    let budget = budget(rate: 1)
+    try await budget.take(.metadata)
+    let waiting = Task { await failure { try await budget.take(.metadata) } }
     try await clock.untilSleeping(1)
-    budget.refused(retryAfter: .seconds(100))
-    clock.advance(by: .seconds(1))
+    await budget.report(.refused(retryAfter: .seconds(100)))
     #expect(await waiting.value?.code == .platformRateLimited)
+  }
+
+  @Test func `after a silence one request goes, and the others when it was accepted`() async throws {
+    let budget = budget(rate: 0)
+    await budget.report(.refused(retryAfter: .seconds(1)))
+    let served = Tally()
+    let callers = (0..<4).map { number in
+      Task {
+        try await budget.take(.metadata)
+        served.add(number)
+      }
+    }
+    // The silence, then a fifth of a second for the first request.
+    for delay in [1000, 200] {
+      try await clock.untilSleeping(1)
+      clock.advance(by: .milliseconds(delay))
+    }
+    try await until { served.values.count == 1 }
+    for _ in 0..<8 {
+      try await clock.untilSleeping(1)
+      clock.advance(by: .milliseconds(250))
+    }
+    #expect(served.values.count == 1)
+    await budget.report(.accepted)
+    for count in 2...4 {
+      try await clock.untilSleeping(1)
+      clock.advance(by: .milliseconds(200))
+      try await until { served.values.count == count }
+    }
+    for caller in callers { try await caller.value }
+  }
+
+  // MARK: Several nodes
+
+  @Test func `nodes that share an allowance make no more requests together than one alone`() async throws {
+    let store = LocalAllowance(limits: RequestLimits(rate: 10, burst: 10), now: { [clock] in clock.now })
+    let nodes = (0..<3).map { _ in RequestBudget(store: store, surroundings: clock.surroundings()) }
+    let served = Tally()
+    await withTaskGroup(of: Void.self) { group in
+      for node in nodes {
+        for _ in 0..<4 {
+          group.addTask {
+            while await failure({ try await node.take(.metadata) }) == nil {
+              served.add(1)
+              await node.report(.accepted)
+            }
+          }
+        }
+      }
+      for _ in 0..<600 {
+        await settle()
+        clock.advance(by: .milliseconds(100))
+      }
+      group.cancelAll()
+    }
+    #expect(served.values.count <= 10 * 60 + 10)
+    #expect(served.values.count > 300)
+  }
+
+  @Test func `a refusal that one node sees silences the others`() async throws {
+    let store = LocalAllowance(limits: RequestLimits(rate: 0, burst: 1), now: { [clock] in clock.now })
+    let nodes = (0..<2).map { _ in RequestBudget(store: store, surroundings: clock.surroundings()) }
+    try await nodes[1].take(.metadata)
+    await nodes[0].report(.refused(retryAfter: .seconds(300)))
+    #expect(await failure { try await nodes[1].take(.metadata) }?.retryAfter == .seconds(300))
+    #expect(try await nodes[1].standing().pausedUntil == clock.now + .seconds(300))
+  }
+
+  @Test func `without the place where the allowance is kept nobody asks, and what happened is told later`() async throws
+  {
+    let store = RecordedAllowance()
+    let budget = RequestBudget(store: store, surroundings: clock.surroundings())
+    store.isBroken = true
+    #expect(await failure { try await budget.take(.metadata) }?.code == .catalogFailed)
+    await budget.report(.refused(retryAfter: .seconds(120)))
+    #expect(await failure { try await budget.admitRetry() }?.code == .catalogFailed)
+    store.isBroken = false
+    #expect(await failure { try await budget.take(.metadata) }?.code == .platformRateLimited)
+  }
+
+  @Test func `too many requests that are made again are refused, with the time to wait`() async throws {
+    let budget = budget(rate: 0)
+    for _ in 0..<10 { try await budget.admitRetry() }
+    let refused = await failure { try await budget.admitRetry() }
+    #expect(refused?.code == .retryBudgetSpent)
+    #expect(refused?.retryAfter == .seconds(60))
   }
 
   @Test func `a turnstile keeps the order of its line`() {
@@ -98,6 +232,35 @@ import Testing
     }
     #expect(most == 2)
     #expect(inside.values.count == 100)
+  }
+}
+
+/// An allowance without a limit that counts its changes and may break.
+private final class RecordedAllowance: AllowanceStore {
+  private let state: Mutex<(allowance: RequestAllowance, changes: Int, isBroken: Bool)>
+
+  init() {
+    let now = Instant(milliseconds: 1_768_478_400_000)
+    state = Mutex((RequestAllowance(limits: RequestLimits(rate: 0, burst: 1), now: now), 0, false))
+  }
+
+  var changes: Int { state.withLock { $0.changes } }
+
+  var isBroken: Bool {
+    get { state.withLock { $0.isBroken } }
+    set { state.withLock { $0.isBroken = newValue } }
+  }
+
+  func change<T: Sendable>(
+    _ body: @escaping @Sendable (inout RequestAllowance, _ now: Instant) -> T
+  ) async throws(TapedeckError) -> T {
+    let result: T? = state.withLock { state in
+      guard !state.isBroken else { return nil }
+      state.changes += 1
+      return body(&state.allowance, Instant(milliseconds: 1_768_478_400_000))
+    }
+    guard let result else { throw TapedeckError(.catalogFailed) }
+    return result
   }
 }
 

@@ -20,6 +20,7 @@ struct Tenant: Sendable {
     var parallelDownloads = 4
     var callTimeout = Duration.seconds(10)
     var stallTimeout = Duration.seconds(300)
+    var largestRecording: Int64 = 8 << 30
     var allowedDownloadHosts: [String] = []
     var surroundings = Surroundings.system
     /// Answers the token call in place of the tenant's own answers.
@@ -60,7 +61,8 @@ struct Tenant: Sendable {
         let settings = try SourceSettings(
           baseURL: server.address, clientID: "client", clientSecret: "secret", rate: options.rate,
           burst: options.burst, parallelDownloads: options.parallelDownloads, callTimeout: options.callTimeout,
-          stallTimeout: options.stallTimeout, allowedDownloadHosts: options.allowedDownloadHosts)
+          stallTimeout: options.stallTimeout, largestRecording: options.largestRecording,
+          allowedDownloadHosts: options.allowedDownloadHosts)
         let source = RecordingsV2Source(
           settings: settings, client: client, surroundings: options.surroundings, logger: Logger(label: "test"))
         return try await body(Tenant(server: server, source: source))

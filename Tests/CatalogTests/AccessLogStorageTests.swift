@@ -5,7 +5,7 @@ import Model
 import TestKit
 import Testing
 
-@Suite struct AccessLogStorageTests {
+@Suite(.serialized) struct AccessLogStorageTests {
   static let supervisor = Identity(kind: .account, id: "acc_5f", name: "Wilhelmina Example", role: .supervisor)
 
   static let full = LogEntry(
@@ -28,8 +28,9 @@ import Testing
     )
   }
 
-  @Test func `the canonical bytes of an entry never change`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `the canonical bytes of an entry never change`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let id = try #require(try await test.catalog.log([Self.full]).first)
     let (canonical, salt, detail) = try await stored(test, id)
     let commitment = hex(SHA256.hash(data: salt + Array(detail.utf8)))
@@ -48,8 +49,9 @@ import Testing
     #expect(salt.count == 16)
   }
 
-  @Test func `an entry without anything has the shortest form`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `an entry without anything has the shortest form`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let id = try #require(try await test.catalog.log([test.entry(.archive)]).first)
     let (canonical, salt, detail) = try await stored(test, id)
     #expect(detail == "{}")
@@ -60,8 +62,9 @@ import Testing
         """#)
   }
 
-  @Test func `no name, address or detail stands in the canonical bytes`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `no name, address or detail stands in the canonical bytes`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let id = try #require(try await test.catalog.log([Self.full]).first)
     let canonical = try await stored(test, id).canonical
     for personal in ["Wilhelmina", "Example", "192.0.2.77", "Browser", "req-1", "44 20", "query"] {
@@ -69,15 +72,19 @@ import Testing
     }
   }
 
-  @Test func `the same entry twice has different commitments, so that details cannot be guessed`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `the same entry twice has different commitments, so that details cannot be guessed`(kind: DatabaseKind)
+    async throws
+  {
+    let test = try await TestCatalog(kind)
     let ids = try await test.catalog.log([Self.full, Self.full])
     #expect(ids.count == 2 && ids[0] < ids[1])
     #expect(try await stored(test, ids[0]).canonical != stored(test, ids[1]).canonical)
   }
 
-  @Test func `an entry is read back as it was written`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `an entry is read back as it was written`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     for action in LogEntry.Action.allCases {
       for outcome in LogEntry.Outcome.allCases {
         var entry = Self.full
@@ -92,8 +99,9 @@ import Testing
     }
   }
 
-  @Test func `erased details leave an entry that can still be read`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `erased details leave an entry that can still be read`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let id = try #require(try await test.catalog.log([Self.full]).first)
     let before = try await stored(test, id).canonical
     _ = try await test.database.write { db in try db.execute("DELETE FROM log_detail WHERE entry_id = \(id)") }
@@ -106,8 +114,11 @@ import Testing
     #expect(read.entry.code == .insufficientPermissions)
   }
 
-  @Test func `the log is read by who, what, outcome, recording and time, newest first, page by page`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `the log is read by who, what, outcome, recording and time, newest first, page by page`(kind: DatabaseKind)
+    async throws
+  {
+    let test = try await TestCatalog(kind)
     let anna = Identity(kind: .account, id: "acc_1", name: "anna", role: .agent)
     let robot = Identity(kind: .token, id: "tok_1", name: "robot", role: .agent)
     try await test.catalog.createAccount(anna, passwordHash: "x", entry: test.entry(.createAccount))
@@ -146,8 +157,9 @@ import Testing
       } == [3])
   }
 
-  @Test func `whatever goes wrong, a log that cannot be written says so`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `whatever goes wrong, a log that cannot be written says so`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     for statements in 0...3 {
       test.database.fail(afterStatements: statements)
       #expect(await failure { try await test.catalog.log([Self.full, Self.full]) } == .accessLogUnavailable)
@@ -164,8 +176,9 @@ import Testing
     #expect(await failure { try await test.catalog.log([Self.full]) } == .accessLogUnavailable)
   }
 
-  @Test func `a listening session has its entry and adds up what was served`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a listening session has its entry and adds up what was served`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let id = try await test.catalog.beginListening(Self.full)
     try await test.catalog.extendListening([id: (test.clock.now, 2, 100), 999: (test.clock.now, 1, 1)])
     try await test.catalog.extendListening([id: (test.clock.now + .seconds(5), 3, 11)])

@@ -3,21 +3,22 @@ import Model
 import TestKit
 import Testing
 
-@Suite struct AccountStorageTests {
+@Suite(.serialized) struct AccountStorageTests {
   static let anna = Identity(
     kind: .account, id: "acc_1", name: "anna", role: .supervisor, agentID: "ag-1", team: "sales")
   static let robot = Identity(kind: .token, id: "tok_1", name: "robot", role: .metrics)
 
-  private func withAnna() async throws -> TestCatalog {
-    let test = try await TestCatalog()
+  private func withAnna(_ kind: DatabaseKind) async throws -> TestCatalog {
+    let test = try await TestCatalog(kind)
     try await test.catalog.createAccount(Self.anna, passwordHash: "scrypt$…", entry: test.entry(.createAccount))
     return test
   }
 
   // MARK: Accounts
 
-  @Test func `an account is found by its exact name, with the agent and the team behind it`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `an account is found by its exact name, with the agent and the team behind it`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     #expect(try await !test.catalog.hasAccounts())
     try await test.catalog.createAccount(Self.anna, passwordHash: "hash", entry: test.entry(.createAccount))
     #expect(try await test.catalog.hasAccounts())
@@ -31,8 +32,9 @@ import Testing
     #expect(try await test.count("log_entry") == 1)
   }
 
-  @Test func `a name is given once, and a second attempt leaves no trace`() async throws {
-    let test = try await withAnna()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a name is given once, and a second attempt leaves no trace`(kind: DatabaseKind) async throws {
+    let test = try await withAnna(kind)
     let before = try await test.everything()
     var second = Self.anna
     second.id = "acc_2"
@@ -43,16 +45,18 @@ import Testing
     #expect(try await test.everything() == before)
   }
 
-  @Test func `a disabled account is as good as none`() async throws {
-    let test = try await withAnna()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a disabled account is as good as none`(kind: DatabaseKind) async throws {
+    let test = try await withAnna(kind)
     _ = try await test.database.write { db in try db.execute("UPDATE account SET disabled_at = 1") }
     #expect(try await test.catalog.account(named: "anna") == nil)
   }
 
   // MARK: Tokens
 
-  @Test func `a token is known by its hash until it is revoked`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a token is known by its hash until it is revoked`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.catalog.createToken(Self.robot, secretSHA256: [1, 2, 3], entry: test.entry(.createToken))
     #expect(try await test.catalog.identity(ofTokenSHA256: [1, 2, 3]) == Self.robot)
     #expect(try await test.catalog.identity(ofTokenSHA256: [1, 2]) == nil)
@@ -63,8 +67,9 @@ import Testing
     #expect(try await test.count("log_entry") == 2)
   }
 
-  @Test func `a name is free again when its token was revoked`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a name is free again when its token was revoked`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     func create(_ id: String, _ hash: UInt8) async throws {
       var identity = Self.robot
       identity.id = id
@@ -78,8 +83,9 @@ import Testing
     #expect(try await test.catalog.identity(ofTokenSHA256: [3])?.id == "tok_3")
   }
 
-  @Test func `revoking what is not in use is an error and not in the log`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `revoking what is not in use is an error and not in the log`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     for name in ["robot", "", "%", "' OR 1=1 --"] {
       #expect(
         await failure { try await test.catalog.revokeToken(name, entry: test.entry(.revokeToken)) } == .notFound)
@@ -87,8 +93,9 @@ import Testing
     #expect(try await test.count("log_entry") == 0)
   }
 
-  @Test func `when a token was last used is written down`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `when a token was last used is written down`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.catalog.createToken(Self.robot, secretSHA256: [1], entry: test.entry(.createToken))
     #expect(try await test.catalog.tokens().map(\.lastUsedAt) == [nil])
     try await test.catalog.recordTokenUse(["tok_1": test.clock.now + .seconds(3), "tok_absent": test.clock.now])
@@ -107,8 +114,9 @@ import Testing
     try await test.catalog.session(secretSHA256: [secret], idle: .seconds(600))
   }
 
-  @Test func `a session has its account's identity as it is now`() async throws {
-    let test = try await withAnna()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a session has its account's identity as it is now`(kind: DatabaseKind) async throws {
+    let test = try await withAnna(kind)
     try await signIn(test, 7)
     let row = try #require(try await session(test, 7))
     #expect(row.identity == Self.anna)
@@ -122,8 +130,9 @@ import Testing
     #expect(try await session(test, 7) == nil)
   }
 
-  @Test func `a session ends when it was not used for too long`() async throws {
-    let test = try await withAnna()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a session ends when it was not used for too long`(kind: DatabaseKind) async throws {
+    let test = try await withAnna(kind)
     try await signIn(test, 7)
     test.clock.advance(by: .milliseconds(599_999))
     #expect(try await session(test, 7) != nil)
@@ -134,8 +143,9 @@ import Testing
     #expect(try await session(test, 7) == nil)
   }
 
-  @Test func `a session ends at its limit however much it is used, and is then removed`() async throws {
-    let test = try await withAnna()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a session ends at its limit however much it is used, and is then removed`(kind: DatabaseKind) async throws {
+    let test = try await withAnna(kind)
     try await signIn(test, 7, lasts: .seconds(500))
     test.clock.advance(by: .milliseconds(499_999))
     try await test.catalog.touchSessions([[7]])
@@ -147,8 +157,9 @@ import Testing
     #expect(try await test.count("session") == 1)
   }
 
-  @Test func `signing out ends one session`() async throws {
-    let test = try await withAnna()
+  @Test(arguments: DatabaseKind.allCases)
+  func `signing out ends one session`(kind: DatabaseKind) async throws {
+    let test = try await withAnna(kind)
     try await signIn(test, 7)
     try await signIn(test, 8)
     try await test.catalog.endSession(secretSHA256: [7], entry: test.entry(.signOut))
@@ -156,8 +167,9 @@ import Testing
     #expect(try await session(test, 8) != nil)
   }
 
-  @Test func `nobody is signed in without an entry in the log`() async throws {
-    let test = try await withAnna()
+  @Test(arguments: DatabaseKind.allCases)
+  func `nobody is signed in without an entry in the log`(kind: DatabaseKind) async throws {
+    let test = try await withAnna(kind)
     let before = try await test.everything()
     for statements in 0...3 {
       test.database.fail(afterStatements: statements)

@@ -3,9 +3,10 @@ import Model
 import TestKit
 import Testing
 
-@Suite struct ArchiveTests {
-  @Test func `a recording enters the catalog, the log and the outbox, and its job ends`() async throws {
-    let test = try await TestCatalog()
+@Suite(.serialized) struct ArchiveTests {
+  @Test(arguments: DatabaseKind.allCases)
+  func `a recording enters the catalog, the log and the outbox, and its job ends`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let (job, lease) = try await test.jobInProcessing()
     let entries = try await test.count("log_entry")
     test.clock.advance(by: .seconds(7))
@@ -26,8 +27,9 @@ import Testing
     #expect(try await test.catalog.dueMessages(limit: 9).map(\.id) == ["msg_call-1"])
   }
 
-  @Test func `whichever statement fails, nothing of it stays`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `whichever statement fails, nothing of it stays`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let (_, lease) = try await test.jobInProcessing()
     let archive = try test.archive()
     let before = try await test.everything()
@@ -45,8 +47,9 @@ import Testing
     #expect(try await test.catalog.archived(try key("call-1"))?.parts == archive.parts)
   }
 
-  @Test func `a recording that is archived again has the files of the last time`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a recording that is archived again has the files of the last time`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     _ = try await test.database.write { db in
       try db.execute("UPDATE job SET run_state = 'failed', stage = 'processing'")
@@ -61,16 +64,18 @@ import Testing
     #expect(try await test.count("webhook_message") == 1)
   }
 
-  @Test func `a recording that is not archived has no files`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a recording that is not archived has no files`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     #expect(try await test.catalog.archived(try key("call-1")) == nil)
     try await test.catalog.observe(test.facts("call-1"), of: try key("call-1"))
     let (recording, parts) = try #require(try await test.catalog.archived(try key("call-1")))
     #expect(recording.archivedAt == nil && parts.isEmpty)
   }
 
-  @Test func `an object is referred to by the rows that name it, in each of their places`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `an object is referred to by the rows that name it, in each of their places`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let archive = try await test.archiveRecording("call-1")
     for object in [archive.parts[0].mp3.key, archive.parts[0].peaks.key, archive.parts[0].originalKey] {
       #expect(try await test.catalog.refers(toObject: try #require(object)))
@@ -81,8 +86,9 @@ import Testing
 
   // MARK: What the platform says
 
-  @Test func `all that the platform says is written down and read back`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `all that the platform says is written down and read back`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     var facts = test.facts("odd id/%")
     facts.startTime = Instant(milliseconds: 5)
     facts.endTime = Instant(milliseconds: 6)
@@ -117,8 +123,9 @@ import Testing
     #expect(again.sortedAt == row.firstSeenAt)
   }
 
-  @Test func `when a recording became available is kept from the first time`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `when a recording became available is kept from the first time`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let key = try key("call-1")
     #expect(try await test.catalog.observe(test.facts("call-1", status: .processing), of: key).availableAt == nil)
     test.clock.advance(by: .seconds(5))
@@ -128,8 +135,9 @@ import Testing
     #expect(try await test.catalog.observe(test.facts("call-1"), of: key).availableAt == at)
   }
 
-  @Test func `privacy only gets stricter, and that is in the log`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `privacy only gets stricter, and that is in the log`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let key = try key("call-1")
     func observe(_ privacy: Privacy) async throws -> Privacy {
       try await test.catalog.observe(test.facts("call-1", privacy: privacy), of: key).facts.privacy
@@ -146,14 +154,16 @@ import Testing
     #expect(entries.first?.details == ["privacy": "restricted"])
   }
 
-  @Test func `a recording that is restricted when it is first seen is no change`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a recording that is restricted when it is first seen is no change`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.catalog.observe(test.facts("call-1", privacy: .restricted), of: try key("call-1"))
     #expect(try await test.count("log_entry") == 0)
   }
 
-  @Test func `privacy that gets stricter at the commit holds from the commit on`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `privacy that gets stricter at the commit holds from the commit on`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let key = try key("call-1")
     try await test.catalog.observe(test.facts("call-1"), of: key)
     try await test.archiveRecording("call-1") { $0.privacy = .restricted }

@@ -5,7 +5,7 @@ import TestKit
 import Testing
 
 /// What every database does.
-@Suite struct DatabaseContractTests {
+@Suite(.serialized) struct DatabaseContractTests {
   let clock = TestClock()
   let folder: TemporaryFolder
 
@@ -13,9 +13,14 @@ import Testing
 
   /// A database with one table to play with.
   private func open(_ kind: DatabaseKind) async throws -> any Database {
-    let database = try kind.open(in: folder, now: { [clock] in clock.now })
+    let database = try await kind.openMigrated(in: folder, now: { [clock] in clock.now })
     _ = try await database.write { db in
-      try db.execute("CREATE TABLE sample (id INTEGER PRIMARY KEY, value BLOB)")
+      let (integer, text) = (db.dialect.integer, db.dialect.text)
+      try db.execute(
+        """
+        CREATE TABLE sample (
+          id \(db.dialect.identity), number \(integer), fraction DOUBLE PRECISION, value \(text), bytes \(db.dialect.blob))
+        """)
     }
     return database
   }
@@ -34,11 +39,54 @@ import Testing
     ]
     let read = try await database.write { db in
       for (id, value) in values.enumerated() {
-        try db.execute("INSERT INTO sample (id, value) VALUES (\(id), \(value))")
+        switch value {
+        case .null: try db.execute("INSERT INTO sample (id, value) VALUES (\(id), \(value))")
+        case .integer: try db.execute("INSERT INTO sample (id, number) VALUES (\(id), \(value))")
+        case .real: try db.execute("INSERT INTO sample (id, fraction) VALUES (\(id), \(value))")
+        case .text: try db.execute("INSERT INTO sample (id, value) VALUES (\(id), \(value))")
+        case .blob: try db.execute("INSERT INTO sample (id, bytes) VALUES (\(id), \(value))")
+        }
       }
-      return try db.rows("SELECT value FROM sample ORDER BY id").map { $0["value"] }
+      return try db.rows("SELECT * FROM sample ORDER BY id").map { row in
+        ["number", "fraction", "value", "bytes"].map { row[$0] }.first { $0 != .null } ?? .null
+      }
     }
     #expect(read == values)
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a value and a null have the type that belongs where they stand`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    _ = try await database.write { db in
+      // The same statements with and without values, in both orders: what was prepared for one must do for the other.
+      for number: Int64? in [nil, 5, nil, .max] {
+        for text: String? in [nil, "x", nil] {
+          let bytes: [UInt8]? = text.map { Array($0.utf8) }
+          let fraction: Value = number.map { .real(Double($0)) } ?? .null
+          try db.execute("DELETE FROM sample")
+          try db.execute(
+            "INSERT INTO sample (number, value, bytes, fraction) VALUES (\(number), \(text), \(bytes), \(fraction))")
+          let row = try db.row(
+            """
+            SELECT coalesce(\(number), number, 7) AS first_number, coalesce(\(text), value, 'y') AS first_text,
+              CASE coalesce(\(text), 'z') WHEN 'x' THEN \(number) ELSE 3 END AS chosen,
+              CAST(\(text) AS TEXT) IS NULL AS absent, tapedeck_now_ms() - \(number) AS difference,
+              (SELECT count(*) FROM sample WHERE number = \(number) OR value = \(text) OR bytes = \(bytes)) AS matching
+            FROM sample WHERE id > \(0) LIMIT \(1)
+            """)
+          #expect(row?["first_number"] == .integer(number ?? 7))
+          #expect(row?["first_text"] == .text(text ?? "y"))
+          #expect(row?["chosen"] == (text == nil ? .integer(3) : number.map { .integer($0) } ?? .null))
+          #expect(row?["absent"] == .integer(text == nil ? 1 : 0))
+          #expect((row?["difference"] == .null) == (number == nil))
+          #expect(row?["matching"] == .integer(number == nil && text == nil ? 0 : 1))
+          let both = try db.rows("SELECT \(text) AS word UNION ALL SELECT value FROM sample UNION ALL SELECT 'w'")
+          #expect(
+            both.map { $0["word"] } == [text.map { .text($0) } ?? .null, text.map { .text($0) } ?? .null, .text("w")])
+        }
+      }
+    }
     try database.close()
   }
 
@@ -116,19 +164,19 @@ import Testing
     let database = try await open(kind)
     let ours = await failure {
       try await database.write { db in
-        try db.execute("INSERT INTO sample (value) VALUES (1)")
+        try db.execute("INSERT INTO sample (number) VALUES (1)")
         throw TapedeckError(.alreadyExists)
       }
     }
     let foreign = await failure {
       try await database.write { db in
-        try db.execute("INSERT INTO sample (value) VALUES (1)")
+        try db.execute("INSERT INTO sample (number) VALUES (1)")
         throw Unrelated()
       }
     }
     let malformed = await failure {
       try await database.write { db in
-        try db.execute("INSERT INTO sample (value) VALUES (1)")
+        try db.execute("INSERT INTO sample (number) VALUES (1)")
         try db.execute("INSERT INTO absent (value) VALUES (1)")
       }
     }
@@ -140,12 +188,53 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
+  func `a statement that failed is not forgiven, whatever the closure makes of it`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    let code = await failure {
+      try await database.write { db in
+        try db.execute("INSERT INTO sample (number) VALUES (1)")
+        _ = try? db.execute("INSERT INTO absent (value) VALUES (1)")
+        _ = try? db.execute("INSERT INTO sample (number) VALUES (2)")
+      }
+    }
+    #expect(code == .catalogFailed)
+    #expect(try await database.read { db in try db.rows("SELECT * FROM sample").isEmpty })
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases, [Isolation.serializable, .readCommitted])
+  func `transactions that read and write the same row lose nothing of each other`(
+    kind: DatabaseKind, isolation: Isolation
+  ) async throws {
+    let database = try await open(kind)
+    _ = try await database.write { db in try db.execute("INSERT INTO sample (id, number) VALUES (1, 0)") }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<40 {
+        group.addTask {
+          try await database.write(isolation) { db in
+            // With the weaker isolation the arithmetic has to be the statement's own.
+            if isolation == .readCommitted {
+              try db.execute("UPDATE sample SET number = number + 1 WHERE id = 1")
+            } else {
+              let number = try db.row("SELECT number FROM sample WHERE id = 1")?.int("number") ?? 0
+              try db.execute("UPDATE sample SET number = \(number + 1) WHERE id = 1")
+            }
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+    #expect(try await database.read { db in try db.row("SELECT number FROM sample")?.int("number") } == 40)
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
   func `nobody sees a transaction before it is committed`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let inserted = DispatchSemaphore(value: 0)
     let looked = DispatchSemaphore(value: 0)
     async let writing: Void = database.write { db in
-      try db.execute("INSERT INTO sample (value) VALUES (1)")
+      try db.execute("INSERT INTO sample (number) VALUES (1)")
       inserted.signal()
       looked.wait()
     }
@@ -165,9 +254,9 @@ import Testing
     let database = try await open(kind)
     let counts = try await database.write { db in
       [
-        try db.execute("INSERT INTO sample (value) VALUES (1), (2), (3)"),
-        try db.execute("UPDATE sample SET value = 9 WHERE value > 1"),
-        try db.execute("UPDATE sample SET value = 9 WHERE value = 77"), try db.execute("DELETE FROM sample"),
+        try db.execute("INSERT INTO sample (number) VALUES (1), (2), (3)"),
+        try db.execute("UPDATE sample SET number = 9 WHERE number > 1"),
+        try db.execute("UPDATE sample SET number = 9 WHERE number = 77"), try db.execute("DELETE FROM sample"),
       ]
     }
     #expect(counts == [3, 2, 0, 3])
@@ -178,7 +267,7 @@ import Testing
   func `reading changes nothing`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let code = await failure {
-      try await database.read { db in _ = try db.execute("INSERT INTO sample (value) VALUES (1)") }
+      try await database.read { db in _ = try db.execute("INSERT INTO sample (number) VALUES (1)") }
     }
     #expect(code == .catalogFailed)
     try database.close()
@@ -190,7 +279,7 @@ import Testing
     let codes = await Task {
       withUnsafeCurrentTask { $0?.cancel() }
       return (
-        await failure { try await database.write { db in try db.execute("INSERT INTO sample (value) VALUES (1)") } },
+        await failure { try await database.write { db in try db.execute("INSERT INTO sample (number) VALUES (1)") } },
         await failure { try await database.read { db in try db.rows("SELECT * FROM sample").count } }
       )
     }.value
@@ -269,7 +358,7 @@ import Testing
     var changes = database.changes().makeAsyncIterator()
     async let writing: Void = database.write { db in
       db.notify(.workDue)
-      try db.execute("INSERT INTO sample (value) VALUES (1)")
+      try db.execute("INSERT INTO sample (number) VALUES (1)")
     }
     #expect(await changes.next() == .workDue)
     #expect(try await database.read { db in try db.rows("SELECT * FROM sample").count } == 1)

@@ -2,30 +2,77 @@ import Catalog
 import Foundation
 import Model
 import Synchronization
+import TestKit
 
 /// The databases that the contract holds for. Another one is another case.
 enum DatabaseKind: CaseIterable, Sendable {
-  case sqlite
+  case sqlite, postgresql
 
+  var dialect: Dialect {
+    switch self {
+    case .sqlite: .sqlite
+    case .postgresql: .postgresql
+    }
+  }
+
+  /// The database of a folder: empty at first, and the same one whenever it is opened again.
   func open(in folder: TemporaryFolder, now: @escaping @Sendable () -> Instant) throws -> any Database {
     switch self {
     case .sqlite: try SQLiteDatabase(path: folder.file("catalog.sqlite"), now: now)
+    case .postgresql: try PostgreSQLDatabase(url: folder.serverURL(), now: now)
     }
+  }
+
+  /// The same with the schema in place.
+  func openMigrated(in folder: TemporaryFolder, now: @escaping @Sendable () -> Instant) async throws -> any Database {
+    if self == .postgresql { try await folder.copyMigratedDatabase() }
+    let database = try open(in: folder, now: now)
+    try await Catalog(database: database).migrate()
+    return database
   }
 }
 
-/// A folder of its own for one test, gone with the last reference.
+/// A folder of its own for one test, and a database on the tests' server if it wants one; gone with the last reference.
 final class TemporaryFolder: Sendable {
   private let url: URL
+  private let database = Mutex<String?>(nil)
 
   init() throws {
     url = FileManager.default.temporaryDirectory.appending(path: "tapedeck-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: url, withIntermediateDirectories: false)
   }
 
-  deinit { try? FileManager.default.removeItem(at: url) }
+  deinit {
+    try? FileManager.default.removeItem(at: url)
+    if let name = database.withLock({ $0 }) { try? PostgresServer.shared().drop(name) }
+  }
 
   func file(_ name: String) -> String { url.appending(path: name).path() }
+
+  /// The address of this folder's database, which is made when it is first asked for.
+  func serverURL() throws -> String {
+    let server = try PostgresServer.shared()
+    return try database.withLock { name in
+      if name == nil { name = try server.makeDatabase() }
+      return server.url(of: name ?? "")
+    }
+  }
+
+  /// Makes this folder's database from one that has been migrated, which takes a tenth of the time.
+  func copyMigratedDatabase() async throws {
+    let server = try PostgresServer.shared()
+    let template = try await Self.migrated.value
+    try database.withLock { $0 = try server.makeDatabase(copyOf: template) }
+  }
+
+  private static let migrated = Task {
+    let server = try PostgresServer.shared()
+    let name = try server.makeDatabase()
+    let database = try PostgreSQLDatabase(url: server.url(of: name))
+    try await Catalog(database: database).migrate()
+    try database.close()
+    return name
+  }
 }
 
 /// A database as it is, which tells a test what goes through it and fails where the test wants it to.
@@ -66,9 +113,9 @@ final class WatchedDatabase: Database {
   }
 
   func write<T: Sendable>(
-    _ body: @escaping @Sendable (any Connection) throws -> T
+    _ isolation: Isolation, _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {
-    let result = try await base.write { [self] db in
+    let result = try await base.write(isolation) { [self] db in
       try body(WatchedConnection(base: db, owner: self, isWriting: true))
     }
     watch.withLock { $0.commits += 1 }
@@ -86,7 +133,11 @@ final class WatchedDatabase: Database {
     }
     guard mayGo else { throw TapedeckError(.diskFull, "The test's disk is full.") }
     guard watch.withLock({ $0.plans != nil }) else { return }
-    let steps = try db.rows("EXPLAIN QUERY PLAN " + sql).compactMap { $0.optionalText("detail") }
+    let steps =
+      switch db.dialect {
+      case .sqlite: try db.rows("EXPLAIN QUERY PLAN " + sql).compactMap { $0.optionalText("detail") }
+      case .postgresql: try db.rows("EXPLAIN (COSTS OFF) " + sql).compactMap { $0.optionalText("QUERY PLAN") }
+      }
     watch.withLock { $0.plans?.append(contentsOf: steps) }
   }
 }
@@ -95,6 +146,8 @@ private struct WatchedConnection: Connection {
   let base: any Connection
   let owner: WatchedDatabase
   let isWriting: Bool
+
+  var dialect: Dialect { base.dialect }
 
   func rows(_ sql: SQL) throws(TapedeckError) -> [Row] {
     try owner.note(sql, on: base, isWriting: isWriting)

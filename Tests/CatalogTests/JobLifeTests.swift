@@ -4,7 +4,7 @@ import TestKit
 import Testing
 
 /// The life of a job, told as lists of what happens to it and how its row stands then.
-@Suite struct JobLifeTests {
+@Suite(.serialized) struct JobLifeTests {
   enum Event: Sendable {
     case request(Privacy)
     /// A worker takes what is due in a lane; nothing may be due.
@@ -169,9 +169,9 @@ import Testing
       ]),
   ]
 
-  @Test(arguments: lives)
-  func `a job goes from state to state as documented`(life: Life) async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases, lives)
+  func `a job goes from state to state as documented`(kind: DatabaseKind, life: Life) async throws {
+    let test = try await TestCatalog(kind)
     var lease: JobLease?
     for (number, (event, expected)) in life.events.enumerated() {
       switch event {
@@ -207,8 +207,9 @@ import Testing
     return words.joined(separator: " ")
   }
 
-  @Test func `starting afresh forgets all that was counted, and whose clearance it was`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `starting afresh forgets all that was counted, and whose clearance it was`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.request(clearance: .restricted)
     let (_, lease) = try await test.claim()
     try await test.catalog.recordProgress(of: lease, bytes: 500, totalBytes: 1000, download: "{}", resumes: 3)
@@ -227,15 +228,17 @@ import Testing
     #expect(fresh.failure == nil && fresh.endedAt == nil)
   }
 
-  @Test func `clearance only ever grows while a job is under way`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `clearance only ever grows while a job is under way`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     #expect(try await test.request(clearance: .standard).clearance == .standard)
     #expect(try await test.request(clearance: .restricted).clearance == .restricted)
     #expect(try await test.request(clearance: .standard).clearance == .restricted)
   }
 
-  @Test func `fifty requests at the same moment make one job and fifty entries in the log`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `fifty requests at the same moment make one job and fifty entries in the log`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let jobs = try await withThrowingTaskGroup(of: Int64.self) { group in
       for _ in 0..<50 { group.addTask { try await test.request().id } }
       return try await group.reduce(into: Set<Int64>()) { $0.insert($1) }
@@ -245,16 +248,18 @@ import Testing
     #expect(try await test.count("log_entry") == 50)
   }
 
-  @Test func `recordings of the same id in different sources are different jobs`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `recordings of the same id in different sources are different jobs`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let first = try await test.request("call-1")
     let second = try await test.request("eu~call-1")
     #expect(first.id != second.id)
     #expect(second.key.source.rawValue == "eu")
   }
 
-  @Test func `a request that cannot be logged makes no job`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a request that cannot be logged makes no job`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let before = try await test.everything()
     for statements in 0...4 {
       test.database.fail(afterStatements: statements)

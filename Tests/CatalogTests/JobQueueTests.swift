@@ -4,9 +4,12 @@ import TestKit
 import Testing
 
 /// Who gets which job, and what becomes of those who lost theirs.
-@Suite struct JobQueueTests {
-  @Test func `the job that has been due for longest comes first, then the one that was asked for first`() async throws {
-    let test = try await TestCatalog()
+@Suite(.serialized) struct JobQueueTests {
+  @Test(arguments: DatabaseKind.allCases)
+  func `the job that has been due for longest comes first, then the one that was asked for first`(kind: DatabaseKind)
+    async throws
+  {
+    let test = try await TestCatalog(kind)
     for name in ["c", "a", "b"] { try await test.request(name) }
     let (_, lease) = try await test.claim()
     try await test.catalog.release(lease, .snooze(until: test.clock.now + .seconds(5)))
@@ -20,8 +23,9 @@ import Testing
     #expect(order == ["a", "b", "late", "c"])
   }
 
-  @Test func `lanes do not wait for each other`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `lanes do not wait for each other`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let (moving, lease) = try await test.jobInProcessing("moving")
     for number in 0..<5 { try await test.request("polling-\(number)") }
     try await test.catalog.release(lease, .interrupted)
@@ -32,9 +36,10 @@ import Testing
     }
   }
 
-  @Test func `every stage that can be worked on belongs to one lane`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  func `every stage that can be worked on belongs to one lane`(kind: DatabaseKind) async throws {
     for stage in Stage.allCases where stage != .ready {
-      let test = try await TestCatalog()
+      let test = try await TestCatalog(kind)
       try await test.request()
       _ = try await test.database.write { db in try db.execute("UPDATE job SET stage = \(stage)") }
       var lanes = 0
@@ -46,8 +51,9 @@ import Testing
     }
   }
 
-  @Test func `of a thousand jobs none is given to two of four workers`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `of a thousand jobs none is given to two of four workers`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     _ = try await test.database.write { db in
       try db.execute(
         """
@@ -73,8 +79,9 @@ import Testing
     #expect(Set(claims).count == 1000)
   }
 
-  @Test func `the next time to look is when the next job of the lane falls due`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `the next time to look is when the next job of the lane falls due`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     #expect(try await test.catalog.nextDue(in: .polling) == nil)
     try await test.request("a")
     try await test.request("b")
@@ -117,8 +124,9 @@ import Testing
       }
   }
 
-  @Test func `whoever lost the lease to another changes nothing any more`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `whoever lost the lease to another changes nothing any more`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.request()
     let old = try await test.claim().lease
     try await test.catalog.reclaimJobs(everyLease: true)
@@ -132,8 +140,9 @@ import Testing
     #expect(try await test.everything() == before)
   }
 
-  @Test func `whoever lost the lease to nobody yet changes nothing either`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `whoever lost the lease to nobody yet changes nothing either`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.request()
     let lease = try await test.claim().lease
     try await test.catalog.reclaimJobs(everyLease: true)
@@ -144,9 +153,10 @@ import Testing
     #expect(try await test.everything() == before)
   }
 
-  @Test func `whoever let a job go changes nothing any more`() async throws {
+  @Test(arguments: DatabaseKind.allCases)
+  func `whoever let a job go changes nothing any more`(kind: DatabaseKind) async throws {
     for release in Self.releases {
-      let test = try await TestCatalog()
+      let test = try await TestCatalog(kind)
       try await test.request()
       let lease = try await test.claim().lease
       try await test.catalog.release(lease, release)
@@ -160,8 +170,9 @@ import Testing
 
   // MARK: Leases
 
-  @Test func `a heartbeat keeps the leases that are still held`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a heartbeat keeps the leases that are still held`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.request("kept")
     try await test.request("lost")
     let kept = try await test.claim().lease
@@ -177,8 +188,9 @@ import Testing
     #expect(try await test.catalog.reclaimJobs(everyLease: true) == 0)
   }
 
-  @Test func `what was written down of a download is there for the next claim`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `what was written down of a download is there for the next claim`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let (_, lease) = try await test.jobInProcessing()
     try await test.catalog.recordProgress(of: lease, bytes: 500, totalBytes: 1000, download: "{\"a\":1}", resumes: 2)
     try await test.catalog.reclaimJobs(everyLease: true)
@@ -189,8 +201,9 @@ import Testing
     #expect((refused.bytes, refused.totalBytes, refused.download, refused.refusals) == (0, nil, nil, 1))
   }
 
-  @Test func `a step that runs twice is kept as it went the last time`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a step that runs twice is kept as it went the last time`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let id = try await test.request().id
     let start = test.clock.now
     for (step, offset, micros) in [(Step.download, 5, 70), (.waiting, 0, 3), (.download, 9, 1_500_000)] {
@@ -204,8 +217,9 @@ import Testing
       ])
   }
 
-  @Test func `jobs are counted by stage and run state, and the unfinished ones are known`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `jobs are counted by stage and run state, and the unfinished ones are known`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.archiveRecording("ready")
     try await test.request("failed")
     try await test.catalog.release(try await test.claim().lease, .giveUp(TapedeckError(.neverAvailable)))
@@ -215,8 +229,9 @@ import Testing
     #expect(try await test.catalog.unfinishedJobs() == [waiting.id])
   }
 
-  @Test func `workers and waiters are told of what concerns them`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `workers and waiters are told of what concerns them`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let changes = test.catalog.changes()
     let id = try await test.request().id
     let lease = try await test.claim().lease

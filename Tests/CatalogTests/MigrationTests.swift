@@ -3,7 +3,7 @@ import Model
 import TestKit
 import Testing
 
-@Suite struct MigrationTests {
+@Suite(.serialized) struct MigrationTests {
   let clock = TestClock()
   let folder: TemporaryFolder
 
@@ -14,10 +14,10 @@ import Testing
     let database = try kind.open(in: folder, now: { [clock] in clock.now })
     let catalog = Catalog(database: database)
     try await catalog.migrate()
-    let first = try await database.read { db in (try db.dump("migration"), try db.dump("sqlite_schema")) }
+    let first = try await database.read { db in (try db.dump("migration"), try db.dumpSchema()) }
     clock.advance(by: .seconds(60))
     try await catalog.migrate()
-    let second = try await database.read { db in (try db.dump("migration"), try db.dump("sqlite_schema")) }
+    let second = try await database.read { db in (try db.dump("migration"), try db.dumpSchema()) }
     #expect(first == second)
     #expect(!first.0.isEmpty)
     try database.close()
@@ -49,7 +49,7 @@ import Testing
     let database = WatchedDatabase(try kind.open(in: folder, now: { [clock] in clock.now }))
     database.fail(afterStatements: 10)
     #expect(await failure { try await Catalog(database: database).migrate() } == .diskFull)
-    #expect(try await database.read { db in try db.rows("SELECT 1 FROM sqlite_schema").isEmpty })
+    #expect(try await database.read { db in try db.dumpSchema().isEmpty })
     database.fail(afterStatements: nil)
     try await Catalog(database: database).migrate()
     try database.close()

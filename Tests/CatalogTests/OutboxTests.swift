@@ -3,9 +3,10 @@ import Model
 import TestKit
 import Testing
 
-@Suite struct OutboxTests {
-  @Test func `messages are due in the order in which they were written`() async throws {
-    let test = try await TestCatalog()
+@Suite(.serialized) struct OutboxTests {
+  @Test(arguments: DatabaseKind.allCases)
+  func `messages are due in the order in which they were written`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     #expect(try await test.catalog.nextMessageDue() == nil)
     let start = test.clock.now
     for name in ["b", "a"] {
@@ -21,8 +22,9 @@ import Testing
     #expect(try await test.catalog.dueMessages(limit: 1).map(\.id) == ["msg_b"])
   }
 
-  @Test func `a message is tried again at its time until it is delivered`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a message is tried again at its time until it is delivered`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.archiveRecording("a")
     let later = test.clock.now + .seconds(5)
     try await test.catalog.recordDelivery(of: "msg_a", status: 500, error: "broken", delivered: false, next: later)
@@ -37,8 +39,9 @@ import Testing
     #expect(try await test.catalog.messageCounts() == ["delivered": 1])
   }
 
-  @Test func `a message that is given up is a dead letter with its reason`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a message that is given up is a dead letter with its reason`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.archiveRecording("a")
     try await test.archiveRecording("b")
     try await test.catalog.recordDelivery(of: "msg_a", status: 410, error: "gone", delivered: false, next: nil)
@@ -51,8 +54,9 @@ import Testing
     #expect(row?.optionalInstant("ended_at") == test.clock.now)
   }
 
-  @Test func `the sender is told when a message was committed`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `the sender is told when a message was committed`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let (_, lease) = try await test.jobInProcessing()
     let changes = test.catalog.changes()
     try await test.catalog.archive(try test.archive(), lease: lease)

@@ -1,5 +1,8 @@
 import Catalog
+import Dispatch
+import Foundation
 import Model
+import Synchronization
 import TestKit
 import Testing
 
@@ -10,11 +13,10 @@ final class TestCatalog: Sendable {
   let catalog: Catalog
   private let folder: TemporaryFolder
 
-  init(_ kind: DatabaseKind = .sqlite) async throws {
+  init(_ kind: DatabaseKind) async throws {
     folder = try TemporaryFolder()
-    database = WatchedDatabase(try kind.open(in: folder, now: { [clock] in clock.now }))
+    database = WatchedDatabase(try await kind.openMigrated(in: folder, now: { [clock] in clock.now }))
     catalog = Catalog(database: database)
-    try await catalog.migrate()
   }
 
   deinit { try? database.close() }
@@ -24,8 +26,8 @@ final class TestCatalog: Sendable {
     try await database.read { db in
       var tables: [String: [String]] = [:]
       for table in [
-        "recording", "recording_text", "media_part", "job", "job_step", "webhook_message", "account", "api_token",
-        "session", "log_entry", "log_detail", "listening_session",
+        "recording", "media_part", "job", "job_step", "webhook_message", "account", "api_token", "session", "log_entry",
+        "log_detail", "listening_session", "duty", "backfill", "coverage_day",
       ] {
         tables[table] = try db.dump(table)
       }
@@ -98,24 +100,72 @@ final class TestCatalog: Sendable {
 /// A recording's key; `eu~call-1` is of the source `eu`.
 func key(_ name: String) throws -> RecordingKey { try RecordingKey(pathSegment: name) }
 
-/// The code of what a call throws; nil when it throws nothing of ours.
-func failure(of body: () async throws -> some Any) async -> TapedeckError.Code? {
+/// What a call throws; nil when it throws nothing of ours.
+func error(of body: () async throws -> some Any) async -> TapedeckError? {
   do {
     _ = try await body()
     return nil
-  } catch { return (error as? TapedeckError)?.code }
+  } catch { return error as? TapedeckError }
+}
+
+func failure(of body: () async throws -> some Any) async -> TapedeckError.Code? { await error(of: body)?.code }
+
+/// Waits for a signal out of a closure that may not wait for anything itself.
+func wait(for signal: DispatchSemaphore) async {
+  await withCheckedContinuation { continuation in
+    Thread.detachNewThread {
+      signal.wait()
+      continuation.resume()
+    }
+  }
+}
+
+/// How often something happened.
+final class Counter: Sendable {
+  private let count = Mutex(0)
+
+  var value: Int { count.withLock { $0 } }
+
+  @discardableResult
+  func increment() -> Int {
+    count.withLock {
+      $0 += 1
+      return $0
+    }
+  }
 }
 
 extension Connection {
-  /// The rows of a table as text.
+  /// The rows of a table as text, in no order of their own.
   func dump(_ table: String) throws(TapedeckError) -> [String] {
+    let question: SQL =
+      switch dialect {
+      case .sqlite: "SELECT name FROM pragma_table_xinfo(\(table)) WHERE name <> 'indexed_words'"
+      case .postgresql: "SELECT column_name AS name FROM information_schema.columns WHERE table_name = \(table)"
+      }
     var columns: [String] = []
-    for row in try rows("SELECT name FROM pragma_table_info(\(table)) ORDER BY cid") {
-      columns.append(try row.text("name"))
-    }
+    for row in try rows(question) { columns.append(try row.text("name")) }
     // A table's name cannot be bound; this one is the test's own.
     return try rows(SQL(stringLiteral: "SELECT * FROM \(table)")).map { row in
-      columns.map { "\($0)=\(row[$0])" }.joined(separator: " ")
-    }
+      columns.sorted().map { "\($0)=\(row[$0])" }.joined(separator: " ")
+    }.sorted()
+  }
+
+  /// Everything that the schema consists of, as text.
+  func dumpSchema() throws(TapedeckError) -> [String] {
+    let question: SQL =
+      switch dialect {
+      case .sqlite: "SELECT name || ' ' || coalesce(sql, '') AS line FROM sqlite_schema"
+      case .postgresql:
+        """
+        SELECT table_name || '.' || column_name || ' ' || data_type AS line FROM information_schema.columns
+        WHERE table_schema = 'public'
+        UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+        UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = CAST('public' AS regnamespace)
+        """
+      }
+    var lines: [String] = []
+    for row in try rows(question) { lines.append(try row.text("line")) }
+    return lines.sorted()
   }
 }

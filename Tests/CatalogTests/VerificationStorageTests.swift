@@ -18,8 +18,9 @@ import Testing
     try #require(try await test.catalog.recording(try key(name)))
   }
 
-  @Test func `what was never read back counts from its writing, and the longest unverified comes first`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `what was never read back counts from its writing, and the longest unverified comes first`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     for name in ["call-1", "call-2", "call-3"] {
       try await test.archiveRecording(name)
       test.clock.advance(by: .seconds(60))
@@ -37,8 +38,9 @@ import Testing
     #expect(old.map(\.key.id.rawValue) == ["call-2", "call-3"])
   }
 
-  @Test func `recordings are counted and paged, of all sources or of one`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `recordings are counted and paged, of all sources or of one`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     for name in ["call-1", "eu~call-2", "call-3"] { try await test.archiveRecording(name) }
     try await test.catalog.observe(test.facts("known"), of: try key("known"))
     #expect(try await test.catalog.archivedCount() == 3)
@@ -50,8 +52,9 @@ import Testing
     #expect(try await test.catalog.archivedRecordings(of: SourceID("eu"), after: 0, limit: 9).count == 1)
   }
 
-  @Test func `damage is a sentence with the day of its finding, and is logged when it is news`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `damage is a sentence with the day of its finding, and is logged when it is news`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     try await test.catalog.noteDamage([try await damage("call-1", test)], at: test.clock.now)
     let sentence = "The MP3 is damaged, found on 2026-01-15 at 12:00 UTC."
@@ -73,8 +76,9 @@ import Testing
     #expect(entries.last?.details == ["damage": "The MP3 is damaged", "mp3_0": "damaged"])
   }
 
-  @Test func `a look from before the damage was found does not clear it`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a look from before the damage was found does not clear it`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     let before = try await row("call-1", test)
     try await test.catalog.noteDamage([try await damage("call-1", test)], at: test.clock.now)
@@ -85,9 +89,11 @@ import Testing
     #expect(try await row("call-1", test).damage == nil)
   }
 
-  @Test(arguments: [true, false])
-  func `a repair starts an ended job in the stage that it needs`(hasOriginal: Bool) async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: [true, false], DatabaseKind.allCases)
+  func `a repair starts an ended job in the stage that it needs`(
+    hasOriginal: Bool, kind: DatabaseKind
+  ) async throws {
+    let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     let done = try #require(try await test.catalog.job(of: try key("call-1")))
     let jobs = try await test.catalog.requestRepair(
@@ -103,8 +109,9 @@ import Testing
     #expect(try await test.claim(hasOriginal ? .moving : .polling).job.id == done.id)
   }
 
-  @Test func `a repair that is under way keeps its lease, unless its file may have been moved away`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a repair that is under way keeps its lease, unless its file may have been moved away`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     let damage = try await damage("call-1", test)
     _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now)
@@ -116,8 +123,9 @@ import Testing
     #expect(try await test.claim(.moving).job.id == lease.jobID)
   }
 
-  @Test func `a commit ends the damage and leaves the day of archiving`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a commit ends the damage and leaves the day of archiving`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     let archivedAt = try await row("call-1", test).archivedAt
     test.clock.advance(by: .seconds(86_400))
@@ -134,8 +142,9 @@ import Testing
     #expect(repaired.verifiedAt == test.clock.now)
   }
 
-  @Test func `why a repair failed stands beside the damage, once`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `why a repair failed stands beside the damage, once`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     let damage = try await damage("call-1", test, hasOriginal: false)
     for _ in 1...2 {
@@ -152,8 +161,9 @@ import Testing
     #expect(try await test.catalog.damagedRecordings(after: 0, limit: 9).isEmpty, "somebody works on it")
   }
 
-  @Test func `a failed ingest of a recording without damage has none afterwards`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `a failed ingest of a recording without damage has none afterwards`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.catalog.observe(test.facts("call-1"), of: try key("call-1"))
     try await test.request("call-1")
     let (_, lease) = try await test.claim()
@@ -161,8 +171,9 @@ import Testing
     #expect(try await row("call-1", test).damage == nil)
   }
 
-  @Test func `the objects of a folder are those of its rows, of each kind`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `the objects of a folder are those of its rows, of each kind`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let archive = try await test.archiveRecording("call-1")
     let part = archive.parts[0]
     let references = try await test.catalog.objectReferences(inFolder: "ab")
@@ -181,8 +192,9 @@ import Testing
     #expect(try await !test.catalog.objectReferences(inFolder: "ab").isStoring)
   }
 
-  @Test func `every folder's own keys lie within its bounds`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `every folder's own keys lie within its bounds`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     for number in UInt8.min ... .max {
       let folder = hex([number])
@@ -194,8 +206,9 @@ import Testing
     }
   }
 
-  @Test func `the recordings of an object are found through each of its places`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `the recordings of an object are found through each of its places`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let archive = try await test.archiveRecording("call-1")
     try await test.archiveRecording("call-2")
     let part = archive.parts[0]
@@ -207,8 +220,9 @@ import Testing
     #expect(try await test.catalog.recordings(referringTo: []).isEmpty)
   }
 
-  @Test func `what must stay quick in a large archive goes through an index`() async throws {
-    let test = try await TestCatalog()
+  @Test(arguments: DatabaseKind.allCases)
+  func `what must stay quick in a large archive goes through an index`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
     let moment = test.clock.now
     let plans = try await test.database.plans {
       let last = try await test.catalog.unverifiedRecordings(since: moment, limit: 16).last

@@ -6,6 +6,7 @@ import tempfile
 
 import pytest
 
+import faults
 from programs import BINARY, Sandbox, Server
 
 # A missing tool fails the run; nothing is skipped.
@@ -14,6 +15,8 @@ TOOLS = ["chromium", "ffmpeg", "ffprobe", "sha256sum", "sqlite3"]
 
 def pytest_sessionstart(session):
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
+    if not faults.compiler():
+        missing.append("cc")
     if missing:
         pytest.exit(f"not installed: {', '.join(missing)}. 'scripts/bootstrap --for test' installs them.", 1)
     if not pathlib.Path(BINARY).exists():
@@ -31,6 +34,13 @@ def folder():
 def module_folder():
     with tempfile.TemporaryDirectory(prefix="tapedeck-test-") as path:
         yield pathlib.Path(path)
+
+
+@pytest.fixture(scope="session")
+def faulty_calls():
+    """The library that makes calls of the program fail."""
+    with tempfile.TemporaryDirectory(prefix="tapedeck-test-") as path:
+        yield faults.build(pathlib.Path(path))
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ DEFAULT_BINARY = pathlib.Path(__file__).resolve().parents[2] / ".build" / "debug
 BINARY = str(pathlib.Path(os.environ.get("TAPEDECK_BINARY") or DEFAULT_BINARY).resolve())
 
 #: Waiting as in production would only make tests slow.
-QUICK = {"CXONE_RATE": "0", "CXONE_WAIT_CAP": "0.3", "CXONE_WAIT_ATTEMPTS": "60", "TAPEDECK_LISTEN": "127.0.0.1:0"}
+QUICK = {"CXONE_RATE": "0", "CXONE_WAIT_CAP": "0.3", "CXONE_WAIT_ATTEMPTS": "60", "TAPEDECK_LISTEN": "127.0.0.1:0",
+         "TAPEDECK_SYNC": "off"}
 
 
 def environment(settings: dict[str, str]) -> dict[str, str]:
@@ -163,17 +164,22 @@ class Process:
         self.popen.kill()
         self.popen.wait()
 
-    def children(self) -> list[int]:
-        """The processes it has started and not buried yet."""
-        found = []
+    def descendants(self) -> list[int]:
+        """The processes that it has started and those that they have started, as far as nobody has buried them yet."""
+        parents = {}
         for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
             try:
-                fields = stat.read_text().rpartition(")")[2].split()
+                parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
             except (FileNotFoundError, ProcessLookupError):
-                continue
-            if int(fields[1]) == self.pid:
-                found.append(int(stat.parent.name))
-        return found
+                pass
+        found = [self.pid]
+        for pid in found:
+            found += [child for child, parent in parents.items() if parent == pid]
+        return found[1:]
+
+    def conversions(self) -> list[int]:
+        """Those of them that are FFmpeg at work; the launcher that they are forked from has another name."""
+        return [pid for pid in self.descendants() if process_name(pid) == "ffmpeg"]
 
     def peak_kib(self) -> int:
         """`VmHWM`: the most memory it ever held, its children apart."""
@@ -181,6 +187,13 @@ class Process:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1])
         raise AssertionError("the kernel does not tell VmHWM")
+
+
+def process_name(pid: int) -> str:
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 class Sandbox(Process):
@@ -276,7 +289,7 @@ class Server:
         try:
             self.process.terminate(within=10)
         except subprocess.TimeoutExpired:
-            children = self.process.children()
+            children = self.process.descendants()
             self.process.kill()
             for child in children:
                 try:

@@ -331,7 +331,7 @@ def test_axe_finds_nothing_to_complain_about(open_page, scheme):
     page.keyboard.press("Shift+?")
     expect(page.get_by_role("dialog")).to_be_visible()
     assert violations(page) == []
-    for path in ("/audit", "/?q=nothing-like-this", "/play/not-here", "/play/%2e%2e"):
+    for path in ("/audit", "/coverage", "/platform", "/?q=nothing-like-this", "/play/not-here", "/play/%2e%2e"):
         page.goto(path)
         assert violations(page) == [], path
     open_page.complaints.clear()
@@ -340,7 +340,7 @@ def test_axe_finds_nothing_to_complain_about(open_page, scheme):
 @pytest.mark.parametrize("width", [320, 768])
 def test_pages_fit_a_narrow_window(open_page, width):
     page = open_page("supervisor", viewport={"width": width, "height": 800})
-    paths = ["/", "/audit", page.locator('a[href^="/play/spoken-"]').first.get_attribute("href")]
+    paths = ["/", "/audit", "/coverage", page.locator('a[href^="/play/spoken-"]').first.get_attribute("href")]
     for path in paths:
         page.goto(path)
         overhang = page.evaluate("document.documentElement.scrollWidth - innerWidth")

@@ -12,7 +12,9 @@ from programs import BINARY, Sandbox, command, environment, request
 from sessions import sign_in_reply
 from waiting import eventually
 
-COMMANDS = ["serve", "demo", "sandbox", "doctor", "init", "ingest", "search", "list", "show", "verify", "token", "user", "audit"]
+COMMANDS = [
+    "serve", "worker", "demo", "sandbox", "doctor", "init", "ingest", "sync", "backfill", "search", "list", "show",
+    "coverage", "statement", "verify", "jobs", "platform", "token", "user", "audit", "migrate", "db", "storage"]
 
 
 @pytest.fixture(params=["running", "stopped"])
@@ -427,7 +429,7 @@ def test_commands_of_other_users_cannot_reach_the_socket(server):
 
 
 def test_an_interrupted_command_ends_at_once_and_the_job_goes_on_in_the_server(server, sandbox):
-    sandbox.fault("slow", "codec-pcm-mono", bytesPerSecond=60_000)
+    sandbox.fault("slow", "codec-pcm-mono", bytesPerSecond=200_000)
     with subprocess.Popen(
         [BINARY, "ingest", "codec-pcm-mono"], cwd=server.folder, env=environment(server.settings),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as ingest:

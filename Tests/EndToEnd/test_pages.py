@@ -183,7 +183,7 @@ def test_every_answer_carries_the_headers_that_keep_a_browser_safe(session, path
 
 
 def test_pages_hold_no_script_or_style_in_line(session):
-    for path in ("/", "/play/codec-pcm-mono", "/audit", "/login"):
+    for path in ("/", "/play/codec-pcm-mono", "/audit", "/platform", "/login"):
         text = session.page(path).text
         assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=", text), path
 

@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from programs import process_name
 from waiting import eventually
 
 ID = "bench-3min-01"
@@ -18,18 +19,10 @@ LONG = "bench-50mb"
 def stop_conversion(server, id) -> int:
     """Starts a job and halts its FFmpeg as soon as there is one; all bytes are in the spool when this returns."""
     job = server.supervisor.start(id)
-    child = eventually(lambda: next(filter(is_ffmpeg, server.process.children()), None), every=0.005)
+    child = eventually(server.process.conversions, every=0.005)[0]
     os.kill(child, signal.SIGSTOP)
     server.supervisor.job_until(job, lambda job: job["bytes"] == job.get("totalBytes"))
     return child
-
-
-def is_ffmpeg(pid: int) -> bool:
-    """Whether a child has become FFmpeg: before, it looks for it in one folder after the other, and may end."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "ffmpeg"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def is_running(pid: int) -> bool:
@@ -150,9 +143,11 @@ def test_a_server_that_ends_during_a_conversion_leaves_no_process_behind(server,
 
 
 def states(server) -> list[str]:
-    """The state letters of the server's children."""
+    """The state letters of the server's children and of theirs, without the launcher's, which stays."""
     found = []
-    for child in server.process.children():
+    for child in server.process.descendants():
+        if process_name(child) == "ffmpeg-launcher":
+            continue
         try:
             found.append(pathlib.Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0])
         except (FileNotFoundError, ProcessLookupError):
@@ -162,7 +157,7 @@ def states(server) -> list[str]:
 
 def test_a_killed_ffmpeg_leaves_no_zombie_and_the_recording_is_converted_all_the_same(server, sandbox):
     job = server.supervisor.start(LONG)
-    for child in eventually(server.process.children):
+    for child in eventually(server.process.conversions, every=0.005):
         os.kill(child, signal.SIGKILL)
     job = server.supervisor.job_until(job, lambda job: job["state"] in ("done", "failed"), within=120)
     assert job["state"] == "done", job
@@ -171,10 +166,21 @@ def test_a_killed_ffmpeg_leaves_no_zombie_and_the_recording_is_converted_all_the
 
 
 def test_a_killed_server_leaves_no_ffmpeg_running(server, sandbox):
-    child = stop_conversion(server, LONG)
+    stop_conversion(server, LONG)
+    started = server.process.descendants()
+    assert "ffmpeg-launcher" in map(process_name, started)
     server.kill()
-    os.kill(child, signal.SIGCONT)
-    eventually(lambda: not is_running(child))
+    eventually(lambda: not any(map(is_running, started)))
+
+
+def test_a_killed_launcher_costs_nothing_but_time(server, sandbox):
+    stop_conversion(server, LONG)
+    [launcher] = [pid for pid in server.process.descendants() if process_name(pid) == "ffmpeg-launcher"]
+    os.kill(launcher, signal.SIGKILL)
+    job = server.supervisor.start(LONG)
+    job = server.supervisor.job_until(job, lambda job: job["state"] in ("done", "failed"), within=120)
+    assert job["state"] == "done", job
+    assert_archived_whole(server, sandbox, LONG)
 
 
 def test_two_servers_never_share_a_data_directory(server):

@@ -75,12 +75,15 @@ def test_the_log_is_json_with_a_request_id(make_server):
 def test_ffmpeg_is_given_no_secret(make_server):
     server = make_server(QM_WEBHOOK_URL="http://127.0.0.1:9/", QM_WEBHOOK_SECRET=SECRET)
     server.supervisor.start("bench-50mb")
-    [child] = eventually(server.process.children, every=0.005)
+    [child] = eventually(server.process.conversions, every=0.005)
     os.kill(child, signal.SIGSTOP)
     try:
-        about = [pathlib.Path(f"/proc/{child}/{name}").read_bytes().decode() for name in ("environ", "cmdline")]
+        about = [
+            pathlib.Path(f"/proc/{pid}/{name}").read_bytes().decode()
+            for pid in server.process.descendants() for name in ("environ", "cmdline")]
     finally:
         os.kill(child, signal.SIGCONT)
+    assert len(about) >= 4
     for text in about:
         assert "sandbox-secret" not in text and "whsec_" not in text
 

@@ -73,6 +73,9 @@ def test_a_recording_walks_from_an_id_to_sound(server, sandbox):
         assert sha256sum(path) == files[kind]["sha256"] == row[f"{column}_sha256"]
         assert path.stat().st_size == files[kind]["bytes"] == row[f"{column}_bytes"]
         assert path.stat().st_mode & 0o777 == 0o400, "objects are for their owner, to read"
+    told = server.agent.get("/api/v1/recordings/codec-pcm-stereo").json()["files"]
+    assert {file["sha256"] for file in told} == {file["sha256"] for file in files.values()}
+    assert all(file.get("location") is None for file in told), "agents need not know where files lie"
 
     words = server.ok("show", "codec-pcm-stereo")
     assert files["original"]["sha256"] in words and files["mp3"]["sha256"] in words

@@ -62,7 +62,8 @@ import Testing
     let retried = Code.allCases.filter { $0.remedy == .retry }
     #expect(
       Set(retried) == [
-        .platformUnavailable, .platformRateLimited, .downloadInterrupted, .conversionTimedOut, .storageFailed,
+        .platformUnavailable, .platformRateLimited, .retryBudgetSpent, .downloadInterrupted, .conversionTimedOut,
+        .storageFailed,
         .catalogFailed, .webhookFailed, .accessLogUnavailable, .diskFull, .internalError,
       ])
   }

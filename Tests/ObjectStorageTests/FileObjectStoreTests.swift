@@ -10,25 +10,27 @@ import Testing
 @Suite struct FileObjectStoreTests {
   let folder: TemporaryFolder
   let root: FilePath
+  let quarantine: FilePath
   let store: FileObjectStore
   let key: ObjectKey
 
   init() throws {
     folder = try TemporaryFolder()
     root = folder.path.appending("deep/down/objects")
-    store = try FileObjectStore(
-      root: root, quarantine: folder.path.appending("quarantine"), threads: .singleton, now: { .systemNow() })
-    key = try ObjectStorageTests.key(0xABCD)
+    quarantine = folder.path.appending("set/aside")
+    let moment = Instant(milliseconds: 1_768_478_400_123)
+    store = try FileObjectStore(root: root, quarantine: quarantine, threads: .singleton, now: { moment })
+    key = try ObjectStorageTests.key(of: [1, 2, 3])
   }
 
   @Test func `an object is a read-only file that is named by its hash, in folders for the owner alone`() async throws {
     try await store.store(try folder.file([1, 2, 3]), as: key, bytes: 3)
-    let path = root.appending("ab/\(key.sha256).mp3")
+    let path = root.appending("\(key.folder)/\(key.sha256).mp3")
     #expect(store.location(of: key) == path.string)
     #expect(try Data(contentsOf: URL(fileURLWithPath: path.string)) == Data([1, 2, 3]))
     #expect(try TemporaryFolder.mode(of: path) == 0o400)
     #expect(try TemporaryFolder.mode(of: root) == 0o700)
-    #expect(try TemporaryFolder.mode(of: root.appending("ab")) == 0o700)
+    #expect(try TemporaryFolder.mode(of: root.appending("\(key.folder)")) == 0o700)
   }
 
   @Test func `a refused file leaves no file at all in the store`() async throws {
@@ -55,12 +57,13 @@ import Testing
     #expect(
       await failure {
         try FileObjectStore(
-          root: plain.appending("objects"), quarantine: plain, threads: .singleton, now: { .systemNow() })
+          root: plain.appending("objects"), quarantine: quarantine, threads: .singleton, now: Instant.systemNow)
       } == .storageFailed)
-    try FileManager.default.moveItem(atPath: plain.string, toPath: root.appending("ab").string)
+    try FileManager.default.moveItem(atPath: plain.string, toPath: root.appending("\(key.folder)").string)
     let file = try folder.file([1])
     for code in [
       await failure { try await store.store(file, as: key, bytes: 1) },
+      await failure { try await store.quarantine(key, because: "") },
       await failure { try await store.open(key) },
       await failure { try await store.remove(key) },
     ] { #expect(code == .storageFailed) }
@@ -68,17 +71,56 @@ import Testing
   }
 
   @Test func `what is no object is not listed`() async throws {
-    try await store.store(try folder.file([1]), as: key, bytes: 1)
-    let other = try ObjectStorageTests.key(0xEF)
+    try await store.keep([1, 2, 3], by: folder)
+    let (mine, other) = (key.folder, anyKey)
     for name in [
-      "README", "ab/README", "ab/\(key.sha256)", "ab/\(key.sha256).mp3.tmp", "ab/\(key.sha256).flac",
-      "ab/\(other.sha256).mp3", "cd/\(key.sha256).wav",
+      "README", "\(mine)/README", "\(mine)/\(key.sha256)", "\(mine)/\(key.sha256).mp3.tmp",
+      "\(mine)/\(key.sha256).flac", "\(mine)/\(other.sha256).mp3", "\(other.folder)/\(key.sha256).wav",
     ] {
       let path = root.appending(name)
       try FileSystemCalls.makeFolder(path.removingLastComponent())
       try Data().write(to: URL(fileURLWithPath: path.string))
     }
-    #expect(try await store.keys(unchangedSince: Instant(milliseconds: .max)) == [key])
+    try FileSystemCalls.makeFolder(root.appending("\(mine)/\(key.sha256).wav"))
+    #expect(try await store.keys() == [key])
+  }
+
+  @Test func `an object that is removed stays readable for whoever has it open`() async throws {
+    try await store.keep([1, 2, 3], by: folder)
+    let object = try await store.open(key)
+    try await store.remove(key)
+    #expect(try await object.contents() == [1, 2, 3])
+  }
+
+  @Test func `an object in quarantine is a file with a note beside it that says why`() async throws {
+    try await store.keep([1, 2, 3], by: folder)
+    try await store.quarantine(key, because: "Its hash is not its name.")
+    let name = "2026-01-15T120000.123Z-\(key.sha256).mp3"
+    #expect(try FileSystemCalls.names(in: quarantine).sorted() == [name, "\(name).json"])
+    #expect(try Data(contentsOf: URL(fileURLWithPath: quarantine.appending(name).string)) == Data([1, 2, 3]))
+    let note = try Data(contentsOf: URL(fileURLWithPath: quarantine.appending("\(name).json").string))
+    #expect(
+      try JSONDecoder().decode([String: String].self, from: note) == [
+        "key": key.description, "reason": "Its hash is not its name.", "quarantined_at": "2026-01-15T12:00:00Z",
+      ])
+  }
+
+  @Test func `the hash of an object is that of the file as it is now, not of one that is held open`() async throws {
+    try await store.keep([1, 2, 3], by: folder)
+    _ = try await store.open(key)
+    let path = root.appending(key.description)
+    try FileManager.default.removeItem(atPath: path.string)
+    try Data([1, 2, 4]).write(to: URL(fileURLWithPath: path.string))
+    let found = try await store.sha256(of: key)
+    #expect(try found.sha256 == ObjectStorageTests.key(of: [1, 2, 4]).sha256)
+    #expect(found.bytes == 3)
+  }
+
+  @Test func `a probe leaves nothing, and says when the archive cannot be written`() async throws {
+    try await store.probe()
+    #expect(try FileSystemCalls.names(in: root) == [])
+    try FileManager.default.removeItem(atPath: root.string)
+    #expect(await failure { try await store.probe() } == .storageFailed)
   }
 
   @Test func `an object that became shorter while it was open is damaged`() async throws {
@@ -95,18 +137,8 @@ import Testing
   @Test func `a store that is opened again has what was stored`() async throws {
     try await store.store(try folder.file([7]), as: key, bytes: 1)
     let again = try FileObjectStore(
-      root: root, quarantine: folder.path.appending("quarantine"), threads: .singleton, now: { .systemNow() })
+      root: root, quarantine: quarantine, threads: .singleton, now: Instant.systemNow)
     #expect(try await again.contents(of: key) == [7])
-  }
-
-  @Test func `whoever was cancelled before it was its turn is told so, and nothing is stored`() async throws {
-    let file = try folder.file([1])
-    let task = Task { [store, key] in
-      withUnsafeCurrentTask { $0?.cancel() }
-      return await failure { try await store.store(file, as: key, bytes: 1) }
-    }
-    #expect(await task.value == .interrupted)
-    #expect(folder.exists(file))
   }
 
   @Test func `a lock is held by one descriptor at a time`() throws {

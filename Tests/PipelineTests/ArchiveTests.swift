@@ -5,6 +5,7 @@ import Model
 import NIOCore
 import Pipeline
 import Sandbox
+import TestKit
 import Testing
 
 /// The life of a recording when nothing goes wrong.

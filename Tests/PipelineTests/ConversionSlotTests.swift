@@ -136,18 +136,16 @@ struct ConversionSlotTests {
     let folder = FilePath(NSTemporaryDirectory()).appending("tapedeck-ffmpeg-\(UUID().uuidString)")
     try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder.string) }
-    // A run begins with its first byte: until then FFmpeg is only loaded. Each run holds a lock of its own, which the
-    // system takes away however the run ends; the locks that are held are the runs that are alive. Looking takes a
-    // shared one, so that two who look do not count each other.
+    // Each run holds a lock of its own, which the system takes away however the run ends; the locks that are held are the
+    // runs that are alive. Looking takes a shared one, so that two who look do not count each other.
     let script = """
       #!/bin/sh
-      first=$(dd bs=1 count=1 2>/dev/null)
       exec 9>"\(folder)/$$.lock"
       flock 9
       count=0
       for lock in "\(folder)"/*.lock; do flock -sn "$lock" true 9>&- || count=$((count + 1)); done
       echo $count >> "\(folder)/counts"
-      { printf %s "$first"; cat; } | ffmpeg "$@"
+      exec ffmpeg "$@"
       """
     let program = folder.appending("counting-ffmpeg").string
     try Data(script.utf8).write(to: URL(filePath: program))

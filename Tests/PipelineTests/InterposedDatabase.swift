@@ -23,9 +23,9 @@ final class InterposedDatabase: Database {
   }
 
   func write<T: Sendable>(
-    _ body: @escaping @Sendable (any Connection) throws -> T
+    _ isolation: Isolation, _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {
-    try await base.write(body)
+    try await base.write(isolation, body)
   }
 
   func changes() -> AsyncStream<Change> { base.changes() }

@@ -1,8 +1,13 @@
+import CXone
 import Catalog
 import Foundation
+import Logging
 import Model
+import NIOCore
+import NIOPosix
 import Pipeline
 import Sandbox
+import Synchronization
 import SystemPackage
 import TestKit
 import Testing
@@ -12,27 +17,129 @@ import Testing
 struct MachineTests {
   static let id = "codec-pcm-mono"
 
+  /// A disk that a test fills and empties.
+  private final class Disk: Sendable {
+    private let free: Mutex<Int64>
+
+    init(free: Int64) { self.free = Mutex(free) }
+
+    var freeBytes: Int64 { free.withLock { $0 } }
+    func setFree(_ bytes: Int64) { free.withLock { $0 = bytes } }
+  }
+
+  /// A job that waits for space, as its row says.
+  private func isHeld(_ job: JobRow) -> Bool { job.runState == .waiting && job.failure?.code == .diskFull }
+
   @Test func `nothing is fetched while the disk is nearly full, and work goes on by itself afterwards`() async throws {
     let clock = TestClock()
-    var options = PipelineFixture.Options(clock: clock)
-    options.settings.minimumFreeBytes = .max
+    let disk = Disk(free: 0)
+    let log = RecordedLog()
+    let options = PipelineFixture.Options(clock: clock, freeBytes: { disk.freeBytes }, logger: log.logger)
+    try await PipelineFixture.run(options) { fixture in
+      let ids = FixedRecordings.codecs.map(\.id)
+      try await fixture.withWorker {
+        for id in ids { try await fixture.request(id) }
+        for id in ids {
+          let job = try await fixture.job(id, until: isHeld)
+          #expect(job.stage == .fetching, "the platform was asked all the same")
+          #expect(job.attempts == 0)
+        }
+        for _ in 0..<10 {
+          try await clock.untilSleeping(3)
+          clock.advance(by: .seconds(5))
+        }
+        #expect(ids.allSatisfy { fixture.downloads(of: $0) == 0 })
+        #expect(try fixture.files(in: "spool").isEmpty)
+        #expect(log.messages(at: .critical).count == 1, "said once, not for each job")
+        #expect(log.messages(at: .notice).isEmpty)
+
+        disk.setFree(.max)
+        try await clock.untilSleeping(3)
+        clock.advance(by: .seconds(5))
+        for id in ids { #expect(try await fixture.ended(id).runState == .done) }
+      }
+      #expect(log.messages(at: .critical).count == 1)
+      #expect(log.messages(at: .notice) == ["there is space on the disk again; downloads go on"])
+      try await fixture.expectTidy(archived: ids.count)
+    }
+  }
+
+  @Test func `whoever asks again when there is space does not wait for the next look at the disk`() async throws {
+    let disk = Disk(free: 0)
+    // The clock stands still: nothing happens by itself.
+    let options = PipelineFixture.Options(clock: TestClock(), freeBytes: { disk.freeBytes })
     try await PipelineFixture.run(options) { fixture in
       try await fixture.withWorker {
         try await fixture.request(Self.id)
-        for _ in 0..<10 {
-          let job = try await fixture.job(Self.id) {
-            $0.failure != nil && $0.runState == .waiting && $0.dueAt! > clock.now
-          }
-          #expect(job.failure?.code == .diskFull)
-          #expect(job.stage == .fetching)
-          #expect(job.attempts == 0)
-          #expect(try #require(job.dueAt) - clock.now >= .seconds(14))
-          clock.advance(by: try #require(job.dueAt) - clock.now)
-          try await fixture.ring()
-        }
+        _ = try await fixture.job(Self.id, until: isHeld)
+        // Still nearly full: whoever asks is told so again.
+        try await fixture.request(Self.id)
+        _ = try await fixture.job(Self.id, until: isHeld)
+        disk.setFree(.max)
+        try await fixture.request(Self.id)
+        #expect(try await fixture.ended(Self.id).runState == .done)
       }
-      #expect(fixture.downloads(of: Self.id) == 0)
-      #expect(try fixture.files(in: "spool").isEmpty)
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
+  @Test func `every disk that a transfer fills counts, and one that cannot be looked at stops nobody`() async throws {
+    let (spool, objects) = (Disk(free: 100), Disk(free: 100))
+    let admission = Admission(
+      disks: [
+        .init(holds: "spool") { spool.freeBytes }, .init(holds: "objects") { objects.freeBytes },
+        .init(holds: "catalog") { throw Errno.ioError },
+      ],
+      minimumFreeBytes: 50, threads: .singleton, surroundings: TestClock().surroundings(), logger: .silent)
+    #expect(await admission.shortage() == nil)
+    #expect(await admission.look().map(\.freeBytes) == [100, 100, nil])
+    objects.setFree(49)
+    #expect(await admission.shortage()?.detail == "49 bytes are free for the objects")
+    objects.setFree(50)
+    spool.setFree(0)
+    #expect(await admission.shortage()?.code == .diskFull)
+    spool.setFree(50)
+    #expect(await admission.shortage() == nil)
+  }
+
+  @Test func `a disk that is full whatever its figures say is tried again now and then`() async throws {
+    let clock = TestClock()
+    let log = RecordedLog()
+    let space = Disk(free: 0)
+    let tries = Counter()
+    var options = PipelineFixture.Options(clock: clock, logger: log.logger)
+    let wav = try await PipelineFixture.run { try await $0.original(FixedRecordings.tiny) }
+    options.source = HandSource { sink, _ in
+      tries.count()
+      guard space.freeBytes > 0 else { throw TapedeckError(.diskFull, detail: "over quota") }
+      try await sink.cut(to: 0)
+      try await sink.append(.init(bytes: wav))
+      return .init(totalBytes: Int64(wav.count))
+    }
+    try await PipelineFixture.run(options) { fixture in
+      let ids = (0..<30).map { "call-\($0)" }
+      try await fixture.withWorker(.init(moving: 2)) {
+        for id in ids { try await fixture.request(id) }
+        for id in ids { #expect(try await fixture.job(id, until: isHeld).attempts == 0) }
+        let first = tries.value
+        #expect(first <= 2, "as many as had begun before the first one found the disk full")
+        try await clock.untilSleeping(3)
+        clock.advance(by: Admission.rest)
+        try await until { tries.value > first }
+        try await clock.untilSleeping(3)
+        #expect(tries.value <= first + 2)
+        #expect(log.messages(at: .critical).count == 1)
+
+        space.setFree(1)
+        for _ in 0..<3 {
+          try await clock.untilSleeping(3)
+          clock.advance(by: Admission.rest)
+        }
+        for id in ids { #expect(try await fixture.ended(id).runState == .done) }
+      }
+      #expect(log.messages(at: .critical).count == 1)
+      #expect(log.messages(at: .notice).count == 1)
+      try await fixture.expectTidy(archived: ids.count)
     }
   }
 

@@ -27,8 +27,16 @@ struct PipelineFixture: Sendable {
     var clock: TestClock?
     /// After this long without a byte a download counts as broken.
     var stallTimeout: Duration = .seconds(600)
+    /// How much may be asked of the tenant.
+    var limits = RequestLimits(rate: 0, burst: 20)
     /// Stands in for the tenant.
     var source: (any RecordingSource)?
+    /// Stand in for the system's clock and for `clock`.
+    var surroundings: Surroundings?
+    /// Bytes that the spool's disk has left; below 1 nothing is fetched.
+    var freeBytes: @Sendable () throws -> Int64 = { .max }
+    /// Who is told of what goes wrong.
+    var logger = Logger.silent
   }
 
   let folder: FilePath
@@ -38,6 +46,7 @@ struct PipelineFixture: Sendable {
   let store: FileObjectStore
   let spool: Spool
   let conversions: Slots
+  let admission: Admission
   private let options: Options
   private let source: any RecordingSource
   let surroundings: Surroundings
@@ -68,7 +77,8 @@ struct PipelineFixture: Sendable {
         guard let number = await iterator.next() else { throw CancellationError() }
         let settings = try SourceSettings(
           baseURL: "http://127.0.0.1:\(number)", clientID: configuration.clientID,
-          clientSecret: configuration.clientSecret, rate: 0, stallTimeout: options.stallTimeout)
+          clientSecret: configuration.clientSecret, rate: options.limits.rate, burst: options.limits.burst,
+          stallTimeout: options.stallTimeout)
         let source = RecordingsV2Source(settings: settings, client: client, surroundings: .system, logger: .silent)
         let fixture = try await PipelineFixture(options, folder: folder, tenant: tenant, source: source)
         let result = try await body(fixture)
@@ -87,12 +97,12 @@ struct PipelineFixture: Sendable {
     _ options: Options, folder: FilePath, tenant: SandboxTenant, source: any RecordingSource
   ) async throws {
     let surroundings =
-      options.clock?.surroundings()
+      options.surroundings ?? options.clock?.surroundings()
       ?? Surroundings(now: Surroundings.system.now, sleep: Surroundings.system.sleep, random: { 0.5 })
     self.folder = folder
     self.tenant = tenant
     self.surroundings = surroundings
-    logger = .silent
+    logger = options.logger
     store = try FileObjectStore(
       root: folder.appending("objects"), quarantine: folder.appending("quarantine"), threads: .singleton,
       now: surroundings.now)
@@ -102,6 +112,9 @@ struct PipelineFixture: Sendable {
     spool = try Spool(
       folder: folder.appending("spool"), quarantine: folder.appending("quarantine"), threads: .singleton)
     conversions = Slots(options.conversions)
+    admission = Admission(
+      disks: [.init(holds: "spool", freeBytes: options.freeBytes)], minimumFreeBytes: 1, threads: .singleton,
+      surroundings: surroundings, logger: options.logger)
     self.options = options
     self.source = options.source ?? source
   }
@@ -113,8 +126,8 @@ struct PipelineFixture: Sendable {
   func ingest(on database: any Database, _ settings: IngestSettings? = nil) -> Ingest {
     Ingest(
       catalog: Catalog(database: database), sources: [source], store: store, spool: spool,
-      ffmpeg: FFmpeg(executable: options.ffmpeg), conversions: conversions, settings: settings ?? options.settings,
-      surroundings: surroundings, logger: .silent)
+      ffmpeg: FFmpeg(executable: options.ffmpeg), conversions: conversions, admission: admission,
+      settings: settings ?? options.settings, surroundings: surroundings, logger: logger)
   }
 
   // MARK: Working

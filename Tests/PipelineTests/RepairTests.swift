@@ -260,7 +260,7 @@ struct RepairTests {
         let part = try await fixture.spool.open(lease) { _ in 0 }
         try await part.append(ByteBuffer(bytes: [1, 2, 3]))
       }
-      try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run()
+      try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run(isAlone: true)
       try await fixture.verifier.resume()
       #expect(try await fixture.repaired(Self.id).runState == .done)
       try await fixture.expectWhole()

@@ -124,7 +124,7 @@ struct ShutdownTests {
       _ = try? await walk.value
       #expect(held.runState == .leased)
 
-      try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run()
+      try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run(isAlone: true)
       let freed = try #require(try await fixture.catalog.job(of: try fixture.key(Self.id)))
       #expect(freed.runState == .idle)
       #expect(freed.attempts == 1)
@@ -149,7 +149,7 @@ struct ShutdownTests {
       _ = try? await walk.value
       await fixture.conversions.give()
       await fixture.conversions.give()
-      try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run()
+      try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run(isAlone: true)
       try await finish(fixture)
       #expect(fixture.downloads(of: Self.id) == 1)
       try await fixture.expectOriginal(Self.id)

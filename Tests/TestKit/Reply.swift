@@ -3,8 +3,12 @@ extension ScriptedServer {
   package struct Reply: Sendable {
     package enum Step: Sendable {
       case send([UInt8])
+      /// Sends the same bytes again and again, for as long as the client takes them.
+      case sendForever([UInt8])
       /// Goes on when the gate opens.
       case wait(Gate)
+      /// Goes on after a while: what was sent has then come into the client's hands, as far as one can tell from here.
+      case pause(Duration)
       /// Ends the connection in order (FIN).
       case close
       /// Breaks the connection (RST).

@@ -105,7 +105,11 @@ package final class ScriptedServer: Sendable {
           for step in await script(request).steps {
             switch step {
             case .send(let piece): try await outbound.write(ByteBuffer(bytes: piece))
+            case .sendForever(let piece):
+              let piece = ByteBuffer(bytes: piece)
+              while true { try await outbound.write(piece) }
             case .wait(let gate): try await gate.wait()
+            case .pause(let time): try await Task.sleep(for: time)
             case .close: return
             case .reset:
               // Closing a socket that lingers for no time sends RST.

@@ -38,6 +38,14 @@ package final class TestClock: Sendable {
     for sleeper in due { sleeper.continuation.resume() }
   }
 
+  /// Sets the clock forward or back, as an operator or NTP would: whoever sleeps goes on sleeping for as long as before.
+  package func jump(by duration: Duration) {
+    state.withLock { state in
+      state.now = state.now + duration
+      for (id, sleeper) in state.sleepers { state.sleepers[id]?.wakesAt = sleeper.wakesAt + duration }
+    }
+  }
+
   /// Waits until at least this many tasks sleep on the clock.
   package func untilSleeping(_ count: Int) async throws {
     let gate = Gate()

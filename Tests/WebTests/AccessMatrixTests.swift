@@ -13,7 +13,7 @@ struct AccessMatrixTests {
   enum Kind: Sendable {
     /// One recording, standard or restricted.
     case recording
-    case list, audit, metrics, administration
+    case list, audit, metrics, administration, work
   }
 
   struct Route: Sendable {
@@ -60,6 +60,22 @@ struct AccessMatrixTests {
     Route(method: .get, path: "/audit", kind: .audit, good: 200),
     Route(method: .get, path: "/api/v1/audit", kind: .audit, good: 200),
     Route(method: .head, path: "/api/v1/audit", kind: .audit, good: 200),
+    Route(method: .get, path: "/platform", kind: .work, good: 200),
+    Route(method: .get, path: "/platform", kind: .work, good: 200, headers: ["Accept": "text/html"]),
+    Route(method: .get, path: "/api/v1/platform", kind: .work, good: 200),
+    Route(method: .get, path: "/api/v1/jobs", kind: .work, good: 200),
+    Route(method: .head, path: "/api/v1/jobs?state=failed", kind: .work, good: 200),
+    Route(method: .post, path: "/api/v1/jobs/1/retry", kind: .work, good: 409),
+    Route(method: .post, path: "/api/v1/jobs/1/cancel", kind: .work, good: 409),
+    Route(method: .post, path: "/api/v1/jobs/999/retry", kind: .work, good: 404),
+    Route(method: .post, path: "/api/v1/jobs/x/cancel", kind: .work, good: 404),
+    Route(method: .get, path: "/coverage", kind: .audit, good: 200),
+    Route(method: .get, path: "/api/v1/coverage", kind: .audit, good: 200),
+    Route(method: .get, path: "/api/v1/backfills", kind: .audit, good: 200),
+    Route(method: .post, path: "/api/v1/backfills/nothing/pause", kind: .administration, good: 404),
+    Route(
+      method: .post, path: "/api/v1/backfills", kind: .administration, good: 400,
+      headers: ["Content-Type": "application/json"], body: #"{"from":"2026-01-02","to":"2026-01-01"}"#),
     Route(method: .get, path: "/metrics", kind: .metrics, good: 200),
     Route(method: .head, path: "/metrics", kind: .metrics, good: 200),
     Route(method: .get, path: "/api/v1/tokens", kind: .administration, good: 200),
@@ -82,6 +98,7 @@ struct AccessMatrixTests {
     case (.list, .metrics): false
     case (.list, _): true
     case (.audit, .supervisor), (.audit, .supervisorsBrowser), (.audit, .admin): true
+    case (.work, .supervisor), (.work, .supervisorsBrowser), (.work, .admin): true
     case (.metrics, .metrics), (.metrics, .admin): true
     case (.administration, .admin): true
     default: false

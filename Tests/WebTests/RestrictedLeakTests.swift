@@ -51,7 +51,8 @@ struct RestrictedLeakTests {
         "/audio/closed-1/original",
         "/audio/closed-1/peaks", "/api/v1/recordings", "/api/v1/recordings?privacy=restricted",
         "/api/v1/recordings?limit=1", "/api/v1/recordings?limit=2", "/api/v1/recordings/closed-1",
-        "/api/v1/jobs/\(job.id)", "/metrics", "/readyz",
+        "/api/v1/jobs/\(job.id)", "/metrics", "/readyz", "/coverage?from=2026-03-02&to=2026-03-02",
+        "/api/v1/coverage?from=2026-03-02&to=2026-03-02",
       ]
       for visitor in Self.closedTo {
         for path in paths {

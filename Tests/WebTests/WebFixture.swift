@@ -21,6 +21,7 @@ struct WebFixture: Sendable {
     var readiness: @Sendable () async -> [String] = { [] }
     var setup: TestingSetup = .router
     var now: @Sendable () -> Instant = Surroundings.system.now
+    var standings: [SourceStanding] = []
   }
 
   /// Who asks.
@@ -84,7 +85,8 @@ struct WebFixture: Sendable {
       catalog: catalog, store: store, authenticator: authenticator, registry: registry, log: log,
       listening: ListeningSessions(catalog: catalog, now: now), waiters: JobWaiters(catalog: catalog),
       proxies: options.proxies, publicOrigin: options.publicOrigin, sources: [.default, SourceID("west")!],
-      renderMetrics: { "tapedeck_up 1\n" }, readiness: options.readiness, surroundings: .system)
+      renderMetrics: { "tapedeck_up 1\n" }, readiness: options.readiness, surroundings: .system,
+      standings: { () throws(TapedeckError) in options.standings })
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let application = Application(

@@ -10,6 +10,11 @@ package enum FixedRecordings {
   package static let gigabyte = "huge-1gb"
   /// `small-01` to `small-64`: three minutes, two channels, 8 kHz, 16 bit. Hidden.
   package static let small = (1...64).map { "small-\(twoDigits($0))" }
+  /// `short-0001` to `short-1000`: two seconds, one channel, 8 kHz, 16 bit, each with a sound of its own; every tenth is
+  /// available only some time after it was first asked for. Hidden.
+  package static let short = (1...1000).map { number in "short-" + String(String(10_000 + number).dropFirst()) }
+  /// 65,536 bytes: four seconds, one channel, 8 kHz, 16 bit. Hidden.
+  package static let tiny = "tiny-64kib"
   /// For supervisors alone.
   package static let restricted = "restricted-01"
   /// Available a short time after it was first asked for.
@@ -43,8 +48,14 @@ package enum FixedRecordings {
     var recordings =
       benchmark.map { make($0, mono, mono.dataBytes(milliseconds: threeMinutes), on: day, isHidden: true) }
       + small.map { make($0, stereo, stereo.dataBytes(milliseconds: threeMinutes), on: day, isHidden: true) }
+    recordings += short.enumerated().map { index, id in
+      var call = make(id, mono, mono.dataBytes(milliseconds: 2000), on: day, isHidden: true)
+      if index % 10 == 9 { call.availability = .afterFirstAsked(processingTime) }
+      return call
+    }
     recordings.append(make(fiftyMegabytes, mono, 50_000_000 - 44, on: day, isHidden: true))
     recordings.append(make(gigabyte, wide, 1_000_000_000 - 44, on: day, isHidden: true))
+    recordings.append(make(tiny, mono, 65_536 - 44, on: day, isHidden: true))
     recordings += codecs.enumerated().map { index, codec in
       make(codec.id, codec.format, codec.format.dataBytes(milliseconds: 20_000 + 1000 * index), on: day)
     }

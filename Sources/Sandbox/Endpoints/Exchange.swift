@@ -37,7 +37,10 @@ extension SandboxTenant {
 
     let response: Response
     do {
-      if let limit, !limit.admits() { throw Refusal.rateLimited(retryAfter: "1") }
+      if let terms = limit.refusal() {
+        ledger.countOverLimit()
+        throw Refusal.rateLimited(retryAfter: terms.saysRetryAfter ?? true ? "1" : nil)
+      }
       let drawn = faults.draw(endpoint, recording: id, start: range?.start)
       if !drawn.isEmpty { ledger.faults(number, drawn.map(\.fault)) }
       let delay = drawn.filter { $0.fault != .stalledBody }.compactMap(\.delay).reduce(0, +)

@@ -4,7 +4,7 @@ import Hummingbird
 import NIOCore
 
 extension SandboxTenant {
-  /// `/sandbox/faults` and `/sandbox/requests`: no token, not counted, never limited. The tenant listens on loopback.
+  /// `/sandbox/faults`, `/sandbox/requests` and `/sandbox/limit`: no token, not counted, never limited. The tenant listens on loopback.
   func addControlEndpoints(to router: Router<SandboxContext>) {
     let control = router.group("/sandbox").add(middleware: NoBrowsers())
     control.post("/faults") { request, _ in
@@ -23,6 +23,21 @@ extension SandboxTenant {
     control.get("/faults") { _, _ in Response.json(["faults": faults.rules]) }
     control.delete("/faults") { _, _ in
       faults.clear()
+      return Response(status: .noContent)
+    }
+    control.put("/limit") { request, _ in
+      guard let body = try? await request.body.collect(upTo: 65_536),
+        let terms = try? JSONDecoder().decode(RateLimit.Terms.self, from: Data(body.readableBytesView)),
+        terms.complaint == nil
+      else {
+        return Refusal(.badRequest, "invalid_request", #"No limit. Write for example {"rate": 5, "burst": 10}."#)
+          .response
+      }
+      limit.change(to: terms)
+      return .json(terms)
+    }
+    control.delete("/limit") { _, _ in
+      limit.change(to: nil)
       return Response(status: .noContent)
     }
     control.get("/requests") { _, _ in Response.json(ledger.snapshot) }

@@ -1,3 +1,4 @@
+import Model
 import Synchronization
 
 /// The faults that are in force. The first rule that fits a request is applied and counted.
@@ -8,20 +9,24 @@ package final class FaultBoard: Sendable {
   private struct Entry {
     var rule: FaultRule
     var left: Int?
+    var addedAt: Instant
   }
 
   /// What a rule acts on.
   fileprivate enum Kind { case answer, head, body, pause }
 
   private let entries: Mutex<[Entry]>
+  private let now: @Sendable () -> Instant
 
-  init(_ rules: [FaultRule]) {
-    entries = Mutex(rules.map { Entry(rule: $0, left: $0.times) })
+  init(_ rules: [FaultRule], now: @escaping @Sendable () -> Instant) {
+    self.now = now
+    entries = Mutex(rules.map { Entry(rule: $0, left: $0.times, addedAt: now()) })
   }
 
   /// Puts a rule behind those in force.
   package func add(_ rule: FaultRule) {
-    entries.withLock { $0.append(Entry(rule: rule, left: rule.times)) }
+    let now = now()
+    entries.withLock { $0.append(Entry(rule: rule, left: rule.times, addedAt: now)) }
   }
 
   /// Takes all rules away. A file that has changed stays changed.
@@ -42,13 +47,16 @@ package final class FaultBoard: Sendable {
 
   /// Takes what goes wrong with one request. `start` is the first byte it asks for, nil without a range.
   func draw(_ endpoint: FaultRule.Endpoint, recording: String?, start: Int?) -> [FaultRule] {
-    entries.withLock { entries in
+    let now = now()
+    return entries.withLock { entries in
       var drawn: [FaultRule] = []
       var kinds: [Kind] = []
       for index in entries.indices {
         let rule = entries[index].rule
         let kind = rule.fault.kind
-        guard rule.applies(to: endpoint, recording: recording, start: start), !kinds.contains(kind) else { continue }
+        guard rule.applies(to: endpoint, recording: recording, start: start),
+          rule.isInForce(after: now - entries[index].addedAt), !kinds.contains(kind)
+        else { continue }
         let standsAlone = kind == .answer || kinds.contains(.answer)
         if standsAlone, kind != .pause, kinds.contains(where: { $0 != .pause }) { continue }
         drawn.append(rule)
@@ -62,6 +70,13 @@ package final class FaultBoard: Sendable {
 }
 
 extension FaultRule {
+  /// Whether it is one of the times at which it happens, so long after it was put up.
+  fileprivate func isInForce(after time: Duration) -> Bool {
+    guard let lasts else { return true }
+    let seconds = time.inSeconds
+    return every.map { seconds.truncatingRemainder(dividingBy: $0) < lasts } ?? (seconds < lasts)
+  }
+
   fileprivate func applies(to endpoint: Endpoint, recording: String?, start: Int?) -> Bool {
     if let wanted = self.endpoint, wanted != endpoint { return false }
     if let wanted = self.recording, wanted != recording { return false }

@@ -15,6 +15,8 @@ extension FaultRule {
       endpoint = known
     }
     times = try values.decodeIfPresent(Int.self, forKey: .times)
+    lasts = try values.decodeIfPresent(Double.self, forKey: .lasts)
+    every = try values.decodeIfPresent(Double.self, forKey: .every)
     afterBytes = try values.decodeIfPresent(Int.self, forKey: .afterBytes)
     retryAfter = try values.decodeIfPresent(String.self, forKey: .retryAfter)
     status = try values.decodeIfPresent(Int.self, forKey: .status)
@@ -64,6 +66,12 @@ extension FaultRule {
     case .times:
       times = Int(text)
       return times != nil
+    case .lasts:
+      lasts = Double(text)
+      return lasts != nil
+    case .every:
+      every = Double(text)
+      return every != nil
     case .afterBytes:
       afterBytes = Int(text)
       return afterBytes != nil

@@ -66,6 +66,10 @@ package struct FaultRule: Sendable, Equatable, Codable {
   package var endpoint: Endpoint?
   /// After so many times it is used up; nil for never.
   package var times: Int?
+  /// It happens for so many seconds from when the rule was put up; nil for as long as the rule is there.
+  package var lasts: Double?
+  /// With `lasts`: it begins again each time that so many seconds have passed.
+  package var every: Double?
   /// Bytes of the body (not the position in the file) before it happens.
   package var afterBytes: Int?
   /// The `Retry-After` as it is sent, or `date:N` for the HTTP date in N seconds.
@@ -77,18 +81,20 @@ package struct FaultRule: Sendable, Equatable, Codable {
   package var variant: String?
 
   enum CodingKeys: String, CodingKey {
-    case fault, recording, endpoint, times, afterBytes, retryAfter, status, delay, bytesPerSecond, variant
+    case fault, recording, endpoint, times, lasts, every, afterBytes, retryAfter, status, delay, bytesPerSecond, variant
   }
 
   package init(
-    _ fault: Fault, recording: String? = nil, endpoint: Endpoint? = nil, times: Int? = nil, afterBytes: Int? = nil,
-    retryAfter: String? = nil, status: Int? = nil, delay: Double? = nil, bytesPerSecond: Int? = nil,
-    variant: String? = nil
+    _ fault: Fault, recording: String? = nil, endpoint: Endpoint? = nil, times: Int? = nil, lasts: Double? = nil,
+    every: Double? = nil, afterBytes: Int? = nil, retryAfter: String? = nil, status: Int? = nil, delay: Double? = nil,
+    bytesPerSecond: Int? = nil, variant: String? = nil
   ) {
     self.fault = fault
     self.recording = recording
     self.endpoint = endpoint
     self.times = times
+    self.lasts = lasts
+    self.every = every
     self.afterBytes = afterBytes
     self.retryAfter = retryAfter
     self.status = status
@@ -100,6 +106,10 @@ package struct FaultRule: Sendable, Equatable, Codable {
   /// What is wrong with the numbers of a rule; nil when nothing is.
   var complaint: String? {
     if let times, times < 1 { return "'times' is at least 1" }
+    for (name, seconds) in [("lasts", lasts), ("every", every)] {
+      if let seconds, !(seconds > 0 && seconds <= 86_400) { return "'\(name)' is from more than 0 to 86400 seconds" }
+    }
+    if every != nil, lasts == nil { return "'every' goes with 'lasts'" }
     if let afterBytes, afterBytes < 0 { return "'afterBytes' is not negative" }
     if let status, !(400...599).contains(status) { return "'status' is from 400 to 599" }
     if let delay, !(0...86_400).contains(delay) { return "'delay' is from 0 to 86400 seconds" }

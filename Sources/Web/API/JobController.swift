@@ -45,6 +45,8 @@ struct JobAnswer: Encodable {
   let message: String
   let bytes: Int64
   let totalBytes: Int64?
+  let priority: String
+  let attempts: Int
   let polls: Int
   let resumes: Int
   let requestedAt: String
@@ -63,6 +65,8 @@ struct JobAnswer: Encodable {
     message = job.sentence
     bytes = job.bytes
     totalBytes = job.totalBytes
+    priority = job.priority == .fresh ? "fresh" : "backfill"
+    attempts = job.attempts
     polls = job.polls
     resumes = job.resumes
     requestedAt = job.requestedAt.iso8601Milliseconds

@@ -46,7 +46,7 @@ struct RecordingController {
     let listed = ListedRecording(
       recording: recording, stage: job?.stage, runState: job?.runState, failureMessage: job?.failure?.message)
     var answer = RecordingAnswer(listed, for: identity)
-    answer.add(parts: parts, steps: steps, store: services.store)
+    answer.add(parts: parts, steps: steps, store: services.store, showsLocations: identity.role != .agent)
     return .json(answer)
   }
 }
@@ -121,10 +121,12 @@ struct RecordingAnswer: Encodable {
     verifiedAt = isOpen ? recording.verifiedAt?.iso8601Milliseconds : nil
   }
 
-  mutating func add(parts: [MediaPart], steps: [StepTime], store: any ObjectStore) {
+  /// - Parameter showsLocations: whether the asker may know where files lie; agents hear them and need not.
+  mutating func add(parts: [MediaPart], steps: [StepTime], store: any ObjectStore, showsLocations: Bool) {
     func file(_ kind: String, _ key: String?, _ sha256: String, _ bytes: Int64) -> FileAnswer {
       FileAnswer(
-        kind: kind, location: key.flatMap(ObjectKey.init).map(store.location), sha256: sha256, bytes: bytes)
+        kind: kind, location: showsLocations ? key.flatMap(ObjectKey.init).map(store.location) : nil, sha256: sha256,
+        bytes: bytes)
     }
     codec = parts.first?.codec
     channels = parts.first?.channels

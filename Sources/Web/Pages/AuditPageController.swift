@@ -47,7 +47,7 @@ struct AuditPageController {
     ]
     if let name = entry.actor?.name {
       row["whoName"] = name
-    } else if [.archive, .verify, .repair, .privacyChange].contains(entry.action) {
+    } else if [.archive, .verify, .repair, .privacyChange, .ingest].contains(entry.action) {
       row["whoName"] = "Tapedeck"
     }
     if let key = entry.recording { row["recordingURL"] = "/play/\(key.pathSegment)" }
@@ -69,6 +69,8 @@ extension LogEntry.Action {
     case .privacyChange: "Privacy changed"
     case .list: "Listed recordings"
     case .search: "Searched the platform"
+    case .coverage: "Looked at the coverage"
+    case .backfill: "Changed a back-fill"
     case .view: "Viewed"
     case .listen: "Listened"
     case .download: "Downloaded"
@@ -78,6 +80,8 @@ extension LogEntry.Action {
     case .createAccount: "Made an account"
     case .createToken: "Made a token"
     case .revokeToken: "Revoked a token"
+    case .retryJob: "Retried a job"
+    case .cancelJob: "Stopped a job"
     case .anonymous: "Without identity"
     }
   }

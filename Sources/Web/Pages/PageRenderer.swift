@@ -32,11 +32,17 @@ struct PageRenderer: Sendable {
     all["csrf"] = csrf ?? context?.session?.csrf ?? ""
     all["onRecordings"] = section == .recordings
     all["onAudit"] = section == .audit
+    all["onPlatform"] = section == .platform
+    all["onCoverage"] = section == .coverage
     if let identity = context?.identity {
       all["user"] = ["userName": identity.name, "userRole": identity.role.title]
       all["showAudit"] = Policy.mayReadAccessLog(identity)
+      all["showPlatform"] = Policy.mayManageJobs(identity)
+      all["showCoverage"] = Policy.mayReadCoverage(identity)
     } else {
       all["showAudit"] = false
+      all["showPlatform"] = false
+      all["showCoverage"] = false
     }
     guard let text = library.render(all, withTemplate: template) else {
       throw TapedeckError(.internalError, detail: "there is no template '\(template)'")
@@ -44,7 +50,7 @@ struct PageRenderer: Sendable {
     return text
   }
 
-  enum Section { case recordings, audit }
+  enum Section { case recordings, coverage, platform, audit }
 
   /// An error as a page; as plain text if even that cannot be rendered.
   func error(_ error: TapedeckError, context: WebContext) -> Response {
@@ -92,5 +98,7 @@ private let templateFiles: [(String, [UInt8])] = [
   ("player", PackageResources.player_mustache),
   ("job", PackageResources.job_mustache),
   ("audit", PackageResources.audit_mustache),
+  ("platform", PackageResources.platform_mustache),
+  ("coverage", PackageResources.coverage_mustache),
   ("error", PackageResources.error_mustache),
 ]

@@ -1,4 +1,5 @@
 import Catalog
+import Foundation
 import Model
 import ObjectStorage
 
@@ -64,9 +65,9 @@ struct PlayerView {
       ("Recording", recording.key.id.rawValue, true), ("Contact", facts.contactID, true),
       ("Agent", [facts.agentName, facts.agentID].compactMap { $0 }.joined(separator: " · "), false),
       ("Team", facts.teamID, false), ("Customer", customer(of: facts, for: identity), identity.role != .agent),
-      ("Direction", facts.direction?.rawValue, false), ("Skill", facts.skillName ?? facts.skillID, false),
+      ("Direction", facts.direction?.rawValue.capitalized, false), ("Skill", facts.skillName ?? facts.skillID, false),
       ("Campaign", facts.campaignName ?? facts.campaignID, false), ("Disposition", facts.disposition, false),
-      ("Duration on the platform", duration, false), ("Privacy", facts.privacy.rawValue, false),
+      ("Duration on the platform", duration, false), ("Privacy", facts.privacy.rawValue.capitalized, false),
       ("Source", recording.key.source.rawValue, false), ("Note", recording.warning, false),
     ]
     return rows.compactMap { label, value, isCopyable in

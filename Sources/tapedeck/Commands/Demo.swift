@@ -79,7 +79,7 @@ struct Demo: AsyncParsableCommand {
     let reader = try await SettingsReader(
       flags: [
         .baseURL: "http://127.0.0.1:\(port)", .clientID: tenant.clientID, .clientSecret: tenant.clientSecret,
-        .rate: "0", .dataDirectory: folder, .listen: free,
+        .rate: "0", .sync: "off", .dataDirectory: folder, .listen: free,
       ], file: nil, environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? ""], folder: folder)
     return try Settings(reader, needsPlatform: true, folder: folder)
   }
@@ -93,7 +93,7 @@ struct Demo: AsyncParsableCommand {
     try await Node.with(
       settings: settings, directory: directory, lock: lock,
       tasks: .init(works: true, serves: true) { port in
-        found.yield(port)
+        if let port { found.yield(port) }
         found.finish()
       }, exporter: exporter, logger: logger
     ) { node in

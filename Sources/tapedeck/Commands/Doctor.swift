@@ -86,8 +86,9 @@ struct Doctor: AsyncParsableCommand {
 
   private func checkFFmpeg(_ settings: Settings, _ note: Note) async {
     do throws(TapedeckError) {
-      let found = try await FFmpeg(executable: settings.ffmpeg).capabilities()
-      note("FFmpeg", nil, "", found.version)
+      let ffmpeg = FFmpeg(executable: settings.ffmpeg)
+      let found = try await ffmpeg.capabilities()
+      note("FFmpeg", nil, "", "\(found.version). \(try await ffmpeg.start()).")
       let encoder = found.hasLibmp3lame ? nil : TapedeckError(.ffmpegMissing, "FFmpeg was built without libmp3lame.")
       note("FFmpeg's MP3 encoder", encoder, "Install your distribution's full build: apt-get install ffmpeg", nil)
     } catch {
@@ -108,7 +109,7 @@ struct Doctor: AsyncParsableCommand {
       "Data directory", isWritable ? nil : TapedeckError(.storageFailed, "\(folder) cannot be written."),
       "Give it to the user that runs Tapedeck (chown), or set TAPEDECK_DATA_DIR.", settings.dataDirectory)
     let free = (try? FileSystemCalls.freeBytes(at: folder)) ?? 0
-    let needed = max(settings.ingest.minimumFreeBytes, 1 << 30)
+    let needed = max(settings.minimumFreeBytes, 1 << 30)
     let gigabytes = String(format: "%.1f GB free", Double(free) / 1e9)
     note(
       "Disk space", free >= needed ? nil : TapedeckError(.diskFull, "Only \(gigabytes)."),

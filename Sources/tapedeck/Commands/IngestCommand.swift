@@ -132,6 +132,11 @@ struct IngestBatch {
     case "failed", "cancelled":
       underway[key] = nil
       fail(key, code: now.error?.code ?? "cancelled", detail: now.error?.detail ?? now.message)
+    case "waiting" where now.error?.code == TapedeckError.Code.diskFull.rawValue:
+      // As over HTTP: waiting does not help until somebody has freed some space. The job goes on by itself then, in the
+      // server, or when a command next asks for it.
+      underway[key] = nil
+      fail(key, code: TapedeckError.Code.diskFull.rawValue, detail: now.error?.detail ?? now.message)
     default: underway[key] = now
     }
   }

@@ -14,7 +14,9 @@ struct SandboxCommand: AsyncParsableCommand {
     discussion: """
       Point Tapedeck at it with CXONE_BASE_URL=http://127.0.0.1:PORT, CXONE_CLIENT_ID=sandbox-client and
       CXONE_CLIENT_SECRET=sandbox-secret. Faults are asked for with --fault, or while it runs with
-      POST /sandbox/faults, for example {"fault": "cut", "recording": "*", "afterBytes": 100000, "times": 1}.
+      POST /sandbox/faults, for example {"fault": "cut", "recording": "*", "afterBytes": 100000, "times": 1}, or
+      {"fault": "rate-limited", "lasts": 10, "every": 60}. PUT /sandbox/limit, for example {"rate": 5, "burst": 10},
+      changes how many requests it answers; DELETE /sandbox/limit ends that.
       """)
 
   @OptionGroup var options: GlobalOptions
@@ -34,6 +36,12 @@ struct SandboxCommand: AsyncParsableCommand {
   @Option(help: "Requests a second above which the tenant answers 429.")
   var rate: Double?
 
+  @Option(help: "How many requests it answers at once; with --rate, by default a second's worth.")
+  var burst: Int?
+
+  @Flag(name: .customLong("no-retry-after"), help: "Do not say in a 429 when to come again.")
+  var keepsQuiet = false
+
   @Option(help: "A fault, such as 'cut,recording=ID,times=1,afterBytes=100000'; may be repeated.")
   var fault: [String] = []
 
@@ -44,6 +52,8 @@ struct SandboxCommand: AsyncParsableCommand {
     configuration.callCount = calls
     configuration.tokenLifetime = tokenLifetime
     configuration.rate = rate
+    configuration.burst = burst
+    configuration.saysRetryAfter = !keepsQuiet
     for text in fault { configuration.faults.append(try FaultRule(argument: text)) }
     var logger = Logger(label: "sandbox")
     logger.logLevel = options.verbose ? .debug : .error

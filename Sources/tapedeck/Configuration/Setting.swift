@@ -6,9 +6,18 @@ enum Setting: String, CaseIterable {
   case clientSecretFile = "cxone.clientSecretFile"
   case rate = "cxone.rate"
   case burst = "cxone.burst"
+  case searchRate = "cxone.searchRate"
+  case metadataRate = "cxone.metadataRate"
+  case downloadRate = "cxone.downloadRate"
   case downloads = "cxone.downloads"
   case downloadHosts = "cxone.downloadHosts"
   case stallSeconds = "cxone.stallSeconds"
+  case timeZone = "cxone.timeZone"
+  case syncDirection = "cxone.sync.direction"
+  case syncAgents = "cxone.sync.agents"
+  case syncInterval = "cxone.sync.intervalSeconds"
+  case syncOverlap = "cxone.sync.overlapMinutes"
+  case syncLookBack = "cxone.sync.lookBackDays"
   case waitBase = "cxone.waitBase"
   case waitJitter = "cxone.waitJitter"
   case waitCap = "cxone.waitCap"
@@ -17,14 +26,27 @@ enum Setting: String, CaseIterable {
   case webhookSecret = "qm.webhookSecret"
   case webhookSecretFile = "qm.webhookSecretFile"
   case dataDirectory = "tapedeck.dataDir"
+  case databaseURL = "tapedeck.databaseUrl"
+  case databaseURLFile = "tapedeck.databaseUrlFile"
+  case databaseConnections = "tapedeck.databaseConnections"
+  case storageURL = "tapedeck.storageUrl"
+  case storageKeyID = "aws.accessKeyId"
+  case storageSecret = "aws.secretAccessKey"
+  case storageSecretFile = "aws.secretAccessKeyFile"
+  case storageSessionToken = "aws.sessionToken"
+  case storageRegion = "aws.region"
   case listen = "tapedeck.listen"
   case metricsListen = "tapedeck.metricsListen"
   case publicURL = "tapedeck.publicUrl"
   case trustedProxies = "tapedeck.trustedProxies"
   case originals = "tapedeck.originals"
   case sources = "tapedeck.sources"
+  case sync = "tapedeck.sync"
+  case signingKey = "tapedeck.signingKey"
+  case signingKeyFile = "tapedeck.signingKeyFile"
   case ffmpeg = "tapedeck.ffmpeg"
   case conversions = "tapedeck.conversions"
+  case leaseSeconds = "tapedeck.leaseSeconds"
   case minimumFree = "tapedeck.minimumFreeMb"
   case verifyDays = "tapedeck.verifyDays"
   case verifyRate = "tapedeck.verifyRateMb"
@@ -35,8 +57,9 @@ enum Setting: String, CaseIterable {
   /// Whether a source that is not the default one has a setting of its own, `source.NAME.…`, for it.
   var isPerSource: Bool {
     switch self {
-    case .baseURL, .clientID, .clientSecret, .clientSecretFile, .rate, .burst, .downloads, .downloadHosts,
-      .stallSeconds:
+    case .baseURL, .clientID, .clientSecret, .clientSecretFile, .rate, .burst, .searchRate, .metadataRate,
+      .downloadRate, .downloads, .downloadHosts, .stallSeconds, .timeZone, .syncDirection, .syncAgents, .syncInterval,
+      .syncOverlap, .syncLookBack:
       true
     default: false
     }

@@ -22,19 +22,30 @@ struct Settings: Sendable {
 
   /// Absolute.
   var dataDirectory: String
+  var deployment: Deployment
   var listen: Address
   var metricsListen: Address?
   var publicOrigin: String?
   var proxies: TrustedProxies
   var sources: [SourceSettings]
+  /// One for each source.
+  var plans: [SyncPlan]
+  /// Whether the server looks for new calls by itself.
+  var syncs: Bool
+  /// What statements are signed with; nil for a key of the data directory.
+  var signingKey: String?
   var webhookURL: String?
   var webhookSecret: String?
   var ingest: IngestSettings
   var scrub: ScrubSettings
   /// Whether the platform is asked who may hear a recording whenever it is verified by itself.
   var reviewsPrivacy: Bool
+  /// New downloads wait while a disk has fewer bytes free.
+  var minimumFreeBytes: Int64
   var ffmpeg: String
   var conversions: Int
+  /// How long a job is left to a worker that gives no sign of life.
+  var lease: Duration
   var logLevel: Logger.Level
   var logFormat: LogFormat
   /// What must never be written to a log.
@@ -44,15 +55,21 @@ struct Settings: Sendable {
   init(_ reader: SettingsReader, needsPlatform: Bool, folder: String) throws(TapedeckError) {
     let directory = try reader.text(.dataDirectory) ?? "tapedeck-data"
     dataDirectory = directory.hasPrefix("/") ? directory : "\(folder)/\(directory)"
+    deployment = try Deployment(reader)
     listen = try Self.address(try reader.text(.listen) ?? "127.0.0.1:8080", .listen, reader)
     metricsListen = nil
     if let text = try reader.text(.metricsListen) { metricsListen = try Self.address(text, .metricsListen, reader) }
     publicOrigin = try Self.origin(reader)
     proxies = try TrustedProxies(try reader.text(.trustedProxies) ?? "")
-    secrets = []
+    secrets = deployment.secrets
     sources = []
+    plans = []
+    syncs = try Self.isOn(.sync, reader)
+    signingKey = try reader.secret(.signingKey, file: .signingKeyFile)
+    if let signingKey { secrets.append(signingKey) }
     do {
       sources = try Self.sources(reader, &secrets)
+      for source in sources { plans.append(try Self.plan(source.id, reader)) }
     } catch {
       if needsPlatform { throw error }
     }
@@ -66,9 +83,11 @@ struct Settings: Sendable {
     let review = try reader.text(.verifyPrivacy) ?? "on"
     guard review == "on" || review == "off" else { throw reader.malformed(.verifyPrivacy, "must be on or off") }
     reviewsPrivacy = review == "on"
+    minimumFreeBytes = Int64(try reader.number(.minimumFree, default: 256, in: 0...1_000_000_000)) << 20
     ffmpeg = try reader.text(.ffmpeg) ?? "ffmpeg"
     let cores = Double(max(1, ProcessInfo.processInfo.activeProcessorCount))
     conversions = Int(try reader.number(.conversions, default: cores, in: 1...1024))
+    lease = .seconds(try reader.number(.leaseSeconds, default: 30, in: 0.5...3600))
     guard let level = Logger.Level(rawValue: try reader.text(.logLevel) ?? "info") else {
       throw reader.malformed(.logLevel, "must be one of trace, debug, info, notice, warning, error, critical")
     }
@@ -107,6 +126,7 @@ struct Settings: Sendable {
           clientID: try reader.required(.clientID, source: name), clientSecret: secret,
           rate: try reader.number(.rate, default: 10, in: 0...100_000, source: name),
           burst: Int(try reader.number(.burst, default: 20, in: 1...100_000, source: name)),
+          classRates: try classRates(reader, source: name),
           parallelDownloads: Int(try reader.number(.downloads, default: 4, in: 1...256, source: name)),
           stallTimeout: .seconds(try reader.number(.stallSeconds, default: 300, in: 1...86_400, source: name)),
           allowedDownloadHosts: try reader.text(.downloadHosts, source: name)?
@@ -114,6 +134,19 @@ struct Settings: Sendable {
           userAgent: Tapedeck.userAgent))
     }
     return sources
+  }
+
+  private static func classRates(
+    _ reader: SettingsReader, source: String?
+  ) throws(TapedeckError) -> [RequestClass: Double] {
+    var rates: [RequestClass: Double] = [:]
+    for (kind, setting) in [
+      (RequestClass.search, Setting.searchRate), (.metadata, .metadataRate), (.download, .downloadRate),
+    ] {
+      let rate = try reader.number(setting, default: 0, in: 0...100_000, source: source)
+      if rate > 0 { rates[kind] = rate }
+    }
+    return rates
   }
 
   private static func ingest(_ reader: SettingsReader, announces: Bool) throws(TapedeckError) -> IngestSettings {
@@ -134,8 +167,7 @@ struct Settings: Sendable {
         base: try reader.number(.waitBase, default: 2, in: 1...100), jitter: jitter,
         cap: .seconds(try reader.number(.waitCap, default: 30, in: 0.01...86_400)),
         attempts: Int(try reader.number(.waitAttempts, default: 15, in: 1...10_000))),
-      keepsOriginals: originals == "keep", announces: announces,
-      minimumFreeBytes: Int64(try reader.number(.minimumFree, default: 256, in: 0...1_000_000_000)) << 20)
+      keepsOriginals: originals == "keep", announces: announces)
   }
 
   private static func address(

@@ -16,6 +16,7 @@ import Observability
 import Pipeline
 import ServiceLifecycle
 import SystemPackage
+import TransparencyLog
 import UnixSignals
 import Web
 import Webhooks
@@ -44,8 +45,10 @@ struct Node: Sendable {
     var works: Bool
     /// Whether it listens for browsers and programs.
     var serves: Bool
-    /// Told the port once the server answers.
-    var onListening: @Sendable (Int) async -> Void = { _ in }
+    /// Whether it does the recurring duties: looks for new calls, brings back-fills on, verifies what is archived.
+    var keepsDuties = false
+    /// Told once the node answers, with the port where it listens for browsers.
+    var onReady: @Sendable (Int?) async -> Void = { _ in }
   }
 
   /// Makes a node for as long as `body` takes; connections, the database and the lock are given up whatever happens.
@@ -72,13 +75,10 @@ struct Node: Sendable {
     self.directory = directory
     self.lock = lock
     let now = surroundings.now
-    let database = try SQLiteDatabase(path: directory.catalog.string, now: now)
-    let catalog = Catalog(database: database)
+    let catalog = Catalog(database: try Self.database(settings.deployment, directory, surroundings: surroundings))
     try await catalog.migrate()
     self.catalog = catalog
-
-    let store = try FileObjectStore(
-      root: directory.objects, quarantine: directory.quarantine, threads: .singleton, now: now)
+    let store = try Self.objectStore(settings.deployment, directory, client: client, surroundings: surroundings)
     let spool = try Spool(folder: directory.spool, quarantine: directory.quarantine, threads: .singleton)
     let sources = settings.sources.map {
       RecordingsV2Source(settings: $0, client: client, surroundings: surroundings, logger: logger)
@@ -89,9 +89,23 @@ struct Node: Sendable {
     let authenticator = Authenticator(catalog: catalog, log: log, passwords: passwords, now: now)
     let listening = ListeningSessions(catalog: catalog, now: now)
     let waiters = JobWaiters(catalog: catalog)
-    let readiness = Readiness(catalog: catalog, spool: spool, settings: settings)
-    let gauges = Gauges(catalog: catalog)
-    web = WebServices(
+    let standings: @Sendable () async throws(TapedeckError) -> [SourceStanding] = { () throws(TapedeckError) in
+      var standings: [SourceStanding] = []
+      for source in sources {
+        if let standing = try await source.standing() { standings.append(standing) }
+      }
+      return standings
+    }
+    // Often one disk; each folder may be a mount of its own.
+    let admission = Admission(
+      disks: [
+        .init(holds: "spool", of: directory.spool), .init(holds: "objects", of: directory.objects),
+        .init(holds: "catalog", of: directory.path),
+      ],
+      minimumFreeBytes: settings.minimumFreeBytes, threads: .singleton, surroundings: surroundings, logger: logger)
+    let readiness = Readiness(catalog: catalog, admission: admission)
+    let gauges = Gauges(catalog: catalog, admission: admission, standings: standings)
+    var web = WebServices(
       catalog: catalog, store: store, authenticator: authenticator,
       registry: Registry(catalog: catalog, passwords: passwords, now: now), log: log, listening: listening,
       waiters: waiters, proxies: settings.proxies, publicOrigin: settings.publicOrigin,
@@ -100,7 +114,14 @@ struct Node: Sendable {
         await gauges.refresh()
         return exporter?.render() ?? ""
       },
-      readiness: { await readiness.problems() }, surroundings: surroundings)
+      readiness: { await readiness.problems() }, surroundings: surroundings, standings: standings)
+    for plan in settings.plans { web.plans[plan.source] = plan }
+    self.web = web
+    let discoveries = settings.plans.flatMap { plan in
+      sources.filter { $0.id == plan.source }.map { Discovery(catalog: catalog, source: $0, plan: plan) }
+    }
+    let scheduler = Scheduler(
+      catalog: catalog, discoveries: discoveries, syncs: settings.syncs, surroundings: surroundings, logger: logger)
 
     let upkeep = Upkeep(surroundings: surroundings, logger: logger) {
       try await log.flush()
@@ -109,13 +130,15 @@ struct Node: Sendable {
     }
     var services: [any Service] = [upkeep]
     if tasks.works {
-      try await Recovery(catalog: catalog, spool: spool, logger: logger).run()
+      try await Recovery(catalog: catalog, spool: spool, logger: logger).run(isAlone: !settings.deployment.isShared)
+      let ffmpeg = FFmpeg(executable: settings.ffmpeg) { start in logger.info("\(start)") }
       let ingest = Ingest(
-        catalog: catalog, sources: sources, store: store, spool: spool, ffmpeg: FFmpeg(executable: settings.ffmpeg),
-        conversions: Slots(settings.conversions), settings: settings.ingest, surroundings: surroundings, logger: logger)
+        catalog: catalog, sources: sources, store: store, spool: spool, ffmpeg: ffmpeg,
+        conversions: Slots(settings.conversions), admission: admission, settings: settings.ingest,
+        surroundings: surroundings, logger: logger)
       services.append(
-        Worker(ingest: ingest, limits: .init(moving: Self.transfers(settings))))
-      if let endpoint = try Self.webhook(settings, directory) {
+        Worker(ingest: ingest, limits: .init(moving: Self.transfers(settings), lease: settings.lease)))
+      if let endpoint = try await Self.webhook(settings, directory, catalog) {
         services.append(
           WebhookSender(
             catalog: catalog,
@@ -124,21 +147,28 @@ struct Node: Sendable {
       }
     }
     let verifier = Verifier(catalog: catalog, store: store, surroundings: surroundings, logger: logger)
+    let coverage = CoverageRoutes(web: web, scheduler: scheduler) { try settings.statementSigner() }
     services.append(
-      try Self.socketServer(web, sources: sources, verifier: verifier, directory: directory, logger: logger))
-    if tasks.works, tasks.serves {
+      try Self.socketServer(
+        web, sources: sources, coverage: coverage, verifier: verifier, directory: directory, logger: logger
+      ) {
+        if !tasks.serves { await tasks.onReady(nil) }
+      })
+    if tasks.keepsDuties {
+      services.append(scheduler)
       let privacy = PrivacyReview(catalog: catalog, sources: sources, surroundings: surroundings)
       services.append(
         Scrubber(verifier: verifier, settings: settings.scrub, privacy: settings.reviewsPrivacy ? privacy : nil))
     }
     if tasks.serves {
-      services.append(try Self.server(web, settings: settings, onListening: tasks.onListening, logger: logger))
-      if let address = settings.metricsListen {
-        services.append(
-          Application(
-            router: try makeMetricsRouter(web),
-            configuration: .init(address: .hostname(address.host, port: address.port)), logger: logger))
-      }
+      services.append(try Self.server(web, settings: settings, onListening: tasks.onReady, logger: logger))
+    }
+    // A command's node has no exporter: what it counts is gone with it.
+    if let address = settings.metricsListen, exporter != nil {
+      services.append(
+        Application(
+          router: try makeMetricsRouter(web),
+          configuration: .init(address: .hostname(address.host, port: address.port)), logger: logger))
     }
     // Services end in reverse order: whoever waits for a job is answered before the servers wait for their last answer.
     services.append(waiters)
@@ -167,24 +197,31 @@ struct Node: Sendable {
     settings.sources.reduce(0) { $0 + $1.parallelDownloads } + settings.conversions + 2
   }
 
-  private static func webhook(_ settings: Settings, _ directory: DataDirectory) throws(TapedeckError)
-    -> WebhookEndpoint?
-  {
+  /// The QM system's endpoint, if there is one. Nodes that share their work must sign with the same secret.
+  private static func webhook(
+    _ settings: Settings, _ directory: DataDirectory, _ catalog: Catalog
+  ) async throws -> WebhookEndpoint? {
     guard let url = settings.webhookURL else { return nil }
     let secret: String
     if let configured = settings.webhookSecret {
       secret = configured
+    } else if settings.deployment.isShared {
+      throw TapedeckError(
+        .configurationInvalid,
+        "QM_WEBHOOK_SECRET is not set. Nodes that share a database must be given the same one: with a secret of its own for each, the receiver could check none."
+      )
     } else {
       secret = try directory.key("webhook-secret") { WebhookSecret.make().revealed }
     }
     Redactor.shared.add(secret)
+    if settings.deployment.isShared { try await catalog.agree(onSecret: "QM_WEBHOOK_SECRET", secret) }
     return try WebhookEndpoint(url: url, signer: WebhookSigner(try WebhookSecret(secret)))
   }
 
   // MARK: Servers
 
   private static func server(
-    _ web: WebServices, settings: Settings, onListening: @escaping @Sendable (Int) async -> Void, logger: Logger
+    _ web: WebServices, settings: Settings, onListening: @escaping @Sendable (Int?) async -> Void, logger: Logger
   ) throws -> some Service {
     Application(
       router: try makeWebRouter(web, door: .network),
@@ -198,17 +235,22 @@ struct Node: Sendable {
   }
 
   private static func socketServer(
-    _ web: WebServices, sources: [any RecordingSource], verifier: Verifier, directory: DataDirectory, logger: Logger
+    _ web: WebServices, sources: [any RecordingSource], coverage: CoverageRoutes, verifier: Verifier,
+    directory: DataDirectory, logger: Logger, onListening: @escaping @Sendable () async -> Void
   ) throws -> some Service {
     let path = try directory.socket()
     // A socket that a killed process left; the lock says that nobody is behind it.
     unlink(path)
     let router = try makeWebRouter(web, door: .socket) {
       OperatorRoutes(web: web, sources: sources).add(to: $0)
+      coverage.add(to: $0)
       VerifyRoutes(catalog: web.catalog, verifier: verifier).add(to: $0)
     }
     return Application(
       router: router, configuration: .init(address: .unixDomainSocket(path: path)),
-      onServerRunning: { _ in chmod(path, 0o600) }, logger: logger)
+      onServerRunning: { _ in
+        chmod(path, 0o600)
+        await onListening()
+      }, logger: logger)
   }
 }

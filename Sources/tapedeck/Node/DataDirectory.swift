@@ -63,22 +63,33 @@ struct DataDirectory: Sendable {
   /// A secret of a file in `keys/`, made when it is missing.
   func key(_ name: String, make: () -> String) throws(TapedeckError) -> String {
     let file = keys.appending(name)
-    if let text = try? String(contentsOfFile: file.string, encoding: .utf8) {
-      return text.trimmingCharacters(in: .whitespacesAndNewlines)
+    do {
+      return try String(contentsOfFile: file.string, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+    } catch {
+      // A secret that is there but cannot be read must not be replaced: others know it.
+      guard access(file.string, F_OK) != 0, errno == ENOENT else {
+        throw TapedeckError(.storageFailed, "The file 'keys/\(name)' cannot be read.", detail: "\(error)", cause: error)
+      }
     }
     let value = make()
     try write(Data((value + "\n").utf8), to: file)
     return value
   }
 
+  /// Writes a file as a whole or not at all: half a secret would be taken for one for ever.
   private func write(_ data: Data, to file: FilePath) throws(TapedeckError) {
+    let unfinished = FilePath(file.string + ".new")
     do {
       let descriptor = try SystemPackage.FileDescriptor.open(
-        file, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite])
+        unfinished, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite])
       try descriptor.closeAfter {
         _ = try descriptor.writeAll(data)
         try FileSystemCalls.sync(descriptor)
       }
+      try FileSystemCalls.rename(unfinished, to: file)
+      try FileSystemCalls.syncFolder(file.removingLastComponent())
+    } catch Errno.noSpace, Errno.diskQuotaExceeded {
+      throw TapedeckError(.diskFull, detail: "\(file)")
     } catch { throw TapedeckError(.storageFailed, detail: "\(file): \(error)", cause: error) }
   }
 }

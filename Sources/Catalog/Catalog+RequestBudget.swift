@@ -1,0 +1,41 @@
+import Foundation
+package import Model
+
+extension Catalog {
+  /// Changes a source's allowance by the database's clock; everybody else who changes it waits meanwhile.
+  ///
+  /// One that cannot be read, such as another version's, begins afresh.
+  package func changeAllowance<T: Sendable>(
+    of source: SourceID, limits: RequestLimits,
+    _ body: @escaping @Sendable (inout RequestAllowance, _ now: Instant) -> T
+  ) async throws(TapedeckError) -> T {
+    try await database.write { db in
+      // The first statement takes the row, so that what is read in it is what the second one replaces.
+      let row = try db.row(
+        """
+        INSERT INTO request_budget (source, state, changed_at) VALUES (\(source), '', tapedeck_now_ms())
+        ON CONFLICT (source) DO UPDATE SET changed_at = excluded.changed_at RETURNING state, changed_at
+        """)
+      guard let row else { throw TapedeckError(.catalogFailed, detail: "the request budget's row vanished") }
+      let now = try row.instant("changed_at")
+      var allowance = allowance(from: try row.text("state"), limits: limits, now: now)
+      let result = body(&allowance, now)
+      try db.execute("UPDATE request_budget SET state = \(try json(of: allowance)) WHERE source = \(source)")
+      return result
+    }
+  }
+}
+
+private func allowance(from json: String, limits: RequestLimits, now: Instant) -> RequestAllowance {
+  guard var stored = try? JSONDecoder().decode(RequestAllowance.self, from: Data(json.utf8)) else {
+    return RequestAllowance(limits: limits, now: now)
+  }
+  stored.limits = limits
+  return stored
+}
+
+private func json(of allowance: RequestAllowance) throws(TapedeckError) -> String {
+  do {
+    return String(decoding: try JSONEncoder().encode(allowance), as: UTF8.self)
+  } catch { throw TapedeckError(.catalogFailed, detail: "the request budget cannot be written", cause: error) }
+}

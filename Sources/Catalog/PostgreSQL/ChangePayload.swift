@@ -1,0 +1,44 @@
+import Model
+
+/// Changes as they travel in the payload of NOTIFY: `origin:j12,w,h`. Letters, digits and signs that need no quoting.
+enum ChangePayload {
+  /// The server takes less than 8,000 bytes.
+  static let limit = 7_900
+
+  /// As many payloads as it takes.
+  static func payloads(_ changes: [Change], origin: String) -> [String] {
+    var payloads: [String] = []
+    var payload = ""
+    for change in changes {
+      let word =
+        switch change {
+        case .job(let id): "j\(id)"
+        case .workDue: "w"
+        case .webhookDue: "h"
+        case .dutyDue: "d"
+        }
+      if payload.isEmpty || payload.utf8.count + word.utf8.count >= limit {
+        if !payload.isEmpty { payloads.append(payload) }
+        payload = "\(origin):\(word)"
+      } else {
+        payload += ",\(word)"
+      }
+    }
+    return payload.isEmpty ? [] : payloads + [payload]
+  }
+
+  /// What another process tells; words that this program does not know are left out.
+  static func read(_ payload: String) -> (origin: String, changes: [Change]) {
+    let halves = payload.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    guard halves.count == 2 else { return ("", []) }
+    let changes = halves[1].split(separator: ",").compactMap { word -> Change? in
+      switch word {
+      case "w": .workDue
+      case "h": .webhookDue
+      case "d": .dutyDue
+      default: word.first == "j" ? Int64(word.dropFirst()).map(Change.job) : nil
+      }
+    }
+    return (String(halves[0]), changes)
+  }
+}

@@ -1,0 +1,22 @@
+import CXone
+package import Catalog
+package import Model
+
+/// A source's allowance in the catalog, which all nodes share.
+package struct SharedAllowance: AllowanceStore {
+  private let catalog: Catalog
+  private let source: SourceID
+  private let limits: RequestLimits
+
+  package init(catalog: Catalog, source: SourceID, limits: RequestLimits) {
+    self.catalog = catalog
+    self.source = source
+    self.limits = limits
+  }
+
+  package func change<T: Sendable>(
+    _ body: @escaping @Sendable (inout RequestAllowance, _ now: Instant) -> T
+  ) async throws(TapedeckError) -> T {
+    try await catalog.changeAllowance(of: source, limits: limits, body)
+  }
+}

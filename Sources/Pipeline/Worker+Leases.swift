@@ -1,0 +1,89 @@
+import Catalog
+import Logging
+import Model
+import Synchronization
+
+/// How a worker keeps its leases, notices that one is lost, and leaves nothing of a job that somebody stopped.
+extension Worker {
+  // MARK: Leases
+
+  func keepLeases() async {
+    var seen = try? await ingest.catalog.catchUp(since: nil)
+    while true {
+      let now = ingest.surroundings.now()
+      let untilFirstEnd = held.firstEnd.map { max(.milliseconds(1), $0 - now) } ?? limits.heartbeat
+      guard (try? await ingest.surroundings.sleep(min(limits.heartbeat, untilFirstEnd))) != nil else { return }
+      seen = await withTaskGroup(of: Instant?.self) { [seen] group in
+        group.addTask { await giveSignOfLife(since: seen) }
+        // Beside it, since a database that is gone may leave it without an answer for long.
+        group.addTask {
+          await loseUnsafeLeases()
+          return seen
+        }
+        let first = await group.next() ?? seen
+        group.cancelAll()
+        return first
+      }
+    }
+  }
+
+  /// - Parameter seen: the database's time at the last sign of life.
+  /// - Returns: its time now, or `seen` when it did not answer.
+  private func giveSignOfLife(since seen: Instant?) async -> Instant? {
+    let leases = held.all
+    let sent = ingest.surroundings.now()
+    do throws(TapedeckError) {
+      let time = try await ingest.catalog.catchUp(since: seen)
+      // In this order, and not without the first: what lapsed while the catalog was away may be alive here.
+      if !leases.isEmpty {
+        for lease in try await ingest.catalog.heartbeat(leases, lease: limits.lease) { held.remove(lease) }
+        held.prolong(leases, safeUntil: sent + limits.safe)
+      }
+      try await ingest.catalog.reclaimJobs(everyLease: false)
+      return time
+    } catch {
+      // Whoever claims jobs tells of it.
+      return seen
+    }
+  }
+
+  private func loseUnsafeLeases() async {
+    repeat {
+      let count = held.loseUnsafe(now: ingest.surroundings.now())
+      if count > 0 {
+        ingest.logger.error(
+          "leases could not be prolonged in time; the work on their jobs is broken off", metadata: ["jobs": "\(count)"])
+      }
+      let end = held.firstEnd.map { max(.milliseconds(1), $0 - ingest.surroundings.now()) }
+      guard (try? await ingest.surroundings.sleep(end ?? limits.lease)) != nil else { return }
+    } while !Task.isCancelled
+  }
+
+  // MARK: Stopped jobs
+
+  /// Removes what lies in the spool for jobs that are stopped while nobody works on them.
+  func clearStoppedJobs() async {
+    // Before the first look, so that no job slips through between the two.
+    let changes = ingest.catalog.changes()
+    parked.insert(contentsOf: (try? await ingest.spool.jobs()) ?? [])
+    for await change in changes {
+      if case .job(let id) = change, parked.contains(id) { await clearIfStopped(id) }
+    }
+  }
+
+  func clearIfStopped(_ id: Int64) async {
+    guard let job = try? await ingest.catalog.job(id), job.runState == .cancelled else { return }
+    parked.remove(id)
+    try? await ingest.spool.clear(JobLease(jobID: id, fence: job.fence))
+  }
+}
+
+/// The jobs that nobody works on and that may have something in this machine's spool.
+final class ParkedJobs: Sendable {
+  private let ids = Mutex<Set<Int64>>([])
+
+  func contains(_ id: Int64) -> Bool { ids.withLock { $0.contains(id) } }
+  func insert(_ id: Int64) { ids.withLock { _ = $0.insert(id) } }
+  func insert(contentsOf more: Set<Int64>) { ids.withLock { $0.formUnion(more) } }
+  func remove(_ id: Int64) { ids.withLock { _ = $0.remove(id) } }
+}

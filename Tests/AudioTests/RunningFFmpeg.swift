@@ -1,0 +1,93 @@
+import Audio
+import Foundation
+import Glibc
+import SystemPackage
+import Testing
+
+/// What the system tells about a process.
+struct RunningProcess: Equatable {
+  var id: Int32
+
+  private func text(_ name: String) throws -> String {
+    let file = try FileHandle(forReadingFrom: URL(filePath: "/proc/\(id)/\(name)"))
+    return String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
+  }
+
+  var name: String { get throws { try text("comm").trimmingCharacters(in: .whitespacesAndNewlines) } }
+
+  /// Lines such as `SigBlk: 0000000000000000`, by their names.
+  var status: [String: String] {
+    get throws {
+      let lines = try text("status").split(separator: "\n").map { $0.split(separator: ":", maxSplits: 1) }
+      return Dictionary(lines.map { (String($0[0]), $0.last?.trimmingCharacters(in: .whitespaces) ?? "") }) { $1 }
+    }
+  }
+
+  var limits: [String] {
+    get throws { try text("limits").split(separator: "\n").map(String.init) }
+  }
+
+  var environment: [String] {
+    get throws { try text("environ").split(separator: "\0").map(String.init) }
+  }
+
+  /// What each open descriptor is.
+  var descriptors: [Int: String] {
+    get throws {
+      let folder = "/proc/\(id)/fd"
+      let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+      return Dictionary(
+        uniqueKeysWithValues: try names.map {
+          (try #require(Int($0)), try FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)"))
+        })
+    }
+  }
+
+  var parent: RunningProcess { get throws { RunningProcess(id: try #require(Int32(try status["PPid"] ?? ""))) } }
+
+  var group: Int32 { getpgid(id) }
+
+  /// Whether it is neither running nor a zombie.
+  var isGone: Bool { Glibc.kill(id, 0) == -1 && errno == ESRCH }
+
+  func kill(_ signal: Int32) { _ = Glibc.kill(id, signal) }
+}
+
+/// Asks until the answer is there.
+func eventually<Value>(_ answer: () async throws -> Value?) async throws -> Value {
+  while true {
+    if let value = try await answer() { return value }
+    try await Task.sleep(for: .milliseconds(20))
+  }
+}
+
+/// The process that writes a file, once there is one.
+func writer(of path: FilePath) async throws -> RunningProcess {
+  let real = try #require(realpath(path.removingLastComponent().string, nil))
+  defer { free(real) }
+  let wanted = FilePath(String(cString: real)).appending(try #require(path.lastComponent)).string
+  return try await eventually {
+    let all = try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap(Int32.init)
+    return all.lazy.map(RunningProcess.init).first { process in
+      (try? process.name == "ffmpeg" && process.descriptors.values.contains(wanted)) == true
+    }
+  }
+}
+
+/// A recording that is still coming in: FFmpeg has its first half and waits for the other.
+struct HalfRecording {
+  let bytes: [UInt8]
+  let input: AsyncStream<ArraySlice<UInt8>>
+  private let more: AsyncStream<ArraySlice<UInt8>>.Continuation
+
+  init(_ bytes: [UInt8]) {
+    self.bytes = bytes
+    (input, more) = AsyncStream<ArraySlice<UInt8>>.makeStream()
+    more.yield(bytes[..<(bytes.count / 2)])
+  }
+
+  func finish() {
+    more.yield(bytes[(bytes.count / 2)...])
+    more.finish()
+  }
+}

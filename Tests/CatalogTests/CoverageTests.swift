@@ -1,0 +1,220 @@
+import Catalog
+import Model
+import TestKit
+import Testing
+
+@Suite struct CoverageTests {
+  /// Opened by each test, since it runs on both databases.
+  private var test: TestCatalog!
+  let day: CalendarDay
+
+  init() throws {
+    day = try #require(CalendarDay("2026-01-14", in: .utc))
+  }
+
+  private func call(_ name: String, at moment: String = "2026-01-14T10:00:00Z") -> PlatformRecording {
+    var call = test.facts(name)
+    call.startTime = Instant(iso8601: moment)
+    call.direction = .outbound
+    return call
+  }
+
+  /// Lists what the platform has for the day, as a check does.
+  private func check(_ calls: [PlatformRecording], unwanted: Int = 0) async throws {
+    let startedAt = try await test.catalog.now()
+    try await test.catalog.discover(
+      calls, in: day.period, of: .default, expected: SyncFilter(), fetched: nil, for: .check)
+    try await test.catalog.recordCheck(of: day, from: .default, unwanted: unwanted, startedAt: startedAt)
+  }
+
+  private func coverage() async throws -> CoverageDay {
+    try #require(try await test.catalog.coverage(of: .default, on: [day]).first)
+  }
+
+  private func gaps(strictest: Privacy = .restricted, after: Int64? = nil, limit: Int = 100) async throws
+    -> [CoverageGap]
+  {
+    try await test.catalog.coverageGaps(
+      of: .default, in: day.period, strictest: strictest, after: after, limit: limit)
+  }
+
+  private func fail(_ name: String, _ error: TapedeckError) async throws {
+    try await test.request(name)
+    try await test.catalog.release(try await test.claim().lease, .giveUp(error))
+  }
+
+  /// One recording of every kind.
+  private func everyKind() async throws -> [PlatformRecording] {
+    try await test.archiveRecording("ready")
+    try await fail("never", TapedeckError(.neverAvailable))
+    try await fail("half", TapedeckError(.notAWholeRecording))
+    try await test.archiveRecording("lost")
+    try await test.archiveRecording("no-files")
+    _ = try await test.database.write { db in
+      try db.execute("DELETE FROM webhook_message")
+      try db.execute(
+        "DELETE FROM media_part WHERE recording_id IN (SELECT id FROM recording WHERE platform_id <> 'ready')")
+      try db.execute("DELETE FROM recording WHERE platform_id = 'lost'")
+    }
+    try await test.request("clearance")
+    try await test.catalog.release(try await test.claim().lease, .awaitClearance)
+    try await test.request("retry")
+    try await test.catalog.release(
+      try await test.claim().lease,
+      .retry(at: test.clock.now + .seconds(60), because: TapedeckError(.platformUnavailable)))
+    try await test.request("queued")
+    try await test.request("stopped")
+    _ = try await test.database.write { db in
+      try db.execute("UPDATE job SET run_state = 'cancelled' WHERE platform_id = 'stopped'")
+    }
+    var dead = call("dead")
+    dead.status = .failed
+    return [
+      "ready", "never", "half", "lost", "no-files", "clearance", "retry", "queued", "stopped", "nobody-asked",
+    ].map { call($0) } + [dead]
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `every expected recording has one standing, and the standings sum up to the expected`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    let calls = try await everyKind()
+    try await check(calls, unwanted: 4)
+    let coverage = try await coverage()
+    #expect(coverage.expected == 11)
+    #expect(coverage.reported == 15)
+    #expect(coverage.standings == [.ready: 1, .waiting: 3, .failed: 3, .refused: 1, .missing: 3])
+    #expect(coverage.expected == CoverageStanding.allCases.reduce(0) { $0 + coverage.count($1) })
+    #expect(coverage.gaps == 10 && coverage.unlisted == 0)
+    #expect(coverage.checkedAt == test.clock.now)
+    #expect(try await gaps().count == 10)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `each gap says why it is one, and whether asking may fill it`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    try await check(try await everyKind())
+    let gaps = Dictionary(try await gaps().map { ($0.key.id.rawValue, $0) }) { first, _ in first }
+    func expect(
+      _ name: String, _ standing: CoverageStanding, _ words: String, code: TapedeckError.Code? = nil, fill: Bool
+    ) throws {
+      let gap = try #require(gaps[name], "\(name)")
+      #expect(gap.standing == standing && gap.code == code && gap.isFillable == fill, "\(gap)")
+      #expect(gap.reason.contains(words) && gap.reason.hasSuffix("."), "\(gap.reason)")
+    }
+    try expect("never", .failed, "did not make the recording available", code: .neverAvailable, fill: true)
+    try expect("half", .refused, "not a whole recording", code: .notAWholeRecording, fill: false)
+    try expect("lost", .missing, "the catalog lost it", fill: true)
+    try expect("no-files", .missing, "does not have its files", fill: true)
+    try expect("clearance", .waiting, "who may have restricted recordings", fill: true)
+    try expect("retry", .waiting, "It is tried again", code: .platformUnavailable, fill: false)
+    try expect("queued", .waiting, "waits for its turn", fill: false)
+    try expect("stopped", .failed, "Somebody stopped it", fill: false)
+    try expect("nobody-asked", .missing, "Nobody has asked for it", fill: true)
+    try expect("dead", .failed, "The platform reports", code: .recordingFailedOnPlatform, fill: false)
+    #expect(gaps["ready"] == nil)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a day that was never checked says so, and still counts what sync found`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    let calls = ["call-1", "call-2"].map { call($0) }
+    try await test.catalog.discover(
+      calls, in: day.period, of: .default, expected: SyncFilter(), fetched: SyncFilter(), for: .sync)
+    let coverage = try await coverage()
+    #expect(coverage.reported == nil && coverage.checkedAt == nil)
+    #expect(coverage.expected == 2 && coverage.count(.waiting) == 2)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `what sync finds after a check is reported too`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    try await check([call("call-1")], unwanted: 2)
+    test.clock.advance(by: .seconds(60))
+    try await test.catalog.discover(
+      [call("call-2")], in: day.period, of: .default, expected: SyncFilter(), fetched: SyncFilter(), for: .sync)
+    let coverage = try await coverage()
+    #expect(coverage.reported == 4 && coverage.expected == 2 && coverage.unlisted == 0)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `what the platform does not list any more stays expected, and is told`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    try await test.archiveRecording("kept")
+    try await check(["kept", "gone", "still-there"].map { call($0) })
+    test.clock.advance(by: .seconds(3600))
+    try await check([call("still-there")])
+    let coverage = try await coverage()
+    #expect(coverage.reported == 1 && coverage.expected == 3 && coverage.unlisted == 2)
+    #expect(coverage.count(.ready) == 1 && coverage.count(.missing) == 2)
+    let gone = try #require(try await gaps().first { $0.key.id.rawValue == "gone" })
+    #expect(gone.reason.contains("does not list it any more"))
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a day is half open, and belongs to its source and zone`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    let berlin = try #require(CalendarZone("Europe/Berlin"))
+    let calls = [
+      call("before", at: "2026-01-13T22:59:59.999Z"), call("first", at: "2026-01-13T23:00:00Z"),
+      call("last", at: "2026-01-14T22:59:59.999Z"), call("after", at: "2026-01-14T23:00:00Z"),
+    ]
+    for source in [SourceID.default, SourceID("eu")!] {
+      try await test.catalog.discover(
+        calls, in: day.period, of: source, expected: SyncFilter(), fetched: nil, for: .check)
+    }
+    let local = try #require(CalendarDay("2026-01-14", in: berlin))
+    let days = CalendarDay.days(from: local.advanced(by: -1), through: local.advanced(by: 1))
+    #expect(try await test.catalog.coverage(of: .default, on: days).map(\.expected) == [1, 2, 1])
+    let gaps = try await test.catalog.coverageGaps(
+      of: SourceID("eu")!, in: local.period, strictest: .restricted, after: nil, limit: 10)
+    #expect(gaps.map(\.key.description) == ["eu~first", "eu~last"])
+    // What was learnt of the day in one zone says nothing of the day in another.
+    try await check([])
+    #expect(try await coverage().reported != nil)
+    #expect(try await test.catalog.coverage(of: .default, on: [local]).first?.reported == nil)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `what was deleted on purpose is not expected`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    try await check([call("expired")])
+    _ = try await test.database.write { db in try db.execute("UPDATE recording SET tombstoned_at = 5") }
+    let coverage = try await coverage()
+    #expect(coverage.expected == 0)
+    #expect(try await gaps().isEmpty)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `gaps come page by page in the order of their calls, restricted ones only where they may be seen`(kind: DatabaseKind)
+    async throws
+  {
+    test = try await TestCatalog(kind)
+    var calls = (0..<7).map { call("call-\($0)", at: "2026-01-14T0\(6 - $0):00:00Z") }
+    calls[3].privacy = .restricted
+    calls.append(call("same-time", at: "2026-01-14T03:00:00Z"))
+    try await check(calls)
+    var seen: [String] = []
+    var last: Int64?
+    while true {
+      let page = try await gaps(after: last, limit: 3)
+      seen += page.map(\.key.id.rawValue)
+      last = page.last?.id
+      if page.count < 3 { break }
+    }
+    #expect(seen == ["call-6", "call-5", "call-4", "call-3", "same-time", "call-2", "call-1", "call-0"])
+    #expect(try await gaps(strictest: .standard).count == 7)
+    #expect(try await coverage().gaps == 8)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `the numbers of a day come from the index of expected recordings`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    let plans = try await test.database.plans {
+      _ = try await coverage()
+      _ = try await gaps()
+    }
+    #expect(plans.filter { $0.contains(" r ") }.allSatisfy { $0.contains("USING INDEX recording_by_coverage") })
+    #expect(plans.contains { $0.contains("recording_by_coverage (source=? AND counted_at>? AND counted_at<?)") })
+    #expect(!plans.contains { $0.hasPrefix("SCAN j") || $0.hasPrefix("SCAN p") }, "\(plans)")
+  }
+}

@@ -1,0 +1,214 @@
+import Catalog
+import Model
+import TestKit
+import Testing
+
+/// What becomes of a page of recordings that the platform lists.
+@Suite struct DiscoveryTests {
+  /// Opened by each test, since it runs on both databases.
+  private var test: TestCatalog!
+  let day = Period(start: Instant(iso8601: "2026-01-14T00:00:00Z")!, end: Instant(iso8601: "2026-01-15T00:00:00Z")!)
+
+  private func call(
+    _ name: String, at time: String = "10:00:00", _ change: (inout PlatformRecording) -> Void = { _ in }
+  ) -> PlatformRecording {
+    var call = test.facts(name)
+    call.startTime = Instant(iso8601: "2026-01-14T\(time)Z")
+    call.direction = .outbound
+    change(&call)
+    return call
+  }
+
+  @discardableResult
+  private func discover(
+    _ page: [PlatformRecording], fetched: SyncFilter? = SyncFilter(), for reason: DiscoveryReason = .sync
+  ) async throws -> Int {
+    try await test.catalog.discover(
+      page, in: day, of: .default, expected: SyncFilter(), fetched: fetched, for: reason)
+  }
+
+  private func column(_ name: String, of id: String) async throws -> Value? {
+    try await test.database.read { db in
+      try db.row("SELECT * FROM recording WHERE platform_id = \(id)").map { $0[name] }
+    }
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `each recording that is wanted gets one job, however often it is listed`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    let page = (1...5).map { call("call-\($0)") }
+    #expect(try await discover(page) == 5)
+    #expect(try await discover(page + page) == 0)
+    #expect(try await discover(page, for: .lookBack) == 0)
+    #expect(try await test.count("job") == 5)
+    let job = try #require(try await test.catalog.job(of: try key("call-3")))
+    #expect(job.clearance == .restricted && job.stage == .queued && job.runState == .idle)
+    #expect(try await test.catalog.claimJob(in: .polling, lease: .seconds(30)) != nil)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `eight nodes that list the same pages make each job once`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    let pages = (0..<6).map { page in (0..<50).map { call("call-\(page * 50 + $0)") } }
+    let queued = try await withThrowingTaskGroup(of: Int.self) { [self] group in
+      for node in 0..<8 {
+        group.addTask {
+          var queued = 0
+          for step in 0..<6 { queued += try await discover(pages[(node + step) % 6]) }
+          return queued
+        }
+      }
+      return try await group.reduce(0, +)
+    }
+    #expect(queued == 300)
+    #expect(try await test.count("job") == 300)
+    #expect(try await test.count("recording") == 300)
+    // One entry for each page in which something was queued, and it says how many.
+    let entries = try await test.catalog.logEntries(matching: LogFilter(), before: nil, limit: 100)
+    #expect(entries.count == 6)
+    #expect(entries.allSatisfy { $0.entry.action == .ingest && $0.entry.count == 50 && $0.entry.actor == nil })
+    #expect(entries.first?.entry.details["by"] == "sync")
+    #expect(entries.first?.entry.details["source"] == "default")
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `what is not wanted leaves no trace, unless it is known already`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    try await test.archiveRecording("by-hand") { $0.direction = .inbound }
+    let page = [call("inbound") { $0.direction = .inbound }, call("by-hand") { $0.direction = .inbound }]
+    #expect(try await discover(page) == 0)
+    #expect(try await test.catalog.recording(try key("inbound")) == nil)
+    #expect(try await column("wanted", of: "by-hand") == .integer(0))
+    #expect(try await column("listed_at", of: "by-hand") == .integer(test.clock.now.milliseconds))
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a check writes down and fetches nothing`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    #expect(try await discover([call("call-1")], fetched: nil, for: .check) == 0)
+    #expect(try await column("wanted", of: "call-1") == .integer(1))
+    #expect(try await test.count("job") == 0)
+    #expect(try await test.count("log_entry") == 0)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a recording that is still processed is queued, one that failed on the platform is only written down`(kind: DatabaseKind)
+    async throws
+  {
+    test = try await TestCatalog(kind)
+    let page = [call("processing") { $0.status = .processing }, call("failed") { $0.status = .failed }]
+    #expect(try await discover(page) == 1)
+    #expect(try await test.catalog.job(of: try key("processing")) != nil)
+    #expect(try await test.catalog.job(of: try key("failed")) == nil)
+    #expect(try await test.catalog.recording(try key("failed"))?.facts.status == .failed)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `privacy only ever gets stricter, and a change is logged`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    try await discover([call("call-1")])
+    try await discover([call("call-1") { $0.privacy = .restricted }], for: .lookBack)
+    #expect(try await test.catalog.recording(try key("call-1"))?.facts.privacy == .restricted)
+    try await discover([call("call-1")], for: .lookBack)
+    #expect(try await test.catalog.recording(try key("call-1"))?.facts.privacy == .restricted)
+    var filter = LogFilter()
+    filter.action = .privacyChange
+    #expect(try await test.catalog.logEntries(matching: filter, before: nil, limit: 10).count == 1)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a listing that says nothing new writes no facts`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    let page = (1...3).map { call("call-\($0)") }
+    try await discover(page)
+    test.clock.advance(by: .seconds(60))
+    let plans = try await test.database.plans { try await discover(page) }
+    #expect(!plans.contains { $0.contains("recording_text") }, "\(plans)")
+    #expect(try await column("listed_at", of: "call-1") == .integer(test.clock.now.milliseconds))
+    var changed = page
+    changed[0].json = #"{"id":"call-1","disposition":"sale"}"#
+    changed[0].disposition = "sale"
+    try await discover(changed)
+    #expect(try await test.catalog.recording(try key("call-1"))?.facts.disposition == "sale")
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `what has ended is left alone, what only waits for a clearance is set going`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    try await test.archiveRecording("archived")
+    try await test.request("given-up")
+    try await test.catalog.release(try await test.claim().lease, .giveUp(TapedeckError(.neverAvailable)))
+    try await test.request("waiting", clearance: .standard)
+    try await test.catalog.release(try await test.claim().lease, .awaitClearance)
+    try await test.request("under-way", clearance: .standard)
+    let page = ["archived", "given-up", "waiting", "under-way"].map { call($0) }
+    #expect(try await discover(page) == 1)
+    func job(_ name: String) async throws -> JobRow { try #require(try await test.catalog.job(of: try key(name))) }
+    #expect(try await job("archived").runState == .done)
+    #expect(try await job("given-up").runState == .failed)
+    #expect(try await job("waiting").runState == .idle)
+    #expect(try await job("waiting").clearance == .restricted)
+    #expect(try await job("under-way").clearance == .restricted)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a recording whose rows were lost is fetched again`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    try await test.archiveRecording("lost")
+    try await test.archiveRecording("without-files")
+    _ = try await test.database.write { db in
+      try db.execute("DELETE FROM webhook_message")
+      try db.execute("DELETE FROM media_part")
+      try db.execute("DELETE FROM recording WHERE platform_id = 'lost'")
+    }
+    #expect(try await discover([call("lost"), call("without-files")]) == 2)
+    for name in ["lost", "without-files"] {
+      let job = try #require(try await test.catalog.job(of: try key(name)))
+      #expect(job.runState == .idle && job.stage == .queued && job.endedAt == nil)
+    }
+    // A person who asks for one does the same.
+    try await test.archiveRecording("again")
+    _ = try await test.database.write { db in try db.execute("DELETE FROM media_part") }
+    #expect(try await test.request("again").runState == .idle)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `what was deleted on purpose is not fetched again`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    try await test.archiveRecording("expired")
+    _ = try await test.database.write { db in
+      try db.execute("DELETE FROM media_part")
+      try db.execute("UPDATE recording SET tombstoned_at = 5, archived_at = NULL")
+    }
+    #expect(try await discover([call("expired")]) == 0)
+    #expect(try await test.catalog.job(of: try key("expired"))?.runState == .done)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a recording without a start counts to the span that it was listed in`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    try await discover([call("call-1") { $0.startTime = nil }])
+    #expect(try await column("counted_at", of: "call-1") == .integer(day.start.milliseconds))
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a page whose jobs cannot all be written leaves nothing behind`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    try await test.archiveRecording("archived")
+    let before = try await test.everything()
+    let page = ["archived", "call-1", "call-2"].map { call($0) }
+    for statements in 0..<12 {
+      test.database.fail(afterStatements: statements)
+      #expect(await failure { try await discover(page) } == .diskFull)
+    }
+    test.database.fail(afterStatements: nil)
+    #expect(try await test.everything() == before)
+    #expect(try await discover(page) == 2)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `an empty page is taken in as one`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    #expect(try await discover([]) == 0)
+  }
+}

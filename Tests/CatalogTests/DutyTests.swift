@@ -1,0 +1,133 @@
+import Catalog
+import Model
+import TestKit
+import Testing
+
+@Suite struct DutyTests {
+  let key = DutyKey(.sync, of: .default)
+  let backfill = DutyKey(.backfill, of: .default)
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a duty is there once, due at once, and a back-fill's when somebody asks for one`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    try await test.catalog.ensureDuties([key, backfill])
+    let (_, lease) = try await claim(test)
+    try await test.catalog.release(lease, .done(next: test.clock.now + .seconds(60)))
+    try await test.catalog.ensureDuties([key, backfill])
+    #expect(try await test.count("duty") == 2)
+    #expect(try await test.catalog.duty(key)?.dueAt == test.clock.now + .seconds(60))
+    #expect(try await test.catalog.duty(backfill)?.dueAt == nil)
+    #expect(try await test.catalog.claimDuty(backfill, lease: .seconds(30)) == nil)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `of many nodes that claim a duty at once, one gets it`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    try await test.catalog.ensureDuties([key])
+    let claims = try await withThrowingTaskGroup(of: DutyRow?.self) { group in
+      for _ in 0..<20 { group.addTask { try await test.catalog.claimDuty(key, lease: .seconds(30)) } }
+      return try await group.reduce(into: [DutyRow]()) { claims, claim in if let claim { claims.append(claim) } }
+    }
+    #expect(claims.count == 1)
+    #expect(try await test.catalog.claimDuty(key, lease: .seconds(30), early: true) == nil)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a duty is taken when it is due, and earlier only by who asks for that`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    try await test.catalog.ensureDuties([key])
+    let (_, lease) = try await claim(test)
+    let due = test.clock.now + .seconds(60)
+    try await test.catalog.release(lease, .done(next: due))
+    #expect(try await test.catalog.nextDuty(among: [key]) == due)
+    test.clock.advance(by: .milliseconds(59_999))
+    #expect(try await test.catalog.claimDuty(key, lease: .seconds(30)) == nil)
+    let early = try #require(try await test.catalog.claimDuty(key, lease: .seconds(30), early: true))
+    try await test.catalog.release(early.lease, .done(next: due))
+    test.clock.advance(by: .milliseconds(1))
+    #expect(try await test.catalog.claimDuty(key, lease: .seconds(30)) != nil)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a lease that lapses goes to another node, and what the old one still writes is refused`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    try await test.catalog.ensureDuties([key])
+    let (_, dead) = try await claim(test)
+    #expect(try await test.catalog.nextDuty(among: [key]) == test.clock.now + .seconds(30))
+    test.clock.advance(by: .seconds(20))
+    try await test.catalog.heartbeat([dead], lease: .seconds(30))
+    test.clock.advance(by: .seconds(30))
+    #expect(try await test.catalog.claimDuty(key, lease: .seconds(30)) == nil)
+    test.clock.advance(by: .milliseconds(1))
+    let (row, lease) = try await claim(test)
+    #expect(lease.fence > dead.fence)
+    #expect(row.key == key)
+    #expect(await failure { try await test.catalog.recordState("{}", of: dead) } == .leaseLost)
+    #expect(await failure { try await test.catalog.release(dead, .interrupted) } == .leaseLost)
+    try await test.catalog.heartbeat([dead], lease: .seconds(300))
+    #expect(try await test.catalog.duty(key)?.leaseUntil == test.clock.now + .seconds(30))
+    try await test.catalog.release(lease, .interrupted)
+    #expect(await failure { try await test.catalog.release(lease, .interrupted) } == .leaseLost)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `what a duty noted is there for whoever goes on with it, and a shutdown is no failure`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    try await test.catalog.ensureDuties([key])
+    let (_, lease) = try await claim(test)
+    try await test.catalog.recordState(#"{"watermark":5}"#, of: lease)
+    try await test.catalog.release(lease, .interrupted)
+    let (row, _) = try await claim(test)
+    #expect(row.state == #"{"watermark":5}"#)
+    #expect(row.failures == 0 && row.lastError == nil && row.lastSuccessAt == nil)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `failures are counted with their reason until one success`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    try await test.catalog.ensureDuties([key])
+    for count in 1...3 {
+      let (_, lease) = try await claim(test)
+      try await test.catalog.release(
+        lease, .failed(next: test.clock.now, because: TapedeckError(.platformUnavailable, "It is down.")))
+      let row = try #require(try await test.catalog.duty(key))
+      #expect(row.failures == count)
+      #expect(row.lastError?.code == .platformUnavailable && row.lastError?.message == "It is down.")
+    }
+    let (_, lease) = try await claim(test)
+    try await test.catalog.release(lease, .done(next: nil))
+    let row = try #require(try await test.catalog.duty(key))
+    #expect(row.failures == 0 && row.lastError == nil && row.lastSuccessAt == test.clock.now && row.dueAt == nil)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `who asks for a duty while it is being done is not forgotten`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    try await test.catalog.ensureDuties([backfill])
+    _ = try await start(test)
+    let taken = try #require(try await test.catalog.claimDuty(backfill, lease: .seconds(30)))
+    _ = try await start(test)
+    try await test.catalog.release(taken.lease, .done(next: nil))
+    #expect(try await test.catalog.claimDuty(backfill, lease: .seconds(30)) != nil)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `the duties of a process that is gone are free for the next one`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    try await test.catalog.ensureDuties([key])
+    _ = try await claim(test)
+    try await test.catalog.freeDuties()
+    _ = try await claim(test)
+  }
+
+  private func claim(_ test: TestCatalog) async throws -> (DutyRow, DutyLease) {
+    let row = try #require(try await test.catalog.claimDuty(key, lease: .seconds(30)))
+    return (row, row.lease)
+  }
+
+  private func start(_ test: TestCatalog) async throws -> Backfill {
+    try await test.catalog.startBackfill(
+      of: Period(start: Instant(milliseconds: 0), end: Instant(milliseconds: 1000)), from: .default, direction: nil,
+      by: "tester", entry: test.entry(.ingest))
+  }
+}

@@ -1,0 +1,79 @@
+import Catalog
+import Model
+import TestKit
+import Testing
+
+/// What the catalog does when the machine is not as it should be.
+@Suite struct FaultTests {
+  @Test(arguments: DatabaseKind.allCases)
+  func `transfers that are held keep their turn, and questions and work under way go on`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    let (underWay, _) = try await test.jobInProcessing("under-way")
+    for name in ["first", "second"] {
+      test.clock.advance(by: .seconds(1))
+      let (_, lease) = try await test.jobInProcessing(name)
+      try await test.catalog.release(lease, .interrupted)
+    }
+    try await test.request("question")
+    try await test.catalog.holdTransfers(because: TapedeckError(.diskFull))
+    for name in ["first", "second"] {
+      let job = try #require(try await test.catalog.job(of: try key(name)))
+      #expect(job.runState == .waiting)
+      #expect(job.failure?.code == .diskFull)
+    }
+    #expect(try await test.catalog.job(underWay.id)?.runState == .leased)
+    #expect(try await test.catalog.job(of: try key("question"))?.runState == .idle)
+    for name in ["first", "second"] { #expect(try await test.claim(.moving).job.key.id.rawValue == name) }
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `whoever asks for a recording that waits for space has it tried at once`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    let (job, lease) = try await test.jobInProcessing()
+    try await test.catalog.release(
+      lease, .postpone(until: test.clock.now + .seconds(900), because: TapedeckError(.diskFull)))
+    #expect(try await test.catalog.claimJob(in: .moving, lease: .seconds(30)) == nil)
+    let asked = try await test.request(clearance: .restricted)
+    #expect(asked.id == job.id && asked.runState == .idle && asked.stage == .processing)
+    #expect(asked.clearance == .restricted)
+    #expect(try await test.claim(.moving).job.id == job.id)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a clock that goes back takes every wait along, and one that goes on as it should changes nothing`(kind: DatabaseKind)
+    async throws
+  {
+    let test = try await TestCatalog(kind)
+    try await test.request("snoozed")
+    let snoozed = try await test.claim()
+    try await test.catalog.release(snoozed.lease, .snooze(until: test.clock.now + .seconds(100)))
+    try await test.archiveRecording("told")
+    try await test.catalog.recordDelivery(
+      of: "msg_told", status: 500, error: "no", delivered: false, next: test.clock.now + .seconds(300))
+    try await test.request("held")
+    let held = try await test.claim()
+
+    let seen = try await test.catalog.catchUp(since: nil)
+    #expect(seen == test.clock.now)
+    let before = try await test.everything()
+    test.clock.advance(by: .milliseconds(500))
+    _ = try await test.catalog.catchUp(since: seen)
+    test.clock.jump(by: .milliseconds(-900))
+    _ = try await test.catalog.catchUp(since: seen)
+    #expect(try await test.everything() == before)
+
+    test.clock.jump(by: .seconds(-3600))
+    let now = try await test.catalog.catchUp(since: seen)
+    #expect(now == test.clock.now)
+    let back = now - seen
+    #expect(try await test.catalog.job(snoozed.job.id)?.dueAt == seen + .seconds(100) + back)
+    #expect(try await test.catalog.nextMessageDue() == seen + .seconds(300) + back)
+    // Noticed by a second node too: waits are shorter then, and never end in the past.
+    _ = try await test.catalog.catchUp(since: seen)
+    #expect(try await test.catalog.job(snoozed.job.id)?.dueAt == now)
+    #expect(try await test.catalog.nextMessageDue() == now)
+    test.clock.advance(by: .seconds(31))
+    #expect(try await test.catalog.reclaimJobs(everyLease: false) == 1)
+    #expect(try await test.catalog.job(held.job.id)?.runState == .idle)
+  }
+}

@@ -1,0 +1,110 @@
+import Catalog
+import Model
+import TestKit
+import Testing
+
+/// The same statements on PostgreSQL, which decides by what it knows of the rows: there are many, and they are counted.
+@Suite(.serialized) struct PostgreSQLPlanTests {
+  let test: TestCatalog
+
+  init() async throws {
+    test = try await TestCatalog(.postgresql)
+    _ = try await test.database.write { db in
+      try db.execute(
+        """
+        INSERT INTO recording (source, platform_id, platform_status, privacy, started_at, agent_id, agent_name, metadata,
+          first_seen_at, words, listed_status)
+        SELECT 'default', 'call-' || i, 'available', CASE WHEN i % 50 = 0 THEN 'restricted' ELSE 'standard' END,
+          1768478400000 - i * CAST(1800000 AS BIGINT), 'ag-' || i % 200, 'Agent ' || i % 200, repeat('x', 500), 0,
+          'call ' || i || ' agent' || i % 20 || ' skill' || i % 9,
+          CASE WHEN i % 100 = 0 THEN 'failed' ELSE 'ready' END
+        FROM generate_series(1, 20000) i
+        """)
+      try db.execute(
+        """
+        INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, due_at, sort_at)
+        SELECT 'ingest', 'default', 'call-' || i, CASE WHEN i % 20 = 0 THEN 'queued' ELSE 'ready' END,
+          CASE WHEN i % 20 = 0 THEN 'idle' ELSE 'done' END, 'standard', 0, i, i
+        FROM generate_series(1, 20000) i
+        """)
+      try db.execute(
+        """
+        INSERT INTO log_entry (at, action, outcome, actor_id, source, platform_id, canonical)
+        SELECT i, 'listen', 'allowed', 'acc_' || i % 300, 'default', 'call-' || i, '{}' FROM generate_series(1, 20000) i
+        """)
+      for table: SQL in ["recording", "job", "log_entry"] { try db.execute("ANALYZE \(table)") }
+    }
+  }
+
+  private func plan(_ body: (Catalog) async throws -> Void) async throws -> String {
+    let plan = try await test.database.plans { try await body(test.catalog) }.joined(separator: "\n")
+    #expect(!plan.contains("Seq Scan"))
+    return plan
+  }
+
+  private func listPlan(
+    after cursor: ListCursor? = nil, _ change: (inout RecordingFilter) -> Void = { _ in }
+  ) async throws -> String {
+    var filter = RecordingFilter()
+    change(&filter)
+    return try await plan { [filter] catalog in
+      _ = try await catalog.recordings(matching: filter, after: cursor, limit: 51)
+    }
+  }
+
+  @Test func `a claim comes from the index of turns, in order`() async throws {
+    let claim = try await plan { _ = try await $0.claimJob(in: .polling, lease: .seconds(30)) }
+    #expect(claim.contains("Index Scan using job_by_turn on job"))
+    #expect(claim.contains("Index Cond: ((lane = 'polling'::text) AND (sort_at <="))
+    #expect(!claim.contains("Sort"))
+  }
+
+  @Test func `first and later pages and spans of time come from the index of starts`() async throws {
+    #expect(try await listPlan().contains("Index Scan Backward using recording_by_start on recording"))
+    let later = try await listPlan(after: ListCursor(at: Instant(milliseconds: 1_750_000_000_000), id: 5))
+    #expect(later.contains("Index Scan Backward using recording_by_start on recording"))
+    #expect(later.contains("Index Cond: ((called_at <="))
+    let day = try await listPlan {
+      $0.from = Instant(milliseconds: 1_750_000_000_000)
+      $0.to = Instant(milliseconds: 1_750_086_400_000)
+    }
+    #expect(day.contains("recording_by_start"))
+  }
+
+  @Test func `agents, privacy and status have their indexes`() async throws {
+    let agent = try await listPlan { $0.agent = "ag-7" }
+    #expect(agent.contains("recording_by_agent on"))
+    #expect(agent.contains("recording_by_agent_name on"))
+    let failed = try await listPlan {
+      $0.privacy = .restricted
+      $0.status = .failed
+    }
+    #expect(failed.contains("recording_by_status on"))
+  }
+
+  @Test func `words come from theirs`() async throws {
+    let words = try await listPlan { $0.text = "agent7 skill3" }
+    #expect(words.contains("Bitmap Index Scan on recording_by_words"))
+    let number = try await listPlan { $0.text = "17777" }
+    #expect(number.contains("Bitmap Index Scan on recording_by_words"))
+    #expect(!number.contains("Filter: (array_to_tsvector"))
+  }
+
+  @Test func `what is asked for by name is looked up`() async throws {
+    let key = try key("call-77")
+    let found = try await plan { catalog in do {
+      _ = try await catalog.recording(key)
+      _ = try await catalog.job(of: key)
+      _ = try await catalog.job(5)
+      try await catalog.heartbeat([JobLease(jobID: 1, fence: 1)], lease: .seconds(1))
+      try await catalog.reclaimJobs(everyLease: false)
+      var filter = LogFilter()
+      // One that has no entries: these are not real.
+      filter.recording = try CatalogTests.key("call-0")
+      _ = try await catalog.logEntries(matching: filter, before: 10_000, limit: 50)
+    } catch { print("DEBUG", (error as! TapedeckError).detail ?? "") } }
+    for index in ["recording_platform_id_source_key", "job_kind_source_platform_id_key", "job_pkey", "job_by_state", "log_entry_by_recording"] {
+      #expect(found.contains("\(index) on"), "\(index)")
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import Catalog
+import Model
+import TestKit
+import Testing
+
+/// A source's allowance as all nodes share it.
+@Suite(.timeLimit(.minutes(2)))
+struct RequestBudgetStorageTests {
+  let clock = TestClock()
+  let folder: TemporaryFolder
+  let limits = RequestLimits(rate: 10, burst: 10)
+  let wish = RequestWish(.metadata, .fresh)
+
+  init() throws { folder = try TemporaryFolder() }
+
+  /// Catalogs over one database, as nodes have them.
+  private func nodes(_ kind: DatabaseKind, _ count: Int) async throws -> [Catalog] {
+    var nodes: [Catalog] = []
+    for _ in 0..<count { nodes.append(Catalog(database: try kind.open(in: folder, now: { [clock] in clock.now }))) }
+    try await nodes.first?.migrate()
+    return nodes
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `nodes together are granted no more than the rate and one burst`(kind: DatabaseKind) async throws {
+    let nodes = try await nodes(kind, 2)
+    let start = clock.now
+    var granted = 0
+    for _ in 0..<100 {
+      granted += try await withThrowingTaskGroup(of: Int.self) { group in
+        for node in nodes + nodes {
+          group.addTask { [limits, wish] in
+            try await node.changeAllowance(of: .default, limits: limits) { allowance, now in
+              var accepted = RequestOutcomes()
+              accepted.accepted = 3
+              allowance.note(accepted, now: now)
+              return allowance.draw([wish, wish, wish], now: now).granted.count
+            }
+          }
+        }
+        return try await group.reduce(0, +)
+      }
+      clock.advance(by: .milliseconds(100))
+    }
+    #expect(Double(granted) <= 10 * (clock.now - start).inSeconds + 10)
+    #expect(granted > 60)
+    for node in nodes { try node.database.close() }
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a refusal that one node saw silences the other, and outlives both`(kind: DatabaseKind) async throws {
+    let nodes = try await nodes(kind, 2)
+    try await nodes[0].changeAllowance(of: .default, limits: limits) { allowance, now in
+      var refused = RequestOutcomes()
+      refused.silences = [.refused(retryAfter: .seconds(60), random: 0.5)]
+      allowance.note(refused, now: now)
+    }
+    for node in nodes { #expect(try await isPaused(node, .default)) }
+    #expect(try await isPaused(nodes[1], SourceID("eu")!) == false)
+    for node in nodes { try node.database.close() }
+    let next = try await self.nodes(kind, 1)[0]
+    #expect(try await isPaused(next, .default))
+    clock.advance(by: .seconds(62))
+    #expect(try await isPaused(next, .default) == false)
+    try next.database.close()
+  }
+
+  private func isPaused(_ node: Catalog, _ source: SourceID) async throws -> Bool {
+    try await node.changeAllowance(of: source, limits: limits) { [wish] in $0.draw([wish], now: $1).isPaused }
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `what cannot be read begins afresh, under the limits of now`(kind: DatabaseKind) async throws {
+    let node = try await nodes(kind, 1)[0]
+    try await node.changeAllowance(of: .default, limits: limits) { _, _ in }
+    for state in ["", "{}", "[1]", "{\"rate\":\"fast\"}"] {
+      _ = try await node.database.write { db in try db.execute("UPDATE request_budget SET state = \(state)") }
+      let rate = try await node.changeAllowance(of: .default, limits: RequestLimits(rate: 0.5, burst: 1)) {
+        allowance, _ in
+        allowance.rate
+      }
+      #expect(rate == 0.5)
+    }
+    try node.database.close()
+  }
+}

@@ -1,0 +1,139 @@
+"""Continuous sync, back-fill and coverage: what is missing is found, named and repaired, and an auditor can check it."""
+
+import base64
+import datetime
+import json
+import sqlite3
+import subprocess
+
+import pytest
+
+from programs import Sandbox, Server
+from waiting import eventually
+
+YESTERDAY = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)).date()
+DAY = ["--from", YESTERDAY.isoformat(), "--to", (YESTERDAY + datetime.timedelta(days=1)).isoformat()]
+
+
+@pytest.fixture
+def sandbox(folder):
+    """A day of few calls."""
+    sandbox = Sandbox(folder, "--calls", "4")
+    yield sandbox
+    sandbox.kill()
+
+
+def outbound(sandbox) -> dict[str, dict]:
+    listed = sandbox.search("pageSize=500")["recordings"]
+    return {row["id"]: row for row in listed if row["direction"] == "outbound"}
+
+
+def coverage(server: Server, *arguments: str, code: int = 0) -> dict:
+    done = server.command("coverage", *DAY, "--json", *arguments, timeout=300)
+    assert done.returncode == code, done
+    return json.loads(done.stdout)
+
+
+def balanced(figures: dict) -> bool:
+    return figures["expected"] == sum(figures[name] for name in ("ready", "waiting", "failed", "refused", "missing"))
+
+
+def test_planted_gaps_are_found_named_and_repaired(server, sandbox):
+    wanted = outbound(sandbox)
+    everything = sandbox.search("pageSize=500")["recordings"]
+    found = coverage(server, code=3)
+    assert found["total"]["reported"] == len(everything)
+    assert found["total"]["expected"] == len(wanted) and found["total"]["ready"] == 0
+    assert {gap["id"] for gap in found["gaps"]} == set(wanted)
+    assert server.data.rows("SELECT * FROM job") == [], "a check fetches nothing"
+
+    # All but what the platform itself lost.
+    filled = coverage(server, "--fill", code=3)
+    assert balanced(filled["total"])
+    assert [(gap["id"], gap["standing"], gap["code"], gap["fillable"]) for gap in filled["gaps"]] == [
+        ("failed-01", "failed", "recording_failed_on_platform", False)]
+    assert filled["total"]["ready"] == len(wanted) - 1
+
+    # One recording is lost with all its rows, of another the files' rows.
+    server.terminate()
+    catalog = sqlite3.connect(server.data.path / "catalog.sqlite")
+    for name, tables in (("codec-gsm", ["media_part", "recording"]), ("restricted-01", ["media_part"])):
+        [[row]] = catalog.execute("SELECT id FROM recording WHERE platform_id = ?", [name]).fetchall()
+        catalog.execute("DELETE FROM media_part WHERE recording_id = ?", [row])
+        if "recording" in tables:
+            catalog.execute("DELETE FROM recording WHERE id = ?", [row])
+    catalog.commit()
+    catalog.close()
+    server.start()
+    found = coverage(server, code=3)
+    gaps = {gap["id"]: gap for gap in found["gaps"]}
+    assert set(gaps) == {"failed-01", "codec-gsm", "restricted-01"}
+    assert all(gaps[name]["standing"] == "missing" and gaps[name]["reason"] for name in ("codec-gsm", "restricted-01"))
+    assert balanced(found["total"]) and found["total"]["missing"] == 2
+    words = server.command("coverage", *DAY, "--offline")
+    assert words.returncode == 3 and "codec-gsm" in words.stdout and "3 recording(s)" in words.stderr
+    filled = coverage(server, "--fill", code=3)
+    assert [gap["id"] for gap in filled["gaps"]] == ["failed-01"]
+    assert server.data.original("codec-gsm") == sandbox.file("codec-gsm")
+
+
+def test_a_statement_is_verified_by_others(server, folder):
+    file = folder / "statement.txt"
+    assert server.command("coverage", *DAY, "--statement", str(file)).returncode == 3
+    key = server.ok("statement", "key").strip()
+    assert "Signed by" in server.ok("statement", "verify", str(file), "--key", key)
+    text = file.read_text()
+    assert text.startswith("tapedeck coverage statement v1\n") and f"first day {YESTERDAY}" in text
+    assert (server.data.path / "keys" / "statement-key").stat().st_mode & 0o777 == 0o600
+
+    # With openssl alone, as docs/operations.md says.
+    note, _, signatures = text.rpartition("\n\n")
+    (folder / "text").write_text(note + "\n")
+    (folder / "signature").write_bytes(base64.b64decode(signatures.split()[2])[4:])
+    raw = base64.b64decode(key.split("+", 2)[2])[1:]
+    (folder / "key.der").write_bytes(bytes.fromhex("302a300506032b6570032100") + raw)
+
+    def openssl():
+        return subprocess.run(
+            ["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-keyform", "DER", "-inkey", folder / "key.der", "-in",
+             folder / "text", "-sigfile", folder / "signature"], capture_output=True, text=True)
+
+    assert openssl().returncode == 0, openssl()
+    file.write_text(text.replace("missing=", "missing=1", 1))
+    (folder / "text").write_text((note + "\n").replace("missing=", "missing=1", 1))
+    assert openssl().returncode != 0
+    assert server.command("statement", "verify", str(file), "--key", key).returncode == 7
+
+
+def test_new_calls_are_fetched_by_themselves(make_server, sandbox):
+    server = make_server(TAPEDECK_SYNC="on", CXONE_SYNC_INTERVAL_SECONDS="1")
+    wanted = {id for id, row in outbound(sandbox).items() if row["status"] != "failed"}
+    rows = "SELECT platform_id FROM recording WHERE archived_at IS NOT NULL"
+    eventually(lambda: {row["platform_id"] for row in server.data.rows(rows)} >= wanted, within=120, every=0.5)
+    assert "codec-gsm" in wanted
+    [sync] = server.data.rows("SELECT * FROM duty WHERE name = 'sync'")
+    assert sync["last_success_at"] and not sync["last_error"]
+    again = json.loads(server.ok("sync", "--json"))
+    assert again["queued"] == 0
+    assert len(sandbox.downloads("codec-gsm")) == 1
+
+
+def test_a_backfill_is_started_and_comes_through(server, sandbox):
+    id = server.ok("backfill", "start", *DAY).strip()
+
+    def row():
+        [row] = [row for row in json.loads(server.ok("backfill", "list", "--json"))["backfills"] if row["id"] == id]
+        return row
+
+    eventually(lambda: row()["state"] == "done", within=120, every=0.5)
+    assert row()["found"] == len(outbound(sandbox)) and row()["open"] == 0
+    assert server.command("backfill", "pause", id).returncode == 2
+    assert [entry["details"]["do"] for entry in server.audit("--what", "backfill")] == ["start"]
+
+
+def test_coverage_is_for_supervisors_and_administrators(server):
+    assert server.agent.get("/api/v1/coverage").status == 403
+    assert server.supervisor.get("/api/v1/coverage").json()["timeZone"] == "UTC"
+    assert server.client("admin").get("/api/v1/backfills").json() == {"backfills": []}
+    page = server.supervisor.request("GET", "/coverage", {"Accept": "text/html"})
+    assert page.status == 200 and "<svg" in page.text and "style=" not in page.text

@@ -1,0 +1,229 @@
+"""The launcher's library in programs that tell more about themselves than FFmpeg does; its socket, spoken by hand."""
+
+import contextlib
+import os
+import pathlib
+import random
+import signal
+import socket
+import struct
+import subprocess
+
+import pytest
+
+from programs import BINARY
+from waiting import eventually
+
+LIBRARY = pathlib.Path(BINARY).parent / "libtapedeck-ffmpeg-launcher.so"
+FORK, KILL = 1, 2
+READY, FORKED, NOT_FORKED, KILLED, ENDED = 1, 3, 4, 5, 6
+LIMITS = (7, 1 << 32, 123456, 20)
+
+
+class Launcher:
+    """A program that is linked, serves and has not begun."""
+
+    def __init__(self, program: str):
+        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(20)
+        env = {"LC_ALL": "C", "LD_PRELOAD": str(LIBRARY), "TAPEDECK_FFMPEG_LAUNCHER": "1"}
+        self.process = subprocess.Popen(
+            [program], stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
+        theirs.close()
+        assert self.reply() == (READY, 1, 0)
+
+    def reply(self) -> tuple[int, int, int]:
+        return struct.unpack("=IiQ", self.socket.recv(64))
+
+    def ask(self, packet: bytes, descriptors: list[int] | None = None) -> None:
+        if descriptors:
+            socket.send_fds(self.socket, [packet], descriptors)
+        else:
+            self.socket.send(packet)
+
+    def fork(self, id: int, arguments: list[str], output: int) -> int:
+        """Starts a child that writes into `output`, and gives its process id."""
+        with open(os.devnull) as null:
+            self.ask(fork_request(id, arguments), [null.fileno(), output, output])
+        kind, pid, about = self.reply()
+        assert (kind, about) == (FORKED, id)
+        return pid
+
+    def run(self, *arguments: str) -> tuple[str, int]:
+        """What a child says and its wait status."""
+        read, write = os.pipe()
+        self.fork(1, ["program", *arguments], write)
+        os.close(write)
+        with open(read) as output:
+            said = output.read()
+        kind, status, id = self.reply()
+        assert (kind, id) == (ENDED, 1)
+        return said, status
+
+    def end(self) -> int:
+        self.socket.close()
+        return self.process.wait(20)
+
+
+def fork_request(id: int, arguments: list[str], limits: tuple = LIMITS) -> bytes:
+    texts = b"".join(text.encode() + b"\0" for text in arguments)
+    return struct.pack("=IIQQQQQ", FORK, len(arguments), id, *limits) + texts
+
+
+@contextlib.contextmanager
+def launcher(program: str = "/bin/sh"):
+    started = Launcher(program)
+    try:
+        yield started
+    finally:
+        started.process.kill()
+        started.end()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_child_gets_its_arguments_and_its_exit_status_is_told():
+    with launcher() as served:
+        assert served.run("-c", 'echo "$0,$1,$2"; exit 3', "a", "", "b c") == ("a,,b c\n", 3 << 8)
+        assert served.run("-c", "kill -SEGV $$") == ("", signal.SIGSEGV)
+        assert served.run("-c", "echo again") == ("again\n", 0)
+        assert served.end() == 0
+
+
+def test_a_child_is_told_nothing_of_the_launcher():
+    with launcher("/usr/bin/env") as served:
+        assert served.run() == ("LC_ALL=C\n", 0)
+
+
+def test_a_child_has_three_descriptors_and_its_limits_and_no_signal_blocked():
+    with launcher() as served:
+        said, status = served.run("-c", "exec cat /proc/self/limits /proc/self/status; exit 1")
+        assert status == 0
+        lines = [" ".join(line.split()) for line in said.splitlines()]
+        for line in ("Max cpu time 7 7 seconds", "Max address space 4294967296 4294967296 bytes",
+                     "Max file size 123456 123456 bytes", "Max open files 20 20 files",
+                     "Max core file size 0 0 bytes", "SigBlk: 0000000000000000", "SigIgn: 0000000000000000",
+                     "NoNewPrivs: 1"):
+            assert line in lines
+        said, _ = served.run("-c", "ls -l /proc/$$/fd | grep -c -- '->'; true")
+        assert said == "3\n"
+
+
+def test_a_child_leads_a_group_that_ends_with_it():
+    with launcher() as served:
+        said, status = served.run("-c", "sleep 1000 >/dev/null 2>&1 & echo $$ $! $(ps -o pgid= $!)")
+        leader, sleeper, group = map(int, said.split())
+        assert (group, status) == (leader, 0)
+        eventually(lambda: not is_alive(sleeper))
+
+
+def test_a_child_is_killed_on_request_with_what_it_has_started():
+    with launcher() as served:
+        read, write = os.pipe()
+        served.fork(8, ["sh", "-c", "sleep 1000 & echo $!; wait"], write)
+        os.close(write)
+        with open(read) as output:
+            sleeper = int(output.readline())
+            served.ask(struct.pack("=IIQQQQQ", KILL, 0, 8, 0, 0, 0, 0))
+            assert output.read() == ""
+        assert {served.reply(), served.reply()} == {(KILLED, 0, 8), (ENDED, signal.SIGKILL, 8)}
+        eventually(lambda: not is_alive(sleeper))
+        served.ask(struct.pack("=IIQQQQQ", KILL, 0, 8, 0, 0, 0, 0))
+        assert served.reply() == (KILLED, 0, 8)
+
+
+@pytest.mark.parametrize("way", ["closed", "killed"])
+def test_no_child_outlives_its_launcher(way):
+    with launcher() as served:
+        with open(os.devnull, "w") as null:
+            children = [served.fork(id, ["sh", "-c", "kill -STOP $$"], null.fileno()) for id in range(5)]
+        if way == "closed":
+            assert served.end() == 0
+        else:
+            served.process.kill()
+        eventually(lambda: not any(map(is_alive, children)))
+
+
+def test_more_children_than_there_are_places_are_refused():
+    with launcher("/bin/cat") as served:
+        read, write = os.pipe()
+        with open(os.devnull, "w") as null:
+            for id in range(1, 258):
+                served.ask(fork_request(id, ["cat"]), [read, null.fileno(), null.fileno()])
+                kind, value, about = served.reply()
+                assert about == id
+                assert kind == (FORKED if id <= 256 else NOT_FORKED), (id, value)
+        os.close(read)
+        os.close(write)
+        ended = {served.reply() for _ in range(256)}
+        assert ended == {(ENDED, 0, id) for id in range(1, 257)}
+
+
+def test_a_child_that_cannot_be_limited_says_so():
+    with launcher() as served:
+        # Nobody may have more open files than the system allows, root neither.
+        with open("/proc/sys/fs/nr_open") as limit:
+            most = int(limit.read())
+        read, write = os.pipe()
+        with open(os.devnull) as null:
+            served.ask(fork_request(1, ["sh"], (7, 1 << 32, 1, most + 1)), [null.fileno(), write, write])
+        os.close(write)
+        with open(read) as output:
+            assert "could not set its limits" in output.read()
+        assert [served.reply()[0], served.reply()] == [FORKED, (ENDED, 127 << 8, 1)]
+
+
+GOOD = fork_request(1, ["sh", "-c", "exit 0"])
+BAD = {
+    "short": b"\1",
+    "one byte less than a head": GOOD[:47],
+    "no text": GOOD[:48],
+    "no end of the last text": GOOD[:-1],
+    "a text too many": GOOD + b"x\0",
+    "no arguments": fork_request(1, []),
+    "too many arguments": fork_request(1, ["x"] * 256),
+    "a number of arguments that overflows": GOOD[:4] + b"\xff\xff\xff\xff" + GOOD[8:],
+    "longer than a packet": fork_request(1, ["x" * 40000]),
+    "another kind": struct.pack("=IIQQQQQ", 3, 0, 1, 0, 0, 0, 0),
+    "a kill with more behind it": struct.pack("=IIQQQQQ", KILL, 0, 1, 0, 0, 0, 0) + b"x",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_request_that_is_none_ends_the_launcher(name):
+    with launcher() as served, open(os.devnull) as null:
+        served.ask(BAD[name], [] if name in ("another kind", "short") else [null.fileno()] * 3)
+        assert served.process.wait(20) == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 4, 50])
+def test_a_request_with_another_number_of_descriptors_ends_the_launcher(count):
+    with launcher() as served, open(os.devnull) as null:
+        served.ask(GOOD, [null.fileno()] * count)
+        assert served.process.wait(20) == 1
+
+
+def test_noise_never_makes_the_launcher_do_more_than_end():
+    """A launcher that meets noise forks as it was told or ends; nothing hangs, nothing crashes."""
+    dice = random.Random(7)
+    for _ in range(100):
+        with launcher("/bin/true") as served, open(os.devnull) as null:
+            packet = bytearray(GOOD)
+            for _ in range(dice.randrange(1, 6)):
+                packet[dice.randrange(len(packet))] = dice.randrange(256)
+            if dice.random() < 0.3:
+                packet = packet[:dice.randrange(1, len(packet))]
+            served.ask(bytes(packet), [null.fileno()] * 3)
+            served.socket.shutdown(socket.SHUT_WR)
+            assert served.process.wait(20) in (0, 1), bytes(packet)
+
+
+def test_without_its_variable_the_library_does_nothing():
+    env = {"LD_PRELOAD": str(LIBRARY)}
+    done = subprocess.run(["/usr/bin/env"], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == f"LD_PRELOAD={LIBRARY}\n"

@@ -1,0 +1,198 @@
+"""What the machine does wrong under a running server: each ends with the right file, by itself, once the machine is well."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from faults import FaultyCalls
+from programs import request
+from receiver import Receiver
+from waiting import eventually
+
+ID = "codec-pcm-stereo"
+
+
+@pytest.fixture
+def make_faulty_server(make_server, folder, sandbox, faulty_calls):
+    """Starts a server in which calls fail for as long as a file is there: `flag.touch()`, `flag.unlink()`."""
+
+    def make(kind: str, error: str, files: str | None = None, flag: bool = True, **rest):
+        server = make_server(start=False, TAPEDECK_METRICS_LISTEN="127.0.0.1:0")
+        faults = FaultyCalls(
+            faulty_calls, server.data.path, folder / "trace", kind, error, files,
+            flag=folder / "flag" if flag else None, platform=sandbox.base, **rest)
+        server.settings |= faults.settings
+        server.start()
+        # Before anything fails: to make a token is to write to the catalog.
+        server.supervisor, server.token("metrics")
+        return server, faults
+
+    return make
+
+
+def assert_archived_whole(server, sandbox, id=ID):
+    sandbox.clear_faults()
+    assert server.data.original(id) == sandbox.file(id)
+    server.data.assert_tidy()
+    assert not server.data.quarantined()
+
+
+def logged(server, words: str) -> list[dict]:
+    lines = [json.loads(line) for line in server.process.output.splitlines() if line.startswith("{")]
+    return [line for line in lines if words in line["message"]]
+
+
+def metric(server, name: str) -> float:
+    text = request(server.url, "GET", "/metrics", {"Authorization": f"Bearer {server.token('metrics')}"}).text
+    return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)[1])
+
+
+#: What is full, the calls by which that shows, and the files.
+FULL = [("spool", "write", "spool/*"), ("objects", "rename", "objects/*"), ("catalog", "write", "catalog.sqlite*")]
+
+
+@pytest.mark.parametrize("what, kind, files", FULL, ids=[what for what, *_ in FULL])
+def test_a_full_disk_is_said_once_and_work_goes_on_by_itself_afterwards(
+        make_faulty_server, sandbox, what, kind, files):
+    server, faults = make_faulty_server(kind, "ENOSPC", files)
+    ids = [ID, "codec-gsm", "codec-adpcm"]
+    if what == "catalog":
+        # It fills while recordings are on their way; later ones cannot even be asked for.
+        sandbox.fault("slow", bytesPerSecond=200_000)
+        for id in ids:
+            server.supervisor.start(id)
+        eventually(lambda: all((server.data.job(id) or {}).get("bytes", 0) > 0 for id in ids))
+        faults.flag.touch()
+        sandbox.clear_faults()
+        reply = server.supervisor.ingest("codec-alaw-mono")
+        assert (reply.status, reply.code) == (507, "disk_full")
+    else:
+        faults.flag.touch()
+        for id in ids:
+            reply = server.supervisor.ingest(id)
+            assert (reply.status, reply.code) == (507, "disk_full")
+        assert server.data.part(ID) is None and not server.data.files("objects")
+        assert server.anonymous.get("/readyz").status == 503
+        assert metric(server, "tapedeck_admission_open") == 0
+        assert metric(server, 'tapedeck_disk_free_bytes{holds="spool"}') > 0
+        assert len(logged(server, "no new downloads begin")) == 1
+    eventually(lambda: faults.failed)
+
+    faults.flag.unlink()
+    # A rest of 15 s, and a look at the disks every 5 s.
+    for id in ids:
+        eventually(lambda: server.data.part(id), within=60)
+        assert_archived_whole(server, sandbox, id)
+    eventually(lambda: server.anonymous.get("/readyz").status == 200, within=30)
+    assert metric(server, "tapedeck_admission_open") == 1
+    assert {server.data.job(id)["attempts"] for id in ids} <= {0, 1}
+
+
+def test_a_catalog_that_is_away_for_a_while_costs_no_recording(make_faulty_server, sandbox):
+    server, faults = make_faulty_server("query", "SQLITE_IOERR")
+    sandbox.fault("slow", bytesPerSecond=300_000)
+    ids = [ID, "codec-gsm", "codec-adpcm"]
+    for id in ids:
+        server.supervisor.start(id)
+    eventually(lambda: all((server.data.job(id) or {}).get("bytes", 0) > 0 for id in ids))
+    faults.flag.touch()
+    assert server.supervisor.ingest("codec-alaw-mono").status in (500, 503)
+    assert server.anonymous.get("/readyz").status == 503
+    assert server.anonymous.get("/livez").status == 200
+    eventually(lambda: len(faults.failed) > 60)
+    faults.flag.unlink()
+    for id in ids:
+        eventually(lambda: server.data.part(id), within=60)
+        assert_archived_whole(server, sandbox, id)
+    assert server.anonymous.get("/readyz").status == 200
+    assert len(logged(server, "claiming jobs fails")) <= 1
+
+
+def test_an_object_store_that_is_away_for_a_while_costs_no_second_download(make_faulty_server, sandbox):
+    server, faults = make_faulty_server("rename", "EIO", "objects/*")
+    faults.flag.touch()
+    job = server.supervisor.start(ID)
+    server.supervisor.job_until(job, lambda job: job.get("error", {}).get("code") == "storage_failed")
+    faults.flag.unlink()
+    server.supervisor.job_until(job, lambda job: job["state"] == "done")
+    assert len(sandbox.downloads(ID)) == 1
+    assert_archived_whole(server, sandbox)
+
+
+@pytest.mark.parametrize("n", [1, 2], ids=["after the download", "on its way to the objects"])
+def test_a_failed_fsync_of_a_recording_is_final_and_it_is_fetched_again(make_faulty_server, sandbox, n):
+    server, faults = make_faulty_server("fsync", "EIO", "spool/*.part", flag=False, at=n)
+    assert server.supervisor.ingest(ID).status == 200
+    assert len(faults.failed) == 1
+    # The bytes could still be read, but may never reach the disk.
+    assert [(entry["range"], entry["status"]) for entry in sandbox.downloads(ID)] == [("bytes=0-", 206)] * 2
+    assert_archived_whole(server, sandbox)
+
+
+@pytest.mark.parametrize("ending", ["mp3", "peaks"])
+def test_a_failed_fsync_of_what_was_made_is_final_and_it_is_made_again(make_faulty_server, sandbox, ending):
+    server, faults = make_faulty_server("fsync", "EIO", f"spool/*.{ending}", flag=False, at=1)
+    assert server.supervisor.ingest(ID).status == 200
+    [failed] = faults.failed
+    synced = [call for call in faults.calls("fsync") if call.endswith(f".{ending}")]
+    assert len(synced) == 1 and synced[0] not in failed, "the file of another claim"
+    assert_archived_whole(server, sandbox)
+
+
+def test_a_disk_that_cannot_be_read_or_written_costs_no_recording(make_faulty_server, sandbox):
+    server, faults = make_faulty_server("write", "EIO", "spool/*")
+    faults.flag.touch()
+    job = server.supervisor.start(ID)
+    server.supervisor.job_until(job, lambda job: job.get("error", {}).get("code") == "storage_failed")
+    faults.flag.unlink()
+    server.supervisor.job_until(job, lambda job: job["state"] == "done")
+    assert_archived_whole(server, sandbox)
+
+
+@pytest.mark.parametrize("kind, error", [("write", "ENOSPC"), ("fsync", "EIO"), ("rename", "EIO"), ("open", "EMFILE")])
+def test_a_secret_that_could_not_be_written_whole_is_made_again(make_server, folder, faulty_calls, kind, error):
+    with Receiver() as receiver:
+        server = make_server(start=False, QM_WEBHOOK_URL=receiver.url)
+        assert server.command("init").returncode == 0
+        faults = FaultyCalls(faulty_calls, server.data.path, folder / "trace", kind, error, "keys/*", at=1)
+        if kind == "open":
+            # The first one looks whether there is a secret.
+            faults.at = 2
+        plain, server.settings = server.settings, server.settings | faults.settings
+        done = server.command("ingest", ID)
+        assert done.returncode == 1 and done.stderr.startswith("tapedeck: "), done
+        assert len(faults.failed) == 1
+        server.settings = plain
+        assert server.command("ingest", ID).returncode == 0
+        assert server.data.files("keys") == {"webhook-secret"}
+        secret = (server.data.path / "keys" / "webhook-secret").read_text().strip()
+        server.start()
+        message = eventually(lambda: receiver.messages)[0]
+        assert message.verified(secret)["recordingId"] == ID
+
+
+def test_a_secret_that_cannot_be_read_is_not_replaced(make_server, folder, faulty_calls):
+    server = make_server(start=False, QM_WEBHOOK_URL="http://127.0.0.1:9/")
+    server.ok("init")
+    server.ok("ingest", "codec-gsm")
+    secret = (server.data.path / "keys" / "webhook-secret").read_text()
+    faults = FaultyCalls(faulty_calls, server.data.path, folder / "trace", "open", "EIO", "keys/*", at=1)
+    plain, server.settings = server.settings, server.settings | faults.settings
+    done = server.command("ingest", ID)
+    assert done.returncode == 1 and "keys/webhook-secret" in done.stderr, done
+    server.settings = plain
+    assert (server.data.path / "keys" / "webhook-secret").read_text() == secret
+
+
+def test_a_command_says_that_the_disk_is_full_and_the_next_one_does_the_work(make_server, sandbox):
+    server = make_server(start=False, TAPEDECK_MINIMUM_FREE_MB="900000000")
+    server.ok("init")
+    for _ in range(2):
+        done = server.command("ingest", ID, timeout=30)
+        assert done.returncode == 3 and "disk is full" in done.stderr, done
+    del server.settings["TAPEDECK_MINIMUM_FREE_MB"]
+    server.ok("ingest", ID)
+    assert_archived_whole(server, sandbox)

@@ -1,0 +1,146 @@
+"""Several nodes on one PostgreSQL and one object store."""
+
+import pytest
+
+from backing import Wire
+from cluster import Cluster, archived, assert_nothing_lost, request_all
+from programs import Client
+from receiver import SECRET, Receiver
+from waiting import eventually
+
+SLOW = 60_000
+
+
+@pytest.fixture
+def receiver():
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def cluster(folder, sandbox, receiver):
+    cluster = Cluster(folder, sandbox, receiver.settings, workers=0)
+    yield cluster
+    cluster.end()
+
+
+def start_workers(cluster, count, **ports):
+    for number in range(count):
+        worker = cluster.node(f"worker-{number}", ["worker"], "ready for jobs", port=ports.get(f"port_{number}"))
+        cluster.workers.append(worker)
+        worker.start()
+
+
+def holder(cluster, spool="*.part"):
+    """The worker that has a recording in its spool."""
+    return next((worker for worker in cluster.workers
+                 if list((worker.folder / "tapedeck-data/spool").glob(spool))), None)
+
+
+def test_three_workers_of_which_one_is_killed_one_paused_and_one_cut_off_lose_nothing(cluster, sandbox, receiver):
+    wire = Wire(cluster.database.port)
+    start_workers(cluster, 3, port_2=wire.port)
+    ids = [f"short-{number:04}" for number in range(1, 31)]
+    sandbox.fault("slow", "*", bytesPerSecond=SLOW)
+    request_all(cluster, ids)
+    killed, paused, cut_off = cluster.workers
+    for worker in cluster.workers:
+        eventually(lambda worker=worker: list((worker.folder / "tapedeck-data/spool").glob("*.part")), within=60)
+
+    # In the middle of a download each.
+    killed.kill()
+    paused.pause()
+    wire.cut()
+    before = archived(cluster)
+    killed.start()
+    eventually(lambda: archived(cluster) > before, within=45)
+    # Its leases have lapsed meanwhile: what it writes now must change nothing.
+    paused.resume()
+    wire.mend()
+    sandbox.clear_faults()
+    eventually(lambda: archived(cluster) == len(ids), within=120)
+    eventually(lambda: not cluster.rows("SELECT 1 AS found FROM job WHERE run_state <> 'done'"), within=60)
+    assert_nothing_lost(cluster, sandbox, ids, receiver)
+    eventually(lambda: not cluster.spools(), within=60)
+    wire.close()
+
+
+def test_a_call_that_one_node_archived_is_played_by_another_and_both_logs_are_one(cluster, sandbox):
+    start_workers(cluster, 1)
+    second = cluster.node("web-2", ["serve", "--no-workers"], "Tapedeck listens on").start()
+    try:
+        reply = cluster.client().ingest("codec-gsm")
+        assert (reply.status, reply.json()["status"]) == (200, "ready"), reply
+        other = Client(second.url, cluster.token)
+        sound = other.get("/audio/codec-gsm.mp3", Range="bytes=0-99")
+        assert (sound.status, len(sound.body)) == (206, 100)
+        assert sound.body == cluster.client().get("/audio/codec-gsm.mp3").body[:100]
+        listed = cluster.web.command("audit", "list", "--json", "--action", "listen")
+        assert len(listed.stdout.splitlines()) == 2, listed
+    finally:
+        second.end()
+
+
+def test_nodes_with_different_webhook_secrets_are_refused(cluster):
+    start_workers(cluster, 1)
+    other = cluster.node("other", ["worker"], "ready for jobs")
+    other.settings["QM_WEBHOOK_SECRET"] = SECRET.replace("MfKQ", "AAAA")
+    done = other.command("worker", timeout=60)
+    assert done.returncode == 12
+    assert "QM_WEBHOOK_SECRET differs" in done.stderr
+    assert SECRET not in done.stderr and other.settings["QM_WEBHOOK_SECRET"] not in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["TAPEDECK_DATABASE_URL", "TAPEDECK_STORAGE_URL"])
+def test_a_worker_without_what_it_shares_says_what_is_missing(folder, sandbox, missing, make_server):
+    server = make_server(start=False)
+    shared = {
+        "TAPEDECK_DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+        "TAPEDECK_STORAGE_URL": "s3://none?endpoint=http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b"}
+    del shared[missing]
+    server.settings |= shared
+    for arguments in (["worker"], ["serve", "--no-workers"]):
+        done = server.command(*arguments)
+        assert done.returncode == 12, done
+        assert missing in done.stderr
+    assert not server.data.path.exists(), "nothing is made before the settings are right"
+
+
+def test_a_database_that_is_gone_for_a_while_stops_nobody_for_good(cluster, sandbox, receiver):
+    start_workers(cluster, 2)
+    ids = [f"short-{number:04}" for number in range(1, 21)]
+    sandbox.fault("slow", "*", bytesPerSecond=SLOW)
+    request_all(cluster, ids)
+    eventually(lambda: holder(cluster), within=60)
+    cluster.database.stop()
+    assert cluster.client().get("/livez").status == 200
+    assert eventually(lambda: cluster.client().get("/readyz").status == 503, within=30)
+    # Longer than the leases.
+    eventually(lambda: not any(worker.process.popen.poll() is not None for worker in cluster.workers), within=1)
+    cluster.database.start()
+    sandbox.clear_faults()
+    eventually(lambda: archived(cluster) == len(ids), within=120)
+    eventually(lambda: not cluster.rows("SELECT 1 AS found FROM job WHERE run_state <> 'done'"), within=60)
+    assert_nothing_lost(cluster, sandbox, ids, receiver)
+
+
+def test_an_object_store_that_is_gone_for_a_while_stops_nobody_for_good(cluster, sandbox, receiver):
+    start_workers(cluster, 2)
+    ids = [f"short-{number:04}" for number in range(1, 11)]
+    cluster.storage.pause()
+    request_all(cluster, ids)
+    eventually(lambda: holder(cluster, "*.mp3"), within=60)
+    cluster.storage.resume()
+    eventually(lambda: archived(cluster) == len(ids), within=180)
+    assert_nothing_lost(cluster, sandbox, ids, receiver)
+
+
+def test_commands_work_on_any_machine_that_reaches_the_database(cluster):
+    start_workers(cluster, 1)
+    desk = cluster.node("desk", ["list"], "")
+    (desk.folder / "tapedeck-data").mkdir(mode=0o700)
+    (desk.folder / "tapedeck-data" / "keys").mkdir(mode=0o700)
+    assert desk.command("ingest", "codec-pcm-mono", "--quiet").returncode == 0
+    shown = desk.command("list")
+    assert "codec-pcm-mono" in shown.stdout and "ready" in shown.stdout, shown

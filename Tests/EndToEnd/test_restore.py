@@ -1,0 +1,125 @@
+"""A backup that was never restored is none: the commands of docs/operations.md, as they stand there."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+from backing import ObjectStorage, PostgreSQL
+from cluster import SHORT_LEASE, Cluster
+from programs import BINARY, Client, Server, environment
+from waiting import eventually
+
+OPERATIONS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+IDS = ["codec-gsm", "codec-pcm-stereo", "restricted-01"]
+
+
+def documented(title: str) -> str:
+    """The block of commands below a mark."""
+    found = re.search(rf"<!-- run: {re.escape(title)} -->\n```sh\n(.*?)```", OPERATIONS.read_text(), re.DOTALL)
+    assert found, f"docs/operations.md has no block '{title}'"
+    return found[1]
+
+
+def run(title: str, folder: pathlib.Path, settings: dict[str, str]) -> None:
+    programs = folder / "programs"
+    programs.mkdir(exist_ok=True)
+    if not (programs / "tapedeck").exists():
+        (programs / "tapedeck").symlink_to(BINARY)
+    env = environment(settings)
+    env["PATH"] = f"{programs}:{env['PATH']}"
+    done = subprocess.run(["bash", "-euc", documented(title)], cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done
+
+
+def test_a_backup_of_one_machine_brings_back_every_call_account_and_log_entry(server, folder, sandbox):
+    for id in IDS:
+        assert server.supervisor.ingest(id).status == 200
+    played = {id: server.supervisor.get(f"/audio/{id}.mp3").body for id in IDS}
+    entries = len(server.audit())
+    backup = folder / "backup"
+    backup.mkdir()
+    run("back up one machine", folder, {"TAPEDECK_DATA_DIR": str(server.data.path), "BACKUP": str(backup)})
+
+    # Worse than a broken disk: everything is gone, and the platform has forgotten the calls.
+    server.kill()
+    shutil.rmtree(server.data.path)
+    for id in IDS:
+        sandbox.fault("gone", id)
+    restored = Server(folder / "restored", server.settings)
+    restored.folder.mkdir()
+    settings = restored.settings | {"TAPEDECK_DATA_DIR": str(restored.data.path), "BACKUP": str(backup)}
+    run("restore one machine", folder, settings)
+    restored.start()
+    try:
+        client = Client(restored.url, server.token("supervisor"))
+        assert {id: client.get(f"/audio/{id}.mp3").body for id in IDS} == played
+        assert len(restored.audit()) >= entries
+        restored.data.assert_tidy()
+    finally:
+        restored.end()
+
+
+def test_a_dump_and_a_copy_of_the_bucket_bring_back_what_several_nodes_shared(folder, sandbox):
+    first, second = folder / "first", folder / "second"
+    first.mkdir(), second.mkdir()
+    cluster = Cluster(first, sandbox, {}, workers=1)
+    backup = folder / "backup"
+    backup.mkdir()
+    try:
+        for id in IDS:
+            assert cluster.client().ingest(id).status == 200
+        played = {id: cluster.client().get(f"/audio/{id}.mp3").body for id in IDS}
+        run("back up the shared database", folder, {"TAPEDECK_DATABASE_URL": cluster.database.url,
+                                                    "BACKUP": str(backup)})
+        copied = cluster.storage.objects()
+        token = cluster.token
+    finally:
+        cluster.end()
+
+    database, storage = PostgreSQL(second), ObjectStorage(second)
+    try:
+        for name, body in copied.items():
+            storage.client.put_object(Bucket=storage.bucket, Key=f"archive/{name}", Body=body)
+        settings = sandbox.settings | SHORT_LEASE | storage.settings | {"TAPEDECK_DATABASE_URL": database.url}
+        server = Server(second / "server", settings)
+        server.folder.mkdir()
+        assert server.command("init").returncode == 0
+        run("restore the shared database", folder, server.settings | {
+            "BACKUP": str(backup), "TAPEDECK_DATA_DIR": str(server.data.path)})
+        server.start()
+        try:
+            client = Client(server.url, token)
+            assert {id: client.get(f"/audio/{id}.mp3").body for id in IDS} == played
+        finally:
+            server.end()
+    finally:
+        storage.stop()
+        database.stop()
+
+
+def test_a_user_who_outgrows_one_machine_takes_everything_along(server, folder):
+    for id in IDS:
+        assert server.supervisor.ingest(id).status == 200
+    played = {id: server.supervisor.get(f"/audio/{id}.mp3").body for id in IDS}
+    token = server.token("supervisor")
+    assert server.terminate() == 0
+    database, storage = PostgreSQL(folder), ObjectStorage(folder)
+    try:
+        server.settings |= storage.settings | {"TAPEDECK_DATABASE_URL": database.url}
+        for command in (["db", "copy"], ["storage", "copy"], ["verify", "--all"]):
+            done = server.command(*command)
+            assert done.returncode == 0, done
+        again = server.command("db", "copy")
+        assert again.returncode != 0 and "not empty" in again.stderr, again
+        shutil.rmtree(server.data.path / "objects")
+        os.remove(server.data.path / "catalog.sqlite")
+        server.start()
+        client = Client(server.url, token)
+        assert {id: client.get(f"/audio/{id}.mp3").body for id in IDS} == played
+        eventually(lambda: client.ingest("codec-pcm-mono").status == 200)
+    finally:
+        server.end()
+        storage.stop()
+        database.stop()

@@ -1,0 +1,32 @@
+import Model
+import Testing
+
+@Suite struct SyncFilterTests {
+  private func call(_ direction: Direction?, agent: String? = nil) -> PlatformRecording {
+    var call = PlatformRecording(id: RecordingID("call-1")!, status: .available, privacy: .standard)
+    call.direction = direction
+    call.agentID = agent
+    return call
+  }
+
+  @Test func `calls of another direction are left out, those of an unknown one are not`() {
+    let outbound = SyncFilter()
+    #expect(outbound.wants(call(.outbound)) && outbound.wants(call(nil)))
+    #expect(!outbound.wants(call(.inbound)) && !outbound.wants(call(.internal)))
+    let everything = SyncFilter(direction: nil)
+    #expect(Direction.allCases.allSatisfy { everything.wants(call($0)) })
+  }
+
+  @Test func `where agents are named, only their calls are wanted`() {
+    let filter = SyncFilter(direction: nil, agentIDs: ["1001", "1002"])
+    #expect(filter.wants(call(.inbound, agent: "1001")) && filter.wants(call(nil, agent: "1002")))
+    #expect(!filter.wants(call(.outbound, agent: "1003")) && !filter.wants(call(.outbound)))
+  }
+
+  @Test func `a filter says in words what it wants`() {
+    #expect(SyncFilter().description == "outbound calls")
+    #expect(SyncFilter(direction: nil).description == "all calls")
+    #expect(
+      SyncFilter(direction: .inbound, agentIDs: ["2", "10"]).description == "inbound calls of agents 10, 2")
+  }
+}

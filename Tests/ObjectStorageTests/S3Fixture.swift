@@ -1,0 +1,57 @@
+import AsyncHTTPClient
+import Foundation
+import Model
+import NIOCore
+import NIOPosix
+import ObjectStorage
+import TestKit
+
+/// A store in moto's bucket, below a prefix of its own.
+struct S3Fixture: Sendable {
+  let settings: S3Settings
+  let store: S3ObjectStore
+  let moto: MotoServer.Facts
+
+  /// Set up as the one client of the program is. Never shut down: it lasts as long as the tests.
+  static let client: HTTPClient = {
+    var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow, decompression: .disabled)
+    configuration.httpVersion = .http1Only
+    configuration.connectionPool = .init(idleTimeout: .seconds(30), concurrentHTTP1ConnectionsPerHostSoftLimit: 64)
+    // `HOST.localhost` means this machine, but not every resolver knows.
+    configuration.dnsOverride = ["recordings.localhost": "127.0.0.1"]
+    return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+  }()
+
+  init(
+    prefix: String? = nil, bucket: String? = nil, key: MotoServer.Key? = nil, surroundings: Surroundings = .system
+  ) async throws {
+    moto = try await MotoServer.running().facts
+    let prefix = prefix ?? "\(moto.prefix)/\(UUID().uuidString)"
+    var settings = try S3Settings(
+      url: "s3://\(bucket ?? moto.bucket)/\(prefix)?endpoint=\(moto.endpoint)&region=\(moto.region)")
+    settings.multipartThreshold = 8 << 20
+    settings.partBytes = 6 << 20
+    self.settings = settings
+    let key = key ?? moto.key
+    store = S3ObjectStore(
+      settings: settings, credentials: try S3Credentials(accessKeyID: key.id, secretAccessKey: key.secret),
+      client: Self.client, threads: .singleton, surroundings: surroundings)
+  }
+
+  /// boto3 with the key that may do everything.
+  var boto: Boto { Boto(endpoint: moto.endpoint, region: moto.region, key: moto.observer) }
+
+  /// Every name below the prefix.
+  func names() async throws -> [String] {
+    try await boto.answers(to: [
+      .init("list_objects_v2", ["Bucket": settings.bucket, "Prefix": settings.prefix])
+    ])[0].names
+  }
+
+  /// How many uploads in parts have neither been completed nor given up.
+  func unfinishedUploads() async throws -> Int {
+    try await boto.answers(to: [
+      .init("list_multipart_uploads", ["Bucket": settings.bucket, "Prefix": settings.prefix])
+    ])[0].names.count
+  }
+}

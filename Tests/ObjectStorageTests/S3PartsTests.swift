@@ -1,0 +1,216 @@
+import Foundation
+import Model
+import ObjectStorage
+import TestKit
+import Testing
+
+/// How storing in parts takes answers that are wrong or hostile.
+@Suite(.timeLimit(.minutes(1))) struct S3PartsTests {
+  typealias Request = ScriptedServer.Request
+  typealias Reply = ScriptedServer.Reply
+
+  static let begun = Reply.xml(
+    "<InitiateMultipartUploadResult><Bucket>recordings</Bucket><Key>k</Key><UploadId>u/1&amp;2</UploadId>"
+      + "</InitiateMultipartUploadResult>")
+  static let completed = Reply.xml(
+    "<CompleteMultipartUploadResult><ETag>&quot;x-3&quot;</ETag></CompleteMultipartUploadResult>")
+
+  let sound = (0..<2500).map { UInt8(truncatingIfNeeded: $0 &* 37) }
+
+  /// What a good store answers to each step of an upload.
+  static func good(_ request: Request) -> Reply {
+    switch (request.method, request.target.contains("uploadId=")) {
+    case ("HEAD", _), ("GET", _): .refusal(404, "NoSuchKey")
+    case ("POST", false): begun
+    case ("PUT", _): .response(200, ["ETag": "\"part\""])
+    case ("POST", true): completed
+    default: .response(204)
+    }
+  }
+
+  /// Stores 2,500 bytes in parts of 1,000.
+  func run(
+    _ script: @escaping @Sendable (Request, Int) async -> Reply,
+    _ body: (ScriptedStore, TapedeckError?, _ isThere: Bool) async throws -> Void
+  ) async throws {
+    try await ScriptedStore.run(uploads: (2000, 1000), script) { scripted, folder in
+      let (file, key) = (try folder.file(sound), try key(of: sound))
+      let error = await thrown { try await scripted.store.store(file, as: key, bytes: 2500) }
+      try await body(scripted, error, folder.exists(file))
+    }
+  }
+
+  @Test func `a large file goes in parts, each with its hash, and becomes visible by the last request`() async throws {
+    try await run { request, _ in
+      Self.good(request)
+    } _: { scripted, error, isThere in
+      #expect(error == nil)
+      #expect(!isThere)
+      let key = try key(of: sound)
+      let object = "/recordings/p/\(key.folder)/KEY.mp3"
+      #expect(
+        scripted.calls == [
+          "HEAD \(object)", "GET \(object)", "POST \(object)?uploads=",
+          "PUT \(object)?partNumber=1&uploadId=u%2F1%262", "PUT \(object)?partNumber=2&uploadId=u%2F1%262",
+          "PUT \(object)?partNumber=3&uploadId=u%2F1%262", "POST \(object)?uploadId=u%2F1%262",
+        ])
+      let requests = scripted.server.requests
+      #expect(requests[2].header("x-amz-checksum-algorithm") == "SHA256")
+      for (index, span) in [0..<1000, 1000..<2000, 2000..<2500].enumerated() {
+        let part = requests[3 + index]
+        #expect(part.body == Array(sound[span]))
+        #expect(try part.header("x-amz-content-sha256") == ObjectStorageTests.key(of: part.body).sha256)
+        #expect(part.header("If-None-Match") == nil)
+      }
+      let last = try #require(requests.last)
+      #expect(last.header("If-None-Match") == "*")
+      let checksum = try #require(requests[5].header("x-amz-checksum-sha256"))
+      #expect(
+        last.text.hasSuffix(
+          "<Part><ChecksumSHA256>\(checksum)</ChecksumSHA256><ETag>&quot;part&quot;</ETag>"
+            + "<PartNumber>3</PartNumber></Part></CompleteMultipartUpload>"))
+    }
+  }
+
+  @Test func `a large file that is there already is not sent at all`() async throws {
+    try await run { _, _ in
+      .head("2500", etag: "\"x-3\"", ["x-amz-checksum-sha256": "of the parts"])
+    } _: { scripted, error, isThere in
+      #expect(error == nil)
+      #expect(!isThere)
+      #expect(scripted.calls.count == 1)
+    }
+  }
+
+  @Test(arguments: [
+    Reply.error("InternalError"), "  \n\n" + Reply.error("SlowDown"), "", "<", "<html>", "OK",
+    "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>",
+    "<Error><CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult></Error>",
+  ])
+  func `an upload that ends with 200 and no result has failed, and is given up`(body: String) async throws {
+    try await run { request, _ in
+      request.method == "POST" && request.target.contains("uploadId=") ? .xml(body) : Self.good(request)
+    } _: { scripted, error, isThere in
+      #expect(error?.code == .storageFailed)
+      #expect(isThere)
+      #expect(scripted.calls.last?.hasPrefix("DELETE") == true)
+      #expect(scripted.calls.last?.hasSuffix("?uploadId=u%2F1%262") == true)
+    }
+  }
+
+  @Test func `the end of an upload may take its time with spaces`() async throws {
+    try await run { request, _ in
+      guard request.method == "POST", request.target.contains("uploadId=") else { return Self.good(request) }
+      let result = "<CompleteMultipartUploadResult><ETag>\"x\"</ETag></CompleteMultipartUploadResult>"
+      return .chunked(200, pieces: ["<?xml version=\"1.0\"?>", "  \n", " ", "\n", result].map { Array($0.utf8) })
+    } _: { _, error, _ in
+      #expect(error == nil)
+    }
+  }
+
+  @Test(arguments: [1, 2, 3, 4])
+  func `whatever step fails, the parts are given up and the file is kept`(step: Int) async throws {
+    try await run { request, _ in
+      let fails =
+        step == 4
+        ? request.method == "POST" && request.target.contains("uploadId=")
+        : request.target.contains("partNumber=\(step)&")
+      return fails ? .refusal(503, "SlowDown", ["Retry-After": "9"]) : Self.good(request)
+    } _: { scripted, error, isThere in
+      #expect(error?.code == .storageFailed)
+      #expect(error?.retryAfter == .seconds(9))
+      #expect(isThere)
+      #expect(scripted.calls.count { $0.hasPrefix("DELETE") } == 1)
+      #expect(scripted.calls.last?.hasPrefix("DELETE") == true)
+    }
+  }
+
+  @Test func `a failure to give parts up does not hide why it was necessary`() async throws {
+    try await run { request, _ in
+      switch request.method {
+      case "PUT": .refusal(507, "")
+      case "DELETE": .init([.reset])
+      default: Self.good(request)
+      }
+    } _: { scripted, error, _ in
+      #expect(error?.code == .diskFull)
+    }
+  }
+
+  @Test func `somebody else was faster: the parts are given up, and the object is as good as stored`() async throws {
+    let counter = Counter()
+    try await run { request, _ in
+      switch (request.method, request.target.contains("uploadId=")) {
+      case ("POST", true): .refusal(412, "PreconditionFailed")
+      case ("HEAD", _): counter.next() == 0 ? .response(404) : .head("2500")
+      default: Self.good(request)
+      }
+    } _: { scripted, error, isThere in
+      #expect(error == nil)
+      #expect(!isThere)
+      #expect(scripted.calls.suffix(2).map { $0.prefix(4) } == ["DELE", "HEAD"])
+    }
+  }
+
+  @Test(arguments: [
+    "", "<InitiateMultipartUploadResult></InitiateMultipartUploadResult>",
+    "<InitiateMultipartUploadResult><UploadId></UploadId></InitiateMultipartUploadResult>",
+    "<InitiateMultipartUploadResult><UploadId>\(String(repeating: "u", count: 5000))</UploadId>"
+      + "</InitiateMultipartUploadResult>",
+  ])
+  func `an upload without an id is none`(body: String) async throws {
+    try await run { request, _ in
+      request.method == "POST" ? .xml(body) : Self.good(request)
+    } _: { scripted, error, isThere in
+      #expect(error?.code == .storageFailed)
+      #expect(isThere)
+      #expect(scripted.calls.last?.hasPrefix("POST") == true)
+    }
+  }
+
+  @Test func `a part without a tag has failed`() async throws {
+    try await run { request, _ in
+      request.method == "PUT" ? .response(200) : Self.good(request)
+    } _: { scripted, error, _ in
+      #expect(error?.code == .storageFailed)
+      #expect(scripted.calls.last?.hasPrefix("DELETE") == true)
+    }
+  }
+
+  @Test func `bytes that are not those of the name are never put together`() async throws {
+    try await ScriptedStore.run(uploads: (2000, 1000)) { request, _ in
+      Self.good(request)
+    } _: { scripted, folder in
+      let file = try folder.file(sound)
+      #expect(await failure { try await scripted.store.store(file, as: anyKey, bytes: 2500) } == .storageFailed)
+      #expect(scripted.calls.last?.hasPrefix("DELETE") == true)
+      #expect(!scripted.calls.contains { $0.hasPrefix("POST") && $0.contains("uploadId") })
+    }
+  }
+
+  @Test func `whoever is cancelled in the middle still gives the parts up`() async throws {
+    let (started, never) = (Gate(), Gate())
+    try await ScriptedStore.run(uploads: (2000, 1000)) { request, _ in
+      guard request.target.contains("partNumber=2&") else { return Self.good(request) }
+      started.open()
+      return .init([.wait(never)])
+    } _: { scripted, folder in
+      let (store, file, key) = (scripted.store, try folder.file(sound), try key(of: sound))
+      let storing = Task { await failure { try await store.store(file, as: key, bytes: 2500) } }
+      try await started.wait()
+      storing.cancel()
+      #expect(await storing.value == .interrupted)
+      #expect(folder.exists(file))
+      #expect(scripted.calls.last?.hasPrefix("DELETE") == true)
+    }
+  }
+
+  @Test func `the beginning and the end of an upload are not sent twice`() async throws {
+    try await run { request, _ in
+      request.method == "POST" ? .init([.close]) : Self.good(request)
+    } _: { scripted, error, _ in
+      #expect(error?.code == .storageFailed)
+      #expect(scripted.calls.count { $0.hasPrefix("POST") } == 1)
+    }
+  }
+}

@@ -1,0 +1,280 @@
+import Foundation
+import Model
+import NIOPosix
+import ObjectStorage
+import TestKit
+import Testing
+
+/// How storing takes answers that are late, wrong or hostile.
+@Suite(.timeLimit(.minutes(1))) struct S3UploadTests {
+  let sound = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 37) }
+  let name = "/recordings/p/"
+
+  @Test func `a small file is one request with its hash, on the condition that there is none yet`() async throws {
+    let clock = TestClock()
+    try await ScriptedStore.run(surroundings: clock.surroundings()) { _, _ in
+      .response(200)
+    } _: { scripted, folder in
+      let key = try await scripted.store.keep(sound, by: folder)
+      let request = try #require(scripted.server.requests.first)
+      #expect(scripted.server.requests.count == 1)
+      #expect(request.method == "PUT")
+      #expect(request.target == "/recordings/p/\(key)")
+      #expect(request.body == sound)
+      #expect(request.header("If-None-Match") == "*")
+      #expect(request.header("Content-Length") == "1000")
+      #expect(request.header("x-amz-content-sha256") == key.sha256)
+      #expect(request.header("x-amz-checksum-sha256").flatMap { Data(base64Encoded: $0) }.map(hex) == key.sha256)
+      #expect(request.header("x-amz-date") == "20260115T120000Z")
+      #expect(request.header("x-amz-security-token") == ScriptedStore.token)
+      let signed = "SignedHeaders=content-type;host;if-none-match;x-amz-checksum-sha256;x-amz-content-sha256;"
+      #expect(request.header("Authorization")?.contains(signed) == true)
+      #expect(request.header("Authorization")?.contains("Credential=id/20260115/us-east-1/s3/") == true)
+      #expect(request.header("Authorization")?.contains("x-amz-security-token,") == true)
+    }
+  }
+
+  @Test func `the bucket stands in the host where it is asked to`() async throws {
+    let client = S3Fixture.client
+    let folder = try TemporaryFolder()
+    try await ScriptedServer.run { _ in
+      .response(200)
+    } _: { server in
+      let endpoint = server.address.replacing("127.0.0.1", with: "localhost")
+      let store = S3ObjectStore(
+        settings: try S3Settings(url: "s3://recordings/p?endpoint=\(endpoint)&addressing=virtual"),
+        credentials: try S3Credentials(accessKeyID: "id", secretAccessKey: "secret"), client: client,
+        threads: .singleton, surroundings: .system)
+      let key = try await store.keep(sound, by: folder)
+      #expect(server.requests.first?.target == "/p/\(key)")
+      #expect(server.requests.first?.header("Host") == endpoint.replacing("http://", with: "recordings."))
+    }
+  }
+
+  // MARK: There already
+
+  @Test(arguments: [412, 409], [["x-amz-checksum-sha256": "right"], [:], ["x-amz-checksum-type": "COMPOSITE"]])
+  func `an object that is there already is as good as stored`(status: Int, headers: [String: String]) async throws {
+    let key = try key(of: sound)
+    let checksum = Data(
+      stride(from: 0, to: 64, by: 2).compactMap { UInt8(key.sha256.dropFirst($0).prefix(2), radix: 16) }
+    )
+    .base64EncodedString()
+    let composite = headers.merging(["x-amz-checksum-sha256": "of-parts"]) { $1 }
+    let told =
+      headers["x-amz-checksum-type"] == nil ? headers.mapValues { $0.replacing("right", with: checksum) } : composite
+    try await ScriptedStore.run { request, _ in
+      request.method == "PUT" ? .refusal(status, "PreconditionFailed") : .head("1000", told)
+    } _: { scripted, folder in
+      let file = try folder.file(sound)
+      try await scripted.store.store(file, as: key, bytes: 1000)
+      #expect(!folder.exists(file))
+      #expect(scripted.calls.map { $0.prefix(4) } == ["PUT ", "HEAD"])
+    }
+  }
+
+  @Test(arguments: [("999", "e", ""), ("1000", "e", "somethingElse=")])
+  func `an object with another length or checksum goes to quarantine and is replaced`(
+    bytes: String, etag: String, checksum: String
+  ) async throws {
+    try await ScriptedStore.run(surroundings: TestClock().surroundings()) { request, number in
+      switch number {
+      case 0: .refusal(412, "PreconditionFailed")
+      case 1: .head(bytes, checksum.isEmpty ? [:] : ["x-amz-checksum-sha256": checksum])
+      case 2: .xml("<CopyObjectResult><ETag>\"x\"</ETag></CopyObjectResult>")
+      default: .response(200)
+      }
+    } _: { scripted, folder in
+      let file = try folder.file(sound)
+      let key = try key(of: sound)
+      try await scripted.store.store(file, as: key, bytes: 1000)
+      #expect(!folder.exists(file))
+      let object = "\(name)\(key.folder)/KEY.mp3"
+      #expect(
+        scripted.calls == [
+          "PUT \(object)", "HEAD \(object)", "PUT \(name)quarantine/2026-01-15T120000.000Z-KEY.mp3", "PUT \(object)",
+        ])
+      let requests = scripted.server.requests
+      #expect(requests[2].header("x-amz-copy-source") == "\(name)\(key)")
+      #expect(requests[3].header("If-None-Match") == nil)
+      #expect(requests[3].body == sound)
+    }
+  }
+
+  @Test func `what cannot be copied to quarantine is not replaced`() async throws {
+    try await ScriptedStore.run { _, number in
+      switch number {
+      case 0: .refusal(412, "PreconditionFailed")
+      case 1: .head("1")
+      default: .xml(ScriptedServer.Reply.error("InternalError"))
+      }
+    } _: { scripted, folder in
+      let (file, key) = (try folder.file(sound), try key(of: sound))
+      #expect(await failure { try await scripted.store.store(file, as: key, bytes: 1000) } == .storageFailed)
+      #expect(folder.exists(file))
+      #expect(scripted.calls.count == 3)
+    }
+  }
+
+  @Test func `an object that somebody else is just writing is tried again soon`() async throws {
+    try await ScriptedStore.run { request, _ in
+      request.method == "PUT" ? .refusal(409, "ConditionalRequestConflict") : .refusal(404, "NoSuchKey")
+    } _: { scripted, folder in
+      let (file, key) = (try folder.file(sound), try key(of: sound))
+      let error = await thrown { try await scripted.store.store(file, as: key, bytes: 1000) }
+      #expect(error?.code == .storageFailed)
+      #expect(error?.retryAfter == .seconds(1))
+      #expect(folder.exists(file))
+    }
+  }
+
+  // MARK: Refused
+
+  struct Refusal: Sendable, CustomTestStringConvertible {
+    var status: Int
+    var code: String
+    var says: String
+    var testDescription: String { "\(status) \(code)" }
+  }
+
+  @Test(arguments: [
+    Refusal(status: 403, code: "SignatureDoesNotMatch", says: "AWS_SECRET_ACCESS_KEY"),
+    Refusal(status: 403, code: "InvalidAccessKeyId", says: "AWS_ACCESS_KEY_ID"),
+    Refusal(status: 403, code: "RequestTimeTooSkewed", says: "clock"),
+    Refusal(status: 403, code: "AccessDenied", says: "docs/storage-format.md"),
+    Refusal(status: 403, code: "", says: "docs/storage-format.md"),
+    Refusal(status: 401, code: "Unauthorized", says: "docs/storage-format.md"),
+    Refusal(status: 400, code: "ExpiredToken", says: "AWS_SESSION_TOKEN"),
+    Refusal(status: 403, code: "InvalidToken", says: "AWS_SESSION_TOKEN"),
+    Refusal(status: 400, code: "AuthorizationHeaderMalformed", says: "'region'"),
+    Refusal(status: 301, code: "PermanentRedirect", says: "'endpoint'"),
+    Refusal(status: 307, code: "TemporaryRedirect", says: "'endpoint'"),
+    Refusal(status: 302, code: "", says: "'endpoint'"),
+    Refusal(status: 404, code: "NoSuchBucket", says: "no such bucket"),
+    Refusal(status: 501, code: "NotImplemented", says: "conditional writes"),
+    Refusal(status: 400, code: "BadDigest", says: "status 400"),
+    Refusal(status: 500, code: "InternalError", says: "tried again"),
+    Refusal(status: 429, code: "TooManyRequests", says: "tried again"),
+  ])
+  func `a refusal says what to check, keeps the file, and shows no secret`(refusal: Refusal) async throws {
+    try await ScriptedStore.run { _, _ in
+      .refusal(refusal.status, refusal.code, ["x-amz-request-id": "R-7", "x-amz-bucket-region": "eu-north-1"])
+    } _: { scripted, folder in
+      let (file, key) = (try folder.file(sound), try key(of: sound))
+      let error = try #require(await thrown { try await scripted.store.store(file, as: key, bytes: 1000) })
+      #expect(error.code == .storageFailed)
+      #expect(error.message.contains(refusal.says), "\(error.message)")
+      let detail = try #require(error.detail)
+      #expect(detail.contains("status \(refusal.status)") && detail.contains("R-7") && detail.contains("eu-north-1"))
+      #expect(refusal.code.isEmpty || detail.contains(refusal.code))
+      #expect(!"\(error) \(error.message) \(detail) \(String(describing: error.cause))".contains("canary"))
+      #expect(folder.exists(file))
+      #expect(scripted.calls.count == 1)
+    }
+  }
+
+  @Test(arguments: [(507, "XMinioStorageFull"), (507, ""), (403, "QuotaExceeded")])
+  func `a store that is full is a full disk`(status: Int, code: String) async throws {
+    try await ScriptedStore.run { _, _ in
+      .refusal(status, code)
+    } _: { scripted, folder in
+      let (file, key) = (try folder.file(sound), try key(of: sound))
+      let error = await thrown { try await scripted.store.store(file, as: key, bytes: 1000) }
+      #expect(error?.code == .diskFull)
+      #expect(error?.message.contains("quota") == true)
+    }
+  }
+
+  @Test func `a store that is too busy says when to come back`() async throws {
+    try await ScriptedStore.run { _, _ in
+      .refusal(503, "SlowDown", ["Retry-After": "7"])
+    } _: { scripted, folder in
+      let (file, key) = (try folder.file(sound), try key(of: sound))
+      let error = await thrown { try await scripted.store.store(file, as: key, bytes: 1000) }
+      #expect(error?.code == .storageFailed)
+      #expect(error?.retryAfter == .seconds(7))
+    }
+  }
+
+  @Test(arguments: [301, 302, 303, 307, 308])
+  func `a redirect is never followed`(status: Int) async throws {
+    try await ScriptedServer.run { _ in
+      .response(200)
+    } _: { elsewhere in
+      let address = elsewhere.address
+      try await ScriptedStore.run { _, _ in
+        .response(status, ["Location": "\(address)/trap"])
+      } _: { scripted, folder in
+        let (file, key) = (try folder.file(sound), try key(of: sound))
+        #expect(await failure { try await scripted.store.store(file, as: key, bytes: 1000) } == .storageFailed)
+        #expect(await failure { try await scripted.store.open(key) } == .storageFailed)
+        #expect(await failure { try await scripted.store.objects(in: key.folder) } == .storageFailed)
+        #expect(await failure { try await scripted.store.sha256(of: key) } == .storageFailed)
+      }
+      #expect(elsewhere.requests.isEmpty)
+    }
+  }
+
+  // MARK: Connections
+
+  @Test(arguments: [ScriptedServer.Reply.Step.close, .reset])
+  func `a connection that ends without an answer is tried once more, and no oftener`(
+    end: ScriptedServer.Reply.Step
+  ) async throws {
+    try await ScriptedStore.run { _, number in
+      number == 0 ? .init([end]) : .response(200)
+    } _: { scripted, folder in
+      try await scripted.store.keep(sound, by: folder)
+      #expect(scripted.server.requests.map(\.body) == [sound, sound])
+    }
+    try await ScriptedStore.run { _, _ in
+      .init([end])
+    } _: { scripted, folder in
+      let (file, key) = (try folder.file(sound), try key(of: sound))
+      let error = await thrown { try await scripted.store.store(file, as: key, bytes: 1000) }
+      #expect(error?.code == .storageFailed)
+      #expect(error?.message.contains("connection") == true)
+      #expect(scripted.calls.count == 2)
+      #expect(folder.exists(file))
+    }
+  }
+
+  @Test func `a store that does not answer is given up after a minute`() async throws {
+    let (clock, never) = (TestClock(), Gate())
+    try await ScriptedStore.run(surroundings: clock.surroundings()) { _, _ in
+      .init([.wait(never)])
+    } _: { scripted, folder in
+      let (store, file, key) = (scripted.store, try folder.file(sound), try key(of: sound))
+      let storing = Task { await thrown { try await store.store(file, as: key, bytes: 1000) } }
+      let time = Task {
+        while true {
+          try await clock.untilSleeping(1)
+          clock.advance(by: .seconds(61))
+          await Task.yield()
+        }
+      }
+      let error = await storing.value
+      time.cancel()
+      #expect(error?.code == .storageFailed)
+      #expect(error?.message.contains("in time") == true)
+      #expect(folder.exists(file))
+    }
+  }
+
+  @Test func `a store that cannot be reached is said to be so`() async throws {
+    let folder = try TemporaryFolder()
+    let address = try await ScriptedServer.run { _ in
+      .response(200)
+    } _: {
+      $0.address
+    }
+    let store = S3ObjectStore(
+      settings: try S3Settings(url: "s3://recordings?endpoint=\(address)"),
+      credentials: try S3Credentials(accessKeyID: "id", secretAccessKey: "secret"), client: S3Fixture.client,
+      threads: .singleton, surroundings: .system)
+    let (file, key) = (try folder.file(sound), try key(of: sound))
+    let error = await thrown { try await store.store(file, as: key, bytes: 1000) }
+    #expect(error?.code == .storageFailed)
+    #expect(error?.message.contains("reached") == true)
+  }
+}

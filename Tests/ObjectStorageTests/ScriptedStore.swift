@@ -1,0 +1,71 @@
+import Model
+import NIOPosix
+import ObjectStorage
+import TestKit
+
+/// A store whose other side is a script.
+struct ScriptedStore: Sendable {
+  typealias Request = ScriptedServer.Request
+  typealias Reply = ScriptedServer.Reply
+
+  static let secret = "canary-of-the-secret-key"
+  static let token = "canary-of-the-session-token"
+
+  let store: S3ObjectStore
+  let server: ScriptedServer
+
+  /// What was asked, as `PUT /recordings/…?query`, with keys cut short.
+  var calls: [String] {
+    server.requests.map { request in
+      "\(request.method) \(request.target.replacing(#/[0-9a-f]{64}/#, with: "KEY"))"
+    }
+  }
+
+  /// - Parameter script: is given each request with its number from 0.
+  static func run<Output: Sendable>(
+    surroundings: Surroundings = .system, uploads: (threshold: Int64, part: Int64) = (8 << 20, 6 << 20),
+    parameters: String = "",
+    _ script: @escaping @Sendable (Request, Int) async -> Reply,
+    _ body: (ScriptedStore, TemporaryFolder) async throws -> Output
+  ) async throws -> Output {
+    let folder = try TemporaryFolder()
+    let counter = Counter()
+    return try await ScriptedServer.run { request in
+      await script(request, counter.next())
+    } _: { server in
+      var settings = try S3Settings(url: "s3://recordings/p?endpoint=\(server.address)\(parameters)")
+      settings.multipartThreshold = uploads.threshold
+      settings.partBytes = uploads.part
+      let store = S3ObjectStore(
+        settings: settings,
+        credentials: try S3Credentials(accessKeyID: "id", secretAccessKey: secret, sessionToken: token),
+        client: S3Fixture.client, threads: .singleton, surroundings: surroundings)
+      return try await body(ScriptedStore(store: store, server: server), folder)
+    }
+  }
+}
+
+extension ScriptedServer.Reply {
+  /// An error as object stores describe it.
+  static func refusal(_ status: Int, _ code: String, _ headers: [String: String] = [:]) -> Self {
+    response(status, headers, body: Array(Self.error(code).utf8))
+  }
+
+  /// `Message` has what Amazon's can have: the key, and what was signed.
+  static func error(_ code: String) -> String {
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>\(code)</Code>"
+      + "<Message>Said of \(ScriptedStore.secret)</Message><RequestId>R</RequestId></Error>"
+  }
+
+  static func xml(_ text: String, status: Int = 200) -> Self { response(status, body: Array(text.utf8)) }
+
+  /// The answer to HEAD.
+  static func head(_ bytes: String, etag: String? = "\"e\"", _ more: [String: String] = [:]) -> Self {
+    var headers = more.merging(["Content-Length": bytes]) { $1 }
+    headers["ETag"] = etag
+    return response(200, headers)
+  }
+
+  /// The answer to a ranged GET.
+  static func part(_ range: String, body: [UInt8]) -> Self { response(206, ["Content-Range": range], body: body) }
+}

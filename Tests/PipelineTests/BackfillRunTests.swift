@@ -1,0 +1,196 @@
+import Catalog
+import Model
+import Pipeline
+import TestKit
+import Testing
+
+/// Back-fills, from their start until they are through.
+@Suite(.timeLimit(.minutes(5)))
+struct BackfillRunTests {
+  private let limits = Scheduler.Limits(openBackfillJobs: 10, backfillPause: .seconds(5))
+
+  /// Calls one after the other, six an hour, from 2025-06-01 on.
+  private func calls(_ count: Int) throws -> [PlatformRecording] {
+    let first = try #require(Instant(iso8601: "2025-06-01T00:00:00Z"))
+    return try (0..<count).map { number in
+      try call("call-\(1000 + number)", at: (first + .seconds(600 * number)).iso8601)
+    }
+  }
+
+  private func names(_ range: Range<Int>) -> [String] { range.map { "call-\(1000 + $0)" } }
+
+  @Test func `a span is fetched from its oldest call on, a bounded number at a time`() async throws {
+    let fixture = try await SchedulerFixture()
+    let calls = try calls(300)
+    fixture.source.change {
+      $0.recordings = calls
+      $0.pageSize = 4
+    }
+    let backfill = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T06:00:00Z")
+    try await fixture.with([fixture.scheduler(syncs: false, limits: limits)]) {
+      // Three pages of four: the first number of open jobs that is not below ten.
+      var row = try await fixture.backfill(backfill.id) { $0.open == 12 }
+      try await fixture.duty(.backfill) { $0.leaseUntil == nil && $0.dueAt != nil }
+      #expect(try await fixture.queued() == names(0..<12))
+      for _ in 1...200 where row.state == .running {
+        try await fixture.endJobs()
+        try await fixture.advance(by: .seconds(5))
+        try await fixture.ended(.backfill)
+        row = try #require(try await fixture.catalog.backfill(backfill.id))
+        #expect(row.open <= 13)
+      }
+      #expect(row.state == .done)
+      #expect((row.found, row.queued, row.open) == (180, 180, 0))
+      // With nothing left to bring on, the duty rests.
+      try await fixture.duty(.backfill) { $0.leaseUntil == nil && $0.dueAt == nil }
+    }
+    // The end does not belong to it.
+    #expect(try await fixture.queued() == names(0..<180))
+  }
+
+  @Test func `it can be paused between two pages, goes on where it was, and can be cancelled`() async throws {
+    let fixture = try await SchedulerFixture()
+    let calls = try calls(200)
+    let started = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-03T00:00:00Z")
+    fixture.source.change {
+      $0.recordings = calls
+      $0.pageSize = 5
+      // While the second page is on its way somebody pauses.
+      $0.events[2] = { @Sendable () async throws in try await fixture.set(started, to: .paused) }
+    }
+    try await fixture.with([fixture.scheduler(syncs: false, limits: limits)]) {
+      try await fixture.backfill(started.id) { $0.state == .paused }
+      try await fixture.duty(.backfill) { $0.leaseUntil == nil && $0.dueAt == nil }
+      #expect(try await fixture.queued() == names(0..<5))
+      try await fixture.advance(by: .seconds(600))
+      #expect(try await fixture.queued() == names(0..<5))
+      try await fixture.set(started, to: .running)
+      let row = try await fixture.backfill(started.id) { $0.open >= 10 }
+      #expect(row.state == .running)
+      #expect(try await fixture.queued() == names(0..<Int(row.queued)))
+      try await fixture.set(started, to: .cancelled)
+      try await fixture.endJobs()
+      try await fixture.advance(by: .seconds(600))
+      try await fixture.duty(.backfill) { $0.leaseUntil == nil && $0.dueAt == nil }
+      #expect(try await fixture.queued() == names(0..<Int(row.queued)))
+    }
+  }
+
+  @Test func `a restart goes on where it was, and counts every call once`() async throws {
+    let fixture = try await SchedulerFixture()
+    var calls = try calls(30)
+    // Many in the same second: the pages break within it.
+    let crowd = try (0..<5).map { try call("crowd-\($0)", at: "2025-06-01T01:00:00Z") }
+    calls += crowd
+    fixture.source.change {
+      $0.recordings = calls
+      $0.pageSize = 4
+    }
+    let backfill = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z")
+    var row = backfill
+    for _ in 1...60 where row.state == .running {
+      let stuck = Gate()
+      let next = fixture.source.searches + 3
+      fixture.source.change {
+        $0.events = [
+          next: { @Sendable () async throws in
+            stuck.open()
+            try await Task.sleep(for: .seconds(600))
+          }
+        ]
+      }
+      // Two pages, then the server is stopped; or it comes to its end before.
+      try await fixture.with([fixture.scheduler(syncs: false)]) {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask { try await stuck.wait() }
+          group.addTask { try await fixture.backfill(backfill.id) { $0.isListed } }
+          try await group.next()
+          group.cancelAll()
+        }
+      }
+      row = try #require(try await fixture.catalog.backfill(backfill.id))
+      if row.isListed {
+        try await fixture.endJobs()
+        row = try await fixture.with([fixture.scheduler(syncs: false)]) {
+          try await fixture.advance(by: .seconds(5))
+          return try await fixture.backfill(backfill.id) { $0.state == .done }
+        }
+      }
+    }
+    #expect(row.state == .done)
+    #expect((row.found, row.queued) == (35, 35))
+    #expect(try await fixture.queued().count == 35)
+  }
+
+  @Test func `it may be for another direction than sync`() async throws {
+    let fixture = try await SchedulerFixture()
+    fixture.source.add(
+      try call("outbound", at: "2025-06-01T10:00:00Z"),
+      try call("inbound", at: "2025-06-01T11:00:00Z") { $0.direction = .inbound })
+    let backfill = try await fixture.startBackfill(
+      "2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z", direction: .inbound)
+    try await fixture.with([fixture.scheduler(syncs: false)]) {
+      try await fixture.backfill(backfill.id) { $0.isListed }
+    }
+    #expect(try await fixture.queued() == ["inbound"])
+    #expect(try await fixture.catalog.backfill(backfill.id)?.found == 1)
+  }
+
+  @Test func `a failure is visible and tried again, one that lasts ends it`() async throws {
+    let fixture = try await SchedulerFixture()
+    fixture.source.change { state in
+      for number in 1...100 {
+        state.events[number] = { @Sendable () async throws in throw TapedeckError(.platformProtocol) }
+      }
+    }
+    let backfill = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z")
+    try await fixture.with([fixture.scheduler(syncs: false)]) {
+      for count in 1...10 {
+        let duty = try await fixture.duty(.backfill) { $0.failures == count && $0.leaseUntil == nil }
+        #expect(duty.lastError?.code == .platformProtocol)
+        #expect(try await fixture.catalog.backfill(backfill.id)?.state == .running)
+        try await fixture.advance(by: .seconds(900))
+      }
+      let row = try await fixture.backfill(backfill.id) { $0.state == .failed }
+      #expect(row.failure?.code == .platformProtocol && row.endedAt != nil)
+    }
+  }
+}
+
+@Suite struct BackfillCountTests {
+  private let start = Instant(milliseconds: 1_000_000)
+  private var period: Period { Period(start: start, end: Instant(milliseconds: 2_000_000)) }
+
+  private func second(_ number: Int64, _ milliseconds: Int64 = 0) -> Instant {
+    Instant(milliseconds: (1000 + number) * 1000 + milliseconds)
+  }
+
+  @Test func `calls of the second in which a page ends are counted with the next page`() {
+    var count = BackfillCount(from: start)
+    #expect(count.take([second(1), second(2), second(2)], lastStart: second(2), of: period, isLast: false) == 1)
+    #expect(count.reached == second(2))
+    #expect(count.take([second(2, 500), second(2, 900)], lastStart: second(2, 900), of: period, isLast: false) == 0)
+    #expect(count.reached == second(2))
+    #expect(count.take([second(3), second(4)], lastStart: second(4), of: period, isLast: false) == 5)
+    #expect(count.take([second(4), second(9)], lastStart: second(9), of: period, isLast: true) == 3)
+    #expect(count.reached == period.end)
+  }
+
+  @Test func `a page without a call that is wanted, or without a start, moves on all the same`() {
+    var count = BackfillCount(from: start)
+    #expect(count.take([], lastStart: second(5), of: period, isLast: false) == 0)
+    #expect(count.reached == second(5))
+    #expect(count.take([nil, nil], lastStart: nil, of: period, isLast: false) == 2)
+    #expect(count.reached == second(5))
+    #expect(count.take([], lastStart: nil, of: period, isLast: true) == 0)
+  }
+
+  @Test func `a platform that lists out of order, or beyond the span, leads nowhere else`() {
+    var count = BackfillCount(from: start)
+    _ = count.take([second(7)], lastStart: second(7), of: period, isLast: false)
+    _ = count.take([second(3)], lastStart: second(3), of: period, isLast: false)
+    #expect(count.reached == second(7))
+    _ = count.take([], lastStart: Instant(milliseconds: .max), of: period, isLast: false)
+    #expect(count.reached == period.end)
+  }
+}

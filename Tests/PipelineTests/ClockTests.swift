@@ -1,0 +1,121 @@
+import CXone
+import Catalog
+import Model
+import NIOCore
+import Pipeline
+import Sandbox
+import TestKit
+import Testing
+
+/// A system clock that is set while work is under way.
+@Suite(.timeLimit(.minutes(5)))
+struct ClockTests {
+  static let id = "codec-pcm-mono"
+
+  /// A tenant whose recording is ready when it is asked for the second time.
+  private func secondTimeReady(_ asked: Counter) async throws -> HandSource {
+    let wav = try await PipelineFixture.run { try await $0.original(FixedRecordings.tiny) }
+    var source = HandSource { sink, _ in
+      try await sink.cut(to: 0)
+      try await sink.append(.init(bytes: wav))
+      return .init(totalBytes: Int64(wav.count))
+    }
+    source.facts = { id throws(TapedeckError) in
+      PlatformRecording(id: id, status: asked.count() == 1 ? .processing : .available, privacy: .standard)
+    }
+    return source
+  }
+
+  @Test(arguments: [-3600, -60, 3600])
+  func `a wait for the platform is over in time although the clock was set`(seconds: Int) async throws {
+    let clock = TestClock()
+    let asked = Counter()
+    var options = PipelineFixture.Options(clock: clock)
+    options.settings.waiting = WaitingSchedule(base: 30, jitter: 1...1, cap: .seconds(30))
+    options.source = try await secondTimeReady(asked)
+    try await PipelineFixture.run(options) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request(Self.id)
+        _ = try await fixture.job(Self.id) { $0.polls == 1 }
+        try await clock.untilSleeping(3)
+        clock.jump(by: .seconds(seconds))
+        // 30 s, and the 10 s that pass until the jump is noticed.
+        for _ in 0..<4 {
+          try await clock.untilSleeping(3)
+          clock.advance(by: .seconds(10))
+        }
+        #expect(try await fixture.ended(Self.id).runState == .done)
+      }
+      #expect(asked.value >= 2)
+    }
+  }
+
+  @Test func `what was asked for right before the clock went back is not left lying for an hour`() async throws {
+    let clock = TestClock()
+    try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
+      try await fixture.withWorker {
+        try await clock.untilSleeping(3)
+        clock.jump(by: .seconds(3600))
+        clock.advance(by: .seconds(10))
+        try await clock.untilSleeping(3)
+        // A platform that asks for patience is obeyed to the second, whatever the clock does.
+        let job = try await fixture.claim(Self.id)
+        try await fixture.catalog.release(
+          JobLease(jobID: job.id, fence: job.fence),
+          .postpone(until: clock.now + .seconds(600), because: TapedeckError(.platformRateLimited)))
+        clock.jump(by: .seconds(-3600))
+        clock.advance(by: .seconds(10))
+        let due = try await fixture.job(Self.id) { $0.dueAt! < clock.now + .seconds(3600) }.dueAt
+        let wait = try #require(due) - clock.now
+        #expect(.seconds(590)...(.seconds(600)) ~= wait)
+      }
+    }
+  }
+
+  @Test(arguments: [-3600, 3600])
+  func `a worker keeps the jobs that it has although the clock was set`(seconds: Int) async throws {
+    let clock = TestClock()
+    let (isUnderWay, mayEnd) = (Gate(), Gate())
+    let wav = try await PipelineFixture.run { try await $0.original(FixedRecordings.tiny) }
+    var options = PipelineFixture.Options(clock: clock)
+    options.source = HandSource { sink, _ in
+      try await sink.append(.init(bytes: wav))
+      isUnderWay.open()
+      try await mayEnd.wait()
+      return .init(totalBytes: Int64(wav.count))
+    }
+    try await PipelineFixture.run(options) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request(Self.id)
+        try await isUnderWay.wait()
+        let fence = try #require(try await fixture.catalog.job(of: try fixture.key(Self.id))?.fence)
+        clock.jump(by: .seconds(seconds))
+        for _ in 0..<6 {
+          try await clock.untilSleeping(3)
+          clock.advance(by: .seconds(10))
+        }
+        mayEnd.open()
+        let job = try await fixture.ended(Self.id)
+        #expect(job.runState == .done)
+        #expect(job.fence == fence, "nobody else has claimed it")
+      }
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
+  @Test func `the job of a worker that died is freed in time although the clock went back`() async throws {
+    let clock = TestClock()
+    try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
+      _ = try await fixture.claim(Self.id)
+      try await fixture.withWorker {
+        try await clock.untilSleeping(3)
+        clock.jump(by: .seconds(-3600))
+        for _ in 0..<5 {
+          try await clock.untilSleeping(3)
+          clock.advance(by: .seconds(10))
+        }
+        #expect(try await fixture.ended(Self.id).runState == .done)
+      }
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import CXone
+import Catalog
+import Model
+import NIOCore
+import Pipeline
+import Synchronization
+import TestKit
+import Testing
+
+/// A recording whose every byte is here, and a platform that does not say any more who may hear it.
+@Suite(.timeLimit(.minutes(5)))
+struct CommitTests {
+  /// A platform that hands a recording over and is silent about it afterwards.
+  private final class Platform: Sendable {
+    static let wav = HostileFile.make(seed: 7)
+
+    private let silence: TapedeckError.Code
+    private let state: Mutex<(downloads: Int, silences: Int)>
+
+    /// - Parameter times: how many questions after the download stay without an answer.
+    init(_ silence: TapedeckError.Code, times: Int) {
+      self.silence = silence
+      state = Mutex((0, times))
+    }
+
+    var downloads: Int { state.withLock { $0.downloads } }
+
+    func speak() { state.withLock { $0.silences = 0 } }
+
+    var source: HandSource {
+      var source = HandSource { sink, _ in
+        self.state.withLock { $0.downloads += 1 }
+        try await sink.append(ByteBuffer(bytes: Self.wav))
+        return DownloadState(totalBytes: Int64(Self.wav.count))
+      }
+      source.facts = { id throws(TapedeckError) in
+        let isSilent = self.state.withLock { state in
+          guard state.downloads > 0, state.silences > 0 else { return false }
+          state.silences -= 1
+          return true
+        }
+        if isSilent { throw TapedeckError(self.silence) }
+        var facts = PlatformRecording(id: id, status: .available, privacy: .standard)
+        facts.agentName = "Ada"
+        return facts
+      }
+      return source
+    }
+  }
+
+  private func options(_ platform: Platform) -> PipelineFixture.Options {
+    PipelineFixture.Options(source: platform.source)
+  }
+
+  private func expectArchived(_ fixture: PipelineFixture, as privacy: Privacy) async throws -> RecordingRow {
+    let (recording, parts) = try #require(try await fixture.catalog.archived(try fixture.key("silent")))
+    let part = try #require(parts.first)
+    let original = try fixture.bytes(ofObject: try #require(part.originalKey))
+    #expect(HostileJudge.complaint(about: original, part, truths: [Platform.wav]) == nil)
+    #expect(recording.facts.privacy == privacy)
+    // What was known stays.
+    #expect(recording.facts.agentName == "Ada")
+    try await fixture.expectTidy(archived: 1)
+    return recording
+  }
+
+  @Test(arguments: [TapedeckError.Code.unknownRecording, .platformRefused])
+  func `a recording that the platform took back after its download is archived for supervisors alone`(
+    code: TapedeckError.Code
+  ) async throws {
+    let platform = Platform(code, times: .max)
+    try await PipelineFixture.run(options(platform)) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request("silent")
+        #expect(try await fixture.ended("silent").runState == .done)
+      }
+      let recording = try await expectArchived(fixture, as: .restricted)
+      #expect(recording.warning?.contains("for supervisors alone") == true)
+      #expect(try await fixture.count("FROM log_entry WHERE action = 'privacy_change'") == 1)
+      #expect(platform.downloads == 1)
+    }
+  }
+
+  @Test(arguments: [TapedeckError.Code.unknownRecording, .platformRefused])
+  func `a recording that is only missing for a moment stays what it was`(code: TapedeckError.Code) async throws {
+    let platform = Platform(code, times: 3)
+    try await PipelineFixture.run(options(platform)) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request("silent")
+        #expect(try await fixture.ended("silent").runState == .done)
+      }
+      #expect(try await expectArchived(fixture, as: .standard).warning == nil)
+      #expect(platform.downloads == 1)
+    }
+  }
+
+  @Test(arguments: [
+    TapedeckError.Code.platformUnavailable, .platformRateLimited, .platformProtocol, .platformCredentialsRefused,
+    .platformScopeRefused,
+  ])
+  func `a platform that cannot be asked delays the commit, however long, and loses nothing`(
+    code: TapedeckError.Code
+  ) async throws {
+    // More often than a job may fail.
+    let platform = Platform(code, times: 20)
+    try await PipelineFixture.run(options(platform)) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request("silent")
+        #expect(try await fixture.ended("silent").runState == .done)
+      }
+      #expect(try await expectArchived(fixture, as: .standard).warning == nil)
+      #expect(platform.downloads == 1)
+    }
+  }
+
+  @Test func `while it waits its bytes are kept and its row says why`() async throws {
+    let clock = TestClock()
+    let platform = Platform(.platformUnavailable, times: .max)
+    var options = options(platform)
+    options.clock = clock
+    options.settings = IngestSettings()
+    try await PipelineFixture.run(options) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request("silent")
+        let job = try await fixture.job("silent") { $0.runState == .waiting && $0.failure != nil }
+        #expect(job.failure?.code == .platformUnavailable)
+        #expect(job.failure?.message.contains("The whole recording is here.") == true)
+        #expect(job.stage == .processing)
+        #expect(job.attempts == 0)
+        #expect(try fixture.files(in: "spool").contains { $0.hasSuffix(".part") })
+        #expect(try await fixture.catalog.archived(try fixture.key("silent"))?.parts.isEmpty == true)
+        platform.speak()
+        clock.advance(by: try #require(job.dueAt) - clock.now)
+        try await fixture.ring()
+        #expect(try await fixture.ended("silent").runState == .done)
+      }
+      _ = try await expectArchived(fixture, as: .standard)
+      #expect(platform.downloads == 1)
+    }
+  }
+}

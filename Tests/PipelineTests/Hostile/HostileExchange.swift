@@ -1,0 +1,111 @@
+import TestKit
+
+/// One version of a recording's file, and what the platform shows of it.
+struct HostileVersion: Sendable {
+  var bytes: [UInt8]
+  /// `ETag` and `Last-Modified`, as far as there are any.
+  var validators: [String: String]
+
+  var tag: String? { validators["ETag"] }
+}
+
+/// How an answer breaks off.
+enum HostileBreak: Sendable {
+  case close, reset, stall
+  /// The connection ends between two chunks.
+  case noLastChunk
+  /// The last chunk comes, in order and too early.
+  case earlyLastChunk
+}
+
+/// One request for a recording's bytes, and what an answer to it can be made of.
+struct HostileExchange: Sendable {
+  /// Of the requests for this recording's bytes, from 0; a redirected one has the number of the first.
+  var number: Int
+  var cut: Int
+  var file: HostileVersion
+  /// What the platform has after a change.
+  var changed: HostileVersion
+  /// Where the range begins that was asked for.
+  var start: Int?
+  var ifRange: String?
+  /// The request is the one that follows a redirect.
+  var isRedirected: Bool
+  /// The path of the recording's bytes behind a redirect.
+  var elsewhere: String
+
+  /// The answer of a server that does everything right.
+  func honest(_ version: HostileVersion) -> ScriptedServer.Reply {
+    let headers = version.validators.merging(["Content-Type": "audio/wav"]) { given, _ in given }
+    guard let start, ifRange == nil || ifRange == version.tag else {
+      return .response(200, headers, body: version.bytes)
+    }
+    guard start < version.bytes.count else {
+      return .response(416, headers.merging(["Content-Range": "bytes */\(version.bytes.count)"]) { given, _ in given })
+    }
+    return .response(206, partial(version), body: Array(version.bytes[start...]))
+  }
+
+  /// The head of a right 206.
+  func partial(_ version: HostileVersion) -> [String: String] {
+    let all = version.bytes.count
+    let range = ["Content-Range": "bytes \(start ?? 0)-\(all - 1)/\(all)", "Content-Type": "audio/wav"]
+    return version.validators.merging(range) { given, _ in given }
+  }
+
+  /// A right answer that breaks off when the file's byte `cut` would be next.
+  func broken(_ version: HostileVersion, _ kind: HostileBreak = .close, at cut: Int? = nil) -> ScriptedServer.Reply {
+    let start = start ?? 0
+    guard start < version.bytes.count else { return honest(version) }
+    let sent = Array(version.bytes[start..<min(max(start, cut ?? self.cut), version.bytes.count)])
+    var headers = partial(version)
+    let pieces = sent.isEmpty ? [] : [sent]
+    switch kind {
+    case .noLastChunk: return .chunked(206, headers, pieces: pieces, isComplete: false).then(Self.delivered, .close)
+    case .earlyLastChunk: return .chunked(206, headers, pieces: pieces)
+    case .close, .reset, .stall: break
+    }
+    headers["Content-Length"] = "\(version.bytes.count - start)"
+    let reply = ScriptedServer.Reply.response(206, headers, body: sent)
+    // A body that is complete keeps its connection.
+    if kind == .close, start + sent.count == version.bytes.count { return reply }
+    return switch kind {
+    case .stall: reply.then(.wait(Gate()))
+    case .reset: reply.then(Self.delivered, .reset)
+    default: reply.then(Self.delivered, .close)
+    }
+  }
+
+  /// The client drops what it has not handed over when its connection breaks, and the cut would come too early.
+  private static let delivered = ScriptedServer.Reply.Step.pause(.milliseconds(600))
+
+  /// A 206 whose head is changed by hand; the body is what was asked for unless it is given.
+  func odd(
+    _ version: HostileVersion? = nil, range: String? = nil, without name: String? = nil,
+    headers more: [String: String] = [:], body: [UInt8]? = nil
+  ) -> ScriptedServer.Reply {
+    let version = version ?? file
+    var headers = partial(version).merging(more) { _, more in more }
+    if let range { headers["Content-Range"] = range }
+    if let name { headers[name] = nil }
+    return .response(206, headers, body: body ?? Array(version.bytes[min(start ?? 0, version.bytes.count)...]))
+  }
+
+  /// A body without a length: it ends where the connection ends.
+  func untilClose(_ body: ArraySlice<UInt8>, _ version: String = "1.0") -> ScriptedServer.Reply {
+    raw("HTTP/\(version) 200 OK\r\nContent-Type: audio/wav\r\nConnection: close\r\n\r\n", Array(body)).then(.close)
+  }
+
+  /// A whole file in chunks, without a length.
+  func inChunks(_ body: ArraySlice<UInt8>) -> ScriptedServer.Reply {
+    .chunked(200, file.validators, pieces: body.isEmpty ? [] : [Array(body)])
+  }
+
+  /// Bytes as they are, head and all.
+  func raw(_ head: String, _ body: [UInt8] = []) -> ScriptedServer.Reply { .init([.send(Array(head.utf8) + body)]) }
+
+  /// An error that somebody prints where audio should be.
+  static let errorText = Array(#"{"error":"upstream timed out","code":504,"retryable":true}"#.utf8)
+
+  static let page = Array("<!DOCTYPE html><html><body><h1>Service Unavailable</h1></body></html>".utf8)
+}

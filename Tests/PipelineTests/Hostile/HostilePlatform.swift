@@ -1,0 +1,97 @@
+import Model
+import Synchronization
+import TestKit
+
+/// The platform of one behaviour: a recording for each cut, with metadata that is right and bytes that are not.
+final class HostilePlatform: Sendable {
+  private struct Recording: Sendable {
+    var cut: Int
+    var file: HostileVersion
+    var changed: HostileVersion
+    /// How often its bytes were asked for.
+    var requests: Int
+    var isHonest: Bool
+  }
+
+  private let behaviour: HostileBehaviour
+  private let recordings: Mutex<[String: Recording]>
+
+  init(_ behaviour: HostileBehaviour, cuts: [Int]) {
+    self.behaviour = behaviour
+    recordings = Mutex(
+      Dictionary(uniqueKeysWithValues: cuts.map { (Self.id($0), Self.recording(behaviour, $0)) }))
+  }
+
+  static func id(_ cut: Int) -> String { "cut-at-\(cut)" }
+
+  /// The same in every run (FNV-1a), so that a failure can be repeated.
+  private static func seed(_ name: String) -> UInt64 {
+    name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+  }
+
+  /// How often a recording's bytes were asked for.
+  func requests(_ id: String) -> Int { recordings.withLock { $0[id]?.requests ?? 0 } }
+
+  /// From now on nothing is wrong with this recording, not even its header; it is the changed one if it ever changes.
+  func becomeHonest(about id: String) {
+    recordings.withLock { recordings in
+      guard let cut = recordings[id]?.cut else { return }
+      let sound = behaviour.with { if $0.sizes != .unknown, $0.sizes != .zero { $0.sizes = .right } }
+      recordings[id] = Self.recording(sound, cut, requests: recordings[id]?.requests ?? 0, isHonest: true)
+    }
+  }
+
+  // Of every case its own file, so that bytes of another recording are told too.
+  private static func recording(
+    _ behaviour: HostileBehaviour, _ cut: Int, requests: Int = 0, isHonest: Bool = false
+  ) -> Recording {
+    let (file, changed) = behaviour.versions(seed: seed("\(behaviour.name) \(cut)"))
+    return Recording(cut: cut, file: file, changed: changed, requests: requests, isHonest: isHonest)
+  }
+
+  /// The whole files that the platform has had.
+  func truths(_ id: String) -> [[UInt8]] {
+    recordings.withLock { $0[id].map { behaviour.truths(exchange($0, nil, isRedirected: false, id: id)) } } ?? []
+  }
+
+  /// The whole file that the platform has now that it is honest.
+  func honestTruths(_ id: String) -> [[UInt8]] {
+    recordings.withLock { $0[id].map { [behaviour.hasChanged ? $0.changed.bytes : $0.file.bytes] } } ?? []
+  }
+
+  func answer(_ request: ScriptedServer.Request) async -> ScriptedServer.Reply {
+    let words = request.target.split(separator: "/").map(String.init)
+    switch words.first {
+    case "oauth2":
+      return .json(
+        #"{"access_token":"token","token_type":"Bearer","expires_in":36000,"scope":"recording:read recording:download"}"#
+      )
+    case "api" where words.count == 4:
+      return .json(
+        #"{"id":"\#(words[3])","status":"available","duration":\#(HostileFile.seconds),"privacy":"standard"}"#)
+    case "api" where words.count == 5: return bytes(of: words[3], request, isRedirected: false)
+    case "elsewhere": return bytes(of: words[1], request, isRedirected: true)
+    default: return .json("{}", status: 404)
+    }
+  }
+
+  private func bytes(of id: String, _ request: ScriptedServer.Request, isRedirected: Bool) -> ScriptedServer.Reply {
+    let recording = recordings.withLock {
+      if !isRedirected { $0[id]?.requests += 1 }
+      return $0[id]
+    }
+    guard let recording else { return .json("{}", status: 404) }
+    let exchange = exchange(recording, request, isRedirected: isRedirected, id: id)
+    guard recording.isHonest else { return behaviour.answer(to: exchange) }
+    return exchange.honest(behaviour.hasChanged ? recording.changed : recording.file)
+  }
+
+  private func exchange(
+    _ recording: Recording, _ request: ScriptedServer.Request?, isRedirected: Bool, id: String
+  ) -> HostileExchange {
+    HostileExchange(
+      number: recording.requests - 1, cut: recording.cut, file: recording.file, changed: recording.changed,
+      start: request?.header("Range").flatMap { Int($0.dropFirst("bytes=".count).dropLast()) },
+      ifRange: request?.header("If-Range"), isRedirected: isRedirected, elsewhere: "/elsewhere/\(id)")
+  }
+}

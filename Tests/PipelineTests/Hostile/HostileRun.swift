@@ -1,0 +1,160 @@
+import AsyncHTTPClient
+import CXone
+import Catalog
+import Model
+import Pipeline
+import Synchronization
+import TestKit
+import Testing
+
+/// One behaviour at every cut, through the whole pipeline: a source over HTTP, a spool, the gate, FFmpeg, the object
+/// store and the catalog are the real ones, and all recordings go through at the same time.
+struct HostileRun: Sendable {
+  /// Time runs so many times as fast for the pipeline, its waits and its limits.
+  static let haste = 50
+  /// After this long of real time a job counts as hanging.
+  static let patience = Duration.seconds(120)
+
+  let behaviour: HostileBehaviour
+  let platform: HostilePlatform
+  let book = LogBook()
+
+  init(_ behaviour: HostileBehaviour) {
+    self.behaviour = behaviour
+    platform = HostilePlatform(behaviour, cuts: HostileFile.cuts)
+  }
+
+  /// What came of all cases.
+  struct Outcome: Sendable {
+    /// How each case ended, by its cut.
+    var endings: [Int: HostileBehaviour.Ending]
+    /// How many downloads went on after their first break, and how many of them exactly at the cut.
+    var breaks, exactBreaks: Int
+  }
+
+  func outcome() async throws -> Outcome {
+    let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .platform)
+    let result: Result<Outcome, any Error>
+    do {
+      result = .success(
+        try await ScriptedServer.run({ await platform.answer($0) }) { server in
+          try await PipelineFixture.run(try options(server, client)) { fixture in try await outcome(fixture) }
+        })
+    } catch {
+      result = .failure(error)
+    }
+    try await client.shutdown()
+    return try result.get()
+  }
+
+  private func options(_ server: ScriptedServer, _ client: HTTPClient) throws -> PipelineFixture.Options {
+    let surroundings = Surroundings.hurried(Self.haste)
+    let settings = try SourceSettings(
+      baseURL: server.address, clientID: "client", clientSecret: "secret", rate: 0,
+      parallelDownloads: HostileFile.cuts.count, callTimeout: .seconds(900), stallTimeout: behaviour.stallTimeout,
+      largestRecording: 1 << 20)
+    var options = PipelineFixture.Options(settings: IngestSettings())
+    options.source = RecordingsV2Source(
+      settings: settings, client: client, surroundings: surroundings, logger: book.logger)
+    options.surroundings = surroundings
+    options.logger = book.logger
+    return options
+  }
+
+  private func outcome(_ fixture: PipelineFixture) async throws -> Outcome {
+    let limits = Worker.Limits(moving: HostileFile.cuts.count, lease: .seconds(100_000))
+    let endings = try await fixture.withWorker(limits) {
+      try await withThrowingTaskGroup(of: (Int, HostileBehaviour.Ending?).self) { group in
+        for cut in HostileFile.cuts { group.addTask { (cut, try await ending(at: cut, fixture)) } }
+        return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+      }
+    }
+    // Every case is in the archive by now, the failed ones since the platform became honest.
+    let refused = endings.values.count { $0 == .failed(.notAWholeRecording) }
+    try await fixture.expectTidy(archived: HostileFile.cuts.count, quarantined: refused)
+    let misnamed = try await HostileJudge.misnamedObjects(in: fixture)
+    #expect(misnamed == [])
+    let breaks = HostileFile.cuts.compactMap { cut in
+      book.entries(about: HostilePlatform.id(cut)).first { $0.text.hasPrefix("the download broke off") }
+        .map { $0.metadata["bytes"] == "\(cut)" }
+    }
+    return Outcome(endings: endings, breaks: breaks.count, exactBreaks: breaks.count { $0 })
+  }
+
+  private func ending(at cut: Int, _ fixture: PipelineFixture) async throws -> HostileBehaviour.Ending? {
+    let id = HostilePlatform.id(cut)
+    try await fixture.request(id)
+    guard let job = try await ended(id, fixture) else { return nil }
+    let ending: HostileBehaviour.Ending
+    if job.runState == .done {
+      ending = .archived
+      try await judge(id, cut, fixture)
+    } else {
+      ending = .failed(job.failure?.code ?? .internalError)
+      let archived = try await fixture.catalog.archived(try fixture.key(id))
+      #expect(archived?.parts.isEmpty ?? true, "\(behaviour.name), cut at \(cut): a failed job left files")
+      try await recover(id, cut, fixture)
+    }
+    #expect(
+      ending == behaviour.ending(cut),
+      "\(behaviour.name), cut at \(cut): \(job.failure?.error.message ?? ""), \(book.entries(about: id).map(\.metadata))"
+    )
+    if ending != .archived || platform.requests(id) > 1 { expectReason(id, cut) }
+    return ending
+  }
+
+  /// Whatever the failed job left must not be taken for good by the next one.
+  private func recover(_ id: String, _ cut: Int, _ fixture: PipelineFixture) async throws {
+    platform.becomeHonest(about: id)
+    try await fixture.request(id)
+    let again = try await ended(id, fixture)
+    #expect(
+      again?.runState == .done, "\(behaviour.name), cut at \(cut), then honest: \(again?.failure?.error.message ?? "")")
+    try await judge(id, cut, fixture, truths: platform.honestTruths(id))
+  }
+
+  private func judge(_ id: String, _ cut: Int, _ fixture: PipelineFixture, truths: [[UInt8]]? = nil) async throws {
+    let archived = try #require(try await fixture.catalog.archived(try fixture.key(id)))
+    #expect(archived.parts.count == 1)
+    let part = try #require(archived.parts.first)
+    let original = try fixture.bytes(ofObject: try #require(part.originalKey))
+    let complaint = HostileJudge.complaint(about: original, part, truths: truths ?? platform.truths(id))
+    #expect(complaint == nil, "WRONG FILE ACCEPTED: \(behaviour.name), cut at \(cut)")
+  }
+
+  /// Nil, and an issue, when the job does not come to an end.
+  private func ended(_ id: String, _ fixture: PipelineFixture) async throws -> JobRow? {
+    let job = try await withThrowingTaskGroup(of: JobRow?.self) { group in
+      group.addTask { try await fixture.ended(id) }
+      group.addTask {
+        try await Task.sleep(for: Self.patience)
+        return nil
+      }
+      defer { group.cancelAll() }
+      return try await group.next() ?? nil
+    }
+    if job == nil {
+      let row = try await fixture.catalog.job(of: try fixture.key(id))
+      Issue.record("\(behaviour.name), \(id) hangs: \(row.map { "\($0)" } ?? "no job")")
+    }
+    return job
+  }
+
+  /// The log says why something else than one plain download happened.
+  private func expectReason(_ id: String, _ cut: Int) {
+    let reasons = book.entries(about: id).compactMap(\.reason)
+    #expect(!reasons.isEmpty, "\(behaviour.name), cut at \(cut): the log gives no reason")
+    guard cut == HostileFile.middle, let words = behaviour.words, !words.isEmpty else { return }
+    #expect(reasons.contains { $0.contains(words) }, "\(behaviour.name): '\(words)' in \(reasons)")
+  }
+}
+
+extension Surroundings {
+  /// The system's clock, so many times as fast.
+  static func hurried(_ times: Int) -> Surroundings {
+    let (start, began) = (Instant.systemNow(), ContinuousClock.now)
+    return Surroundings(
+      now: { start + (ContinuousClock.now - began) * times }, sleep: { try await Task.sleep(for: $0 / times) },
+      random: { 0.5 })
+  }
+}

@@ -1,0 +1,129 @@
+import Catalog
+import Model
+import Pipeline
+import Sandbox
+import TestKit
+import Testing
+
+/// Workers whose lease is taken from them, or cannot be kept.
+@Suite(.timeLimit(.minutes(5)))
+struct LeaseTests {
+  static let id = "small-01"
+
+  private func entry(_ fixture: PipelineFixture) throws -> LogEntry {
+    LogEntry(
+      at: .systemNow(), action: .cancelJob, outcome: .allowed, actor: nil, recording: try fixture.key(Self.id))
+  }
+
+  @Test(arguments: [
+    FaultRule(.stalledBody, afterBytes: 500_000), FaultRule(.slow, bytesPerSecond: 200_000),
+  ])
+  func `a download whose job somebody stops is broken off, and leaves nothing`(fault: FaultRule) async throws {
+    try await PipelineFixture.run(PipelineFixture.Options(faults: [fault])) { fixture in
+      try await fixture.withWorker(.init(lease: .milliseconds(900))) {
+        try await fixture.request(Self.id)
+        let job = try await fixture.job(Self.id) { $0.bytes > 0 }
+        _ = try await fixture.catalog.cancelJob(job.id, entry: try entry(fixture))
+        try await until { fixture.tenant.ledger.snapshot.downloadsInFlight == 0 }
+        try await until { try fixture.files(in: "spool").isEmpty }
+        #expect(try await fixture.catalog.job(job.id)?.runState == .cancelled)
+        #expect(fixture.downloads(of: Self.id) == 1)
+        // Asked for again it starts at the first byte.
+        fixture.tenant.faults.clear()
+        try await fixture.request(Self.id)
+        #expect(try await fixture.ended(Self.id).runState == .done)
+      }
+      #expect(fixture.asked(for: Self.id).map(\.range) == ["bytes=0-", "bytes=0-"])
+      try await fixture.expectOriginal(Self.id)
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
+  @Test func `a job that is stopped while nobody works on it leaves nothing in the spool`() async throws {
+    let faults = [FaultRule(.stalledBody, times: 1, afterBytes: 500_000)]
+    try await PipelineFixture.run(PipelineFixture.Options(faults: faults)) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request(Self.id)
+        _ = try await fixture.job(Self.id) { $0.bytes > 0 }
+      }
+      #expect(try fixture.files(in: "spool").count == 1)
+      let job = try #require(try await fixture.catalog.job(of: try fixture.key(Self.id)))
+      // No lane works: the worker alone tidies up, once it knows what lies there.
+      try await fixture.withWorker(.init(polling: 0, moving: 0)) {
+        try await until { try await isCleared(job, fixture) }
+      }
+    }
+  }
+
+  /// Stops the job, again and again, since nobody tells when the worker has begun to listen.
+  private func isCleared(_ job: JobRow, _ fixture: PipelineFixture) async throws -> Bool {
+    _ = try? await fixture.catalog.cancelJob(job.id, entry: try entry(fixture))
+    try await fixture.database.write { db in db.notify(.job(job.id)) }
+    return try fixture.files(in: "spool").isEmpty
+  }
+
+  @Test(arguments: [true, false])
+  func `work stops before the lease lapses when the catalog is gone`(hangs: Bool) async throws {
+    let faults = [FaultRule(.stalledBody, times: 1, afterBytes: 500_000)]
+    try await PipelineFixture.run(PipelineFixture.Options(faults: faults)) { fixture in
+      let database = BreakableDatabase(fixture.database)
+      let gate = Gate()
+      let worker = Worker(ingest: fixture.ingest(on: database), limits: .init(lease: .seconds(2)))
+      try await fixture.with(worker) {
+        try await fixture.request(Self.id)
+        let job = try await fixture.job(Self.id) { $0.bytes > 0 }
+        if hangs { database.hang(until: gate) } else { database.fail() }
+        let start = ContinuousClock.now
+        try await until { fixture.tenant.ledger.snapshot.downloadsInFlight == 0 }
+        #expect(ContinuousClock.now - start < .seconds(2))
+        // Somebody else may have the job now, and brings it to its end.
+        #expect(try await fixture.catalog.job(job.id)?.runState == .leased)
+        database.work()
+        gate.open()
+        #expect(try await fixture.ended(Self.id).runState == .done)
+      }
+      try await fixture.expectOriginal(Self.id)
+    }
+  }
+
+  @Test func `a job whose worker is gone goes on within half a lease more`() async throws {
+    try await PipelineFixture.run { fixture in
+      let lease = Duration.seconds(2)
+      _ = try await fixture.request(Self.id)
+      _ = try #require(try await fixture.catalog.claimJob(in: .polling, lease: lease))
+      let start = ContinuousClock.now
+      try await fixture.withWorker(.init(lease: lease)) {
+        _ = try await fixture.job(Self.id) { $0.stage == .fetching }
+      }
+      // The lease, a third of it until that is noticed, and what a crowded machine takes; far less than the half minute
+      // after which an idle worker looks by itself.
+      #expect(ContinuousClock.now - start < lease * 3 / 2 + .seconds(7))
+    }
+  }
+
+  // MARK: The retry budget
+
+  @Test func `over the retry budget jobs wait, and none of them fails`() async throws {
+    let clock = TestClock()
+    var options = PipelineFixture.Options(faults: [FaultRule(.serverError, endpoint: .metadata)], clock: clock)
+    options.settings.retry = RetrySchedule(base: .milliseconds(1), cap: .milliseconds(1), attempts: 1000)
+    try await PipelineFixture.run(options) { fixture in
+      try await fixture.withWorker {
+        let ids = (1...6).map { "small-0\($0)" }
+        for id in ids { try await fixture.request(id) }
+        for _ in 0..<40 {
+          try await Task.sleep(for: .milliseconds(20))
+          clock.advance(by: .milliseconds(100))
+          try await fixture.ring()
+        }
+        for id in ids {
+          let job = try await fixture.job(id) { $0.runState == .waiting && $0.dueAt! > clock.now + .seconds(10) }
+          #expect(job.failure?.code == .platformUnavailable)
+        }
+      }
+      let ledger = fixture.tenant.ledger.snapshot
+      // Six that were asked first, and the ten that a quiet source may repeat.
+      #expect(ledger.endpoints["metadata"] == 16)
+    }
+  }
+}

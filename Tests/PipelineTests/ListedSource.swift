@@ -1,0 +1,83 @@
+import CXone
+import Model
+import Synchronization
+
+/// A tenant of which a test says what it lists, and which notes what it was asked.
+final class ListedSource: RecordingSource {
+  struct State {
+    var recordings: [PlatformRecording] = []
+    var pageSize = 500
+    var queries: [RecordingQuery] = []
+    var searches = 0
+    /// What happens before the answer to the search of this number, counted from 1.
+    var events: [Int: @Sendable () async throws -> Void] = [:]
+    /// Whether there is always another page.
+    var isEndless = false
+  }
+
+  let id: SourceID
+  private let state = Mutex(State())
+
+  init(_ id: SourceID = .default, _ recordings: [PlatformRecording] = []) {
+    self.id = id
+    change { $0.recordings = recordings }
+  }
+
+  func change(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
+
+  /// The spans that were asked for: the first page of each.
+  var queries: [RecordingQuery] { state.withLock { $0.queries } }
+  var searches: Int { state.withLock { $0.searches } }
+
+  func add(_ recordings: PlatformRecording...) { change { $0.recordings += recordings } }
+
+  func search(_ query: RecordingQuery, cursor: String?, pageSize: Int) async throws(TapedeckError) -> SearchPage {
+    let event = state.withLock { state in
+      state.searches += 1
+      if cursor == nil { state.queries.append(query) }
+      return state.events.removeValue(forKey: state.searches)
+    }
+    do { try await event?() } catch { throw error as? TapedeckError ?? TapedeckError(.interrupted) }
+    return state.withLock { state in
+      let matching = state.recordings.filter { recording in
+        let start = recording.startTime ?? query.start
+        return query.start <= start && start < query.end
+          && (query.direction == nil || recording.direction == query.direction)
+      }.sorted { ($0.startTime?.milliseconds ?? 0, $0.id.rawValue) < ($1.startTime?.milliseconds ?? 0, $1.id.rawValue) }
+      let first = cursor.flatMap { Int($0) } ?? 0
+      let page = Array(matching.dropFirst(first).prefix(min(pageSize, state.pageSize)))
+      let next = first + page.count
+      return SearchPage(
+        recordings: page,
+        nextCursor: next < matching.count || state.isEndless ? "\(next + (page.isEmpty ? 1 : 0))" : nil)
+    }
+  }
+
+  func recording(_ id: RecordingID) async throws(TapedeckError) -> PlatformRecording {
+    guard let found = state.withLock({ $0.recordings.first { $0.id == id } }) else {
+      throw TapedeckError(.unknownRecording)
+    }
+    return found
+  }
+
+  func download(
+    _ id: RecordingID, state: DownloadState, into sink: some DownloadSink,
+    onState: @escaping @Sendable (DownloadState) async throws(TapedeckError) -> Void
+  ) async throws(TapedeckError) -> DownloadState {
+    throw TapedeckError(.unknownRecording)
+  }
+
+  func checkAccess() async -> [AccessCheck] { [] }
+}
+
+/// A call that began at a moment such as `2026-01-14T10:00:00Z`.
+func call(
+  _ name: String, at moment: String, _ change: (inout PlatformRecording) -> Void = { _ in }
+) throws -> PlatformRecording {
+  guard let id = RecordingID(name), let start = Instant(iso8601: moment) else { throw TapedeckError(.invalidRequest) }
+  var call = PlatformRecording(id: id, status: .available, privacy: .standard)
+  call.startTime = start
+  call.direction = .outbound
+  change(&call)
+  return call
+}

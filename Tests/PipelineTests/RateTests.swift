@@ -1,0 +1,57 @@
+import CXone
+import Catalog
+import Model
+import Pipeline
+import Sandbox
+import TestKit
+import Testing
+
+/// A platform that serves far less than our settings allow, and changes its mind.
+@Suite(.timeLimit(.minutes(5)))
+struct RateTests {
+  @Test func `with hundreds of recordings no more than one request in a hundred is over the platform's limit`()
+    async throws
+  {
+    // Each recording is asked for until it is ready, and cannot be fetched then: requests without conversions.
+    var options = PipelineFixture.Options(faults: [
+      FaultRule(.statusFlap, times: 800), FaultRule(.gone, endpoint: .download),
+    ])
+    options.limits = RequestLimits(rate: 300, burst: 100)
+    options.settings.waiting = WaitingSchedule(cap: .milliseconds(20), attempts: 1000)
+    options.tenant = {
+      $0.callCount = 300
+      $0.rate = 60
+      $0.burst = 20
+    }
+    try await PipelineFixture.run(options) { fixture in
+      let ids = fixture.tenant.recordings.filter { $0.id.count > 20 }.map(\.id).prefix(300)
+      #expect(ids.count == 300)
+      try await fixture.withWorker {
+        for id in ids { try await fixture.request(id, clearance: .restricted) }
+        await withTaskGroup(of: Void.self) { group in
+          group.addTask {
+            for rate in [20.0, 60, 30, 80, 40].cycled(50) {
+              guard (try? await Task.sleep(for: .seconds(3))) != nil else { return }
+              fixture.tenant.limit.change(to: .init(rate: rate, burst: 20, saysRetryAfter: rate > 30))
+            }
+          }
+          try? await until {
+            try await fixture.count("FROM job WHERE run_state = 'failed'") == 300
+          }
+          group.cancelAll()
+        }
+      }
+      let ledger = fixture.tenant.ledger.snapshot
+      let requests = ledger.endpoints.values.reduce(0, +)
+      #expect(requests >= 1400)
+      #expect(ledger.overLimit > 0, "the platform's limit was never felt")
+      #expect(
+        Double(ledger.overLimit) / Double(requests) < 0.01, "\(ledger.overLimit) of \(requests) requests were refused")
+      print("rate: \(requests) requests, \(ledger.overLimit) over the platform's limit")
+    }
+  }
+}
+
+extension Array {
+  fileprivate func cycled(_ times: Int) -> [Element] { (0..<times).flatMap { _ in self } }
+}

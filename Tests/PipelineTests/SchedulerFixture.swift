@@ -1,0 +1,133 @@
+import Catalog
+import Foundation
+import Logging
+import Model
+import Pipeline
+import ServiceLifecycle
+import TestKit
+
+/// A catalog, a tenant that lists what the test says, and schedulers over both. Time is the test's.
+final class SchedulerFixture: Sendable {
+  let clock: TestClock
+  let source: ListedSource
+  let plan: SyncPlan
+  let database: SQLiteDatabase
+  let catalog: Catalog
+  private let folder: URL
+
+  /// It is 2026-01-15T12:00:00Z.
+  init(plan: SyncPlan = SyncPlan(overlap: .seconds(600), lookBackDays: 3)) async throws {
+    self.plan = plan
+    let clock = TestClock()
+    self.clock = clock
+    folder = FileManager.default.temporaryDirectory.appending(path: "tapedeck-scheduler-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+    source = ListedSource(plan.source)
+    database = try SQLiteDatabase(path: folder.appending(path: "catalog.sqlite").path(), now: { clock.now })
+    catalog = Catalog(database: database)
+    try await catalog.migrate()
+  }
+
+  deinit {
+    try? database.close()
+    try? FileManager.default.removeItem(at: folder)
+  }
+
+  func discovery(mostPages: Int = 20_000) -> Discovery {
+    Discovery(catalog: catalog, source: source, plan: plan, mostPages: mostPages)
+  }
+
+  func scheduler(syncs: Bool = true, limits: Scheduler.Limits = .init()) -> Scheduler {
+    Scheduler(
+      catalog: catalog, discoveries: [discovery()], syncs: syncs, limits: limits,
+      surroundings: clock.surroundings(), logger: .silent)
+  }
+
+  /// Runs services beside `body` and then ends them as a server ends: gracefully.
+  @discardableResult
+  func with<Result: Sendable>(
+    _ services: [any Service], _ body: @Sendable () async throws -> Result
+  ) async throws -> Result {
+    let group = ServiceGroup(
+      configuration: .init(services: services.map { .init(service: $0) }, logger: .silent))
+    return try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { try await group.run() }
+      let result: Swift.Result<Result, any Error>
+      do { result = .success(try await body()) } catch { result = .failure(error) }
+      await group.triggerGracefulShutdown()
+      try await tasks.waitForAll()
+      return try result.get()
+    }
+  }
+
+  /// Moves the time, and makes schedulers look at it.
+  func advance(by duration: Duration) async throws {
+    clock.advance(by: duration)
+    try await database.write { db in db.notify(.dutyDue) }
+  }
+
+  /// Waits until a duty's row is as wanted; schedulers are made to look all the while.
+  @discardableResult
+  func duty(_ name: DutyKey.Name, until isWanted: (DutyRow) -> Bool) async throws -> DutyRow {
+    while true {
+      if let duty = try await catalog.duty(DutyKey(name, of: plan.source)), isWanted(duty) { return duty }
+      try await Task.sleep(for: .milliseconds(2))
+      try await database.write { db in db.notify(.dutyDue) }
+    }
+  }
+
+  /// Waits until a duty has ended after now, by the test's clock, and is at rest.
+  @discardableResult
+  func ended(_ name: DutyKey.Name) async throws -> DutyRow {
+    let now = clock.now
+    return try await duty(name) { $0.leaseUntil == nil && ($0.lastEndedAt ?? Instant(milliseconds: 0)) >= now }
+  }
+
+  func queued() async throws -> [String] {
+    try await database.read { db in
+      try db.rows("SELECT platform_id FROM job ORDER BY id").map { try $0.text("platform_id") }
+    }
+  }
+
+  func watermark() async throws -> Instant? {
+    let duty = try await catalog.duty(DutyKey(.sync, of: plan.source))
+    return duty.flatMap { SyncState($0.state).watermark.map(Instant.init(milliseconds:)) }
+  }
+
+  func instant(_ text: String) throws -> Instant {
+    guard let instant = Instant(iso8601: text) else { throw TapedeckError(.invalidRequest) }
+    return instant
+  }
+
+  func period(_ start: String, _ end: String) throws -> Period {
+    Period(start: try instant(start), end: try instant(end))
+  }
+
+  func startBackfill(_ start: String, _ end: String, direction: Direction? = nil) async throws -> Backfill {
+    try await catalog.startBackfill(
+      of: try period(start, end), from: plan.source, direction: direction, by: "tester", entry: entry)
+  }
+
+  func set(_ backfill: Backfill, to state: Backfill.State) async throws(TapedeckError) {
+    _ = try await catalog.setBackfill(backfill.id, to: state, entry: entry)
+  }
+
+  private var entry: LogEntry { LogEntry(at: clock.now, action: .ingest, outcome: .allowed, actor: nil) }
+
+  /// Waits until a back-fill's row is as wanted.
+  @discardableResult
+  func backfill(_ id: String, until isWanted: (Backfill) -> Bool) async throws -> Backfill {
+    while true {
+      if let row = try await catalog.backfill(id), isWanted(row) { return row }
+      try await Task.sleep(for: .milliseconds(2))
+    }
+  }
+
+  /// Has the jobs that are queued end, as if their recordings were archived.
+  func endJobs() async throws {
+    _ = try await database.write { db in
+      try db.execute(
+        "UPDATE job SET run_state = 'failed', due_at = NULL, ended_at = tapedeck_now_ms() WHERE run_state = 'idle'")
+    }
+  }
+}

@@ -1,0 +1,313 @@
+import Catalog
+import Model
+import Pipeline
+import TestKit
+import Testing
+
+/// Looking for new calls, and through the last days again.
+@Suite(.timeLimit(.minutes(5)))
+struct SyncTests {
+  private func spans(_ fixture: SchedulerFixture) -> [String] {
+    fixture.source.queries.filter { $0.direction != nil }.map { "\($0.start.iso8601) \($0.end.iso8601)" }
+  }
+
+  @Test func `the first look begins some days ago, later ones overlap with the one before`() async throws {
+    let fixture = try await SchedulerFixture()
+    fixture.source.add(
+      try call("long-ago", at: "2026-01-11T23:59:59Z"), try call("old", at: "2026-01-12T10:00:00Z"),
+      try call("new", at: "2026-01-15T11:59:00Z"))
+    try await fixture.with([fixture.scheduler()]) {
+      try await fixture.ended(.sync)
+      // The overlap before the first day is no harm.
+      #expect(
+        spans(fixture) == [
+          "2026-01-11T23:50:00Z 2026-01-12T23:50:00Z", "2026-01-12T23:50:00Z 2026-01-13T23:50:00Z",
+          "2026-01-13T23:50:00Z 2026-01-14T23:50:00Z", "2026-01-14T23:50:00Z 2026-01-15T12:00:00Z",
+        ])
+      #expect(try await fixture.watermark() == fixture.clock.now)
+      #expect(Set(try await fixture.queued()) == ["long-ago", "old", "new"])
+
+      fixture.source.add(try call("next", at: "2026-01-15T12:00:30Z"))
+      try await fixture.advance(by: .seconds(60))
+      try await fixture.ended(.sync)
+      #expect(spans(fixture).last == "2026-01-15T11:50:00Z 2026-01-15T12:01:00Z")
+      #expect(spans(fixture).count == 5)
+      #expect(Set(try await fixture.queued()) == ["long-ago", "old", "new", "next"])
+    }
+  }
+
+  @Test func `calls are asked for in the direction that is wanted, and others are not fetched`() async throws {
+    let fixture = try await SchedulerFixture(
+      plan: SyncPlan(filter: SyncFilter(direction: .inbound, agentIDs: ["7"]), lookBackDays: 0))
+    fixture.source.add(
+      try call("outbound", at: "2026-01-15T10:00:00Z") { $0.agentID = "7" },
+      try call("other-agent", at: "2026-01-15T10:00:00Z") { ($0.direction, $0.agentID) = (.inbound, "8") },
+      try call("wanted", at: "2026-01-15T10:00:00Z") { ($0.direction, $0.agentID) = (.inbound, "7") })
+    try await fixture.with([fixture.scheduler()]) {
+      try await fixture.ended(.sync)
+      try await fixture.ended(.lookBack)
+      #expect(try await fixture.queued() == ["wanted"])
+      #expect(Set(fixture.source.queries.map(\.direction)) == [.inbound, nil])
+    }
+  }
+
+  @Test func `a failure on the second page leaves the watermark where it was, and says why`() async throws {
+    let fixture = try await SchedulerFixture(plan: SyncPlan(overlap: .seconds(600), lookBackDays: 0))
+    try await fixture.with([fixture.scheduler(syncs: true)]) {
+      try await fixture.ended(.sync)
+      try await fixture.ended(.lookBack)
+      let watermark = try #require(try await fixture.watermark())
+      for number in 1...5 { fixture.source.add(try call("call-\(number)", at: "2026-01-15T12:00:0\(number)Z")) }
+      let next = fixture.source.searches + 2
+      fixture.source.change {
+        $0.pageSize = 2
+        $0.events[next] = { @Sendable () async throws in
+          throw TapedeckError(.platformUnavailable, "The platform is down.")
+        }
+      }
+      try await fixture.advance(by: .seconds(60))
+      let failed = try await fixture.ended(.sync)
+      #expect(failed.failures == 1 && failed.lastError?.message == "The platform is down.")
+      #expect(try await fixture.watermark() == watermark)
+      // The first page was taken in: what it holds is being fetched meanwhile.
+      #expect(try await fixture.queued() == ["call-1", "call-2"])
+      // The middle of the jitter of five seconds.
+      #expect(failed.dueAt == fixture.clock.now + .milliseconds(2500))
+
+      try await fixture.advance(by: .milliseconds(2500))
+      let good = try await fixture.ended(.sync)
+      #expect(good.failures == 0 && good.lastError == nil && good.lastSuccessAt == fixture.clock.now)
+      #expect(try await fixture.queued() == (1...5).map { "call-\($0)" })
+      #expect(try await fixture.watermark() == Instant(milliseconds: fixture.clock.now.milliseconds / 1000 * 1000))
+    }
+  }
+
+  @Test func `a platform that asks us to slow down is left alone for as long as it asks`() async throws {
+    let fixture = try await SchedulerFixture(plan: SyncPlan(lookBackDays: 0))
+    fixture.source.change {
+      $0.events[1] = { @Sendable () async throws in
+        throw TapedeckError(.platformRateLimited, retryAfter: .seconds(300))
+      }
+    }
+    let row = try await fixture.with([fixture.scheduler(syncs: true)]) {
+      try await fixture.duty(.sync) { $0.failures == 1 }
+    }
+    #expect(row.dueAt == fixture.clock.now + .seconds(300))
+  }
+
+  @Test func `after a long silence the watermark moves day by day, and a restart goes on where it was`() async throws {
+    let fixture = try await SchedulerFixture(plan: SyncPlan(overlap: .zero, lookBackDays: 0))
+    try await fixture.with([fixture.scheduler()]) { try await fixture.ended(.sync) }
+    let before = try #require(try await fixture.watermark())
+    fixture.clock.advance(by: .seconds(86_400 * 10))
+    let stuck = Gate()
+    let third = fixture.source.searches + 3
+    // The look back of the same moment asks for one day: it may be among the first.
+    fixture.source.change {
+      $0.queries = []
+      $0.events[third] = { @Sendable () async throws in
+        stuck.open()
+        try await Task.sleep(for: .seconds(600))
+      }
+    }
+    try await fixture.with([fixture.scheduler()]) { try await stuck.wait() }
+    let row = try #require(try await fixture.catalog.duty(DutyKey(.sync, of: .default)))
+    #expect(row.leaseUntil == nil && row.failures == 0 && row.lastError == nil)
+    let reached = try #require(try await fixture.watermark())
+    #expect(reached > before && reached < fixture.clock.now)
+    #expect((reached - before).milliseconds % 86_400_000 == 0)
+
+    fixture.source.change { $0.queries = [] }
+    try await fixture.with([fixture.scheduler()]) {
+      try await fixture.duty(.sync) { $0.leaseUntil == nil && $0.lastSuccessAt == fixture.clock.now }
+    }
+    #expect(fixture.source.queries.filter { $0.direction != nil }.map(\.start).min() == reached)
+    #expect(try await fixture.watermark() == fixture.clock.now)
+  }
+
+  @Test func `a call that comes too late for the overlap is found by the look back within the hour`() async throws {
+    let fixture = try await SchedulerFixture()
+    try await fixture.with([fixture.scheduler()]) {
+      try await fixture.ended(.sync)
+      try await fixture.ended(.lookBack)
+      fixture.source.add(try call("late", at: "2026-01-13T10:00:00Z"), try call("too-late", at: "2026-01-11T10:00:00Z"))
+      for _ in 1...30 {
+        try await fixture.advance(by: .seconds(119))
+        try await fixture.ended(.sync)
+      }
+      #expect(try await fixture.queued() == [])
+      try await fixture.advance(by: .seconds(31))
+      try await fixture.duty(.lookBack) { $0.leaseUntil == nil && $0.lastEndedAt == fixture.clock.now }
+      #expect(try await fixture.queued() == ["late"])
+    }
+    let job = try #require(try await fixture.catalog.job(of: RecordingKey(id: RecordingID("late")!)))
+    #expect(job.clearance == .restricted)
+  }
+
+  @Test func `a look back reads again who may hear a call, and what each day must hold`() async throws {
+    let fixture = try await SchedulerFixture()
+    fixture.source.add(
+      try call("turns", at: "2026-01-13T10:00:00Z"),
+      try call("inbound", at: "2026-01-13T11:00:00Z") { $0.direction = .inbound })
+    try await fixture.with([fixture.scheduler()]) {
+      try await fixture.ended(.lookBack)
+      let key = RecordingKey(id: RecordingID("turns")!)
+      #expect(try await fixture.catalog.recording(key)?.facts.privacy == .standard)
+      fixture.source.change { $0.recordings[0].privacy = .restricted }
+      try await fixture.advance(by: .seconds(3600))
+      try await fixture.ended(.lookBack)
+      #expect(try await fixture.catalog.recording(key)?.facts.privacy == .restricted)
+    }
+    let days = try ["2026-01-11", "2026-01-12", "2026-01-13", "2026-01-15"].map {
+      try #require(CalendarDay($0, in: .utc))
+    }
+    let coverage = try await fixture.catalog.coverage(of: .default, on: days)
+    #expect(coverage.map(\.reported) == [nil, 0, 2, 0])
+    #expect(coverage.map(\.expected) == [0, 0, 1, 0])
+    #expect(coverage[2].checkedAt == fixture.clock.now)
+    // From today backwards, each day as a whole, and in every direction.
+    let looked = fixture.source.queries.filter { $0.direction == nil }.map(\.start.iso8601)
+    #expect(
+      Array(looked.prefix(4)) == [
+        "2026-01-15T00:00:00Z", "2026-01-14T00:00:00Z", "2026-01-13T00:00:00Z", "2026-01-12T00:00:00Z",
+      ])
+  }
+
+  @Test func `a look back that was interrupted goes on with the day where it was`() async throws {
+    let fixture = try await SchedulerFixture()
+    let stuck = Gate()
+    // Four searches of the sync, then the look back's; whichever comes, one of the look back's is among the last.
+    try await fixture.with([fixture.scheduler()]) { try await fixture.ended(.lookBack) }
+    try await fixture.with([fixture.scheduler()]) { try await fixture.duty(.sync) { $0.leaseUntil == nil } }
+    fixture.source.change { $0.queries = [] }
+    fixture.clock.advance(by: .seconds(3600))
+    fixture.source.change { state in
+      let next = state.searches
+      for number in 1...4 {
+        state.events[next + number] = { @Sendable () async throws in
+          guard fixture.source.queries.filter({ $0.direction == nil }).count == 3 else { return }
+          stuck.open()
+          try await Task.sleep(for: .seconds(600))
+        }
+      }
+    }
+    try await fixture.with([fixture.scheduler()]) { try await stuck.wait() }
+    fixture.source.change {
+      $0.queries = []
+      $0.events = [:]
+    }
+    try await fixture.with([fixture.scheduler()]) {
+      try await fixture.duty(.lookBack) { $0.leaseUntil == nil && $0.lastSuccessAt == fixture.clock.now }
+    }
+    let looked = fixture.source.queries.filter { $0.direction == nil }.map(\.start.iso8601)
+    #expect(looked == ["2026-01-13T00:00:00Z", "2026-01-12T00:00:00Z"])
+  }
+
+  @Test func `days are those of the source's zone`() async throws {
+    let fixture = try await SchedulerFixture(
+      plan: SyncPlan(zone: try #require(CalendarZone("Asia/Kolkata")), lookBackDays: 1))
+    try await fixture.with([fixture.scheduler()]) {
+      try await fixture.ended(.lookBack)
+    }
+    let looked = fixture.source.queries.filter { $0.direction == nil }.map { "\($0.start.iso8601) \($0.end.iso8601)" }
+    #expect(looked == ["2026-01-14T18:30:00Z 2026-01-15T18:30:00Z", "2026-01-13T18:30:00Z 2026-01-14T18:30:00Z"])
+  }
+
+  @Test func `two nodes do each duty once between them`() async throws {
+    let fixture = try await SchedulerFixture()
+    for number in 0..<40 {
+      fixture.source.add(try call("call-\(number)", at: "2026-01-15T10:00:\(number < 10 ? "0" : "")\(number)Z"))
+    }
+    fixture.source.change { $0.pageSize = 7 }
+    try await fixture.with([fixture.scheduler(), fixture.scheduler(), fixture.scheduler()]) {
+      try await fixture.ended(.sync)
+      try await fixture.ended(.lookBack)
+      for _ in 1...5 {
+        try await fixture.advance(by: .seconds(60))
+        try await fixture.ended(.sync)
+      }
+    }
+    let spans = fixture.source.queries.map { "\($0.start.iso8601) \($0.end.iso8601) \($0.direction?.rawValue ?? "")" }
+    #expect(Set(spans).count == spans.count, "\(spans)")
+    #expect(spans.count == 4 + 4 + 5)
+    #expect(try await fixture.queued().count == 40)
+  }
+
+  @Test func `a node that dies is followed by another within its lease, which does it all again`() async throws {
+    let fixture = try await SchedulerFixture(plan: SyncPlan(lookBackDays: 0))
+    let key = DutyKey(.sync, of: .default)
+    try await fixture.catalog.ensureDuties([key])
+    // Nobody lets this one go.
+    _ = try #require(try await fixture.catalog.claimDuty(key, lease: .seconds(30)))
+    fixture.source.add(try call("call-1", at: "2026-01-15T10:00:00Z"))
+    try await fixture.with([fixture.scheduler()]) {
+      try await fixture.ended(.lookBack)
+      fixture.source.change { $0.queries = [] }
+      try await fixture.advance(by: .seconds(29))
+      #expect(spans(fixture).isEmpty)
+      try await fixture.advance(by: .milliseconds(1001))
+      try await fixture.ended(.sync)
+      #expect(!spans(fixture).isEmpty)
+    }
+  }
+
+  @Test func `a list that does not come to an end is given up`() async throws {
+    let fixture = try await SchedulerFixture()
+    fixture.source.change { $0.isEndless = true }
+    let day = try #require(CalendarDay("2026-01-14", in: .utc))
+    await #expect {
+      try await fixture.discovery(mostPages: 50).check(day, now: fixture.clock.now, fetches: false, for: .check)
+    } throws: { ($0 as? TapedeckError)?.code == .platformProtocol }
+    #expect(fixture.source.searches == 50)
+    #expect(try await fixture.catalog.coverage(of: .default, on: [day]).first?.checkedAt == nil)
+  }
+
+  @Test func `a check counts what is listed twice once, and asks nothing of days to come`() async throws {
+    let fixture = try await SchedulerFixture()
+    let inbound = try call("inbound", at: "2026-01-14T10:00:00Z") { $0.direction = .inbound }
+    let outbound = try call("outbound", at: "2026-01-14T10:00:00Z")
+    fixture.source.change {
+      $0.recordings = [inbound, inbound, outbound, outbound]
+      $0.pageSize = 1
+    }
+    let day = try #require(CalendarDay("2026-01-14", in: .utc))
+    try await fixture.discovery().check(day, now: fixture.clock.now, fetches: false, for: .check)
+    let coverage = try #require(try await fixture.catalog.coverage(of: .default, on: [day]).first)
+    #expect(coverage.reported == 2 && coverage.expected == 1)
+    #expect(try await fixture.queued() == [])
+    let searches = fixture.source.searches
+    try await fixture.discovery().check(day.advanced(by: 2), now: fixture.clock.now, fetches: true, for: .check)
+    #expect(fixture.source.searches == searches)
+  }
+
+  @Test func `a person who wants a look now gets one, after the one that is under way`() async throws {
+    let fixture = try await SchedulerFixture(plan: SyncPlan(lookBackDays: 0))
+    fixture.source.add(try call("call-1", at: "2026-01-15T10:00:00Z"))
+    let key = DutyKey(.sync, of: .default)
+    try await fixture.catalog.ensureDuties([key])
+    let other = try #require(try await fixture.catalog.claimDuty(key, lease: .seconds(30)))
+    let scheduler = fixture.scheduler(syncs: false)
+    async let found = scheduler.syncNow(.default)
+    try await fixture.clock.untilSleeping(1)
+    #expect(fixture.source.searches == 0)
+    try await fixture.catalog.release(other.lease, .done(next: nil))
+    fixture.clock.advance(by: .milliseconds(200))
+    let counts = try await found
+    #expect((counts.wanted, counts.queued) == (1, 1))
+    #expect(try await fixture.catalog.duty(key)?.leaseUntil == nil)
+    #expect(try await fixture.watermark() != nil)
+    await #expect { try await scheduler.syncNow(SourceID("nowhere")!) } throws: {
+      ($0 as? TapedeckError)?.code == .notFound
+    }
+  }
+
+  @Test func `without sync nobody asks the platform for anything`() async throws {
+    let fixture = try await SchedulerFixture()
+    try await fixture.with([fixture.scheduler(syncs: false)]) {
+      try await until { try await !fixture.catalog.duties().isEmpty }
+      try await fixture.advance(by: .seconds(7200))
+    }
+    #expect(fixture.source.searches == 0)
+    #expect(try await fixture.catalog.duties().map(\.key.name) == [.backfill])
+  }
+}

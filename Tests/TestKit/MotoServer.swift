@@ -1,0 +1,62 @@
+import Foundation
+
+/// moto's S3 on loopback, with signatures and permissions checked; one for the whole test process.
+///
+/// It ends with this process, however that ends, because it then comes to the end of its standard input.
+package struct MotoServer: Sendable {
+  package struct Key: Sendable, Codable {
+    package var id: String
+    package var secret: String
+
+    package init(id: String, secret: String) {
+      self.id = id
+      self.secret = secret
+    }
+  }
+
+  package struct Facts: Sendable, Codable {
+    /// `http://127.0.0.1:<port>`.
+    package var endpoint: String
+    package var bucket: String
+    /// The only prefix that `key` may use.
+    package var prefix: String
+    package var region: String
+    /// Has the permissions that `docs/storage-format.md` lists, and no others.
+    package var key: Key
+    /// May do everything.
+    package var observer: Key
+  }
+
+  package let facts: Facts
+  private let process: Process
+  private let standardInput: Pipe
+
+  private static let started = Task { try await TestPython.blocking { try MotoServer() } }
+
+  /// The server, started at the first call.
+  ///
+  /// - Throws: `TestPython.Failure` when the tests' Python is not there.
+  package static func running() async throws -> MotoServer { try await started.value }
+
+  private init() throws {
+    process = Process()
+    process.executableURL = try TestPython.executable()
+    process.arguments = [
+      URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "moto_server.py").path(),
+      TestPython.root.appending(path: "docs/storage-format.md").path(),
+    ]
+    standardInput = Pipe()
+    let standardOutput = Pipe()
+    process.standardInput = standardInput
+    process.standardOutput = standardOutput
+    try process.run()
+    var line = Data()
+    while line.last != UInt8(ascii: "\n") {
+      guard let more = try standardOutput.fileHandleForReading.read(upToCount: 1), !more.isEmpty else {
+        throw TestPython.Failure(description: "moto ended before it answered; its own words are above.")
+      }
+      line += more
+    }
+    facts = try JSONDecoder().decode(Facts.self, from: line)
+  }
+}
