@@ -33,7 +33,7 @@ endef
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- Try it ---
 
@@ -107,17 +107,23 @@ lint-shell:
 lint-python:
 	scripts/check-python
 lint-format:
-	$(SWIFT) format lint --strict --parallel -r Sources Tests Package.swift
+	$(SWIFT) format lint --strict --parallel -r Sources Tests bench Package.swift
 
 .PHONY: format
 format: ## format the Swift sources in place
-	$(SWIFT) format --in-place --parallel -r Sources Tests Package.swift
+	$(SWIFT) format --in-place --parallel -r Sources Tests bench Package.swift
 
 .PHONY: bench
 bench: ## compare with curl, FFmpeg and nginx on this machine (BENCH_ARGS=--quick: one short run)
 	@scripts/bootstrap --for bench
 	@$(MAKE) --no-print-directory release
 	bench/run --binary $(RELEASE_BINARY) $(BENCH_ARGS)
+
+.PHONY: bench-catalog
+bench-catalog: ## lists, searches and the queue with a million recordings, on both databases (BENCH_ARGS=--rows=…)
+	@scripts/bootstrap --for bench
+	$(SWIFT) build -c release --product CatalogBench
+	.build/release/CatalogBench $(BENCH_ARGS)
 
 .PHONY: bench-nodes
 bench-nodes: ## three workers against one, on PostgreSQL and S3

@@ -129,6 +129,14 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // MARK: Measuring
+    .executableTarget(
+      name: "CatalogBench",
+      dependencies: [
+        "Catalog", "Model", "TestKit", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "bench/CatalogBench", swiftSettings: strict),
+
     // MARK: Tests
     .target(
       name: "TestKit",

@@ -23,7 +23,8 @@ extension FFmpeg {
       } catch is LauncherProcess.Gone {
         // What was passed on is used up.
         throw TapedeckError(
-          .internalError, "The conversion was broken off and has to begin again.", detail: "FFmpeg's launcher was killed")
+          .internalError, "The conversion was broken off and has to begin again.",
+          detail: "FFmpeg's launcher was killed")
       }
     }
   }
@@ -41,7 +42,8 @@ extension FFmpeg {
         progress.resume()
         try await pipe.send(input) { progress.progressed() }
       }
-      do { return try await execute(run, forking: true, progress: progress, feed: feed) } catch is LauncherProcess.Gone {
+      do { return try await execute(run, forking: true, progress: progress, feed: feed) } catch is LauncherProcess.Gone
+      {
         return try await execute(run, forking: false, progress: progress, feed: feed)
       }
     }
@@ -52,7 +54,8 @@ extension FFmpeg {
     running execute: @escaping @Sendable (FFmpegRun, ProgressWatch) async throws -> Outcome
   ) async throws(TapedeckError) -> Conversion {
     let arguments = FFmpegArguments(header: header, mp3: mp3)
-    let run = FFmpegRun(program: try await find(), arguments: arguments.all, channels: arguments.outputChannels, limits: limits)
+    let run = FFmpegRun(
+      program: try await find(), arguments: arguments.all, channels: arguments.outputChannels, limits: limits)
     let progress = ProgressWatch()
     let ended: Outcome
     do {

@@ -72,7 +72,8 @@ package struct FFmpeg: Sendable {
     do {
       (said, status) = try await progress.watching(limit: .seconds(20)) {
         let result = try await run(
-          .path(path), arguments: ["-encoders"], environment: Environment(only: environment), platformOptions: .ownGroup,
+          .path(path), arguments: ["-encoders"], environment: Environment(only: environment),
+          platformOptions: .ownGroup,
           output: .string(limit: 1 << 20), error: .string(limit: 1 << 16))
         return (result.standardError + "\n" + result.standardOutput, result.terminationStatus)
       }

@@ -44,7 +44,8 @@ struct LauncherRequest {
     let rights = descriptors.map(\.rawValue)
     let headerBytes = MemoryLayout<cmsghdr>.size
     let sent = bytes.withUnsafeBytes { bytes in
-      withUnsafeTemporaryAllocation(byteCount: headerBytes + 64, alignment: MemoryLayout<cmsghdr>.alignment) { control in
+      withUnsafeTemporaryAllocation(byteCount: headerBytes + 64, alignment: MemoryLayout<cmsghdr>.alignment) {
+        control in
         // The macros that build this in C are not there for Swift.
         var length = headerBytes
         rights.withUnsafeBytes { rights in

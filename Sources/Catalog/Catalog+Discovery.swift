@@ -18,6 +18,14 @@ package enum DiscoveryReason: Sendable {
     case .backfill(let id, _, _, _): id
     }
   }
+
+  /// Of the jobs that are made for it.
+  var priority: Priority {
+    switch self {
+    case .sync, .lookBack, .check: .fresh
+    case .backfill: .backfill
+    }
+  }
 }
 
 extension Catalog {
@@ -105,7 +113,7 @@ private struct KnownRecording {
 /// What a job's row is set to when it starts afresh, but for whose it is.
 private let startAfresh: SQL = """
   stage = 'queued', run_state = 'idle', requested_at = tapedeck_now_ms(), due_at = tapedeck_now_ms(),
-  sort_at = tapedeck_now_ms(), polls = 0, attempts = 0, resumes = 0, refusals = 0, download = NULL, bytes = 0,
+  polls = 0, attempts = 0, resumes = 0, refusals = 0, download = NULL, bytes = 0,
   total_bytes = NULL, failure_code = NULL, failure_message = NULL, retry_after_ms = NULL, ended_at = NULL,
   fence = fence + 1
   """
@@ -156,9 +164,9 @@ extension Connection {
       queued += try execute(
         """
         INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, requested_by, due_at,
-          sort_at, backfill)
+          priority, backfill)
         VALUES ('ingest', \(source), \(id), \(Stage.queued), \(RunState.idle), \(Privacy.restricted),
-          tapedeck_now_ms(), \(reason.name), tapedeck_now_ms(), tapedeck_now_ms(), \(backfill))
+          tapedeck_now_ms(), \(reason.name), tapedeck_now_ms(), \(reason.priority), \(backfill))
         ON CONFLICT (kind, source, platform_id) DO NOTHING
         """)
     }
@@ -166,14 +174,13 @@ extension Connection {
     let lost = try rows(
       """
       UPDATE job SET \(startAfresh), requested_by = \(reason.name), clearance = \(Privacy.restricted),
-        backfill = \(backfill)
+        priority = \(reason.priority), backfill = \(backfill)
       WHERE kind = 'ingest' AND source = \(source) AND platform_id IN \(SQL.list(ids)) AND run_state = 'done'
       RETURNING id
       """)
     let waiting = try rows(
       """
-      UPDATE job SET clearance = \(Privacy.restricted), run_state = \(RunState.idle), due_at = tapedeck_now_ms(),
-        sort_at = tapedeck_now_ms()
+      UPDATE job SET clearance = \(Privacy.restricted), run_state = \(RunState.idle), due_at = tapedeck_now_ms()
       WHERE kind = 'ingest' AND source = \(source) AND platform_id IN \(SQL.list(ids)) AND run_state = 'waiting'
         AND due_at IS NULL
       RETURNING id

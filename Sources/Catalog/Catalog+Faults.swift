@@ -35,9 +35,7 @@ extension Catalog {
     try await database.write { db in
       // Never before now, so that two nodes that notice the same jump do no harm.
       let dueAt: SQL = "CASE WHEN due_at - \(jump) < \(now) THEN \(now) ELSE due_at - \(jump) END"
-      let sortAt: SQL = "CASE WHEN sort_at - \(jump) < \(now) THEN \(now) ELSE sort_at - \(jump) END"
-      try db.execute(
-        "UPDATE job SET due_at = \(dueAt), sort_at = \(sortAt) WHERE lane IS NOT NULL AND sort_at > \(now)")
+      try db.execute("UPDATE job SET due_at = \(dueAt) WHERE lane IS NOT NULL AND due_at > \(now)")
       try db.execute(
         "UPDATE job SET lease_until = lease_until - \(jump) WHERE run_state = 'leased' AND lease_until > \(seen)")
       try db.execute("UPDATE webhook_message SET due_at = \(dueAt) WHERE state = 'pending' AND due_at > \(now)")

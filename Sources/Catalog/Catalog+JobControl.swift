@@ -33,17 +33,18 @@ extension Catalog {
     matching filter: JobFilter, before: Int64?, limit: Int
   ) async throws(TapedeckError) -> [ListedJob] {
     try await database.read { db in
-      var condition: SQL = "j.kind = 'ingest'"
-      if let state = filter.state { condition += " AND j.run_state = \(state)" }
-      if let code = filter.code { condition += " AND j.failure_code = \(code)" }
-      if let source = filter.source { condition += " AND j.source = \(source)" }
-      if let recording = filter.recording { condition += " AND j.platform_id = \(recording)" }
-      if let before { condition += " AND j.id < \(before)" }
+      // Not by kind: there is one, and SQLite would look it up and sort all of them.
+      var conditions: [SQL] = []
+      if let state = filter.state { conditions.append("j.run_state = \(state)") }
+      if let code = filter.code { conditions.append("j.failure_code = \(code)") }
+      if let source = filter.source { conditions.append("j.source = \(source)") }
+      if let recording = filter.recording { conditions.append("j.platform_id = \(recording)") }
+      if let before { conditions.append("j.id < \(before)") }
       return try db.rows(
         """
         SELECT j.*, r.privacy AS recording_privacy
         FROM job j LEFT JOIN recording r ON r.platform_id = j.platform_id AND r.source = j.source
-        WHERE \(condition) ORDER BY j.id DESC LIMIT \(limit)
+        WHERE \(SQL.all(conditions)) ORDER BY j.id DESC LIMIT \(limit)
         """
       ).map { row in
         ListedJob(job: try JobRow(row), privacy: row.optionalValue("recording_privacy", as: Privacy.self))
@@ -81,8 +82,9 @@ extension Catalog {
       case .waiting where job.dueAt != nil || clearance == .restricted:
         try db.execute(
           """
-          UPDATE job SET clearance = \(clearance), run_state = \(RunState.idle), due_at = tapedeck_now_ms(),
-            sort_at = tapedeck_now_ms() WHERE id = \(id)
+          UPDATE job SET clearance = \(clearance), run_state = \(RunState.idle), priority = \(Priority.fresh),
+            due_at = tapedeck_now_ms()
+          WHERE id = \(id)
           """)
       case .waiting, .idle, .leased: break
       case .done: throw TapedeckError(.jobEnded, "The recording of this job is in the archive.")
@@ -132,7 +134,7 @@ extension Connection {
       """
       UPDATE job SET stage = \(Stage.queued), run_state = \(RunState.idle), clearance = \(clearance),
         requested_at = tapedeck_now_ms(), requested_by = \(requester), due_at = tapedeck_now_ms(),
-        sort_at = tapedeck_now_ms(), polls = 0, attempts = 0, resumes = 0, refusals = 0,
+        priority = \(Priority.fresh), polls = 0, attempts = 0, resumes = 0, refusals = 0,
         failure_code = NULL, failure_message = NULL, retry_after_ms = NULL, ended_at = NULL, fence = fence + 1
       WHERE id = \(id)
       """)

@@ -5,6 +5,7 @@ extension Catalog {
   ///
   /// A `ready` job is left as it is, unless its recording is not in the archive any more. A caller who may have a
   /// restricted recording archived releases a job that waits for one, any caller one that waits for space on the disk.
+  /// What somebody waits for is not back-fill any more.
   /// The entry is committed together with the job.
   package func requestIngest(
     of key: RecordingKey, clearance: Privacy, by requester: String, entry: LogEntry
@@ -17,9 +18,9 @@ extension Catalog {
       case nil:
         try db.execute(
           """
-          INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, requested_by, due_at, sort_at)
+          INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, requested_by, due_at)
           VALUES ('ingest', \(key.source), \(key.id), \(Stage.queued), \(RunState.idle), \(clearance),
-            tapedeck_now_ms(), \(requester), tapedeck_now_ms(), tapedeck_now_ms())
+            tapedeck_now_ms(), \(requester), tapedeck_now_ms())
           """)
       case .failed, .cancelled,
         .done where isLost:
@@ -27,26 +28,27 @@ extension Catalog {
       case .waiting where clearance == .restricted && existing?.dueAt == nil:
         try db.execute(
           """
-          UPDATE job SET clearance = \(clearance), run_state = \(RunState.idle), due_at = tapedeck_now_ms(),
-            sort_at = tapedeck_now_ms()
+          UPDATE job SET clearance = \(clearance), run_state = \(RunState.idle), due_at = tapedeck_now_ms()
           WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
           """)
       case .waiting where existing?.failure?.code == .diskFull && existing?.dueAt != nil:
         // The disk is looked at again for whoever asks, and not only when the job's rest is over.
         try db.execute(
           """
-          UPDATE job SET run_state = \(RunState.idle), due_at = tapedeck_now_ms(), sort_at = tapedeck_now_ms(),
+          UPDATE job SET run_state = \(RunState.idle), due_at = tapedeck_now_ms(),
             clearance = \(max(clearance, existing?.clearance ?? .standard))
           WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
           """)
-      case .idle, .waiting, .leased:
-        if clearance > existing?.clearance ?? .standard {
-          try db.execute(
-            "UPDATE job SET clearance = \(clearance) WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)"
-          )
-        }
-      case .done: break
+      case .idle, .waiting, .leased, .done: break
       }
+      try db.execute(
+        """
+        UPDATE job SET clearance = CASE \(clearance) WHEN 'restricted' THEN 'restricted' ELSE clearance END,
+          priority = \(Priority.fresh)
+        WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
+          AND run_state IN ('idle', 'waiting', 'leased')
+          AND (priority <> \(Priority.fresh) OR clearance <> \(clearance))
+        """)
       guard let job = try db.job(of: key) else { throw TapedeckError(.catalogFailed, detail: "job row vanished") }
       if existing?.runState != job.runState { try db.refreshListedStatus(of: key) }
       db.notify(.workDue)
@@ -96,6 +98,9 @@ extension Catalog {
   // MARK: Workers
 
   /// Takes the job whose turn it is, with a new fence and a lease; nil when none is due. Counts an attempt.
+  ///
+  /// Of each priority the one that is due for longest may be next; of these the one whose turn comes first, back-fill
+  /// as if it had fallen due later by `headStartOfOthers`. So fresh calls go first and neither starves.
   package func claimJob(in lane: Lane, lease: Duration) async throws(TapedeckError) -> JobRow? {
     try await database.write(.readCommitted) { db in
       let row = try db.row(
@@ -103,9 +108,8 @@ extension Catalog {
         UPDATE job SET run_state = \(RunState.leased), lease_until = tapedeck_now_ms() + \(lease.milliseconds),
           fence = fence + 1, attempts = attempts + 1
         WHERE id = (
-          SELECT id FROM job
-          WHERE lane = \(lane) AND due_at <= tapedeck_now_ms() AND sort_at <= tapedeck_now_ms()
-          ORDER BY sort_at, id LIMIT 1 \(db.dialect.forUpdateSkippingLocked))
+          SELECT id FROM (\(firstDue(in: lane, "AND due_at <= tapedeck_now_ms()", db.dialect.forUpdateSkippingLocked))) due
+          ORDER BY turn, id LIMIT 1)
         RETURNING *
         """)
       guard let row else { return nil }
@@ -118,8 +122,7 @@ extension Catalog {
   /// When the next job of a lane falls due; nil when nothing waits for a time.
   package func nextDue(in lane: Lane) async throws(TapedeckError) -> Instant? {
     try await database.read { db in
-      try db.row("SELECT sort_at FROM job WHERE lane = \(lane) ORDER BY sort_at, id LIMIT 1")?
-        .optionalInstant("sort_at")
+      try db.row("SELECT min(due_at) AS due_at FROM (\(firstDue(in: lane))) due")?.optionalInstant("due_at")
     }
   }
 
@@ -157,8 +160,7 @@ extension Catalog {
       let condition: SQL = everyLease ? "1 = 1" : "lease_until < tapedeck_now_ms()"
       let count = try db.execute(
         """
-        UPDATE job SET run_state = \(RunState.idle), lease_until = NULL, due_at = tapedeck_now_ms(),
-          sort_at = tapedeck_now_ms()
+        UPDATE job SET run_state = \(RunState.idle), lease_until = NULL, due_at = tapedeck_now_ms()
         WHERE run_state = 'leased' AND \(condition)
         """)
       if count > 0 { db.notify(.workDue) }
@@ -212,7 +214,7 @@ extension Catalog {
       case .handOver(let stage):
         try db.updateJob(
           lease,
-          "run_state = 'idle', lease_until = NULL, stage = \(stage), attempts = 0, due_at = \(now), sort_at = \(now), \(noFailure)"
+          "run_state = 'idle', lease_until = NULL, stage = \(stage), attempts = 0, due_at = \(now), \(noFailure)"
         )
         db.notify(.workDue)
       case .snooze(let until):
@@ -220,7 +222,7 @@ extension Catalog {
           lease,
           """
           run_state = 'waiting', stage = 'awaiting', lease_until = NULL, attempts = 0, polls = polls + 1,
-          due_at = \(until), sort_at = \(until), \(noFailure)
+          due_at = \(until), \(noFailure)
           """)
         db.notify(.workDue)
       case .awaitClearance:
@@ -229,7 +231,7 @@ extension Catalog {
           lease,
           """
           run_state = CASE clearance WHEN 'restricted' THEN 'idle' ELSE 'waiting' END,
-          due_at = CASE clearance WHEN 'restricted' THEN \(now) END, sort_at = \(now), lease_until = NULL, attempts = 0,
+          due_at = CASE clearance WHEN 'restricted' THEN \(now) END, lease_until = NULL, attempts = 0,
           \(noFailure)
           """)
         db.notify(.workDue)
@@ -237,7 +239,7 @@ extension Catalog {
         try db.updateJob(
           lease,
           """
-          run_state = 'waiting', lease_until = NULL, due_at = \(at), sort_at = \(at), failure_code = \(error.code),
+          run_state = 'waiting', lease_until = NULL, due_at = \(at), failure_code = \(error.code),
           failure_message = \(error.message), retry_after_ms = \(error.retryAfter?.milliseconds)
           """)
         db.notify(.workDue)
@@ -246,7 +248,7 @@ extension Catalog {
           lease,
           """
           run_state = 'waiting', lease_until = NULL, attempts = \(oneLess), due_at = \(until),
-          sort_at = \(until), failure_code = \(error.code), failure_message = \(error.message),
+          failure_code = \(error.code), failure_message = \(error.message),
           retry_after_ms = \(error.retryAfter?.milliseconds)
           """)
         db.notify(.workDue)
@@ -265,11 +267,28 @@ extension Catalog {
       case .interrupted:
         try db.updateJob(
           lease,
-          "run_state = 'idle', lease_until = NULL, attempts = \(oneLess), due_at = \(now), sort_at = \(now)")
+          "run_state = 'idle', lease_until = NULL, attempts = \(oneLess), due_at = \(now)")
       }
       db.notify(.job(lease.jobID))
     }
   }
+}
+
+/// Of each priority the job of a lane that has been due for longest, with the moment by which its turn is reckoned.
+///
+/// One look into the index for each: an order over all of them would walk past what waits.
+private func firstDue(in lane: Lane, _ condition: SQL = "", _ locking: SQL = "") -> SQL {
+  var union: SQL = ""
+  for priority in Priority.allCases {
+    if priority != Priority.allCases.first { union += " UNION ALL " }
+    // In a subquery of its own, since PostgreSQL locks nothing in a part of a union.
+    union += """
+      SELECT * FROM (
+        SELECT id, due_at, due_at + \(priority.headStartOfOthers.milliseconds) AS turn FROM job
+        WHERE lane = \(lane) AND priority = \(priority) \(condition) ORDER BY due_at, id LIMIT 1 \(locking)) candidate
+      """
+  }
+  return union
 }
 
 extension Connection {

@@ -95,16 +95,15 @@ extension Connection {
     case nil:
       try execute(
         """
-        INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, requested_by, due_at, sort_at)
+        INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, requested_by, due_at)
         VALUES ('ingest', \(key.source), \(key.id), \(stage), \(RunState.idle), \(Privacy.restricted),
-          tapedeck_now_ms(), 'verify', tapedeck_now_ms(), tapedeck_now_ms())
+          tapedeck_now_ms(), 'verify', tapedeck_now_ms())
         """)
     case .idle, .waiting, .leased:
       guard preempting, existing?.runState == .leased else {
         try execute(
           """
-          UPDATE job SET clearance = \(Privacy.restricted), run_state = \(RunState.idle), due_at = tapedeck_now_ms(),
-            sort_at = tapedeck_now_ms()
+          UPDATE job SET clearance = \(Privacy.restricted), run_state = \(RunState.idle), due_at = tapedeck_now_ms()
           WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
             AND run_state = 'waiting' AND due_at IS NULL
           """)
@@ -116,7 +115,7 @@ extension Connection {
         """
         UPDATE job SET stage = \(stage), run_state = \(RunState.idle), clearance = \(Privacy.restricted),
           requested_at = tapedeck_now_ms(), requested_by = 'verify', due_at = tapedeck_now_ms(),
-          sort_at = tapedeck_now_ms(), polls = 0, attempts = 0, resumes = 0, refusals = 0, lease_until = NULL,
+          polls = 0, attempts = 0, resumes = 0, refusals = 0, lease_until = NULL,
           download = NULL, bytes = 0, total_bytes = NULL, failure_code = NULL, failure_message = NULL,
           retry_after_ms = NULL, ended_at = NULL, fence = fence + 1
         WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)

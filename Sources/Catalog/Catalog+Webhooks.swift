@@ -9,19 +9,34 @@ package struct OutboxMessage: Sendable {
 }
 
 extension Catalog {
-  /// The messages that are due, the oldest first.
-  package func dueMessages(limit: Int) async throws(TapedeckError) -> [OutboxMessage] {
-    try await database.read { db in
+  /// Takes messages that are due, the oldest first: nobody else is given them before `lease` is over, and then they are
+  /// due again.
+  ///
+  /// An attempt whose outcome was not written down by then is made again; the receiver knows it by its id.
+  package func claimMessages(limit: Int, lease: Duration) async throws(TapedeckError) -> [OutboxMessage] {
+    try await database.write(.readCommitted) { db in
       try db.rows(
         """
-        SELECT * FROM webhook_message WHERE state = 'pending' AND due_at <= tapedeck_now_ms()
-        ORDER BY due_at, id LIMIT \(limit)
+        UPDATE webhook_message SET due_at = tapedeck_now_ms() + \(lease.milliseconds)
+        WHERE id IN (
+          SELECT id FROM webhook_message WHERE state = 'pending' AND due_at <= tapedeck_now_ms()
+          ORDER BY due_at, id LIMIT \(limit) \(db.dialect.forUpdateSkippingLocked))
+        RETURNING *
         """
       ).map { row in
         OutboxMessage(
           id: try row.text("id"), body: try row.text("body"), createdAt: try row.instant("created_at"),
           attempts: Int(try row.int("attempts")))
-      }
+      }.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) }
+    }
+  }
+
+  /// Lets a claimed message go that was not sent: somebody else may have it at once.
+  package func handBack(_ message: OutboxMessage) async throws(TapedeckError) {
+    try await database.write(.readCommitted) { db in
+      try db.execute(
+        "UPDATE webhook_message SET due_at = tapedeck_now_ms() WHERE id = \(message.id) AND state = 'pending'")
+      db.notify(.webhookDue)
     }
   }
 
@@ -32,7 +47,8 @@ extension Catalog {
     }
   }
 
-  /// Notes the outcome of one attempt. With `next` the message stays pending; without, it ended.
+  /// Notes the outcome of one attempt. With `next` the message stays pending; without, it ended. One that ended already
+  /// stays as it is: somebody else came first.
   ///
   /// - Parameter delivered: whether the receiver accepted it; an ended one that was not is a dead letter.
   package func recordDelivery(
@@ -45,7 +61,7 @@ extension Catalog {
         UPDATE webhook_message SET attempts = attempts + 1, last_status = \(status), last_error = \(error),
           state = \(state), due_at = coalesce(\(next), due_at),
           ended_at = CASE \(state) WHEN 'pending' THEN NULL ELSE tapedeck_now_ms() END
-        WHERE id = \(id)
+        WHERE id = \(id) AND state = 'pending'
         """)
     }
   }

@@ -1,6 +1,6 @@
 package import Model
 
-/// Something that is done again and again for a source, by one node at a time.
+/// Something that is done again and again, by one node at a time.
 package struct DutyKey: Sendable, Hashable {
   /// Raw values are stored.
   package enum Name: String, Sendable, CaseIterable {
@@ -10,7 +10,12 @@ package struct DutyKey: Sendable, Hashable {
     case lookBack = "look_back"
     /// Brings the source's back-fills on.
     case backfill
+    /// Verifies the archive.
+    case verification
   }
+
+  /// The archive is one for all sources; the duty stands under the default one.
+  package static let verification = DutyKey(.verification, of: .default)
 
   package var name: Name
   package var source: SourceID

@@ -94,7 +94,7 @@ private func workTables(_ dialect: Dialect) -> [SQL] {
       requested_at \(integer) NOT NULL,
       requested_by \(text),
       due_at \(integer),
-      sort_at \(integer) NOT NULL,
+      priority \(integer) NOT NULL DEFAULT 0,
       polls \(integer) NOT NULL DEFAULT 0,
       attempts \(integer) NOT NULL DEFAULT 0,
       resumes \(integer) NOT NULL DEFAULT 0,
@@ -117,8 +117,9 @@ private func workTables(_ dialect: Dialect) -> [SQL] {
       UNIQUE (kind, source, platform_id)
     )
     """,
-    "CREATE INDEX job_by_turn ON job (lane, sort_at, id) WHERE lane IS NOT NULL",
+    "CREATE INDEX job_by_turn ON job (lane, priority, due_at, id) WHERE lane IS NOT NULL",
     "CREATE INDEX job_by_state ON job (run_state, stage)",
+    "CREATE INDEX job_by_state_and_number ON job (run_state, id)",
     """
     CREATE TABLE job_step (
       job_id \(integer) NOT NULL REFERENCES job (id) ON DELETE CASCADE,

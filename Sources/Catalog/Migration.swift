@@ -11,7 +11,6 @@ struct Migration: Sendable {
     Migration(name: "sync and coverage", statements: { _ in syncSchema }),
     Migration(name: "verification", statements: { _ in verificationSchema }),
     Migration(name: "request budget", statements: { _ in budgetSchema }),
-    Migration(name: "job priorities", statements: { _ in queueSchema }),
     Migration(name: "shared secrets of nodes", statements: { _ in nodeSchema }),
   ]
 }
@@ -29,7 +28,8 @@ extension Catalog {
   /// Brings the schema to this program's version, all steps in one transaction. Of several processes that start at once
   /// one does the work and the others wait for it.
   ///
-  /// - Throws: `catalogFailed` when the database is newer than the program: an older program must not write to it.
+  /// - Throws: `catalogFailed` when the database is newer than the program, or has steps that no released program has:
+  ///   this one must not write to it.
   package func migrate() async throws(TapedeckError) {
     // What the lock was waited for must be seen afterwards, so each statement looks for itself.
     try await database.write(.readCommitted) { db in
@@ -46,6 +46,15 @@ extension Catalog {
           .catalogFailed,
           "The catalog was written by a newer Tapedeck (schema \(version), this program knows \(Migration.all.count)). Install that version or a newer one."
         )
+      }
+      for row in try db.rows("SELECT version, name FROM migration ORDER BY version") {
+        let (number, name) = (Int(try row.int("version")), try row.text("name"))
+        guard Migration.all.indices.contains(number - 1), Migration.all[number - 1].name == name else {
+          throw TapedeckError(
+            .catalogFailed,
+            "The catalog was written by a Tapedeck that was never released (schema \(number) is '\(name)'). Begin with an empty database or data directory."
+          )
+        }
       }
       for (index, step) in Migration.all.enumerated().dropFirst(version) {
         for statement in step.statements(db.dialect) { try db.execute(statement) }

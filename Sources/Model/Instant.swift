@@ -48,19 +48,28 @@ extension Duration {
 package struct Surroundings: Sendable {
   /// The current moment.
   package var now: @Sendable () -> Instant
+  /// How long it is since some moment, whatever the clock is set to; also through a suspension of the process.
+  package var uptime: @Sendable () -> Duration
   /// Waits; ends early with `CancellationError` when the task is cancelled.
   package var sleep: @Sendable (Duration) async throws -> Void
   /// A random number in `0..<1`.
   package var random: @Sendable () -> Double
 
   package init(
-    now: @escaping @Sendable () -> Instant, sleep: @escaping @Sendable (Duration) async throws -> Void,
-    random: @escaping @Sendable () -> Double
+    now: @escaping @Sendable () -> Instant, uptime: @escaping @Sendable () -> Duration = Surroundings.systemUptime,
+    sleep: @escaping @Sendable (Duration) async throws -> Void, random: @escaping @Sendable () -> Double
   ) {
     self.now = now
+    self.uptime = uptime
     self.sleep = sleep
     self.random = random
   }
+
+  /// Counted from the first call.
+  package static let systemUptime: @Sendable () -> Duration = {
+    let begin = ContinuousClock.now
+    return { ContinuousClock.now - begin }
+  }()
 
   /// The system's clock and random numbers.
   package static let system = Surroundings(

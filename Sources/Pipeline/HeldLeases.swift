@@ -5,8 +5,8 @@ import Synchronization
 /// The leases that this process holds, and whom to tell when one is lost.
 final class HeldLeases: Sendable {
   private struct Held {
-    /// Until then nobody else can have the job, if nobody has stopped it.
-    var safeUntil: Instant
+    /// Until then, by the uptime, nobody else can have the job, if nobody has stopped it.
+    var safeUntil: Duration
     var loss: AsyncStream<Void>.Continuation
   }
 
@@ -15,10 +15,10 @@ final class HeldLeases: Sendable {
   var all: [JobLease] { leases.withLock { Array($0.keys) } }
 
   /// When the first lease ceases to be safe; nil when none is held.
-  var firstEnd: Instant? { leases.withLock { $0.values.map(\.safeUntil).min() } }
+  var firstEnd: Duration? { leases.withLock { $0.values.map(\.safeUntil).min() } }
 
   /// - Returns: a stream that ends when the lease is lost.
-  func insert(_ lease: JobLease, safeUntil: Instant) -> AsyncStream<Void> {
+  func insert(_ lease: JobLease, safeUntil: Duration) -> AsyncStream<Void> {
     let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
     leases.withLock { $0[lease] = Held(safeUntil: safeUntil, loss: continuation) }
     return stream
@@ -26,7 +26,7 @@ final class HeldLeases: Sendable {
 
   func remove(_ lease: JobLease) { leases.withLock { $0.removeValue(forKey: lease) }?.loss.finish() }
 
-  func prolong(_ prolonged: some Sequence<JobLease>, safeUntil: Instant) {
+  func prolong(_ prolonged: some Sequence<JobLease>, safeUntil: Duration) {
     leases.withLock { leases in
       for lease in prolonged { leases[lease]?.safeUntil = safeUntil }
     }
@@ -35,8 +35,8 @@ final class HeldLeases: Sendable {
   /// Tells those who work on jobs whose lease could not be prolonged in time.
   ///
   /// - Returns: how many there are.
-  func loseUnsafe(now: Instant) -> Int {
-    let lost = leases.withLock { leases in leases.filter { $0.value.safeUntil <= now } }
+  func loseUnsafe(uptime: Duration) -> Int {
+    let lost = leases.withLock { leases in leases.filter { $0.value.safeUntil <= uptime } }
     for lease in lost.keys { remove(lease) }
     return lost.count
   }

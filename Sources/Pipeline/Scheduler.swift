@@ -11,7 +11,6 @@ package struct Scheduler: Service {
   /// How leases are kept, and how much of a back-fill is under way at a time.
   package struct Limits: Sendable {
     package var lease: Duration
-    package var heartbeat: Duration
     /// How long after a look back the next one begins.
     package var lookBackInterval: Duration
     /// A back-fill queues nothing while as many of its jobs are open, so that fresh calls do not stand behind them.
@@ -21,12 +20,11 @@ package struct Scheduler: Service {
     package var retry: RetrySchedule
 
     package init(
-      lease: Duration = .seconds(30), heartbeat: Duration = .seconds(10), lookBackInterval: Duration = .seconds(3600),
-      openBackfillJobs: Int64 = 500, backfillPause: Duration = .seconds(5),
+      lease: Duration = .seconds(30), lookBackInterval: Duration = .seconds(3600), openBackfillJobs: Int64 = 500,
+      backfillPause: Duration = .seconds(5),
       retry: RetrySchedule = RetrySchedule(base: .seconds(5), cap: .seconds(900))
     ) {
       self.lease = lease
-      self.heartbeat = heartbeat
       self.lookBackInterval = lookBackInterval
       self.openBackfillJobs = openBackfillJobs
       self.backfillPause = backfillPause
@@ -51,7 +49,7 @@ package struct Scheduler: Service {
     self.limits = limits
     self.surroundings = surroundings
     self.logger = logger
-    let names: [DutyKey.Name] = syncs ? DutyKey.Name.allCases : [.backfill]
+    let names: [DutyKey.Name] = syncs ? [.sync, .lookBack, .backfill] : [.backfill]
     keys = discoveries.flatMap { discovery in names.map { DutyKey($0, of: discovery.plan.source) } }
   }
 
@@ -157,6 +155,7 @@ package struct Scheduler: Service {
       return surroundings.now() + limits.lookBackInterval
     case .backfill:
       return try await bringOn(duty, discovery)
+    case .verification: return nil  // `Scrubber` does it.
     }
   }
 
@@ -172,26 +171,9 @@ package struct Scheduler: Service {
     return .failed(next: next, because: error)
   }
 
-  /// Runs `body` while the lease is prolonged again and again.
   func keepingLease<T: Sendable>(
-    _ lease: DutyLease, _ body: @escaping @Sendable () async throws(TapedeckError) -> T
+    _ held: DutyLease, _ body: @escaping @Sendable () async throws(TapedeckError) -> T
   ) async throws(TapedeckError) -> T {
-    let result = await withTaskGroup(of: Result<T, TapedeckError>?.self) { group in
-      group.addTask {
-        do throws(TapedeckError) { return .success(try await body()) } catch { return .failure(error) }
-      }
-      group.addTask {
-        while (try? await surroundings.sleep(limits.heartbeat)) != nil {
-          try? await catalog.heartbeat([lease], lease: limits.lease)
-        }
-        return nil
-      }
-      var result: Result<T, TapedeckError>?
-      while result == nil, let next = await group.next() { result = next }
-      group.cancelAll()
-      return result
-    }
-    guard let result else { throw TapedeckError(.interrupted) }
-    return try result.get()
+    try await catalog.keeping(held, for: limits.lease, surroundings: surroundings, body)
   }
 }

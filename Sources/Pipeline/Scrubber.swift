@@ -4,59 +4,87 @@ package import Model
 import ServiceLifecycle
 
 /// Lets the archive check itself: compares names at the start and daily, reads a share of the bytes back every hour.
+///
+/// Of several nodes one does it at a time.
 package struct Scrubber: Service {
   private let verifier: Verifier
   private let reconciliation: Reconciliation
   private let settings: ScrubSettings
   private let privacy: PrivacyReview?
-  private let isMine: @Sendable () async -> Bool
   /// From one run to the next.
   private let interval = Duration.seconds(3600)
   /// After a run that failed, so that a store that was away for a minute is met again soon.
   private let retry = Duration.seconds(300)
   private let reconciliationInterval = Duration.seconds(86_400)
+  private let lease = Duration.seconds(30)
 
-  /// - Parameters:
-  ///   - privacy: asked about each recording that is verified; nil for nobody.
-  ///   - isMine: whether this node is the one that does it now; asked before each run.
-  package init(
-    verifier: Verifier, settings: ScrubSettings, privacy: PrivacyReview? = nil,
-    isMine: @escaping @Sendable () async -> Bool = { true }
-  ) {
+  /// - Parameter privacy: asked about each recording that is verified; nil for nobody.
+  package init(verifier: Verifier, settings: ScrubSettings, privacy: PrivacyReview? = nil) {
     self.verifier = verifier
     reconciliation = Reconciliation(verifier: verifier)
     self.settings = settings
     self.privacy = privacy
-    self.isMine = isMine
   }
 
   package func run() async throws {
     await cancelWhenGracefulShutdown {
-      var reconciledAt: Instant?
+      var isFirst = true
       while !Task.isCancelled {
-        let begin = verifier.surroundings.now()
         var pause = retry
         do throws(TapedeckError) {
-          if await isMine() {
-            if reconciledAt.map({ begin - $0 >= reconciliationInterval }) ?? true {
-              let report = try await reconciliation.run()
-              try await verifier.resume()
-              // Young objects without a row are old enough the next time.
-              reconciledAt = report.young == 0 ? begin : nil
-            }
-            try await verifier.scrub(within: interval, settings) { key in await privacy?.review(key) }
+          try await verifier.catalog.ensureDuties([.verification])
+          if let duty = try await verifier.catalog.claimDuty(.verification, lease: lease, early: isFirst) {
+            try await perform(duty, reconciling: isFirst)
           }
-          pause = interval
+          // Also where another node had it: the archive is compared once for all that start together.
+          isFirst = false
+          pause = try await untilNext()
         } catch {
           if error.code == .interrupted { return }
           verifier.logger.error(
             "the archive cannot be verified; it is tried again later",
             metadata: ["error": "\(error)", "detail": "\(error.detail ?? "")"])
         }
-        let spent = verifier.surroundings.now() - begin
-        guard (try? await verifier.surroundings.sleep(max(pause - spent, .seconds(1)))) != nil else { return }
+        guard (try? await verifier.surroundings.sleep(pause)) != nil else { return }
       }
     }
+  }
+
+  /// Until somebody may do it again; looked at at least once an interval.
+  private func untilNext() async throws(TapedeckError) -> Duration {
+    guard let next = try await verifier.catalog.nextDuty(among: [.verification]) else { return interval }
+    return min(max(next - verifier.surroundings.now(), .seconds(1)), interval)
+  }
+
+  private func perform(_ duty: DutyRow, reconciling: Bool) async throws(TapedeckError) {
+    let begin = verifier.surroundings.now()
+    let release: DutyRelease
+    var failure: TapedeckError?
+    do throws(TapedeckError) {
+      try await verifier.catalog.keeping(duty.lease, for: lease, surroundings: verifier.surroundings) {
+        () async throws(TapedeckError) in try await verify(duty, reconciling: reconciling)
+      }
+      release = .done(next: begin + interval)
+    } catch {
+      release = error.code == .interrupted ? .interrupted : .failed(next: begin + retry, because: error)
+      failure = error
+    }
+    do throws(TapedeckError) { try await verifier.catalog.release(duty.lease, release) } catch {
+      if error.code != .leaseLost { throw error }
+    }
+    if let failure { throw failure }
+  }
+
+  private func verify(_ duty: DutyRow, reconciling: Bool) async throws(TapedeckError) {
+    let begin = verifier.surroundings.now()
+    let reconciledAt = Int64(duty.state).map(Instant.init(milliseconds:))
+    if reconciling || reconciledAt.map({ begin - $0 >= reconciliationInterval }) ?? true {
+      let report = try await reconciliation.run()
+      try await verifier.resume()
+      // Young objects without a row are old enough the next time.
+      try await verifier.catalog.recordState(report.young == 0 ? "\(begin.milliseconds)" : "{}", of: duty.lease)
+    }
+    try await verifier.scrub(within: interval, settings) { key in await privacy?.review(key) }
   }
 }
 

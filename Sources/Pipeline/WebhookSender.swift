@@ -17,6 +17,8 @@ package struct WebhookSender: Service {
   private let logger: Logger
   /// Messages on their way at a time.
   private let parallel = 4
+  /// How long messages are left to a node that gives no sign of life; longer than an attempt and its time-out take.
+  private let lease: Duration = .seconds(30)
   /// How long to wait until the catalog is tried again.
   private let patience: Duration = .seconds(1)
   private let outage: Outage
@@ -59,7 +61,11 @@ package struct WebhookSender: Service {
       alarm?.cancel()
       var pause: Duration = .seconds(60)
       do throws(TapedeckError) {
-        while case let due = try await catalog.dueMessages(limit: parallel), !due.isEmpty, !Task.isCancelled {
+        // A read first, so that an idle sender costs no write.
+        while let next = try await catalog.nextMessageDue(), next <= surroundings.now(), !Task.isCancelled {
+          let due = try await catalog.claimMessages(limit: parallel, lease: lease)
+          // Others have them.
+          if due.isEmpty { break }
           guard await sendAll(due) else {
             logger.error(
               "the webhook's receiver answered 410 and is not asked again before the next start; no message is dropped")
@@ -96,7 +102,10 @@ package struct WebhookSender: Service {
     var reason: String?
     var next: Instant?
     switch outcome {
-    case .interrupted: return true
+    case .interrupted:
+      // If that fails, it is due again when its lease is over.
+      try? await catalog.handBack(message)
+      return true
     case .delivered(let code): status = code
     case .gone:
       status = 410

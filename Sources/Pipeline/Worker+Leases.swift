@@ -10,8 +10,8 @@ extension Worker {
   func keepLeases() async {
     var seen = try? await ingest.catalog.catchUp(since: nil)
     while true {
-      let now = ingest.surroundings.now()
-      let untilFirstEnd = held.firstEnd.map { max(.milliseconds(1), $0 - now) } ?? limits.heartbeat
+      let uptime = ingest.surroundings.uptime()
+      let untilFirstEnd = held.firstEnd.map { max(.milliseconds(1), $0 - uptime) } ?? limits.heartbeat
       guard (try? await ingest.surroundings.sleep(min(limits.heartbeat, untilFirstEnd))) != nil else { return }
       seen = await withTaskGroup(of: Instant?.self) { [seen] group in
         group.addTask { await giveSignOfLife(since: seen) }
@@ -31,7 +31,7 @@ extension Worker {
   /// - Returns: its time now, or `seen` when it did not answer.
   private func giveSignOfLife(since seen: Instant?) async -> Instant? {
     let leases = held.all
-    let sent = ingest.surroundings.now()
+    let sent = ingest.surroundings.uptime()
     do throws(TapedeckError) {
       let time = try await ingest.catalog.catchUp(since: seen)
       // In this order, and not without the first: what lapsed while the catalog was away may be alive here.
@@ -49,12 +49,12 @@ extension Worker {
 
   private func loseUnsafeLeases() async {
     repeat {
-      let count = held.loseUnsafe(now: ingest.surroundings.now())
+      let count = held.loseUnsafe(uptime: ingest.surroundings.uptime())
       if count > 0 {
         ingest.logger.error(
           "leases could not be prolonged in time; the work on their jobs is broken off", metadata: ["jobs": "\(count)"])
       }
-      let end = held.firstEnd.map { max(.milliseconds(1), $0 - ingest.surroundings.now()) }
+      let end = held.firstEnd.map { max(.milliseconds(1), $0 - ingest.surroundings.uptime()) }
       guard (try? await ingest.surroundings.sleep(end ?? limits.lease)) != nil else { return }
     } while !Task.isCancelled
   }

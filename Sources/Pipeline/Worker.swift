@@ -100,7 +100,7 @@ package struct Worker: Service {
   ///
   /// - Returns: how long there is nothing to look for; zero when a job is due, but no place is free.
   private func claimWhatIsDue(
-    in lane: Lane, places: Int, _ running: Running, begin: (JobRow, Instant) -> Void
+    in lane: Lane, places: Int, _ running: Running, begin: (JobRow, Duration) -> Void
   ) async throws(TapedeckError) -> Duration {
     while true {
       let pause = try await pauseUntilNext(in: lane)
@@ -110,8 +110,10 @@ package struct Worker: Service {
         try await ingest.catalog.holdTransfers(because: shortage)
         return patienceWithDisks
       }
-      let asked = ingest.surroundings.now()
-      guard let job = try await ingest.catalog.claimJob(in: lane, lease: limits.lease) else { return .milliseconds(100) }
+      let asked = ingest.surroundings.uptime()
+      guard let job = try await ingest.catalog.claimJob(in: lane, lease: limits.lease) else {
+        return .milliseconds(100)
+      }
       running.begin()
       begin(job, asked + limits.safe)
     }
@@ -126,7 +128,7 @@ package struct Worker: Service {
 
   // MARK: Working
 
-  private func work(on job: JobRow, safeUntil: Instant) async {
+  private func work(on job: JobRow, safeUntil: Duration) async {
     let lease = JobLease(jobID: job.id, fence: job.fence)
     parked.remove(job.id)
     let loss = held.insert(lease, safeUntil: safeUntil)

@@ -99,8 +99,10 @@ struct FFmpegTests {
     var uneven = Array(bytes.dropLast())
     uneven.replaceSubrange(offset - 4..<offset, with: little(UInt32(bytes.count - offset - 1)))
     #expect(try await convert(uneven, with: ffmpeg).decodedFrames == 33_599)
-    #expect(try await convert(
-        bytes + Array("LIST".utf8) + little(UInt32(4)) + [1, 2, 3, 4], with: ffmpeg).decodedFrames == 33_600)
+    #expect(
+      try await convert(
+        bytes + Array("LIST".utf8) + little(UInt32(4)) + [1, 2, 3, 4], with: ffmpeg
+      ).decodedFrames == 33_600)
   }
 
   @Test(arguments: [44, 45, 1000, 0.62], Way.allCases)

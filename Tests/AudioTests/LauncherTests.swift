@@ -268,7 +268,8 @@ struct LauncherTests {
 
   // MARK: What cannot be forked
 
-  private func start(_ executable: String = "ffmpeg", library: FilePath? = LauncherLibrary.path) async throws -> String {
+  private func start(_ executable: String = "ffmpeg", library: FilePath? = LauncherLibrary.path) async throws -> String
+  {
     let start = try await FFmpeg(executable: executable, library: library).start()
     guard case .anew(let reason) = start else { return "\(start)" }
     return reason

@@ -24,7 +24,7 @@ import Testing
     #expect((ended.stage, ended.runState, ended.endedAt, ended.dueAt) == (.ready, .done, test.clock.now, nil))
     #expect(try await test.catalog.steps(of: job.id) == archive.steps)
     #expect(try await test.count("log_entry") == entries + 1)
-    #expect(try await test.catalog.dueMessages(limit: 9).map(\.id) == ["msg_call-1"])
+    #expect(try await test.catalog.claimMessages(limit: 9, lease: .seconds(30)).map(\.id) == ["msg_call-1"])
   }
 
   @Test(arguments: DatabaseKind.allCases)

@@ -28,7 +28,9 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a back-fill makes its duty due, and counts what it finds and what it queues`(kind: DatabaseKind) async throws {
+  mutating func `a back-fill makes its duty due, and counts what it finds and what it queues`(kind: DatabaseKind)
+    async throws
+  {
     test = try await TestCatalog(kind)
     let backfill = try await start()
     #expect(backfill.state == .running && backfill.reachedAt == span.start && backfill.share == 0)

@@ -27,6 +27,13 @@ import Testing
       secretSHA256: [1, 2], account: anna, csrf: "c", expiresAt: test.clock.now + .seconds(60),
       entry: test.entry(.signIn))
     _ = try await test.catalog.beginListening(AccessLogStorageTests.full)
+    let day = CalendarDay(containing: test.clock.now, in: .utc)
+    _ = try await test.catalog.startBackfill(
+      of: Period(start: day.start, end: day.end), from: .default, direction: nil, by: "tok_1",
+      entry: test.entry(.ingest))
+    try await test.catalog.recordCheck(of: day, from: .default, unwanted: 3, startedAt: test.clock.now)
+    try await test.catalog.changeAllowance(of: .default, limits: RequestLimits(rate: 10, burst: 20)) { _, _ in }
+    try await test.catalog.agree(onSecret: "QM_WEBHOOK_SECRET", "whsec_c2VjcmV0")
     _ = try await test.database.write { db in
       try db.execute("UPDATE recording SET retain_until = 5, hold = 1, tombstoned_at = -7 WHERE id = 2")
     }

@@ -34,7 +34,9 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `each recording that is wanted gets one job, however often it is listed`(kind: DatabaseKind) async throws {
+  mutating func `each recording that is wanted gets one job, however often it is listed`(kind: DatabaseKind)
+    async throws
+  {
     test = try await TestCatalog(kind)
     let page = (1...5).map { call("call-\($0)") }
     #expect(try await discover(page) == 5)
@@ -92,7 +94,9 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a recording that is still processed is queued, one that failed on the platform is only written down`(kind: DatabaseKind)
+  mutating func `a recording that is still processed is queued, one that failed on the platform is only written down`(
+    kind: DatabaseKind
+  )
     async throws
   {
     test = try await TestCatalog(kind)
@@ -133,7 +137,9 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `what has ended is left alone, what only waits for a clearance is set going`(kind: DatabaseKind) async throws {
+  mutating func `what has ended is left alone, what only waits for a clearance is set going`(kind: DatabaseKind)
+    async throws
+  {
     test = try await TestCatalog(kind)
     try await test.archiveRecording("archived")
     try await test.request("given-up")
@@ -185,7 +191,8 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a recording without a start counts to the span that it was listed in`(kind: DatabaseKind) async throws {
+  mutating func `a recording without a start counts to the span that it was listed in`(kind: DatabaseKind) async throws
+  {
     test = try await TestCatalog(kind)
     try await discover([call("call-1") { $0.startTime = nil }])
     #expect(try await column("counted_at", of: "call-1") == .integer(day.start.milliseconds))

@@ -8,7 +8,9 @@ import Testing
   let backfill = DutyKey(.backfill, of: .default)
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a duty is there once, due at once, and a back-fill's when somebody asks for one`(kind: DatabaseKind) async throws {
+  func `a duty is there once, due at once, and a back-fill's when somebody asks for one`(kind: DatabaseKind)
+    async throws
+  {
     let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([key, backfill])
     let (_, lease) = try await claim(test)
@@ -49,7 +51,9 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a lease that lapses goes to another node, and what the old one still writes is refused`(kind: DatabaseKind) async throws {
+  func `a lease that lapses goes to another node, and what the old one still writes is refused`(kind: DatabaseKind)
+    async throws
+  {
     let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([key])
     let (_, dead) = try await claim(test)
@@ -71,7 +75,9 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `what a duty noted is there for whoever goes on with it, and a shutdown is no failure`(kind: DatabaseKind) async throws {
+  func `what a duty noted is there for whoever goes on with it, and a shutdown is no failure`(kind: DatabaseKind)
+    async throws
+  {
     let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([key])
     let (_, lease) = try await claim(test)

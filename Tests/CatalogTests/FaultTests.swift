@@ -6,7 +6,9 @@ import Testing
 /// What the catalog does when the machine is not as it should be.
 @Suite struct FaultTests {
   @Test(arguments: DatabaseKind.allCases)
-  func `transfers that are held keep their turn, and questions and work under way go on`(kind: DatabaseKind) async throws {
+  func `transfers that are held keep their turn, and questions and work under way go on`(kind: DatabaseKind)
+    async throws
+  {
     let test = try await TestCatalog(kind)
     let (underWay, _) = try await test.jobInProcessing("under-way")
     for name in ["first", "second"] {
@@ -40,7 +42,9 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a clock that goes back takes every wait along, and one that goes on as it should changes nothing`(kind: DatabaseKind)
+  func `a clock that goes back takes every wait along, and one that goes on as it should changes nothing`(
+    kind: DatabaseKind
+  )
     async throws
   {
     let test = try await TestCatalog(kind)

@@ -24,6 +24,27 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
+  func `fresh calls go before back-fill that is not much older, and neither starves`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    for name in ["old-1", "old-2", "old-3"] { try await test.request(name) }
+    _ = try await test.database.write { db in try db.execute("UPDATE job SET priority = \(Priority.backfill)") }
+    func next() async throws -> String { try await test.claim(.polling).job.key.id.rawValue }
+    test.clock.advance(by: .seconds(500))
+    try await test.request("new-1")
+    #expect(try await next() == "new-1")
+    // When nothing fresh is due, back-fill does not wait.
+    #expect(try await next() == "old-1")
+    test.clock.advance(by: .seconds(101))
+    try await test.request("new-2")
+    #expect(try await next() == "old-2")
+    // Somebody waits for it now.
+    try await test.request("old-3")
+    test.clock.advance(by: .seconds(1))
+    #expect(try await next() == "old-3")
+    #expect(try await next() == "new-2")
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
   func `lanes do not wait for each other`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let (moving, lease) = try await test.jobInProcessing("moving")
@@ -57,9 +78,9 @@ import Testing
     _ = try await test.database.write { db in
       try db.execute(
         """
-        INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, due_at, sort_at)
+        INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, due_at)
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
-        SELECT 'ingest', 'default', 'call-' || i, 'queued', 'idle', 'standard', 0, 0, 0 FROM n
+        SELECT 'ingest', 'default', 'call-' || i, 'queued', 'idle', 'standard', 0, 0 FROM n
         """)
     }
     let claims = try await withThrowingTaskGroup(of: [Int64].self) { group in

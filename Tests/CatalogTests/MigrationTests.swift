@@ -45,6 +45,23 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
+  func `a schema of steps that this program does not have is refused`(kind: DatabaseKind) async throws {
+    let database = try kind.open(in: folder, now: { [clock] in clock.now })
+    let catalog = Catalog(database: database)
+    try await catalog.migrate()
+    _ = try await database.write { db in
+      try db.execute("UPDATE migration SET name = 'of another branch' WHERE version = 2")
+    }
+    await #expect {
+      try await catalog.migrate()
+    } throws: { error in
+      let error = error as? TapedeckError
+      return error?.code == .catalogFailed && error?.message.contains("of another branch") == true
+    }
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
   func `a migration that fails leaves nothing behind`(kind: DatabaseKind) async throws {
     let database = WatchedDatabase(try kind.open(in: folder, now: { [clock] in clock.now }))
     database.fail(afterStatements: 10)

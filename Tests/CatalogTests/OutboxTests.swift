@@ -14,12 +14,56 @@ import Testing
       test.clock.advance(by: .seconds(1))
     }
     #expect(try await test.catalog.nextMessageDue() == start)
-    let due = try await test.catalog.dueMessages(limit: 10)
+    let due = try await test.claimMessages()
     #expect(due.map(\.id) == ["msg_b", "msg_a"])
     #expect(due.map(\.attempts) == [0, 0])
     #expect(due.first?.createdAt == start)
     #expect(due.first?.body == "{}")
-    #expect(try await test.catalog.dueMessages(limit: 1).map(\.id) == ["msg_b"])
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a message is given to one sender, and to the next when that one is gone`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    for name in ["a", "b"] { try await test.archiveRecording(name) }
+    #expect(try await test.claimMessages(limit: 1).map(\.id) == ["msg_a"])
+    #expect(try await test.claimMessages().map(\.id) == ["msg_b"])
+    #expect(try await test.claimMessages().isEmpty)
+    #expect(try await test.catalog.nextMessageDue() == test.clock.now + .seconds(30))
+    test.clock.advance(by: .seconds(30))
+    let again = try await test.claimMessages()
+    #expect(again.map(\.id) == ["msg_a", "msg_b"])
+    #expect(again.map(\.attempts) == [0, 0])
+    try await test.catalog.handBack(again[1])
+    #expect(try await test.claimMessages().map(\.id) == ["msg_b"])
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `of two who sent the same message, whoever comes later changes nothing`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    try await test.archiveRecording("a")
+    try await test.catalog.recordDelivery(of: "msg_a", status: 204, error: nil, delivered: true, next: nil)
+    try await test.catalog.recordDelivery(
+      of: "msg_a", status: 500, error: "late", delivered: false, next: test.clock.now)
+    #expect(try await test.catalog.messageCounts() == ["delivered": 1])
+    #expect(try await test.claimMessages().isEmpty)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `of a hundred messages none is given to two of four senders`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    for number in 0..<100 { try await test.archiveRecording("call-\(number)") }
+    let claims = try await withThrowingTaskGroup(of: [String].self) { group in
+      for _ in 0..<4 {
+        group.addTask {
+          var mine: [String] = []
+          while case let more = try await test.claimMessages(limit: 3), !more.isEmpty { mine += more.map(\.id) }
+          return mine
+        }
+      }
+      return try await group.reduce(into: []) { $0 += $1 }
+    }
+    #expect(claims.count == 100)
+    #expect(Set(claims).count == 100)
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -28,13 +72,13 @@ import Testing
     try await test.archiveRecording("a")
     let later = test.clock.now + .seconds(5)
     try await test.catalog.recordDelivery(of: "msg_a", status: 500, error: "broken", delivered: false, next: later)
-    #expect(try await test.catalog.dueMessages(limit: 10).isEmpty)
+    #expect(try await test.claimMessages().isEmpty)
     #expect(try await test.catalog.nextMessageDue() == later)
     #expect(try await test.catalog.messageCounts() == ["pending": 1])
     test.clock.advance(by: .seconds(5))
-    #expect(try await test.catalog.dueMessages(limit: 10).map(\.attempts) == [1])
+    #expect(try await test.claimMessages().map(\.attempts) == [1])
     try await test.catalog.recordDelivery(of: "msg_a", status: 204, error: nil, delivered: true, next: nil)
-    #expect(try await test.catalog.dueMessages(limit: 10).isEmpty)
+    #expect(try await test.claimMessages().isEmpty)
     #expect(try await test.catalog.nextMessageDue() == nil)
     #expect(try await test.catalog.messageCounts() == ["delivered": 1])
   }
@@ -64,5 +108,11 @@ import Testing
     var heard: [Change] = []
     for await change in changes { heard.append(change) }
     #expect(heard == [.webhookDue, .job(lease.jobID)])
+  }
+}
+
+extension TestCatalog {
+  fileprivate func claimMessages(limit: Int = 10) async throws -> [OutboxMessage] {
+    try await catalog.claimMessages(limit: limit, lease: .seconds(30))
   }
 }

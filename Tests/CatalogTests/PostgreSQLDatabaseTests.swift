@@ -31,8 +31,8 @@ import Testing
     _ = try await nodes[0].write { db in
       try db.execute(
         """
-        INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, due_at, sort_at)
-        SELECT 'ingest', 'default', 'call-' || i, 'queued', 'idle', 'standard', 0, 0, 0 FROM generate_series(1, 1000) i
+        INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, due_at)
+        SELECT 'ingest', 'default', 'call-' || i, 'queued', 'idle', 'standard', 0, 0 FROM generate_series(1, 1000) i
         """)
     }
     let claims = try await withThrowingTaskGroup(of: [Int64].self) { group in

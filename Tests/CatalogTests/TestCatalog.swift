@@ -25,10 +25,7 @@ final class TestCatalog: Sendable {
   func everything() async throws -> [String: [String]] {
     try await database.read { db in
       var tables: [String: [String]] = [:]
-      for table in [
-        "recording", "media_part", "job", "job_step", "webhook_message", "account", "api_token", "session", "log_entry",
-        "log_detail", "listening_session", "duty", "backfill", "coverage_day",
-      ] {
+      for table in CatalogTable.all.map(\.name) {
         tables[table] = try db.dump(table)
       }
       return tables

@@ -77,7 +77,7 @@ struct PrivacyTests {
       }
       #expect(try await fixture.catalog.recording(try fixture.key("turns"))?.facts.privacy == .restricted)
       #expect(try await fixture.count("FROM log_entry WHERE action = 'privacy_change'") == 1)
-      let body = try #require(try await fixture.catalog.dueMessages(limit: 1).first?.body)
+      let body = try #require(try await fixture.catalog.claimMessages(limit: 1, lease: .seconds(30)).first?.body)
       #expect(body.contains(#""privacy":"restricted""#))
     }
   }
@@ -101,7 +101,7 @@ struct PrivacyTests {
         try await fixture.request("once-restricted", clearance: .restricted)
         #expect(try await fixture.ended("once-restricted").runState == .done)
       }
-      let body = try #require(try await fixture.catalog.dueMessages(limit: 1).first?.body)
+      let body = try #require(try await fixture.catalog.claimMessages(limit: 1, lease: .seconds(30)).first?.body)
       #expect(body.contains(#""privacy":"restricted""#))
     }
   }

@@ -10,6 +10,7 @@ package final class TestClock: Sendable {
 
   private struct State {
     var now: Instant
+    var uptime = Duration.zero
     var sleepers: [UInt64: Sleeper] = [:]
     var next: UInt64 = 0
     var watchers: [(count: Int, gate: Gate)] = []
@@ -21,16 +22,19 @@ package final class TestClock: Sendable {
   package init(now: Instant = Instant(milliseconds: 1_768_478_400_000)) { state = Mutex(State(now: now)) }
 
   package var now: Instant { state.withLock { $0.now } }
+  package var uptime: Duration { state.withLock { $0.uptime } }
 
   /// This clock, and `random` for every random number.
   package func surroundings(random: Double = 0.5) -> Surroundings {
-    Surroundings(now: { self.now }, sleep: { try await self.sleep($0) }, random: { random })
+    Surroundings(
+      now: { self.now }, uptime: { self.uptime }, sleep: { try await self.sleep($0) }, random: { random })
   }
 
   /// Moves the time and wakes whoever is due.
   package func advance(by duration: Duration) {
     let due = state.withLock { state in
       state.now = state.now + duration
+      state.uptime += duration
       let due = state.sleepers.filter { $0.value.wakesAt <= state.now }
       for id in due.keys { state.sleepers.removeValue(forKey: id) }
       return due.values.sorted { $0.wakesAt < $1.wakesAt }

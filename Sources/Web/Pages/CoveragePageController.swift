@@ -48,7 +48,9 @@ struct CoveragePageController {
       "newestURL": page.values["cursor"] == nil ? nil : links.url(setting: "cursor", to: nil),
       "olderURL": page.next.map { links.url(setting: "cursor", to: "\($0)") },
       "hiddenGaps": !Policy.allows(.inspect, by: identity, privacy: .restricted),
-      "duties": try await services.catalog.duties().filter { $0.key.name != .backfill }.map { duty($0, now) },
+      "duties": try await services.catalog.duties().filter { [.sync, .lookBack].contains($0.key.name) }.map {
+        duty($0, now)
+      },
       "backfills": try await services.catalog.backfills(limit: 20).map { backfill($0, now, identity) },
     ]
   }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import AsyncHTTPClient
-import Catalog
 import CXone
+import Catalog
 import Foundation
 import Model
 import NIOPosix
@@ -107,7 +107,8 @@ struct DatabaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "forget-secret",
       abstract: "Let the nodes agree anew on a secret that they share, because it was changed.",
-      discussion: "Stop every node first. The next one to start says what the secret is; all others must be given the same.")
+      discussion:
+        "Stop every node first. The next one to start says what the secret is; all others must be given the same.")
 
     @OptionGroup var options: GlobalOptions
 
@@ -167,13 +168,17 @@ struct StorageCommand: AsyncParsableCommand {
       if !options.quiet {
         if Terminal.isErrorTerminal { Terminal.write("\n") }
         Terminal.say(
-          "\(outcome.copied) objects copied (\(outcome.copiedBytes) bytes), \(outcome.alreadyThere) were there already.")
+          "\(outcome.copied) objects copied (\(outcome.copiedBytes) bytes), \(outcome.alreadyThere) were there already."
+        )
       }
-      for key in outcome.damaged { Terminal.say("damaged, not copied: \(directory.objects.appending(key.description))") }
+      for key in outcome.damaged {
+        Terminal.say("damaged, not copied: \(directory.objects.appending(key.description))")
+      }
       if !outcome.damaged.isEmpty {
         throw TapedeckError(
           .objectDamaged,
-          "\(outcome.damaged.count) object(s) are damaged. Run 'tapedeck verify --all' on the old folder, then copy again.")
+          "\(outcome.damaged.count) object(s) are damaged. Run 'tapedeck verify --all' on the old folder, then copy again."
+        )
       }
     }
   }

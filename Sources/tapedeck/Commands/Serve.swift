@@ -60,7 +60,9 @@ struct WorkerCommand: AsyncParsableCommand {
     try settings.deployment.requireShared(for: "worker")
     try settings.directory.make()
     let logger = options.serverLogger(settings)
-    let tasks = Node.Tasks(works: true, serves: false, keepsDuties: true) { _ in Terminal.say("The worker is ready for jobs.") }
+    let tasks = Node.Tasks(works: true, serves: false, keepsDuties: true) { _ in
+      Terminal.say("The worker is ready for jobs.")
+    }
     try await runNode(settings, directory: settings.directory, tasks: tasks, logger: logger)
   }
 }

@@ -74,14 +74,21 @@ struct Node: Sendable {
     self.settings = settings
     self.directory = directory
     self.lock = lock
-    let now = surroundings.now
     let catalog = Catalog(database: try Self.database(settings.deployment, directory, surroundings: surroundings))
     try await catalog.migrate()
     self.catalog = catalog
+    let clock = settings.deployment.isShared ? try await SharedClock(catalog: catalog, own: surroundings) : nil
+    let surroundings = clock?.surroundings ?? surroundings
+    let now = surroundings.now
     let store = try Self.objectStore(settings.deployment, directory, client: client, surroundings: surroundings)
     let spool = try Spool(folder: directory.spool, quarantine: directory.quarantine, threads: .singleton)
     let sources = settings.sources.map {
-      RecordingsV2Source(settings: $0, client: client, surroundings: surroundings, logger: logger)
+      RecordingsV2Source(
+        settings: $0, client: client,
+        // A single process keeps it in memory: a write to the catalog for each request would gain nothing.
+        allowance: settings.deployment.isShared
+          ? SharedAllowance(catalog: catalog, source: $0.id, limits: $0.limits) : nil,
+        surroundings: surroundings, logger: logger)
     }
 
     let log = AccessLog(catalog: catalog, now: now)
@@ -128,7 +135,7 @@ struct Node: Sendable {
       try await listening.flush()
       try await authenticator.flush()
     }
-    var services: [any Service] = [upkeep]
+    var services: [any Service] = [upkeep] + (clock.map { [$0] } ?? [])
     if tasks.works {
       try await Recovery(catalog: catalog, spool: spool, logger: logger).run(isAlone: !settings.deployment.isShared)
       let ffmpeg = FFmpeg(executable: settings.ffmpeg) { start in logger.info("\(start)") }

@@ -92,7 +92,7 @@ extension HostileBehaviour {
     "a line end behind the file": "The WAV container ends after",
     "an error at the cut, then the last chunk": "the bytes held are not the file's any more",
     "an error at the cut, then the last chunk, no length": "the file was cut short",
-    "an error at the cut, then closed, no validators": "the bytes held are not the file's any more",
+    "an error at the cut, then closed, no validators": "closed before the end of the answer",
     "a length and chunks": "framing",
     "two lengths": "framing",
     "a length that overflows": "framing",
