@@ -39,12 +39,18 @@ package struct Ingest: Sendable {
     self.logger = logger
   }
 
+  /// Whether an attempt is made because an earlier one asked the platform in vain. One that goes on for a worker that died,
+  /// or after a failure of ours, is no sign of a platform in trouble; a conversion asks it nothing.
+  private func asksAgain(_ job: JobRow) -> Bool {
+    guard job.attempts > 1, job.stage != .processing, let code = job.failure?.code else { return false }
+    return [.platformUnavailable, .platformRateLimited, .downloadInterrupted, .retryBudgetSpent].contains(code)
+  }
+
   /// Takes a claimed job as far as it goes now.
   ///
   /// - Returns: how to let the job go; nil when it ended in the archive.
   package func walk(_ job: JobRow) async throws(TapedeckError) -> JobRelease? {
-    // A conversion that is tried again asks the platform nothing.
-    if job.attempts > 1, job.stage != .processing { try await source(of: job).admitRetry() }
+    if asksAgain(job) { try await source(of: job).admitRetry() }
     let lease = JobLease(jobID: job.id, fence: job.fence)
     var job = job
     var part: SpoolFile?

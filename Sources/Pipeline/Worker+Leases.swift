@@ -3,18 +3,20 @@ import Logging
 import Model
 import Synchronization
 
-/// How a worker keeps its leases, notices that one is lost, and leaves nothing of a job that somebody stopped.
+/// How a worker keeps its leases, notices that one is lost, and leaves nothing of a job that ended elsewhere.
 extension Worker {
   // MARK: Leases
 
   func keepLeases() async {
     var seen = try? await ingest.catalog.catchUp(since: nil)
+    var beats = 0
     while true {
       let uptime = ingest.surroundings.uptime()
       let untilFirstEnd = held.firstEnd.map { max(.milliseconds(1), $0 - uptime) } ?? limits.heartbeat
       guard (try? await ingest.surroundings.sleep(min(limits.heartbeat, untilFirstEnd))) != nil else { return }
-      seen = await withTaskGroup(of: Instant?.self) { [seen] group in
-        group.addTask { await giveSignOfLife(since: seen) }
+      beats += 1
+      seen = await withTaskGroup(of: Instant?.self) { [seen, looksAtParked = beats.isMultiple(of: 6)] group in
+        group.addTask { await giveSignOfLife(since: seen, looksAtParked: looksAtParked) }
         // Beside it, since a database that is gone may leave it without an answer for long.
         group.addTask {
           await loseUnsafeLeases()
@@ -27,9 +29,11 @@ extension Worker {
     }
   }
 
-  /// - Parameter seen: the database's time at the last sign of life.
+  /// - Parameters:
+  ///   - seen: the database's time at the last sign of life.
+  ///   - looksAtParked: whether it is time to look at the jobs that have something in the spool.
   /// - Returns: its time now, or `seen` when it did not answer.
-  private func giveSignOfLife(since seen: Instant?) async -> Instant? {
+  private func giveSignOfLife(since seen: Instant?, looksAtParked: Bool) async -> Instant? {
     let leases = held.all
     let sent = ingest.surroundings.uptime()
     do throws(TapedeckError) {
@@ -40,6 +44,8 @@ extension Worker {
         held.prolong(leases, safeUntil: sent + limits.safe)
       }
       try await ingest.catalog.reclaimJobs(everyLease: false)
+      // Nobody was told of those that ended while the connection to the database was broken.
+      if looksAtParked { for id in parked.all { await clearIfEnded(id) } }
       return time
     } catch {
       // Whoever claims jobs tells of it.
@@ -59,20 +65,20 @@ extension Worker {
     } while !Task.isCancelled
   }
 
-  // MARK: Stopped jobs
+  // MARK: Jobs that ended elsewhere
 
-  /// Removes what lies in the spool for jobs that are stopped while nobody works on them.
-  func clearStoppedJobs() async {
+  /// Removes what lies in this machine's spool for jobs that somebody stopped, or that another node brought to their end.
+  func clearEndedJobs() async {
     // Before the first look, so that no job slips through between the two.
     let changes = ingest.catalog.changes()
     parked.insert(contentsOf: (try? await ingest.spool.jobs()) ?? [])
     for await change in changes {
-      if case .job(let id) = change, parked.contains(id) { await clearIfStopped(id) }
+      if case .job(let id) = change, parked.contains(id) { await clearIfEnded(id) }
     }
   }
 
-  func clearIfStopped(_ id: Int64) async {
-    guard let job = try? await ingest.catalog.job(id), job.runState == .cancelled else { return }
+  func clearIfEnded(_ id: Int64) async {
+    guard let job = try? await ingest.catalog.job(id), [.cancelled, .failed, .done].contains(job.runState) else { return }
     parked.remove(id)
     try? await ingest.spool.clear(JobLease(jobID: id, fence: job.fence))
   }
@@ -82,6 +88,7 @@ extension Worker {
 final class ParkedJobs: Sendable {
   private let ids = Mutex<Set<Int64>>([])
 
+  var all: Set<Int64> { ids.withLock { $0 } }
   func contains(_ id: Int64) -> Bool { ids.withLock { $0.contains(id) } }
   func insert(_ id: Int64) { ids.withLock { _ = $0.insert(id) } }
   func insert(contentsOf more: Set<Int64>) { ids.withLock { $0.formUnion(more) } }

@@ -47,7 +47,7 @@ package struct Worker: Service {
     await cancelWhenGracefulShutdown {
       await withDiscardingTaskGroup { group in
         group.addTask { await keepLeases() }
-        group.addTask { await clearStoppedJobs() }
+        group.addTask { await clearEndedJobs() }
         for lane in Lane.allCases { group.addTask { await work(in: lane) } }
       }
     }
@@ -151,7 +151,7 @@ package struct Worker: Service {
         try await ingest.catalog.release(lease, release)
         return outage.worked()
       } catch {
-        if error.code == .leaseLost { return await clearIfStopped(job.id) }
+        if error.code == .leaseLost { return await clearIfEnded(job.id) }
         outage.failed(error)
       }
       // Cancelled: the next start frees every job.

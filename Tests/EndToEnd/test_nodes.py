@@ -75,7 +75,7 @@ def test_a_call_that_one_node_archived_is_played_by_another_and_both_logs_are_on
         sound = other.get("/audio/codec-gsm.mp3", Range="bytes=0-99")
         assert (sound.status, len(sound.body)) == (206, 100)
         assert sound.body == cluster.client().get("/audio/codec-gsm.mp3").body[:100]
-        listed = cluster.web.command("audit", "list", "--json", "--action", "listen")
+        listed = cluster.web.command("audit", "list", "--json", "--what", "listen")
         assert len(listed.stdout.splitlines()) == 2, listed
     finally:
         second.end()

@@ -112,7 +112,7 @@ def test_a_user_who_outgrows_one_machine_takes_everything_along(server, folder):
             done = server.command(*command)
             assert done.returncode == 0, done
         again = server.command("db", "copy")
-        assert again.returncode != 0 and "not empty" in again.stderr, again
+        assert again.returncode != 0 and "Give it an empty one" in again.stderr, again
         shutil.rmtree(server.data.path / "objects")
         os.remove(server.data.path / "catalog.sqlite")
         server.start()
