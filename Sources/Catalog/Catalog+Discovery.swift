@@ -113,7 +113,7 @@ private struct KnownRecording {
 /// What a job's row is set to when it starts afresh, but for whose it is.
 private let startAfresh: SQL = """
   stage = 'queued', run_state = 'idle', requested_at = tapedeck_now_ms(), due_at = tapedeck_now_ms(),
-  polls = 0, attempts = 0, resumes = 0, refusals = 0, download = NULL, bytes = 0,
+  polls = 0, attempts = 0, worker_deaths = 0, resumes = 0, refusals = 0, download = NULL, bytes = 0,
   total_bytes = NULL, failure_code = NULL, failure_message = NULL, retry_after_ms = NULL, ended_at = NULL,
   fence = fence + 1
   """

@@ -134,7 +134,7 @@ extension Connection {
       """
       UPDATE job SET stage = \(Stage.queued), run_state = \(RunState.idle), clearance = \(clearance),
         requested_at = tapedeck_now_ms(), requested_by = \(requester), due_at = tapedeck_now_ms(),
-        priority = \(Priority.fresh), polls = 0, attempts = 0, resumes = 0, refusals = 0,
+        priority = \(Priority.fresh), polls = 0, attempts = 0, worker_deaths = 0, resumes = 0, refusals = 0,
         failure_code = NULL, failure_message = NULL, retry_after_ms = NULL, ended_at = NULL, fence = fence + 1
       WHERE id = \(id)
       """)

@@ -151,7 +151,8 @@ extension Catalog {
   }
 
   /// Frees the jobs of workers that are gone: those whose lease lapsed, or every leased one where the caller knows that
-  /// no other worker can be alive. The attempt stays counted.
+  /// no other worker can be alive. Their attempts become deaths of a worker, which are counted apart: most jobs that die
+  /// with one have done nothing to it.
   ///
   /// - Returns: how many there were.
   @discardableResult
@@ -160,7 +161,8 @@ extension Catalog {
       let condition: SQL = everyLease ? "1 = 1" : "lease_until < tapedeck_now_ms()"
       let count = try db.execute(
         """
-        UPDATE job SET run_state = \(RunState.idle), lease_until = NULL, due_at = tapedeck_now_ms()
+        UPDATE job SET run_state = \(RunState.idle), lease_until = NULL, due_at = tapedeck_now_ms(),
+          attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END, worker_deaths = worker_deaths + 1
         WHERE run_state = 'leased' AND \(condition)
         """)
       if count > 0 { db.notify(.workDue) }
@@ -177,7 +179,7 @@ extension Catalog {
         lease,
         """
         bytes = \(bytes), total_bytes = \(totalBytes), download = \(download), resumes = \(resumes),
-        stage = coalesce(\(stage), stage)
+        stage = coalesce(\(stage), stage), worker_deaths = CASE WHEN stage = coalesce(\(stage), stage) THEN worker_deaths ELSE 0 END
         """)
       db.notify(.job(lease.jobID))
     }
@@ -193,7 +195,7 @@ extension Catalog {
   /// Moves a leased job on to its next stage without letting it go.
   package func advance(_ lease: JobLease, to stage: Stage) async throws(TapedeckError) {
     try await database.write(.readCommitted) { db in
-      try db.updateJob(lease, "stage = \(stage)")
+      try db.updateJob(lease, "stage = \(stage), worker_deaths = 0")
       db.notify(.job(lease.jobID))
     }
   }
@@ -214,15 +216,15 @@ extension Catalog {
       case .handOver(let stage):
         try db.updateJob(
           lease,
-          "run_state = 'idle', lease_until = NULL, stage = \(stage), attempts = 0, due_at = \(now), \(noFailure)"
+          "run_state = 'idle', lease_until = NULL, stage = \(stage), attempts = 0, worker_deaths = 0, due_at = \(now), \(noFailure)"
         )
         db.notify(.workDue)
       case .snooze(let until):
         try db.updateJob(
           lease,
           """
-          run_state = 'waiting', stage = 'awaiting', lease_until = NULL, attempts = 0, polls = polls + 1,
-          due_at = \(until), \(noFailure)
+          run_state = 'waiting', stage = 'awaiting', lease_until = NULL, attempts = 0, worker_deaths = 0,
+          polls = polls + 1, due_at = \(until), \(noFailure)
           """)
         db.notify(.workDue)
       case .awaitClearance:

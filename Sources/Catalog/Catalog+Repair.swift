@@ -115,7 +115,7 @@ extension Connection {
         """
         UPDATE job SET stage = \(stage), run_state = \(RunState.idle), clearance = \(Privacy.restricted),
           requested_at = tapedeck_now_ms(), requested_by = 'verify', due_at = tapedeck_now_ms(),
-          polls = 0, attempts = 0, resumes = 0, refusals = 0, lease_until = NULL,
+          polls = 0, attempts = 0, worker_deaths = 0, resumes = 0, refusals = 0, lease_until = NULL,
           download = NULL, bytes = 0, total_bytes = NULL, failure_code = NULL, failure_message = NULL,
           retry_after_ms = NULL, ended_at = NULL, fence = fence + 1
         WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)

@@ -11,6 +11,11 @@ package protocol Database: Sendable {
     _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T
 
+  /// Runs a statement or two that find rows by their keys, each in microseconds: no thread of its own is worth its while.
+  func lookUp<T: Sendable>(
+    _ body: @escaping @Sendable (any Connection) throws -> T
+  ) async throws(TapedeckError) -> T
+
   /// Runs statements in one transaction, which is durable when this returns and undone when it throws. It is never cut
   /// off by a cancellation: whoever is cancelled must still be able to hand back a lease.
   func write<T: Sendable>(
@@ -26,6 +31,12 @@ package protocol Database: Sendable {
 }
 
 extension Database {
+  package func lookUp<T: Sendable>(
+    _ body: @escaping @Sendable (any Connection) throws -> T
+  ) async throws(TapedeckError) -> T {
+    try await read(body)
+  }
+
   /// Runs statements in one transaction with the isolation that needs no thought: `serializable`.
   package func write<T: Sendable>(
     _ body: @escaping @Sendable (any Connection) throws -> T

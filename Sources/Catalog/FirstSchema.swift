@@ -97,6 +97,7 @@ private func workTables(_ dialect: Dialect) -> [SQL] {
       priority \(integer) NOT NULL DEFAULT 0,
       polls \(integer) NOT NULL DEFAULT 0,
       attempts \(integer) NOT NULL DEFAULT 0,
+      worker_deaths \(integer) NOT NULL DEFAULT 0,
       resumes \(integer) NOT NULL DEFAULT 0,
       refusals \(integer) NOT NULL DEFAULT 0,
       lease_until \(integer),

@@ -13,6 +13,8 @@ package struct JobRow: Sendable {
   package var dueAt: Instant?
   package var polls: Int
   package var attempts: Int
+  /// How many workers died while they had the job in this stage.
+  package var workerDeaths: Int
   package var resumes: Int
   package var refusals: Int
   package var fence: Int64
@@ -49,6 +51,7 @@ package struct JobRow: Sendable {
     dueAt = row.optionalInstant("due_at")
     polls = Int(try row.int("polls"))
     attempts = Int(try row.int("attempts"))
+    workerDeaths = Int(try row.int("worker_deaths"))
     resumes = Int(try row.int("resumes"))
     refusals = Int(try row.int("refusals"))
     fence = try row.int("fence")

@@ -9,6 +9,8 @@ import Synchronization
 /// (https://sqlite.org/wal.html#walresetbug).
 package final class SQLiteDatabase: Database {
   private let pool: DatabasePool
+  /// For look-ups alone, which nobody waits behind for longer than another of them takes.
+  private let looker: DatabaseQueue
   private let feed = ChangeFeed()
 
   /// Opens or creates the file. The caller holds the lock of the data directory.
@@ -29,6 +31,8 @@ package final class SQLiteDatabase: Database {
       pool = try DatabasePool(path: path, configuration: configuration)
       // Not in `prepareDatabase`: GRDB sets NORMAL after it, with which a loss of power undoes what was committed.
       try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
+      configuration.readonly = true
+      looker = try DatabaseQueue(path: path, configuration: configuration)
     } catch { throw wrapped(error) }
   }
 
@@ -38,6 +42,17 @@ package final class SQLiteDatabase: Database {
     do {
       return try await pool.read { db in try body(SQLiteConnection(db: db)) }
     } catch { throw wrapped(error) }
+  }
+
+  package func lookUp<T: Sendable>(
+    _ body: @escaping @Sendable (any Connection) throws -> T
+  ) async throws(TapedeckError) -> T {
+    do { return try lookUpNow(body) } catch { throw wrapped(error) }
+  }
+
+  /// On the caller's thread: handing it to another one and back takes several times as long as the look-up.
+  private func lookUpNow<T>(_ body: (any Connection) throws -> T) throws -> T {
+    try looker.read { db in try body(SQLiteConnection(db: db)) }
   }
 
   /// One transaction at a time, so that each is serializable whatever was asked for.
@@ -67,7 +82,11 @@ package final class SQLiteDatabase: Database {
 
   package func close() throws(TapedeckError) {
     feed.finish()
-    do { try pool.close() } catch { throw wrapped(error) }
+    do {
+      // In this order: whoever is the last to close brings the log into the file, which a reader cannot.
+      try looker.close()
+      try pool.close()
+    } catch { throw wrapped(error) }
   }
 }
 

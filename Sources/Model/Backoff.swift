@@ -35,11 +35,17 @@ package struct RetrySchedule: Sendable, Equatable {
   package var cap: Duration
   /// After this many failures the job gives up with the last one's code.
   package var attempts: Int
+  /// After so many workers died over it, the job gives up: it may be what kills them. More than `attempts`, since all that
+  /// a worker has under way dies with it.
+  package var workerDeaths: Int
 
-  package init(base: Duration = .seconds(1), cap: Duration = .seconds(60), attempts: Int = 6) {
+  package init(
+    base: Duration = .seconds(1), cap: Duration = .seconds(60), attempts: Int = 6, workerDeaths: Int = 20
+  ) {
     self.base = base
     self.cap = cap
     self.attempts = attempts
+    self.workerDeaths = workerDeaths
   }
 
   /// The wait after the failure numbered from 0; `random` is in `0..<1`.

@@ -96,6 +96,22 @@ package enum FileSystemCalls {
     return overflow ? .max : Int64(clamping: bytes)
   }
 
+  /// Fills `space` with bytes of a file that the system has in memory, without waiting for a disk (`preadv2(2)`).
+  ///
+  /// - Returns: whether it could; a disk, a file system or a kernel that says no is for whoever may wait.
+  static func readWithoutWaiting(
+    _ descriptor: FileDescriptor, at offset: Int64, into space: UnsafeMutableRawBufferPointer
+  ) -> Bool {
+    guard let preadv2, let base = space.baseAddress else { return false }
+    var vector = iovec(iov_base: base, iov_len: space.count)
+    let withoutWaiting: Int32 = 0x8  // RWF_NOWAIT
+    return preadv2(descriptor.rawValue, &vector, 1, off_t(offset), withoutWaiting) == space.count
+  }
+
+  private typealias Preadv2 = @convention(c) (Int32, UnsafePointer<iovec>, Int32, off_t, Int32) -> Int
+  /// By its name, since Swift's Glibc module hides it. The signature is that of preadv2(2) on 64-bit Linux.
+  private static let preadv2: Preadv2? = dlsym(nil, "preadv2").map { unsafeBitCast($0, to: Preadv2.self) }
+
   /// Takes the exclusive lock of an open file without waiting (`flock(2)`); it ends with the process.
   ///
   /// - Returns: whether it was free.

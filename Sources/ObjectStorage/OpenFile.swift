@@ -10,6 +10,8 @@ import struct NIOCore.ByteBuffer
 final class OpenFile: StoredObject {
   /// As much is hashed before whoever cancelled it is heard.
   private static let stride: Int64 = 16 << 20
+  /// As much is copied from memory on the caller's thread.
+  private static let shortRead = 256 << 10
 
   let bytes: Int64
   private let descriptor: FileDescriptor
@@ -35,6 +37,7 @@ final class OpenFile: StoredObject {
   func read(at offset: Int64, limit: Int) async throws(TapedeckError) -> ByteBuffer {
     guard (0..<bytes).contains(offset), limit > 0 else { return ByteBuffer() }
     let count = Int(min(Int64(limit), bytes - offset))
+    if count <= Self.shortRead, let buffer = cached(offset, count) { return buffer }
     // Holds the object, and so the descriptor, until the read is over.
     return try await threads.blocking("read object") { [self] in
       var buffer = ByteBuffer()
@@ -45,6 +48,16 @@ final class OpenFile: StoredObject {
       guard read > 0 else { throw OpenFile.shortened }
       return buffer
     }
+  }
+
+  /// What the system has in memory: a thread of its own for it would take longer than the read.
+  private func cached(_ offset: Int64, _ count: Int) -> ByteBuffer? {
+    var buffer = ByteBuffer()
+    let read = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { space in
+      let space = UnsafeMutableRawBufferPointer(rebasing: space[..<count])
+      return FileSystemCalls.readWithoutWaiting(descriptor, at: offset, into: space) ? count : 0
+    }
+    return read == count ? buffer : nil
   }
 
   /// Some of the file's bytes added to a hash.

@@ -193,13 +193,13 @@ package struct Worker: Service {
   }
 
   private func attempt(_ job: JobRow) async -> JobRelease? {
-    // Counted at the claim: a job that takes its worker down each time must end too.
-    guard job.attempts <= ingest.settings.retry.attempts else {
+    // A job that takes its worker down each time must end too.
+    guard job.workerDeaths < ingest.settings.retry.workerDeaths else {
       return giveUp(
         job,
         with:
           TapedeckError(
-            .internalError, "The program ended \(job.attempts) times while it worked on this recording. See the log."))
+            .internalError, "The program ended \(job.workerDeaths) times while it worked on this recording. See the log."))
     }
     do throws(TapedeckError) {
       return try await ingest.walk(job)

@@ -123,16 +123,22 @@ import Testing
         (.claim(.polling), "queued leased 1 0 due 0"),
       ]),
     Life(
-      testDescription: "a worker that dies costs an attempt",
+      testDescription: "a worker that dies costs no attempt",
       events: [
         (.request(.standard), "queued idle 0 0 due 0"),
         (.claim(.polling), "queued leased 1 0 due 0"),
         (.pass(.seconds(30)), "queued leased 1 0 due -30"),
         (.reclaim(false), "queued leased 1 0 due -30"),
         (.pass(.milliseconds(1)), "queued leased 1 0 due -30"),
-        (.reclaim(false), "queued idle 1 0 due 0"),
-        (.claim(.polling), "queued leased 2 0 due 0"),
-        (.reclaim(true), "queued idle 2 0 due 0"),
+        (.reclaim(false), "queued idle 0 0 due 0 deaths 1"),
+        (.claim(.polling), "queued leased 1 0 due 0 deaths 1"),
+        (.reclaim(true), "queued idle 0 0 due 0 deaths 2"),
+        (.claim(.polling), "queued leased 1 0 due 0 deaths 2"),
+        (.release(.handOver(.fetching)), "fetching idle 0 0 due 0"),
+        (.claim(.moving), "fetching leased 1 0 due 0"),
+        (.reclaim(true), "fetching idle 0 0 due 0 deaths 1"),
+        (.claim(.moving), "fetching leased 1 0 due 0 deaths 1"),
+        (.advance(.processing), "processing leased 1 0 due 0"),
       ]),
     Life(
       testDescription: "a restricted recording waits for somebody who may have it archived",
@@ -204,6 +210,7 @@ import Testing
       words.append(failure.code.rawValue)
       if let wait = failure.retryAfter { words.append("\(wait.milliseconds / 1000)") }
     }
+    if job.workerDeaths > 0 { words += ["deaths", "\(job.workerDeaths)"] }
     return words.joined(separator: " ")
   }
 

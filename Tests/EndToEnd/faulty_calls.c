@@ -11,6 +11,7 @@
      FAULTY_AT      the number of the one call that fails, counted from 1 over calls that could fail; or
      FAULTY_WHILE   a file: every such call fails for as long as this file is there
      FAULTY_PORT    "receive" is reading from a TCP connection to this port
+     FAULTY_CLOCK   by so many seconds the time of day is wrong
 
    A call that fails has no other effect. `ROLLBACK` never fails as a query: SQLite ends the transaction whatever
    happens to the disk, and programs rely on that. */
@@ -33,6 +34,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct {
@@ -193,6 +195,9 @@ ssize_t readv(int fd, const struct iovec *pieces, int count) {
 ssize_t pread(int fd, void *bytes, size_t count, off_t offset) {
   return file_fails("load", fd) ? -1 : REAL(pread)(fd, bytes, count, offset);
 }
+ssize_t preadv2(int fd, const struct iovec *parts, int count, off_t offset, int flags) {
+  return file_fails("load", fd) ? -1 : REAL(preadv2)(fd, parts, count, offset, flags);
+}
 ssize_t pread64(int fd, void *bytes, size_t count, off64_t offset) {
   return file_fails("load", fd) ? -1 : REAL(pread64)(fd, bytes, count, offset);
 }
@@ -204,6 +209,14 @@ ssize_t recv(int fd, void *bytes, size_t count, int flags) {
 }
 ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
   return connection_fails(fd) ? -1 : REAL(recvmsg)(fd, message, flags);
+}
+
+/* The clock */
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+  int outcome = (int)syscall(SYS_clock_gettime, clock, time);
+  if (outcome == 0 && clock == CLOCK_REALTIME) time->tv_sec += number_of("FAULTY_CLOCK");
+  return outcome;
 }
 
 /* Queries */

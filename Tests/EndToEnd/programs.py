@@ -182,11 +182,17 @@ class Process:
         return [pid for pid in self.descendants() if process_name(pid) == "ffmpeg"]
 
     def peak_kib(self) -> int:
-        """`VmHWM`: the most memory it ever held, its children apart."""
+        """The most memory it ever held, its children apart."""
+        return self._status("VmHWM")
+
+    def threads(self) -> int:
+        return self._status("Threads")
+
+    def _status(self, name: str) -> int:
         for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1])
-        raise AssertionError("the kernel does not tell VmHWM")
+        raise AssertionError(f"the kernel does not tell {name}")
 
 
 def process_name(pid: int) -> str:

@@ -340,7 +340,7 @@ def test_axe_finds_nothing_to_complain_about(open_page, scheme):
 @pytest.mark.parametrize("width", [320, 768])
 def test_pages_fit_a_narrow_window(open_page, width):
     page = open_page("supervisor", viewport={"width": width, "height": 800})
-    paths = ["/", "/audit", "/coverage", page.locator('a[href^="/play/spoken-"]').first.get_attribute("href")]
+    paths = ["/", "/audit", "/coverage", "/platform", page.locator('a[href^="/play/spoken-"]').first.get_attribute("href")]
     for path in paths:
         page.goto(path)
         overhang = page.evaluate("document.documentElement.scrollWidth - innerWidth")

@@ -1,5 +1,6 @@
 """How much memory the server itself needs at most, FFmpeg's children apart. For the release build: `make memory`."""
 
+import sqlite3
 import subprocess
 
 import pytest
@@ -39,3 +40,30 @@ def test_64_recordings_at_once_take_less_than_250_megabytes(server, sandbox):
     assert server.data.original("small-01") == sandbox.file("small-01")
     assert server.data.original("small-64") == sandbox.file("small-64")
     server.data.assert_tidy()
+
+
+def test_a_hundred_thousand_waiting_recordings_take_no_thread_and_less_than_100_megabytes(server, sandbox):
+    assert server.supervisor.ingest("short-0001").status == 200
+    threads = server.process.threads()
+    assert server.terminate() == 0
+    # As the platform's answers would have left them: to be asked again in a day.
+    with sqlite3.connect(server.data.path / "catalog.sqlite") as catalog:
+        catalog.execute("""
+            WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+            INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, due_at, polls)
+            SELECT 'ingest', 'default', 'waiting-' || i, 'awaiting', 'waiting', 'standard', 0,
+              (unixepoch() + 86400) * 1000, 1 FROM n""")
+    catalog.close()
+    server.start()
+    # What is due is not kept up by what waits, and lists and metrics are there.
+    for number in range(2, 12):
+        assert server.supervisor.ingest(f"short-{number:04}").status == 200
+    assert server.supervisor.get("/").status == 200
+    assert server.client("admin").get("/api/v1/jobs").status == 200
+    assert server.client("metrics").get("/metrics").status == 200
+    [waiting] = server.data.rows("SELECT count(*) AS n FROM job WHERE run_state = 'waiting'")
+    assert waiting["n"] == 100_000
+    peak = server.process.peak_kib()
+    print(f"VmHWM {peak / MIB:.1f} MiB, {threads} threads before, {server.process.threads()} with 100,000 waiting")
+    assert peak < 100 * MIB
+    assert server.process.threads() <= threads + 2, "one may be about to end"

@@ -1,5 +1,7 @@
 """Several nodes on one PostgreSQL and one object store."""
 
+import time
+
 import pytest
 
 from backing import Wire
@@ -134,6 +136,25 @@ def test_an_object_store_that_is_gone_for_a_while_stops_nobody_for_good(cluster,
     cluster.storage.resume()
     eventually(lambda: archived(cluster) == len(ids), within=180)
     assert_nothing_lost(cluster, sandbox, ids, receiver)
+
+
+@pytest.mark.parametrize("wrong_by", [-3600, 3600])
+def test_a_worker_whose_clock_is_an_hour_off_works_as_the_others_do(cluster, sandbox, receiver, faulty_calls, wrong_by):
+    cluster.shared |= {"LD_PRELOAD": str(faulty_calls), "FAULTY_CLOCK": str(wrong_by)}
+    start_workers(cluster, 1)
+    sandbox.fault("server-error", "codec-gsm", endpoint="metadata", times=1)
+    sandbox.fault("status-flap", "codec-gsm", times=2)
+    receiver.answers = [500, 204]
+    started = time.time()
+    assert cluster.client().ingest("codec-gsm", "?wait=60").status == 200
+    eventually(lambda: len(receiver.messages) >= 2, within=60)
+    assert {message.id for message in receiver.messages} == {receiver.messages[0].id}
+    # The reference implementation refuses what is older or younger than five minutes.
+    receiver.messages[-1].verified()
+    [row] = cluster.rows("SELECT archived_at FROM recording WHERE archived_at IS NOT NULL")
+    assert started - 1 < row["archived_at"] / 1000 < time.time() + 1
+    entries = cluster.rows("SELECT at FROM log_entry")
+    assert all(started - 60 < entry["at"] / 1000 < time.time() + 1 for entry in entries)
 
 
 def test_commands_work_on_any_machine_that_reaches_the_database(cluster):

@@ -198,13 +198,13 @@ struct ShutdownTests {
 
   @Test func `a job that takes its worker down each time ends`() async throws {
     var options = PipelineFixture.Options()
-    options.settings.retry.attempts = 3
+    options.settings.retry.workerDeaths = 4
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.claim(Self.id)
       // Held up once by the platform's limit: that reason must not keep it alive.
       try await fixture.catalog.release(
         lease(job), .postpone(until: .systemNow(), because: TapedeckError(.platformRateLimited)))
-      for _ in 1...3 {
+      for _ in 1...4 {
         _ = try #require(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)))
         try await fixture.catalog.reclaimJobs(everyLease: true)
       }
