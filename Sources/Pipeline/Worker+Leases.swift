@@ -78,7 +78,8 @@ extension Worker {
   }
 
   func clearIfEnded(_ id: Int64) async {
-    guard let job = try? await ingest.catalog.job(id), [.cancelled, .failed, .done].contains(job.runState) else { return }
+    guard let job = try? await ingest.catalog.job(id) else { return }
+    guard [.cancelled, .failed, .done].contains(job.runState) else { return }
     parked.remove(id)
     try? await ingest.spool.clear(JobLease(jobID: id, fence: job.fence))
   }

@@ -199,7 +199,8 @@ package struct Worker: Service {
         job,
         with:
           TapedeckError(
-            .internalError, "The program ended \(job.workerDeaths) times while it worked on this recording. See the log."))
+            .internalError,
+            "The program ended \(job.workerDeaths) times while it worked on this recording. See the log."))
     }
     do throws(TapedeckError) {
       return try await ingest.walk(job)

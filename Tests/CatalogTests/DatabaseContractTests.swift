@@ -264,6 +264,20 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
+  func `a statement may have ten thousand values, again and again`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    let numbers = SQL.list((0..<10_000).map(Int64.init))
+    for _ in 0..<2 {
+      let count = try await database.write { db in
+        try db.execute("INSERT INTO sample (number) VALUES (1), (9999), (10000)")
+        return try db.row("SELECT count(*) AS count FROM sample WHERE number IN \(numbers)")?.int("count")
+      }
+      #expect(count.map { $0 % 2 } == 0)
+    }
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
   func `reading changes nothing`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let code = await failure {

@@ -76,7 +76,8 @@ struct LeaseTests {
         if hangs { database.hang(until: gate) } else { database.fail() }
         let start = ContinuousClock.now
         try await until { fixture.tenant.ledger.snapshot.downloadsInFlight == 0 }
-        #expect(ContinuousClock.now - start < lease)
+        // Long before the time-out of a body that stalls, even where a crowded machine is late.
+        #expect(ContinuousClock.now - start < lease * 2)
         // Somebody else may have the job now, and brings it to its end.
         #expect(try await fixture.catalog.job(job.id)?.runState == .leased)
         database.work()

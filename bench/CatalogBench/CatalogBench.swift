@@ -31,6 +31,13 @@ struct CatalogBench: AsyncParsableCommand {
   }
 
   func run() async throws {
+    do { try await measureAll() } catch let error as TapedeckError {
+      // Whoever measures is the operator.
+      throw ValidationError("\(error)\n\(error.detail ?? "")")
+    }
+  }
+
+  private func measureAll() async throws {
     var report = Report()
     if only != "postgresql" {
       let folder = FileManager.default.temporaryDirectory.appending(path: "catalog-bench-\(UUID().uuidString)")

@@ -37,6 +37,7 @@ final class PostgreSQLPool: Sendable {
   func run<T: Sendable>(
     _ kind: Queue.Kind, _ body: @escaping @Sendable (PostgreSQLSession) throws(TapedeckError) -> T
   ) async throws(TapedeckError) -> T {
+    if kind == .read, Task.isCancelled { throw TapedeckError(.interrupted) }
     let id = numbers.wrappingAdd(1, ordering: .relaxed).newValue
     let result: Result<T, TapedeckError> = await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
@@ -47,7 +48,7 @@ final class PostgreSQLPool: Sendable {
           },
           refuse: { continuation.resume(returning: .failure($0)) })
         submit(Queue.Work(id: id, kind: kind, payload: payload))
-        // The task may have been cancelled before there was anything to cancel.
+        // The task may have been cancelled since, before there was anything to cancel.
         if kind == .read, Task.isCancelled { cancel(id) }
       }
     } onCancel: {

@@ -78,7 +78,7 @@ final class PostgreSQLSession {
     let connection = try connected()
     let text = sql.text { "$\($0)" }
     let parameters = try PostgreSQLParameters(sql.values)
-    guard StatementCache.isWorthKeeping(text) else {
+    guard StatementCache.isWorthKeeping(text, values: sql.values.count) else {
       let answer = try checked(
         parameters.withPointers { count, types, values, lengths, formats in
           PQexecParams(connection, text, count, types, values, lengths, formats, 1)

@@ -14,8 +14,10 @@ struct StatementCache {
   private var names: UInt64 = 0
   private var clock: UInt64 = 0
 
-  /// Whether a statement may come again. Changes of the schema come once.
-  static func isWorthKeeping(_ text: String) -> Bool {
+  /// Whether a statement may come again. Changes of the schema come once. One of thousands of values is not prepared, since
+  /// libpq takes a description of more than 7,500 for a broken connection.
+  static func isWorthKeeping(_ text: String, values: Int) -> Bool {
+    guard values <= 1000 else { return false }
     let verb = text.drop(while: \.isWhitespace).prefix { $0.isLetter }
     return ["SELECT", "WITH", "INSERT", "UPDATE", "DELETE"].contains(verb)
   }

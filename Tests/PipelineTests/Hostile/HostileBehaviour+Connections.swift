@@ -74,9 +74,16 @@ extension HostileBehaviour {
   ]
 
   /// Failed, except where the first answer was complete before anything went wrong.
-  static func unlessComplete(_ code: TapedeckError.Code) -> @Sendable (Int) -> Ending {
-    { $0 == HostileFile.bytes ? .archived : .failed(code) }
+  ///
+  /// - Parameter empty: what it failed with when it was cut before its first byte; the same unless told otherwise.
+  static func unlessComplete(
+    _ code: TapedeckError.Code, empty: TapedeckError.Code? = nil
+  ) -> @Sendable (Int) -> Ending {
+    { $0 == HostileFile.bytes ? .archived : .failed($0 == 0 ? empty ?? code : code) }
   }
+
+  /// Failed, wherever it was cut.
+  static func failing(_ code: TapedeckError.Code) -> @Sendable (Int) -> Ending { { _ in .failed(code) } }
 }
 
 extension HostileExchange {

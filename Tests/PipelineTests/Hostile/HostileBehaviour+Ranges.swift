@@ -52,7 +52,7 @@ extension HostileBehaviour {
     HostileBehaviour("a compressed part", .resumed(.close)) {
       $0.odd(headers: ["Content-Encoding": "gzip"], body: $0.encoded())
     },
-    HostileBehaviour("a compressed whole", .always, ending: { _ in .failed(.platformProtocol) }) {
+    HostileBehaviour("a compressed whole", .always, ending: failing(.platformProtocol)) {
       .response(200, ["Content-Encoding": "gzip"], body: $0.encoded())
     },
     HostileBehaviour("a part in another transfer coding", .resumed(.close)) {
@@ -60,7 +60,7 @@ extension HostileBehaviour {
         206, $0.partial($0.file).merging(["Transfer-Encoding": "gzip, chunked"]) { _, given in given },
         pieces: [$0.encoded()])
     },
-    HostileBehaviour("206 to a request without a range", .always, ending: { _ in .failed(.platformProtocol) }) {
+    HostileBehaviour("206 to a request without a range", .always, ending: failing(.platformProtocol)) {
       $0.odd(without: "Content-Range")
     },
     HostileBehaviour("at most 70,000 bytes an answer", .everResumed) { $0.piece(70_000) },

@@ -30,7 +30,7 @@ extension HostileBehaviour {
       "two versions in turn, each closed at the cut", .always, ending: unlessComplete(.downloadInterrupted)
     ) { $0.broken($0.inTurn) },
     HostileBehaviour(
-      "two versions in turn, each closed a little later", .always, ending: { _ in .failed(.downloadInterrupted) }
+      "two versions in turn, each closed a little later", .always, ending: failing(.downloadInterrupted)
     ) {
       $0.broken($0.inTurn, at: min($0.cut, 90_001) + $0.number)
     },
