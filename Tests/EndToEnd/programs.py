@@ -178,8 +178,9 @@ class Process:
         return found[1:]
 
     def conversions(self) -> list[int]:
-        """Those of them that are FFmpeg at work; the launcher that they are forked from has another name."""
-        return [pid for pid in self.descendants() if process_name(pid) == "ffmpeg"]
+        """Those of them that are FFmpeg at work; not the launcher that they are forked from, which has another name, except
+        while it is being linked."""
+        return [pid for pid in self.descendants() if process_name(pid) == "ffmpeg" and not is_launcher(pid)]
 
     def peak_kib(self) -> int:
         """The most memory it ever held, its children apart."""
@@ -200,6 +201,16 @@ def process_name(pid: int) -> str:
         return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def is_launcher(pid: int) -> bool:
+    """Whether it was started as FFmpeg's launcher: its children have its words, but a launcher as their parent."""
+    try:
+        words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+        parent = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return words.startswith(b"ffmpeg, linked once") and process_name(parent) != "ffmpeg-launcher"
 
 
 class Sandbox(Process):

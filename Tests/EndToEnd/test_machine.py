@@ -102,7 +102,7 @@ def test_a_catalog_that_is_away_for_a_while_costs_no_recording(make_faulty_serve
     assert server.supervisor.ingest("codec-alaw-mono").status in (500, 503)
     assert server.anonymous.get("/readyz").status == 503
     assert server.anonymous.get("/livez").status == 200
-    eventually(lambda: len(faults.failed) > 60)
+    eventually(lambda: len(faults.failed) > 30, within=60)
     faults.flag.unlink()
     for id in ids:
         eventually(lambda: server.data.part(id), within=60)
