@@ -80,7 +80,7 @@ extension Catalog {
 
   /// Whose token it is, unless it was revoked.
   package func identity(ofTokenSHA256 hash: [UInt8]) async throws(TapedeckError) -> Identity? {
-    try await database.lookUp { db in
+    try await database.lookUp(LookUp("token", hash)) { db in
       try db.row("SELECT * FROM api_token WHERE secret_sha256 = \(hash) AND revoked_at IS NULL")?.identity(.token)
     }
   }
@@ -134,7 +134,8 @@ extension Catalog {
 
   /// Whose session it is; nil when it ended, was idle for too long or its account was disabled.
   package func session(secretSHA256 hash: [UInt8], idle: Duration) async throws(TapedeckError) -> SessionRow? {
-    try await database.lookUp { db in
+    // Asked each time: the answer depends on the time.
+    try await database.lookUp(nil) { db in
       try db.row(
         """
         SELECT a.*, s.csrf, s.last_seen_at, s.expires_at FROM session s JOIN account a ON a.id = s.account_id

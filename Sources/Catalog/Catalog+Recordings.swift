@@ -22,7 +22,7 @@ extension Catalog {
   package func archived(
     _ key: RecordingKey
   ) async throws(TapedeckError) -> (recording: RecordingRow, parts: [MediaPart])? {
-    try await database.lookUp { db in
+    try await database.lookUp(LookUp("archived", key.source, key.id)) { db in
       guard let recording = try db.recording(key) else { return nil }
       return (recording, try db.parts(of: recording.id))
     }

@@ -12,8 +12,11 @@ package protocol Database: Sendable {
   ) async throws(TapedeckError) -> T
 
   /// Runs a statement or two that find rows by their keys, each in microseconds: no thread of its own is worth its while.
+  ///
+  /// - Parameter question: all that the answer depends on besides the rows, and so not on the time; a database that has
+  ///   no other writers may give the answer of before as long as nothing was committed since. Nil to ask each time.
   func lookUp<T: Sendable>(
-    _ body: @escaping @Sendable (any Connection) throws -> T
+    _ question: LookUp?, _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T
 
   /// Runs statements in one transaction, which is durable when this returns and undone when it throws. It is never cut
@@ -32,7 +35,7 @@ package protocol Database: Sendable {
 
 extension Database {
   package func lookUp<T: Sendable>(
-    _ body: @escaping @Sendable (any Connection) throws -> T
+    _ question: LookUp?, _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {
     try await read(body)
   }
@@ -42,6 +45,18 @@ extension Database {
     _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {
     try await write(.serializable, body)
+  }
+}
+
+/// A question that is asked again and again, such as whose a token is, for each range of a recording.
+package struct LookUp: Sendable, Hashable {
+  private let name: String
+  private let values: [Value]
+
+  /// - Parameter name: no two kinds of questions have the same.
+  package init(_ name: String, _ values: any ValueConvertible...) {
+    self.name = name
+    self.values = values.map(\.sqlValue)
   }
 }
 

@@ -11,6 +11,7 @@ package final class SQLiteDatabase: Database {
   private let pool: DatabasePool
   /// For look-ups alone, which nobody waits behind for longer than another of them takes.
   private let looker: DatabaseQueue
+  private let memory = LookUpMemory()
   private let feed = ChangeFeed()
 
   /// Opens or creates the file. The caller holds the lock of the data directory.
@@ -45,9 +46,12 @@ package final class SQLiteDatabase: Database {
   }
 
   package func lookUp<T: Sendable>(
-    _ body: @escaping @Sendable (any Connection) throws -> T
+    _ question: LookUp?, _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {
-    do { return try lookUpNow(body) } catch { throw wrapped(error) }
+    do {
+      guard let question else { return try lookUpNow(body) }
+      return try memory.answer(to: question) { try lookUpNow(body) }
+    } catch { throw wrapped(error) }
   }
 
   /// On the caller's thread: handing it to another one and back takes several times as long as the look-up.
@@ -70,6 +74,7 @@ package final class SQLiteDatabase: Database {
         },
         completion: { _, result in continuation.resume(returning: result) })
     }
+    memory.committed()
     switch outcome {
     case .success(let (result, changes)):
       feed.publish(changes)

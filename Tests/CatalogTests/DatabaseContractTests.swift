@@ -278,6 +278,38 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
+  func `a look-up sees what was committed before it, however often it was asked before`(kind: DatabaseKind) async throws
+  {
+    let database = try await open(kind)
+    func count(of number: Int64) async throws -> Int64? {
+      try await database.lookUp(LookUp("count", number)) { db in
+        try db.row("SELECT count(*) AS count FROM sample WHERE number = \(number)")?.int("count")
+      }
+    }
+    for expected: Int64 in 0..<5 {
+      for _ in 0..<3 { #expect(try await count(of: 1) == expected) }
+      #expect(try await count(of: 2) == 0)
+      _ = try await database.write { db in try db.execute("INSERT INTO sample (number) VALUES (1)") }
+    }
+    // One that is under way while others commit is not remembered as what came before it.
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<4 {
+        group.addTask {
+          for _ in 0..<50 {
+            let before = try await count(of: 3) ?? 0
+            _ = try await database.write { db in try db.execute("INSERT INTO sample (number) VALUES (3)") }
+            let after = try await count(of: 3) ?? 0
+            #expect(after > before)
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+    #expect(try await count(of: 3) == 200)
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
   func `reading changes nothing`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let code = await failure {
