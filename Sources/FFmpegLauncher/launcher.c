@@ -26,6 +26,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -137,6 +138,20 @@ static void limit(int resource, uint64_t most) {
   if (setrlimit(resource, &both) != 0) fail("set its limits");
 }
 
+/// Signals do what they do by default, whatever the one who started us had ignored. By the system call, because the C
+/// library's functions refuse the two signals that it cancels threads with, and a musl program that starts others leaves
+/// exactly these ignored (its posix_spawn).
+static void reset_signals(void) {
+  // The kernel's structure is smaller, and all its zeros mean SIG_DFL without flags.
+  static const unsigned char defaults[64];
+  enum { SIGNAL_SET_BYTES = 8 };
+  // SIGKILL and SIGSTOP cannot be changed and have not been.
+  for (int number = 1; number < NSIG; number++) syscall(SYS_rt_sigaction, number, defaults, NULL, SIGNAL_SET_BYTES);
+  sigset_t none;
+  sigemptyset(&none);
+  if (sigprocmask(SIG_SETMASK, &none, NULL) != 0) fail("unblock signals");
+}
+
 /// Makes the forked process what a fresh one would be, except for what is linked. What fails ends it.
 static void prepare(pid_t launcher, const int descriptors[DESCRIPTORS]) {
   // A group of its own, so that it is killed with all that it may have started. The launcher does the same, because
@@ -159,10 +174,7 @@ static void prepare(pid_t launcher, const int descriptors[DESCRIPTORS]) {
   limit(RLIMIT_NOFILE, packet.request.open_files);
   limit(RLIMIT_CORE, 0);
 
-  for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
-  sigset_t none;
-  sigemptyset(&none);
-  if (sigprocmask(SIG_SETMASK, &none, NULL) != 0) fail("unblock signals");
+  reset_signals();
   // What `ps` and `top` show. The launcher itself has another name.
   prctl(PR_SET_NAME, "ffmpeg");
 }

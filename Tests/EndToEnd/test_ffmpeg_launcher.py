@@ -1,13 +1,16 @@
 """The launcher's library in programs that tell more about themselves than FFmpeg does; its socket, spoken by hand."""
 
 import contextlib
+import ctypes
 import os
 import pathlib
+import platform
 import random
 import signal
 import socket
 import struct
 import subprocess
+from collections.abc import Callable
 
 import pytest
 
@@ -23,12 +26,13 @@ LIMITS = (7, 1 << 32, 123456, 20)
 class Launcher:
     """A program that is linked, serves and has not begun."""
 
-    def __init__(self, program: str):
+    def __init__(self, program: str, before_it: Callable[[], None] | None = None):
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(20)
         env = {"LC_ALL": "C", "LD_PRELOAD": str(LIBRARY), "TAPEDECK_FFMPEG_LAUNCHER": "1"}
         self.process = subprocess.Popen(
-            [program], stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
+            [program], stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env,
+            preexec_fn=before_it)
         theirs.close()
         assert self.reply() == (READY, 1, 0)
 
@@ -71,8 +75,8 @@ def fork_request(id: int, arguments: list[str], limits: tuple = LIMITS) -> bytes
 
 
 @contextlib.contextmanager
-def launcher(program: str = "/bin/sh"):
-    started = Launcher(program)
+def launcher(program: str = "/bin/sh", before_it: Callable[[], None] | None = None):
+    started = Launcher(program, before_it)
     try:
         yield started
     finally:
@@ -100,8 +104,22 @@ def test_a_child_is_told_nothing_of_the_launcher():
         assert served.run() == ("LC_ALL=C\n", 0)
 
 
-def test_a_child_has_three_descriptors_and_its_limits_and_no_signal_blocked():
-    with launcher() as served:
+# Their system calls, because the C library's functions do not touch the two signals that it cancels threads with.
+RT_SIGACTION, RT_SIGPROCMASK = {"x86_64": (13, 14), "aarch64": (134, 135)}[platform.machine()]
+
+
+def refuse_all_signals() -> None:
+    """Ignores and blocks every signal there is, and leaves it so to the program that comes next."""
+    library = ctypes.CDLL(None)
+    ignored = (ctypes.c_ulong * 8)(int(signal.SIG_IGN))
+    for number in set(range(1, 65)) - {signal.SIGKILL, signal.SIGSTOP}:
+        assert library.syscall(RT_SIGACTION, number, ignored, None, 8) == 0
+    assert library.syscall(RT_SIGPROCMASK, signal.SIG_SETMASK, (ctypes.c_ulong * 1)(2**64 - 1), None, 8) == 0
+
+
+@pytest.mark.parametrize("before_it", [None, refuse_all_signals])
+def test_a_child_has_three_descriptors_and_its_limits_and_refuses_no_signal(before_it):
+    with launcher(before_it=before_it) as served:
         said, status = served.run("-c", "exec cat /proc/self/limits /proc/self/status; exit 1")
         assert status == 0
         lines = [" ".join(line.split()) for line in said.splitlines()]
