@@ -86,9 +86,11 @@ struct DownloadRun<Sink: DownloadSink>: Sendable {
     switch pass.outcome {
     case .success(let next): return next
     case .failure(let failure) where wasLimited && failure.code == .interrupted:
-      throw pass.hasBody
-        ? TapedeckError(.downloadInterrupted, detail: "no byte for \(line.settings.stallTimeout)", cause: failure)
-        : TransportFailure.timeout(cause: failure)
+      guard pass.hasBody else {
+        await line.budget.report(.failed)
+        throw TransportFailure.timeout(cause: failure)
+      }
+      throw TapedeckError(.downloadInterrupted, detail: "no byte for \(line.settings.stallTimeout)", cause: failure)
     case .failure(let failure): throw failure
     }
   }

@@ -37,7 +37,8 @@ struct PermitLine {
     return waiting.remove(at: index).continuation
   }
 
-  /// The first of the line, with as many fresh ones as there are before any of back-fill that does not fit.
+  /// Those to draw for now: everybody, or of a long line the first fresh ones and the first of back-fill, up to half of the
+  /// list each.
   var first: (tickets: [Ticket], wishes: [RequestWish]) {
     var chosen = waiting[...]
     if waiting.count > Self.longestList {

@@ -20,7 +20,7 @@ enum PlatformJSON {
   static func wholeNumber(_ value: Any?) -> Int64? {
     switch value {
     case let text as String: Double(text).flatMap(whole)
-    case is Bool: nil
+    case let number as NSNumber where isBoolean(number): nil
     case let number as Int64: number
     case let number as Double: whole(number)
     default: nil
@@ -31,6 +31,11 @@ enum PlatformJSON {
   static func written(_ object: Object) -> String {
     let data = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
     return data.map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+  }
+
+  /// Whether it was `true` or `false`. As `Bool`, 0 and 1 would pass too; but there is one object for each of the two.
+  private static func isBoolean(_ number: NSNumber) -> Bool {
+    number === NSNumber(value: true) || number === NSNumber(value: false)
   }
 
   private static func whole(_ number: Double) -> Int64? { Int64(exactly: number.rounded(.towardZero)) }

@@ -125,6 +125,7 @@ extension PlatformLine {
         try await surroundings.sleep(settings.callTimeout)
       }
       if wasLimited, case .failure(let failure) = result {
+        await budget.report(.failed)
         throw TransportFailure.timeout(cause: failure)
       }
       return try result.get()
@@ -145,7 +146,8 @@ extension PlatformLine {
         response = try await client.execute(request, timeout: .hours(24))
       } catch {
         count("none")
-        // Whoever ended the request says nothing about the platform.
+        // Whoever ended the request says nothing about the platform, unless it was for the time it took; and then it is
+        // those who mind the time that report it.
         if !Task.isCancelled { await budget.report(.failed) }
         throw TransportFailure.beforeAnswer(error)
       }

@@ -1,4 +1,5 @@
 package import AsyncHTTPClient
+import Foundation
 package import Logging
 package import Model
 import NIOCore
@@ -48,7 +49,7 @@ package struct RecordingsV2Source: RecordingSource {
     guard let object = PlatformJSON.object(answer.body), let rows = object["recordings"] as? [Any] else {
       throw TapedeckError(.platformProtocol, detail: "the answer to a search is not a page of recordings")
     }
-    let nextCursor = PlatformJSON.text(object["nextCursor"])
+    let nextCursor = try Self.nextCursor(object["nextCursor"])
     if let nextCursor, nextCursor == cursor {
       // Following it would never end.
       throw TapedeckError(.platformProtocol, detail: "the answer to a search names itself as the next page")
@@ -75,6 +76,15 @@ package struct RecordingsV2Source: RecordingSource {
   package func admitRetry() async throws(TapedeckError) { try await line.budget.admitRetry() }
 
   package func standing() async throws(TapedeckError) -> SourceStanding? { try await line.budget.standing() }
+
+  /// Only a field that is absent or null ends a listing: a page more or less decides whether an archive is complete.
+  private static func nextCursor(_ value: Any?) throws(TapedeckError) -> String? {
+    guard let value, !(value is NSNull) else { return nil }
+    guard let cursor = PlatformJSON.text(value) else {
+      throw TapedeckError(.platformProtocol, detail: "the answer to a search names a next page that cannot be read")
+    }
+    return cursor
+  }
 
   private static func path(_ id: RecordingID) -> String { "/api/v2/recording/\(id.pathSegment)" }
 

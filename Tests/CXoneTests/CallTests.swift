@@ -78,6 +78,16 @@ import Testing
     }
   }
 
+  @Test(arguments: [("0", 0), ("1", 1), ("0.0", 0), ("1.9", 1), ("true", nil), ("false", nil)] as [(String, Int?)])
+  func `0 and 1 are numbers, true and false are none`(text: String, seconds: Int?) async throws {
+    try await Tenant.run { _, _ in
+      .json(#"{"id":"rec-1","duration":\#(text)}"#)
+    } _: { tenant in
+      let recording = try await tenant.source.recording(recordingID)
+      #expect(recording.durationSeconds == seconds)
+    }
+  }
+
   @Test(arguments: ["", "null", "[]", "<html>", #"{"id":"other"}"#, #"{"id":"rec-1""#, #"{"id":".."}"#])
   func `an answer that does not describe the recording is refused`(body: String) async throws {
     try await Tenant.run { _, _ in
@@ -107,11 +117,37 @@ import Testing
 
   @Test func `a row without a usable id is left out`() async throws {
     try await Tenant.run { _, _ in
-      .json(#"{"recordings":[{"id":"a"},{"id":".."},{"status":"available"},7,{"id":12},{"id":"b"}],"nextCursor":"n"}"#)
+      .json(
+        #"{"recordings":[{"id":"a"},{"id":".."},{"status":"available"},7,{"id":12},{"id":"b"},{"id":1},{"id":0},{"id":true}],"nextCursor":"n"}"#
+      )
     } _: { tenant in
       let page = try await tenant.source.search(query, cursor: nil, pageSize: 100)
-      #expect(page.recordings.map(\.id.rawValue) == ["a", "12", "b"])
+      #expect(page.recordings.map(\.id.rawValue) == ["a", "12", "b", "1", "0"])
       #expect(page.nextCursor == "n")
+    }
+  }
+
+  @Test(
+    arguments: [
+      (#""nextCursor":1"#, "1"), (#""nextCursor":0"#, "0"), (#""nextCursor":"n""#, "n"), (#""nextCursor":null"#, nil),
+      (#""total":7"#, nil),
+    ] as [(String, String?)])
+  func `a listing goes on for as long as a page names a next one`(field: String, next: String?) async throws {
+    try await Tenant.run { _, _ in
+      .json(#"{"recordings":[],\#(field)}"#)
+    } _: { tenant in
+      let page = try await tenant.source.search(query, cursor: nil, pageSize: 100)
+      #expect(page.nextCursor == next)
+    }
+  }
+
+  @Test(arguments: ["true", "false", #""""#, "{}", "[]", #"{"next":"n"}"#, "1e300"])
+  func `a next page that cannot be read is not taken for the end of the listing`(value: String) async throws {
+    try await Tenant.run { _, _ in
+      .json(#"{"recordings":[],"nextCursor":\#(value)}"#)
+    } _: { tenant in
+      let error = await failure { _ = try await tenant.source.search(query, cursor: nil, pageSize: 100) }
+      #expect(error?.code == .platformProtocol)
     }
   }
 
@@ -197,6 +233,59 @@ import Testing
         clock.advance(by: .seconds(10))
         #expect(await call.value?.code == .platformUnavailable)
       }
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func `a platform that hangs is one in trouble: nothing is saved up for it`(isDownload: Bool) async throws {
+    let (clock, never) = (TestClock(), Gate())
+    let allowance = LocalAllowance(limits: RequestLimits(rate: 100, burst: 20), now: { clock.now })
+    var options = Tenant.Options()
+    options.surroundings = clock.surroundings()
+    options.stallTimeout = .seconds(10)
+    options.allowance = allowance
+    try await Tenant.run(options) { _, _ in
+      .init([.wait(never)])
+    } _: { tenant in
+      let call = Task {
+        await failure {
+          if isDownload {
+            _ = try await tenant.download(into: MemorySink())
+          } else {
+            _ = try await tenant.source.recording(recordingID)
+          }
+        }
+      }
+      try await until { tenant.calls.count == 1 }
+      let time = Task {
+        while true {
+          try await clock.untilSleeping(1)
+          clock.advance(by: .seconds(10))
+          await Task.yield()
+        }
+      }
+      #expect(await call.value?.code == .platformUnavailable)
+      time.cancel()
+      _ = try await tenant.source.standing()
+      let wishes = Array(repeating: RequestWish(.metadata, .fresh), count: 5)
+      #expect(try await allowance.change { $0.draw(wishes, now: $1).granted } == [0])
+    }
+  }
+
+  @Test func `a call does not wait behind as many downloads as there may be`() async throws {
+    let never = Gate()
+    var options = Tenant.Options()
+    options.parallelDownloads = 256
+    try await Tenant.run(options) { request, _ in
+      request.target.hasSuffix("/download") ? .init([.wait(never)]) : .json(#"{"id":"rec-1","duration":7}"#)
+    } _: { tenant in
+      let downloads = (0..<100).map { _ in Task { await failure { _ = try await tenant.download(into: MemorySink()) } }
+      }
+      try await until { tenant.calls.count == 100 }
+      let recording = try await tenant.source.recording(recordingID)
+      #expect(recording.durationSeconds == 7)
+      for download in downloads { download.cancel() }
+      for download in downloads { #expect(await download.value?.code == .interrupted) }
     }
   }
 

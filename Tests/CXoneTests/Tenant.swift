@@ -23,6 +23,7 @@ struct Tenant: Sendable {
     var largestRecording: Int64 = 8 << 30
     var allowedDownloadHosts: [String] = []
     var surroundings = Surroundings.system
+    var allowance: (any AllowanceStore)?
     /// Answers the token call in place of the tenant's own answers.
     var token: (@Sendable (Int) async -> ScriptedServer.Reply)?
   }
@@ -64,7 +65,8 @@ struct Tenant: Sendable {
           stallTimeout: options.stallTimeout, largestRecording: options.largestRecording,
           allowedDownloadHosts: options.allowedDownloadHosts)
         let source = RecordingsV2Source(
-          settings: settings, client: client, surroundings: options.surroundings, logger: Logger(label: "test"))
+          settings: settings, client: client, allowance: options.allowance, surroundings: options.surroundings,
+          logger: Logger(label: "test"))
         return try await body(Tenant(server: server, source: source))
       }
       try await client.shutdown()
