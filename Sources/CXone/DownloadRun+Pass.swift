@@ -68,13 +68,15 @@ extension DownloadRun {
           ?? .startOver("no total is known")
       case .giveUp(let reason): throw TapedeckError(.platformProtocol, detail: reason)
       case .append(let count):
+        let held = await run.sink.length
         try await run.adopt(decided, as: &state)
-        return try await append(response.body, count: count)
+        return try await append(response.body, count: count, held: held)
       case .cutAndAppend(let start, let count):
         note("a download goes on from byte \(start)", because: "the platform sends more than what is missing")
+        let held = await run.sink.length
         try await run.sink.cut(to: start)
         try await run.adopt(decided, as: &state)
-        return try await append(response.body, count: count)
+        return try await append(response.body, count: count, held: held)
       case .compareAndAppend(let start, let count):
         return try await compareAndAppend(response.body, from: start, count: count)
       case .takeWhole(let count):
@@ -104,9 +106,13 @@ extension DownloadRun {
       return .done
     }
 
-    private mutating func append(_ body: HTTPClientResponse.Body, count: Int64) async throws(TapedeckError) -> Next {
+    /// `held` is what there was before anything was cut away: bytes that only take the place of others are no gain.
+    private mutating func append(
+      _ body: HTTPClientResponse.Body, count: Int64, held: Int64
+    ) async throws(TapedeckError) -> Next {
       let received = try await move(body, comparing: [], atMost: count).received
-      return try await next(gained: received, missing: count - received)
+      let gained = await run.sink.length - held
+      return try await next(gained: gained, missing: count - received)
     }
 
     private mutating func compareAndAppend(
@@ -136,7 +142,7 @@ extension DownloadRun {
       let detail =
         missing > 0
         ? "the body ended in order, but \(missing) bytes before its announced end"
-        : "the platform sent \(gained) bytes of what was asked for, and no more"
+        : "the platform sent \(max(0, gained)) bytes of what was asked for, and no more"
       return gained > 0
         ? TapedeckError(.downloadInterrupted, detail: detail)
         : TapedeckError(

@@ -72,14 +72,18 @@ package enum DownloadTable {
   /// 200: the server does no ranges, or the file is another one than `If-Range` named. Only the latter can be resumed.
   private static func whole(_ answer: DownloadAnswer, ask: Ask, state: DownloadState) -> (Action, DownloadState) {
     guard answer.coding == .plain else { return (.giveUp("the body is encoded, which was not asked for"), state) }
-    if case .bytes(let first, let last, let total) = answer.contentRange, first > 0 || last < total - 1 {
+    var count = answer.contentLength
+    if case .bytes(let first, let last, let total) = answer.contentRange {
       // A proxy that made a 200 of a 206.
-      return (.startOver("a part of the file came as if it were the whole"), state)
+      guard first == 0, last == total - 1 else {
+        return (.startOver("a part of the file came as if it were the whole"), state)
+      }
+      count = total
     }
-    var next = described(by: answer, totalBytes: answer.contentLength)
+    var next = described(by: answer, totalBytes: count)
     next.isResumable = false
     if case .range(_, .some) = ask { next.isResumable = next.etag != nil || next.totalBytes != nil }
-    return (.takeWhole(count: answer.contentLength), next)
+    return (.takeWhole(count: count), next)
   }
 
   /// 206 to `bytes=0-`.

@@ -56,6 +56,47 @@ import Testing
     }
   }
 
+  @Test func `a platform that sends the same beginning whatever is asked for is not asked for ever`() async throws {
+    try await Tenant.run { _, number in
+      // Ends what would be a loop.
+      guard number < 20 else { return .response(404) }
+      return .response(206, ["Content-Range": "bytes 0-65535/200000", "ETag": "\"v1\""], body: Array(whole[..<65_536]))
+    } _: { tenant in
+      let sink = MemorySink()
+      let error = await failure { _ = try await tenant.download(into: sink) }
+      #expect(error?.code == .notAWholeRecording)
+      #expect(error?.message == "The platform announces more of this recording than it sends.")
+      #expect(tenant.calls.map { $0.header("Range") } == ["bytes=0-", "bytes=65536-"])
+      #expect(sink.bytes == Array(whole[..<65_536]))
+    }
+  }
+
+  @Test func `a platform that sends a little more than what was cut away is gone on with`() async throws {
+    try await Tenant.run { request, number in
+      guard number < 3 else { return .response(404) }
+      let count = [65_536, 140_000, 200_000][number]
+      return .response(
+        206, ["Content-Range": "bytes 0-\(count - 1)/200000", "ETag": "\"v1\""], body: Array(whole[..<count]))
+    } _: { tenant in
+      let sink = MemorySink()
+      _ = try await tenant.download(into: sink)
+      #expect(sink.bytes == whole)
+    }
+  }
+
+  @Test func `a whole body in chunks must be as long as its Content-Range says`() async throws {
+    try await Tenant.run { _, number in
+      .chunked(200, ["Content-Range": range], pieces: [number == 0 ? Array(whole[..<90_000]) : whole])
+    } _: { tenant in
+      let error = await failure { _ = try await tenant.download(into: MemorySink()) }
+      #expect(error?.code == .notAWholeRecording)
+      let sink = MemorySink()
+      let state = try await tenant.download(into: sink)
+      #expect(sink.bytes == whole)
+      #expect(state.totalBytes == 200_000)
+    }
+  }
+
   @Test func `a body without an end is given up at the limit`() async throws {
     var options = Tenant.Options()
     options.largestRecording = 1_000_000
