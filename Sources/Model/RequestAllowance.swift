@@ -2,7 +2,8 @@
 /// own. Pure; time and chance are handed in. Shared by everybody who asks the source, on one node or on several.
 ///
 /// A token bucket whose rate learns (`RequestAllowance+Learning.swift`). Fresh calls go before back-fill: back-fill
-/// leaves the last quarter of the bucket to them, and has one request in ten for itself, so that neither starves.
+/// leaves the last quarter of the bucket to them, and has one request in ten for itself, so that neither starves. The
+/// same one in ten holds within a class that has a limit of its own.
 package struct RequestAllowance: Sendable, Equatable, Codable {
   /// The configuration's; not stored, since they may be others at the next start.
   package var limits = RequestLimits(rate: 0, burst: 1) { didSet { adoptLimits() } }
@@ -17,6 +18,8 @@ package struct RequestAllowance: Sendable, Equatable, Codable {
   /// What back-fill may take though fresh calls wait; 0 to 1.
   private var backfillShare = 1.0
   private var classTokens: [RequestClass: Double] = [:]
+  /// The same as `backfillShare` for each class with a limit of its own; a class that is not there has all of its share.
+  private var classShares: [RequestClass: Double]?
   /// Somebody was turned away for want of a token since the bucket was last full: the rate is what limits us.
   var isShort = false
   /// The last requests failed. Nothing is saved up then, so that there is no burst when the platform comes back.
@@ -36,8 +39,8 @@ package struct RequestAllowance: Sendable, Equatable, Codable {
   var lastSpan: Span?
 
   private enum CodingKeys: String, CodingKey {
-    case rate, pausedUntil, history, tokens, refilledAt, backfillShare, classTokens, isShort, isFailing, ceiling,
-      acceptedSinceLowering, silences, trialUntil, refusal, span, lastSpan
+    case rate, pausedUntil, history, tokens, refilledAt, backfillShare, classTokens, classShares, isShort, isFailing,
+      ceiling, acceptedSinceLowering, silences, trialUntil, refusal, span, lastSpan
   }
 
   /// The share of the requests that back-fill has though fresh calls wait.
@@ -84,7 +87,7 @@ package struct RequestAllowance: Sendable, Equatable, Codable {
         grant.wait = min(grant.wait ?? wait, wait)
       } else {
         grant.granted.append(turn.index)
-        if turn.isOfShare { backfillShare -= 1 }
+        if turn.isOfShare { takeShare(wishes[turn.index].kind) }
       }
     }
     history.note(requests: grant.granted.count, now: now)
@@ -118,11 +121,39 @@ package struct RequestAllowance: Sendable, Equatable, Codable {
   private func turns(of wishes: [RequestWish]) -> [Turn] {
     let fresh = wishes.indices.filter { wishes[$0].priority == .fresh }.map { Turn(index: $0) }
     let reserve = (limit * Self.freshReserve).rounded(.down)
-    var backfill = wishes.indices.filter { wishes[$0].priority == .backfill }
-      .map { Turn(index: $0, tokens: 1 + reserve) }
-    guard backfillShare + Self.rounding >= 1, !backfill.isEmpty else { return fresh + backfill }
-    let first = Turn(index: backfill.removeFirst().index, isOfShare: true)
-    return [first] + fresh + backfill
+    var (first, last): ([Turn], [Turn]) = ([], [])
+    // What would be left of the shares.
+    var after = self
+    for index in wishes.indices where wishes[index].priority == .backfill {
+      if after.hasShare(wishes[index].kind) {
+        after.takeShare(wishes[index].kind)
+        first.append(Turn(index: index, isOfShare: true))
+      } else {
+        last.append(Turn(index: index, tokens: 1 + reserve))
+      }
+    }
+    return first + fresh + last
+  }
+
+  /// Whether back-fill may go before fresh calls: every limit that both share has a part for it.
+  private func hasShare(_ kind: RequestClass) -> Bool {
+    var shares: [Double] = []
+    if rate != nil { shares.append(backfillShare) }
+    if limits.classRates[kind] != nil { shares.append(share(of: kind)) }
+    return !shares.isEmpty && shares.allSatisfy { $0 + Self.rounding >= 1 }
+  }
+
+  private mutating func takeShare(_ kind: RequestClass) {
+    if rate != nil { backfillShare -= 1 }
+    if limits.classRates[kind] != nil { setShare(of: kind, to: share(of: kind) - 1) }
+  }
+
+  private func share(of kind: RequestClass) -> Double { classShares?[kind] ?? 1 }
+
+  private mutating func setShare(of kind: RequestClass, to share: Double) {
+    var shares = classShares ?? [:]
+    shares[kind] = share
+    classShares = shares
   }
 
   /// Takes a request out of the bucket.
@@ -167,6 +198,7 @@ package struct RequestAllowance: Sendable, Equatable, Codable {
     for (kind, classRate) in limits.classRates {
       let before = classTokens[kind] ?? max(1, classRate)
       classTokens[kind] = min(max(1, classRate), before + seconds * classRate)
+      setShare(of: kind, to: min(1, share(of: kind) + seconds * classRate * Self.backfillPart))
     }
     guard let rate else { return }
     let full = tokens + seconds * rate
@@ -177,6 +209,7 @@ package struct RequestAllowance: Sendable, Equatable, Codable {
 
   private mutating func adoptLimits() {
     classTokens = classTokens.filter { limits.classRates[$0.key] != nil }
+    classShares = classShares?.filter { limits.classRates[$0.key] != nil }
     if limits.rate > 0 {
       rate = min(rate ?? Self.firstRate(limits), limits.rate)
     } else if ceiling == nil {

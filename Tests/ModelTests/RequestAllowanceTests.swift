@@ -166,6 +166,35 @@ import Testing
     #expect(allowance.draw(wishes, now: now) == RequestGrant(granted: [0], wait: .seconds(1)))
   }
 
+  @Test(arguments: [0, 100.0])
+  func `within a class back-fill has one request in ten, and no more, while fresh calls never stop`(rate: Double) {
+    var allowance =
+      rate > 0 ? grown(rate: rate, [.search: 10]) : allowance(rate: 0, [.search: 10])
+    let wishes = [Priority.backfill, .fresh, .fresh].map { RequestWish(.search, $0) }
+    var (fresh, backfill) = (0, 0)
+    var now = start
+    for _ in 0..<2000 {
+      for index in allowance.draw(wishes, now: now).granted {
+        if index == 0 { backfill += 1 } else { fresh += 1 }
+      }
+      now = now + .milliseconds(100)
+    }
+    #expect((195...205).contains(backfill))
+    #expect((1790...1830).contains(fresh))
+  }
+
+  @Test func `a class whose share is used up does not keep another's from its own`() {
+    var allowance = grown(rate: 10, [.search: 1])
+    var now = start
+    var metadata = 0
+    for _ in 0..<1000 {
+      let wishes = [RequestWish(.search, .backfill), .backfill, .fresh, .fresh]
+      metadata += allowance.draw(wishes, now: now).granted.count { $0 == 1 }
+      now = now + .milliseconds(100)
+    }
+    #expect((85...105).contains(metadata))
+  }
+
   @Test func `a class may be limited where the source is not`() {
     var allowance = RequestAllowance(limits: RequestLimits(rate: 0, burst: 1, classRates: [.search: 2]), now: start)
     let wishes = Array(repeating: RequestWish(.search, .fresh), count: 5)
@@ -228,6 +257,10 @@ import Testing
     var read = try JSONDecoder().decode(RequestAllowance.self, from: stored)
     read.limits = allowance.limits
     #expect(read == allowance)
+    // A class's share came later than the rest.
+    var older = try #require(try JSONSerialization.jsonObject(with: stored) as? [String: Any])
+    #expect(older.removeValue(forKey: "classShares") != nil)
+    _ = try JSONDecoder().decode(RequestAllowance.self, from: JSONSerialization.data(withJSONObject: older))
     read.limits = RequestLimits(rate: 2, burst: 3)
     #expect(read.rate == 2)
     #expect(read.draw([.fresh], now: start).isPaused)
