@@ -3,6 +3,7 @@ enum MetricDescriptions {
   static let help: [String: String] = [
     "tapedeck_admission_open": "1 while new downloads may begin, 0 while they wait for space on a disk.",
     "tapedeck_archived_bytes_total": "Bytes of the platform's files that entered the archive.",
+    "tapedeck_damaged_recordings": "Recordings that are damaged and not repaired.",
     "tapedeck_disk_free_bytes": "Free bytes of the disk that holds the spool, the objects, the catalog.",
     "tapedeck_download_bytes_total": "Bytes received from the platform.",
     "tapedeck_download_resumes_total": "Downloads that were taken up again after they broke off.",
@@ -22,9 +23,12 @@ enum MetricDescriptions {
     "tapedeck_backfill_remaining":
       "Recordings that running back-fills still have to fetch, as far as can be estimated.",
     "tapedeck_duty_last_success_timestamp_seconds": "When a recurring duty last went well.",
+    "tapedeck_stray_objects_total": "Objects that were found in the archive and that no row refers to.",
     "tapedeck_sync_lag_seconds": "How long ago the moment is up to which all calls have been asked for.",
     "tapedeck_sync_queued_total": "Recordings that were queued because the platform lists them.",
     "tapedeck_step_seconds": "Time of each step of a recording's way.",
+    "tapedeck_verified_bytes_total": "Bytes of the archive that were read back and compared.",
+    "tapedeck_verified_objects_total": "Objects that were read back and compared, by what was found.",
     "tapedeck_webhook_deliveries_total": "Attempts to deliver a webhook message.",
     "tapedeck_webhook_messages": "Webhook messages in the catalog.",
   ]

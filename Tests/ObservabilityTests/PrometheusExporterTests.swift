@@ -11,6 +11,15 @@ struct PrometheusExporterTests {
     #expect(try scrape().value("tapedeck_metrics_series_dropped_total") == 0)
   }
 
+  @Test(arguments: [
+    "tapedeck_damaged_recordings", "tapedeck_stray_objects_total", "tapedeck_verified_objects_total",
+    "tapedeck_verified_bytes_total",
+  ])
+  func `what an operator watches says what it means`(name: String) {
+    Counter(label: name, factory: exporter).increment()
+    #expect(exporter.render().contains("# HELP \(name) "))
+  }
+
   @Test func `counters count, also in fractions`() throws {
     let counter = Counter(label: "jobs_total", dimensions: [("outcome", "ready")], factory: exporter)
     counter.increment(by: 3)
