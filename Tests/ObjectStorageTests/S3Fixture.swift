@@ -23,7 +23,8 @@ struct S3Fixture: Sendable {
   }()
 
   init(
-    prefix: String? = nil, bucket: String? = nil, key: MotoServer.Key? = nil, surroundings: Surroundings = .system
+    prefix: String? = nil, bucket: String? = nil, key: MotoServer.Key? = nil,
+    copies: (threshold: Int64, part: Int64)? = nil, surroundings: Surroundings = .system
   ) async throws {
     moto = try await MotoServer.running().facts
     let prefix = prefix ?? "\(moto.prefix)/\(UUID().uuidString)"
@@ -31,6 +32,7 @@ struct S3Fixture: Sendable {
       url: "s3://\(bucket ?? moto.bucket)/\(prefix)?endpoint=\(moto.endpoint)&region=\(moto.region)")
     settings.multipartThreshold = 8 << 20
     settings.partBytes = 6 << 20
+    if let copies { (settings.copyThreshold, settings.copyPartBytes) = copies }
     self.settings = settings
     let key = key ?? moto.key
     store = S3ObjectStore(

@@ -92,6 +92,23 @@ import Testing
     #expect(found.metadata["quarantined-at"]?.hasSuffix("Z") == true)
   }
 
+  @Test func `an object that is too long for one copy goes to quarantine in parts`() async throws {
+    let fixture = try await S3Fixture(copies: (threshold: 12 << 20, part: 6 << 20))
+    let file = try LongFile(bytes: 13 << 20, in: folder)
+    try await fixture.store.store(file.path, as: file.key, bytes: file.bytes)
+    try await fixture.store.quarantine(file.key, because: "Its hash is not its name.")
+    let names = try await fixture.names()
+    #expect(names.count == 1)
+    let name = try #require(names.first)
+    #expect(name.hasPrefix("\(fixture.settings.prefix)/quarantine/20"))
+    let found = try await fixture.boto.answers(to: [.init("get_object", ["Bucket": "recordings", "Key": name])])[0]
+    #expect(found.sha256 == file.key.sha256)
+    #expect(found.type == "audio/wav")
+    #expect(found.metadata["key"] == file.key.description)
+    #expect(found.metadata["reason"] == "Its hash is not its name.")
+    #expect(try await fixture.unfinishedUploads() == 0)
+  }
+
   @Test func `a probe leaves nothing in the bucket`() async throws {
     let fixture = try await S3Fixture()
     try await fixture.store.probe()
@@ -126,7 +143,6 @@ import Testing
       await thrown { try await store.store(file, as: try ObjectStorageTests.key(of: [1, 2, 3]), bytes: 3) },
       await thrown { try await store.open(anyKey) },
       await thrown { try await store.objects(in: anyKey.folder) },
-      await thrown { try await store.remove(anyKey) },
       await thrown { try await store.quarantine(anyKey, because: "") },
       await thrown { try await store.sha256(of: anyKey) },
     ] {
@@ -143,7 +159,7 @@ import Testing
     let store = try await S3Fixture(bucket: "no-such-bucket", key: MotoServer.running().facts.observer).store
     for failure in [
       await thrown { try await store.probe() }, await thrown { try await store.open(anyKey) },
-      await thrown { try await store.objects(in: anyKey.folder) }, await thrown { try await store.remove(anyKey) },
+      await thrown { try await store.objects(in: anyKey.folder) },
       await thrown { try await store.quarantine(anyKey, because: "") },
       await thrown { try await store.sha256(of: anyKey) },
     ] {

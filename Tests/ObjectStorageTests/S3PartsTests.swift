@@ -205,6 +205,47 @@ import Testing
     }
   }
 
+  @Test(arguments: [1, 2, 3, 4])
+  func `whatever step of a copy in parts fails, the object stays and the parts are given up`(step: Int) async throws {
+    try await ScriptedStore.run(copies: (2000, 1000)) { request, _ in
+      let isEnd = request.method == "POST" && request.target.contains("uploadId=")
+      if step == 4 ? isEnd : request.target.contains("partNumber=\(step)&") {
+        return .xml(Reply.error("InternalError"))
+      }
+      return switch request.method {
+      case "HEAD": .head("2500")
+      case "PUT": .xml("<CopyPartResult><ETag>&quot;part&quot;</ETag></CopyPartResult>")
+      default: Self.good(request)
+      }
+    } _: { scripted, _ in
+      #expect(await failure { try await scripted.store.quarantine(anyKey, because: "") } == .storageFailed)
+      let deletions = scripted.calls.filter { $0.hasPrefix("DELETE") }
+      #expect(deletions.count == 1)
+      #expect(deletions.first?.hasSuffix("?uploadId=u%2F1%262") == true)
+    }
+  }
+
+  @Test func `a copy in parts asks for each span once, and for no more than there is`() async throws {
+    try await ScriptedStore.run(copies: (2000, 1000)) { request, _ in
+      switch request.method {
+      case "HEAD": .head("2500")
+      case "PUT": .xml("<CopyPartResult><ETag>&quot;part&quot;</ETag></CopyPartResult>")
+      default: Self.good(request)
+      }
+    } _: { scripted, _ in
+      try await scripted.store.quarantine(anyKey, because: "")
+      let copies = scripted.server.requests.filter { $0.method == "PUT" }
+      #expect(
+        copies.map { $0.header("x-amz-copy-source-range") } == ["bytes=0-999", "bytes=1000-1999", "bytes=2000-2499"])
+      #expect(copies.allSatisfy { $0.header("x-amz-copy-source") == "/recordings/p/\(anyKey)" })
+      let end = try #require(scripted.server.requests.last { $0.method == "POST" })
+      #expect(
+        end.text.hasSuffix(
+          "<Part><ETag>&quot;part&quot;</ETag><PartNumber>3</PartNumber></Part></CompleteMultipartUpload>"))
+      #expect(scripted.calls.last == "DELETE /recordings/p/\(anyKey.folder)/KEY.mp3")
+    }
+  }
+
   @Test func `the beginning and the end of an upload are not sent twice`() async throws {
     try await run { request, _ in
       request.method == "POST" ? .init([.close]) : Self.good(request)

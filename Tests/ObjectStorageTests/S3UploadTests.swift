@@ -101,6 +101,26 @@ import Testing
     }
   }
 
+  @Test(arguments: [412, 409])
+  func `a damaged object that was not replaced, for somebody else is writing, is tried again soon`(
+    status: Int
+  ) async throws {
+    try await ScriptedStore.run { _, number in
+      switch number {
+      case 1: .head("999")
+      case 2: .xml("<CopyObjectResult><ETag>\"x\"</ETag></CopyObjectResult>")
+      default: .refusal(status, "ConditionalRequestConflict")
+      }
+    } _: { scripted, folder in
+      let (file, key) = (try folder.file(sound), try key(of: sound))
+      let error = await thrown { try await scripted.store.store(file, as: key, bytes: 1000) }
+      #expect(error?.code == .storageFailed)
+      #expect(error?.retryAfter == .seconds(1))
+      #expect(folder.exists(file))
+      #expect(scripted.calls.count == 4)
+    }
+  }
+
   @Test func `what cannot be copied to quarantine is not replaced`() async throws {
     try await ScriptedStore.run { _, number in
       switch number {

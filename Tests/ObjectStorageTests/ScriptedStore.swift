@@ -24,7 +24,7 @@ struct ScriptedStore: Sendable {
   /// - Parameter script: is given each request with its number from 0.
   static func run<Output: Sendable>(
     surroundings: Surroundings = .system, uploads: (threshold: Int64, part: Int64) = (8 << 20, 6 << 20),
-    parameters: String = "",
+    copies: (threshold: Int64, part: Int64)? = nil, parameters: String = "",
     _ script: @escaping @Sendable (Request, Int) async -> Reply,
     _ body: (ScriptedStore, TemporaryFolder) async throws -> Output
   ) async throws -> Output {
@@ -36,6 +36,7 @@ struct ScriptedStore: Sendable {
       var settings = try S3Settings(url: "s3://recordings/p?endpoint=\(server.address)\(parameters)")
       settings.multipartThreshold = uploads.threshold
       settings.partBytes = uploads.part
+      if let copies { (settings.copyThreshold, settings.copyPartBytes) = copies }
       let store = S3ObjectStore(
         settings: settings,
         credentials: try S3Credentials(accessKeyID: "id", secretAccessKey: secret, sessionToken: token),

@@ -2,15 +2,15 @@
 enum CompletedParts {
   struct Part: Sendable {
     var etag: String
-    /// In base64.
-    var checksum: String
+    /// In base64; nil for an upload without checksums of its parts.
+    var checksum: String?
   }
 
   /// The body of CompleteMultipartUpload.
   static func encode(_ parts: [Part]) -> [UInt8] {
     let list = parts.enumerated().map { index, part in
-      "<Part><ChecksumSHA256>\(escaped(part.checksum))</ChecksumSHA256><ETag>\(escaped(part.etag))</ETag>"
-        + "<PartNumber>\(index + 1)</PartNumber></Part>"
+      "<Part>" + (part.checksum.map { "<ChecksumSHA256>\(escaped($0))</ChecksumSHA256>" } ?? "")
+        + "<ETag>\(escaped(part.etag))</ETag><PartNumber>\(index + 1)</PartNumber></Part>"
     }
     return Array(
       ("<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">" + list.joined()

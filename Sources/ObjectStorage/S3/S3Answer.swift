@@ -20,8 +20,15 @@ struct S3Answer: Sendable {
     }
   }
 
-  /// Whether it says that there is no object of that name, and not that there is no bucket.
-  var saysMissing: Bool { status == 404 && ["NoSuchKey", nil].contains(errorCode) }
+  /// Whether it says that there is no object of that name, and not that there is no bucket. A 404 with other words is
+  /// that of something that stands before the store.
+  var saysMissing: Bool { status == 404 && (errorCode == "NoSuchKey" || hasNoBody) }
+
+  /// Whether none came, and none was announced that broke off.
+  private var hasNoBody: Bool {
+    body.readableBytes == 0 && ["0", nil].contains(headers.first(name: "Content-Length"))
+      && !headers.contains(name: "Transfer-Encoding")
+  }
 
   /// What an answer means that is not what was hoped for; also for one of status 200 with an error in its body.
   func failure(_ what: String, now: Instant) -> TapedeckError {

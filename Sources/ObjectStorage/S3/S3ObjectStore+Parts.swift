@@ -12,7 +12,8 @@ extension S3ObjectStore {
   /// Writes a file in parts, one after the other. Nothing is visible before the last request, and when anything fails
   /// the parts are given up.
   func writeParts(_ file: OpenFile, _ key: ObjectKey, replacing: Bool) async throws(TapedeckError) -> Written {
-    let upload = Upload(name: name(of: key), id: try await beginUpload(key))
+    let upload = try await beginUpload(
+      name(of: key), [("content-type", key.kind.contentType), ("x-amz-checksum-algorithm", "SHA256")])
     do throws(TapedeckError) {
       let parts = try await send(file, key, upload)
       let written = try await complete(upload, parts, replacing: replacing)
@@ -24,21 +25,56 @@ extension S3ObjectStore {
     }
   }
 
+  /// Lets the store copy an object in parts, one after the other, as it does with what is too long for one copy.
+  ///
+  /// - Returns: whether there was one.
+  func copyParts(
+    of bytes: Int64, from source: (name: String, value: String), to target: String,
+    headers: [(name: String, value: String)]
+  ) async throws(TapedeckError) -> Bool {
+    let upload = try await beginUpload(target, headers)
+    do throws(TapedeckError) {
+      let length = max(settings.copyPartBytes, (bytes + Self.mostParts - 1) / Self.mostParts)
+      var parts: [CompletedParts.Part] = []
+      for offset in stride(from: 0, to: bytes, by: Int(length)) {
+        let last = min(offset + length, bytes) - 1
+        let answer = try await line.answer(
+          to: S3Call(
+            method: .PUT, name: target, query: [("partNumber", "\(parts.count + 1)"), ("uploadId", upload.id)],
+            headers: [source, ("x-amz-copy-source-range", "bytes=\(offset)-\(last)")]))
+        if answer.saysMissing {
+          await abandon(upload)
+          return false
+        }
+        guard answer.isSuccess, let etag = S3Word.read("ETag", in: answer.bytes) else {
+          throw line.failure(answer, "copy part of object")
+        }
+        parts.append(.init(etag: etag))
+      }
+      guard try await complete(upload, parts, replacing: true) == .done else {
+        throw TapedeckError(.storageFailed, detail: "complete copy: the object store was writing the same name")
+      }
+      return true
+    } catch {
+      await abandon(upload)
+      throw error
+    }
+  }
+
   struct Upload: Sendable {
     var name: String
     var id: String
   }
 
-  private func beginUpload(_ key: ObjectKey) async throws(TapedeckError) -> String {
+  private func beginUpload(
+    _ name: String, _ headers: [(name: String, value: String)]
+  ) async throws(TapedeckError) -> Upload {
     let answer = try await line.success(
-      of: S3Call(
-        method: .POST, name: name(of: key), query: [("uploads", "")],
-        headers: [("content-type", key.kind.contentType), ("x-amz-checksum-algorithm", "SHA256")]),
-      doing: "begin upload")
+      of: S3Call(method: .POST, name: name, query: [("uploads", "")], headers: headers), doing: "begin upload")
     guard let id = S3Word.read("UploadId", in: answer.bytes),
       (1...4096).contains(id.utf8.count)
     else { throw line.failure(answer, "begin upload") }
-    return id
+    return Upload(name: name, id: id)
   }
 
   /// Hashes each part and sends it, and checks at the end that all of them together have the key's hash, which no

@@ -11,11 +11,11 @@ extension S3ObjectStore {
     case taken
   }
 
-  private enum Occupant {
+  private enum Occupant: Equatable {
     case missing
     /// As far as can be told without reading it.
     case same
-    case different
+    case different(bytes: Int64)
   }
 
   /// Writes a file's bytes under their name. What is there already stays; if it has another length or checksum, it is
@@ -29,20 +29,24 @@ extension S3ObjectStore {
     guard try await write(file, key, isLarge: isLarge, replacing: false) == .taken else { return }
     switch try await occupant(of: key, bytes: file.bytes) {
     case .same: return
-    case .missing:
-      throw TapedeckError(
-        .storageFailed, "The object store is writing the same object for somebody else. It is tried again.",
-        detail: location(of: key), retryAfter: .seconds(1))
-    case .different:
-      try await copyToQuarantine(key, because: "It had another length or checksum than the file that was to be stored.")
+    case .missing: throw contended(key)
+    case .different(let bytes):
+      try await copyToQuarantine(
+        key, bytes: bytes, because: "It had another length or checksum than the file that was to be stored.")
       // Over it, not after removing it: another node may have put the right one there meanwhile.
-      _ = try await write(file, key, isLarge: isLarge, replacing: true)
+      guard try await write(file, key, isLarge: isLarge, replacing: true) == .done else { throw contended(key) }
     }
+  }
+
+  private func contended(_ key: ObjectKey) -> TapedeckError {
+    TapedeckError(
+      .storageFailed, "The object store is writing the same object for somebody else. It is tried again.",
+      detail: location(of: key), retryAfter: .seconds(1))
   }
 
   private func occupant(of key: ObjectKey, bytes: Int64) async throws(TapedeckError) -> Occupant {
     guard let head = try await line.head(name(of: key)) else { return .missing }
-    return head.fits(key, bytes: bytes) ? .same : .different
+    return head.fits(key, bytes: bytes) ? .same : .different(bytes: head.bytes)
   }
 
   private func write(

@@ -26,6 +26,10 @@ package struct S3Settings: Sendable, Equatable {
   package var multipartThreshold: Int64 = 64 << 20
   /// The length of each part but the last; S3 asks for 5 MiB at least.
   package var partBytes: Int64 = 16 << 20
+  /// An object with more bytes than this is copied in parts; S3 copies no more at once.
+  package var copyThreshold: Int64 = 5 << 30
+  /// The length of each part of a copy but the last.
+  package var copyPartBytes: Int64 = 512 << 20
   /// Without a sign of life for so long, a request has failed.
   package var stallTimeout: Duration = .seconds(60)
 
