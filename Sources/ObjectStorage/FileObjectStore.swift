@@ -7,7 +7,7 @@ package import SystemPackage
 
 /// Objects as files below one folder: `ab/abcdef….mp3`, read-only, never changed.
 ///
-/// Every call that may block runs on a thread pool of its own, so a slow disk stops no event loop.
+/// Every call that may block runs on `threads`, so a slow disk stops no event loop.
 package struct FileObjectStore: ObjectStore {
   let root: FilePath
   let quarantineFolder: FilePath
@@ -18,7 +18,7 @@ package struct FileObjectStore: ObjectStore {
 
   /// - Parameters:
   ///   - root: an absolute path; made when missing.
-  ///   - quarantine: where damaged objects are moved, on the same file system; made when one is.
+  ///   - quarantine: where damaged objects are moved; made when one is.
   package init(
     root: FilePath, quarantine: FilePath, threads: NIOThreadPool, now: @escaping @Sendable () -> Instant
   ) throws(TapedeckError) {
@@ -29,17 +29,20 @@ package struct FileObjectStore: ObjectStore {
     do {
       let isNew = try FileSystemCalls.makeFolder(root)
       if isNew { try FileSystemCalls.syncFolder(root.removingLastComponent()) }
+      for folder in [root, quarantine] { try MovingCopy.removeLeftovers(in: folder) }
     } catch { throw wrapped(error, "make folder") }
   }
 
   package func store(_ file: FilePath, as key: ObjectKey, bytes: Int64) async throws(TapedeckError) {
     let target = path(of: key)
+    let folder = target.removingLastComponent()
     recent.forget(key)
-    try await threads.blocking("store object") {
-      let folder = target.removingLastComponent()
+    // Again at the end: whoever opened it meanwhile may have found what was there before.
+    defer { recent.forget(key) }
+    let isMoved = try await threads.blocking("store object") {
       try FileSystemCalls.makeFolder(folder)
       let source = try FileDescriptor.open(file, .readOnly, options: [.closeOnExec])
-      try source.closeAfter {
+      return try source.closeAfter {
         guard try source.seek(offset: 0, from: .end) == bytes else {
           throw TapedeckError(.storageFailed, detail: "\(file) has not the length that was counted")
         }
@@ -48,35 +51,41 @@ package struct FileObjectStore: ObjectStore {
           try? FileSystemCalls.unlink(file)
           throw error
         }
-        try FileSystemCalls.rename(file, to: target)
+        guard try FileSystemCalls.renamed(file, to: target) else { return false }
         // Only now: a file that could not be moved must stay one that the pipeline can write to.
         try FileSystemCalls.makeReadOnly(source)
+        try makeNamesDurable(folder)
+        return true
       }
-      try FileSystemCalls.syncFolder(folder)
-      // Whoever made the folder may not have come this far: another call, or a process that died.
-      if !durable.contains(folder) {
-        try FileSystemCalls.syncFolder(root)
-        durable.insert(folder)
-      }
+    }
+    guard !isMoved else { return }
+    try await copy(file, bytes: bytes, to: target, by: root)
+    try await threads.blocking("store object") {
+      try makeNamesDurable(folder)
+      try FileSystemCalls.unlink(file)
+    }
+  }
+
+  private func makeNamesDurable(_ folder: FilePath) throws {
+    try FileSystemCalls.syncFolder(folder)
+    // Whoever made the folder may not have come this far: another call, or a process that died.
+    if !durable.contains(folder) {
+      try FileSystemCalls.syncFolder(root)
+      durable.insert(folder)
     }
   }
 
   package func open(_ key: ObjectKey) async throws(TapedeckError) -> any StoredObject {
     if let file = recent.value(key) { return file }
+    let forgettings = recent.forgettings
     let file = try await openFile(key)
-    recent.note(file, key)
+    recent.note(file, key, since: forgettings)
     return file
   }
 
   package func sha256(of key: ObjectKey) async throws(TapedeckError) -> (sha256: String, bytes: Int64) {
     let file = try await openFile(key)
     return (hex(try await file.hash(0..<file.bytes).finalize()), file.bytes)
-  }
-
-  package func remove(_ key: ObjectKey) async throws(TapedeckError) {
-    let path = path(of: key)
-    recent.forget(key)
-    try await threads.blocking("remove object") { try FileSystemCalls.unlink(path) }
   }
 
   package func objects(in folder: ObjectFolder) async throws(TapedeckError) -> [ListedObject] {

@@ -26,6 +26,14 @@ package enum FileSystemCalls {
     guard Glibc.rename(from.string, target.string) == 0 else { throw Errno(rawValue: errno) }
   }
 
+  /// `rename(2)`, as far as one file system goes.
+  ///
+  /// - Returns: false when the target is on another one (EXDEV); nothing was changed then.
+  static func renamed(_ from: FilePath, to target: FilePath) throws -> Bool {
+    do { try rename(from, to: target) } catch Errno.improperLink { return false }
+    return true
+  }
+
   /// `unlink(2)`; a file that is not there is no error.
   package static func unlink(_ path: FilePath) throws {
     guard Glibc.unlink(path.string) == 0 || errno == ENOENT else { throw Errno(rawValue: errno) }

@@ -25,13 +25,9 @@ package protocol ObjectStore: Sendable {
   /// - Throws: `objectMissing`, `objectDamaged` when it becomes shorter meanwhile, `storageFailed`, `interrupted`.
   func sha256(of key: ObjectKey) async throws(TapedeckError) -> (sha256: String, bytes: Int64)
 
-  /// Removes an object; none is no error.
-  ///
-  /// Whoever has it open reads its own bytes, or is told `objectMissing`.
-  func remove(_ key: ObjectKey) async throws(TapedeckError)
-
   /// Takes a damaged object out of service without destroying it, with the reason beside it; none is no error.
   ///
+  /// Whoever has it open reads its own bytes, or is told `objectMissing`.
   /// - Parameter reason: a sentence for whoever finds it.
   func quarantine(_ key: ObjectKey, because reason: String) async throws(TapedeckError)
 

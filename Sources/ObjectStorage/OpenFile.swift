@@ -92,6 +92,21 @@ final class OpenFile: StoredObject {
     return hash
   }
 
+  /// Writes some of the file's bytes to the same place of another one, with blocking calls.
+  func copy(_ span: Range<Int64>, to target: FileDescriptor) throws {
+    var offset = span.lowerBound
+    try withUnsafeTemporaryAllocation(byteCount: 256 << 10, alignment: 64) { space in
+      while offset < span.upperBound {
+        let count = Int(min(Int64(space.count), span.upperBound - offset))
+        let read = try descriptor.read(
+          fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<count]))
+        guard read > 0 else { throw OpenFile.shortened }
+        try target.writeAll(toAbsoluteOffset: offset, UnsafeRawBufferPointer(rebasing: space[..<read]))
+        offset += Int64(read)
+      }
+    }
+  }
+
   private static var shortened: TapedeckError {
     TapedeckError(.objectDamaged, detail: "a file is shorter than when it was opened")
   }

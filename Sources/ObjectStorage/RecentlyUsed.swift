@@ -6,6 +6,7 @@ final class RecentlyUsed<Value: Sendable>: Sendable {
     var values: [ObjectKey: Value] = [:]
     /// The one that was used last is last.
     var order: [ObjectKey] = []
+    var forgettings: UInt64 = 0
 
     mutating func touch(_ key: ObjectKey) {
       order.removeAll { $0 == key }
@@ -26,8 +27,13 @@ final class RecentlyUsed<Value: Sendable>: Sendable {
     }
   }
 
-  func note(_ value: Value, _ key: ObjectKey) {
+  /// How often something was forgotten. Whoever looks an object up asks for it first.
+  var forgettings: UInt64 { state.withLock { $0.forgettings } }
+
+  /// Remembers what was found, unless something was forgotten since: it may be this, and then it is out of date.
+  func note(_ value: Value, _ key: ObjectKey, since forgettings: UInt64) {
     state.withLock { state in
+      guard state.forgettings == forgettings else { return }
       state.values[key] = value
       state.touch(key)
       if state.order.count > limit { state.values[state.order.removeFirst()] = nil }
@@ -36,6 +42,7 @@ final class RecentlyUsed<Value: Sendable>: Sendable {
 
   func forget(_ key: ObjectKey) {
     state.withLock { state in
+      state.forgettings += 1
       state.values[key] = nil
       state.order.removeAll { $0 == key }
     }

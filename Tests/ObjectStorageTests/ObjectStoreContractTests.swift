@@ -141,7 +141,7 @@ import Testing
     try await kind.withStore { store, folder in
       for kind in ObjectKey.Kind.allCases { try await store.keep(sound, kind, by: folder) }
       #expect(try await store.keys().count == ObjectKey.Kind.allCases.count)
-      try await store.remove(try key(of: sound, .mp3))
+      try await store.quarantine(try key(of: sound, .mp3), because: "")
       #expect(try await store.keys() == [try key(of: sound, .wav), try key(of: sound, .peaks)])
     }
   }
@@ -189,23 +189,22 @@ import Testing
   }
 
   @Test(arguments: StoreKind.allCases)
-  func `what was never stored is missing, and may be removed`(kind: StoreKind) async throws {
+  func `what was never stored is missing, and may be set aside`(kind: StoreKind) async throws {
     try await kind.withStore { store, _ in
       #expect(await failure { try await store.open(anyKey) } == .objectMissing)
       #expect(await failure { try await store.sha256(of: anyKey) } == .objectMissing)
-      try await store.remove(anyKey)
       try await store.quarantine(anyKey, because: "It was never there.")
     }
   }
 
   @Test(arguments: StoreKind.allCases)
-  func `an object that is removed gives its own bytes to whoever has it open, or says that it is missing`(
+  func `an object that is set aside gives its own bytes to whoever has it open, or says that it is missing`(
     kind: StoreKind
   ) async throws {
     try await kind.withStore { store, folder in
       let key = try await store.keep(sound, by: folder)
       let object = try await store.open(key)
-      try await store.remove(key)
+      try await store.quarantine(key, because: "")
       do { #expect(try await object.bytes(500, 10) == Array(sound[500..<510])) } catch let error as TapedeckError {
         #expect(error.code == .objectMissing)
       }

@@ -5,8 +5,10 @@ import SystemPackage
 final class TemporaryFolder: Sendable {
   let path: FilePath
 
-  init() throws {
-    let url = FileManager.default.temporaryDirectory.appending(path: "tapedeck-\(UUID().uuidString)")
+  /// - Parameter parent: nil for the system's own.
+  init(in parent: String? = nil) throws {
+    let url = (parent.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory).appending(
+      path: "tapedeck-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: url, withIntermediateDirectories: false)
     path = FilePath(url.path())
   }

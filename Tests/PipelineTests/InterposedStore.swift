@@ -23,8 +23,6 @@ struct InterposedStore: ObjectStore {
     return try await base.sha256(of: key)
   }
 
-  func remove(_ key: ObjectKey) async throws(TapedeckError) { try await base.remove(key) }
-
   func quarantine(_ key: ObjectKey, because reason: String) async throws(TapedeckError) {
     try await beforeQuarantine(key)
     try await base.quarantine(key, because: reason)

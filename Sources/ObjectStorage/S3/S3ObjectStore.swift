@@ -49,17 +49,13 @@ package struct S3ObjectStore: ObjectStore {
   package func open(_ key: ObjectKey) async throws(TapedeckError) -> any StoredObject {
     let now = line.surroundings.now()
     if let known = heads.value(key), known.until > now { return S3Object(store: self, key: key, head: known.head) }
+    let forgettings = heads.forgettings
     guard let head = try await line.head(name(of: key)) else {
       heads.forget(key)
       throw TapedeckError(.objectMissing, detail: location(of: key))
     }
-    heads.note(KnownHead(head: head, until: now + Self.memory), key)
+    heads.note(KnownHead(head: head, until: now + Self.memory), key, since: forgettings)
     return S3Object(store: self, key: key, head: head)
-  }
-
-  package func remove(_ key: ObjectKey) async throws(TapedeckError) {
-    heads.forget(key)
-    try await delete(name(of: key))
   }
 
   package func location(of key: ObjectKey) -> String { "s3://\(settings.bucket)/\(name(of: key))" }

@@ -1,0 +1,119 @@
+import Foundation
+import Model
+import NIOCore
+import NIOPosix
+import ObjectStorage
+import SystemPackage
+import Testing
+
+/// The archive's folders on disks of their own, as mounts and symbolic links make them. `/dev/shm` is the other disk.
+@Suite(.timeLimit(.minutes(1))) struct TwoDisksTests {
+  /// Where files come from.
+  let folder: TemporaryFolder
+  let other: TemporaryFolder
+  /// A link to the other disk.
+  let root: FilePath
+
+  init() throws {
+    folder = try TemporaryFolder()
+    other = try TemporaryFolder(in: "/dev/shm")
+    root = folder.path.appending("objects")
+    try FileManager.default.createSymbolicLink(atPath: root.string, withDestinationPath: other.path.string)
+    let devices = try [folder.path, other.path].map {
+      try FileManager.default.attributesOfItem(atPath: $0.string)[.systemNumber] as? Int
+    }
+    try #require(devices[0] != devices[1], "These tests need two file systems.")
+  }
+
+  private func store(quarantine: FilePath? = nil) throws -> FileObjectStore {
+    try FileObjectStore(
+      root: root, quarantine: quarantine ?? folder.path.appending("quarantine"), threads: .singleton,
+      now: Instant.systemNow)
+  }
+
+  @Test(arguments: [0, 1, (1 << 20) + 1, 40 << 20] as [Int64])
+  func `a file from another disk becomes an object like any other`(bytes: Int64) async throws {
+    let (store, file) = (try store(), try LongFile(bytes: bytes, in: folder))
+    try await store.store(file.path, as: file.key, bytes: bytes)
+    #expect(!folder.exists(file.path))
+    #expect(try TemporaryFolder.files(below: other.path) == [file.key.description])
+    #expect(try TemporaryFolder.mode(of: other.path.appending(file.key.description)) == 0o400)
+    let found = try await store.sha256(of: file.key)
+    #expect(found.sha256 == file.key.sha256)
+    #expect(found.bytes == bytes)
+  }
+
+  @Test func `the same key from 16 tasks at once is one object`() async throws {
+    let (store, key) = (try store(), try LongFile(bytes: 1 << 20, in: folder).key)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<16 {
+        let file = try LongFile(bytes: 1 << 20, in: folder)
+        group.addTask { try await store.store(file.path, as: key, bytes: 1 << 20) }
+      }
+      try await group.waitForAll()
+    }
+    #expect(try TemporaryFolder.files(below: other.path) == [key.description])
+    #expect(try await store.sha256(of: key).sha256 == key.sha256)
+  }
+
+  @Test func `a file that cannot be moved leaves nothing behind, and can be stored later`() async throws {
+    let (store, file, key) = (try store(), try folder.file([1, 2, 3]), try key(of: [1, 2, 3]))
+    let obstacle = root.appending(key.description)
+    try FileSystemCalls.makeFolder(obstacle.appending("in the way"))
+    #expect(await failure { try await store.store(file, as: key, bytes: 3) } == .storageFailed)
+    #expect(try TemporaryFolder.files(below: other.path) == [])
+    #expect(try TemporaryFolder.mode(of: file) & 0o200 != 0)
+    try FileManager.default.removeItem(atPath: obstacle.string)
+    try await store.store(file, as: key, bytes: 3)
+    #expect(try await store.contents(of: key) == [1, 2, 3])
+  }
+
+  @Test func `an object goes to a quarantine on another disk`() async throws {
+    let store = try store()
+    let file = try LongFile(bytes: 20 << 20, in: folder)
+    try await store.store(file.path, as: file.key, bytes: file.bytes)
+    _ = try await store.open(file.key)
+    try await store.quarantine(file.key, because: "Its hash is not its name.")
+    #expect(await failure { try await store.open(file.key) } == .objectMissing)
+    #expect(try TemporaryFolder.files(below: other.path) == [])
+    let quarantine = folder.path.appending("quarantine")
+    let names = try FileSystemCalls.names(in: quarantine).sorted()
+    #expect(names.count == 2)
+    let name = try #require(names.first)
+    #expect(names.last == "\(name).json")
+    #expect(name.hasSuffix("Z-\(file.key.sha256).wav"))
+    #expect(try FileSystemCalls.file(quarantine.appending(name))?.bytes == file.bytes)
+    let contents = try Data(contentsOf: URL(fileURLWithPath: quarantine.appending(name).string))
+    #expect(Array(contents) == LongFile.contents(0..<file.bytes))
+  }
+
+  @Test func `an object that cannot be set aside stays where it is`() async throws {
+    let quarantine = folder.path.appending("quarantine")
+    let store = try FileObjectStore(
+      root: root, quarantine: quarantine, threads: .singleton, now: { Instant(milliseconds: 1_768_478_400_123) })
+    let key = try await store.keep([1, 2, 3], by: folder)
+    let obstacle = quarantine.appending("2026-01-15T120000.123Z-\(key.sha256).mp3")
+    try FileSystemCalls.makeFolder(obstacle.appending("in the way"))
+    #expect(await failure { try await store.quarantine(key, because: "") } == .storageFailed)
+    #expect(try await store.contents(of: key) == [1, 2, 3])
+    let names = try FileSystemCalls.names(in: quarantine)
+    #expect(Set(names) == ["\(obstacle.lastComponent?.string ?? "")", "\(obstacle.lastComponent?.string ?? "").json"])
+  }
+
+  @Test func `what a process left that died is removed at the next start, and nothing that is being written`() throws {
+    let quarantine = folder.path.appending("quarantine")
+    try FileSystemCalls.makeFolder(quarantine)
+    for place in [root, quarantine] {
+      for name in [".moving_dead", ".moving_alive", "README"] {
+        try Data([1]).write(to: URL(fileURLWithPath: place.appending(name).string))
+      }
+    }
+    let writers = try [root, quarantine].map { try FileDescriptor.open($0.appending(".moving_alive"), .writeOnly) }
+    for writer in writers { #expect(try FileSystemCalls.tryLock(writer)) }
+    _ = try store()
+    for place in [root, quarantine] {
+      #expect(try FileSystemCalls.names(in: place).sorted() == [".moving_alive", "README"])
+    }
+    for writer in writers { try writer.close() }
+  }
+}
