@@ -144,21 +144,24 @@ install: ## install what 'make release' built under PREFIX (/usr/local), with a 
 	  packaging/tapedeck.service >'$(DESTDIR)$(UNITDIR)/tapedeck.service'
 	chmod 644 '$(DESTDIR)$(UNITDIR)/tapedeck.service'
 	install -D -m 644 packaging/tapedeck.env.example '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env.example'
+	@# Commands read the settings of the folder that they are started in; there, the service's.
+	ln -sfn tapedeck.env '$(DESTDIR)$(SYSCONFDIR)/tapedeck/.env'
 	@printf '%s\n' '' \
 	  'Tapedeck needs at run time: apt-get install ffmpeg util-linux libsqlite3-0 libpq5 libstdc++6' \
 	  'Next, as root:' \
 	  '  useradd --system --home-dir /var/lib/tapedeck --shell /usr/sbin/nologin tapedeck' \
 	  '  cd $(SYSCONFDIR)/tapedeck && install -m 640 -g tapedeck tapedeck.env.example tapedeck.env' \
-	  '  # write the address and the credentials of your tenant into tapedeck.env, then:' \
+	  '  # write the address and the credentials of your tenant into tapedeck.env, then, still in that folder:' \
 	  '  systemctl daemon-reload && systemctl enable --now tapedeck' \
-	  '  runuser -u tapedeck -- env TAPEDECK_DATA_DIR=/var/lib/tapedeck $(BINDIR)/tapedeck user add NAME --role admin'
+	  '  runuser -u tapedeck -- $(BINDIR)/tapedeck doctor' \
+	  '  runuser -u tapedeck -- $(BINDIR)/tapedeck user add NAME --role admin'
 
 .PHONY: uninstall
 uninstall: ## remove what 'make install' installed; settings and recordings stay
 	rm -f '$(DESTDIR)$(LIBDIR)/$(LAUNCHER)'
 	rmdir '$(DESTDIR)$(LIBDIR)' 2>/dev/null || true
 	rm -f '$(DESTDIR)$(BINDIR)/tapedeck' '$(DESTDIR)$(UNITDIR)/tapedeck.service' \
-	  '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env.example'
+	  '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env.example' '$(DESTDIR)$(SYSCONFDIR)/tapedeck/.env'
 	@echo 'Left as they are: $(SYSCONFDIR)/tapedeck/tapedeck.env and /var/lib/tapedeck.'
 
 .PHONY: clean

@@ -55,7 +55,7 @@ package actor AccessLog {
   /// them does not flood the log.
   package nonisolated func countAnonymousRefusal() { anonymous.withLock { $0 += 1 } }
 
-  /// Writes what was counted since the last call; called every minute and at shutdown. What cannot be written now is
+  /// Writes what was counted since the last call; called every few seconds and at shutdown. What cannot be written now is
   /// kept for the next time.
   package func flush() async throws(TapedeckError) {
     let count = anonymous.withLock { count in

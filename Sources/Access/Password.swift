@@ -3,6 +3,7 @@ import CryptoExtras
 import Dispatch
 import Foundation
 package import Model
+import Synchronization
 
 /// Hashing and checking passwords with scrypt, a bounded number at a time on threads of its own.
 ///
@@ -21,6 +22,13 @@ package struct PasswordHasher: Sendable {
 
   private let cost: Cost
   private let queue = DispatchQueue(label: "tapedeck.password")
+  /// How many hashes are being made or wait for it.
+  private let pending = Pending()
+  private static let mostPending = 16
+
+  private final class Pending: Sendable {
+    let count = Mutex(0)
+  }
 
   package init(cost: Cost = .standard) { self.cost = cost }
 
@@ -55,6 +63,16 @@ package struct PasswordHasher: Sendable {
   }
 
   private func derive(_ password: String, salt: [UInt8], logRounds: Int) async throws(TapedeckError) -> [UInt8] {
+    let waiting = pending.count.withLock { count in
+      count += 1
+      return count
+    }
+    defer { pending.count.withLock { $0 -= 1 } }
+    guard waiting <= Self.mostPending else {
+      throw TapedeckError(
+        .signInThrottled, "Too many people sign in at this moment. Try again in a few seconds.",
+        retryAfter: .seconds(Self.mostPending / 2))
+    }
     let result: Result<[UInt8], any Error> = await withCheckedContinuation { continuation in
       queue.async {
         continuation.resume(

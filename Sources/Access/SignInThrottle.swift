@@ -1,10 +1,12 @@
+import Glibc
 package import Model
 import Synchronization
 
 /// Slows down guessing: from the fifth wrong attempt for one name from one address on, each must wait longer.
 ///
-/// Counted per name *and* address, so that nobody can lock somebody else out; and, with more patience, per address over
-/// all names. What was counted is forgotten bit by bit.
+/// Counted per name *and* address, so that nobody can lock somebody else out from another address; and, with more patience,
+/// per address over all names. Behind a proxy that is not trusted all come from one address. What was counted is forgotten
+/// bit by bit.
 package final class SignInThrottle: Sendable {
   private struct Attempts {
     var count = 0
@@ -80,8 +82,16 @@ package final class SignInThrottle: Sendable {
     if attempts.count >= maximumEntries { attempts = [:] }
   }
 
+  /// What counts as one address: of IPv6 the network, since whoever has one address has 2^64 of them.
+  private static func place(of address: String) -> String {
+    var bytes = in6_addr()
+    guard inet_pton(AF_INET6, address, &bytes) == 1 else { return address }
+    return withUnsafeBytes(of: bytes) { hex($0.prefix(8)) + "::/64" }
+  }
+
   private static func counters(name: String, address: String) -> [Counter] {
-    [
+    let address = place(of: address)
+    return [
       Counter(key: "\(address) \(name.prefix(200))", free: 5, interval: .seconds(600)),
       Counter(key: address, free: 30, interval: .seconds(60)),
     ]

@@ -9,9 +9,9 @@ extension FFmpeg {
   /// growing, then FFmpeg waits with it. An existing file at `mp3` is overwritten. It is not synced, and an error leaves
   /// it there incomplete: the caller removes it. When this returns or throws, no process is left.
   ///
-  /// - Throws: `ffmpegMissing`, also when its MP3 encoder is missing; `conversionTimedOut`; `conversionFailed` with the end
-  ///   of FFmpeg's words as detail; `diskFull`; `interrupted` when the task is cancelled; a `TapedeckError` of `input` as
-  ///   it is, any other of its errors as `storageFailed`.
+  /// - Throws: `ffmpegMissing`, also when its MP3 encoder is missing; `internalError` when it cannot be started;
+  ///   `conversionTimedOut`; `conversionFailed` with the end of FFmpeg's words as detail; `diskFull`; `interrupted` when
+  ///   the task is cancelled; a `TapedeckError` of `input` as it is, any other of its errors as `storageFailed`.
   package func convert<Input: AsyncSequence & Sendable>(
     _ input: Input, header: WAVHeader, to mp3: FilePath
   ) async throws(TapedeckError) -> Conversion where Input.Element: Sequence<UInt8> {
@@ -165,7 +165,10 @@ extension FFmpeg {
         .ffmpegMissing, "'prlimit', which limits FFmpeg, was not found. Install it ('apt-get install util-linux').",
         cause: error)
     case let error as SubprocessError:
-      TapedeckError(.conversionFailed, detail: "FFmpeg could not be run: \(error)", cause: error)
+      // Says something of the machine, such as that it has no process left, and nothing of the recording.
+      TapedeckError(
+        .internalError, "FFmpeg could not be started. It is tried again; the reason is in the log.",
+        detail: "\(error)", cause: error)
     default:
       TapedeckError(
         .storageFailed, "The recording could not be read while it was converted.", detail: "\(error)", cause: error)

@@ -9,7 +9,7 @@ package import SystemPackage
 /// environment is not handed on, because ours may hold secrets: only `PATH` and `LD_LIBRARY_PATH` are.
 ///
 /// From its first conversion on, an FFmpeg that is linked waits to be forked, as long as the value or a copy of it is
-/// there (docs/decisions/0006).
+/// there (docs/decisions/0007).
 package struct FFmpeg: Sendable {
   let executable: String
   package let limits: ConversionLimits

@@ -60,14 +60,6 @@ extension WAVHeader {
     }
   }
 
-  /// Whether browsers play the file itself and land where they are told to; otherwise only the MP3 is of use to them.
-  package var browserCanSeek: Bool {
-    switch codec {
-    case .pcm, .aLaw, .muLaw: true
-    case .float, .msADPCM, .imaADPCM, .gsm, .other: false
-    }
-  }
-
   /// Whether the announced audio ends where a block ends. When it does not, or its length is unknown, a decoder cannot
   /// tell a cut file from a sloppily written one.
   package var endsOnBlock: Bool {

@@ -9,14 +9,15 @@ extension PlatformRecording {
     let id: RecordingID?
     if let text = PlatformJSON.text(object["id"]) { id = RecordingID(text) } else { id = asked }
     guard let id else { return nil }
-    func text(_ name: String) -> String? { PlatformJSON.text(object[name]) }
+    func text(_ name: String) -> String? { PlatformJSON.text(object[name])?.cut(toBytes: Self.longestText) }
     func instant(_ name: String) -> Instant? { text(name).flatMap { Instant(iso8601: $0) } }
     self.init(
       id: id, status: PlatformStatus(platformValue: text("status")), privacy: Self.privacy(object["privacy"]),
       json: PlatformJSON.written(object))
     startTime = instant("startTime")
     endTime = instant("endTime")
-    durationSeconds = PlatformJSON.wholeNumber(object["duration"]).flatMap { $0 < 0 ? nil : Int(exactly: $0) }
+    durationSeconds = PlatformJSON.wholeNumber(object["duration"]).flatMap { Int(exactly: $0) }
+      .flatMap { (0...longestDuration).contains($0) ? $0 : nil }
     direction = text("direction").flatMap { Direction(rawValue: $0.lowercased()) }
     agentID = text("agentId")
     agentName = text("agentName")
@@ -41,3 +42,6 @@ extension PlatformRecording {
     }
   }
 }
+
+/// Seconds in a year. No call is longer, so a longer one is told by mistake and not known.
+private let longestDuration = 31_536_000

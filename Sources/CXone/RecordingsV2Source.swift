@@ -77,9 +77,9 @@ package struct RecordingsV2Source: RecordingSource {
 
   package func standing() async throws(TapedeckError) -> SourceStanding? { try await line.budget.standing() }
 
-  /// Only a field that is absent or null ends a listing: a page more or less decides whether an archive is complete.
+  /// Only a field that is absent, null or empty ends a listing: a page more or less decides whether an archive is complete.
   private static func nextCursor(_ value: Any?) throws(TapedeckError) -> String? {
-    guard let value, !(value is NSNull) else { return nil }
+    guard let value, !(value is NSNull), value as? String != "" else { return nil }
     guard let cursor = PlatformJSON.text(value) else {
       throw TapedeckError(.platformProtocol, detail: "the answer to a search names a next page that cannot be read")
     }

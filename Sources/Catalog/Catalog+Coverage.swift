@@ -22,11 +22,11 @@ private let expectedRecordings: SQL = """
   """
 
 extension Catalog {
-  /// What each of these days holds, against what it must hold; in one view.
+  /// What each of these days holds, against what it must hold by a source's plan; in one view.
   package func coverage(
-    of source: SourceID, on days: [CalendarDay]
+    of plan: SyncPlan, on days: [CalendarDay]
   ) async throws(TapedeckError) -> [CoverageDay] {
-    try await database.read { db in try days.map { try db.coverage(of: source, on: $0) } }
+    try await database.read { db in try days.map { try db.coverage(of: plan, on: $0) } }
   }
 
   /// The expected recordings of a span of time that are not in the archive, in the order of their calls.
@@ -59,36 +59,30 @@ extension Catalog {
     }
   }
 
-  /// The time of the database, by which everything is dated that happens to a recording.
-  package func now() async throws(TapedeckError) -> Instant {
-    try await database.read { db in
-      guard let row = try db.row("SELECT tapedeck_now_ms() AS now") else { throw TapedeckError(.catalogFailed) }
-      return try row.instant("now")
-    }
-  }
-
   /// Notes that the platform was asked for all of a day, and how many recordings it listed that are not wanted.
   ///
-  /// - Parameter startedAt: when the first page was asked for, by `now()`: what was last listed before is not listed any
-  ///   more.
+  /// - Parameters:
+  ///   - plan: of the source, whose filter said what is wanted.
+  ///   - startedAt: when the first page was asked for, by `now()`: what was last listed before is not listed any more.
   package func recordCheck(
-    of day: CalendarDay, from source: SourceID, unwanted: Int, startedAt: Instant
+    of day: CalendarDay, by plan: SyncPlan, unwanted: Int, startedAt: Instant
   ) async throws(TapedeckError) {
     try await database.write { db in
       let listed = try db.row(
         """
         SELECT count(*) AS listed FROM recording r
-        WHERE r.wanted = 1 AND r.source = \(source) AND r.counted_at >= \(day.start) AND r.counted_at < \(day.end)
+        WHERE r.wanted = 1 AND r.source = \(plan.source) AND r.counted_at >= \(day.start) AND r.counted_at < \(day.end)
           AND r.listed_at >= \(startedAt)
         """)
       let expected = try listed?.int("listed") ?? 0
       try db.execute(
         """
-        INSERT INTO coverage_day (source, day, from_at, to_at, reported, expected, checked_at)
-        VALUES (\(source), \(day.description), \(day.start), \(day.end), \(expected + Int64(unwanted)), \(expected),
-          \(startedAt))
+        INSERT INTO coverage_day (source, day, from_at, to_at, filter, reported, expected, checked_at)
+        VALUES (\(plan.source), \(day.description), \(day.start), \(day.end), \(plan.filter.canonical),
+          \(expected + Int64(unwanted)), \(expected), \(startedAt))
         ON CONFLICT (source, day) DO UPDATE SET from_at = excluded.from_at, to_at = excluded.to_at,
-          reported = excluded.reported, expected = excluded.expected, checked_at = excluded.checked_at
+          filter = excluded.filter, reported = excluded.reported, expected = excluded.expected,
+          checked_at = excluded.checked_at
         """)
     }
   }
@@ -102,12 +96,14 @@ extension Connection {
     ) != nil
   }
 
-  fileprivate func coverage(of source: SourceID, on day: CalendarDay) throws(TapedeckError) -> CoverageDay {
-    // Of a day that was another span when it was checked, since the source's time zone has changed, nothing is known.
+  fileprivate func coverage(of plan: SyncPlan, on day: CalendarDay) throws(TapedeckError) -> CoverageDay {
+    // Of a day that was another span when it was checked, since the source's time zone has changed, nothing is known; nor
+    // of one whose calls were wanted by another filter.
     let check = try row(
       """
       SELECT * FROM coverage_day
-      WHERE source = \(source) AND day = \(day.description) AND from_at = \(day.start) AND to_at = \(day.end)
+      WHERE source = \(plan.source) AND day = \(day.description) AND from_at = \(day.start) AND to_at = \(day.end)
+        AND filter = \(plan.filter.canonical)
       """)
     let checkedAt = check?.optionalInstant("checked_at")
     var result = CoverageDay(day: day, checkedAt: checkedAt, reported: nil, standings: [:], unlisted: 0)
@@ -116,7 +112,7 @@ extension Connection {
       """
       SELECT standing, count(*) AS number, CAST(sum(is_unlisted) AS BIGINT) AS unlisted FROM (
         SELECT \(standingInArchive) AS standing, CASE WHEN r.listed_at < \(since) THEN 1 ELSE 0 END AS is_unlisted
-        FROM \(expectedRecordings) AND r.source = \(source) AND r.counted_at >= \(day.start)
+        FROM \(expectedRecordings) AND r.source = \(plan.source) AND r.counted_at >= \(day.start)
           AND r.counted_at < \(day.end)
       ) AS stood GROUP BY standing
       """)

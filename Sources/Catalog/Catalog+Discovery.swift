@@ -34,7 +34,8 @@ extension Catalog {
   /// Recordings that are wanted, or known already, are written down as `observe` does. Those that are to be fetched and
   /// have no job get one, once, however often and by however many nodes they are listed: with a restricted clearance,
   /// since an archive must be complete. One entry of the access log says how many. What failed for good, was stopped by
-  /// a person or was deleted on purpose is left alone.
+  /// a person or was deleted on purpose is left alone; what failed of something that may have passed is left to the
+  /// look back, which starts it afresh: once an hour, so that it never becomes a storm.
   ///
   /// - Parameters:
   ///   - expected: what coverage expects of the source.
@@ -52,6 +53,7 @@ extension Catalog {
       var known = try db.known(Array(facts.keys), of: source)
       var listed = (wanted: [RecordingID](), unwanted: [RecordingID]())
       var toFetch: [RecordingID] = []
+      var failed: [RecordingID] = []
       // In the page's order, so that several nodes take their locks in the same one.
       for recording in page where facts.removeValue(forKey: recording.id) != nil {
         let isExpected = expected.wants(recording)
@@ -62,12 +64,13 @@ extension Catalog {
         }
         if isExpected { listed.wanted.append(recording.id) } else { listed.unwanted.append(recording.id) }
         let standing = known.removeValue(forKey: recording.id)
-        guard isFetched, standing?.isSettled != true else { continue }
+        guard isFetched, standing?.isSettled(for: reason, listedAs: recording.status) != true else { continue }
         if recording.status != .failed || standing?.jobState != nil { toFetch.append(recording.id) }
+        if standing?.jobState == .failed { failed.append(recording.id) }
       }
       try db.markListed(listed.wanted, isWanted: true, in: period, of: source)
       try db.markListed(listed.unwanted, isWanted: false, in: period, of: source)
-      let queued = try db.queue(toFetch, of: source, for: reason)
+      let queued = try db.queue(toFetch, afresh: failed, of: source, for: reason)
       if queued > 0 { try db.logQueued(queued, in: period, of: source, for: reason) }
       if case .backfill(let id, let lease, let reached, let found) = reason {
         try db.advanceBackfill(id, lease: lease, to: reached, found: found, queued: queued)
@@ -84,8 +87,11 @@ private struct KnownRecording {
   var startTime: Instant?
   var json: String
   var isWhole: Bool
+  var isArchived: Bool
   var isTombstoned: Bool
   var jobState: RunState?
+  var failure: TapedeckError.Code?
+  var workerDeaths: Int64
 
   init(_ row: Row) throws(TapedeckError) {
     status = try row.value("platform_status", as: PlatformStatus.self)
@@ -93,8 +99,11 @@ private struct KnownRecording {
     startTime = row.optionalInstant("started_at")
     json = try row.text("metadata")
     isWhole = try row.int("is_whole") == 1
+    isArchived = row.optionalInstant("archived_at") != nil
     isTombstoned = row.optionalInstant("tombstoned_at") != nil
     jobState = row.optionalValue("run_state", as: RunState.self)
+    failure = row.optionalText("failure_code").map { TapedeckError.Code(rawValue: $0) ?? .internalError }
+    workerDeaths = row.optionalInt("worker_deaths") ?? 0
   }
 
   /// Whether it holds all that the platform says now, so that there is nothing to write.
@@ -104,9 +113,27 @@ private struct KnownRecording {
   }
 
   /// Whether nothing is to be done about it.
-  var isSettled: Bool {
+  func isSettled(for reason: DiscoveryReason, listedAs status: PlatformStatus) -> Bool {
     if isWhole || isTombstoned { return true }
-    return jobState == .failed || jobState == .cancelled
+    switch (jobState, reason) {
+    case (.cancelled, _): return true
+    case (.failed, .lookBack): return !mayHavePassed(status)
+    case (.failed, _): return true
+    case (.idle, _), (.leased, _), (.waiting, _), (.done, _), (nil, _): return false
+    }
+  }
+
+  /// Whether what the job failed of is something that passes, by itself or by an operator's hand.
+  private func mayHavePassed(_ status: PlatformStatus) -> Bool {
+    // A repair that failed is the verification's to try again: it goes by the kept original first.
+    guard !isArchived, status != .failed, let failure else { return false }
+    switch failure {
+    case .ffmpegMissing: return true
+    case .neverAvailable: return status == .available
+    // What may have taken its worker down each time would do so every hour.
+    case .internalError: return workerDeaths < RetrySchedule().workerDeaths
+    default: return failure.remedy == .retry
+    }
   }
 }
 
@@ -126,7 +153,8 @@ extension Connection {
     var known: [RecordingID: KnownRecording] = [:]
     let rows = try rows(
       """
-      SELECT r.platform_id, r.platform_status, r.privacy, r.started_at, r.metadata, r.tombstoned_at, j.run_state,
+      SELECT r.platform_id, r.platform_status, r.privacy, r.started_at, r.metadata, r.archived_at, r.tombstoned_at,
+        j.run_state, j.failure_code, j.worker_deaths,
         CASE WHEN \(recordingIsWhole) THEN 1 ELSE 0 END AS is_whole
       FROM recording r LEFT JOIN job j ON j.kind = 'ingest' AND j.source = r.source AND j.platform_id = r.platform_id
       WHERE r.source = \(source) AND r.platform_id IN \(SQL.list(ids))
@@ -152,9 +180,10 @@ extension Connection {
 
   /// Has recordings fetched that nobody fetches, or that wait for somebody with a clearance.
   ///
+  /// - Parameter failed: those of them whose job failed and starts afresh.
   /// - Returns: how many jobs were made or set going.
   fileprivate func queue(
-    _ ids: [RecordingID], of source: SourceID, for reason: DiscoveryReason
+    _ ids: [RecordingID], afresh failed: [RecordingID], of source: SourceID, for reason: DiscoveryReason
   ) throws(TapedeckError) -> Int {
     guard !ids.isEmpty else { return 0 }
     var backfill: String?
@@ -170,12 +199,17 @@ extension Connection {
         ON CONFLICT (kind, source, platform_id) DO NOTHING
         """)
     }
-    // Archived once, but not any more: its rows were lost.
-    let lost = try rows(
+    // Archived once, but not any more, since its rows were lost; or failed of something that may have passed.
+    let ended: SQL =
+      failed.isEmpty
+      ? "run_state = 'done'"
+      : "(run_state = 'done' OR run_state = 'failed' AND platform_id IN \(SQL.list(failed)))"
+    let again = try rows(
       """
       UPDATE job SET \(startAfresh), requested_by = \(reason.name), clearance = \(Privacy.restricted),
         priority = \(reason.priority), backfill = \(backfill)
-      WHERE kind = 'ingest' AND source = \(source) AND platform_id IN \(SQL.list(ids)) AND run_state = 'done'
+      WHERE kind = 'ingest' AND source = \(source) AND platform_id IN \(SQL.list(ids))
+        AND \(ended)
       RETURNING id
       """)
     let waiting = try rows(
@@ -192,8 +226,8 @@ extension Connection {
         AND run_state IN ('idle', 'leased', 'waiting') AND clearance = \(Privacy.standard)
       """)
     try refreshListedStatus(of: ids, in: source)
-    for row in lost + waiting { notify(.job(try row.int("id"))) }
-    queued += lost.count + waiting.count
+    for row in again + waiting { notify(.job(try row.int("id"))) }
+    queued += again.count + waiting.count
     if queued > 0 { notify(.workDue) }
     return queued
   }

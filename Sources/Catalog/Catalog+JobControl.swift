@@ -5,6 +5,8 @@ package struct JobFilter: Sendable, Equatable {
   package var state: RunState?
   /// Of the failure that ended a job, or that it is tried again after.
   package var code: TapedeckError.Code?
+  /// Leaves out jobs of recordings that are stricter: a filter by what is hidden of them would tell it.
+  package var strictest: Privacy = .restricted
   package var source: SourceID?
   package var recording: RecordingID?
 
@@ -37,6 +39,9 @@ extension Catalog {
       var conditions: [SQL] = []
       if let state = filter.state { conditions.append("j.run_state = \(state)") }
       if let code = filter.code { conditions.append("j.failure_code = \(code)") }
+      if filter.strictest == .standard {
+        conditions.append("coalesce(r.privacy, 'standard') = \(Privacy.standard)")
+      }
       if let source = filter.source { conditions.append("j.source = \(source)") }
       if let recording = filter.recording { conditions.append("j.platform_id = \(recording)") }
       if let before { conditions.append("j.id < \(before)") }
@@ -97,7 +102,8 @@ extension Catalog {
     }
   }
 
-  /// Stops a job. A worker that has it loses its lease, and with it the right to write anything more.
+  /// Stops a job. A worker that has it loses its lease, and with it the right to write anything more. One that failed is
+  /// not taken up again by a look back.
   ///
   /// - Throws: `notFound`, `jobEnded` when there is nothing to stop any more.
   package func cancelJob(_ id: Int64, entry: LogEntry) async throws(TapedeckError) -> JobRow {
@@ -108,7 +114,7 @@ extension Catalog {
         UPDATE job SET run_state = \(RunState.cancelled), fence = fence + 1, lease_until = NULL, due_at = NULL,
           download = NULL, bytes = 0, total_bytes = NULL, failure_code = \(reason.code),
           failure_message = \(reason.message), retry_after_ms = NULL, ended_at = tapedeck_now_ms()
-        WHERE id = \(id) AND run_state IN ('idle', 'leased', 'waiting')
+        WHERE id = \(id) AND run_state IN ('idle', 'leased', 'waiting', 'failed')
         """)
       let job = try db.requireJob(id)
       guard count == 1 else { throw TapedeckError(.jobEnded) }
@@ -135,6 +141,7 @@ extension Connection {
       UPDATE job SET stage = \(Stage.queued), run_state = \(RunState.idle), clearance = \(clearance),
         requested_at = tapedeck_now_ms(), requested_by = \(requester), due_at = tapedeck_now_ms(),
         priority = \(Priority.fresh), polls = 0, attempts = 0, worker_deaths = 0, resumes = 0, refusals = 0,
+        download = NULL, bytes = 0, total_bytes = NULL,
         failure_code = NULL, failure_message = NULL, retry_after_ms = NULL, ended_at = NULL, fence = fence + 1
       WHERE id = \(id)
       """)

@@ -101,14 +101,18 @@ extension Catalog {
   ///
   /// Of each priority the one that is due for longest may be next; of these the one whose turn comes first, back-fill
   /// as if it had fallen due later by `headStartOfOthers`. So fresh calls go first and neither starves.
-  package func claimJob(in lane: Lane, lease: Duration) async throws(TapedeckError) -> JobRow? {
+  ///
+  /// - Parameter sources: whose jobs are taken; nil for everybody's. Those of others are left to who knows their source.
+  package func claimJob(
+    in lane: Lane, of sources: [SourceID]? = nil, lease: Duration
+  ) async throws(TapedeckError) -> JobRow? {
     try await database.write(.readCommitted) { db in
       let row = try db.row(
         """
         UPDATE job SET run_state = \(RunState.leased), lease_until = tapedeck_now_ms() + \(lease.milliseconds),
           fence = fence + 1, attempts = attempts + 1
         WHERE id = (
-          SELECT id FROM (\(firstDue(in: lane, "AND due_at <= tapedeck_now_ms()", db.dialect.forUpdateSkippingLocked))) due
+          SELECT id FROM (\(firstDue(in: lane, of: sources, "AND due_at <= tapedeck_now_ms()", db.dialect.forUpdateSkippingLocked))) due
           ORDER BY turn, id LIMIT 1)
         RETURNING *
         """)
@@ -119,10 +123,11 @@ extension Catalog {
     }
   }
 
-  /// When the next job of a lane falls due; nil when nothing waits for a time.
-  package func nextDue(in lane: Lane) async throws(TapedeckError) -> Instant? {
+  /// When the next job of a lane falls due; nil when nothing waits for a time. `sources` as for a claim.
+  package func nextDue(in lane: Lane, of sources: [SourceID]? = nil) async throws(TapedeckError) -> Instant? {
     try await database.read { db in
-      try db.row("SELECT min(due_at) AS due_at FROM (\(firstDue(in: lane))) due")?.optionalInstant("due_at")
+      try db.row("SELECT min(due_at) AS due_at FROM (\(firstDue(in: lane, of: sources))) due")?
+        .optionalInstant("due_at")
     }
   }
 
@@ -279,7 +284,10 @@ extension Catalog {
 /// Of each priority the job of a lane that has been due for longest, with the moment by which its turn is reckoned.
 ///
 /// One look into the index for each: an order over all of them would walk past what waits.
-private func firstDue(in lane: Lane, _ condition: SQL = "", _ locking: SQL = "") -> SQL {
+private func firstDue(
+  in lane: Lane, of sources: [SourceID]?, _ condition: SQL = "", _ locking: SQL = ""
+) -> SQL {
+  let condition = sources.map { "\(condition) AND \(SQL.any($0.map { "source = \($0)" }))" as SQL } ?? condition
   var union: SQL = ""
   for priority in Priority.allCases {
     if priority != Priority.allCases.first { union += " UNION ALL " }

@@ -65,20 +65,21 @@ private struct RecordingList: Sendable {
     // Bounded, because each short word may touch every row.
     let words = Array(SearchWords.words(of: text).prefix(16))
     guard !words.isEmpty, let newest = try newestWeek(db) else { return named }
+    let conditions = filter.findsAddresses ? others : others + [TextSearch.standOutsideAddresses(words)]
 
     // Most pages are full after one week. What five weeks do not fill is so rare that all of it can be looked through.
     let spans = newest == 0 ? [0...0] : [newest...newest, max(0, newest - 4)...(newest - 1)]
     var found: [ListedRecording] = []
     var start = Instant(milliseconds: .max)
     for span in spans {
-      found += try rows(from: TextSearch.matches(words, weeks: span, in: db.dialect), where: others, db)
+      found += try rows(from: TextSearch.matches(words, weeks: span, in: db.dialect), where: conditions, db)
       start = TextSearch.start(ofWeek: span.lowerBound)
       guard found.count < limit, start > filter.from ?? Instant(milliseconds: .min) else {
         return merged(named + found)
       }
     }
     found += try rows(
-      from: TextSearch.matches(words, weeks: nil, in: db.dialect), where: others + ["r.called_at < \(start)"], db)
+      from: TextSearch.matches(words, weeks: nil, in: db.dialect), where: conditions + ["r.called_at < \(start)"], db)
     return merged(named + found)
   }
 

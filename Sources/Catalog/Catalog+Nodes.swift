@@ -3,11 +3,12 @@ import Foundation
 package import Model
 
 extension Catalog {
-  /// Makes sure that every node that uses this database was given the same secret: the first one leaves a fingerprint.
+  /// Makes sure that every node that uses this database was given the same secret, or the same store: the first one leaves
+  /// a fingerprint.
   ///
   /// - Parameter name: the setting, which stands in the error.
   /// - Throws: `configurationInvalid` when another node has another one.
-  package func agree(onSecret name: String, _ secret: String) async throws(TapedeckError) {
+  package func agree(on name: String, _ secret: String) async throws(TapedeckError) {
     let code = HMAC<SHA256>.authenticationCode(
       for: Data("tapedeck shared secret \(name)".utf8), using: SymmetricKey(data: Data(secret.utf8)))
     let fingerprint = hex(code.prefix(16))

@@ -133,16 +133,17 @@ extension Connection {
   func observe(_ facts: PlatformRecording, of key: RecordingKey) throws(TapedeckError) {
     let known = try recording(key)
     let privacy = max(known?.facts.privacy ?? .standard, facts.privacy)
+    let (words, addressWords) = SearchWords.stored(for: facts, of: key)
     try execute(
       """
       INSERT INTO recording (source, platform_id, platform_status, privacy, started_at, ended_at, duration_s, direction,
         agent_id, agent_name, team_id, skill_id, skill_name, campaign_id, campaign_name, from_address, to_address,
-        contact_id, disposition, media_type, metadata, words, first_seen_at)
+        contact_id, disposition, media_type, metadata, words, address_words, first_seen_at)
       VALUES (\(key.source), \(key.id), \(facts.status), \(privacy), \(facts.startTime), \(facts.endTime),
         \(facts.durationSeconds), \(facts.direction), \(facts.agentID), \(facts.agentName), \(facts.teamID),
         \(facts.skillID), \(facts.skillName), \(facts.campaignID), \(facts.campaignName), \(facts.fromAddress),
         \(facts.toAddress), \(facts.contactID), \(facts.disposition), \(facts.mediaType), \(facts.json),
-        \(SearchWords.stored(for: facts, of: key)), tapedeck_now_ms())
+        \(words), \(addressWords), tapedeck_now_ms())
       ON CONFLICT (source, platform_id) DO UPDATE SET
         platform_status = excluded.platform_status, privacy = excluded.privacy, started_at = excluded.started_at,
         ended_at = excluded.ended_at, duration_s = excluded.duration_s, direction = excluded.direction,
@@ -150,7 +151,8 @@ extension Connection {
         skill_id = excluded.skill_id, skill_name = excluded.skill_name, campaign_id = excluded.campaign_id,
         campaign_name = excluded.campaign_name, from_address = excluded.from_address,
         to_address = excluded.to_address, contact_id = excluded.contact_id, disposition = excluded.disposition,
-        media_type = excluded.media_type, metadata = excluded.metadata, words = excluded.words
+        media_type = excluded.media_type, metadata = excluded.metadata, words = excluded.words,
+        address_words = excluded.address_words
       """)
     if facts.status == .available {
       try execute(

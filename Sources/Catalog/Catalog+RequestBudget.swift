@@ -9,15 +9,16 @@ extension Catalog {
     of source: SourceID, limits: RequestLimits,
     _ body: @escaping @Sendable (inout RequestAllowance, _ now: Instant) -> T
   ) async throws(TapedeckError) -> T {
-    try await database.write { db in
-      // The first statement takes the row, so that what is read in it is what the second one replaces.
+    try await database.write(.readCommitted) { db in
+      // The first statement takes the row, so that what is read in it is what the last one replaces. The time is asked
+      // for afterwards: by that of its beginning, whoever waited for the row would set the allowance back.
       let row = try db.row(
         """
         INSERT INTO request_budget (source, state, changed_at) VALUES (\(source), '', tapedeck_now_ms())
-        ON CONFLICT (source) DO UPDATE SET changed_at = excluded.changed_at RETURNING state, changed_at
+        ON CONFLICT (source) DO UPDATE SET changed_at = excluded.changed_at RETURNING state
         """)
       guard let row else { throw TapedeckError(.catalogFailed, detail: "the request budget's row vanished") }
-      let now = try row.instant("changed_at")
+      let now = try db.now()
       var allowance = allowance(from: try row.text("state"), limits: limits, now: now)
       let result = body(&allowance, now)
       try db.execute("UPDATE request_budget SET state = \(try json(of: allowance)) WHERE source = \(source)")

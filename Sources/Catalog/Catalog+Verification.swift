@@ -138,6 +138,18 @@ extension Catalog {
     }
   }
 
+  /// Whether a job that is not at its end has written down that its original has this hash.
+  package func isAwaited(original sha256: String) async throws(TapedeckError) -> Bool {
+    try await database.read { db in
+      try db.row(
+        """
+        SELECT 1 AS found FROM job
+        WHERE run_state IN ('idle', 'leased', 'waiting') AND stage = 'processing' AND download LIKE \("%\(sha256)%")
+        LIMIT 1
+        """) != nil
+    }
+  }
+
   /// Notes that recordings were read back whole. One that was found damaged meanwhile stays so.
   ///
   /// - Parameter whole: the rows as they were when their files were read.

@@ -26,7 +26,7 @@ package struct CatalogCopy: Sendable {
   /// - Parameter progress: is called after each batch, from a thread of the target.
   /// - Returns: how many rows each table has, in the order in which they were copied.
   /// - Throws: `alreadyExists` when the target holds rows, `catalogFailed` when the source's schema is not this program's,
-  ///   what arrived differs, or a database fails; the target is as it was then.
+  ///   what arrived differs, or a database fails; the target then has the schema, and no rows that it did not have.
   @discardableResult
   package func run(
     progress: @escaping @Sendable (Progress) -> Void = { _ in }

@@ -8,6 +8,14 @@ package enum Dialect: Sendable, CaseIterable {
 }
 
 extension Dialect {
+  /// Whether other processes may work on the same database.
+  package var isShared: Bool {
+    switch self {
+    case .sqlite: false
+    case .postgresql: true
+    }
+  }
+
   /// The type of whole numbers and instants: 64 bits.
   package var integer: SQL {
     switch self {

@@ -40,8 +40,9 @@ private func recordingTables(_ dialect: Dialect) -> [SQL] {
       called_at \(integer) GENERATED ALWAYS AS (coalesce(started_at, first_seen_at)) STORED,
       -- How far it is, in the words of lists: kept in step with the job, so that an index can narrow lists to it.
       listed_status \(text) NOT NULL DEFAULT 'known',
-      -- The words it is found by, from `SearchWords`, with a space between them.
+      -- The words it is found by, from `SearchWords`, with a space between them; those of its addresses apart.
       words \(text) NOT NULL,
+      address_words \(text) NOT NULL,
       UNIQUE (platform_id, source)
     )
     """,

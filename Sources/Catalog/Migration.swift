@@ -7,11 +7,11 @@ struct Migration: Sendable {
 
   /// All steps in order; their number is the schema's version.
   static let all: [Migration] = [
-    Migration(name: "first schema", statements: firstSchema),
-    Migration(name: "sync and coverage", statements: { _ in syncSchema }),
-    Migration(name: "verification", statements: { _ in verificationSchema }),
-    Migration(name: "request budget", statements: { _ in budgetSchema }),
-    Migration(name: "shared secrets of nodes", statements: { _ in nodeSchema }),
+    Migration(name: "recordings, work and access", statements: firstSchema),
+    Migration(name: "sync, back-fills and coverage", statements: syncSchema),
+    Migration(name: "verification and damage", statements: verificationSchema),
+    Migration(name: "budget of requests", statements: budgetSchema),
+    Migration(name: "what nodes agree on", statements: nodeSchema),
   ]
 }
 

@@ -1,10 +1,13 @@
 /// What nodes that share a database must agree on.
-let nodeSchema: [SQL] = [
-  """
-  CREATE TABLE shared_secret (
-    name TEXT PRIMARY KEY,
-    fingerprint TEXT NOT NULL,
-    agreed_at BIGINT NOT NULL
-  )
-  """
-]
+func nodeSchema(_ dialect: Dialect) -> [SQL] {
+  let (integer, text) = (dialect.integer, dialect.text)
+  return [
+    """
+    CREATE TABLE shared_secret (
+      name \(text) PRIMARY KEY,
+      fingerprint \(text) NOT NULL,
+      agreed_at \(integer) NOT NULL
+    )
+    """
+  ]
+}

@@ -4,6 +4,8 @@ package import Model
 package struct RecordingFilter: Sendable, Equatable {
   /// Whole words or their beginnings, the first 16 of them; an exact id is found too.
   package var text: String?
+  /// Whether `text` is also looked for in the addresses of callers and called.
+  package var findsAddresses = true
   package var source: SourceID?
   package var agent: String?
   package var direction: Direction?

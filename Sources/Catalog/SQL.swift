@@ -60,6 +60,13 @@ package struct SQL: ExpressibleByStringInterpolation, Sendable {
     return sql
   }
 
+  /// Any of the conditions, for `WHERE`; false when there are none.
+  package static func any(_ conditions: [SQL]) -> SQL {
+    guard var sql = conditions.first else { return "1 = 0" }
+    for condition in conditions.dropFirst() { sql += " OR \(condition)" }
+    return "(\(sql))"
+  }
+
   /// Values in parentheses, for `IN`; must not be empty.
   package static func list(_ items: some Collection<some ValueConvertible>) -> SQL {
     var sql: SQL = "("

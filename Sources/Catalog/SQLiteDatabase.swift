@@ -64,17 +64,22 @@ package final class SQLiteDatabase: Database {
     _ isolation: Isolation, _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {
     // Not `pool.write`, which a cancelled task interrupts: whoever is cancelled must still be able to hand back a lease.
+    let memory = memory
     let outcome: Result<(T, [Change]), any Error> = await withCheckedContinuation { continuation in
       pool.asyncWrite(
         { db in
           let connection = SQLiteConnection(db: db)
           let result = try body(connection)
           if let failure = connection.failure { throw failure }
+          memory.committing()
           return (result, connection.changes)
         },
-        completion: { _, result in continuation.resume(returning: result) })
+        // Still in the writer's turn, so that this is never the end of the next one's commit.
+        completion: { _, result in
+          memory.committed()
+          continuation.resume(returning: result)
+        })
     }
-    memory.committed()
     switch outcome {
     case .success(let (result, changes)):
       feed.publish(changes)
@@ -106,7 +111,7 @@ private final class SQLiteConnection: Connection {
 
   func rows(_ sql: SQL) throws(TapedeckError) -> [Row] {
     do {
-      let statement = try db.cachedStatement(sql: sql.text { _ in "?" })
+      let statement = try prepared(sql)
       let cursor = try GRDB.Row.fetchCursor(statement, arguments: sql.arguments)
       var columns: [String: Int] = [:]
       for (index, name) in statement.columnNames.enumerated() { columns[name] = index }
@@ -120,12 +125,19 @@ private final class SQLiteConnection: Connection {
 
   func execute(_ sql: SQL) throws(TapedeckError) -> Int {
     do {
-      try db.cachedStatement(sql: sql.text { _ in "?" }).execute(arguments: sql.arguments)
+      try prepared(sql).execute(arguments: sql.arguments)
       return db.changesCount
     } catch { throw noted(error) }
   }
 
   func notify(_ change: Change) { changes.append(change) }
+
+  /// A statement that is kept for the next time, unless it has so many values that it holds a list: its text is another
+  /// for each length of that, and what GRDB keeps it never lets go.
+  private func prepared(_ sql: SQL) throws -> Statement {
+    let text = sql.text { _ in "?" }
+    return sql.values.count > 32 ? try db.makeStatement(sql: text) : try db.cachedStatement(sql: text)
+  }
 
   private func noted(_ error: any Error) -> TapedeckError {
     let error = wrapped(error)

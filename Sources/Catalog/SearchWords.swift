@@ -16,20 +16,26 @@ package enum SearchWords {
   /// More than any call has; the rest of a platform's runaway text is not searched.
   static let maximumCount = 500
 
-  /// What a recording is found by, each word once, with a space between them.
-  package static func stored(for facts: PlatformRecording, of key: RecordingKey) -> String {
-    let fields = [
-      key.id.rawValue, facts.agentName, facts.agentID, facts.skillName, facts.campaignName, facts.fromAddress,
-      facts.toAddress, facts.contactID, facts.disposition,
-    ]
+  /// What a recording is found by: each word once, with a space between them. Those that stand in the two addresses alone
+  /// are apart, since not everybody who may search may see them.
+  package static func stored(
+    for facts: PlatformRecording, of key: RecordingKey
+  ) -> (words: String, addressWords: String) {
     var seen = Set<String>()
-    var kept: [String] = []
-    for field in fields {
-      for word in words(of: field ?? "") where kept.count < maximumCount && seen.insert(word).inserted {
-        kept.append(word)
+    func kept(_ fields: [String?]) -> String {
+      var kept: [String] = []
+      for field in fields {
+        for word in words(of: field ?? "") where seen.count < maximumCount && seen.insert(word).inserted {
+          kept.append(word)
+        }
       }
+      return kept.joined(separator: " ")
     }
-    return kept.joined(separator: " ")
+    let open = kept([
+      key.id.rawValue, facts.agentName, facts.agentID, facts.skillName, facts.campaignName, facts.contactID,
+      facts.disposition,
+    ])
+    return (open, kept([facts.fromAddress, facts.toAddress]))
   }
 
   /// The words of a text in their order.
@@ -40,7 +46,7 @@ package enum SearchWords {
     var words: [String] = []
     var word = String.UnicodeScalarView()
     func end() {
-      if !word.isEmpty { words.append(cut(String(word).precomposedStringWithCanonicalMapping)) }
+      if !word.isEmpty { words.append(String(word).precomposedStringWithCanonicalMapping.cut(toBytes: maximumBytes)) }
       word = String.UnicodeScalarView()
     }
     for scalar in folded.unicodeScalars {
@@ -64,17 +70,5 @@ package enum SearchWords {
     }.map { bytes in
       String(decoding: bytes.prefix(maximumBytes).map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
     }
-  }
-
-  private static func cut(_ word: String) -> String {
-    guard word.utf8.count > maximumBytes else { return word }
-    var kept = ""
-    var bytes = 0
-    for scalar in word.unicodeScalars {
-      bytes += UTF8.width(scalar)
-      if bytes > maximumBytes { break }
-      kept.unicodeScalars.append(scalar)
-    }
-    return kept
   }
 }

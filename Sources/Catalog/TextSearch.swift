@@ -26,8 +26,9 @@ enum TextSearch {
   /// Index and what keeps it; `recording` is there already.
   static func schema(_ dialect: Dialect) -> [SQL] {
     // Both databases divide integers to integers.
+    let all: SQL = "trim(words || ' ' || address_words)"
     let indexed: SQL = """
-      words || replace(' ' || words, ' ', ' ·' || CAST(CASE WHEN called_at < 0 THEN 0 ELSE called_at END / 604800000 AS TEXT) || '·')
+      \(all) || replace(' ' || \(all), ' ', ' ·' || CAST(CASE WHEN called_at < 0 THEN 0 ELSE called_at END / 604800000 AS TEXT) || '·')
       """
     switch dialect {
     case .sqlite:
@@ -45,7 +46,7 @@ enum TextSearch {
         END
         """,
         """
-        CREATE TRIGGER recording_text_update AFTER UPDATE OF words, started_at ON recording
+        CREATE TRIGGER recording_text_update AFTER UPDATE OF words, address_words, started_at ON recording
         WHEN old.indexed_words <> new.indexed_words BEGIN
           INSERT INTO recording_text (recording_text, rowid, indexed_words) VALUES ('delete', old.id, old.indexed_words);
           INSERT INTO recording_text (rowid, indexed_words) VALUES (new.id, new.indexed_words);
@@ -60,18 +61,24 @@ enum TextSearch {
     case .postgresql:
       return [
         """
-        CREATE FUNCTION tapedeck_indexed_words(words TEXT, called_at BIGINT) RETURNS tsvector
+        CREATE FUNCTION tapedeck_indexed_words(words TEXT, address_words TEXT, called_at BIGINT) RETURNS tsvector
         LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
           SELECT array_to_tsvector(array_remove(string_to_array(\(indexed), ' '), ''))
         $$
         """,
         // Without `fastupdate`, whose unsorted list of newest rows every search would have to read through.
         """
-        CREATE INDEX recording_by_words ON recording USING gin (tapedeck_indexed_words(words, called_at))
+        CREATE INDEX recording_by_words ON recording USING gin (tapedeck_indexed_words(words, address_words, called_at))
         WITH (fastupdate = off)
         """,
       ]
     }
+  }
+
+  /// That all of the words stand outside a recording's addresses, for those who may not see these.
+  static func standOutsideAddresses(_ words: [String]) -> SQL {
+    // A word is letters and digits, so nothing in it has a meaning of its own here.
+    SQL.all(words.map { "' ' || r.words LIKE \("% \($0)%")" })
   }
 
   /// What a search for words reads from: the rows `r` of `recording` that hold all of them.
@@ -94,7 +101,7 @@ enum TextSearch {
       }.joined(separator: " | ")
       // OFFSET 0, or PostgreSQL may read all recordings in order and split the words of each.
       return """
-        (SELECT * FROM recording WHERE tapedeck_indexed_words(words, called_at) @@ CAST(\(pattern) AS tsquery) OFFSET 0) r
+        (SELECT * FROM recording WHERE tapedeck_indexed_words(words, address_words, called_at) @@ CAST(\(pattern) AS tsquery) OFFSET 0) r
         """
     }
   }

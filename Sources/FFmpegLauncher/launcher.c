@@ -3,7 +3,7 @@
 // FFmpeg depends on some two hundred libraries, and to link them takes a quarter of the processor time of a short
 // conversion. This library comes before main(), when all is linked and every constructor has run, and serves requests on
 // a socket instead. For each it forks; the child sets its own limits and becomes FFmpeg by calling the real main().
-// docs/decisions/0006 says why; Sources/Audio/LauncherMessage.swift is the other end of the socket.
+// docs/decisions/0007 says why; Sources/Audio/LauncherMessage.swift is the other end of the socket.
 //
 // The launcher only ever reads the messages below. What came from outside is read by the children alone.
 

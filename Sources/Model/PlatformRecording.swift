@@ -13,6 +13,10 @@ package enum Direction: String, Sendable, Codable, CaseIterable { case outbound,
 
 /// What the platform says about one recording. Every field but id, status and privacy may be missing.
 package struct PlatformRecording: Sendable, Equatable {
+  /// Bytes of UTF-8 that are kept of an id, a name or an address; `json` has all of it. A database refuses rows whose
+  /// texts are too long for its indexes (PostgreSQL's keys end at 2,704 bytes), and one such row would stop a sync for good.
+  package static let longestText = 500
+
   package var id: RecordingID
   package var status: PlatformStatus
   package var privacy: Privacy

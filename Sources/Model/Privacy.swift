@@ -89,6 +89,9 @@ package enum Policy {
   /// Whether an identity may see lists of recordings at all.
   package static func mayList(_ identity: Identity) -> Bool { identity.role != .metrics }
 
+  /// Whether an identity sees and finds the addresses of callers and called as they are; to others they are masked.
+  package static func maySeeAddresses(_ identity: Identity) -> Bool { identity.role != .agent }
+
   /// Whether an identity may make and revoke accounts and tokens.
   package static func mayAdminister(_ identity: Identity) -> Bool { identity.role == .admin }
 

@@ -19,6 +19,11 @@ package struct SyncFilter: Sendable, Hashable, CustomStringConvertible {
     return agentIDs.isEmpty || recording.agentID.map(agentIDs.contains) ?? false
   }
 
+  /// The same text for the same filter and no other, for comparing it with one of another time.
+  package var canonical: String {
+    ([direction?.rawValue ?? "all"] + agentIDs.sorted().map { "\($0.utf8.count):\($0)" }).joined(separator: " ")
+  }
+
   /// In words, such as `outbound calls of agents 1001, 1002`.
   package var description: String {
     let calls = direction.map { "\($0.rawValue) calls" } ?? "all calls"

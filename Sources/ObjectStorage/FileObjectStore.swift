@@ -84,6 +84,8 @@ package struct FileObjectStore: ObjectStore {
   }
 
   package func sha256(of key: ObjectKey) async throws(TapedeckError) -> (sha256: String, bytes: Int64) {
+    // Whoever has to look again at what lies there must not be given what was held open before.
+    recent.forget(key)
     let file = try await openFile(key)
     return (hex(try await file.hash(0..<file.bytes).finalize()), file.bytes)
   }

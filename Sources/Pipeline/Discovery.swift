@@ -19,7 +19,7 @@ package struct Discovery: Sendable {
   /// A page is a transaction; the contract allows no larger one.
   private let pageSize = 500
   /// More pages than any day has: a platform that never comes to an end must not hold us for ever.
-  private let mostPages: Int
+  let mostPages: Int
 
   /// - Parameter plan: of this source.
   package init(catalog: Catalog, source: any RecordingSource, plan: SyncPlan, mostPages: Int = 20_000) {
@@ -60,7 +60,7 @@ package struct Discovery: Sendable {
         }
       }
     }
-    try await catalog.recordCheck(of: day, from: plan.source, unwanted: unwanted.count, startedAt: startedAt)
+    try await catalog.recordCheck(of: day, by: plan, unwanted: unwanted.count, startedAt: startedAt)
     return found
   }
 
@@ -90,7 +90,11 @@ package struct Discovery: Sendable {
       guard let next = page.nextCursor else { return }
       cursor = next
     }
-    throw TapedeckError(.platformProtocol, "The platform's list of recordings does not come to an end.")
+    throw Self.endless
+  }
+
+  static var endless: TapedeckError {
+    TapedeckError(.platformProtocol, "The platform's list of recordings does not come to an end.")
   }
 
   func page(of period: Period, direction: Direction?, cursor: String?) async throws(TapedeckError) -> SearchPage {

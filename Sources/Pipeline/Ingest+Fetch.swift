@@ -2,9 +2,9 @@ import Audio
 import CXone
 import Catalog
 import CoreMetrics
-import Foundation
 import Logging
 import Model
+import ObjectStorage
 import Synchronization
 
 /// A recording whose bytes are all in the spool, with what FFmpeg made of them on the way.
@@ -15,35 +15,8 @@ struct Spooled: Sendable {
   /// Nil when no conversion could follow the download to its end.
   var conversion: ConvertedFile?
   var steps: [StepTime] = []
-  /// Whether the bytes come from the archive and not from the platform.
+  /// Whether the bytes are those of a recording of the archive, by their hash: they have passed the gate.
   var isRestored = false
-}
-
-/// What a job's row keeps of a download, so that another process can go on.
-private struct Checkpoint: Codable {
-  var state: DownloadState
-  /// The kernel's boot that wrote the spool: as long as it runs, every byte that was written can be read.
-  var bootID: String
-  /// What survives a loss of power.
-  var syncedBytes: Int64
-
-  init(state: DownloadState, syncedBytes: Int64) {
-    self.state = state
-    self.syncedBytes = syncedBytes
-    bootID = Self.currentBootID
-  }
-
-  init?(_ json: String?) {
-    guard let json, let value = try? JSONDecoder().decode(Self.self, from: Data(json.utf8)) else { return nil }
-    self = value
-  }
-
-  var json: String? { (try? JSONEncoder().encode(self)).map { String(decoding: $0, as: UTF8.self) } }
-
-  var trustedBytes: Int64 { bootID == Self.currentBootID ? .max : syncedBytes }
-
-  private static let currentBootID =
-    (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)) ?? "unknown"
 }
 
 extension Ingest {
@@ -51,7 +24,7 @@ extension Ingest {
   ///
   /// - Throws: `leaseLost`, `storageFailed`, `diskFull`.
   func openPart(of job: JobRow, lease: JobLease) async throws(TapedeckError) -> SpoolFile {
-    let trusted = Checkpoint(job.download)?.trustedBytes ?? 0
+    let trusted = Checkpoint(job.download)?.trustedBytes(in: spool) ?? 0
     return try await spool.open(lease) { _ in trusted }
   }
 
@@ -85,21 +58,40 @@ extension Ingest {
     }
     file.complete()
     try await file.sync()
-    // Not after the conversion: of a long call that takes minutes, and a restart must not ask the platform again.
-    try await note(progress, of: lease, file: file, movingTo: .processing)
+    // Not after the conversion: of a long call that takes minutes, and a restart must not ask the platform again. With the
+    // hash, by which the file is found again when it has left the spool and the commit does not come.
+    try await note(progress, of: lease, file: file, sha256: try await file.sha256(), movingTo: .processing)
     let step = StepTime(step: .download, startedAt: startedAt, duration: .now - start)
     IngestMetrics.record(step)
     return Spooled(
       file: file, declaredLength: progress.state.totalBytes, conversion: await following, steps: [step])
   }
 
-  /// The spool of a job that was fetched before the process ended; nil when bytes are missing.
+  /// The bytes of a job that were all here before its last claim ended: in the spool, or already in the store, where they
+  /// are moved before the commit. Nil when they are in neither.
+  ///
+  /// - Throws: `leaseLost`, `diskFull`, `storageFailed` when the store cannot be read.
   func reopen(_ job: JobRow, lease: JobLease) async throws(TapedeckError) -> Spooled? {
     guard let checkpoint = Checkpoint(job.download) else { return nil }
-    let file = try await spool.open(lease) { _ in checkpoint.trustedBytes }
-    guard file.length > 0, file.length == checkpoint.state.totalBytes ?? job.bytes else { return nil }
+    let file = try await openPart(of: job, lease: lease)
+    let bytes = checkpoint.state.totalBytes ?? job.bytes
+    if try await !isWhole(file, bytes: bytes, checkpoint) {
+      guard let key = checkpoint.sha256.flatMap({ ObjectKey(sha256: $0, kind: .wav) }),
+        try await bring(key, bytes: bytes, into: file, for: job)
+      else { return nil }
+    }
     file.complete()
     return Spooled(file: file, declaredLength: checkpoint.state.totalBytes)
+  }
+
+  /// Whether a part is all that was fetched. By its hash where that is known: of a part that was brought back from the
+  /// store nobody knows what was synced.
+  private func isWhole(
+    _ file: SpoolFile, bytes: Int64, _ checkpoint: Checkpoint
+  ) async throws(TapedeckError) -> Bool {
+    guard file.length > 0, file.length == bytes else { return false }
+    guard let sha256 = checkpoint.sha256 else { return true }
+    return try await file.sha256() == sha256
   }
 
   private func download(
@@ -153,13 +145,13 @@ extension Ingest {
   }
 
   private func note(
-    _ progress: Progress, of lease: JobLease, file: SpoolFile, movingTo stage: Stage? = nil
+    _ progress: Progress, of lease: JobLease, file: SpoolFile, sha256: String? = nil, movingTo stage: Stage? = nil
   ) async throws(TapedeckError) {
     let state = progress.state
     try await catalog.recordProgress(
       of: lease, bytes: file.length, totalBytes: state.totalBytes,
-      download: Checkpoint(state: state, syncedBytes: file.syncedLength).json, resumes: progress.resumes,
-      stage: stage)
+      download: Checkpoint(state: state, syncedBytes: file.syncedLength, spool: spool, sha256: sha256).json,
+      resumes: progress.resumes, stage: stage)
   }
 
   // MARK: Following

@@ -36,10 +36,11 @@ extension Ingest {
   ) async throws(TapedeckError) -> CheckedRecording {
     let startedAt = surroundings.now()
     let start = ContinuousClock.now
-    let platformDuration = try await catalog.recording(job.key)?.facts.durationSeconds
+    // What is in the archive has passed: what the platform has said of its length since then proves nothing against it.
+    let platformDuration = whole.isRestored ? nil : try await catalog.recording(job.key)?.facts.durationSeconds
     var check = WholenessCheck(
       firstBytes: try await headerBytes(of: whole.file)[...], fileLength: whole.file.length,
-      declaredLength: whole.declaredLength, isSecondFetch: job.refusals > 0,
+      declaredLength: whole.declaredLength, isSecondFetch: job.refusals > 0 || whole.isRestored,
       platformDuration: platformDuration.map { .seconds($0) })
     _ = try check.result().get()
     let checked = ContinuousClock.now - start

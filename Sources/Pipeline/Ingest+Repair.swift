@@ -14,12 +14,26 @@ extension Ingest {
     guard job.download == nil, job.refusals == 0, let part = try await catalog.archived(job.key)?.parts.first,
       let key = part.originalKey.flatMap({ ObjectKey($0) })
     else { return nil }
+    let file = try await openPart(of: job, lease: lease)
+    guard try await bring(key, bytes: part.sourceBytes, into: file, for: job) else { return nil }
+    file.complete()
+    logger.info("converting the kept original again", metadata: ["recording": "\(job.key)"])
+    return Spooled(file: file, declaredLength: part.sourceBytes, isRestored: true)
+  }
+
+  /// Copies an object into a spool file, in place of what is there, and moves it to quarantine when its bytes are others.
+  ///
+  /// - Returns: whether the file is what the key says; it is empty otherwise.
+  /// - Throws: `diskFull`, `storageFailed` when the store cannot be read, or not trusted.
+  func bring(
+    _ key: ObjectKey, bytes: Int64, into file: SpoolFile, for job: JobRow
+  ) async throws(TapedeckError) -> Bool {
+    try await file.cut(to: 0)
     let object: any StoredObject
     do { object = try await store.open(key) } catch {
-      if error.code == .objectMissing { return nil }
+      if error.code == .objectMissing { return false }
       throw error
     }
-    let file = try await openPart(of: job, lease: lease)
     do throws(TapedeckError) {
       while file.length < object.bytes {
         let bytes = try await object.read(at: file.length, limit: 1 << 20)
@@ -30,16 +44,30 @@ extension Ingest {
       guard error.code == .objectDamaged || error.code == .objectMissing else { throw error }
     }
     let sha256 = try await file.sha256()
-    guard file.length == part.sourceBytes, sha256 == part.sourceSHA256 else {
-      logger.error(
-        "the kept original is damaged; the recording is fetched again", metadata: ["recording": "\(job.key)"])
-      try await store.quarantine(key, because: "Its SHA-256 is \(sha256). Recording \(job.key).")
-      try await file.cut(to: 0)
-      return nil
+    if file.length == bytes, sha256 == key.sha256 { return true }
+    try await file.cut(to: 0)
+    guard try await isDamaged(key, bytes: bytes) else { return false }
+    logger.error("a stored original is damaged; the recording is fetched again", metadata: ["recording": "\(job.key)"])
+    try await store.quarantine(key, because: "Its SHA-256 is \(sha256). Recording \(job.key).")
+    return false
+  }
+
+  /// Asks again about an object that gave other bytes, before it is moved away: what was read may have been held open
+  /// since before somebody put a whole one in its place.
+  ///
+  /// - Returns: false when it is not there any more.
+  /// - Throws: `storageFailed` when it is whole.
+  private func isDamaged(_ key: ObjectKey, bytes: Int64) async throws(TapedeckError) -> Bool {
+    do throws(TapedeckError) {
+      if try await store.sha256(of: key) != (key.sha256, bytes) { return true }
+    } catch {
+      switch error.code {
+      case .objectDamaged: return true
+      case .objectMissing: return false
+      default: throw error
+      }
     }
-    file.complete()
-    logger.info("converting the kept original again", metadata: ["recording": "\(job.key)"])
-    return Spooled(file: file, isRestored: true)
+    throw TapedeckError(.storageFailed, detail: "\(key) gave other bytes than those that are there now")
   }
 
   /// The file that a repaired recording keeps: the one that it had, if that is whole, so that what was told to others

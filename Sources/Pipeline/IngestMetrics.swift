@@ -1,7 +1,7 @@
 import Metrics
 import Model
 
-/// What the pipeline counts; the names are listed in `docs/metrics.md`.
+/// What the pipeline counts; the names are listed in `docs/operations.md`.
 enum IngestMetrics {
   static let resumes = Counter(label: "tapedeck_download_resumes_total")
   static let archivedBytes = Counter(label: "tapedeck_archived_bytes_total")

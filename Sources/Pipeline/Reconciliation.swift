@@ -18,7 +18,7 @@ package struct Reconciliation: Sendable {
   package struct Report: Sendable {
     package var objects = 0
     package var strays: [Stray] = []
-    /// Objects without a row that were left alone, since an ingest may be about to commit them.
+    /// Objects without a row that were left alone, since an ingest may be about to commit them, or needs them for that.
     package var young = 0
     /// The recordings whose objects are not there, or have another length.
     package var damaged: [Verification] = []
@@ -78,7 +78,7 @@ package struct Reconciliation: Sendable {
     if !strangers.isEmpty, try await holdsRows() {
       let old = verifier.surroundings.now() + Self.youth * -1
       for object in strangers {
-        guard object.changedAt < old || !references.isStoring else {
+        guard object.changedAt < old || !references.isStoring, try await !isAwaited(object) else {
           report.young += 1
           continue
         }
@@ -93,6 +93,12 @@ package struct Reconciliation: Sendable {
       recordings += try await catalog.recordings(referringTo: Set(keys)).map(\.recording.key)
     }
     return recordings
+  }
+
+  /// Whether an ingest that broke off before its commit goes on with this original, which may be the only one left.
+  private func isAwaited(_ object: ListedObject) async throws(TapedeckError) -> Bool {
+    guard object.key.kind == .wav else { return false }
+    return try await catalog.isAwaited(original: object.key.sha256)
   }
 
   /// - Returns: nil when a row refers to it after all.

@@ -44,7 +44,10 @@ extension Scheduler {
       let day = CalendarDay(containing: count.reached, in: discovery.plan.zone)
       let period = Period(start: count.reached, end: min(day.end, backfill.period.end))
       var cursor: String?
+      var pages = 0
       repeat {
+        guard pages < discovery.mostPages else { throw Discovery.endless }
+        pages += 1
         guard try await catalog.nextBackfill(of: duty.key.source).map({ $0.open < limits.openBackfillJobs }) ?? true
         else { return false }
         let page = try await discovery.page(of: period, direction: filter.direction, cursor: cursor)

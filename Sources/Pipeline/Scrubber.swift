@@ -34,7 +34,7 @@ package struct Scrubber: Service {
         do throws(TapedeckError) {
           try await verifier.catalog.ensureDuties([.verification])
           if let duty = try await verifier.catalog.claimDuty(.verification, lease: lease, early: isFirst) {
-            try await perform(duty, reconciling: isFirst)
+            try await perform(duty, isFirst: &isFirst)
           }
           // Also where another node had it: the archive is compared once for all that start together.
           isFirst = false
@@ -56,13 +56,19 @@ package struct Scrubber: Service {
     return min(max(next - verifier.surroundings.now(), .seconds(1)), interval)
   }
 
-  private func perform(_ duty: DutyRow, reconciling: Bool) async throws(TapedeckError) {
+  private func perform(_ duty: DutyRow, isFirst: inout Bool) async throws(TapedeckError) {
     let begin = verifier.surroundings.now()
     let release: DutyRelease
     var failure: TapedeckError?
     do throws(TapedeckError) {
-      try await verifier.catalog.keeping(duty.lease, for: lease, surroundings: verifier.surroundings) {
-        () async throws(TapedeckError) in try await verify(duty, reconciling: reconciling)
+      let reconciledAt = Int64(duty.state).map(Instant.init(milliseconds:))
+      if isFirst || reconciledAt.map({ begin - $0 >= reconciliationInterval }) ?? true {
+        try await keeping(duty) { () async throws(TapedeckError) in try await reconcile(duty) }
+        // Whatever happens to the rest of the run: a comparison of all names is not for every few minutes.
+        isFirst = false
+      }
+      try await keeping(duty) { () async throws(TapedeckError) in
+        _ = try await verifier.scrub(within: interval, settings) { key in await privacy?.review(key) }
       }
       release = .done(next: begin + interval)
     } catch {
@@ -75,16 +81,18 @@ package struct Scrubber: Service {
     if let failure { throw failure }
   }
 
-  private func verify(_ duty: DutyRow, reconciling: Bool) async throws(TapedeckError) {
+  private func keeping(
+    _ duty: DutyRow, _ body: @escaping @Sendable () async throws(TapedeckError) -> Void
+  ) async throws(TapedeckError) {
+    try await verifier.catalog.keeping(duty.lease, for: lease, surroundings: verifier.surroundings, body)
+  }
+
+  private func reconcile(_ duty: DutyRow) async throws(TapedeckError) {
     let begin = verifier.surroundings.now()
-    let reconciledAt = Int64(duty.state).map(Instant.init(milliseconds:))
-    if reconciling || reconciledAt.map({ begin - $0 >= reconciliationInterval }) ?? true {
-      let report = try await reconciliation.run()
-      try await verifier.resume()
-      // Young objects without a row are old enough the next time.
-      try await verifier.catalog.recordState(report.young == 0 ? "\(begin.milliseconds)" : "{}", of: duty.lease)
-    }
-    try await verifier.scrub(within: interval, settings) { key in await privacy?.review(key) }
+    let report = try await reconciliation.run()
+    try await verifier.resume()
+    // Young objects without a row are old enough the next time.
+    try await verifier.catalog.recordState(report.young == 0 ? "\(begin.milliseconds)" : "{}", of: duty.lease)
   }
 }
 

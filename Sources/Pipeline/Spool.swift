@@ -13,6 +13,8 @@ package import SystemPackage
 package struct Spool: Sendable {
   package let folder: FilePath
   package let quarantine: FilePath
+  /// Tells this folder from those of other machines, and from one that was emptied; kept in a file in it.
+  package let id: String
   private let threads: NIOThreadPool
 
   package init(folder: FilePath, quarantine: FilePath, threads: NIOThreadPool) throws(TapedeckError) {
@@ -23,6 +25,24 @@ package struct Spool: Sendable {
       try FileSystemCalls.makeFolder(folder)
       try FileSystemCalls.makeFolder(quarantine)
     } catch { throw Spool.wrapped(error, "make spool folder") }
+    id = Spool.identify(folder)
+  }
+
+  private static let idName = ".id"
+
+  private static func identify(_ folder: FilePath) -> String {
+    let path = folder.appending(idName)
+    if let known = try? String(contentsOfFile: path.string, encoding: .utf8), !known.isEmpty { return known }
+    let new = makeOpaqueID("spool")
+    do {
+      // Empty when its writer died.
+      try FileSystemCalls.unlink(path)
+      try FileSystemCalls.write([UInt8](new.utf8), to: path)
+    } catch {
+      // A full disk keeps nobody from starting: the next process trusts nothing of what this one leaves, that is all.
+      try? FileSystemCalls.unlink(path)
+    }
+    return new
   }
 
   /// Opens the spool file of a job: the part that an earlier claim left, or an empty one.
@@ -108,6 +128,7 @@ package struct Spool: Sendable {
     _ file: SpoolFile, of lease: JobLease, key: RecordingKey, because error: TapedeckError, at now: Instant
   ) async throws(TapedeckError) {
     let hash = try await file.sha256()
+    // Every byte and every word is on the disk before the spool has it no more.
     try await blocking("quarantine") {
       let name = "\(now.iso8601.filter { $0 != ":" })-\(lease.jobID)-\(lease.fence)"
       let note: [String: String] = [
@@ -116,7 +137,10 @@ package struct Spool: Sendable {
       ]
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-      try encoder.encode(note).write(to: URL(fileURLWithPath: quarantine.appending(name + ".json").string))
+      let part = try FileDescriptor.open(file.path, .readOnly, options: [.closeOnExec])
+      try part.closeAfter { try FileSystemCalls.sync(part) }
+      try FileSystemCalls.write([UInt8](try encoder.encode(note)), to: quarantine.appending(name + ".json"))
+      try FileSystemCalls.syncFolder(quarantine)
       try FileSystemCalls.rename(file.path, to: quarantine.appending(name + ".bin"))
       try FileSystemCalls.syncFolder(quarantine)
     }
@@ -126,7 +150,7 @@ package struct Spool: Sendable {
   package func removeOrphans(keeping jobs: Set<Int64>) async throws(TapedeckError) -> Int {
     try await blocking("remove orphans") {
       var count = 0
-      for name in try FileSystemCalls.names(in: folder) {
+      for name in try FileSystemCalls.names(in: folder) where name != Spool.idName {
         let isKept = Int64(name.prefix { $0 != "-" }).map(jobs.contains) ?? false
         // Only the bytes of the platform are worth keeping: conversions start again.
         if isKept, name.hasSuffix(".part") { continue }

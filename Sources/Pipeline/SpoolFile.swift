@@ -149,12 +149,16 @@ package final class SpoolFile: DownloadSink {
   /// The whole file's SHA-256 in hexadecimal; read again only where the file did not pass through here in one go.
   package func sha256() async throws(TapedeckError) -> String {
     if let hash = state.withLock({ $0.hash }) { return hex(hash.finalize()) }
+    let cuts = state.withLock { $0.cuts }
     var hash = SHA256()
     var offset: Int64 = 0
     while offset < length {
       let piece = try await bytes(in: offset..<min(offset + 1 << 20, length))
       hash.update(data: piece)
       offset += Int64(piece.count)
+    }
+    state.withLock { [hash] state in
+      if state.length == offset, state.cuts == cuts { state.hash = hash }
     }
     return hex(hash.finalize())
   }

@@ -96,19 +96,22 @@ package struct Verification: Sendable {
   package var objects = 0
   package var bytes: Int64 = 0
   package var findings: [Finding] = []
+  /// Whether the catalog has the recording and not one of its files, so that nothing of it could be played.
+  var isWithoutFiles = false
   /// The job that repairs it; nil when nothing is to be repaired, or nobody wanted it.
   package var repair: RepairJob?
 
   package var verdict: Verdict {
     if recording == nil { return .notArchived }
     if findings.contains(where: \.isUnreadable) { return .unreadable }
-    return findings.isEmpty ? .whole : .damaged
+    return findings.isEmpty && !isWithoutFiles ? .whole : .damaged
   }
 
   /// The findings in one clause: "The MP3 is damaged and the waveform is missing".
   ///
   /// A file that is known as damaged stays called so after it was moved to quarantine, from where it is missing.
   var clause: String {
+    if isWithoutFiles { return "No files are known" }
     let known = recording?.damage ?? ""
     let clauses = findings.map { finding in
       let wasDamaged = known.contains("he \(finding.name) is damaged")

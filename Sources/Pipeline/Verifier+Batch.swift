@@ -42,19 +42,15 @@ extension Verifier {
         case .success(let verification):
           batch.objects += verification.objects
           batch.bytes += verification.bytes
-          unreadable = verification.verdict == .unreadable ? unreadable + 1 : 0
           if verification.verdict == .whole { whole.append(verification) } else { batch.problems.append(verification) }
-          if unreadable >= Self.unreadableLimit { batch.stop = batch.stop ?? Self.away }
+          unreadable = verification.verdict == .unreadable ? unreadable + 1 : 0
+          guard unreadable >= Self.unreadableLimit else { continue }
+          unreadable = 0
+          do throws(TapedeckError) { try await requireReadable() } catch { batch.stop = batch.stop ?? error }
         }
       }
     }
     do throws(TapedeckError) { try await note(whole) } catch { batch.stop = batch.stop ?? error }
     return batch
-  }
-
-  static var away: TapedeckError {
-    TapedeckError(
-      .storageFailed,
-      "The object store cannot be read. Check its disk or its address; the reason is in the log. Nothing was changed.")
   }
 }

@@ -12,12 +12,9 @@ package struct Verifier: Sendable {
   package enum Mode: Sendable, Equatable {
     /// It is told; nothing is changed.
     case look
-    /// It is marked, moved to quarantine and repaired. With `insisting`, also when the whole store is empty.
+    /// It is marked, moved to quarantine and repaired. With `insisting`, also when the store seems to be away.
     case repair(insisting: Bool = false)
   }
-
-  /// So many recordings that cannot be read, one after the other, are no accident of single files.
-  static let unreadableLimit = 3
 
   let catalog: Catalog
   let store: any ObjectStore
@@ -25,6 +22,8 @@ package struct Verifier: Sendable {
   let logger: Logger
   /// Whoever found damage acts alone, so that the next one finds it done.
   private let acting = Slots(1)
+  /// What `scrub` puts off until the rest of its share is verified.
+  let unreadable = UnreadableRecordings()
 
   package init(catalog: Catalog, store: any ObjectStore, surroundings: Surroundings, logger: Logger) {
     self.catalog = catalog
@@ -37,7 +36,7 @@ package struct Verifier: Sendable {
 
   /// Verifies one recording. That it is whole is not noted yet; see `note`.
   ///
-  /// - Throws: `catalogFailed`, `interrupted`; `storageFailed` when the store is empty or could not be changed.
+  /// - Throws: `catalogFailed`, `interrupted`; `storageFailed` when the store seems to be away or could not be changed.
   package func verify(_ key: RecordingKey, _ mode: Mode) async throws(TapedeckError) -> Verification {
     let seen = try await look(at: key, mode)
     report(seen)
@@ -63,6 +62,7 @@ package struct Verifier: Sendable {
     var seen = Verification(key: key)
     guard let (recording, parts) = try await catalog.archived(key), recording.archivedAt != nil else { return seen }
     seen.recording = recording
+    seen.isWithoutFiles = parts.isEmpty
     seen.keepsOriginal = !parts.isEmpty && parts.allSatisfy { $0.originalKey != nil }
     for file in ArchivedFile.all(of: parts) {
       let (state, bytes) = try await check(file)
@@ -93,17 +93,6 @@ package struct Verifier: Sendable {
       default: return (.unreadable(error), 0)
       }
     }
-  }
-
-  /// A store without any object is rather one that is away: a disk that is not mounted, another bucket.
-  private func requireStore() async throws(TapedeckError) {
-    for folder in ObjectFolder.all {
-      if try await !store.objects(in: folder).isEmpty { return }
-    }
-    throw TapedeckError(
-      .storageFailed,
-      "The object store is empty, though the catalog has recordings. Is its disk mounted, is it the right bucket? Nothing was changed. If the files are really lost, name the recordings: 'tapedeck verify ID…'."
-    )
   }
 
   private func report(_ seen: Verification) {

@@ -37,7 +37,7 @@ extension Worker {
     let leases = held.all
     let sent = ingest.surroundings.uptime()
     do throws(TapedeckError) {
-      let time = try await ingest.catalog.catchUp(since: seen)
+      let time = try await ingest.catalog.catchUp(since: seen, lease: limits.lease)
       // In this order, and not without the first: what lapsed while the catalog was away may be alive here.
       if !leases.isEmpty {
         for lease in try await ingest.catalog.heartbeat(leases, lease: limits.lease) { held.remove(lease) }

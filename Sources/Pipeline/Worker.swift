@@ -36,11 +36,14 @@ package struct Worker: Service {
   private let patience: Duration = .seconds(1)
   private let patienceWithDisks: Duration = .seconds(5)
   private let outage: Outage
+  /// Jobs of other sources are left to nodes that know these: here they could only fail.
+  private let sources: [SourceID]
 
   package init(ingest: Ingest, limits: Limits = Limits()) {
     self.ingest = ingest
     self.limits = limits
     outage = Outage(of: "claiming jobs", logger: ingest.logger)
+    sources = ingest.sources.keys.sorted { $0.rawValue < $1.rawValue }
   }
 
   package func run() async throws {
@@ -111,7 +114,7 @@ package struct Worker: Service {
         return patienceWithDisks
       }
       let asked = ingest.surroundings.uptime()
-      guard let job = try await ingest.catalog.claimJob(in: lane, lease: limits.lease) else {
+      guard let job = try await ingest.catalog.claimJob(in: lane, of: sources, lease: limits.lease) else {
         return .milliseconds(100)
       }
       running.begin()
@@ -122,7 +125,7 @@ package struct Worker: Service {
   /// How long nothing falls due, zero when something is; looked at again at least every 30 s, for the sake of lost
   /// wake-ups. A read, so that an idle lane costs no write.
   private func pauseUntilNext(in lane: Lane) async throws(TapedeckError) -> Duration {
-    guard let due = try await ingest.catalog.nextDue(in: lane) else { return .seconds(30) }
+    guard let due = try await ingest.catalog.nextDue(in: lane, of: sources) else { return .seconds(30) }
     return min(max(due - ingest.surroundings.now(), .zero), .seconds(30))
   }
 

@@ -11,6 +11,7 @@ package struct WebServices: Sendable {
   package var registry: Registry
   package var log: AccessLog
   package var listening: ListeningSessions
+  package let views = RecentViews()
   package var waiters: JobWaiters
   package var proxies: TrustedProxies
   /// `https://host[:port]` of `TAPEDECK_PUBLIC_URL`; nil when it is not set.

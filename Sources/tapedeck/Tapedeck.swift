@@ -46,6 +46,7 @@ struct Tapedeck: AsyncParsableCommand {
       } else {
         try command.run()
       }
+      try Terminal.checkOutput()
     } catch {
       Glibc.exit(report(error))
     }

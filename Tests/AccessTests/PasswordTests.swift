@@ -28,6 +28,24 @@ import Testing
     #expect(Data(base64Encoded: String(parts[3]))?.count == 32)
   }
 
+  @Test func `of many passwords at the same moment a bounded number is checked`() async throws {
+    let slow = PasswordHasher(cost: .init(logRounds: 14))
+    let answers = await withTaskGroup(of: TapedeckError.Code?.self) { group in
+      for _ in 0..<64 {
+        group.addTask {
+          do throws(TapedeckError) { _ = try await slow.matches("correct horse", stored: nil) } catch {
+            return error.code
+          }
+          return nil
+        }
+      }
+      return await group.reduce(into: [TapedeckError.Code?]()) { $0.append($1) }
+    }
+    #expect(answers.contains(nil) && answers.contains(.signInThrottled))
+    #expect(answers.allSatisfy { $0 == nil || $0 == .signInThrottled })
+    #expect(try await !slow.matches("correct horse", stored: nil), "and then others are checked again")
+  }
+
   @Test func `a hash of another cost can still be checked`() async throws {
     let stored = try await PasswordHasher(cost: .init(logRounds: 5)).hash("correct horse")
     #expect(stored.hasPrefix("scrypt$5$"))

@@ -43,6 +43,12 @@ import Testing
     #expect(admitted == 5)
   }
 
+  @Test func `of IPv6 a network is one address`() async {
+    for number in 0..<5 { #expect(await attempt(from: "2001:db8:1:2::\(number)") == nil) }
+    #expect(await attempt(from: "2001:db8:1:2:ffff::1") != nil)
+    #expect(await attempt(from: "2001:db8:1:3::1") == nil)
+  }
+
   @Test func `nobody locks out another address or another name`() async {
     for _ in 0..<6 { _ = await attempt() }
     #expect(await attempt() != nil)

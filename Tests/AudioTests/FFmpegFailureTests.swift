@@ -226,6 +226,19 @@ struct FFmpegFailureTests {
     }
   }
 
+  @Test func `an FFmpeg that cannot be started says nothing of the recording`() async throws {
+    try await withStandIn("cat") { executable, folder in
+      // Found, but no program that the system can run.
+      try Data("no program".utf8).write(to: URL(filePath: folder.appending("prlimit").string))
+      try runTool("chmod", ["755", folder.appending("prlimit").string])
+      let ffmpeg = FFmpeg(executable: executable, environment: ["PATH": folder.string])
+      let failure = try error(await convert(pieces(telephone), with: ffmpeg, in: folder))
+      #expect(failure.code == .internalError)
+      #expect(failure.message.contains("could not be started"))
+      #expect(failure.code.remedy == .retry)
+    }
+  }
+
   @Test func `capabilities are read from what FFmpeg says`() async throws {
     let words = "echo 'ffmpeg version 9.9-x Copyright' >&2; echo ' A....D aac  AAC'"
     try await withStandIn(words) { executable, _ in

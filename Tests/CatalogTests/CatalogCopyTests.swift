@@ -31,9 +31,9 @@ import Testing
     _ = try await test.catalog.startBackfill(
       of: Period(start: day.start, end: day.end), from: .default, direction: nil, by: "tok_1",
       entry: test.entry(.ingest))
-    try await test.catalog.recordCheck(of: day, from: .default, unwanted: 3, startedAt: test.clock.now)
+    try await test.catalog.recordCheck(of: day, by: SyncPlan(), unwanted: 3, startedAt: test.clock.now)
     try await test.catalog.changeAllowance(of: .default, limits: RequestLimits(rate: 10, burst: 20)) { _, _ in }
-    try await test.catalog.agree(onSecret: "QM_WEBHOOK_SECRET", "whsec_c2VjcmV0")
+    try await test.catalog.agree(on: "QM_WEBHOOK_SECRET", "whsec_c2VjcmV0")
     _ = try await test.database.write { db in
       try db.execute("UPDATE recording SET retain_until = 5, hold = 1, tombstoned_at = -7 WHERE id = 2")
     }

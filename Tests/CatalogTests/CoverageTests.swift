@@ -24,11 +24,11 @@ import Testing
     let startedAt = try await test.catalog.now()
     try await test.catalog.discover(
       calls, in: day.period, of: .default, expected: SyncFilter(), fetched: nil, for: .check)
-    try await test.catalog.recordCheck(of: day, from: .default, unwanted: unwanted, startedAt: startedAt)
+    try await test.catalog.recordCheck(of: day, by: SyncPlan(), unwanted: unwanted, startedAt: startedAt)
   }
 
   private func coverage() async throws -> CoverageDay {
-    try #require(try await test.catalog.coverage(of: .default, on: [day]).first)
+    try #require(try await test.catalog.coverage(of: SyncPlan(), on: [day]).first)
   }
 
   private func gaps(strictest: Privacy = .restricted, after: Int64? = nil, limit: Int = 100) async throws
@@ -169,14 +169,34 @@ import Testing
     }
     let local = try #require(CalendarDay("2026-01-14", in: berlin))
     let days = CalendarDay.days(from: local.advanced(by: -1), through: local.advanced(by: 1))
-    #expect(try await test.catalog.coverage(of: .default, on: days).map(\.expected) == [1, 2, 1])
+    #expect(try await test.catalog.coverage(of: SyncPlan(), on: days).map(\.expected) == [1, 2, 1])
     let gaps = try await test.catalog.coverageGaps(
       of: SourceID("eu")!, in: local.period, strictest: .restricted, after: nil, limit: 10)
     #expect(gaps.map(\.key.description) == ["eu~first", "eu~last"])
     // What was learnt of the day in one zone says nothing of the day in another.
     try await check([])
     #expect(try await coverage().reported != nil)
-    #expect(try await test.catalog.coverage(of: .default, on: [local]).first?.reported == nil)
+    #expect(try await test.catalog.coverage(of: SyncPlan(), on: [local]).first?.reported == nil)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `what was learnt of a day when other calls were wanted is no check`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    try await check([call("call-1")], unwanted: 2)
+    let everybody = SyncPlan(filter: SyncFilter(direction: nil))
+    let two = SyncPlan(filter: SyncFilter(agentIDs: ["1001", "1002"]))
+    let same = SyncPlan(filter: SyncFilter(agentIDs: ["1002", "1001"]))
+    func checked(_ plan: SyncPlan) async throws -> CoverageDay {
+      try #require(try await test.catalog.coverage(of: plan, on: [day]).first)
+    }
+    #expect(try await checked(SyncPlan()).reported == 3)
+    for plan in [everybody, two] {
+      let coverage = try await checked(plan)
+      #expect(coverage.reported == nil && coverage.checkedAt == nil && coverage.expected == 1)
+    }
+    try await test.catalog.recordCheck(of: day, by: two, unwanted: 5, startedAt: test.clock.now)
+    #expect(try await checked(same).checkedAt == test.clock.now)
+    #expect(try await checked(SyncPlan()).checkedAt == nil)
   }
 
   @Test(arguments: DatabaseKind.allCases)

@@ -17,6 +17,7 @@ import Testing
       try await test.catalog.release(lease, .interrupted)
     }
     try await test.request("question")
+    test.clock.advance(by: .seconds(10))
     try await test.catalog.holdTransfers(because: TapedeckError(.diskFull))
     for name in ["first", "second"] {
       let job = try #require(try await test.catalog.job(of: try key(name)))
@@ -26,6 +27,21 @@ import Testing
     #expect(try await test.catalog.job(underWay.id)?.runState == .leased)
     #expect(try await test.catalog.job(of: try key("question"))?.runState == .idle)
     for name in ["first", "second"] { #expect(try await test.claim(.moving).job.key.id.rawValue == name) }
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `where nodes share the database, one without space leaves what has just fallen due to the others`(
+    kind: DatabaseKind
+  ) async throws {
+    let test = try await TestCatalog(kind)
+    let (job, lease) = try await test.jobInProcessing()
+    try await test.catalog.release(lease, .interrupted)
+    test.clock.advance(by: .milliseconds(9_999))
+    try await test.catalog.holdTransfers(because: TapedeckError(.diskFull))
+    #expect(try await test.catalog.job(job.id)?.runState == (kind == .postgresql ? .idle : .waiting))
+    test.clock.advance(by: .milliseconds(1))
+    try await test.catalog.holdTransfers(because: TapedeckError(.diskFull))
+    #expect(try await test.catalog.job(job.id)?.runState == .waiting)
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -79,5 +95,51 @@ import Testing
     test.clock.advance(by: .seconds(31))
     #expect(try await test.catalog.reclaimJobs(everyLease: false) == 1)
     #expect(try await test.catalog.job(held.job.id)?.runState == .idle)
+  }
+
+  @Test(arguments: DatabaseKind.allCases, [true, false])
+  func `a clock that goes back takes duties along, also while nobody was looking`(
+    kind: DatabaseKind, wasSeen: Bool
+  ) async throws {
+    let test = try await TestCatalog(kind)
+    let keys = [DutyKey(.sync, of: .default), DutyKey(.lookBack, of: .default)]
+    try await test.catalog.ensureDuties(keys)
+    let sync = try #require(try await test.catalog.claimDuty(keys[0], lease: .seconds(30)))
+    let next = test.clock.now + .seconds(60)
+    try await test.catalog.release(sync.lease, .done(next: next))
+    _ = try await test.catalog.claimDuty(keys[1], lease: .seconds(30))
+    let seen = try await test.catalog.catchUp(since: nil)
+    #expect(try await test.catalog.nextDuty(among: [keys[0]]) == next)
+    let changes = test.catalog.changes()
+    test.clock.jump(by: .seconds(-5 * 3600))
+    let now = try await test.catalog.catchUp(since: wasSeen ? seen : nil)
+    #expect(now == test.clock.now)
+    #expect(try await test.catalog.nextDuty(among: [keys[0]]) == now + .seconds(60))
+    #expect(try await test.catalog.nextDuty(among: [keys[1]]) == now + .seconds(30))
+    try test.database.close()
+    var heard: Set<Change> = []
+    for await change in changes { heard.insert(change) }
+    #expect(heard == [.workDue, .dutyDue, .webhookDue])
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `however many nodes notice that the clock went back, no lease ends before its next heartbeat`(
+    kind: DatabaseKind
+  ) async throws {
+    let test = try await TestCatalog(kind)
+    let duty = DutyKey(.sync, of: .default)
+    try await test.catalog.ensureDuties([duty])
+    for lease in [Duration.seconds(30), .seconds(120)] {
+      let job = try await test.request("lease-\(lease)")
+      _ = try await test.claim(lease: lease)
+      _ = try await test.catalog.claimDuty(duty, lease: .seconds(30))
+      test.clock.advance(by: .seconds(5))
+      let seen = try await test.catalog.catchUp(since: nil)
+      test.clock.jump(by: .seconds(-12))
+      for _ in 0..<10 { _ = try await test.catalog.catchUp(since: seen, lease: lease) }
+      let row = try await test.database.read { db in try db.row("SELECT lease_until FROM job WHERE id = \(job.id)") }
+      #expect(row?.optionalInstant("lease_until") == test.clock.now + lease)
+      #expect(try await test.catalog.duty(duty)?.leaseUntil ?? seen >= test.clock.now + .seconds(30))
+    }
   }
 }

@@ -119,6 +119,50 @@ import Testing
     #expect(try await test.catalog.nextDue(in: .moving) == nil)
   }
 
+  @Test(arguments: DatabaseKind.allCases)
+  func `whoever knows some sources takes the jobs of these alone`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    let (eu, us) = (SourceID("eu")!, SourceID("us")!)
+    for name in ["us~1", "a", "eu~1", "us~2", "b", "eu~2"] {
+      try await test.request(name)
+      test.clock.advance(by: .seconds(1))
+    }
+    _ = try await test.database.write { db in
+      try db.execute("UPDATE job SET priority = \(Priority.backfill) WHERE source = 'us' AND platform_id = '2'")
+    }
+    let start = test.clock.now
+    #expect(try await test.catalog.nextDue(in: .polling) == start + .seconds(-6))
+    #expect(try await test.catalog.nextDue(in: .polling, of: [eu, .default]) == start + .seconds(-5))
+    #expect(try await test.catalog.nextDue(in: .polling, of: [eu]) == start + .seconds(-4))
+    #expect(try await test.catalog.nextDue(in: .polling, of: []) == nil)
+    #expect(try await test.catalog.nextDue(in: .polling, of: [SourceID("other")!]) == nil)
+    func claims(of sources: [SourceID]?) async throws -> [String] {
+      var names: [String] = []
+      while let job = try await test.catalog.claimJob(in: .polling, of: sources, lease: .seconds(30)) {
+        names.append("\(job.key)")
+      }
+      return names
+    }
+    #expect(try await claims(of: []) == [])
+    #expect(try await claims(of: [eu, .default]) == ["a", "eu~1", "b", "eu~2"])
+    #expect(try await claims(of: [eu, .default]) == [])
+    #expect(try await test.catalog.nextDue(in: .polling, of: [us]) == start + .seconds(-6))
+    #expect(try await claims(of: [us]) == ["us~1", "us~2"])
+    #expect(try await claims(of: nil) == [])
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a job that starts afresh has nothing of its old download`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    let (_, lease) = try await test.jobInProcessing()
+    try await test.catalog.recordProgress(of: lease, bytes: 500, totalBytes: 1000, download: "{}", resumes: 1)
+    try await test.catalog.archive(try test.archive(), lease: lease)
+    _ = try await test.database.write { db in try db.execute("DELETE FROM media_part") }
+    let job = try await test.request()
+    #expect(job.stage == .queued && job.runState == .idle)
+    #expect((job.bytes, job.totalBytes, job.download, job.resumes) == (0, nil, nil, 0))
+  }
+
   // MARK: Fences
 
   static let releases: [JobRelease] = [

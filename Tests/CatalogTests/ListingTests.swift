@@ -229,6 +229,91 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
+  func `who may not see addresses finds nothing by them, and everything else`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    try await observe(test, "address") {
+      $0.agentName = "Anna O'Neill"
+      $0.fromAddress = "+44 20-7946"
+      $0.toAddress = "berta@example.com"
+    }
+    try await observe(test, "both") {
+      $0.agentName = "Berta"
+      $0.contactID = "7946-x"
+      $0.fromAddress = "+44 7946"
+    }
+    func found(_ text: String, _ findsAddresses: Bool) async throws -> Set<String> {
+      Set(
+        try await list(test) {
+          $0.text = text
+          $0.findsAddresses = findsAddresses
+        })
+    }
+    for (text, all, open): (String, Set<String>, Set<String>) in [
+      ("7946", ["address", "both"], ["both"]), ("794", ["address", "both"], ["both"]),
+      ("44", ["address", "both"], []), ("berta", ["address", "both"], ["both"]), ("example.com", ["address"], []),
+      ("anna", ["address"], ["address"]), ("anna 7946", ["address"], []), ("ann neil", ["address"], ["address"]),
+      ("berta 7946", ["address", "both"], ["both"]), ("berta 44", ["address", "both"], []), ("nna", [], []),
+      ("x", ["both"], ["both"]), ("address", ["address"], ["address"]),
+    ] {
+      #expect(try await found(text, true) == all, "\(text)")
+      #expect(try await found(text, false) == open, "\(text)")
+    }
+    // As an exact id, and as text that means something to LIKE.
+    #expect(try await found("both", false) == ["both"])
+    for text in ["%", "_", "7_46"] { #expect(try await found(text, false).isEmpty, "\(text)") }
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `addresses stay out of later pages and of older weeks too`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    // A call an hour for 25 weeks; the number stands in each one's address, and in every seventh's name too.
+    let now = test.clock.now
+    _ = try await test.database.write { db in
+      try db.execute(
+        """
+        INSERT INTO recording (source, platform_id, platform_status, privacy, started_at, metadata, first_seen_at, words,
+          address_words)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4200)
+        SELECT 'default', 'call-' || i, 'available', 'standard', \(now) - i * CAST(3600000 AS BIGINT), '{}', 0,
+          'call ' || i || CASE WHEN i % 7 = 0 THEN ' 7946' ELSE '' END,
+          CASE WHEN i % 7 = 0 THEN '' ELSE '7946' END FROM n
+        """)
+    }
+    func pages(of limit: Int, _ findsAddresses: Bool) async throws -> [String] {
+      var filter = RecordingFilter()
+      filter.text = "7946"
+      filter.findsAddresses = findsAddresses
+      var (found, cursor): ([String], ListCursor?) = ([], nil)
+      repeat {
+        let page = try await test.catalog.recordings(matching: filter, after: cursor, limit: limit)
+        found += names(page)
+        cursor = page.last.map { ListCursor(at: $0.recording.sortedAt, id: $0.recording.id) }
+      } while cursor != nil && found.count <= 4200
+      return found
+    }
+    #expect(try await pages(of: 700, true) == (1...4200).map { "call-\($0)" })
+    let open = (1...600).map { "call-\($0 * 7)" }
+    for limit in [50, 5000] { #expect(try await pages(of: limit, false) == open) }
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `the longest texts that are kept of a call can be stored and listed by`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    // Of random letters, since PostgreSQL packs what repeats itself.
+    let letters = Array("abcdefghijklmnopqrstuvwxyz0123456789")
+    let longest = String((0..<PlatformRecording.longestText).map { _ in letters.randomElement()! })
+    try await observe(test, "long") {
+      $0.agentID = longest
+      $0.agentName = longest
+      $0.skillName = longest
+      $0.fromAddress = longest
+      $0.disposition = longest
+    }
+    #expect(try await list(test) { $0.agent = longest } == ["long"])
+    #expect(try await list(test) { $0.text = longest } == ["long"])
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
   func `a recording is found by its newest facts and no longer by older ones`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await observe(test, "a") { $0.agentName = "Anna" }

@@ -23,6 +23,22 @@ import Testing
     try database.close()
   }
 
+  @Test func `every text sorts by its bytes`() async throws {
+    let database = try DatabaseKind.postgresql.open(in: folder, now: { [clock] in clock.now })
+    try await Catalog(database: database).migrate()
+    let columns = try await database.read { db in
+      try db.rows(
+        """
+        SELECT table_name || '.' || column_name AS name, coalesce(collation_name, 'none') AS collation
+        FROM information_schema.columns WHERE table_schema = 'public' AND data_type NOT IN ('bigint', 'bytea')
+        """
+      ).map { (name: try $0.text("name"), collation: try $0.text("collation")) }
+    }
+    #expect(columns.count > 50)
+    #expect(columns.filter { $0.collation != "C" }.map(\.name) == [])
+    try database.close()
+  }
+
   @Test(arguments: DatabaseKind.allCases)
   func `a schema that is newer than the program is refused with both versions, and left alone`(
     kind: DatabaseKind

@@ -106,6 +106,7 @@ import Testing
     try restart()
     #expect(await changes.next() == .workDue)
     #expect(await changes.next() == .webhookDue)
+    #expect(await changes.next() == .dutyDue)
     try await other.write { db in db.notify(.job(5)) }
     #expect(await changes.next() == .job(5))
     for node in [database, other] { try node.close() }

@@ -156,6 +156,25 @@ import Testing
     try database.close()
   }
 
+  @Test(.timeLimit(.minutes(1)))
+  func `a sign of life does not wait for reads`() async throws {
+    let database = try open(PostgreSQLSettings(connections: 2))
+    let catalog = Catalog(database: database)
+    let (begun, finish) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    async let reading: Void = database.read { _ in
+      begun.signal()
+      finish.wait()
+    }
+    await wait(for: begun)
+    do {
+      defer { finish.signal() }
+      let seen = try await catalog.catchUp(since: nil)
+      _ = try await catalog.catchUp(since: seen)
+    }
+    try await reading
+    try database.close()
+  }
+
   @Test func `a write goes on though its task is cancelled`() async throws {
     let database = try open()
     let begun = DispatchSemaphore(value: 0)

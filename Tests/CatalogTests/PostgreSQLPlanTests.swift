@@ -13,10 +13,10 @@ import Testing
       try db.execute(
         """
         INSERT INTO recording (source, platform_id, platform_status, privacy, started_at, agent_id, agent_name, metadata,
-          first_seen_at, words, listed_status)
+          first_seen_at, words, address_words, listed_status)
         SELECT 'default', 'call-' || i, 'available', CASE WHEN i % 50 = 0 THEN 'restricted' ELSE 'standard' END,
           1768478400000 - i * CAST(1800000 AS BIGINT), 'ag-' || i % 200, 'Agent ' || i % 200, repeat('x', 500), 0,
-          'call ' || i || ' agent' || i % 20 || ' skill' || i % 9,
+          'call ' || i || ' agent' || i % 20 || ' skill' || i % 9, '44' || i,
           CASE WHEN i % 100 = 0 THEN 'failed' ELSE 'ready' END
         FROM generate_series(1, 20000) i
         """)
@@ -62,6 +62,16 @@ import Testing
     #expect(lines.count { $0.contains("Sort Key") } == 1 && claim.contains("Sort Key: candidate.turn"))
   }
 
+  @Test func `so does one of some sources`() async throws {
+    let sources = [SourceID.default, SourceID("eu")!]
+    let claim = try await plan { _ = try await $0.claimJob(in: .polling, of: sources, lease: .seconds(30)) }
+    #expect(claim.contains("Index Scan using job_by_turn on job"))
+    #expect(claim.contains("Index Cond: ((lane = 'polling'::text) AND (priority = '0'::bigint) AND (due_at <="))
+    #expect(!claim.contains("BitmapOr") && !claim.contains("job_kind_source_platform_id_key"))
+    let next = try await plan { _ = try await $0.nextDue(in: .polling, of: sources) }
+    #expect(next.contains("job_by_turn on job") && !next.contains("->  Sort"))
+  }
+
   @Test func `first and later pages and spans of time come from the index of starts`() async throws {
     #expect(try await listPlan().contains("Index Scan Backward using recording_by_start on recording"))
     let later = try await listPlan(after: ListCursor(at: Instant(milliseconds: 1_750_000_000_000), id: 5))
@@ -85,10 +95,17 @@ import Testing
     #expect(failed.contains("recording_by_status on"))
   }
 
-  @Test func `words come from theirs`() async throws {
-    let words = try await listPlan { $0.text = "agent7 skill3" }
+  @Test(arguments: [true, false])
+  func `words come from theirs`(findsAddresses: Bool) async throws {
+    let words = try await listPlan {
+      $0.text = "agent7 skill3"
+      $0.findsAddresses = findsAddresses
+    }
     #expect(words.contains("Bitmap Index Scan on recording_by_words"))
-    let number = try await listPlan { $0.text = "17777" }
+    let number = try await listPlan {
+      $0.text = "17777"
+      $0.findsAddresses = findsAddresses
+    }
     #expect(number.contains("Bitmap Index Scan on recording_by_words"))
     #expect(!number.contains("Filter: (array_to_tsvector"))
   }

@@ -36,6 +36,18 @@ import Testing
         == Array(repeating: "SEARCH job USING INDEX job_by_turn (lane=? AND priority=?)", count: 2))
   }
 
+  @Test(arguments: Lane.allCases)
+  func `so do those of some sources`(lane: Lane) async throws {
+    let sources = [SourceID.default, SourceID("eu")!]
+    let claim = try await plans { _ = try await $0.claimJob(in: lane, of: sources, lease: .seconds(30)) }
+    let turn = "SEARCH job USING INDEX job_by_turn (lane=? AND priority=? AND due_at<?)"
+    #expect(claim.filter { $0.contains(" job ") } == ["SEARCH job USING INTEGER PRIMARY KEY (rowid=?)", turn, turn])
+    let next = try await plans { _ = try await $0.nextDue(in: lane, of: sources) }
+    #expect(
+      next.filter { $0.contains(" job ") }
+        == Array(repeating: "SEARCH job USING INDEX job_by_turn (lane=? AND priority=?)", count: 2))
+  }
+
   @Test func `the first page reads the index of starts from its end`() async throws {
     #expect(try await listPlans() == [["SCAN r USING INDEX recording_by_start"]])
   }
@@ -72,12 +84,14 @@ import Testing
     #expect(try await listPlans { $0.privacy = .standard } == [search, search, search, search])
   }
 
-  @Test func `text is found through its index or the exact id`() async throws {
+  @Test(arguments: [true, false])
+  func `text is found through its index or the exact id`(findsAddresses: Bool) async throws {
     let test = try await TestCatalog(.sqlite)
     try await test.archiveRecording("anna")
     let plan = try await test.database.plans {
       var filter = RecordingFilter()
       filter.text = "anna"
+      filter.findsAddresses = findsAddresses
       _ = try await test.catalog.recordings(matching: filter, after: nil, limit: 51)
     }
     #expect(plan.count { $0.hasPrefix("SCAN recording_text VIRTUAL TABLE INDEX") } == 3)

@@ -1,4 +1,5 @@
 import Catalog
+import Dispatch
 import Model
 import TestKit
 import Testing
@@ -63,6 +64,33 @@ struct RequestBudgetStorageTests {
     clock.advance(by: .seconds(62))
     #expect(try await isPaused(next, .default) == false)
     try next.database.close()
+  }
+
+  @Test func `whoever meets another waits for its row, and begins with what that left`() async throws {
+    let nodes = try await nodes(.postgresql, 2)
+    let watched = WatchedDatabase(nodes[1].database)
+    try await nodes[0].changeAllowance(of: .default, limits: limits) { _, _ in }
+    let (begun, go) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    async let first: Void = nodes[0].changeAllowance(of: .default, limits: limits) { allowance, now in
+      begun.signal()
+      go.wait()
+      var refused = RequestOutcomes()
+      refused.silences = [.refused(retryAfter: .seconds(60), random: 0.5)]
+      allowance.note(refused, now: now)
+    }
+    await wait(for: begun)
+    async let second = watched.plans {
+      let isPaused = try await isPaused(Catalog(database: watched), .default)
+      #expect(isPaused)
+    }
+    let waiting = """
+      SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INTO request_budget%'
+      """
+    while try PostgresServer.shared().run(waiting) == "0" { await Task.yield() }
+    go.signal()
+    try await first
+    #expect(try await second.count { $0.hasPrefix("Insert on request_budget") } == 1)
+    for node in nodes { try node.database.close() }
   }
 
   private func isPaused(_ node: Catalog, _ source: SourceID) async throws -> Bool {

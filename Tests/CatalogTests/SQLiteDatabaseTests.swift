@@ -23,6 +23,26 @@ import Testing
     try database.close()
   }
 
+  @Test func `statements that hold a long list are not kept, however many lengths there are`() async throws {
+    let database = try SQLiteDatabase(path: folder.file("catalog.sqlite"), now: { .systemNow() })
+    func kept(after lengths: ClosedRange<Int>) async throws -> Int64 {
+      try await database.write { db in
+        for length in lengths {
+          let list = SQL.list(Array(repeating: Int64(1), count: length))
+          #expect(try db.row("SELECT 1 AS one WHERE 1 IN \(list)")?.int("one") == 1)
+          try db.execute("DELETE FROM sample WHERE number IN \(list)")
+        }
+        return try db.row("SELECT count(*) AS count FROM sqlite_stmt")?.int("count") ?? 0
+      }
+    }
+    _ = try await database.write { db in try db.execute("CREATE TABLE sample (number INTEGER)") }
+    let before = try await kept(after: 1...10)
+    #expect(before > 20)
+    #expect(try await kept(after: 1...10) == before)
+    #expect(try await kept(after: 100...500) == before)
+    try database.close()
+  }
+
   @Test func `a path that cannot be opened is a failure of the catalog`() async {
     let path = folder.file("missing/catalog.sqlite")
     #expect(await failure { try SQLiteDatabase(path: path, now: { .systemNow() }) } == .catalogFailed)

@@ -23,9 +23,10 @@ class DataDirectory:
             connection.close()
 
     def files(self, folder: str) -> set[str]:
-        """Every file below a folder, by its path in it."""
+        """Every file below a folder, by its path in it; without hidden ones, such as the spool's id."""
         root = self.path / folder
-        return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+        return {str(path.relative_to(root)) for path in root.rglob("*")
+                if path.is_file() and not path.name.startswith(".")}
 
     def part(self, id: str) -> dict | None:
         """The one row that says where the files of a recording are; nothing while it is not in the archive."""

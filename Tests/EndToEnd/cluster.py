@@ -129,7 +129,7 @@ class Cluster:
         return {name: body for name, body in self.storage.objects().items() if not name.startswith("quarantine/")}
 
     def spools(self) -> set[str]:
-        return {str(path) for worker in self.workers for path in (worker.folder / "tapedeck-data/spool").glob("*")}
+        return {str(path) for worker in self.workers for path in (worker.folder / "tapedeck-data/spool").glob("[!.]*")}
 
     def end(self) -> None:
         for node in [self.web, *self.workers]:

@@ -291,6 +291,66 @@ def test_settings_come_from_flags_then_environment_then_dotenv_then_yaml(folder,
     assert command(folder, "init").returncode == 12
 
 
+def test_a_secret_is_taken_from_the_first_place_that_has_it_or_names_its_file(folder, sandbox):
+    (folder / "secret").write_text(sandbox.settings["CXONE_CLIENT_SECRET"] + "\n")
+    (folder / "tapedeck.yaml").write_text("cxone:\n  clientSecret: of-long-ago\n")
+    named = {name: value for name, value in sandbox.settings.items() if name != "CXONE_CLIENT_SECRET"}
+    named["CXONE_CLIENT_SECRET_FILE"] = str(folder / "secret")
+    assert command(folder, "doctor", "--json", settings=named).returncode == 0
+    (folder / "secret").write_text("\n")
+    found = failures(command(folder, "doctor", "--json", settings=named))
+    assert "CXONE_CLIENT_SECRET_FILE names a file that is empty" in found["Settings"]["message"]
+
+
+def test_settings_that_cannot_be_read_are_not_passed_over(folder, sandbox):
+    (folder / ".env").write_bytes(b"CXONE_RATE=\xff\xfe\n")
+    done = command(folder, "init", settings=sandbox.settings)
+    assert done.returncode == 12 and f"{folder}/.env cannot be read" in done.stderr, done
+    assert not (folder / "tapedeck-data").exists()
+
+
+def test_a_command_needs_no_settings_of_the_platform_while_a_server_has_them(server):
+    bare = {"TAPEDECK_DATA_DIR": str(server.data.path)}
+    day = ["--from", "2026-11-01", "--to", "2026-11-02"]
+    for arguments in (["ingest", "codec-gsm"], ["search", *day], ["sync"], ["verify", "--all"]):
+        done = command(server.folder, *arguments, settings=bare)
+        assert done.returncode == 0, done
+    assert server.terminate() == 0
+    for arguments in (["ingest", "codec-gsm"], ["search", *day], ["sync"], ["verify", "--all"]):
+        done = command(server.folder, *arguments, settings=bare)
+        assert done.returncode == 12 and "CXONE_" in done.stderr, done
+    assert command(server.folder, "verify", "--all", "--no-repair", settings=bare).returncode == 0
+
+
+def test_without_settings_of_the_platform_no_job_is_touched(make_server, sandbox):
+    server = make_server()
+    sandbox.fault("slow", "codec-pcm-stereo", bytesPerSecond=60_000)
+    server.supervisor.start("codec-pcm-stereo")
+    eventually(lambda: server.data.rows("SELECT 1 FROM job WHERE bytes > 0"))
+    server.kill()
+    before = server.data.rows("SELECT stage, bytes FROM job")
+    other = {"TAPEDECK_DATA_DIR": str(server.data.path), "TAPEDECK_SOURCES": "west"} | {
+        f"SOURCE_WEST_{name.removeprefix('CXONE_')}": value for name, value in sandbox.settings.items()
+        if name.startswith("CXONE_")}
+    done = command(server.folder, "verify", "--all", settings=other)
+    assert done.returncode == 0, done
+    assert server.data.rows("SELECT stage, bytes FROM job") == before
+    assert server.data.rows("SELECT run_state FROM job") == [{"run_state": "idle"}]
+    sandbox.clear_faults()
+    server.start()
+    assert server.supervisor.ingest("codec-pcm-stereo").status == 200
+
+
+def test_results_that_nobody_reads_are_no_crash(server):
+    for id in ("codec-gsm", "codec-pcm-mono"):
+        assert server.supervisor.ingest(id).status == 200
+    run = f"{BINARY} audit list --json --data-dir '{server.data.path}'"
+    done = subprocess.run(["bash", "-c", f"{run} | true; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("0\n", ""), done
+    done = subprocess.run(["bash", "-c", f"{run} >/dev/full"], capture_output=True, text=True)
+    assert done.returncode == 1 and "No space left on device" in done.stderr, done
+
+
 class Terminal:
     """A command whose terminal is ours; `typed` goes in as somebody's typing would, each line when it is asked for."""
 
@@ -423,6 +483,7 @@ def test_the_sandbox_listens_on_loopback_alone_and_refuses_browsers(sandbox):
 
 def test_commands_of_other_users_cannot_reach_the_socket(server):
     socket = server.data.path / "tapedeck.sock"
+    eventually(socket.exists)
     assert socket.stat().st_mode & 0o777 == 0o600
     assert server.terminate() == 0
     assert not socket.exists()

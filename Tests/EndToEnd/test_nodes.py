@@ -93,6 +93,36 @@ def test_nodes_with_different_webhook_secrets_are_refused(cluster):
     assert SECRET not in done.stderr and other.settings["QM_WEBHOOK_SECRET"] not in done.stderr
 
 
+def test_nodes_with_different_stores_are_refused(cluster):
+    start_workers(cluster, 1)
+    other = cluster.node("other", ["serve"], "Tapedeck listens on")
+    storage = other.settings["TAPEDECK_STORAGE_URL"]
+    for wrong in (None, storage.replace("archive", "another")):
+        assert wrong != storage
+        other.settings |= {"TAPEDECK_STORAGE_URL": wrong or ""}
+        done = other.command("serve", timeout=60)
+        assert done.returncode == 12, done
+        assert "TAPEDECK_STORAGE_URL differs" in done.stderr
+    other.settings |= {"TAPEDECK_STORAGE_URL": storage}
+    other.start()
+    other.end()
+
+
+def test_statements_of_one_catalog_have_one_key(cluster):
+    start_workers(cluster, 1)
+    key = cluster.web.command("statement", "key")
+    assert key.returncode == 0, key
+    other = cluster.workers[0].command("statement", "key")
+    assert other.returncode == 12 and "TAPEDECK_SIGNING_KEY differs" in other.stderr, other
+    secret = (cluster.web.folder / "tapedeck-data/keys/statement-key").read_text().strip()
+    assert secret not in other.stderr
+    third = cluster.node("third", ["serve", "--no-workers"], "Tapedeck listens on")
+    third.settings["TAPEDECK_SIGNING_KEY"] = secret
+    third.start()
+    assert third.command("statement", "key").stdout == key.stdout
+    third.end()
+
+
 @pytest.mark.parametrize("missing", ["TAPEDECK_DATABASE_URL", "TAPEDECK_STORAGE_URL"])
 def test_a_worker_without_what_it_shares_says_what_is_missing(folder, sandbox, missing, make_server):
     server = make_server(start=False)

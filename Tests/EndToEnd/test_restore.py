@@ -85,7 +85,6 @@ def test_a_dump_and_a_copy_of_the_bucket_bring_back_what_several_nodes_shared(fo
         settings = sandbox.settings | SHORT_LEASE | storage.settings | {"TAPEDECK_DATABASE_URL": database.url}
         server = Server(second / "server", settings)
         server.folder.mkdir()
-        assert server.command("init").returncode == 0
         run("restore the shared database", folder, server.settings | {
             "BACKUP": str(backup), "TAPEDECK_DATA_DIR": str(server.data.path)})
         server.start()

@@ -23,6 +23,17 @@ import Testing
     #expect(!filter.wants(call(.outbound, agent: "1003")) && !filter.wants(call(.outbound)))
   }
 
+  @Test func `filters are written alike only when they are the same`() {
+    #expect(
+      SyncFilter(agentIDs: ["1", "2", "10"]).canonical == SyncFilter(agentIDs: ["10", "2", "1"]).canonical)
+    let others = [
+      SyncFilter(), SyncFilter(direction: nil), SyncFilter(direction: .inbound), SyncFilter(agentIDs: ["1", "2"]),
+      SyncFilter(agentIDs: ["12"]), SyncFilter(agentIDs: ["1 1:2"]), SyncFilter(agentIDs: ["1, 2"]),
+      SyncFilter(direction: nil, agentIDs: ["1", "2"]), SyncFilter(agentIDs: [""]),
+    ]
+    #expect(Set(others.map(\.canonical)).count == others.count)
+  }
+
   @Test func `a filter says in words what it wants`() {
     #expect(SyncFilter().description == "outbound calls")
     #expect(SyncFilter(direction: nil).description == "all calls")

@@ -136,6 +136,17 @@ struct BackfillRunTests {
     #expect(try await fixture.catalog.backfill(backfill.id)?.found == 1)
   }
 
+  @Test func `a list that does not come to an end is a failure, and does not hold the duty for ever`() async throws {
+    let fixture = try await SchedulerFixture()
+    fixture.source.change { $0.isEndless = true }
+    _ = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z")
+    try await fixture.with([fixture.scheduler(syncs: false, mostPages: 50)]) {
+      let duty = try await fixture.duty(.backfill) { $0.failures == 1 && $0.leaseUntil == nil }
+      #expect(duty.lastError?.code == .platformProtocol)
+    }
+    #expect(fixture.source.searches == 50)
+  }
+
   @Test func `a failure is visible and tried again, one that lasts ends it`() async throws {
     let fixture = try await SchedulerFixture()
     fixture.source.change { state in

@@ -68,6 +68,15 @@ extension PipelineFixture {
     }
   }
 
+  /// Every object of some recordings.
+  func files(of ids: some Sequence<String>) async throws -> Set<String> {
+    var objects: Set<String> = []
+    for id in ids {
+      for kind in [ArchivedFile.Kind.original, .mp3, .peaks] { objects.insert(try await object(kind, of: id)) }
+    }
+    return objects
+  }
+
   func otherObject(than object: String) throws -> String {
     let root = folder.appending("objects").string
     let names = try FileManager.default.subpathsOfDirectory(atPath: root).filter { $0.contains(".") && $0 != object }

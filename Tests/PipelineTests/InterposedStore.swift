@@ -3,9 +3,10 @@ import NIOCore
 import ObjectStorage
 import SystemPackage
 
-/// A store in which something happens before a call goes through, or in the place of it.
+/// A store in which something happens before a call goes through, after it, or in the place of it.
 struct InterposedStore: ObjectStore {
   let base: any ObjectStore
+  var afterStore: @Sendable (ObjectKey) async throws(TapedeckError) -> Void = { _ in }
   var beforeHash: @Sendable (ObjectKey) async throws(TapedeckError) -> Void = { _ in }
   var beforeQuarantine: @Sendable (ObjectKey) async throws(TapedeckError) -> Void = { _ in }
   var beforeListing: @Sendable (ObjectFolder) async throws(TapedeckError) -> Void = { _ in }
@@ -14,6 +15,7 @@ struct InterposedStore: ObjectStore {
 
   func store(_ file: FilePath, as key: ObjectKey, bytes: Int64) async throws(TapedeckError) {
     try await base.store(file, as: key, bytes: bytes)
+    try await afterStore(key)
   }
 
   func open(_ key: ObjectKey) async throws(TapedeckError) -> any StoredObject { try await base.open(key) }

@@ -122,10 +122,12 @@ struct PipelineFixture: Sendable {
   /// The pipeline's order of work.
   var ingest: Ingest { ingest(on: database) }
 
-  /// The same on another way into the database.
-  func ingest(on database: any Database, _ settings: IngestSettings? = nil) -> Ingest {
+  /// The same on another way into the database, with another store, or on another machine with its own spool.
+  func ingest(
+    on database: any Database, _ settings: IngestSettings? = nil, store: (any ObjectStore)? = nil, spool: Spool? = nil
+  ) -> Ingest {
     Ingest(
-      catalog: Catalog(database: database), sources: [source], store: store, spool: spool,
+      catalog: Catalog(database: database), sources: [source], store: store ?? self.store, spool: spool ?? self.spool,
       ffmpeg: FFmpeg(executable: options.ffmpeg), conversions: conversions, admission: admission,
       settings: settings ?? options.settings, surroundings: surroundings, logger: logger)
   }
@@ -221,7 +223,10 @@ struct PipelineFixture: Sendable {
 
   func bytes(ofObject key: String) throws -> [UInt8] { try bytes(of: "objects/\(key)") }
 
-  func files(in name: String) throws -> [String] { try FileSystemCalls.names(in: folder.appending(name)).sorted() }
+  /// Without hidden ones, such as a spool's id.
+  func files(in name: String) throws -> [String] {
+    try FileSystemCalls.names(in: folder.appending(name)).filter { !$0.hasPrefix(".") }.sorted()
+  }
 
   /// Every object of the store.
   func objects() async throws -> Set<String> {

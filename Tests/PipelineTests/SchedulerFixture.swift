@@ -37,9 +37,9 @@ final class SchedulerFixture: Sendable {
     Discovery(catalog: catalog, source: source, plan: plan, mostPages: mostPages)
   }
 
-  func scheduler(syncs: Bool = true, limits: Scheduler.Limits = .init()) -> Scheduler {
+  func scheduler(syncs: Bool = true, limits: Scheduler.Limits = .init(), mostPages: Int = 20_000) -> Scheduler {
     Scheduler(
-      catalog: catalog, discoveries: [discovery()], syncs: syncs, limits: limits,
+      catalog: catalog, discoveries: [discovery(mostPages: mostPages)], syncs: syncs, limits: limits,
       surroundings: clock.surroundings(), logger: .silent)
   }
 

@@ -142,7 +142,74 @@ struct ScrubTests {
     }
   }
 
+  @Test func `what cannot be read holds nobody up, is told, and is tried again when the rest is done`() async throws {
+    try await run { fixture, clock in
+      clock.advance(by: .seconds(31 * 86_400))
+      let bad = try await fixture.files(of: Self.ids.prefix(3))
+      let isBroken = Mutex(true)
+      var store = InterposedStore(fixture.store)
+      store.beforeHash = { key throws(TapedeckError) in
+        if isBroken.withLock({ $0 }), bad.contains(key.description) { throw TapedeckError(.storageFailed) }
+      }
+      let verifier = fixture.verifier(on: store)
+      let order = Mutex<[String]>([])
+      @Sendable func scrub() async throws -> [String] {
+        order.withLock { $0 = [] }
+        try await verifier.scrub(within: Self.hour, Self.settings) { key in
+          order.withLock { $0.append(key.id.rawValue) }
+        }
+        return order.withLock { $0 }
+      }
+      #expect(try await scrub() == Self.ids)
+      #expect(try await verified(fixture) == [Self.ids[3]])
+      #expect(try await fixture.count("FROM recording WHERE damage IS NOT NULL") == 0)
+      clock.advance(by: .seconds(31 * 86_400))
+      #expect(try await scrub() == [Self.ids[3]] + Self.ids.prefix(3))
+      isBroken.withLock { $0 = false }
+      #expect(try await Set(scrub()) == Set(Self.ids.prefix(3)))
+      #expect(try await verified(fixture) == Self.ids)
+      #expect(try await scrub().isEmpty)
+    }
+  }
+
+  @Test func `what was found whole before the store went away is noted`() async throws {
+    try await run { fixture, clock in
+      clock.advance(by: .seconds(31 * 86_400))
+      let good = try await fixture.files(of: [Self.ids[0]])
+      let isAway = Mutex(false)
+      var store = InterposedStore(fixture.store)
+      store.beforeHash = { key throws(TapedeckError) in
+        if !good.contains(key.description) { isAway.withLock { $0 = true } }
+        if isAway.withLock({ $0 }) { throw TapedeckError(.storageFailed) }
+      }
+      let verifier = fixture.verifier(on: store)
+      await #expect(throws: TapedeckError.self) { try await verifier.scrub(within: Self.hour, Self.settings) }
+      #expect(try await verified(fixture) == [Self.ids[0]])
+    }
+  }
+
   // MARK: The service
+
+  @Test func `a store that gives no bytes does not have all of its names compared again and again`() async throws {
+    try await run { fixture, clock in
+      clock.advance(by: .seconds(31 * 86_400))
+      let comparisons = Counter()
+      var store = InterposedStore(fixture.store)
+      store.beforeHash = { _ throws(TapedeckError) in throw TapedeckError(.storageFailed) }
+      store.beforeListing = { folder throws(TapedeckError) in
+        if folder == ObjectFolder.all.last { comparisons.count() }
+      }
+      try await fixture.with(Scrubber(verifier: fixture.verifier(on: store), settings: Self.settings)) {
+        for failures in 1...3 {
+          try await until {
+            clock.advance(by: failures == 1 ? .milliseconds(100) : .seconds(100))
+            return try await fixture.catalog.duty(.verification).map { $0.failures >= failures } ?? false
+          }
+        }
+      }
+      #expect(comparisons.value == 1)
+    }
+  }
 
   @Test func `at its start it puts names together and damage right, and after an hour it reads`() async throws {
     try await run { fixture, clock in

@@ -28,6 +28,11 @@ struct SpoolFileTests {
     return all
   }
 
+  /// Without the spool's own id.
+  private func names(in spool: Spool) throws -> [String] {
+    try FileSystemCalls.names(in: spool.folder).filter { $0 != ".id" }.sorted()
+  }
+
   private func contents(_ file: SpoolFile) throws -> [UInt8] {
     Array(try Data(contentsOf: URL(filePath: file.path.string)))
   }
@@ -158,7 +163,7 @@ struct SpoolFileTests {
       file.complete()
       #expect(try await read(file.follow()) == all)
       #expect(try await file.sha256() == sha256(all))
-      #expect(try FileSystemCalls.names(in: spool.folder) == ["7-00000012.part"])
+      #expect(try names(in: spool) == ["7-00000012.part"])
       try await file.sync()
       #expect(file.syncedLength == 5000)
     }
@@ -198,7 +203,7 @@ struct SpoolFileTests {
       }
       try await spool.clear(JobLease(jobID: 1, fence: 2))
       #expect(
-        try FileSystemCalls.names(in: spool.folder).sorted() == [
+        try names(in: spool) == [
           "1-00000003.mp3", "1-00000003.part", "11-00000001.mp3", "11-00000001.part",
         ])
     }
@@ -211,7 +216,21 @@ struct SpoolFileTests {
         try Data([1]).write(to: URL(filePath: spool.folder.appending(name).string))
       }
       #expect(try await spool.removeOrphans(keeping: [1]) == 5)
-      #expect(try FileSystemCalls.names(in: spool.folder) == ["1-00000001.part"])
+      #expect(try names(in: spool) == ["1-00000001.part"])
+    }
+  }
+
+  @Test func `a spool keeps its id over starts and tidying, and another one has another`() async throws {
+    try await withSpool { spool in
+      #expect(try await spool.removeOrphans(keeping: []) == 0)
+      let again = try Spool(folder: spool.folder, quarantine: spool.quarantine, threads: .singleton)
+      #expect(again.id == spool.id)
+      // What a writer leaves that died at once is no id.
+      try Data().write(to: URL(filePath: spool.folder.appending(".id").string))
+      let new = try Spool(folder: spool.folder, quarantine: spool.quarantine, threads: .singleton)
+      #expect(!new.id.isEmpty && new.id != spool.id)
+      let other = spool.folder.removingLastComponent().appending("other")
+      #expect(try Spool(folder: other, quarantine: spool.quarantine, threads: .singleton).id != new.id)
     }
   }
 }

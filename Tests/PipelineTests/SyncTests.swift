@@ -161,7 +161,7 @@ struct SyncTests {
     let days = try ["2026-01-11", "2026-01-12", "2026-01-13", "2026-01-15"].map {
       try #require(CalendarDay($0, in: .utc))
     }
-    let coverage = try await fixture.catalog.coverage(of: .default, on: days)
+    let coverage = try await fixture.catalog.coverage(of: SyncPlan(), on: days)
     #expect(coverage.map(\.reported) == [nil, 0, 2, 0])
     #expect(coverage.map(\.expected) == [0, 0, 1, 0])
     #expect(coverage[2].checkedAt == fixture.clock.now)
@@ -171,6 +171,59 @@ struct SyncTests {
       Array(looked.prefix(4)) == [
         "2026-01-15T00:00:00Z", "2026-01-14T00:00:00Z", "2026-01-13T00:00:00Z", "2026-01-12T00:00:00Z",
       ])
+  }
+
+  @Test func `a look back starts afresh what failed of something that may have passed, and nothing else does`()
+    async throws
+  {
+    let fixture = try await SchedulerFixture(plan: SyncPlan(lookBackDays: 0))
+    let passing: [TapedeckError.Code] = [
+      .platformUnavailable, .downloadInterrupted, .storageFailed, .catalogFailed, .conversionTimedOut, .internalError,
+      .ffmpegMissing, .neverAvailable,
+    ]
+    let lasting: [TapedeckError.Code] = [
+      .notAWholeRecording, .conversionFailed, .unknownRecording, .platformRefused, .recordingFailedOnPlatform,
+      .platformProtocol, .platformCredentialsRefused,
+    ]
+    for code in passing + lasting { fixture.source.add(try call(code.rawValue, at: "2026-01-15T10:00:00Z")) }
+    fixture.source.add(
+      try call("not-yet", at: "2026-01-15T10:00:00Z") { $0.status = .processing },
+      try call("dead", at: "2026-01-15T10:00:00Z"), try call("deadly", at: "2026-01-15T10:00:00Z"),
+      try call("stopped", at: "2026-01-15T10:00:00Z"))
+    try await fixture.with([fixture.scheduler()]) {
+      try await fixture.ended(.sync)
+      try await fixture.ended(.lookBack)
+    }
+    _ = try await fixture.database.write { db in
+      try db.execute("UPDATE job SET run_state = 'failed', due_at = NULL, failure_code = platform_id, attempts = 6")
+      try db.execute("UPDATE job SET failure_code = 'never_available' WHERE platform_id = 'not-yet'")
+      try db.execute("UPDATE job SET failure_code = 'platform_unavailable' WHERE platform_id = 'dead'")
+      try db.execute(
+        "UPDATE job SET failure_code = 'internal_error', worker_deaths = 20 WHERE platform_id = 'deadly'")
+      try db.execute(
+        "UPDATE job SET run_state = 'cancelled', failure_code = 'job_cancelled' WHERE platform_id = 'stopped'")
+    }
+    fixture.source.change { state in
+      guard let index = state.recordings.firstIndex(where: { $0.id.rawValue == "dead" }) else { return }
+      state.recordings[index].status = .failed
+    }
+    @Sendable func idle() async throws -> Set<String> {
+      try await fixture.database.read { db in
+        Set(try db.rows("SELECT platform_id FROM job WHERE run_state = 'idle'").map { try $0.text("platform_id") })
+      }
+    }
+    try await fixture.with([fixture.scheduler()]) {
+      try await fixture.advance(by: .seconds(60))
+      try await fixture.ended(.sync)
+      #expect(try await idle().isEmpty)
+      try await fixture.advance(by: .seconds(3600))
+      try await fixture.ended(.lookBack)
+      #expect(try await idle() == Set(passing.map(\.rawValue)))
+    }
+    let key = RecordingKey(id: RecordingID("storage_failed")!)
+    let job = try #require(try await fixture.catalog.job(of: key))
+    #expect(job.stage == .queued && job.attempts == 0 && job.failure == nil && job.priority == .fresh)
+    #expect(try await fixture.catalog.recording(key)?.facts.status == .available)
   }
 
   @Test func `a look back that was interrupted goes on with the day where it was`() async throws {
@@ -259,7 +312,7 @@ struct SyncTests {
       try await fixture.discovery(mostPages: 50).check(day, now: fixture.clock.now, fetches: false, for: .check)
     } throws: { ($0 as? TapedeckError)?.code == .platformProtocol }
     #expect(fixture.source.searches == 50)
-    #expect(try await fixture.catalog.coverage(of: .default, on: [day]).first?.checkedAt == nil)
+    #expect(try await fixture.catalog.coverage(of: SyncPlan(), on: [day]).first?.checkedAt == nil)
   }
 
   @Test func `a check counts what is listed twice once, and asks nothing of days to come`() async throws {
@@ -272,7 +325,7 @@ struct SyncTests {
     }
     let day = try #require(CalendarDay("2026-01-14", in: .utc))
     try await fixture.discovery().check(day, now: fixture.clock.now, fetches: false, for: .check)
-    let coverage = try #require(try await fixture.catalog.coverage(of: .default, on: [day]).first)
+    let coverage = try #require(try await fixture.catalog.coverage(of: SyncPlan(), on: [day]).first)
     #expect(coverage.reported == 2 && coverage.expected == 1)
     #expect(try await fixture.queued() == [])
     let searches = fixture.source.searches

@@ -116,6 +116,23 @@ struct VerifierTests {
     }
   }
 
+  @Test func `a recording of which no file is known is damaged, and is fetched again`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      _ = try await fixture.database.write { db in
+        try db.execute(
+          "DELETE FROM media_part WHERE recording_id = (SELECT id FROM recording WHERE platform_id = \(Self.id))")
+      }
+      let seen = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
+      #expect(seen.verdict == .damaged)
+      #expect(seen.repair?.isFromOriginal == false)
+      #expect(try await fixture.row(Self.id).damage?.hasPrefix("No files are known, found on") == true)
+      #expect(try await fixture.repaired(Self.id).runState == .done)
+      try await fixture.expectOriginal(Self.id)
+      try await fixture.expectWhole()
+    }
+  }
+
   @Test func `what is not in the archive is said not to be`() async throws {
     try await PipelineFixture.run { fixture in
       let seen = try await fixture.verifier.verify(try fixture.key("never"), .repair())
@@ -181,6 +198,42 @@ struct VerifierTests {
       try await fixture.repaired(Self.id)
       try await fixture.expectWhole()
       try await fixture.expectTidy(archived: 1)
+    }
+  }
+
+  @Test func `what ingests stored in the place of a store that is away proves nothing of it`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      // The disk is gone, and its mount point is an empty folder.
+      for object in try await fixture.objects() { try DiskFault.missing.strike(object, of: fixture) }
+      try await fixture.archive("codec-alaw-mono")
+      for id in [Self.id, Self.other] {
+        let key = try fixture.key(id)
+        let error = await #expect(throws: TapedeckError.self) { try await fixture.verifier.verify(key, .repair()) }
+        #expect(error?.code == .storageFailed && error?.message.contains("mounted") == true)
+        #expect(try await fixture.row(id).damage == nil)
+      }
+      await #expect(throws: TapedeckError.self) { try await Reconciliation(verifier: fixture.verifier).run() }
+      #expect(try await fixture.count("FROM job WHERE run_state <> 'done'") == 0)
+    }
+  }
+
+  @Test func `files here and there that cannot be read do not end the verification`() async throws {
+    try await PipelineFixture.run { fixture in
+      let ids = ["codec-pcm-mono", "codec-gsm", "codec-alaw-mono", "codec-ulaw-mono", "codec-pcm-stereo"]
+      for id in ids { try await fixture.archive(id) }
+      let bad = try await fixture.files(of: ids.prefix(3))
+      var store = InterposedStore(fixture.store)
+      store.beforeHash = { key throws(TapedeckError) in
+        if bad.contains(key.description) { throw TapedeckError(.storageFailed, detail: "EIO") }
+      }
+      let keys = try ids.map { try fixture.key($0) }
+      let batch = await fixture.verifier(on: store).verify(keys, .repair(), parallel: 1, until: .now + .seconds(60))
+      #expect(batch.stop == nil)
+      #expect(batch.taken == 5)
+      #expect(batch.problems.map(\.verdict) == [.unreadable, .unreadable, .unreadable])
+      #expect(try await fixture.count("FROM recording WHERE damage IS NOT NULL") == 0)
+      #expect(try await fixture.count("FROM recording WHERE verified_at IS NOT NULL") == 2)
     }
   }
 

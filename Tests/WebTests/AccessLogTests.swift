@@ -2,6 +2,7 @@ import Access
 import Catalog
 import HTTPTypes
 import Model
+import TestKit
 import Testing
 import Web
 
@@ -70,6 +71,23 @@ struct AccessLogTests {
     }
   }
 
+  @Test func `a waveform is part of the view of its page, and a view of its own without one`() async throws {
+    let clock = TestClock()
+    try await WebFixture.run(WebFixture.Options(now: { clock.now })) { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      #expect(try await fixture.page("/play/r", as: .agent).status == 200)
+      for _ in 0..<3 { #expect(try await fixture.get("/audio/r/peaks", as: .agent).status == 200) }
+      #expect(try await fixture.logged(.view).count == 1)
+      for _ in 0..<3 { #expect(try await fixture.get("/audio/r/peaks", as: .supervisor).status == 200) }
+      let entries = try await fixture.logged(.view)
+      #expect(entries.count == 2)
+      #expect(entries.first?.details["part"] == "waveform" && entries.first?.actor?.name == "token-supervisor")
+      clock.advance(by: .seconds(900))
+      #expect(try await fixture.get("/audio/r/peaks", as: .agent).status == 200)
+      #expect(try await fixture.logged(.view).count == 3)
+    }
+  }
+
   @Test func `a denial is in the log`() async throws {
     try await WebFixture.run { fixture in
       let job = try await fixture.archive(try fixture.facts("secret", privacy: .restricted))
@@ -117,7 +135,8 @@ struct AccessLogTests {
   static let disclosures: [(HTTPRequest.Method, String)] = [
     (.get, "/"), (.get, "/api/v1/recordings"), (.get, "/api/v1/recordings/r"), (.get, "/play/r"),
     (.get, "/audio/r.mp3"),
-    (.get, "/audio/r/original"), (.get, "/audio/r.mp3?download"), (.get, "/audit"), (.get, "/api/v1/audit"),
+    (.get, "/audio/r/original"), (.get, "/audio/r.mp3?download"), (.get, "/audio/r/peaks"), (.get, "/audit"),
+    (.get, "/api/v1/audit"),
   ]
 
   @Test(arguments: disclosures)

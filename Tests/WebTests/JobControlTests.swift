@@ -50,6 +50,18 @@ struct JobControlTests {
     }
   }
 
+  @Test func `an administrator cannot ask by code what is hidden of a restricted recording's job`() async throws {
+    try await WebFixture.run { fixture in
+      let lease = try await fixture.fetching(try fixture.facts("secret", privacy: .restricted))
+      try await fixture.catalog.release(lease, .giveUp(TapedeckError(.conversionFailed)))
+      _ = try await fail("open", .conversionFailed, fixture)
+      let query = "/api/v1/jobs?code=conversion_failed"
+      #expect(ids(try await fixture.get(query, as: .admin)) == ["open"])
+      #expect(ids(try await fixture.get(query, as: .supervisor)) == ["open", "secret"])
+      #expect(ids(try await fixture.get("/api/v1/jobs?recording=secret", as: .admin)) == ["secret"])
+    }
+  }
+
   static let malformed = [
     "?state=dead", "?code=nothing", "?source=No%20Such", "?recording=..", "?cursor=x", "?limit=0", "?limit=1001",
     "?limit=many",
@@ -137,6 +149,14 @@ struct JobControlTests {
       #expect(try await fixture.logged(.cancelJob).count == 1)
       // Asked for again, it starts afresh.
       #expect(try await fixture.post("/ingest/stopped?wait=0", as: .agent).status == 202)
+    }
+  }
+
+  @Test func `a job that failed can be stopped, so that no look back takes it up`() async throws {
+    try await WebFixture.run { fixture in
+      let job = try await fail("failed", .platformUnavailable, fixture)
+      let answer = try await fixture.post("/api/v1/jobs/\(job.id)/cancel", as: .admin)
+      #expect(answer.status == 200 && answer.json["state"] as? String == "cancelled")
     }
   }
 

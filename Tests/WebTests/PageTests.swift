@@ -7,7 +7,10 @@ import Testing
 /// What people see.
 @Suite(.timeLimit(.minutes(5)))
 struct PageTests {
-  private static let hostile = #"<script>alert('1')</script>"'&{{csrf}}"#
+  private static let hostileID = #"<script>alert('1')</script>"'&{{csrf}}"#
+  private static let hostile = hostileID + marked
+  /// With marks that make other characters of the brackets and quotation marks in front of them or behind: not for browsers.
+  private static let marked = "\u{600}<meta x\u{600}>\"\u{301}\u{600}\"onload"
 
   private func hostile(_ facts: inout PlatformRecording) {
     facts.agentName = Self.hostile
@@ -30,12 +33,16 @@ struct PageTests {
     // Inside an attribute a bare quotation mark would end it.
     #expect(!answer.text.contains(#"</script>""#) && !answer.text.contains(#"&lt;/script&gt;""#), "\(page)")
     #expect(answer.text.contains("{{csrf}}"), "what is shown must not be taken for a template")
+    let scalars = answer.text.unicodeScalars
+    for (mark, next) in zip(scalars, scalars.dropFirst()) where mark.value == 0x600 || next.value == 0x301 {
+      #expect(!["<", ">", "\""].contains(next) && !["<", ">", "\""].contains(mark), "\(page)")
+    }
   }
 
   @Test func `every page shows hostile text as text`() async throws {
     try await WebFixture.run { fixture in
       // An id, too, may hold almost anything.
-      let id = Self.hostile
+      let id = Self.hostileID
       let path = try fixture.key(id).pathSegment
       try await fixture.archive(try fixture.facts(id, hostile), warning: Self.hostile)
       expectEscaped(try await fixture.page("/", as: .supervisorsBrowser), "list")
@@ -44,12 +51,14 @@ struct PageTests {
       let query = WebFixture.encoded(Self.hostile)
       expectEscaped(try await fixture.page("/?agent=\(query)&q=nothing", as: .supervisorsBrowser), "nothing matches")
       expectEscaped(try await fixture.page("/?q=%20\(query)", as: .agentsBrowser), "search")
+      // A recording's id and an address are ASCII.
+      let plain = WebFixture.encoded(Self.hostileID)
       expectEscaped(
-        try await fixture.page("/audit?who=\(query)&recording=\(query)", as: .supervisorsBrowser), "log filter")
+        try await fixture.page("/audit?who=\(query)&recording=\(plain)", as: .supervisorsBrowser), "log filter")
       expectEscaped(
-        try await fixture.page("/login?next=/\(query)".replacing("%20", with: ""), as: .nobody), "sign-in")
+        try await fixture.page("/login?next=/\(plain)".replacing("%20", with: ""), as: .nobody), "sign-in")
 
-      let other = "other \(Self.hostile)"
+      let other = "other \(Self.hostileID)"
       let otherPath = try fixture.key(other).pathSegment
       expectEscaped(try await fixture.page("/play/\(otherPath)", as: .agentsBrowser), status: 404, "absent")
       let lease = try await fixture.fetching(try fixture.facts(other, hostile))
@@ -127,6 +136,42 @@ struct PageTests {
       for visitor in [WebFixture.Visitor.supervisor, .admin] {
         let shown = try await fixture.get("/api/v1/recordings/r", as: visitor).json
         #expect(shown["toAddress"] as? String == "+493055566677")
+      }
+    }
+  }
+
+  @Test func `agents cannot find a number, digit by digit or whole`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      for query in ["493055566677", "+493055566677", "49305", "4", "Anna 4930"] {
+        let path = "/api/v1/recordings?q=\(WebFixture.encoded(query))"
+        for (visitor, count) in [(WebFixture.Visitor.agent, 0), (.supervisor, 1), (.admin, 1)] {
+          let found = try await fixture.get(path, as: visitor).json["recordings"] as? [Any]
+          #expect(found?.count == count, "\(query) as \(visitor)")
+        }
+      }
+      let byName = try await fixture.get("/api/v1/recordings?q=Anna", as: .agent).json["recordings"] as? [Any]
+      #expect(byName?.count == 1)
+    }
+  }
+
+  @Test(arguments: [
+    ("+49 30 555-66677", "+•• •• •••-•••77"), ("sip:anna@example.com", "•••:••••@•••••••.•om"), ("77", "77"),
+  ])
+  func `an address is masked whether it is made of digits or of letters`(address: String, masked: String) async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r") { $0.toAddress = address })
+      #expect(try await fixture.get("/api/v1/recordings/r", as: .agent).json["toAddress"] as? String == masked)
+    }
+  }
+
+  @Test func `a length beyond all reason is shown and ends nothing`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r") { $0.durationSeconds = .max })
+      _ = try await fixture.fetching(try fixture.facts("other") { $0.durationSeconds = .max })
+      #expect(try await fixture.page("/", as: .agentsBrowser).text.contains("27777777:46:40"))
+      for path in ["/play/r", "/play/other"] {
+        #expect(try await fixture.page(path, as: .agentsBrowser).status == 200)
       }
     }
   }

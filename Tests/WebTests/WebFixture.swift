@@ -71,6 +71,8 @@ struct WebFixture: Sendable {
     try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder.string) }
     let now = options.now
+    var surroundings = Surroundings.system
+    surroundings.now = now
     let database = try SQLiteDatabase(path: folder.appending("catalog.sqlite").string, now: now)
     let catalog = Catalog(database: database)
     try await catalog.migrate()
@@ -85,7 +87,7 @@ struct WebFixture: Sendable {
       catalog: catalog, store: store, authenticator: authenticator, registry: registry, log: log,
       listening: ListeningSessions(catalog: catalog, now: now), waiters: JobWaiters(catalog: catalog),
       proxies: options.proxies, publicOrigin: options.publicOrigin, sources: [.default, SourceID("west")!],
-      renderMetrics: { "tapedeck_up 1\n" }, readiness: options.readiness, surroundings: .system,
+      renderMetrics: { "tapedeck_up 1\n" }, readiness: options.readiness, surroundings: surroundings,
       standings: { () throws(TapedeckError) in options.standings })
     var logger = Logger(label: "test")
     logger.logLevel = .critical

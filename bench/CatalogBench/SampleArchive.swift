@@ -101,7 +101,8 @@ struct SampleArchive: Sendable {
     var recordings: SQL = """
       INSERT INTO recording (source, platform_id, platform_status, privacy, started_at, ended_at, duration_s, direction,
         agent_id, agent_name, skill_id, skill_name, campaign_name, from_address, to_address, contact_id, disposition,
-        metadata, first_seen_at, archived_at, listed_status, words) VALUES
+        metadata, first_seen_at, archived_at, listed_status, words,
+        address_words) VALUES
       """
     var jobs: SQL = """
       INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at) VALUES
@@ -111,6 +112,7 @@ struct SampleArchive: Sendable {
       let key = RecordingKey(id: facts.id)
       let seen = (facts.startTime ?? Self.end) + .seconds(240)
       let archived: Instant? = status == .ready ? seen : nil
+      let (words, addressWords) = SearchWords.stored(for: facts, of: key)
       let comma: SQL = index == 0 ? " " : ", "
       recordings += comma
       recordings += """
@@ -118,7 +120,7 @@ struct SampleArchive: Sendable {
         \(facts.durationSeconds), \(facts.direction), \(facts.agentID), \(facts.agentName), \(facts.skillID),
         \(facts.skillName), \(facts.campaignName), \(facts.fromAddress), \(facts.toAddress), \(facts.contactID),
         \(facts.disposition), \(facts.json), \(seen), \(archived), \(status.rawValue),
-        \(SearchWords.stored(for: facts, of: key)))
+        \(words), \(addressWords))
         """
       let state: RunState =
         switch status {

@@ -63,7 +63,7 @@ final class PostgreSQLListener: Sendable {
       if let connection, begin(connection) {
         failures = 0
         // What was committed while nobody listened.
-        feed.publish([.workDue, .webhookDue])
+        feed.publish([.workDue, .webhookDue, .dutyDue])
         if isFirst { firstAttempt.leave() }
         isFirst = false
         hear(connection)

@@ -47,7 +47,7 @@ struct CoverageListing {
       limit: limit + 1)
     let hasMore = gaps.count > limit
     if hasMore { gaps.removeLast() }
-    let coverage = try await services.catalog.coverage(of: plan.source, on: days)
+    let coverage = try await services.catalog.coverage(of: plan, on: days)
     try await services.log.record(
       .coverage, by: identity, count: Int64(gaps.count), from: origin, details: values)
     return Page(plan: plan, days: coverage, gaps: gaps, next: hasMore ? gaps.last?.id : nil, values: values)
@@ -79,9 +79,11 @@ extension WebServices {
   ///
   /// - Throws: `notFound` for a source that is not configured.
   package func plan(of name: String?) throws(TapedeckError) -> SyncPlan {
-    guard let source = SourceID(name ?? "default"), source == .default || sources.contains(source) else {
+    let source = SourceID(name ?? "default")
+    if let source, let plan = plans[source] { return plan }
+    guard source == .default else {
       throw TapedeckError(.notFound, "No source of the name '\(name ?? "")' is configured.")
     }
-    return plans[source] ?? SyncPlan(source: source)
+    return SyncPlan(source: .default)
   }
 }

@@ -35,7 +35,10 @@ struct JobControlController {
         .list, .denied, by: identity, code: .insufficientPermissions, from: origin, details: ["of": "jobs"])
       throw TapedeckError(.insufficientPermissions)
     }
-    let query = try JobQueryString(request)
+    var query = try JobQueryString(request)
+    if query.filter.code != nil, !Policy.allows(.inspect, by: identity, privacy: .restricted) {
+      query.filter.strictest = .standard
+    }
     var jobs = try await services.catalog.jobs(matching: query.filter, before: query.cursor, limit: query.limit + 1)
     let hasMore = jobs.count > query.limit
     if hasMore { jobs.removeLast() }

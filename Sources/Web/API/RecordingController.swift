@@ -95,7 +95,7 @@ struct RecordingAnswer: Encodable {
     let recording = listed.recording
     let facts = recording.facts
     let isOpen = Policy.allows(.inspect, by: identity, privacy: facts.privacy)
-    let showsNumbers = identity.role != .agent
+    let showsNumbers = Policy.maySeeAddresses(identity)
     id = recording.key.id.rawValue
     source = recording.key.source.rawValue
     status = listed.status.rawValue
@@ -145,14 +145,14 @@ struct RecordingAnswer: Encodable {
   }
 }
 
-/// A telephone number with all but its last two digits hidden.
-func masked(_ number: String) -> String {
-  let digits = number.filter(\.isNumber).count
+/// An address, such as a telephone number, with all but the last two of its digits and letters hidden.
+func masked(_ address: String) -> String {
+  let hidden = address.filter { $0.isNumber || $0.isLetter }.count - 2
   var seen = 0
   return String(
-    number.map { character in
-      guard character.isNumber else { return character }
+    address.map { character in
+      guard character.isNumber || character.isLetter else { return character }
       seen += 1
-      return seen > digits - 2 ? character : "•"
+      return seen > hidden ? character : "•"
     })
 }

@@ -116,7 +116,8 @@ extension Request {
   /// Whether a person with a browser asked for a page, rather than a program for an answer.
   var wantsPage: Bool {
     let path = uri.path
-    let isPage = ["/", "/audit", "/platform", "/login", "/logout"].contains(path) || path.hasPrefix("/play/")
+    let isPage =
+      ["/", "/audit", "/coverage", "/platform", "/login", "/logout"].contains(path) || path.hasPrefix("/play/")
     return isPage && (headers[.accept]?.contains("text/html") ?? false)
   }
 }

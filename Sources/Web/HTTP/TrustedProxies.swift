@@ -18,6 +18,8 @@ package struct TrustedProxies: Sendable {
 
   private init() {}
 
+  package var isEmpty: Bool { networks.isEmpty }
+
   /// - Parameter list: addresses and networks such as `10.0.0.0/8, ::1`.
   /// - Throws: `configurationInvalid`.
   package init(_ list: String) throws(TapedeckError) {

@@ -12,9 +12,9 @@ func longTime(_ instant: Instant) -> String {
   return "\(day) \(months[month - 1]) \(parts[0]), \(parts[3])"
 }
 
-/// `4:12` or `1:00:00`.
+/// `4:12` or `1:00:00`; at most some thousand years.
 func clock(_ duration: Duration) -> String {
-  let seconds = Int(duration.inSeconds.rounded())
+  let seconds = Int(min(max(duration.inSeconds, 0), 1e11).rounded())
   let (hours, minutes) = (seconds / 3600, seconds / 60 % 60)
   return hours > 0
     ? String(format: "%d:%02d:%02d", hours, minutes, seconds % 60) : String(format: "%d:%02d", minutes, seconds % 60)

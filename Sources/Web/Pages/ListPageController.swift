@@ -93,7 +93,7 @@ struct ListPageController {
 func customer(of facts: PlatformRecording, for identity: Identity) -> String {
   let number = facts.direction == .inbound ? facts.fromAddress : facts.toAddress
   guard let number else { return "" }
-  return identity.role == .agent ? masked(number) : number
+  return Policy.maySeeAddresses(identity) ? number : masked(number)
 }
 
 func tags(of listed: ListedRecording) -> [[String: String]] {

@@ -14,7 +14,7 @@ struct PageRenderer: Sendable {
     assets = Assets()
     var templates: [String: MustacheTemplate] = [:]
     for (name, bytes) in templateFiles {
-      templates[name] = try MustacheTemplate(string: String(decoding: bytes, as: UTF8.self))
+      templates[name] = try MustacheTemplate(string: PageText.pragma + String(decoding: bytes, as: UTF8.self))
     }
     library = MustacheLibrary(templates: templates)
   }

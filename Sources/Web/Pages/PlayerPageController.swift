@@ -31,6 +31,7 @@ struct PlayerPageController {
     }
     let identity = try context.requireIdentity()
     try await services.log.record(.view, by: identity, recording: key, from: context.origin(of: request))
+    services.views.note(key, by: identity, at: services.surroundings.now())
     let job = try await services.catalog.job(of: key)
     if let (recording, parts) = archived, let part = parts.first, recording.archivedAt != nil {
       var steps: [StepTime] = []

@@ -113,6 +113,10 @@ struct AudioController {
         details: ["file": "\(wanted)"])
     } else if wanted != .peaks {
       try await services.listening.serve(bytes: Int64(span.count), of: recording, to: identity, from: origin)
+    } else if !services.views.covers(recording.key, by: identity, at: services.surroundings.now()) {
+      try await services.log.record(
+        .view, by: identity, recording: recording.key, from: origin, details: ["part": "waveform"])
+      services.views.note(recording.key, by: identity, at: services.surroundings.now())
     }
   }
 

@@ -99,13 +99,14 @@ struct RecordingListing {
   }
 
   /// A search by what is hidden would tell it: filters that look into facts leave restricted recordings out for those
-  /// who may not see them.
+  /// who may not see them, and a search for words leaves addresses out for those who see them masked.
   ///
   /// - Returns: nil when that leaves nothing.
   private func effective(_ filter: RecordingFilter, for identity: Identity) -> RecordingFilter? {
-    guard !Policy.allows(.inspect, by: identity, privacy: .restricted), filter.looksInside else { return filter }
-    guard filter.privacy != .restricted else { return nil }
     var narrowed = filter
+    narrowed.findsAddresses = Policy.maySeeAddresses(identity)
+    guard !Policy.allows(.inspect, by: identity, privacy: .restricted), filter.looksInside else { return narrowed }
+    guard filter.privacy != .restricted else { return nil }
     narrowed.privacy = .standard
     return narrowed
   }

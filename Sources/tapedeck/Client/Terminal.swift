@@ -1,26 +1,71 @@
 import Foundation
 import Glibc
 import Model
+import Synchronization
 
 /// What a command says: results on standard output, talk on standard error.
 enum Terminal {
   static let isErrorTerminal = isatty(STDERR_FILENO) == 1
   static let isOutputTerminal = isatty(STDOUT_FILENO) == 1
 
-  static func say(_ text: String) {
-    FileHandle.standardError.write(Data((text + "\n").utf8))
-  }
+  static func say(_ text: String) { _ = put(readable(text) + "\n", STDERR_FILENO) }
 
   /// A line of the result, written at once.
-  static func show(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
+  static func show(_ text: String) { output(readable(text) + "\n") }
 
   /// Without a line's end, for progress that is written over.
-  static func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  static func write(_ text: String) { _ = put(text, STDERR_FILENO) }
 
   /// JSON as it came, for programs.
   static func show(json data: Data) {
-    FileHandle.standardOutput.write(data)
-    if data.last != 0x0A { FileHandle.standardOutput.write(Data([0x0A])) }
+    output(String(decoding: data, as: UTF8.self) + (data.last == 0x0A ? "" : "\n"))
+  }
+
+  /// What became of the results: throws when they could not be written. That their reader wants no more of them, as `head`
+  /// does, is no failure.
+  ///
+  /// - Throws: `storageFailed`.
+  static func checkOutput() throws(TapedeckError) {
+    let number = outputFailure.withLock { $0 }
+    guard let number, number != EPIPE else { return }
+    throw TapedeckError(
+      .storageFailed, "The results could not be written to standard output: \(String(cString: strerror(number))).")
+  }
+
+  /// The error that ended standard output. What a command does besides goes on without it.
+  private static let outputFailure = Mutex<Int32?>(nil)
+
+  private static func output(_ text: String) {
+    guard outputFailure.withLock({ $0 }) == nil, let failure = put(text, STDOUT_FILENO) else { return }
+    outputFailure.withLock { $0 = failure }
+  }
+
+  /// Writes all of a text.
+  ///
+  /// - Returns: the error's number, if there was one.
+  private static func put(_ text: String, _ descriptor: Int32) -> Int32? {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0 {
+        guard errno == EINTR else { return errno }
+      } else {
+        rest = rest.dropFirst(count)
+      }
+    }
+    return nil
+  }
+
+  /// Without characters that a terminal takes for commands: names come from the platform.
+  static func readable(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isCommand) else { return text }
+    var out = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars { out.append(isCommand(scalar) ? "\u{FFFD}" : scalar) }
+    return String(out)
+  }
+
+  private static func isCommand(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.properties.generalCategory == .control && scalar != "\n" && scalar != "\t"
   }
 
   /// Columns as wide as their widest cell, two spaces between them.
@@ -85,7 +130,7 @@ struct ProgressBars {
       let width = 24
       let filled = Int((bar.fraction ?? 0) * Double(width))
       let line = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-      out += "\u{1B}[2K\(line) \(bar.name.prefix(32))  \(bar.text)\n"
+      out += "\u{1B}[2K\(line) \(Terminal.readable(String(bar.name.prefix(32))))  \(Terminal.readable(bar.text))\n"
     }
     out += "\u{1B}[2K\(summary)\n\u{1B}[J"
     Terminal.write(out)

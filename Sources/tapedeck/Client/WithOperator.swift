@@ -8,12 +8,14 @@ import UnixSignals
 /// Runs a command against the process that owns the data directory: the running server, or, when there is none, the
 /// same node inside this process for as long as the command takes. One code path, one policy, one log.
 ///
-/// - Parameter works: whether a node of our own should also do the work that the command starts.
+/// - Parameters:
+///   - needsPlatform: whether a node of our own needs the platform's settings; a running server has its own.
+///   - works: whether a node of our own should also do the work that the command starts.
 func withOperator<T: Sendable>(
   _ options: GlobalOptions, needsPlatform: Bool = false, works: Bool = false,
   _ body: @escaping @Sendable (OperatorClient) async throws -> T
 ) async throws -> T {
-  let settings = try await options.settings(needsPlatform: needsPlatform)
+  let settings = try await options.settings(needsPlatform: false)
   let directory = settings.directory
   guard directory.exists else {
     throw TapedeckError(
@@ -28,6 +30,7 @@ func withOperator<T: Sendable>(
       try await waitUntilAnswering(connection)
       return try await body(connection)
     }
+    let settings = needsPlatform ? try await options.settings(needsPlatform: true) : settings
     return try await Node.with(
       settings: settings, directory: directory, lock: lock, tasks: .init(works: works, serves: false), exporter: nil,
       logger: logger

@@ -2,6 +2,7 @@ import ArgumentParser
 import AsyncHTTPClient
 import Audio
 import CXone
+import Catalog
 import Foundation
 import Glibc
 import Model
@@ -12,7 +13,7 @@ import SystemPackage
 /// `tapedeck doctor`: is everything here that it takes?
 struct Doctor: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Check settings, the platform's token and scopes, FFmpeg, the data directory and the disk.",
+    abstract: "Check settings, the platform's token and scopes, FFmpeg, the disk, PostgreSQL and the bucket.",
     discussion: "Each failure comes with its remedy. Changes nothing, and works while the server runs.")
 
   @OptionGroup var options: GlobalOptions
@@ -56,6 +57,7 @@ struct Doctor: AsyncParsableCommand {
       await checkPlatform(settings, note)
       await checkFFmpeg(settings, note)
       checkDisk(settings, note)
+      await checkShared(settings, note)
     }
     let failures = findings.filter { !$0.ok }.count
     if failures > 0 { throw TapedeckError(.checkFailed, "\(failures) of \(findings.count) checks failed.") }
@@ -93,6 +95,38 @@ struct Doctor: AsyncParsableCommand {
       note("FFmpeg's MP3 encoder", encoder, "Install your distribution's full build: apt-get install ffmpeg", nil)
     } catch {
       note("FFmpeg", error, "apt-get install ffmpeg, or set TAPEDECK_FFMPEG to where it is.", nil)
+    }
+  }
+
+  /// PostgreSQL and the bucket, where they are set.
+  private func checkShared(_ settings: Settings, _ note: Note) async {
+    if settings.deployment.databaseURL != nil {
+      var failure: TapedeckError?
+      do throws(TapedeckError) {
+        let database = try Node.database(settings.deployment, settings.directory, surroundings: .system)
+        do throws(TapedeckError) { _ = try await Catalog(database: database).migrationStatus() } catch {
+          failure = error
+        }
+        try database.close()
+      } catch { failure = failure ?? error }
+      note(
+        "PostgreSQL", failure,
+        "Check TAPEDECK_DATABASE_URL, that the server runs and that its user may use this database.", nil)
+    }
+    if let storage = settings.deployment.storage {
+      var failure: TapedeckError?
+      do {
+        try await HTTPClient.withHTTPClient(configuration: .platform) { client in
+          try await Node.objectStore(
+            settings.deployment, settings.directory, client: client, surroundings: .system
+          ).probe()
+        }
+      } catch let error as TapedeckError {
+        failure = error
+      } catch { failure = TapedeckError(.storageFailed, detail: "\(error)", cause: error) }
+      note(
+        "Bucket \(storage.settings.bucket)", failure,
+        "Check TAPEDECK_STORAGE_URL, the access key, and what it may do: docs/storage-format.md.", nil)
     }
   }
 

@@ -86,11 +86,10 @@ func runNode(
     }
   } catch let error as TapedeckError {
     throw error
+  } catch is CancellationError {
+    throw TapedeckError(.interrupted)
   } catch {
-    throw TapedeckError(
-      .configurationInvalid,
-      "The server cannot listen on \(settings.listen.text) (TAPEDECK_LISTEN). Is the port taken?", detail: "\(error)",
-      cause: error)
+    throw TapedeckError(.internalError, detail: "the node ended: \(error)", cause: error)
   }
 }
 

@@ -88,7 +88,7 @@ struct VerifyCommand: AsyncParsableCommand {
       }
     }
     if let part { (question.shard, question.shards) = (Int64(part.rest), Int64(part.count)) }
-    try await withOperator(options, works: !noRepair) { [question] connection in
+    try await withOperator(options, needsPlatform: !noRepair, works: !noRepair) { [question] connection in
       var run = VerifyRun(
         question, strays: all || part != nil, waits: !noWait, connection: connection, options: options, json: json)
       try await run.run()

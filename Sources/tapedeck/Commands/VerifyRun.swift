@@ -153,7 +153,8 @@ struct VerifyRun {
 
   private mutating func note(_ problem: RecordingProblem) {
     guard seen.insert("\(problem.source)~\(problem.id)").inserted else { return }
-    let words = problem.files.map(\.message).joined(separator: " ")
+    let words =
+      problem.files.isEmpty ? "No files are known." : problem.files.map(\.message).joined(separator: " ")
     switch problem.status {
     case "not_archived":
       summary.notArchived += 1

@@ -49,6 +49,15 @@ struct Deployment: Sendable {
     }
   }
 
+  /// What tells the store of recordings from any other, whatever address a node reaches it by: two nodes of one catalog
+  /// with two stores would each take the other's recordings for lost.
+  ///
+  /// - Throws: `storageFailed`.
+  func storeIdentity(_ directory: DataDirectory) throws(TapedeckError) -> String {
+    if let settings = storage?.settings { return "s3://\(settings.bucket)/\(settings.prefix)" }
+    return try directory.key("store-id") { hex(randomBytes(16)) }
+  }
+
   /// What a node needs that shares its work with others.
   ///
   /// - Throws: `configurationInvalid`.

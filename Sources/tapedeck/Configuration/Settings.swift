@@ -67,9 +67,10 @@ struct Settings: Sendable {
     syncs = try Self.isOn(.sync, reader)
     signingKey = try reader.secret(.signingKey, file: .signingKeyFile)
     if let signingKey { secrets.append(signingKey) }
+    let named = try Self.sourceNames(reader)
+    for (_, id) in named { plans.append(try Self.plan(id, reader)) }
     do {
-      sources = try Self.sources(reader, &secrets)
-      for source in sources { plans.append(try Self.plan(source.id, reader)) }
+      sources = try Self.sources(named, reader, &secrets)
     } catch {
       if needsPlatform { throw error }
     }
@@ -104,17 +105,25 @@ struct Settings: Sendable {
     }
   }
 
-  private static func sources(
-    _ reader: SettingsReader, _ secrets: inout [String]
-  ) throws(TapedeckError) -> [SourceSettings] {
+  /// The sources that are configured, each with the name that its settings have; nil for the plain `CXONE_…` ones.
+  private static func sourceNames(_ reader: SettingsReader) throws(TapedeckError) -> [(name: String?, id: SourceID)] {
     let names = try reader.text(.sources)?.split { $0 == "," || $0 == " " }.map(String.init) ?? []
-    var sources: [SourceSettings] = []
     let hasDefault = try reader.text(.baseURL) != nil || names.isEmpty
-    for name in (hasDefault ? [nil] : []) + names.map(Optional.some) {
-      let id = name.map { SourceID($0) } ?? .default
-      guard let id, name != "default" else {
+    var named: [(name: String?, id: SourceID)] = hasDefault ? [(nil, .default)] : []
+    for name in names {
+      guard let id = SourceID(name), name != "default" else {
         throw reader.malformed(.sources, "must list names of a-z, 0-9, '-' and '_', without 'default'")
       }
+      named.append((name, id))
+    }
+    return named
+  }
+
+  private static func sources(
+    _ named: [(name: String?, id: SourceID)], _ reader: SettingsReader, _ secrets: inout [String]
+  ) throws(TapedeckError) -> [SourceSettings] {
+    var sources: [SourceSettings] = []
+    for (name, id) in named {
       guard let secret = try reader.secret(.clientSecret, file: .clientSecretFile, source: name) else {
         _ = try reader.required(.clientSecret, source: name)
         continue

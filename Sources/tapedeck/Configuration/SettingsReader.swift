@@ -6,6 +6,8 @@ import SystemPackage
 /// Reads settings: flags first, then the environment, `.env`, `tapedeck.yaml`; what is nowhere has its default.
 struct SettingsReader: Sendable {
   private let reader: ConfigReader
+  /// The same places one by one, the first that counts first.
+  private let layers: [ConfigReader]
   /// Where it looks, in words, for error messages.
   private let places: String
 
@@ -19,17 +21,25 @@ struct SettingsReader: Sendable {
   ) async throws(TapedeckError) {
     let dotEnvPath = "\(folder)/.env"
     let yamlPath = file ?? "\(folder)/tapedeck.yaml"
+    let dotEnvText = try? String(contentsOfFile: dotEnvPath, encoding: .utf8)
+    // As the service's settings are for everybody but its own user.
+    if dotEnvText == nil, FileManager.default.fileExists(atPath: dotEnvPath) {
+      throw TapedeckError(
+        .configurationInvalid, "\(dotEnvPath) cannot be read by this user, or is no UTF-8 text.")
+    }
     do {
       let values = flags.map { (AbsoluteConfigKey($0.key.rawValue.split(separator: ".").map(String.init)), $0.value) }
       let given = InMemoryProvider(
         name: "flags",
         values: Dictionary(values.map { ($0.0, ConfigValue(.string($0.1), isSecret: false)) }) { first, _ in first })
-      let dotEnv = (try? String(contentsOfFile: dotEnvPath, encoding: .utf8)).map(Self.parse) ?? [:]
+      let dotEnv = dotEnvText.map(Self.parse) ?? [:]
       let yaml = try await FileProvider<YAMLSnapshot>(filePath: FilePath(yamlPath), allowMissing: file == nil)
-      reader = ConfigReader(providers: [
+      let providers: [any ConfigProvider] = [
         given, EnvironmentVariablesProvider(environmentVariables: environment),
         EnvironmentVariablesProvider(environmentVariables: dotEnv), yaml,
-      ])
+      ]
+      reader = ConfigReader(providers: providers)
+      layers = providers.map { ConfigReader(provider: $0) }
       places = "the flags, the environment, \(dotEnvPath) and \(yamlPath)"
     } catch {
       throw TapedeckError(
@@ -41,6 +51,12 @@ struct SettingsReader: Sendable {
   ///
   /// - Throws: `configurationInvalid` when it is there but is no single value.
   func text(_ setting: Setting, source: String? = nil) throws(TapedeckError) -> String? {
+    try text(setting, source: source, in: reader)
+  }
+
+  private func text(
+    _ setting: Setting, source: String?, in reader: ConfigReader
+  ) throws(TapedeckError) -> String? {
     let key = setting.key(for: source)
     do {
       let value = try reader.requiredString(forKey: ConfigKey(key), isSecret: true)
@@ -71,14 +87,19 @@ struct SettingsReader: Sendable {
     return value
   }
 
-  /// A secret from its own setting or from the file that another names.
+  /// A secret from its own setting or from the file that another names; whichever stands in the place that counts first.
   func secret(_ setting: Setting, file: Setting, source: String? = nil) throws(TapedeckError) -> String? {
-    if let value = try text(setting, source: source) { return value }
-    guard let path = try text(file, source: source) else { return nil }
-    guard let content = try? String(contentsOfFile: path, encoding: .utf8) else {
-      throw malformed(file, source: source, "names a file that cannot be read")
+    for layer in layers {
+      if let value = try text(setting, source: source, in: layer) { return value }
+      guard let path = try text(file, source: source, in: layer) else { continue }
+      guard let content = try? String(contentsOfFile: path, encoding: .utf8) else {
+        throw malformed(file, source: source, "names a file that cannot be read")
+      }
+      let value = content.trimmingCharacters(in: .whitespacesAndNewlines)
+      guard !value.isEmpty else { throw malformed(file, source: source, "names a file that is empty") }
+      return value
     }
-    return content.trimmingCharacters(in: .whitespacesAndNewlines)
+    return nil
   }
 
   func malformed(_ setting: Setting, source: String? = nil, _ rule: String) -> TapedeckError {

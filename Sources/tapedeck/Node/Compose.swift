@@ -62,8 +62,11 @@ struct Node: Sendable {
         surroundings: .system, logger: logger)
       let result: Result<T, any Error>
       do { result = .success(try await body(node)) } catch { result = .failure(error) }
-      try await node.close()
-      return try result.get()
+      let closing = await node.close()
+      // What ended the work says more than what came of it.
+      let value = try result.get()
+      if let closing { throw closing }
+      return value
     }
   }
 
@@ -77,6 +80,9 @@ struct Node: Sendable {
     let catalog = Catalog(database: try Self.database(settings.deployment, directory, surroundings: surroundings))
     try await catalog.migrate()
     self.catalog = catalog
+    if settings.deployment.isShared {
+      try await catalog.agree(on: "TAPEDECK_STORAGE_URL", try settings.deployment.storeIdentity(directory))
+    }
     let clock = settings.deployment.isShared ? try await SharedClock(catalog: catalog, own: surroundings) : nil
     let surroundings = clock?.surroundings ?? surroundings
     let now = surroundings.now
@@ -154,7 +160,11 @@ struct Node: Sendable {
       }
     }
     let verifier = Verifier(catalog: catalog, store: store, surroundings: surroundings, logger: logger)
-    let coverage = CoverageRoutes(web: web, scheduler: scheduler) { try settings.statementSigner() }
+    let coverage = CoverageRoutes(web: web, scheduler: scheduler) {
+      let signer = try settings.statementSigner()
+      if settings.deployment.isShared { try await catalog.agree(on: "TAPEDECK_SIGNING_KEY", signer.revealed) }
+      return signer
+    }
     services.append(
       try Self.socketServer(
         web, sources: sources, coverage: coverage, verifier: verifier, directory: directory, logger: logger
@@ -168,14 +178,24 @@ struct Node: Sendable {
         Scrubber(verifier: verifier, settings: settings.scrub, privacy: settings.reviewsPrivacy ? privacy : nil))
     }
     if tasks.serves {
-      services.append(try Self.server(web, settings: settings, onListening: tasks.onReady, logger: logger))
+      if settings.publicOrigin?.hasPrefix("https:") == true, settings.proxies.isEmpty {
+        logger.warning(
+          "TAPEDECK_TRUSTED_PROXIES is not set: the access log shows the proxy's address for everybody, and one who guesses passwords slows down all sign-ins"
+        )
+      }
+      services.append(
+        Listening(
+          on: settings.listen, .listen,
+          try Self.server(web, settings: settings, onListening: tasks.onReady, logger: logger)))
     }
     // A command's node has no exporter: what it counts is gone with it.
     if let address = settings.metricsListen, exporter != nil {
       services.append(
-        Application(
-          router: try makeMetricsRouter(web),
-          configuration: .init(address: .hostname(address.host, port: address.port)), logger: logger))
+        Listening(
+          on: address, .metricsListen,
+          Application(
+            router: try makeMetricsRouter(web),
+            configuration: .init(address: .hostname(address.host, port: address.port)), logger: logger)))
     }
     // Services end in reverse order: whoever waits for a job is answered before the servers wait for their last answer.
     services.append(waiters)
@@ -190,13 +210,20 @@ struct Node: Sendable {
     try await group.run()
   }
 
-  /// Writes down what was only counted so far, and closes the database.
-  private func close() async throws {
-    try await web.log.flush()
-    try await web.listening.flush()
-    try await web.authenticator.flush()
-    try catalog.database.close()
-    unlink(try directory.socket())
+  /// Writes down what was only counted so far, and closes the database. Each step is taken, whatever became of the others.
+  ///
+  /// - Returns: the first failure.
+  private func close() async -> (any Error)? {
+    var failure: (any Error)?
+    func attempt(_ step: () async throws -> Void) async {
+      do { try await step() } catch { failure = failure ?? error }
+    }
+    await attempt { try await web.log.flush() }
+    await attempt { try await web.listening.flush() }
+    await attempt { try await web.authenticator.flush() }
+    await attempt { try catalog.database.close() }
+    await attempt { unlink(try directory.socket()) }
+    return failure
   }
 
   /// As many transfers as sources allow, and some more for what is being converted meanwhile.
@@ -221,7 +248,7 @@ struct Node: Sendable {
       secret = try directory.key("webhook-secret") { WebhookSecret.make().revealed }
     }
     Redactor.shared.add(secret)
-    if settings.deployment.isShared { try await catalog.agree(onSecret: "QM_WEBHOOK_SECRET", secret) }
+    if settings.deployment.isShared { try await catalog.agree(on: "QM_WEBHOOK_SECRET", secret) }
     return try WebhookEndpoint(url: url, signer: WebhookSigner(try WebhookSecret(secret)))
   }
 

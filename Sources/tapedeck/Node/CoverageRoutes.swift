@@ -15,7 +15,7 @@ struct CoverageRoutes {
   let web: WebServices
   let scheduler: Scheduler
   /// Made when it is first needed.
-  let signer: @Sendable () throws -> NoteSigner
+  let signer: @Sendable () async throws -> NoteSigner
 
   func add(to group: RouterGroup<WebContext>) {
     group.post("operator/sync") { request, context in
@@ -36,7 +36,7 @@ struct CoverageRoutes {
       return try await statement(plan, request, context)
     }
     group.get("operator/statement/key") { _, _ in
-      Response(status: .ok, body: .init(byteBuffer: ByteBuffer(string: "\(try signer().verifierKey)\n")))
+      Response(status: .ok, body: .init(byteBuffer: ByteBuffer(string: "\(try await signer().verifierKey)\n")))
     }
   }
 
@@ -52,9 +52,9 @@ struct CoverageRoutes {
     guard gaps.count <= limit else {
       throw TapedeckError(.invalidRequest, "There are more than \(limit) gaps. Ask for a shorter period.")
     }
-    let signer = try signer()
+    let signer = try await signer()
     let statement = CoverageStatement(
-      plan: plan, days: try await web.catalog.coverage(of: plan.source, on: days), gaps: gaps,
+      plan: plan, days: try await web.catalog.coverage(of: plan, on: days), gaps: gaps,
       madeAt: web.surroundings.now())
     guard let note = signer.sign(statement.text(origin: signer.verifierKey.name)) else {
       throw TapedeckError(.internalError, detail: "the statement cannot be signed")

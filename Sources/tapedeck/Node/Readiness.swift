@@ -59,8 +59,7 @@ struct Gauges: Sendable {
   }
 
   private func refreshPlatform() async {
-    guard let standings = try? await standings() else { return }
-    let now = Instant.systemNow()
+    guard let standings = try? await standings(), let now = try? await catalog.now() else { return }
     for standing in standings {
       let source = ("source", standing.source.rawValue)
       func record(_ label: String, _ value: Double) { Gauge(label: label, dimensions: [source]).record(value) }

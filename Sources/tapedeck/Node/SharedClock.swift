@@ -45,9 +45,7 @@ final class SharedClock: Service {
   }
 
   private static func read(_ catalog: Catalog, _ own: Surroundings) async throws(TapedeckError) -> Reading {
-    let asked = own.uptime()
-    let now = try await catalog.now()
-    // As far as one can tell it was looked at in the middle.
-    return Reading(now: now, uptime: asked + (own.uptime() - asked) / 2)
+    let (now, uptime) = try await catalog.now(by: own.uptime)
+    return Reading(now: now, uptime: uptime)
   }
 }
