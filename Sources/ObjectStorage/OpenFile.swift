@@ -78,22 +78,17 @@ final class OpenFile: StoredObject {
 
   private func added(_ span: Range<Int64>, to hash: SHA256) throws -> SHA256 {
     var hash = hash
-    var offset = span.lowerBound
-    try withUnsafeTemporaryAllocation(byteCount: 256 << 10, alignment: 64) { space in
-      while offset < span.upperBound {
-        let count = Int(min(Int64(space.count), span.upperBound - offset))
-        let read = try descriptor.read(
-          fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<count]))
-        guard read > 0 else { throw OpenFile.shortened }
-        hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: space[..<read]))
-        offset += Int64(read)
-      }
-    }
+    try forEachPiece(of: span) { _, piece in hash.update(bufferPointer: piece) }
     return hash
   }
 
   /// Writes some of the file's bytes to the same place of another one, with blocking calls.
   func copy(_ span: Range<Int64>, to target: FileDescriptor) throws {
+    try forEachPiece(of: span) { offset, piece in try target.writeAll(toAbsoluteOffset: offset, piece) }
+  }
+
+  /// Reads some of the file's bytes in their order, with blocking calls; a piece is valid during its turn alone.
+  private func forEachPiece(of span: Range<Int64>, _ body: (Int64, UnsafeRawBufferPointer) throws -> Void) throws {
     var offset = span.lowerBound
     try withUnsafeTemporaryAllocation(byteCount: 256 << 10, alignment: 64) { space in
       while offset < span.upperBound {
@@ -101,7 +96,7 @@ final class OpenFile: StoredObject {
         let read = try descriptor.read(
           fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<count]))
         guard read > 0 else { throw OpenFile.shortened }
-        try target.writeAll(toAbsoluteOffset: offset, UnsafeRawBufferPointer(rebasing: space[..<read]))
+        try body(offset, UnsafeRawBufferPointer(rebasing: space[..<read]))
         offset += Int64(read)
       }
     }
