@@ -30,6 +30,15 @@ struct MachineTests {
   /// A job that waits for space, as its row says.
   private func isHeld(_ job: JobRow) -> Bool { job.runState == .waiting && job.failure?.code == .diskFull }
 
+  /// Moves the clock until a job has ended.
+  private func ended(_ id: String, _ fixture: PipelineFixture, _ clock: TestClock) async throws -> JobRow {
+    try await fixture.advance(clock) {
+      let job = try await fixture.catalog.job(of: try fixture.key(id))
+      return job?.runState == .done || job?.runState == .failed
+    }
+    return try await fixture.ended(id)
+  }
+
   @Test func `nothing is fetched while the disk is nearly full, and work goes on by itself afterwards`() async throws {
     let clock = TestClock()
     let disk = Disk(free: 0)
@@ -54,9 +63,7 @@ struct MachineTests {
         #expect(log.messages(at: .notice).isEmpty)
 
         disk.setFree(.max)
-        try await clock.untilSleeping(3)
-        clock.advance(by: .seconds(5))
-        for id in ids { #expect(try await fixture.ended(id).runState == .done) }
+        for id in ids { #expect(try await ended(id, fixture, clock).runState == .done) }
       }
       #expect(log.messages(at: .critical).count == 1)
       #expect(log.messages(at: .notice) == ["there is space on the disk again; downloads go on"])
@@ -123,19 +130,13 @@ struct MachineTests {
         for id in ids { #expect(try await fixture.job(id, until: isHeld).attempts == 0) }
         let first = tries.value
         #expect(first <= 2, "as many as had begun before the first one found the disk full")
-        try await clock.untilSleeping(3)
-        clock.advance(by: Admission.rest)
-        try await until { tries.value > first }
+        try await fixture.advance(clock) { tries.value > first }
         try await clock.untilSleeping(3)
         #expect(tries.value <= first + 2)
         #expect(log.messages(at: .critical).count == 1)
 
         space.setFree(1)
-        for _ in 0..<3 {
-          try await clock.untilSleeping(3)
-          clock.advance(by: Admission.rest)
-        }
-        for id in ids { #expect(try await fixture.ended(id).runState == .done) }
+        for id in ids { #expect(try await ended(id, fixture, clock).runState == .done) }
       }
       #expect(log.messages(at: .critical).count == 1)
       #expect(log.messages(at: .notice).count == 1)
@@ -151,9 +152,7 @@ struct MachineTests {
         JobLease(jobID: job.id, fence: job.fence),
         .postpone(until: clock.now + .seconds(15), because: TapedeckError(.diskFull)))
       try await fixture.withWorker {
-        try await clock.untilSleeping(3)
-        clock.advance(by: .seconds(15))
-        let done = try await fixture.ended(Self.id)
+        let done = try await ended(Self.id, fixture, clock)
         #expect(done.runState == .done)
         #expect(done.failure == nil)
       }

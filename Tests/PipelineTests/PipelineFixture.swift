@@ -182,6 +182,17 @@ struct PipelineFixture: Sendable {
     return job
   }
 
+  /// Moves the clock until something holds; it stands still while a job is worked on.
+  ///
+  /// In small steps, since nobody tells when a worker has done all that it woke for: one step might come between its
+  /// look at the clock and its sleep.
+  func advance(_ clock: TestClock, until holds: () async throws -> Bool) async throws {
+    try await until {
+      if try await !catalog.jobCounts().contains(where: { $0.state == .leased }) { clock.advance(by: .seconds(1)) }
+      return try await holds()
+    }
+  }
+
   /// Takes a job as a worker does, up to the stage in which bytes move.
   func claim(_ id: String) async throws -> JobRow {
     let job = try await request(id, clearance: .restricted)
