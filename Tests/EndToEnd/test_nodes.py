@@ -1,10 +1,11 @@
 """Several nodes on one PostgreSQL and one object store."""
 
+import json
 import time
 
 import pytest
 
-from backing import Wire
+from backing import Wire, free_port
 from cluster import Cluster, archived, assert_nothing_lost, request_all
 from programs import Client
 from receiver import SECRET, Receiver
@@ -137,6 +138,35 @@ def test_a_worker_without_what_it_shares_says_what_is_missing(folder, sandbox, m
         assert done.returncode == 12, done
         assert missing in done.stderr
     assert not server.data.path.exists(), "nothing is made before the settings are right"
+
+
+def test_doctor_looks_at_what_nodes_share(cluster):
+    def findings(**settings):
+        cluster.web.settings |= settings
+        done = cluster.web.command("doctor", "--json", timeout=60)
+        assert secret not in done.stdout + done.stderr
+        return done.returncode, {found["check"]: found for found in map(json.loads, done.stdout.splitlines())}
+
+    secret = cluster.shared["AWS_SECRET_ACCESS_KEY"]
+    right = {name: cluster.web.settings[name] for name in (
+        "TAPEDECK_DATABASE_URL", "TAPEDECK_STORAGE_URL", "AWS_SECRET_ACCESS_KEY")}
+    code, found = findings()
+    assert code == 0 and found["PostgreSQL"]["ok"] and found["Bucket recordings"]["ok"], found
+
+    for wrong in (f"postgres://canary:canary@127.0.0.1:{free_port()}/tapedeck",
+                  right["TAPEDECK_DATABASE_URL"].replace("/tapedeck", "/another")):
+        code, found = findings(TAPEDECK_DATABASE_URL=wrong)
+        assert code == 1 and not found["PostgreSQL"]["ok"] and found["Bucket recordings"]["ok"], found
+        assert "TAPEDECK_DATABASE_URL" in found["PostgreSQL"]["remedy"]
+        assert "canary" not in str(found)
+
+    endpoint = f"endpoint={cluster.storage.endpoint}"
+    for wrong, bucket in (
+            ({"TAPEDECK_STORAGE_URL": f"s3://nowhere?{endpoint}&region=us-east-1"}, "nowhere"),
+            ({"TAPEDECK_STORAGE_URL": f"s3://recordings?endpoint=http://127.0.0.1:{free_port()}"}, "recordings")):
+        code, found = findings(**right | wrong)
+        assert code == 1 and found["PostgreSQL"]["ok"] and not found[f"Bucket {bucket}"]["ok"], found
+        assert "TAPEDECK_STORAGE_URL" in found[f"Bucket {bucket}"]["remedy"]
 
 
 def test_a_database_that_is_gone_for_a_while_stops_nobody_for_good(cluster, sandbox, receiver):
