@@ -1,9 +1,11 @@
 """The command line: results on standard output, talk on standard error, exit codes that scripts can rely on."""
 
+import contextlib
 import json
 import os
 import pty
 import re
+import sqlite3
 import subprocess
 
 import pytest
@@ -339,6 +341,19 @@ def test_without_settings_of_the_platform_no_job_is_touched(make_server, sandbox
     sandbox.clear_faults()
     server.start()
     assert server.supervisor.ingest("codec-pcm-stereo").status == 200
+
+
+def test_what_the_platform_calls_people_cannot_steer_a_terminal(server):
+    assert server.supervisor.ingest("codec-gsm").status == 200
+    name = "A\x1b]0;gone\x07\u009b2J\u202eB\r\nforged  ready\tC"
+    with contextlib.closing(sqlite3.connect(server.data.path / "catalog.sqlite", timeout=10)) as catalog, catalog:
+        catalog.execute("UPDATE recording SET agent_name = ?", (name,))
+    for arguments in (["list"], ["show", "codec-gsm"]):
+        told = server.ok(*arguments)
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", told), ascii(told)
+        [line] = [line for line in told.splitlines() if "forged" in line]
+        assert "gone" in line and "C" in line
+    assert json.loads(server.ok("list", "--json"))["recordings"][0]["agentName"] == name
 
 
 def test_results_that_nobody_reads_are_no_crash(server):

@@ -56,7 +56,8 @@ enum Terminal {
     return nil
   }
 
-  /// Without characters that a terminal takes for commands: names come from the platform.
+  /// Without characters that a terminal takes for commands, or that turn the order of what is read: names come from the
+  /// platform.
   static func readable(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: isCommand) else { return text }
     var out = String.UnicodeScalarView()
@@ -65,21 +66,29 @@ enum Terminal {
   }
 
   private static func isCommand(_ scalar: Unicode.Scalar) -> Bool {
-    scalar.properties.generalCategory == .control && scalar != "\n" && scalar != "\t"
+    switch scalar {
+    case "\n", "\t": false
+    case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}": true
+    default: scalar.properties.generalCategory == .control
+    }
   }
 
-  /// Columns as wide as their widest cell, two spaces between them.
+  /// Columns as wide as their widest cell, two spaces between them; a row is a line whatever its cells hold.
   static func show(table rows: [[String]]) {
     guard let columns = rows.map(\.count).max() else { return }
     let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
     for row in rows {
       var line = ""
       for (column, cell) in row.enumerated() {
-        line += cell
+        line += cell.contains(where: { $0.isNewline || $0 == "\t" }) ? oneLine(cell) : cell
         if column < row.count - 1 { line += String(repeating: " ", count: widths[column] - cell.count + 2) }
       }
       show(line)
     }
+  }
+
+  private static func oneLine(_ text: String) -> String {
+    String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.isWhitespace ? " " : $0 }))
   }
 
   /// A password: typed twice without an echo on a terminal, or the first line of standard input.
