@@ -28,7 +28,7 @@ SHELL_SCRIPTS = $(shell grep -lE '^\#!.*\b(ba)?sh$$' scripts/* bench/* .ci/* 2>/
 # $(call say-first-build,BINARY): a first build is silent about how long it takes, so somebody has to say it.
 define say-first-build
 @test -e $(1) || printf '%s\n' \
-  'The first build compiles the dependencies and takes 5 to 15 minutes; later ones take seconds.'
+  'The first build compiles the dependencies and takes 5 to 20 minutes; later ones take seconds.'
 endef
 
 .PHONY: help
@@ -146,7 +146,10 @@ install: ## install what 'make release' built under PREFIX (/usr/local), with a 
 	install -D -m 644 packaging/tapedeck.env.example '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env.example'
 	@# Commands read the settings of the folder that they are started in; there, the service's.
 	ln -sfn tapedeck.env '$(DESTDIR)$(SYSCONFDIR)/tapedeck/.env'
-	@printf '%s\n' '' \
+	@if [ -e '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env' ]; then printf '%s\n' '' \
+	  'Settings and recordings are as they were. To run the new program, as root:' \
+	  '  systemctl daemon-reload && systemctl restart tapedeck'; \
+	else printf '%s\n' '' \
 	  'Tapedeck needs at run time: apt-get install ffmpeg util-linux libsqlite3-0 libpq5 libstdc++6' \
 	  'Next, as root:' \
 	  '  useradd --system --home-dir /var/lib/tapedeck --shell /usr/sbin/nologin tapedeck' \
@@ -154,7 +157,8 @@ install: ## install what 'make release' built under PREFIX (/usr/local), with a 
 	  '  # write the address and the credentials of your tenant into tapedeck.env, then, still in that folder:' \
 	  '  systemctl daemon-reload && systemctl enable --now tapedeck' \
 	  '  runuser -u tapedeck -- $(BINDIR)/tapedeck doctor' \
-	  '  runuser -u tapedeck -- $(BINDIR)/tapedeck user add NAME --role admin'
+	  '  runuser -u tapedeck -- $(BINDIR)/tapedeck user add NAME --role admin'; \
+	fi
 
 .PHONY: uninstall
 uninstall: ## remove what 'make install' installed; settings and recordings stay
