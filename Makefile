@@ -66,11 +66,15 @@ test: ## every test: units, contracts, and the built program from an empty folde
 	$(call say-first-build,$(DEBUG_BINARY))
 	$(SWIFT) build --build-tests
 	@# One room after the other: all at once, the suites that run FFmpeg make those with time limits wait too long.
-	@for room in $(TEST_ROOMS); do \
-	  echo "--- $$room"; $(SWIFT) test --skip-build --filter "^$$room\." || exit 1; \
-	done
+	@# What fails does not keep the rest from being run.
+	@failed=; \
+	for room in $(TEST_ROOMS); do \
+	  echo "--- $$room"; $(SWIFT) test --skip-build --filter "^$$room\." || failed+=" $$room"; \
+	done; \
+	echo '--- EndToEnd'; \
 	TAPEDECK_BINARY="$${TAPEDECK_BINARY:-$(CURDIR)/$(DEBUG_BINARY)}" \
-	  $(PYTHON_OF_TESTS) -m pytest Tests/EndToEnd -m 'not memory' $(PYTEST_ARGS)
+	  $(PYTHON_OF_TESTS) -m pytest Tests/EndToEnd -m 'not memory' $(PYTEST_ARGS) || failed+=' EndToEnd'; \
+	[ -z "$$failed" ] || { echo "make test: these failed:$$failed" >&2; exit 1; }
 
 .PHONY: conformance
 conformance: ## published test vectors that are no part of this project (VECTORS=folder with sigv4.json)
