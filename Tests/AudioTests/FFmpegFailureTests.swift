@@ -7,25 +7,28 @@ import Testing
 private let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 private let telephone = WAVBytes.telephone(dataSize: 16000)
 
-/// An input that goes on for ever, or fails when told to.
+/// An input that goes on for ever, or fails at its fourth piece when the stand-in is ready.
 private struct Endless: AsyncSequence, Sendable {
   struct Broken: Error {}
 
-  var failsAfter: Int?
+  var failsWhenReady: Lifeline?
 
   struct Iterator: AsyncIteratorProtocol {
-    var failsAfter: Int?
+    var failsWhenReady: Lifeline?
     var count = 0
 
     mutating func next() async throws -> [UInt8]? {
       try Task.checkCancellation()
-      if count == failsAfter { throw Broken() }
+      if count == 3, let failsWhenReady {
+        try await failsWhenReady.ready()
+        throw Broken()
+      }
       count += 1
       return count == 1 ? telephone : Array(repeating: 0, count: 65536)
     }
   }
 
-  func makeAsyncIterator() -> Iterator { Iterator(failsAfter: failsAfter) }
+  func makeAsyncIterator() -> Iterator { Iterator(failsWhenReady: failsWhenReady) }
 }
 
 /// The input of a stand-in, held back until that is ready; ends after its first piece, or goes on for ever.
@@ -254,11 +257,13 @@ struct FFmpegFailureTests {
   }
 
   @Test func `an input that fails ends FFmpeg and keeps its error`() async throws {
-    try await withStandIn("cat > /dev/null") { executable, folder in
-      let failure = try error(await convert(Endless(failsAfter: 3), executable, in: folder))
+    try await withStandIn("ready; cat > /dev/null") { executable, folder in
+      let lifeline = Lifeline(folder)
+      let failure = try error(await convert(Endless(failsWhenReady: lifeline), executable, in: folder))
       #expect(failure.code == .storageFailed)
       #expect(failure.cause is Endless.Broken)
       #expect(try isGone(in: folder))
+      try await lifeline.ended()
     }
     try await withStandIn("exec sleep 1000") { executable, folder in
       let stream = AsyncThrowingStream<[UInt8], any Error> { continuation in

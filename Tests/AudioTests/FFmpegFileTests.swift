@@ -15,7 +15,7 @@ struct FFmpegFileTests {
   init() { ignoreBrokenPipes }
 
   /// Long enough for a stand-in to begin.
-  private let impatient = ConversionLimits(timeout: .seconds(5))
+  private let impatient = ConversionLimits(timeout: .seconds(15))
 
   private func convert(
     _ bytes: [UInt8] = telephone, with ffmpeg: FFmpeg, in folder: FilePath
