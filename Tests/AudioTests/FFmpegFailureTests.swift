@@ -7,28 +7,26 @@ import Testing
 private let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 private let telephone = WAVBytes.telephone(dataSize: 16000)
 
-/// An input that goes on for ever, or fails at its fourth piece when the stand-in is ready.
+/// An input that goes on for ever; or is held back until the stand-in is ready, and fails at its fourth piece.
 private struct Endless: AsyncSequence, Sendable {
   struct Broken: Error {}
 
-  var failsWhenReady: Lifeline?
+  var failsOnceReady: Lifeline?
 
   struct Iterator: AsyncIteratorProtocol {
-    var failsWhenReady: Lifeline?
+    var failsOnceReady: Lifeline?
     var count = 0
 
     mutating func next() async throws -> [UInt8]? {
       try Task.checkCancellation()
-      if count == 3, let failsWhenReady {
-        try await failsWhenReady.ready()
-        throw Broken()
-      }
+      if count == 0 { try await failsOnceReady?.ready() }
+      if count == 3, failsOnceReady != nil { throw Broken() }
       count += 1
       return count == 1 ? telephone : Array(repeating: 0, count: 65536)
     }
   }
 
-  func makeAsyncIterator() -> Iterator { Iterator(failsWhenReady: failsWhenReady) }
+  func makeAsyncIterator() -> Iterator { Iterator(failsOnceReady: failsOnceReady) }
 }
 
 /// The input of a stand-in, held back until that is ready; ends after its first piece, or goes on for ever.
@@ -259,7 +257,7 @@ struct FFmpegFailureTests {
   @Test func `an input that fails ends FFmpeg and keeps its error`() async throws {
     try await withStandIn("ready; cat > /dev/null") { executable, folder in
       let lifeline = Lifeline(folder)
-      let failure = try error(await convert(Endless(failsWhenReady: lifeline), executable, in: folder))
+      let failure = try error(await convert(Endless(failsOnceReady: lifeline), executable, in: folder))
       #expect(failure.code == .storageFailed)
       #expect(failure.cause is Endless.Broken)
       #expect(try isGone(in: folder))
