@@ -392,7 +392,7 @@ class Terminal:
 
 
 def test_a_terminal_shows_bars_while_recordings_are_fetched(server, sandbox):
-    sandbox.fault("slow", "codec-pcm-mono", bytesPerSecond=250_000)
+    sandbox.fault("slow", "codec-pcm-mono", bytesPerSecond=80_000)
     terminal = Terminal(server, "ingest", "codec-pcm-mono")
     assert terminal.returncode == 0 and terminal.stdout == ""
     assert "█" in terminal.shown and "░" in terminal.shown and "codec-pcm-mono" in terminal.shown
