@@ -80,15 +80,11 @@ enum Terminal {
     for row in rows {
       var line = ""
       for (column, cell) in row.enumerated() {
-        line += cell.contains(where: { $0.isNewline || $0 == "\t" }) ? oneLine(cell) : cell
+        line += String(cell.map { $0.isNewline || $0 == "\t" ? " " : $0 })
         if column < row.count - 1 { line += String(repeating: " ", count: widths[column] - cell.count + 2) }
       }
       show(line)
     }
-  }
-
-  private static func oneLine(_ text: String) -> String {
-    String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.isWhitespace ? " " : $0 }))
   }
 
   /// A password: typed twice without an echo on a terminal, or the first line of standard input.
