@@ -66,15 +66,18 @@ test: ## every test: units, contracts, and the built program from an empty folde
 	$(call say-first-build,$(DEBUG_BINARY))
 	$(SWIFT) build --build-tests
 	@# One room after the other: all at once, the suites that run FFmpeg make those with time limits wait too long.
-	@# What fails does not keep the rest from being run.
-	@failed=; \
+	@# What fails does not keep the rest from being run, and is said once more at the end.
+	@failed=; output=$$(mktemp); trap 'rm -f "$$output"' EXIT; \
 	for room in $(TEST_ROOMS); do \
-	  echo "--- $$room"; $(SWIFT) test --skip-build --filter "^$$room\." || failed+=" $$room"; \
+	  echo "--- $$room"; \
+	  $(SWIFT) test --skip-build --filter "^$$room\." 2>&1 | tee -a "$$output" || failed+=" $$room"; \
 	done; \
 	echo '--- EndToEnd'; \
 	TAPEDECK_BINARY="$${TAPEDECK_BINARY:-$(CURDIR)/$(DEBUG_BINARY)}" \
 	  $(PYTHON_OF_TESTS) -m pytest Tests/EndToEnd -m 'not memory' $(PYTEST_ARGS) || failed+=' EndToEnd'; \
-	[ -z "$$failed" ] || { echo "make test: these failed:$$failed" >&2; exit 1; }
+	[ -z "$$failed" ] || { \
+	  grep -aE '^✘ Test |Fatal error|unexpected signal' "$$output" >&2 || true; \
+	  echo "make test: these failed:$$failed" >&2; exit 1; }
 
 .PHONY: conformance
 conformance: ## published test vectors that are no part of this project (VECTORS=folder with sigv4.json)

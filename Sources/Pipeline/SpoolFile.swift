@@ -84,7 +84,7 @@ package final class SpoolFile: DownloadSink {
   package func cut(to newLength: Int64) async throws(TapedeckError) {
     guard newLength < length else { return }
     try await blocking("cut spool") { [self] in
-      try descriptor.resize(to: newLength)
+      // Before the file is shorter: whoever reads it then knows why.
       let waiters = state.withLock { state in
         state.length = newLength
         state.syncedLength = min(state.syncedLength, newLength)
@@ -94,6 +94,7 @@ package final class SpoolFile: DownloadSink {
         return state.takeWaiters()
       }
       for waiter in waiters { waiter.resume() }
+      try descriptor.resize(to: newLength)
     }
   }
 
@@ -176,7 +177,7 @@ package final class SpoolFile: DownloadSink {
         (state.length, state.isComplete, state.cuts != cuts || (state.isAbandoned && !state.isComplete))
       }
       if isOver || Task.isCancelled { throw TapedeckError(.interrupted) }
-      if length >= count || isComplete { return try await bytes(in: 0..<Int64(count)) }
+      if length >= count || isComplete { return try await bytes(in: 0..<Int64(count), unlessCutSince: cuts) }
       await waitForChange(since: length)
     }
   }
@@ -205,7 +206,8 @@ package final class SpoolFile: DownloadSink {
         }
         if isOver { throw TapedeckError(.interrupted) }
         if offset < length {
-          let piece = try await file.bytes(in: offset..<Swift.min(offset + 256 << 10, length))
+          let range = offset..<Swift.min(offset + 256 << 10, length)
+          let piece = try await file.bytes(in: range, unlessCutSince: cuts)
           offset += Int64(piece.count)
           file.state.withLock { $0.followedTo = offset }
           return piece
@@ -214,6 +216,14 @@ package final class SpoolFile: DownloadSink {
         await file.waitForChange(since: length)
       }
     }
+  }
+
+  /// - Throws: `interrupted` when the file was cut meanwhile: what was read may be of two versions; `storageFailed`.
+  private func bytes(in range: Range<Int64>, unlessCutSince cuts: Int) async throws(TapedeckError) -> [UInt8] {
+    let piece: Result<[UInt8], TapedeckError>
+    do throws(TapedeckError) { piece = .success(try await bytes(in: range)) } catch { piece = .failure(error) }
+    guard state.withLock({ $0.cuts }) == cuts else { throw TapedeckError(.interrupted) }
+    return try piece.get()
   }
 
   private func waitForChange(since length: Int64) async {

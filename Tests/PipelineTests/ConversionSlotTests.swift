@@ -90,6 +90,8 @@ struct ConversionSlotTests {
       try await sink.append(ByteBuffer(bytes: Self.wav))
       return DownloadState(totalBytes: Int64(Self.wav.count))
     }
+    // However long a busy machine takes, it is no stall.
+    options.settings.stall = .seconds(600)
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.claim("again")
       let walk = Task { try await fixture.ingest.walk(job) }
@@ -117,6 +119,8 @@ struct ConversionSlotTests {
       try await sink.append(ByteBuffer(bytes: Self.wav[400_000...]))
       return DownloadState(totalBytes: Int64(Self.wav.count))
     }
+    // However long a busy machine takes, it is no stall.
+    options.settings.stall = .seconds(600)
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.claim("follows")
       let walk = Task { try await fixture.ingest.walk(job) }

@@ -20,7 +20,7 @@ struct LeaseTests {
   ])
   func `a download whose job somebody stops is broken off, and leaves nothing`(fault: FaultRule) async throws {
     try await PipelineFixture.run(PipelineFixture.Options(faults: [fault])) { fixture in
-      try await fixture.withWorker(.init(lease: .seconds(6))) {
+      try await fixture.withWorker(.init(lease: .seconds(15))) {
         try await fixture.request(Self.id)
         let job = try await fixture.job(Self.id) { $0.bytes > 0 }
         _ = try await fixture.catalog.cancelJob(job.id, entry: try entry(fixture))
@@ -33,7 +33,8 @@ struct LeaseTests {
         try await fixture.request(Self.id)
         #expect(try await fixture.ended(Self.id).runState == .done)
       }
-      #expect(fixture.asked(for: Self.id).map(\.range) == ["bytes=0-", "bytes=0-"])
+      // Where the machine is so slow that the lease lapses, more may follow.
+      #expect(fixture.asked(for: Self.id).map(\.range).prefix(2) == ["bytes=0-", "bytes=0-"])
       try await fixture.expectOriginal(Self.id)
       try await fixture.expectTidy(archived: 1)
     }
@@ -77,7 +78,7 @@ struct LeaseTests {
         let start = ContinuousClock.now
         try await until { fixture.tenant.ledger.snapshot.downloadsInFlight == 0 }
         // Long before the time-out of a body that stalls, even where a crowded machine is late.
-        #expect(ContinuousClock.now - start < lease * 2)
+        #expect(ContinuousClock.now - start < lease * 10)
         // Somebody else may have the job now, and brings it to its end.
         #expect(try await fixture.catalog.job(job.id)?.runState == .leased)
         database.work()
@@ -89,17 +90,21 @@ struct LeaseTests {
   }
 
   @Test func `a job whose worker is gone goes on within half a lease more`() async throws {
-    try await PipelineFixture.run { fixture in
-      let lease = Duration.seconds(2)
+    let clock = TestClock()
+    try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
+      let limits = Worker.Limits(lease: .seconds(60))
       _ = try await fixture.request(Self.id)
-      _ = try #require(try await fixture.catalog.claimJob(in: .polling, lease: lease))
-      let start = ContinuousClock.now
-      try await fixture.withWorker(.init(lease: lease)) {
+      _ = try #require(try await fixture.catalog.claimJob(in: .polling, lease: limits.lease))
+      let begin = clock.now
+      try await fixture.withWorker(limits) {
+        while clock.now - begin <= limits.lease {
+          try await clock.untilSleeping(for: limits.heartbeat)
+          #expect(try await fixture.catalog.job(of: try fixture.key(Self.id))?.stage == .queued)
+          clock.advance(by: limits.heartbeat)
+        }
         _ = try await fixture.job(Self.id) { $0.stage == .fetching }
       }
-      // The lease, a third of it until that is noticed, and what a crowded machine takes; less than the half minute
-      // after which an idle worker looks by itself.
-      #expect(ContinuousClock.now - start < .seconds(28))
+      #expect(clock.now - begin < limits.lease * 3 / 2)
     }
   }
 

@@ -20,7 +20,7 @@ struct VerifierTests {
       let objects = try await fixture.objects()
       let requests = fixture.requests
       let keys = [try fixture.key(Self.id), try fixture.key(Self.other)]
-      let batch = await fixture.verifier.verify(keys, .repair(), parallel: 2, until: .now + .seconds(60))
+      let batch = await fixture.verifier.verify(keys, .repair(), parallel: 2, until: .now + .seconds(3600))
       #expect(batch.stop == nil)
       #expect(batch.problems.isEmpty)
       #expect((batch.taken, batch.objects) == (2, 6))
@@ -151,7 +151,7 @@ struct VerifierTests {
       try FileManager.default.removeItem(atPath: path.string)
       try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: false)
       let keys = [try fixture.key(Self.id), try fixture.key(Self.other)]
-      let batch = await fixture.verifier.verify(keys, .repair(), parallel: 1, until: .now + .seconds(60))
+      let batch = await fixture.verifier.verify(keys, .repair(), parallel: 1, until: .now + .seconds(3600))
       #expect(batch.stop == nil)
       #expect(batch.taken == 2)
       #expect(batch.problems.map(\.verdict) == [.unreadable])
@@ -171,7 +171,7 @@ struct VerifierTests {
       store.beforeHash = { _ throws(TapedeckError) in throw TapedeckError(.storageFailed, detail: "EIO") }
       let objects = try await fixture.objects()
       let keys = try ids.map { try fixture.key($0) }
-      let batch = await fixture.verifier(on: store).verify(keys, .repair(), parallel: 1, until: .now + .seconds(60))
+      let batch = await fixture.verifier(on: store).verify(keys, .repair(), parallel: 1, until: .now + .seconds(3600))
       #expect(batch.stop?.code == .storageFailed)
       #expect(batch.stop?.message.contains("Nothing was changed") == true)
       #expect(batch.taken == 3)
@@ -228,7 +228,7 @@ struct VerifierTests {
         if bad.contains(key.description) { throw TapedeckError(.storageFailed, detail: "EIO") }
       }
       let keys = try ids.map { try fixture.key($0) }
-      let batch = await fixture.verifier(on: store).verify(keys, .repair(), parallel: 1, until: .now + .seconds(60))
+      let batch = await fixture.verifier(on: store).verify(keys, .repair(), parallel: 1, until: .now + .seconds(3600))
       #expect(batch.stop == nil)
       #expect(batch.taken == 5)
       #expect(batch.problems.map(\.verdict) == [.unreadable, .unreadable, .unreadable])
@@ -317,8 +317,8 @@ struct VerifierTests {
       try await fixture.withWorker {
         // Two nodes: neither knows of the other.
         let (one, two) = (fixture.verifier, fixture.verifier)
-        async let first = one.verify(keys, .repair(), parallel: 2, until: .now + .seconds(60))
-        async let second = two.verify(keys, .repair(), parallel: 2, until: .now + .seconds(60))
+        async let first = one.verify(keys, .repair(), parallel: 2, until: .now + .seconds(3600))
+        async let second = two.verify(keys, .repair(), parallel: 2, until: .now + .seconds(3600))
         let stops = await [first.stop, second.stop].compactMap { $0 }
         #expect(stops.isEmpty, "\(stops)")
         _ = try await fixture.ended(Self.id)

@@ -4,6 +4,8 @@ import Synchronization
 /// A clock that moves only when a test moves it. Whoever sleeps on it wakes when its time has come.
 package final class TestClock: Sendable {
   private struct Sleeper {
+    /// How long it wanted to sleep.
+    var duration: Duration
     var wakesAt: Instant
     var continuation: CheckedContinuation<Void, any Error>
   }
@@ -13,13 +15,19 @@ package final class TestClock: Sendable {
     var uptime = Duration.zero
     var sleepers: [UInt64: Sleeper] = [:]
     var next: UInt64 = 0
-    var watchers: [(count: Int, gate: Gate)] = []
+    var watchers: [(isMet: @Sendable ([Duration]) -> Bool, gate: Gate)] = []
   }
 
   private let state: Mutex<State>
+  private let shortSleep: Duration
 
   /// Starts at 2026-01-15T12:00:00Z unless told otherwise.
-  package init(now: Instant = Instant(milliseconds: 1_768_478_400_000)) { state = Mutex(State(now: now)) }
+  ///
+  /// - Parameter shortSleep: whoever wants to sleep no longer than this does not wait, and moves the clock by it.
+  package init(now: Instant = Instant(milliseconds: 1_768_478_400_000), shortSleep: Duration = .zero) {
+    state = Mutex(State(now: now))
+    self.shortSleep = shortSleep
+  }
 
   package var now: Instant { state.withLock { $0.now } }
   package var uptime: Duration { state.withLock { $0.uptime } }
@@ -51,15 +59,26 @@ package final class TestClock: Sendable {
   }
 
   /// Waits until at least this many tasks sleep on the clock.
-  package func untilSleeping(_ count: Int) async throws {
+  package func untilSleeping(_ count: Int) async throws { try await untilSleeping { $0.count >= count } }
+
+  /// Waits until a task sleeps that wanted to for so long, which tells it from others.
+  package func untilSleeping(for duration: Duration) async throws {
+    try await untilSleeping { $0.contains(duration) }
+  }
+
+  private func untilSleeping(_ isMet: @escaping @Sendable ([Duration]) -> Bool) async throws {
     let gate = Gate()
     state.withLock {
-      if $0.sleepers.count >= count { gate.open() } else { $0.watchers.append((count, gate)) }
+      if isMet($0.sleepers.values.map(\.duration)) { gate.open() } else { $0.watchers.append((isMet, gate)) }
     }
     try await gate.wait()
   }
 
   private func sleep(_ duration: Duration) async throws {
+    if duration <= shortSleep {
+      try Task.checkCancellation()
+      return advance(by: max(duration, .zero))
+    }
     let id = state.withLock {
       $0.next += 1
       return $0.next
@@ -69,11 +88,10 @@ package final class TestClock: Sendable {
         var reached: [Gate] = []
         let outcome: Result<Void, any Error>? = state.withLock {
           if Task.isCancelled { return .failure(CancellationError()) }
-          if duration <= .zero { return .success(()) }
-          $0.sleepers[id] = Sleeper(wakesAt: $0.now + duration, continuation: continuation)
-          let count = $0.sleepers.count
-          reached = $0.watchers.filter { $0.count <= count }.map(\.gate)
-          $0.watchers.removeAll { $0.count <= count }
+          $0.sleepers[id] = Sleeper(duration: duration, wakesAt: $0.now + duration, continuation: continuation)
+          let durations = $0.sleepers.values.map(\.duration)
+          reached = $0.watchers.filter { $0.isMet(durations) }.map(\.gate)
+          $0.watchers.removeAll { $0.isMet(durations) }
           return nil
         }
         for gate in reached { gate.open() }
