@@ -65,9 +65,11 @@ test: ## every test: units, contracts, and the built program from an empty folde
 	@scripts/bootstrap --for test
 	$(call say-first-build,$(DEBUG_BINARY))
 	$(SWIFT) build --build-tests
-	@# One room after the other: all at once, the suites that run FFmpeg make those with time limits wait too long.
+	@# One room after the other, and some tests of it at a time: all at once they would open hundreds of databases and run
+	@# as many FFmpegs, and those with time limits would wait too long.
 	@# What fails does not keep the rest from being run, and is said once more at the end.
-	@failed=; output=$$(mktemp); trap 'rm -f "$$output"' EXIT; \
+	@export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6; \
+	failed=; output=$$(mktemp); trap 'rm -f "$$output"' EXIT; \
 	for room in $(TEST_ROOMS); do \
 	  echo "--- $$room"; \
 	  $(SWIFT) test --skip-build --filter "^$$room\." 2>&1 | tee -a "$$output" || failed+=" $$room"; \

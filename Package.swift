@@ -23,6 +23,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
 let package = Package(
@@ -62,7 +63,7 @@ let package = Package(
     .target(
       name: "Audio",
       dependencies: [
-        "Model", systemPackage, .product(name: "Subprocess", package: "swift-subprocess"),
+        "Model", subprocess, systemPackage,
       ],
       swiftSettings: strict),
     .target(
@@ -111,7 +112,10 @@ let package = Package(
       resources: [.embedInCode("Resources")],
       swiftSettings: strict),
     .target(
-      name: "Sandbox", dependencies: ["Model", hummingbird, httpTypes, logging, nioCore, serviceLifecycle],
+      name: "Sandbox",
+      dependencies: [
+        "Model", hummingbird, httpTypes, logging, nioCore, serviceLifecycle, subprocess, systemPackage,
+      ],
       swiftSettings: strict),
 
     // MARK: The program
@@ -168,7 +172,7 @@ let package = Package(
       name: "PipelineTests",
       dependencies: [
         "Pipeline", "Audio", "Catalog", "CXone", "Model", "ObjectStorage", "Sandbox", "Webhooks", "TestKit",
-        asyncHTTPClient, hummingbird, logging, nioCore, nioPosix, serviceLifecycle, systemPackage,
+        asyncHTTPClient, crypto, hummingbird, logging, nioCore, nioPosix, serviceLifecycle, systemPackage,
       ],
       swiftSettings: strict),
     .testTarget(

@@ -89,7 +89,7 @@ struct RepairTests {
       _ = try await fixture.verifier.verify(try fixture.key("changed"), .repair())
       #expect(try await fixture.repaired("changed").runState == .done)
       let after = try await fixture.part("changed")
-      #expect(after.sourceSHA256 == (try sha256(Self.wav(3, seconds: 3))))
+      #expect(after.sourceSHA256 == sha256(Self.wav(3, seconds: 3)))
       let row = try await fixture.row("changed")
       #expect(row.damage == nil)
       #expect(try #require(row.archivedAt) > archivedAt)

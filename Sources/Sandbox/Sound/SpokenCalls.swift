@@ -1,13 +1,15 @@
 import Foundation
 import Logging
 import NIOCore
+import Subprocess
 import Synchronization
+import SystemPackage
 
 /// Conversations read out by `espeak-ng`, each rendered when it is first asked for and then kept in memory (0.8 MB).
 final class SpokenCalls: Sendable {
   static let format = WAVFormat(.pcm16, channels: 2)
 
-  private let program: URL
+  private let program: FilePath
   private let logger: Logger
   private let rendered = Mutex<[String: Task<ByteBuffer, any Error>]>([:])
 
@@ -15,7 +17,7 @@ final class SpokenCalls: Sendable {
   init?(path: String?, logger: Logger) {
     let candidates = (path ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":").map { "\($0)/espeak-ng" }
     guard let program = candidates.first(where: FileManager.default.isExecutableFile(atPath:)) else { return nil }
-    self.program = URL(fileURLWithPath: program)
+    self.program = FilePath(program)
     self.logger = logger
   }
 
@@ -54,32 +56,16 @@ final class SpokenCalls: Sendable {
 
   /// One sentence at 8 kHz.
   private func speak(_ text: String, voice: String) async throws -> [Int16] {
-    let program = program
-    // Foundation's process calls block, which the threads of Swift's tasks must not.
-    let wave = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Data, any Error>) in
-      DispatchQueue.global().async {
-        continuation.resume(
-          with: Result {
-            let process = Process()
-            process.executableURL = program
-            process.arguments = ["-v", voice, "-s", "165", "--stdout", text]
-            let output = Pipe()
-            process.standardOutput = output
-            process.standardError = FileHandle.nullDevice
-            try process.run()
-            let data = output.fileHandleForReading.readDataToEndOfFile()
-            process.waitUntilExit()
-            return data
-          })
-      }
-    }
+    let wave = try await run(
+      .path(program), arguments: ["-v", voice, "-s", "165", "--stdout", text], output: .bytes(limit: 16 << 20),
+      error: .discarded
+    ).standardOutput
     guard let speech = SpokenCalls.samples(of: wave) else { throw CocoaError(.fileReadCorruptFile) }
     return SpokenCalls.levelled(SpokenCalls.telephone(speech.samples, from: speech.rate))
   }
 
   /// The samples of what `espeak-ng --stdout` writes: 16 bit, one channel, a header of 44 bytes without true lengths.
-  private static func samples(of wave: Data) -> (samples: [Int16], rate: Int)? {
-    let bytes = [UInt8](wave)
+  private static func samples(of bytes: [UInt8]) -> (samples: [Int16], rate: Int)? {
     guard bytes.count > 44, bytes.starts(with: Array("RIFF".utf8)) else { return nil }
     let rate = Int(bytes[24]) | Int(bytes[25]) << 8 | Int(bytes[26]) << 16
     guard (8000...48_000).contains(rate) else { return nil }

@@ -1,7 +1,5 @@
 import Catalog
-import Foundation
 import Model
-import SystemPackage
 
 /// Says whether what lies in the archive is one of the files that the platform has had, and nothing else.
 enum HostileJudge {
@@ -27,25 +25,10 @@ enum HostileJudge {
     return "none of the platform's files: \(nearest.joined(separator: "; "))"
   }
 
-  /// The objects whose bytes have not the hash that is their name; told by somebody else's tool.
+  /// The objects whose bytes have not the hash that is their name, `<2 digits>/<hash>.<kind>`.
   static func misnamedObjects(in fixture: PipelineFixture) async throws -> [String] {
-    let keys = try await fixture.objects().sorted()
-    guard !keys.isEmpty else { return [] }
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/sha256sum")
-    process.currentDirectoryURL = URL(filePath: fixture.folder.appending("objects").string)
-    process.arguments = keys
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-    process.waitUntilExit()
-    // "<hash>  <2 digits>/<hash>.<kind>"
-    let lines = text.split(separator: "\n")
-    guard lines.count == keys.count else { return ["sha256sum read \(lines.count) of \(keys.count) objects"] }
-    return lines.filter { line in
-      let words = line.split(separator: " ")
-      return words.count != 2 || !words[1].dropFirst(3).hasPrefix(words[0] + ".")
-    }.map(String.init)
+    try await fixture.objects().sorted().filter { key in
+      try !key.dropFirst(3).hasPrefix(sha256(fixture.bytes(ofObject: key)) + ".")
+    }
   }
 }
