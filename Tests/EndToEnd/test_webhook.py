@@ -97,7 +97,7 @@ def test_a_receiver_that_is_down_delays_nobody_and_loses_nothing(make_server):
     started = time.monotonic()
     for id in ids:
         assert server.supervisor.ingest(id).status == 200
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert pending(server) == 3
     # Killed with messages in the outbox, and the receiver comes up only after the next start.
     server.kill()
