@@ -61,11 +61,7 @@ let package = Package(
       name: "CXone", dependencies: ["Model", asyncHTTPClient, nioCore, nioHTTP1, logging, metrics],
       swiftSettings: strict),
     .target(
-      name: "Audio",
-      dependencies: [
-        "Model", subprocess, systemPackage,
-      ],
-      swiftSettings: strict),
+      name: "Audio", dependencies: ["Model", subprocess, systemPackage], swiftSettings: strict),
     .target(
       name: "ObjectStorage",
       dependencies: ["Model", asyncHTTPClient, crypto, nioCore, nioHTTP1, nioPosix, systemPackage],

@@ -33,12 +33,18 @@ def make_faulty_server(make_server, folder, sandbox, faulty_calls):
     return make
 
 
-def assert_archived_whole(server, sandbox, *ids):
+def assert_archived_whole(server, sandbox, ids=(ID,)):
     sandbox.clear_faults()
-    for id in ids or [ID]:
+    for id in ids:
         assert server.data.original(id) == sandbox.file(id)
     server.data.assert_tidy()
     assert not server.data.quarantined()
+
+
+def assert_archived_whole_in_the_end(server, sandbox, ids):
+    # All of them before anything is compared: one that is still on its way has files without rows.
+    eventually(lambda: all(server.data.part(id) for id in ids), within=60)
+    assert_archived_whole(server, sandbox, ids)
 
 
 def logged(server, words: str) -> list[dict]:
@@ -84,9 +90,7 @@ def test_a_full_disk_is_said_once_and_work_goes_on_by_itself_afterwards(
 
     faults.flag.unlink()
     # A rest of 15 s, and a look at the disks every 5 s.
-    # All of them before anything is compared: one that is still on its way has files without rows.
-    eventually(lambda: all(server.data.part(id) for id in ids), within=60)
-    assert_archived_whole(server, sandbox, *ids)
+    assert_archived_whole_in_the_end(server, sandbox, ids)
     eventually(lambda: server.anonymous.get("/readyz").status == 200, within=30)
     assert metric(server, "tapedeck_admission_open") == 1
     assert {server.data.job(id)["attempts"] for id in ids} <= {0, 1}
@@ -105,9 +109,7 @@ def test_a_catalog_that_is_away_for_a_while_costs_no_recording(make_faulty_serve
     assert server.anonymous.get("/livez").status == 200
     eventually(lambda: len(faults.failed) > 30, within=60)
     faults.flag.unlink()
-    # All of them before anything is compared: one that is still on its way has files without rows.
-    eventually(lambda: all(server.data.part(id) for id in ids), within=60)
-    assert_archived_whole(server, sandbox, *ids)
+    assert_archived_whole_in_the_end(server, sandbox, ids)
     assert server.anonymous.get("/readyz").status == 200
     assert len(logged(server, "claiming jobs fails")) <= 1
 

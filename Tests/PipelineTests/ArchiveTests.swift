@@ -80,7 +80,7 @@ struct ArchiveTests {
       #expect(entries.count == 1)
       #expect(entry.recording == (try fixture.key(id)))
       #expect(entry.actor == nil)
-      #expect(entry.details["sha256"] == (sha256(try await fixture.original(id))))
+      #expect(entry.details["sha256"] == sha256(try await fixture.original(id)))
     }
   }
 
@@ -115,7 +115,7 @@ struct ArchiveTests {
       }
       let part = try #require(try await fixture.catalog.archived(try fixture.key(id))?.parts.first)
       #expect(part.originalKey == nil)
-      #expect(part.sourceSHA256 == (sha256(try await fixture.original(id))))
+      #expect(part.sourceSHA256 == sha256(try await fixture.original(id)))
       #expect(try await fixture.objects().allSatisfy { !$0.hasSuffix(".wav") })
       try await fixture.expectTidy(archived: 1)
     }
@@ -157,6 +157,4 @@ struct ArchiveTests {
 }
 
 /// SHA-256 in hexadecimal, of all the bytes in one go.
-func sha256(_ bytes: [UInt8]) -> String {
-  SHA256.hash(data: bytes).map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }.joined()
-}
+func sha256(_ bytes: [UInt8]) -> String { hex(SHA256.hash(data: bytes)) }
