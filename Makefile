@@ -1,4 +1,4 @@
-# Everything one does with this checkout. `make` alone lists the targets; CI uses the same ones.
+# Every task of this checkout. `make` alone lists the targets; CI uses the same ones.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -7,28 +7,30 @@ MAKEFLAGS += --no-builtin-rules
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
-# The program looks for its launcher of FFmpeg beside itself and in ../lib/tapedeck.
+# The program looks for the FFmpeg launcher in its own folder and in ../lib/tapedeck.
 LIBDIR ?= $(dir $(BINDIR))lib/tapedeck
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 
 SWIFT ?= swift
-# Swift's own libraries go into the binary, so that it runs on a machine without the toolchain.
+# One debug build serves the program, its tests and `make demo`. Its C code is optimised: scrypt and SHA-256 are C, and
+# without optimisation one password hash takes 5 seconds.
+SWIFT_FLAGS ?= -Xcc -O2
+# Links Swift's libraries statically, so that the program runs on a machine without the toolchain.
 SWIFT_RELEASE_FLAGS ?= -c release --static-swift-stdlib
 
 DEBUG_BINARY := .build/debug/tapedeck
 RELEASE_BINARY := .build/release/tapedeck
 LAUNCHER := libtapedeck-ffmpeg-launcher.so
-TEST_ROOMS := $(filter-out TestKit EndToEnd ConformanceTests,$(notdir $(wildcard Tests/*)))
-PYTHON_OF_TESTS := .venv/bin/python
+TEST_PYTHON := .venv/bin/python
 VECTORS ?= ../shared/vectors
 SHELL_SCRIPTS = $(shell grep -lE '^\#!.*\b(ba)?sh$$' scripts/* bench/* .ci/* 2>/dev/null)
 
-# $(call say-first-build,BINARY): a first build is silent about how long it takes, so somebody has to say it.
+# $(call say-first-build,BINARY): SwiftPM does not say how long a first build takes.
 define say-first-build
 @test -e $(1) || printf '%s\n' \
-  'The first build compiles the dependencies and takes 5 to 20 minutes; later ones take seconds.'
+  'The first build compiles the dependencies and takes 5 to 20 minutes; later builds take seconds.'
 endef
 
 .PHONY: help
@@ -40,16 +42,17 @@ help: ## list these targets
 .PHONY: demo
 demo: ## run Tapedeck with a simulated platform and a day of calls (DEMO_ARGS='…' for its flags)
 	@scripts/bootstrap --for demo
-	@$(MAKE) --no-print-directory release
-	@exec $(RELEASE_BINARY) demo $(DEMO_ARGS)
+	@$(MAKE) --no-print-directory build
+	@exec $(DEBUG_BINARY) demo $(DEMO_ARGS)
 
 # --- Build ---
 
 .PHONY: build
-build: ## debug build
+build: ## debug build with optimised C, which 'make demo' and 'make test' use
 	@scripts/bootstrap
 	$(call say-first-build,$(DEBUG_BINARY))
-	$(SWIFT) build
+	$(SWIFT) build $(SWIFT_FLAGS) --product tapedeck
+	$(SWIFT) build $(SWIFT_FLAGS) --product tapedeck-ffmpeg-launcher
 
 .PHONY: release
 release: ## release build, which runs without the Swift toolchain
@@ -60,52 +63,27 @@ release: ## release build, which runs without the Swift toolchain
 
 # --- Check ---
 
+export SWIFT SWIFT_FLAGS VECTORS PYTEST_ARGS
 .PHONY: test
-test: ## every test: units, contracts, and the built program from an empty folder to sound
+test: ## build once and run all tests, from units to the program as a whole (TEST_ARGS=--help)
 	@scripts/bootstrap --for test
 	$(call say-first-build,$(DEBUG_BINARY))
-	$(SWIFT) build --build-tests
-	@# One room after the other, and some tests of it at a time: all at once they would open hundreds of databases and run
-	@# as many FFmpegs, and those with time limits would wait too long.
-	@# What fails does not keep the rest from being run, and is said once more at the end.
-	@export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6; \
-	failed=; output=$$(mktemp); trap 'rm -f "$$output"' EXIT; \
-	for room in $(TEST_ROOMS); do \
-	  echo "--- $$room"; \
-	  $(SWIFT) test --skip-build --filter "^$$room\." 2>&1 | tee -a "$$output" || failed+=" $$room"; \
-	done; \
-	echo '--- EndToEnd'; \
-	TAPEDECK_BINARY="$${TAPEDECK_BINARY:-$(CURDIR)/$(DEBUG_BINARY)}" \
-	  $(PYTHON_OF_TESTS) -m pytest Tests/EndToEnd -m 'not memory' $(PYTEST_ARGS) || failed+=' EndToEnd'; \
-	[ -z "$$failed" ] || { \
-	  grep -aE '^✘ Test |Fatal error|unexpected signal' "$$output" >&2 || true; \
-	  echo "make test: these failed:$$failed" >&2; exit 1; }
+	@scripts/run-tests $(TEST_ARGS)
+
+.PHONY: soak
+soak: ## long tests, up to 30 minutes each: memory, chaos, faultloop, hostile, openapi (SUITE=… runs one)
+	@scripts/bootstrap --for test
+	@scripts/run-tests --soak $(or $(SUITE),all) $(TEST_ARGS)
 
 .PHONY: conformance
-conformance: ## published test vectors that are no part of this project (VECTORS=folder with sigv4.json)
+conformance: ## published test vectors from other projects (VECTORS=folder with sigv4.json)
 	@test -e '$(VECTORS)/sigv4.json' || { printf '%s\n' \
 	  "VECTORS must be a folder with sigv4.json. Its originals are tests/aws-signing-test-suite/v4 in" \
-	  "https://github.com/awslabs/aws-c-auth; Tests/ConformanceTests says how the file holds them." >&2; exit 1; }
-	$(SWIFT) build --build-tests
-	VECTORS='$(abspath $(VECTORS))' $(SWIFT) test --skip-build --filter '^ConformanceTests\.'
-
-.PHONY: memory
-memory: ## peak memory of the release build on a 1 GB recording and on 64 at once
-	@scripts/bootstrap --for test
-	@$(MAKE) --no-print-directory release
-	TAPEDECK_BINARY="$${TAPEDECK_BINARY:-$(CURDIR)/$(RELEASE_BINARY)}" \
-	  $(PYTHON_OF_TESTS) -m pytest Tests/EndToEnd -m memory $(PYTEST_ARGS)
-
-.PHONY: chaos
-chaos: ## kill workers at random moments while 1,000 recordings flow, on SQLite and files and on PostgreSQL and S3
-	@scripts/bootstrap --for test
-	@$(MAKE) --no-print-directory release
-	TAPEDECK_CHAOS_COUNT="$${TAPEDECK_CHAOS_COUNT:-1000}" \
-	TAPEDECK_BINARY="$${TAPEDECK_BINARY:-$(CURDIR)/$(RELEASE_BINARY)}" \
-	  $(PYTHON_OF_TESTS) -m pytest -s Tests/EndToEnd/test_chaos.py $(PYTEST_ARGS)
+	  "https://github.com/awslabs/aws-c-auth; Tests/ConformanceTests describes the file's format." >&2; exit 1; }
+	@scripts/run-tests --only conformance
 
 .PHONY: lint lint-format lint-arrows lint-shell lint-python
-lint: ## formatting, the arrows of the floor plan, shell and Python
+lint: ## formatting, dependencies between modules, shell and Python
 	@scripts/bootstrap --for lint
 	@$(MAKE) --no-print-directory --keep-going lint-arrows lint-shell lint-python lint-format
 lint-arrows:
@@ -138,12 +116,12 @@ bench-catalog: ## lists, searches and the queue with a million recordings, on bo
 bench-nodes: ## three workers against one, on PostgreSQL and S3
 	@scripts/bootstrap --for test
 	@$(MAKE) --no-print-directory release
-	$(PYTHON_OF_TESTS) bench/nodes --binary $(RELEASE_BINARY) $(BENCH_ARGS)
+	$(TEST_PYTHON) bench/nodes --binary $(RELEASE_BINARY) $(BENCH_ARGS)
 
 # --- Install ---
 
 .PHONY: install
-install: ## install what 'make release' built under PREFIX (/usr/local), with a systemd unit
+install: ## install the release build under PREFIX (/usr/local), with a systemd unit
 	@test -e $(RELEASE_BINARY) || { echo "There is no release build yet: run 'make release' first." >&2; exit 1; }
 	install -D -s -m 755 $(RELEASE_BINARY) '$(DESTDIR)$(BINDIR)/tapedeck'
 	install -d '$(DESTDIR)$(LIBDIR)'
@@ -153,10 +131,10 @@ install: ## install what 'make release' built under PREFIX (/usr/local), with a 
 	  packaging/tapedeck.service >'$(DESTDIR)$(UNITDIR)/tapedeck.service'
 	chmod 644 '$(DESTDIR)$(UNITDIR)/tapedeck.service'
 	install -D -m 644 packaging/tapedeck.env.example '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env.example'
-	@# Commands read the settings of the folder that they are started in; there, the service's.
+	@# Commands read .env in the current folder: in this folder they get the settings of the service.
 	ln -sfn tapedeck.env '$(DESTDIR)$(SYSCONFDIR)/tapedeck/.env'
 	@if [ -e '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env' ]; then printf '%s\n' '' \
-	  'Settings and recordings are as they were. To run the new program, as root:' \
+	  'Settings and recordings are unchanged. To run the new program, as root:' \
 	  '  systemctl daemon-reload && systemctl restart tapedeck'; \
 	else printf '%s\n' '' \
 	  'Tapedeck needs at run time: apt-get install ffmpeg util-linux libsqlite3-0 libpq5 libstdc++6' \
@@ -170,15 +148,15 @@ install: ## install what 'make release' built under PREFIX (/usr/local), with a 
 	fi
 
 .PHONY: uninstall
-uninstall: ## remove what 'make install' installed; settings and recordings stay
+uninstall: ## remove the installed files; settings and recordings stay
 	rm -f '$(DESTDIR)$(LIBDIR)/$(LAUNCHER)'
 	rmdir '$(DESTDIR)$(LIBDIR)' 2>/dev/null || true
 	rm -f '$(DESTDIR)$(BINDIR)/tapedeck' '$(DESTDIR)$(UNITDIR)/tapedeck.service' \
 	  '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env.example' '$(DESTDIR)$(SYSCONFDIR)/tapedeck/.env'
-	@echo 'Left as they are: $(SYSCONFDIR)/tapedeck/tapedeck.env and /var/lib/tapedeck.'
+	@echo 'Not removed: $(SYSCONFDIR)/tapedeck/tapedeck.env and /var/lib/tapedeck.'
 
 .PHONY: clean
-clean: ## remove what was built and the tests' Python environment; never a data directory
+clean: ## remove build results and the Python environment of the tests; data directories stay
 	$(SWIFT) package clean
 	rm -rf .venv bench/latest.json
 	find scripts bench Tests -name __pycache__ -type d -prune -exec rm -rf {} +

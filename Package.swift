@@ -35,21 +35,21 @@ let package = Package(
     .library(name: "tapedeck-ffmpeg-launcher", type: .dynamic, targets: ["FFmpegLauncher"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
     .package(
-      url: "https://github.com/apple/swift-configuration.git", from: "1.4.0", traits: [.defaults, "YAML"]),
-    .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
-    .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
-    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
-    .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
-    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
-    .package(url: "https://github.com/apple/swift-system.git", from: "1.8.1"),
-    .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
-    .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
-    .package(url: "https://github.com/hummingbird-project/swift-mustache.git", from: "2.1.1"),
-    .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
-    .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
-    .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2"),
+      url: "https://github.com/apple/swift-configuration.git", exact: "1.4.0", traits: [.defaults, "YAML"]),
+    .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-http-types.git", exact: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-metrics.git", exact: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-system.git", exact: "1.8.1"),
+    .package(url: "https://github.com/groue/GRDB.swift.git", exact: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird.git", exact: "2.28.1"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache.git", exact: "2.1.1"),
+    .package(url: "https://github.com/swift-server/async-http-client.git", exact: "1.37.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", exact: "2.13.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess.git", exact: "1.0.2"),
   ],
   targets: [
     // MARK: Nouns and pure rules
@@ -73,7 +73,7 @@ let package = Package(
     .target(
       name: "Webhooks", dependencies: ["Model", asyncHTTPClient, crypto, nioCore, nioHTTP1],
       swiftSettings: strict),
-    .target(name: "Observability", dependencies: [logging, coreMetrics], swiftSettings: strict),
+    .target(name: "Observability", dependencies: ["Model", logging, coreMetrics], swiftSettings: strict),
 
     .target(
       name: "FFmpegLauncher",
@@ -115,8 +115,8 @@ let package = Package(
       swiftSettings: strict),
 
     // MARK: The program
-    .executableTarget(
-      name: "tapedeck",
+    .target(
+      name: "TapedeckApp",
       dependencies: [
         "Model", "TransparencyLog", "CXone", "Audio", "ObjectStorage", "Catalog", "Webhooks", "Observability", "Access",
         "Pipeline", "Web", "Sandbox",
@@ -129,6 +129,8 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    .executableTarget(name: "tapedeck", dependencies: ["TapedeckApp"], swiftSettings: strict),
+
     // MARK: Measuring
     .executableTarget(
       name: "CatalogBench",
@@ -140,7 +142,7 @@ let package = Package(
     // MARK: Tests
     .target(
       name: "TestKit",
-      dependencies: ["Model", nioCore, nioPosix],
+      dependencies: ["Model", "CPostgres", nioCore, nioPosix],
       path: "Tests/TestKit", exclude: ["moto_server.py"], swiftSettings: strict),
     .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
     .testTarget(name: "TransparencyLogTests", dependencies: ["TransparencyLog"], swiftSettings: strict),
@@ -176,6 +178,13 @@ let package = Package(
       dependencies: [
         "Web", "Access", "Catalog", "Model", "ObjectStorage", "TestKit", httpTypes, hummingbird, logging, nioCore,
         nioPosix, systemPackage, .product(name: "HummingbirdTesting", package: "hummingbird"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TapedeckAppTests",
+      dependencies: [
+        "TapedeckApp", "Model", "CXone", "ObjectStorage", "Catalog", "Pipeline", "Web", "TestKit", logging,
+        systemPackage, .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     .testTarget(

@@ -1,4 +1,4 @@
-"""What the benchmark reads off processes, and how it starts and ends them."""
+"""Measures processes for the benchmark, and starts and ends them."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class Failure(Exception):
-    """Something without which no figure would mean anything."""
+    """A missing condition without which the figures would be meaningless."""
 
 
 def free_port() -> int:
@@ -25,7 +25,7 @@ def free_port() -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process, of its descendants, and of those among them that have been waited for."""
+    """User and system time of a process, its descendants, and those among them that have been waited for."""
     ticks, parents = {}, {}
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -42,7 +42,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def peak_memory_mib(pid: int) -> float:
-    """The largest resident set that a process has had, its children apart."""
+    """The maximum resident set of a process, without its children."""
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
@@ -50,7 +50,7 @@ def peak_memory_mib(pid: int) -> float:
 
 
 def http_status(url: str) -> int:
-    """The status of an answer, or 0 when there is none."""
+    """The status of a response, or 0 when there is none."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return answer.status
@@ -64,7 +64,7 @@ def http_status(url: str) -> int:
 def running(
     name: str, command: Sequence[str], folder: pathlib.Path, env: Mapping[str, str], ready: Callable[[], bool]
 ) -> Iterator[subprocess.Popen]:
-    """A server that is up inside the `with` block and ended by SIGTERM after it."""
+    """A server that is ready inside the `with` block and is ended by SIGTERM after it."""
     log = folder / f"{name}.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -74,7 +74,7 @@ def running(
         deadline = time.monotonic() + 60
         while not ready():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise Failure(f"{name} did not come up. The end of what it said:\n{tail(log)}")
+                raise Failure(f"{name} did not start. The end of its output:\n{tail(log)}")
             time.sleep(0.05)
         yield process
     finally:
@@ -91,7 +91,7 @@ def tail(log: pathlib.Path) -> str:
 
 
 def run_to_end(command: Sequence[str], folder: pathlib.Path, env: Mapping[str, str]) -> tuple[float, float, float]:
-    """Runs a command and gives wall seconds, CPU seconds with all children, and MiB of its largest process."""
+    """Runs a command; returns wall seconds, CPU seconds including children, and MiB of its largest process."""
     started = time.monotonic()
     # A group of its own, so that its grandchildren can be ended with it.
     process = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, start_new_session=True)

@@ -1,4 +1,4 @@
--- Asks for 64 KiB at a random place of one file again and again, and prints what wrk counted as one line of JSON.
+-- Requests 64 KiB at a random position of one file repeatedly, and prints wrk's counts as one line of JSON.
 -- RANGE_FILE_BYTES is the length of that file; RANGE_TOKEN, when set, is sent as the bearer token.
 
 local chunk = 64 * 1024

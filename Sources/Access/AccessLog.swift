@@ -2,7 +2,7 @@ package import Catalog
 package import Model
 import Synchronization
 
-/// The way into the access log: entries are durable before the call returns, many of them in one transaction.
+/// Writes to the access log. An entry is durable before the call returns; concurrent entries share a transaction.
 package actor AccessLog {
   private let catalog: Catalog
   private let now: @Sendable () -> Instant
@@ -17,7 +17,7 @@ package actor AccessLog {
 
   /// Writes one entry.
   ///
-  /// - Throws: `accessLogUnavailable`: nothing may be disclosed then.
+  /// - Throws: `accessLogUnavailable`; the caller must then disclose nothing.
   package func record(
     _ action: LogEntry.Action, _ outcome: LogEntry.Outcome = .allowed, by actor: Identity?,
     recording: RecordingKey? = nil, count: Int64? = nil, code: TapedeckError.Code? = nil,
@@ -28,7 +28,7 @@ package actor AccessLog {
       origin: origin, details: details)
     let result = await withCheckedContinuation { continuation in
       pending.append((entry, continuation))
-      // Unstructured, because the entries of many callers go into one transaction and none of them may cancel it.
+      // Unstructured: the transaction is shared, so the cancellation of one caller must not end it.
       if !isWriting {
         isWriting = true
         Task { await self.writePending() }
@@ -51,12 +51,12 @@ package actor AccessLog {
     isWriting = false
   }
 
-  /// Counts a request that had no identity and was turned away; the sum is logged by `flush()`, so that a flood of
-  /// them does not flood the log.
+  /// Counts a rejected request without an identity. `flush()` logs the sum as one entry, so that a flood of such
+  /// requests does not flood the log.
   package nonisolated func countAnonymousRefusal() { anonymous.withLock { $0 += 1 } }
 
-  /// Writes what was counted since the last call; called every few seconds and at shutdown. What cannot be written now is
-  /// kept for the next time.
+  /// Writes the refusals counted since the last call. Called every few seconds and at shutdown; a count that cannot be
+  /// written is kept for the next call.
   package func flush() async throws(TapedeckError) {
     let count = anonymous.withLock { count in
       defer { count = 0 }

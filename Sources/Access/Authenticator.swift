@@ -2,16 +2,16 @@ package import Catalog
 package import Model
 import Synchronization
 
-/// Establishes who is asking: by password, session or API token. Nothing else makes an identity over HTTP.
+/// Identifies callers by password, session or API token. HTTP requests get an identity in no other way.
 package final class Authenticator: Sendable {
-  /// A browser that is signed in.
+  /// The session of a signed-in browser.
   package struct Session: Sendable {
     package var identity: Identity
-    /// What forms must send back, so that other sites cannot post them.
+    /// The token that forms must send back, so that other sites cannot submit them.
     package var csrf: String
   }
 
-  /// How long a browser may stay signed in.
+  /// How long a session lasts without a request, and at most.
   package struct Limits: Sendable {
     package var idle: Duration
     package var absolute: Duration
@@ -41,7 +41,7 @@ package final class Authenticator: Sendable {
     self.now = now
   }
 
-  /// Whose API token this is; nil for an unknown or revoked one.
+  /// The identity of an API token; nil for an unknown or revoked token.
   package func identity(bearer token: String) async throws(TapedeckError) -> Identity? {
     guard token.hasPrefix("tdk_"), let identity = try await catalog.identity(ofTokenSHA256: Secret.sha256(token))
     else { return nil }
@@ -49,7 +49,7 @@ package final class Authenticator: Sendable {
     return identity
   }
 
-  /// Whose session this is; nil for one that ended.
+  /// The session of a secret; nil when it is unknown or has ended.
   package func session(_ secret: String) async throws(TapedeckError) -> Session? {
     let hash = Secret.sha256(secret)
     guard let row = try await catalog.session(secretSHA256: hash, idle: limits.idle) else { return nil }
@@ -57,10 +57,10 @@ package final class Authenticator: Sendable {
     return Session(identity: row.identity, csrf: row.csrf)
   }
 
-  /// Signs a browser in; the attempt is in the access log whatever its outcome. One that was throttled is only counted,
-  /// so that a flood of them does not flood the log.
+  /// Signs a browser in and logs the attempt. Throttled attempts are only counted, so that a flood of them does not
+  /// flood the log.
   ///
-  /// - Returns: the session's secret and how long it lasts at most.
+  /// - Returns: the session's secret, and how long the session lasts at most.
   /// - Throws: `signInRefused`, `signInThrottled`, `accessLogUnavailable`.
   package func signIn(
     name: String, password: String, from origin: LogEntry.Origin
@@ -87,15 +87,17 @@ package final class Authenticator: Sendable {
     return (secret, limits.absolute)
   }
 
-  package func signOut(_ secret: String, of identity: Identity, from origin: LogEntry.Origin)
-    async throws(TapedeckError)
-  {
+  /// Ends a session at once.
+  package func signOut(
+    _ secret: String, of identity: Identity, from origin: LogEntry.Origin
+  ) async throws(TapedeckError) {
     try await catalog.endSession(
       secretSHA256: Secret.sha256(secret),
       entry: LogEntry(at: now(), action: .signOut, outcome: .allowed, actor: identity, origin: origin))
   }
 
-  /// Writes down when sessions and tokens were last used; called every few seconds and at shutdown.
+  /// Saves when sessions and tokens were last used. Called every few seconds and at shutdown; what cannot be saved is
+  /// kept for the next call.
   package func flush() async throws(TapedeckError) {
     let (sessions, tokens) = used.withLock { used in
       defer { used = ([], [:]) }

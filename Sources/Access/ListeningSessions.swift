@@ -2,9 +2,9 @@ package import Catalog
 package import Model
 import Synchronization
 
-/// Who is listening to what. The first byte of a session is logged before it leaves; later ranges extend the session.
+/// Logs listening: the first range of a session is logged before it is sent, later ranges extend the session.
 ///
-/// A session is one identity and one recording; it ends 15 minutes after the last byte.
+/// A session belongs to one identity and one recording, and ends after 15 minutes without a request.
 package final class ListeningSessions: Sendable {
   private struct Key: Hashable {
     var actor: String
@@ -12,7 +12,7 @@ package final class ListeningSessions: Sendable {
   }
 
   private enum Session {
-    /// The entry is being written; these callers wait for it.
+    /// The log entry is being written; these callers wait for it.
     case opening([CheckedContinuation<Result<Void, TapedeckError>, Never>])
     case open(id: Int64, lastAt: Instant)
   }
@@ -21,7 +21,7 @@ package final class ListeningSessions: Sendable {
 
   private struct State {
     var sessions: [Key: Session] = [:]
-    /// What is still to be written, by the session's number.
+    /// What `flush()` has to save, by the session's id.
     var served: [Int64: Served] = [:]
 
     mutating func note(_ served: [Int64: Served]) {
@@ -31,7 +31,7 @@ package final class ListeningSessions: Sendable {
     }
   }
 
-  private enum Turn { case mayGo, mustOpen, mustWait }
+  private enum Decision { case send, open, wait }
 
   private let catalog: Catalog
   private let now: @Sendable () -> Instant
@@ -44,32 +44,32 @@ package final class ListeningSessions: Sendable {
     self.idle = idle
   }
 
-  /// Notes that bytes of a recording are about to be sent, and opens a session where there is none.
+  /// Records that bytes of a recording are about to be sent; opens a session when none is open.
   ///
-  /// - Throws: `accessLogUnavailable`: the bytes must not be sent then.
+  /// - Throws: `accessLogUnavailable`; the caller must then send nothing.
   package func serve(
     bytes: Int64, of recording: RecordingRow, to actor: Identity, from origin: LogEntry.Origin?
   ) async throws(TapedeckError) {
     let key = Key(actor: actor.id, recording: recording.id)
     let at = now()
-    let turn: Turn = state.withLock { state in
+    let decision: Decision = state.withLock { state in
       switch state.sessions[key] {
       case .open(let id, let lastAt) where at - lastAt < idle:
         state.sessions[key] = .open(id: id, lastAt: at)
         state.note([id: (at, 1, bytes)])
-        return .mayGo
-      case .opening: return .mustWait
+        return .send
+      case .opening: return .wait
       case .open, nil:
         state.sessions[key] = .opening([])
-        return .mustOpen
+        return .open
       }
     }
-    switch turn {
-    case .mayGo: return
-    case .mustWait: try await wait(for: key)
-    case .mustOpen: try await open(key, recording: recording, actor: actor, origin: origin, at: at)
+    switch decision {
+    case .send: return
+    case .wait: try await wait(for: key)
+    case .open: try await open(key, recording: recording, actor: actor, origin: origin, at: at)
     }
-    if turn != .mayGo { try await serve(bytes: bytes, of: recording, to: actor, from: origin) }
+    try await serve(bytes: bytes, of: recording, to: actor, from: origin)
   }
 
   private func open(
@@ -102,8 +102,8 @@ package final class ListeningSessions: Sendable {
     try result.get()
   }
 
-  /// Writes what was served since the last call and forgets sessions that ended; called every few seconds and at
-  /// shutdown. What cannot be written now is kept for the next time.
+  /// Saves what was sent since the last call, and drops sessions that ended. Called every few seconds and at shutdown;
+  /// what cannot be saved is kept for the next call.
   package func flush() async throws(TapedeckError) {
     let at = now()
     let served = state.withLock { state in

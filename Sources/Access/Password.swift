@@ -5,10 +5,10 @@ import Foundation
 package import Model
 import Synchronization
 
-/// Hashing and checking passwords with scrypt, a bounded number at a time on threads of its own.
+/// Hashes and checks passwords with scrypt, on a queue of its own and with a limit on waiting requests.
 ///
-/// One hash with the default cost takes 128 MiB and about 0.4 s, so it must neither block the server nor be asked for
-/// without bound.
+/// One hash with the default cost takes 128 MiB and about 0.4 s: it must not block the server, and the number of
+/// requests must be bounded.
 package struct PasswordHasher: Sendable {
   /// scrypt's cost: N = 2^`logRounds`, r = 8, p = 1 (OWASP ASVS 5.0: N = 2^17).
   package struct Cost: Sendable {
@@ -17,14 +17,14 @@ package struct PasswordHasher: Sendable {
     package static let standard = Cost(logRounds: 17)
   }
 
-  /// What a hash may ask for at most. CryptoExtras takes a limit of memory and does not pass it on.
+  /// The costs accepted in a stored hash. CryptoExtras accepts a memory limit and ignores it.
   private static let logRoundsAllowed = 1...17
 
   private let cost: Cost
   private let queue = DispatchQueue(label: "tapedeck.password")
-  /// How many hashes are being made or wait for it.
+  /// How many hashes are running or waiting.
   private let pending = Pending()
-  private static let mostPending = 16
+  private static let maxPending = 16
 
   private final class Pending: Sendable {
     let count = Mutex(0)
@@ -32,24 +32,24 @@ package struct PasswordHasher: Sendable {
 
   package init(cost: Cost = .standard) { self.cost = cost }
 
-  /// What a password must be like, checked before it is hashed: 8 to 1,000 bytes.
+  /// Checks the length of a new password: 8 to 1,000 bytes.
   ///
   /// - Throws: `invalidRequest`.
   package static func check(_ password: String) throws(TapedeckError) {
     guard (8...1000).contains(password.utf8.count) else {
-      throw TapedeckError(.invalidRequest, "A password has at least 8 and at most 1,000 characters.")
+      throw TapedeckError(.invalidRequest, "A password has at least 8 and at most 1,000 characters. Choose another.")
     }
   }
 
-  /// The form that is stored: `scrypt$17$<salt>$<hash>`, the last two in base64.
+  /// The hash in its stored form: `scrypt$17$<salt>$<hash>`, the last two in base64.
   package func hash(_ password: String) async throws(TapedeckError) -> String {
     let salt = randomBytes(16)
     let key = try await derive(password, salt: salt, logRounds: cost.logRounds)
     return "scrypt$\(cost.logRounds)$\(Data(salt).base64EncodedString())$\(Data(key).base64EncodedString())"
   }
 
-  /// Whether a password belongs to a stored hash. Without one the same work is done, so that the time does not tell
-  /// whether an account exists.
+  /// Whether a password matches a stored hash. Without a valid hash the same work is done, so that the time taken does
+  /// not reveal whether an account exists.
   package func matches(_ password: String, stored: String?) async throws(TapedeckError) -> Bool {
     let parts = stored?.split(separator: "$").map(String.init) ?? []
     guard parts.count == 4, parts[0] == "scrypt", let logRounds = Int(parts[1]),
@@ -68,10 +68,10 @@ package struct PasswordHasher: Sendable {
       return count
     }
     defer { pending.count.withLock { $0 -= 1 } }
-    guard waiting <= Self.mostPending else {
+    guard waiting <= Self.maxPending else {
       throw TapedeckError(
-        .signInThrottled, "Too many people sign in at this moment. Try again in a few seconds.",
-        retryAfter: .seconds(Self.mostPending / 2))
+        .signInThrottled, "Too many sign-ins at the moment. Try again in a few seconds.",
+        retryAfter: .seconds(Self.maxPending / 2))
     }
     let result: Result<[UInt8], any Error> = await withCheckedContinuation { continuation in
       queue.async {
@@ -88,10 +88,4 @@ package struct PasswordHasher: Sendable {
       throw TapedeckError(.internalError, detail: "scrypt: \(error)", cause: error)
     }
   }
-}
-
-/// Compares without telling by its time where two secrets differ.
-package func constantTimeEquals(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>) -> Bool {
-  guard left.count == right.count else { return false }
-  return zip(left, right).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
 }

@@ -1,8 +1,8 @@
 package import Model
 import Synchronization
 
-/// Which recordings somebody was shown the page of a moment ago: what the page fetches besides, such as the waveform, is
-/// part of that view and has no entry of its own in the access log.
+/// Remembers who opened which recording's page in the last 15 minutes. What the page loads afterwards, such as the
+/// waveform, belongs to that view and has no log entry of its own.
 package final class RecentViews: Sendable {
   private struct Key: Hashable {
     var actor: String
@@ -15,17 +15,17 @@ package final class RecentViews: Sendable {
 
   package init() {}
 
-  /// Notes a view whose entry has been committed.
+  /// Remembers a view whose log entry has been committed.
   package func note(_ recording: RecordingKey, by actor: Identity, at now: Instant) {
     views.withLock { views in
       if views.count >= maximumEntries { views = views.filter { isRecent($0.value, at: now) } }
-      // Nobody looks at so many; whoever is forgotten has one entry more.
+      // Far more than real use; a forgotten view only leads to one more log entry.
       if views.count >= maximumEntries { views = [:] }
       views[Key(actor: actor.id, recording: recording)] = now
     }
   }
 
-  /// Whether an entry of a few minutes ago says that they were shown it.
+  /// Whether a log entry of the last 15 minutes covers another look at this recording.
   package func covers(_ recording: RecordingKey, by actor: Identity, at now: Instant) -> Bool {
     views.withLock { views in
       views[Key(actor: actor.id, recording: recording)].map { isRecent($0, at: now) } ?? false

@@ -1,7 +1,7 @@
-/// What a file is by its first bytes, whatever its name and its media type say.
+/// The type of a file according to its first bytes, regardless of its name and media type.
 package enum MediaSignature: String, Sendable, CaseIterable {
   case wave
-  /// A web page, or XML.
+  /// HTML or XML.
   case html
   case json
   /// HLS or ffconcat: text that would make FFmpeg open other files.
@@ -10,7 +10,7 @@ package enum MediaSignature: String, Sendable, CaseIterable {
   case empty
   case unknown
 
-  /// Looks at the first bytes of a file; 512 are enough.
+  /// Examines the first bytes of a file; 512 are sufficient.
   package init(_ bytes: some Collection<UInt8>) {
     let head = Array(bytes.prefix(512))
     guard !head.isEmpty else {

@@ -1,64 +1,66 @@
 package import Model
+package import NIOCore
 
-/// A tenant of the platform, behind whichever contract it speaks: it finds recordings, describes them and hands over bytes.
+/// A tenant of the platform, independent of its contract: searches recordings, describes them and downloads their
+/// bytes.
 ///
-/// A call makes one attempt. The job is the one layer that retries, so a failure is thrown as it is; only what belongs
-/// to a single attempt (one renewal of a lapsed token, the exchanges that a resumption asks for) happens inside.
-/// Cancelling the task ends a call promptly with `interrupted`.
+/// A call makes one attempt. Only the job retries, so failures are thrown unchanged; a call repeats requests only where
+/// they belong to one attempt (one renewal of an expired token, the exchanges that resuming requires). Cancelling the
+/// task ends a call promptly with `interrupted`.
 package protocol RecordingSource: Sendable {
-  /// The name under which the source is configured.
+  /// The configured name of the source.
   var id: SourceID { get }
 
-  /// What the platform says about one recording now.
+  /// The platform's current metadata of one recording.
   ///
   /// - Throws: `unknownRecording`, or what every call throws: `platformCredentialsRefused`, `platformScopeRefused`,
   ///   `platformRefused`, `platformRateLimited`, `platformUnavailable`, `platformProtocol`, `interrupted`.
   func recording(_ id: RecordingID) async throws(TapedeckError) -> PlatformRecording
 
-  /// One page of the recordings in a span of time, ordered by start time and then id; `cursor` is the last page's.
+  /// One page of the recordings in a period, ordered by start time and id; `cursor` is that of the previous page.
   ///
   /// - Throws: what every call throws.
   func search(_ query: RecordingQuery, cursor: String?, pageSize: Int) async throws(TapedeckError) -> SearchPage
 
-  /// Brings the sink to the whole file: goes on from `sink.length` where that is safe, starts again from 0 where not.
+  /// Downloads the complete file into the sink: resumes at `sink.length` where that is safe, otherwise restarts at 0.
   ///
-  /// `state` is what the last call reported for this sink, or a fresh one. Every change of it is handed to `onState`
-  /// before the bytes that it describes reach the sink, so that whoever keeps both can go on after a crash. The answer
-  /// holds the final state; returning means that every byte is in the sink and the framing ended cleanly.
+  /// `state` is what the previous call reported for this sink, or a new one. Every change is passed to `onState` before
+  /// the bytes that it describes reach the sink, so that a download can be resumed after a crash. The result is the
+  /// final state; on return all bytes are in the sink and the framing ended cleanly.
   ///
-  /// - Throws: `downloadInterrupted` when the body broke or stalled (the bytes so far are in the sink),
-  ///   `notAWholeRecording` when the answers contradict each other or themselves, `unknownRecording`, what every call
-  ///   throws, and whatever the sink or `onState` throws.
+  /// - Throws: `downloadInterrupted` when the body broke off or stalled (the received bytes are in the sink),
+  ///   `incompleteRecording` when responses contradict each other or themselves, `unknownRecording`, what every call
+  ///   throws, and what the sink or `onState` throws.
   func download(
     _ id: RecordingID, state: DownloadState, into sink: some DownloadSink,
     onState: @escaping @Sendable (DownloadState) async throws(TapedeckError) -> Void
   ) async throws(TapedeckError) -> DownloadState
 
-  /// Counts that a request is about to be made again after a failure. The job asks before each attempt but its first.
+  /// Counts a retry. The job calls it before every attempt except the first.
   ///
-  /// - Throws: `retryBudgetSpent` when the share of such requests is too high: nothing is asked then. What the shared
+  /// - Throws: `retryBudgetSpent` when the share of retries is too high; no request may be sent then. What the shared
   ///   budget throws.
   func admitRetry() async throws(TapedeckError)
 
-  /// How much is being asked of the tenant; nil where nobody counts.
+  /// The request rate of the tenant; nil where requests are not counted.
   ///
   /// - Throws: what the shared budget throws.
-  func standing() async throws(TapedeckError) -> SourceStanding?
+  func rateLimitStatus() async throws(TapedeckError) -> RateLimitStatus?
 
-  /// Fetches a token and tries both scopes; one finding for each of `AccessCheck.Subject`, in order. For `doctor`.
+  /// Fetches a token and tries both scopes; one result per `AccessCheck.Subject`, in order. For `doctor`.
   func checkAccess() async -> [AccessCheck]
 }
 
 extension RecordingSource {
   package func admitRetry() async throws(TapedeckError) {}
 
-  package func standing() async throws(TapedeckError) -> SourceStanding? { nil }
+  package func rateLimitStatus() async throws(TapedeckError) -> RateLimitStatus? { nil }
 }
 
-/// One page of a search.
+/// One page of search results.
 package struct SearchPage: Sendable, Equatable {
   package var recordings: [PlatformRecording]
-  /// What to ask the next page with; nil on the last one.
+  /// The cursor of the next page; nil on the last one.
   package var nextCursor: String?
 
   package init(recordings: [PlatformRecording], nextCursor: String?) {
@@ -67,7 +69,22 @@ package struct SearchPage: Sendable, Equatable {
   }
 }
 
-/// Whether one thing that a source needs is granted.
+/// Where a download writes its bytes: a file that grows at its end and can be truncated. One download writes at a time.
+package protocol DownloadSink: Sendable {
+  /// The number of bytes in the sink.
+  var length: Int64 { get async }
+
+  /// Appends bytes; an error ends the download and is thrown to its caller.
+  func append(_ bytes: ByteBuffer) async throws(TapedeckError)
+
+  /// Drops every byte from `length` on.
+  func cut(to length: Int64) async throws(TapedeckError)
+
+  /// Bytes of the sink, for comparison with bytes received again; at most 64 KiB are requested.
+  func bytes(in range: Range<Int64>) async throws(TapedeckError) -> [UInt8]
+}
+
+/// Whether one thing that a source requires is granted.
 package struct AccessCheck: Sendable {
   package enum Subject: String, Sendable, CaseIterable {
     case token
@@ -76,7 +93,7 @@ package struct AccessCheck: Sendable {
   }
 
   package var subject: Subject
-  /// Nil when it is.
+  /// Nil when it is granted.
   package var failure: TapedeckError?
 
   package init(_ subject: Subject, failure: TapedeckError? = nil) {

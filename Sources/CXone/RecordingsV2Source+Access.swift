@@ -1,18 +1,18 @@
 import Model
 
 extension RecordingsV2Source {
-  /// A scope counts as granted when a call that needs it is not refused, and the token does not say otherwise.
+  /// A scope counts as granted when a call that requires it succeeds and the token does not say otherwise.
   ///
-  /// Nothing is downloaded: the call for audio names a recording of the last day, or one that does not exist, and its
-  /// answer's body is not read.
+  /// Nothing is downloaded: the download call names a recording of the last day, or one that does not exist, and the
+  /// response body is not read.
   package func checkAccess() async -> [AccessCheck] {
     let token: AccessToken
     do {
-      token = try await line.token()
+      token = try await client.token()
     } catch {
       return AccessCheck.Subject.allCases.map { AccessCheck($0, failure: error) }
     }
-    let now = line.surroundings.now()
+    let now = client.system.now()
     let found = await Result(running: { () async throws(TapedeckError) in
       let day = RecordingQuery(start: now + .seconds(-86_400), end: now)
       return try await search(day, cursor: nil, pageSize: 20).recordings
@@ -33,7 +33,7 @@ extension RecordingsV2Source {
       return AccessCheck(
         subject,
         failure: TapedeckError(
-          .platformScopeRefused, "The token has not the scope '\(subject.rawValue)'. Grant it to the API client."))
+          .platformScopeRefused, "The token lacks the scope '\(subject.rawValue)'. Grant it to the API client."))
     }
     return AccessCheck(subject, failure: failure)
   }
@@ -42,13 +42,14 @@ extension RecordingsV2Source {
     guard let id else { return }
     let (result, wasLimited) = await limited {
       await Result(running: { () async throws(TapedeckError) in
-        let watch = StallWatch(limit: line.settings.callTimeout, surroundings: line.surroundings)
-        _ = try await line.openDownload(path: Self.downloadPath(id), ask: .range(from: 0, ifRange: nil), watch: watch)
+        let watch = StallWatch(limit: client.settings.callTimeout, system: client.system)
+        _ = try await client.openDownload(
+          path: Self.downloadPath(id), request: .range(from: 0, ifRange: nil), watch: watch)
       })
     } by: {
-      try await line.surroundings.sleep(line.settings.callTimeout)
+      try await client.system.sleep(client.settings.callTimeout)
     }
-    // The scope is looked at before the recording is.
+    // The platform checks the scope before it looks for the recording.
     guard let failure = result.failure, failure.code != .unknownRecording else { return }
     throw wasLimited ? TransportFailure.timeout(cause: failure) : failure
   }

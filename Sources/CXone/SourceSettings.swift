@@ -1,23 +1,23 @@
 import Foundation
 package import Model
 
-/// How to reach one tenant, and how much may be asked of it.
+/// How to reach one tenant, and its request limits.
 ///
 /// - `baseURL` (`CXONE_BASE_URL`): an https address, or http on loopback; required
 /// - `clientID` (`CXONE_CLIENT_ID`), `clientSecret` (`CXONE_CLIENT_SECRET`, secret): required
-/// - `rate` (`CXONE_RATE`): requests a second, 0 or more, default 10; 0 means no limit
-/// - `burst` (`CXONE_BURST`): requests at once after a pause, 1 or more, default 20
-/// - `classRates` (`CXONE_SEARCH_RATE`, `CXONE_METADATA_RATE`, `CXONE_DOWNLOAD_RATE`): requests a second of single
-///   calls, inside the limit of the source; default none
+/// - `rate` (`CXONE_RATE`): requests per second, 0 or more, default 10; 0 means no limit
+/// - `burst` (`CXONE_BURST`): requests that can be sent at once after a quiet period, 1 or more, default 20
+/// - `classRates` (`CXONE_SEARCH_RATE`, `CXONE_METADATA_RATE`, `CXONE_DOWNLOAD_RATE`): requests per second of single
+///   calls, within the limit of the source; default none
 /// - `parallelDownloads`: 1 or more, default 4
-/// - `callTimeout`: for a token, search or metadata call as a whole, default 10 s
-/// - `stallTimeout`: for a download without a byte, default 300 s
-/// - `largestRecording`: bytes; what is larger is no recording, default 8 GiB
-/// - `allowedDownloadHosts`: hosts that a download may be redirected to besides the base URL's own; `*.example.com`
+/// - `callTimeout`: for a complete token, search or metadata call, default 10 s
+/// - `stallTimeout`: for a download without data, default 300 s
+/// - `maxRecordingBytes`: the maximum number of bytes of a recording, default 8 GiB
+/// - `allowedDownloadHosts`: hosts that a download may be redirected to in addition to the base URL's; `*.example.com`
 ///   means every host below `example.com`; default none
 package struct SourceSettings: Sendable {
   package let id: SourceID
-  /// Without a slash at its end.
+  /// Without a trailing slash.
   package let baseURL: String
   /// The base URL's host in lower case.
   let host: String
@@ -27,17 +27,17 @@ package struct SourceSettings: Sendable {
   package let parallelDownloads: Int
   package let callTimeout: Duration
   package let stallTimeout: Duration
-  package let largestRecording: Int64
+  package let maxRecordingBytes: Int64
   package let allowedDownloadHosts: [String]
   package let userAgent: String
 
-  /// Checks every value.
+  /// Validates every value.
   ///
-  /// - Throws: `configurationInvalid`, which names the setting and never shows its value.
+  /// - Throws: `configurationInvalid`, which names the setting but not its value.
   package init(
     id: SourceID = .default, baseURL: String, clientID: String, clientSecret: String, rate: Double = 10,
     burst: Int = 20, classRates: [RequestClass: Double] = [:], parallelDownloads: Int = 4,
-    callTimeout: Duration = .seconds(10), stallTimeout: Duration = .seconds(300), largestRecording: Int64 = 8 << 30,
+    callTimeout: Duration = .seconds(10), stallTimeout: Duration = .seconds(300), maxRecordingBytes: Int64 = 8 << 30,
     allowedDownloadHosts: [String] = [], userAgent: String = "Tapedeck"
   ) throws(TapedeckError) {
     func require(_ holds: Bool, _ setting: String, _ rule: String) throws(TapedeckError) {
@@ -47,16 +47,16 @@ package struct SourceSettings: Sendable {
     let address = PlatformAddress(base: baseURL)
     try require(
       address != nil, "CXONE_BASE_URL",
-      "must be an https address without a query, such as https://api.example.com; http is for loopback alone.")
+      "must be an https URL without a query, such as https://api.example.com; http is allowed for loopback only.")
     try require(!clientID.isEmpty, "CXONE_CLIENT_ID", "is missing.")
     try require(!clientSecret.isEmpty, "CXONE_CLIENT_SECRET", "is missing.")
-    try require(rate.isFinite && rate >= 0, "CXONE_RATE", "must be 0 (no limit) or more requests a second.")
+    try require(rate.isFinite && rate >= 0, "CXONE_RATE", "must be 0 (no limit) or more requests per second.")
     try require(
       classRates.values.allSatisfy { $0.isFinite && $0 > 0 }, "The rate of a single call",
-      "must be more than 0 requests a second.")
+      "must be more than 0 requests per second.")
     try require(burst >= 1, "CXONE_BURST", "must be 1 or more requests.")
     try require(parallelDownloads >= 1, "The number of parallel downloads", "must be 1 or more.")
-    try require(callTimeout > .zero && stallTimeout > .zero, "A time-out", "must be longer than 0 s.")
+    try require(callTimeout > .zero && stallTimeout > .zero, "A timeout", "must be longer than 0 s.")
     self.id = id
     self.baseURL = address?.text ?? ""
     self.host = address?.host ?? ""
@@ -66,7 +66,7 @@ package struct SourceSettings: Sendable {
     self.parallelDownloads = parallelDownloads
     self.callTimeout = callTimeout
     self.stallTimeout = stallTimeout
-    self.largestRecording = largestRecording
+    self.maxRecordingBytes = maxRecordingBytes
     self.allowedDownloadHosts = allowedDownloadHosts.map { $0.lowercased() }
     self.userAgent = userAgent
   }

@@ -1,7 +1,7 @@
 package import Model
 import Synchronization
 
-/// Lets a fixed number of tasks through at a time, in the order in which they came.
+/// Limits how many tasks run at a time; the others wait in order of arrival.
 ///
 /// The decisions are `Turnstile.State`; this class only keeps the continuations.
 package final class Turnstile: Sendable {
@@ -37,7 +37,7 @@ package final class Turnstile: Sendable {
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         let outcome: Result<Void, any Error>? = waiting.withLock {
-          // A cancellation that came before this line found nobody to call back.
+          // A cancellation that came earlier found no continuation to resume.
           if Task.isCancelled { return .failure(CancellationError()) }
           if $0.state.arrive(ticket) { return .success(()) }
           $0.continuations[ticket] = continuation
@@ -63,7 +63,7 @@ package final class Turnstile: Sendable {
 }
 
 extension Turnstile {
-  /// Who is inside and who stands in line.
+  /// The free places and the queue of waiting tickets.
   package struct State {
     private var free: Int
     private var line: [UInt64] = []
@@ -83,7 +83,7 @@ extension Turnstile {
     /// Takes a ticket out of the line; one that is inside stays inside.
     package mutating func giveUp(_ ticket: UInt64) { line.removeAll { $0 == ticket } }
 
-    /// Somebody goes out: the ticket that goes in instead, if any stands in line.
+    /// Frees a place and returns the next waiting ticket, which takes it; nil when none waits.
     package mutating func leave() -> UInt64? {
       guard line.isEmpty else { return line.removeFirst() }
       free += 1

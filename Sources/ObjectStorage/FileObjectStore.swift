@@ -5,9 +5,9 @@ package import NIOPosix
 import Synchronization
 package import SystemPackage
 
-/// Objects as files below one folder: `ab/abcdef….mp3`, read-only, never changed.
+/// Objects as read-only files below one folder: `ab/abcdef….mp3`.
 ///
-/// Every call that may block runs on `threads`, so a slow disk stops no event loop.
+/// Blocking calls run on `threads`, so a slow disk never blocks an event loop.
 package struct FileObjectStore: ObjectStore {
   let root: FilePath
   let quarantineFolder: FilePath
@@ -17,8 +17,8 @@ package struct FileObjectStore: ObjectStore {
   private let durable = DurableFolders()
 
   /// - Parameters:
-  ///   - root: an absolute path; made when missing.
-  ///   - quarantine: where damaged objects are moved; made when one is.
+  ///   - root: an absolute path; created when missing.
+  ///   - quarantine: where damaged objects are moved; created when first needed.
   package init(
     root: FilePath, quarantine: FilePath, threads: NIOThreadPool, now: @escaping @Sendable () -> Instant
   ) throws(TapedeckError) {
@@ -33,33 +33,35 @@ package struct FileObjectStore: ObjectStore {
     } catch { throw wrapped(error, "make folder") }
   }
 
-  package func store(_ file: FilePath, as key: ObjectKey, bytes: Int64) async throws(TapedeckError) {
-    let target = path(of: key)
+  package func store(
+    _ file: FilePath, as name: ObjectName, content: ObjectContent
+  ) async throws(TapedeckError) {
+    let target = path(of: name)
     let folder = target.removingLastComponent()
-    recent.forget(key)
-    // Again at the end: whoever opened it meanwhile may have found what was there before.
-    defer { recent.forget(key) }
+    recent.forget(name)
+    // Again at the end: a reader may have opened and cached the file that is being replaced.
+    defer { recent.forget(name) }
     let isMoved = try await threads.blocking("store object") {
       try FileSystemCalls.makeFolder(folder)
       let source = try FileDescriptor.open(file, .readOnly, options: [.closeOnExec])
       return try source.closeAfter {
-        guard try source.seek(offset: 0, from: .end) == bytes else {
-          throw TapedeckError(.storageFailed, detail: "\(file) has not the length that was counted")
+        guard try source.seek(offset: 0, from: .end) == content.bytes else {
+          throw TapedeckError(.storageFailed, detail: "\(file) does not have the expected length")
         }
         do { try FileSystemCalls.sync(source) } catch {
-          // What the kernel could not write it may have dropped: these bytes must not be taken for good later.
+          // After a failed fsync(2) the kernel may have dropped the bytes: the file must not be used later.
           try? FileSystemCalls.unlink(file)
           throw error
         }
         guard try FileSystemCalls.renamed(file, to: target) else { return false }
-        // Only now: a file that could not be moved must stay one that the pipeline can write to.
+        // Only after the rename: the pipeline must be able to write to a file that could not be moved.
         try FileSystemCalls.makeReadOnly(source)
         try makeNamesDurable(folder)
         return true
       }
     }
     guard !isMoved else { return }
-    try await copy(file, bytes: bytes, to: target, by: root)
+    try await copy(file, bytes: content.bytes, to: target, by: root)
     try await threads.blocking("store object") {
       try makeNamesDurable(folder)
       try FileSystemCalls.unlink(file)
@@ -68,67 +70,68 @@ package struct FileObjectStore: ObjectStore {
 
   private func makeNamesDurable(_ folder: FilePath) throws {
     try FileSystemCalls.syncFolder(folder)
-    // Whoever made the folder may not have come this far: another call, or a process that died.
+    // The folder may have been created by another call, or by a process that crashed before it synced the root.
     if !durable.contains(folder) {
       try FileSystemCalls.syncFolder(root)
       durable.insert(folder)
     }
   }
 
-  package func open(_ key: ObjectKey) async throws(TapedeckError) -> any StoredObject {
-    if let file = recent.value(key) { return file }
-    let forgettings = recent.forgettings
-    let file = try await openFile(key)
-    recent.note(file, key, since: forgettings)
+  package func open(_ name: ObjectName) async throws(TapedeckError) -> any StoredObject {
+    if let file = recent.value(name) { return file }
+    let generation = recent.generation
+    let file = try await openFile(name)
+    recent.note(file, name, since: generation)
     return file
   }
 
-  package func sha256(of key: ObjectKey) async throws(TapedeckError) -> (sha256: String, bytes: Int64) {
-    // Whoever has to look again at what lies there must not be given what was held open before.
-    recent.forget(key)
-    let file = try await openFile(key)
-    return (hex(try await file.hash(0..<file.bytes).finalize()), file.bytes)
+  package func content(of name: ObjectName) async throws(TapedeckError) -> ObjectContent {
+    // Later readers must get the file that is checked here, not one that was opened before.
+    recent.forget(name)
+    let file = try await openFile(name)
+    let hash = ContentHash(digest: try await file.hash(0..<file.bytes).finalize())
+    return ObjectContent(hash: hash, bytes: file.bytes)
   }
 
   package func objects(in folder: ObjectFolder) async throws(TapedeckError) -> [ListedObject] {
     try await threads.blocking("list objects") {
-      try FileSystemCalls.names(in: root.appending(folder.description)).compactMap { name in
-        guard let key = ObjectKey("\(folder)/\(name)"), let file = try FileSystemCalls.file(path(of: key)) else {
-          return nil
-        }
-        return ListedObject(key: key, bytes: file.bytes, changedAt: file.changedAt)
+      try FileSystemCalls.names(in: root.appending(folder.description)).compactMap { file in
+        guard let name = ObjectName(rawValue: "\(folder)/\(file)"), let file = try FileSystemCalls.file(path(of: name))
+        else { return nil }
+        return ListedObject(name: name, bytes: file.bytes, changedAt: file.changedAt)
       }
     }
   }
 
   package func probe() async throws(TapedeckError) {
-    // Not below one of the 256 folders, so no listing meets it.
+    // Outside of the 256 folders, so that no listing shows it.
     let path = root.appending(makeOpaqueID(".probe"))
     let bytes = randomBytes(32)
     try await threads.blocking("write and read in the archive's folder") {
       defer { try? FileSystemCalls.unlink(path) }
       try FileSystemCalls.write(bytes, to: path)
       guard try [UInt8](Data(contentsOf: URL(fileURLWithPath: path.string))) == bytes else {
-        throw TapedeckError(.storageFailed, "What was written to the archive was not what was read back.")
+        throw TapedeckError(
+          .storageFailed, "The archive's folder returned other bytes than were written. Check its disk.")
       }
     }
   }
 
-  package func location(of key: ObjectKey) -> String { path(of: key).string }
+  package func location(of name: ObjectName) -> String { path(of: name).string }
 
-  func path(of key: ObjectKey) -> FilePath { root.appending(key.description) }
+  func path(of name: ObjectName) -> FilePath { root.appending(name.description) }
 
-  private func openFile(_ key: ObjectKey) async throws(TapedeckError) -> OpenFile {
-    let path = path(of: key)
+  private func openFile(_ name: ObjectName) async throws(TapedeckError) -> OpenFile {
+    let path = path(of: name)
     return try await threads.blocking("open object") {
       do { return try OpenFile(path, threads: threads) } catch Errno.noSuchFileOrDirectory {
-        throw TapedeckError(.objectMissing, detail: key.description)
+        throw TapedeckError(.objectMissing, detail: name.description)
       }
     }
   }
 }
 
-/// The folders whose names are known to survive a loss of power.
+/// Folders whose directory entries were synced by this process.
 private final class DurableFolders: Sendable {
   private let paths = Mutex(Set<String>())
 

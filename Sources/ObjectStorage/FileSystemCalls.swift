@@ -2,11 +2,11 @@ import Glibc
 package import Model
 package import SystemPackage
 
-/// The system calls that swift-system does not offer, one function each; failures are thrown as `Errno`.
+/// System calls that swift-system does not offer, one function each; failures are thrown as `Errno`.
 package enum FileSystemCalls {
-  /// Makes a folder for its owner alone, parents included.
+  /// Creates a folder, with its parents, that only its owner can access.
   ///
-  /// - Returns: whether it was missing.
+  /// - Returns: false when it already existed.
   @discardableResult
   package static func makeFolder(_ path: FilePath) throws -> Bool {
     if mkdir(path.string, 0o700) == 0 { return true }
@@ -21,30 +21,30 @@ package enum FileSystemCalls {
     }
   }
 
-  /// `rename(2)`: replaces the target in one step.
+  /// `rename(2)`: replaces the target atomically.
   package static func rename(_ from: FilePath, to target: FilePath) throws {
     guard Glibc.rename(from.string, target.string) == 0 else { throw Errno(rawValue: errno) }
   }
 
-  /// `rename(2)`, as far as one file system goes.
+  /// `rename(2)` within one file system.
   ///
-  /// - Returns: false when the target is on another one (EXDEV); nothing was changed then.
+  /// - Returns: false when the target is on another file system (EXDEV); nothing was changed.
   static func renamed(_ from: FilePath, to target: FilePath) throws -> Bool {
     do { try rename(from, to: target) } catch Errno.improperLink { return false }
     return true
   }
 
-  /// `unlink(2)`; a file that is not there is no error.
+  /// `unlink(2)`; succeeds when there is no file.
   package static func unlink(_ path: FilePath) throws {
     guard Glibc.unlink(path.string) == 0 || errno == ENOENT else { throw Errno(rawValue: errno) }
   }
 
-  /// `fsync(2)`. A failure is final for the file: its pages may be lost though a second call succeeds.
+  /// `fsync(2)`. After a failure the file must not be used: its pages may be lost even if a second call succeeds.
   package static func sync(_ descriptor: FileDescriptor) throws {
     guard fsync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
   }
 
-  /// Makes the names in a folder durable.
+  /// Makes the directory entries of a folder durable.
   package static func syncFolder(_ path: FilePath) throws {
     let descriptor = try FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec])
     try descriptor.closeAfter { try sync(descriptor) }
@@ -54,7 +54,7 @@ package enum FileSystemCalls {
     guard fchmod(descriptor.rawValue, 0o400) == 0 else { throw Errno(rawValue: errno) }
   }
 
-  /// The names in a folder, without `.` and `..`; none for a folder that is not there.
+  /// The names in a folder, without `.` and `..`; empty when the folder does not exist.
   package static func names(in folder: FilePath) throws -> [String] {
     guard let stream = opendir(folder.string) else {
       if errno == ENOENT || errno == ENOTDIR { return [] }
@@ -74,7 +74,7 @@ package enum FileSystemCalls {
     return names
   }
 
-  /// Length of a plain file, and when it got its name, contents or mode; nil when there is none.
+  /// The length of a regular file and its last change (`st_ctime`); nil when there is none.
   package static func file(_ path: FilePath) throws -> (bytes: Int64, changedAt: Instant)? {
     var status = stat()
     guard lstat(path.string, &status) == 0 else {
@@ -86,7 +86,7 @@ package enum FileSystemCalls {
     return (Int64(status.st_size), Instant(milliseconds: milliseconds))
   }
 
-  /// Writes a new file for its owner alone, whose bytes survive a loss of power once its folder is synced.
+  /// Writes and syncs a new file that only its owner can access. Sync its folder to make its name durable too.
   package static func write(_ bytes: [UInt8], to path: FilePath) throws {
     let file = try FileDescriptor.open(
       path, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec], permissions: [.ownerReadWrite])
@@ -96,7 +96,7 @@ package enum FileSystemCalls {
     }
   }
 
-  /// How many bytes an unprivileged process may still write to the file system that holds a path.
+  /// The bytes that an unprivileged process can still write to the file system of a path.
   package static func freeBytes(at path: FilePath) throws -> Int64 {
     var status = statvfs()
     guard statvfs(path.string, &status) == 0 else { throw Errno(rawValue: errno) }
@@ -104,9 +104,9 @@ package enum FileSystemCalls {
     return overflow ? .max : Int64(clamping: bytes)
   }
 
-  /// Fills `space` with bytes of a file that the system has in memory, without waiting for a disk (`preadv2(2)`).
+  /// Fills `space` with bytes from the page cache, without waiting for a disk (`preadv2(2)`).
   ///
-  /// - Returns: whether it could; a disk, a file system or a kernel that says no is for whoever may wait.
+  /// - Returns: false when that is not possible; use an ordinary, blocking read then.
   static func readWithoutWaiting(
     _ descriptor: FileDescriptor, at offset: Int64, into space: UnsafeMutableRawBufferPointer
   ) -> Bool {
@@ -117,12 +117,12 @@ package enum FileSystemCalls {
   }
 
   private typealias Preadv2 = @convention(c) (Int32, UnsafePointer<iovec>, Int32, off_t, Int32) -> Int
-  /// By its name, since Swift's Glibc module hides it. The signature is that of preadv2(2) on 64-bit Linux.
+  /// Looked up by name, since Swift's Glibc module does not export it. The signature is that of preadv2(2) on 64-bit Linux.
   private static let preadv2: Preadv2? = dlsym(nil, "preadv2").map { unsafeBitCast($0, to: Preadv2.self) }
 
-  /// Takes the exclusive lock of an open file without waiting (`flock(2)`); it ends with the process.
+  /// Takes the exclusive lock of an open file without waiting (`flock(2)`); the kernel releases it with the process.
   ///
-  /// - Returns: whether it was free.
+  /// - Returns: false when another process holds it.
   package static func tryLock(_ descriptor: FileDescriptor) throws -> Bool {
     if flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 { return true }
     if errno == EWOULDBLOCK { return false }

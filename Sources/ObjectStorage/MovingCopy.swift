@@ -2,33 +2,33 @@ import Model
 import NIOPosix
 import SystemPackage
 
-/// The copy of a file on its way to another file system, under a name that no listing takes for an object.
+/// A copy of a file that is being written on another file system, under a name that is not an object name.
 ///
-/// Its lock is held for as long as it is written, so that what a process left that died can be told from it.
+/// It is locked while it is written, so that copies left by a crashed process can be recognised and removed.
 final class MovingCopy: Sendable {
   private static let prefix = ".moving"
-  /// As much is copied before whoever cancelled it is heard.
+  /// The bytes copied between two checks for cancellation.
   private static let stride: Int64 = 16 << 20
 
   private let path: FilePath
   private let descriptor: FileDescriptor
 
-  /// Makes an empty one in a folder.
+  /// Creates an empty copy in a folder.
   init(in folder: FilePath) throws {
     path = folder.appending(makeOpaqueID(Self.prefix))
     descriptor = try FileDescriptor.open(
       path, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec], permissions: [.ownerReadWrite])
-    // A file system without locks is no reason to store nothing.
+    // A file system without locks must not prevent storing.
     _ = try? FileSystemCalls.tryLock(descriptor)
   }
 
   deinit { try? descriptor.close() }
 
-  /// Removes what processes left that died.
+  /// Removes copies that crashed processes left.
   static func removeLeftovers(in folder: FilePath) throws {
     for name in try FileSystemCalls.names(in: folder) where name.hasPrefix("\(prefix)_") {
       let path = folder.appending(name)
-      // Finished meanwhile, or not ours: neither is a reason not to begin.
+      // It may have been renamed meanwhile, or belong to another user: neither must prevent the start.
       guard let file = try? FileDescriptor.open(path, .readOnly, options: [.closeOnExec]) else { continue }
       try file.closeAfter {
         if (try? FileSystemCalls.tryLock(file)) ?? false { try FileSystemCalls.unlink(path) }
@@ -36,7 +36,7 @@ final class MovingCopy: Sendable {
     }
   }
 
-  /// Writes `bytes` of a file; the copy is empty before.
+  /// Writes the first `bytes` of a file into the empty copy.
   func fill(from source: FilePath, bytes: Int64, on threads: NIOThreadPool) async throws(TapedeckError) {
     let file = try await threads.blocking("copy object") { try OpenFile(source, threads: threads) }
     var offset: Int64 = 0
@@ -47,10 +47,10 @@ final class MovingCopy: Sendable {
     }
   }
 
-  /// Makes it durable and read-only and gives it its name, in one step.
+  /// Makes the copy durable and read-only and renames it to its final name.
   func finish(as target: FilePath, bytes: Int64) throws {
     guard try descriptor.seek(offset: 0, from: .end) == bytes else {
-      throw TapedeckError(.storageFailed, detail: "the copy for \(target) has not the length of its source")
+      throw TapedeckError(.storageFailed, detail: "the copy for \(target) does not have the length of its source")
     }
     try FileSystemCalls.makeReadOnly(descriptor)
     try FileSystemCalls.sync(descriptor)
@@ -61,10 +61,10 @@ final class MovingCopy: Sendable {
 }
 
 extension FileObjectStore {
-  /// Copies a file to another name on another file system. The copy has its name once it is whole and durable; the
-  /// names in the folder are not yet, and the file stays where it is.
+  /// Copies a file to another file system. The copy gets its name once it is complete and durable; the caller syncs the
+  /// target's folder and removes the source.
   ///
-  /// - Parameter way: a folder of the target's file system.
+  /// - Parameter way: a folder on the target's file system.
   func copy(
     _ file: FilePath, bytes: Int64, to target: FilePath, by way: FilePath
   ) async throws(TapedeckError) {
@@ -73,7 +73,7 @@ extension FileObjectStore {
       try await copy.fill(from: file, bytes: bytes, on: threads)
       try await threads.blocking("copy object") { try copy.finish(as: target, bytes: bytes) }
     } catch {
-      // Not on the pool: whoever was cancelled would not be served there any more.
+      // Not on the pool: it rejects work of a cancelled task.
       copy.discard()
       throw error
     }

@@ -4,17 +4,16 @@ import NIOCore
 package import NIOPosix
 package import SystemPackage
 
-/// Brings every object of one store into another, for the day when a folder becomes a bucket.
+/// Copies every object of one store into another, for a move from a folder to a bucket.
 ///
-/// May be broken off and run again: what is there already is left as it is. Nothing is removed from the old store.
+/// It can be interrupted and run again: objects that the target has are skipped. Nothing is removed from the source.
 package struct ObjectCopy: Sendable {
-  /// What a copy did.
   package struct Outcome: Sendable, Equatable {
     package var copied = 0
     package var copiedBytes: Int64 = 0
     package var alreadyThere = 0
-    /// Objects whose bytes are not those that their name says; they were not copied.
-    package var damaged: [ObjectKey] = []
+    /// Objects whose bytes do not have the expected hash; they were not copied.
+    package var damaged: [ObjectName] = []
   }
 
   private let source: any ObjectStore
@@ -30,21 +29,28 @@ package struct ObjectCopy: Sendable {
     self.threads = threads
   }
 
-  /// - Parameter progress: told after each of the 256 folders.
-  /// - Throws: what the stores throw, `diskFull`, `interrupted`.
-  package func run(progress: (Outcome) -> Void) async throws(TapedeckError) -> Outcome {
+  /// - Parameters:
+  ///   - expected: the content of each object of a folder as the catalog has it. An object that it does not have is
+  ///     copied as it is.
+  ///   - progress: called after each of the 256 folders.
+  /// - Throws: what the stores and `expected` throw, `diskFull`, `interrupted`.
+  package func run(
+    expected: (ObjectFolder) async throws(TapedeckError) -> [ObjectName: ObjectContent], progress: (Outcome) -> Void
+  ) async throws(TapedeckError) -> Outcome {
     var outcome = Outcome()
     for folder in ObjectFolder.all {
-      let there = Dictionary(try await target.objects(in: folder).map { ($0.key, $0.bytes) }) { first, _ in first }
-      for object in try await source.objects(in: folder) {
+      let there = Dictionary(try await target.objects(in: folder).map { ($0.name, $0.bytes) }) { first, _ in first }
+      let listed = try await source.objects(in: folder)
+      let contents = listed.isEmpty ? [:] : try await expected(folder)
+      for object in listed {
         if Task.isCancelled { throw TapedeckError(.interrupted) }
-        if there[object.key] == object.bytes {
+        if there[object.name] == object.bytes {
           outcome.alreadyThere += 1
-        } else if try await copy(object.key) {
+        } else if try await copy(object.name, expected: contents[object.name]) {
           outcome.copied += 1
           outcome.copiedBytes += object.bytes
         } else {
-          outcome.damaged.append(object.key)
+          outcome.damaged.append(object.name)
         }
       }
       progress(outcome)
@@ -52,10 +58,10 @@ package struct ObjectCopy: Sendable {
     return outcome
   }
 
-  /// - Returns: false when the bytes are not those that the name says.
-  private func copy(_ key: ObjectKey) async throws(TapedeckError) -> Bool {
-    let file = scratch.appending("copy-\(key.sha256).\(key.kind.rawValue)")
-    let object = try await source.open(key)
+  /// - Returns: false when the bytes are not the expected ones.
+  private func copy(_ name: ObjectName, expected: ObjectContent?) async throws(TapedeckError) -> Bool {
+    let file = scratch.appending("copy-\(name.file)")
+    let object = try await source.open(name)
     var hash = SHA256()
     var offset: Int64 = 0
     try await blocking { try FileSystemCalls.unlink(file) }
@@ -73,11 +79,13 @@ package struct ObjectCopy: Sendable {
       }
       offset += Int64(piece.readableBytes)
     }
-    guard offset == object.bytes, hex(hash.finalize()) == key.sha256 else {
+    let content = ObjectContent(hash: ContentHash(digest: hash.finalize()), bytes: offset)
+    guard offset == object.bytes, expected == nil || content == expected else {
       try await blocking { try FileSystemCalls.unlink(file) }
       return false
     }
-    try await target.store(file, as: key, bytes: object.bytes)
+    if offset == 0 { try await blocking { try FileSystemCalls.write([], to: file) } }
+    try await target.store(file, as: name, content: content)
     return true
   }
 

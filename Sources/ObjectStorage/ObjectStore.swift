@@ -2,55 +2,59 @@ package import Model
 package import NIOCore
 package import SystemPackage
 
-/// Bytes at rest, immutable and named by their hash.
+/// Stores immutable files under random names.
 package protocol ObjectStore: Sendable {
-  /// Takes over a finished local file. The object is durable when this returns, and `file` is gone.
+  /// Moves a finished local file into the store. The object is durable when this returns, and `file` is gone.
   ///
-  /// Storing the same key again is no error and leaves one object. A half object is never visible. When it throws,
-  /// `file` may be gone all the same, and must be made again then.
-  /// - Parameters:
-  ///   - key: names the SHA-256 that the bytes have; a store may refuse others as `storageFailed`.
-  ///   - bytes: the length that the file must have; anything else is `storageFailed`.
+  /// Storing the same content under the same name again succeeds and leaves one object; a damaged object under that
+  /// name is replaced. A partial object is never visible. On an error `file` may be gone too; write it again to retry.
+  /// - Parameter content: what the file holds. Another length is `storageFailed`; a store may compare the hash too.
   /// - Throws: `diskFull`, `storageFailed`, `interrupted` when the task was cancelled.
-  func store(_ file: FilePath, as key: ObjectKey, bytes: Int64) async throws(TapedeckError)
+  func store(_ file: FilePath, as name: ObjectName, content: ObjectContent) async throws(TapedeckError)
 
   /// Opens an object for reading.
   ///
   /// - Throws: `objectMissing`, `storageFailed`.
-  func open(_ key: ObjectKey) async throws(TapedeckError) -> any StoredObject
+  func open(_ name: ObjectName) async throws(TapedeckError) -> any StoredObject
 
-  /// The hash that an object's bytes have now, in hexadecimal, and how many there are. Reads all of them from where
-  /// they lie, never from what is remembered of them.
+  /// Reads all bytes of an object from the disk or the bucket, never from a cache, and returns their hash and number.
   ///
-  /// - Throws: `objectMissing`, `objectDamaged` when it becomes shorter meanwhile, `storageFailed`, `interrupted`.
-  func sha256(of key: ObjectKey) async throws(TapedeckError) -> (sha256: String, bytes: Int64)
+  /// - Throws: `objectMissing`, `objectDamaged` when the object is truncated while it is read, `storageFailed`,
+  ///   `interrupted`.
+  func content(of name: ObjectName) async throws(TapedeckError) -> ObjectContent
 
-  /// Takes a damaged object out of service without destroying it, with the reason beside it; none is no error.
+  /// Moves a damaged or unknown object to quarantine, with the reason beside it. Succeeds when there is no object.
   ///
-  /// Whoever has it open reads its own bytes, or is told `objectMissing`.
-  /// - Parameter reason: a sentence for whoever finds it.
-  func quarantine(_ key: ObjectKey, because reason: String) async throws(TapedeckError)
+  /// A reader that has the object open keeps reading the same bytes, or gets `objectMissing`.
+  /// - Parameter reason: a sentence for the operator.
+  func quarantine(_ name: ObjectName, because reason: String) async throws(TapedeckError)
 
-  /// Every object of a folder, in no order. What is no object is left out.
+  /// Deletes an object. The deletion is durable when this returns. Succeeds when there is no object.
+  ///
+  /// A reader that has the object open keeps reading the same bytes, or gets `objectMissing`.
+  /// - Throws: `storageFailed`, `interrupted`.
+  func remove(_ name: ObjectName) async throws(TapedeckError)
+
+  /// Every object of a folder, in no particular order. Other files are left out.
   func objects(in folder: ObjectFolder) async throws(TapedeckError) -> [ListedObject]
 
-  /// Writes something small that is no object, reads it back and removes it: whether the store can be used at all.
+  /// Writes a small file that is not an object, reads it back and deletes it, to check that the store is usable.
   ///
   /// - Throws: `storageFailed`, `diskFull`, with a sentence that says what to check.
   func probe() async throws(TapedeckError)
 
-  /// Where an object lies, for other systems: an absolute path or an `s3://` address.
-  func location(of key: ObjectKey) -> String
+  /// The object's address for other systems: an absolute path or an `s3://` URL.
+  func location(of name: ObjectName) -> String
 }
 
-/// An object open for reading, for as long as it is referred to.
+/// An object that is open for reading.
 package protocol StoredObject: Sendable {
   /// The object's length.
   var bytes: Int64 { get }
 
-  /// The bytes from an offset on, as far as there are any; none at the end.
+  /// Reads bytes from an offset on; returns an empty buffer at the end and outside of the object.
   ///
-  /// - Parameter limit: how many; of more than 1 MiB only some may come.
-  /// - Throws: `storageFailed`, `objectDamaged` when the object is no longer what it was, `objectMissing`.
+  /// - Parameter limit: the maximum number of bytes; above 1 MiB fewer may be returned.
+  /// - Throws: `storageFailed`, `objectDamaged` when the object has changed since it was opened, `objectMissing`.
   func read(at offset: Int64, limit: Int) async throws(TapedeckError) -> ByteBuffer
 }

@@ -6,18 +6,18 @@ import SystemPackage
 
 import struct NIOCore.ByteBuffer
 
-/// A file held open, so that it can be read to its end even if it is removed meanwhile.
+/// A file held open, so that it can be read to its end even if it is deleted meanwhile.
 final class OpenFile: StoredObject {
-  /// As much is hashed before whoever cancelled it is heard.
+  /// The bytes hashed between two checks for cancellation.
   private static let stride: Int64 = 16 << 20
-  /// As much is copied from memory on the caller's thread.
+  /// The longest read from the page cache on the caller's thread.
   private static let shortRead = 256 << 10
 
   let bytes: Int64
   private let descriptor: FileDescriptor
   private let threads: NIOThreadPool
 
-  /// Opens a file with one blocking call; its failures are `Errno`.
+  /// Opens a file with a blocking call; throws `Errno`.
   init(_ path: FilePath, threads: NIOThreadPool) throws {
     let descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
     do {
@@ -30,15 +30,15 @@ final class OpenFile: StoredObject {
     self.threads = threads
   }
 
-  // With the last reference: a read that is under way on another thread must not meet a number that was given to
-  // another file meanwhile.
+  // Only with the last reference: a read on another thread must not use a descriptor number that the kernel has
+  // given to another file.
   deinit { try? descriptor.close() }
 
   func read(at offset: Int64, limit: Int) async throws(TapedeckError) -> ByteBuffer {
     guard (0..<bytes).contains(offset), limit > 0 else { return ByteBuffer() }
     let count = Int(min(Int64(limit), bytes - offset))
     if count <= Self.shortRead, let buffer = cached(offset, count) { return buffer }
-    // Holds the object, and so the descriptor, until the read is over.
+    // Keeps the object, and so the descriptor, alive until the read ends.
     return try await threads.blocking("read object") { [self] in
       var buffer = ByteBuffer()
       let read = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { space in
@@ -50,7 +50,7 @@ final class OpenFile: StoredObject {
     }
   }
 
-  /// What the system has in memory: a thread of its own for it would take longer than the read.
+  /// Reads from the page cache: switching to another thread would take longer than the read.
   private func cached(_ offset: Int64, _ count: Int) -> ByteBuffer? {
     var buffer = ByteBuffer()
     let read = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { space in
@@ -60,9 +60,9 @@ final class OpenFile: StoredObject {
     return read == count ? buffer : nil
   }
 
-  /// Some of the file's bytes added to a hash.
+  /// Adds some of the file's bytes to a hash.
   ///
-  /// - Throws: `objectDamaged` when the file has become shorter, `storageFailed`, `interrupted`.
+  /// - Throws: `objectDamaged` when the file was truncated, `storageFailed`, `interrupted`.
   func hash(_ span: Range<Int64>, continuing hash: SHA256 = SHA256()) async throws(TapedeckError) -> SHA256 {
     var hash = hash
     var offset = span.lowerBound
@@ -82,12 +82,12 @@ final class OpenFile: StoredObject {
     return hash
   }
 
-  /// Writes some of the file's bytes to the same place of another one, with blocking calls.
+  /// Copies some of the file's bytes to the same offset of another file, with blocking calls.
   func copy(_ span: Range<Int64>, to target: FileDescriptor) throws {
     try forEachPiece(of: span) { offset, piece in try target.writeAll(toAbsoluteOffset: offset, piece) }
   }
 
-  /// Reads some of the file's bytes in their order, with blocking calls; a piece is valid during its turn alone.
+  /// Reads some of the file's bytes in order, with blocking calls. A piece is valid only inside `body`.
   private func forEachPiece(of span: Range<Int64>, _ body: (Int64, UnsafeRawBufferPointer) throws -> Void) throws {
     var offset = span.lowerBound
     try withUnsafeTemporaryAllocation(byteCount: 256 << 10, alignment: 64) { space in
@@ -108,7 +108,7 @@ final class OpenFile: StoredObject {
 }
 
 extension NIOThreadPool {
-  /// Runs what may block on one of the pool's threads; failures become ours, with `what` for the log.
+  /// Runs a blocking call on one of the pool's threads; maps errors to `TapedeckError`, with `what` for the log.
   func blocking<T: Sendable>(
     _ what: String, _ body: @escaping @Sendable () throws -> T
   ) async throws(TapedeckError) -> T {
@@ -116,7 +116,7 @@ extension NIOThreadPool {
   }
 }
 
-/// The one place where the file system's failures become ours.
+/// Maps a file system error to `TapedeckError`.
 func wrapped(_ error: any Error, _ what: String) -> TapedeckError {
   switch error {
   case let error as TapedeckError: error

@@ -1,16 +1,17 @@
+import Model
 import Synchronization
 
-/// What is remembered of the objects that were used last, since a player asks for one of them in many ranges.
+/// A small cache of the objects used last: a player requests one object in many ranges.
 final class RecentlyUsed<Value: Sendable>: Sendable {
   private struct State: Sendable {
-    var values: [ObjectKey: Value] = [:]
-    /// The one that was used last is last.
-    var order: [ObjectKey] = []
-    var forgettings: UInt64 = 0
+    var values: [ObjectName: Value] = [:]
+    /// The most recently used name is last.
+    var order: [ObjectName] = []
+    var generation: UInt64 = 0
 
-    mutating func touch(_ key: ObjectKey) {
-      order.removeAll { $0 == key }
-      order.append(key)
+    mutating func touch(_ name: ObjectName) {
+      order.removeAll { $0 == name }
+      order.append(name)
     }
   }
 
@@ -19,32 +20,32 @@ final class RecentlyUsed<Value: Sendable>: Sendable {
 
   init(limit: Int = 64) { self.limit = limit }
 
-  func value(_ key: ObjectKey) -> Value? {
+  func value(_ name: ObjectName) -> Value? {
     state.withLock { state -> Value? in
-      guard let value = state.values[key] else { return nil }
-      state.touch(key)
+      guard let value = state.values[name] else { return nil }
+      state.touch(name)
       return value
     }
   }
 
-  /// How often something was forgotten. Whoever looks an object up asks for it first.
-  var forgettings: UInt64 { state.withLock { $0.forgettings } }
+  /// The number of `forget` calls so far. Read it before looking up an object, and pass it to `note`.
+  var generation: UInt64 { state.withLock { $0.generation } }
 
-  /// Remembers what was found, unless something was forgotten since: it may be this, and then it is out of date.
-  func note(_ value: Value, _ key: ObjectKey, since forgettings: UInt64) {
+  /// Caches a value, unless `forget` was called since `generation` was read: the value may be out of date then.
+  func note(_ value: Value, _ name: ObjectName, since generation: UInt64) {
     state.withLock { state in
-      guard state.forgettings == forgettings else { return }
-      state.values[key] = value
-      state.touch(key)
+      guard state.generation == generation else { return }
+      state.values[name] = value
+      state.touch(name)
       if state.order.count > limit { state.values[state.order.removeFirst()] = nil }
     }
   }
 
-  func forget(_ key: ObjectKey) {
+  func forget(_ name: ObjectName) {
     state.withLock { state in
-      state.forgettings += 1
-      state.values[key] = nil
-      state.order.removeAll { $0 == key }
+      state.generation += 1
+      state.values[name] = nil
+      state.order.removeAll { $0 == name }
     }
   }
 }

@@ -1,8 +1,8 @@
 package import Logging
 
-/// Writes a JSON object a line: `time`, `level`, `message`, `logger`, and each piece of metadata under its own key.
+/// Writes each event as one line of JSON: `time`, `level`, `message`, `logger`, and each metadata value under its key.
 ///
-/// Metadata that has one of those four names gets an underscore behind it.
+/// A metadata key with one of those four names gets an underscore appended.
 package struct JSONLogHandler: LogHandler {
   package var metadata: Logger.Metadata = [:]
   package var metadataProvider: Logger.MetadataProvider?
@@ -36,7 +36,7 @@ package struct JSONLogHandler: LogHandler {
     sink(line + "}\n")
   }
 
-  /// Secrets are taken out of each text before it is quoted: quoting could hide them.
+  /// Redacts each text before quoting it: quoting could change a secret so that it is not found.
   private func append(_ value: Logger.MetadataValue, to line: inout String) {
     switch value {
     case .string(let text): append(text, to: &line)

@@ -1,11 +1,11 @@
 import Foundation
 import Logging
 
-/// Where log lines go: each is given whole, ended by a line feed.
+/// Receives log lines, each complete with its line feed.
 package typealias LogSink = @Sendable (String) -> Void
 
-/// Standard error, one `write(2)` a line, so that lines of many tasks never mix. What cannot be written is lost: a broken
-/// log must not stop the work.
+/// Writes each line to standard error with one `write(2)`, so that lines of concurrent tasks do not mix. A line that
+/// cannot be written is dropped: logging must not stop the program.
 package let standardErrorSink: LogSink = { line in
   var line = line
   line.withUTF8 { bytes in
@@ -21,8 +21,8 @@ package let standardErrorSink: LogSink = { line in
   }
 }
 
-/// What a log handler writes about an event: its own metadata, the provider's and the event's, the last one winning, and
-/// the event's error under `error`.
+/// The metadata of an event, sorted by key: the handler's, the provider's and the event's, where later ones override
+/// earlier ones, and the event's error under `error`.
 func mergedMetadata(
   _ own: Logger.Metadata, _ provider: Logger.MetadataProvider?, _ event: LogEvent
 ) -> [(key: String, value: Logger.MetadataValue)] {
@@ -33,5 +33,5 @@ func mergedMetadata(
   return all.sorted { $0.key < $1.key }
 }
 
-/// The time of a log line: ISO 8601, milliseconds, UTC.
+/// The current time for a log line: ISO 8601 in UTC, with milliseconds.
 func logTime() -> String { Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)) }

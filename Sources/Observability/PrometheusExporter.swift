@@ -1,11 +1,11 @@
 package import CoreMetrics
 import Synchronization
 
-/// The program's metrics, in Prometheus' text format 0.0.4. Install it with `MetricsSystem.bootstrap`.
+/// Exports metrics in Prometheus' text format 0.0.4. Install it with `MetricsSystem.bootstrap`.
 ///
-/// Recorders that aggregate and timers become histograms; a timer's unit is the second. Families are described in
-/// `MetricDescriptions`. At most `seriesLimit` series are kept: what would be one more is counted in
-/// `tapedeck_metrics_series_dropped_total` and otherwise ignored, so that no label can eat the memory.
+/// Aggregating recorders and timers become histograms; timers are in seconds. `MetricDescriptions` describes the
+/// families. Memory is bounded: beyond `seriesLimit` series, measurements of new ones are only counted in
+/// `tapedeck_metrics_series_dropped_total`.
 package final class PrometheusExporter: MetricsFactory {
   private struct SeriesKey: Hashable {
     var name: String
@@ -19,7 +19,7 @@ package final class PrometheusExporter: MetricsFactory {
 
   private struct State {
     var series: [SeriesKey: Series] = [:]
-    /// A family has one type; the first series decides.
+    /// The type of each family, set by its first series.
     var kinds: [String: Series.Kind] = [:]
   }
 
@@ -39,9 +39,9 @@ package final class PrometheusExporter: MetricsFactory {
     series(label, dimensions, .counter)
   }
 
-  package func makeFloatingPointCounter(label: String, dimensions: [(String, String)])
-    -> any FloatingPointCounterHandler
-  {
+  package func makeFloatingPointCounter(
+    label: String, dimensions: [(String, String)]
+  ) -> any FloatingPointCounterHandler {
     series(label, dimensions, .counter)
   }
 
@@ -59,7 +59,7 @@ package final class PrometheusExporter: MetricsFactory {
     series(label, dimensions, .histogram)
   }
 
-  // Handlers live as long as the process: a series that vanishes and comes back would read as a restart.
+  // Series are kept until the process ends: one that disappears and returns would look like a restart.
   package func destroyCounter(_ handler: any CounterHandler) {}
   package func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
   package func destroyMeter(_ handler: any MeterHandler) {}
@@ -81,7 +81,7 @@ package final class PrometheusExporter: MetricsFactory {
     }
   }
 
-  /// Labels by name, each name once: two that only differ in forbidden characters would make the whole scrape invalid.
+  /// Labels sorted by name, each name once: names that differ only in forbidden characters would make the scrape invalid.
   private func labels(_ dimensions: [(String, String)], _ kind: Series.Kind) -> [Label] {
     var labels: [Label] = []
     for (dimension, value) in dimensions {
@@ -116,7 +116,7 @@ package final class PrometheusExporter: MetricsFactory {
     return out
   }
 
-  /// Letters, digits and underscores; never a digit in front.
+  /// A valid name: letters, digits and underscores, not starting with a digit.
   private func sanitized(_ name: String) -> String {
     func isAllowed(_ byte: UInt8) -> Bool {
       switch byte {
@@ -130,7 +130,7 @@ package final class PrometheusExporter: MetricsFactory {
     return (startsWell ? "" : "_") + String(decoding: kept, as: UTF8.self)
   }
 
-  /// By scalars, because a line feed behind a carriage return is no character of its own.
+  /// Escapes by scalars: as a `Character`, a line feed after a carriage return would not be found.
   private func escaped(_ value: String) -> String {
     guard value.utf8.contains(where: { $0 == 0x5C || $0 == 0x22 || $0 == 0x0A }) else { return value }
     var out = ""

@@ -1,33 +1,34 @@
+import Model
 import Synchronization
 
-/// Takes secrets out of text before it is written anywhere.
+/// Replaces secrets in text before it is written anywhere.
 ///
-/// Works on bytes: a character-wise search would miss a secret that somebody has put a combining mark behind.
+/// Compares bytes: a search by characters would miss a secret that is followed by a combining mark.
 package final class Redactor: Sendable {
-  /// The one that the log handlers use.
+  /// The redactor that log handlers use by default.
   package static let shared = Redactor()
 
   private static let replacement = Array("[redacted]".utf8)
 
-  /// What stands in front of a secret that nobody has added: API tokens, webhook secrets, `Authorization` values.
-  private static let marks = ["tdk_", "whsec_", "bearer ", "basic "].map { Array($0.utf8) }
+  /// Prefixes of secrets that are recognised without `add`: API tokens, webhook secrets, `Authorization` values.
+  private static let prefixes = ["tdk_", "whsec_", "bearer ", "basic "].map { Array($0.utf8) }
 
   private let secrets = Mutex<[[UInt8]]>([])
 
   package init() {}
 
-  /// Makes a value unwritable from now on, also where it is percent-encoded as in a form. Very short ones are left out,
-  /// since they would stand in every other word.
+  /// Redacts a value from now on, also in its percent-encoded form. Values of less than 6 bytes are ignored, because they
+  /// would match ordinary words.
   package func add(_ secret: String) {
     guard secret.utf8.count >= 6 else { return }
     secrets.withLock { secrets in
-      let all = Set(secrets + [Array(secret.utf8), percentEncoded(secret)])
-      // Longer ones first, so that none leaves the rest of another.
+      let all = Set(secrets + [Array(secret.utf8), Array(percentEncoded(secret).utf8)])
+      // Longest first: a shorter secret inside a longer one must not leave the rest of it.
       secrets = all.sorted { $0.count > $1.count }
     }
   }
 
-  /// The text with known secrets, API tokens, webhook secrets and bearer tokens replaced by `[redacted]`.
+  /// The text with added secrets, API tokens, webhook secrets and `Authorization` values replaced by `[redacted]`.
   package func redact(_ text: String) -> String {
     var bytes = Array(text.utf8)
     var changed = false
@@ -39,10 +40,10 @@ package final class Redactor: Sendable {
         changed = true
       }
     }
-    for mark in Self.marks {
+    for prefix in Self.prefixes {
       var position = 0
-      while let found = find(mark, in: bytes, from: position, ignoringCase: true) {
-        let start = found + mark.count
+      while let found = find(prefix, in: bytes, from: position, ignoringCase: true) {
+        let start = found + prefix.count
         let secret = bytes[start...].prefix(while: isTokenByte)
         position = start
         guard secret.count >= 6 else { continue }
@@ -75,17 +76,6 @@ package final class Redactor: Sendable {
     switch byte {
     case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
     default: "-_+/=.~".utf8.contains(byte)
-    }
-  }
-
-  private func percentEncoded(_ text: String) -> [UInt8] {
-    text.utf8.flatMap { byte -> [UInt8] in
-      switch byte {
-      case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: return [byte]
-      default:
-        let hex = String(byte, radix: 16, uppercase: true)
-        return Array((byte < 16 ? "%0" : "%").utf8) + Array(hex.utf8)
-      }
     }
   }
 }

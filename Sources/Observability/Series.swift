@@ -1,11 +1,11 @@
 import CoreMetrics
 import Synchronization
 
-/// One line of a scrape, or the lines of one histogram.
+/// One series of a metric: one sample of a scrape, or the samples of one histogram.
 final class Series: CounterHandler, FloatingPointCounterHandler, MeterHandler, RecorderHandler, TimerHandler {
   enum Kind: String { case counter, gauge, histogram }
 
-  /// From fast requests to an hour of waiting, in seconds.
+  /// The upper bounds of histogram buckets in seconds: from fast requests to an hour of waiting.
   static let bounds: [Double] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600,
   ]
@@ -34,7 +34,7 @@ final class Series: CounterHandler, FloatingPointCounterHandler, MeterHandler, R
   func recordNanoseconds(_ duration: Int64) { record(Double(duration) / 1e9) }
 
   func record(_ value: Double) {
-    // One value that is no number would spoil the sum for ever.
+    // A single NaN or infinite value would make the sum useless from then on.
     guard value.isFinite || kind != .histogram else { return }
     figures.withLock { figures in
       guard kind == .histogram else {

@@ -1,6 +1,6 @@
 package import Logging
 
-/// Writes a line of text for a person: time, level, message, metadata.
+/// Writes each event as one line of readable text: time, level, message, metadata.
 package struct TextLogHandler: LogHandler {
   package var metadata: Logger.Metadata = [:]
   package var metadataProvider: Logger.MetadataProvider?
@@ -26,7 +26,7 @@ package struct TextLogHandler: LogHandler {
     sink(line + "\n")
   }
 
-  /// Secrets are taken out of each text by itself: a dictionary's own description would escape them first.
+  /// Redacts each text on its own: the description of a dictionary would escape secrets first.
   private func text(_ value: Logger.MetadataValue) -> String {
     switch value {
     case .string(let text): printable(text)
@@ -38,7 +38,7 @@ package struct TextLogHandler: LogHandler {
     }
   }
 
-  /// Without control characters: text from outside must neither begin a line of its own nor steer the terminal.
+  /// Escapes control characters: external text must neither start a new line nor control the terminal.
   private func printable(_ text: String) -> String {
     var out = ""
     for scalar in redactor.redact(text).unicodeScalars {

@@ -1,15 +1,15 @@
 import Model
 import Synchronization
 
-/// A bucket that fills with so many requests a second; its terms can be changed while it is in use.
+/// A token bucket whose terms can be changed while it is in use.
 package final class RateLimit: Sendable {
-  /// How many requests are answered.
+  /// The terms of the limit.
   package struct Terms: Sendable, Codable, Equatable {
-    /// Requests a second.
+    /// Requests per second.
     package var rate: Double
-    /// Requests at once after a rest; a second's worth when it is not given.
+    /// Requests that are answered at once after a quiet period; nil for one second's worth.
     package var burst: Int?
-    /// Whether a refusal says when to come again; it does when this is not given.
+    /// Whether a refusal has `Retry-After`; nil counts as true.
     package var saysRetryAfter: Bool?
 
     package init(rate: Double, burst: Int? = nil, saysRetryAfter: Bool? = nil) {
@@ -20,10 +20,10 @@ package final class RateLimit: Sendable {
 
     var size: Double { max(1, burst.map(Double.init) ?? rate) }
 
-    /// What is wrong with the numbers; nil when nothing is.
-    var complaint: String? {
-      guard rate > 0, rate.isFinite else { return "'rate' is more than 0" }
-      return burst.map { $0 >= 1 } ?? true ? nil : "'burst' is at least 1"
+    /// What is wrong with the numbers; nil when they are valid.
+    var problem: String? {
+      guard rate > 0, rate.isFinite else { return "'rate' must be more than 0" }
+      return burst.map { $0 >= 1 } ?? true ? nil : "'burst' must be at least 1"
     }
   }
 
@@ -40,21 +40,21 @@ package final class RateLimit: Sendable {
     }
   }
 
-  private let surroundings: Surroundings
+  private let system: SystemServices
   private let state: Mutex<State>
 
   /// - Parameter terms: nil for no limit.
-  init(_ terms: Terms?, surroundings: Surroundings) {
-    self.surroundings = surroundings
-    state = Mutex(State(terms: terms, tokens: terms?.size ?? 0, at: surroundings.now()))
+  init(_ terms: Terms?, system: SystemServices) {
+    self.system = system
+    state = Mutex(State(terms: terms, tokens: terms?.size ?? 0, at: system.now()))
   }
 
-  /// What holds now; nil for no limit.
+  /// The current terms; nil for no limit.
   package var terms: Terms? { state.withLock { $0.terms } }
 
-  /// What was saved up is kept as far as the new bucket holds it.
+  /// Changes the terms; saved tokens are kept up to the size of the new bucket.
   package func change(to terms: Terms?) {
-    let now = surroundings.now()
+    let now = system.now()
     state.withLock { state in
       state.fill(now: now)
       if state.terms == nil { state.tokens = terms?.size ?? 0 }
@@ -63,9 +63,9 @@ package final class RateLimit: Sendable {
     }
   }
 
-  /// Takes one request out; the terms that it is refused under when there is none.
+  /// Takes a token; returns the terms when there is none and the request must be refused.
   func refusal() -> Terms? {
-    let now = surroundings.now()
+    let now = system.now()
     return state.withLock { state in
       state.fill(now: now)
       guard let terms = state.terms else { return nil }

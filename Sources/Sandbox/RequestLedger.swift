@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What was asked of the tenant: counts, and the last thousand requests. Tests and demonstrations read it.
+/// Counts of requests to the tenant, and the last thousand requests. For tests and demonstrations.
 package final class RequestLedger: Sendable {
   /// One request.
   package struct Entry: Sendable, Codable, Equatable {
@@ -9,11 +9,11 @@ package final class RequestLedger: Sendable {
     package var recording: String?
     package var range: String?
     package var ifRange: String?
-    /// The status that was sent; nil while the answer is being made.
+    /// The response status; nil until it is sent.
     package var status: Int?
-    /// Bytes of the body handed to the connection; downloads only.
+    /// Bytes of the body passed to the connection; downloads only.
     package var bytesSent: Int
-    /// What went wrong on purpose.
+    /// The faults applied to it.
     package var faults: [FaultRule.Fault]
   }
 
@@ -24,19 +24,19 @@ package final class RequestLedger: Sendable {
     package var bytesSent = 0
   }
 
-  /// Everything, at one moment.
+  /// The complete state at one moment.
   package struct Snapshot: Sendable, Codable, Equatable {
-    /// Requests by class of address.
+    /// Requests by endpoint.
     package var endpoints: [String: Int] = [:]
-    /// Answers by status.
+    /// Responses by status.
     package var statuses: [String: Int] = [:]
-    /// Requests that were refused for the rate; those that a fault refused are not among them.
+    /// Requests refused by the rate limit, excluding those refused by a fault.
     package var overLimit = 0
     package var recordings: [String: RecordingCount] = [:]
-    /// Downloads whose body is being sent.
+    /// Downloads whose body is currently sent.
     package var downloadsInFlight = 0
     package var peakDownloadsInFlight = 0
-    /// The last requests, the newest last.
+    /// The last requests, newest last.
     package var recent: [Entry] = []
   }
 
@@ -54,7 +54,7 @@ package final class RequestLedger: Sendable {
   /// The counts and the last requests.
   package var snapshot: Snapshot { state.withLock { $0.snapshot } }
 
-  /// Forgets everything but the downloads in flight.
+  /// Clears everything except the number of downloads in flight.
   package func reset() {
     state.withLock { state in
       state.firstNumber += state.snapshot.recent.count
@@ -65,11 +65,11 @@ package final class RequestLedger: Sendable {
     }
   }
 
-  /// Counts a request and returns the number under which its entry is changed later.
+  /// Counts a request and returns the number of its entry, for later updates.
   func open(_ entry: Entry, isKnown: Bool) -> Int {
     state.withLock { state in
       state.snapshot.endpoints[entry.endpoint.rawValue, default: 0] += 1
-      // Unknown ids are not counted: anybody could fill the memory with them.
+      // Unknown ids are not counted, because any number of them could fill the memory.
       if let id = entry.recording, isKnown {
         switch entry.endpoint {
         case .metadata: state.snapshot.recordings[id, default: RecordingCount()].metadata += 1

@@ -1,39 +1,44 @@
 package import Model
 
-/// What a simulated tenant is like: who may sign in, which day of calls it holds, and what goes wrong from the start.
+/// The properties of a simulated tenant: credentials, the day of its calls, and its initial faults.
 package struct SandboxConfiguration: Sendable {
-  /// The address to listen on. Only `127.0.0.1` is accepted: the fault endpoint has no lock.
+  /// The address to listen on. Only `127.0.0.1` is accepted, because the fault endpoint requires no authentication.
   package var listenHost = "127.0.0.1"
   /// The port to listen on; 0 takes any free one.
   package var port = 0
-  /// The one client id that gets a token.
+  /// The only accepted client id.
   package var clientID = "sandbox-client"
-  /// Its secret.
+  /// The client secret.
   package var clientSecret = "sandbox-secret"
-  /// The scopes that every token carries.
+  /// The scopes of every token.
   package var scopes: [String] = ["recording:read", "recording:download"]
-  /// What the day is made from; the same seed and day give the same calls to the byte.
+  /// The seed of all generated data; the same seed and day give identical calls.
   package var seed: UInt64 = 1
-  /// Any moment of the day (UTC) on which the calls took place; nil is the day before the tenant was made.
+  /// Any moment of the day (UTC) of the calls; nil for the day before the tenant was created.
   package var day: Instant?
-  /// How many calls are made up for the day, beside those with fixed ids.
+  /// The number of generated calls, in addition to those with fixed ids.
   package var callCount = 60
-  /// How long a token is accepted, in whole seconds.
+  /// The lifetime of a token in whole seconds.
   package var tokenLifetime = 3600
-  /// Requests a second above which everything but the control addresses answers 429; nil is no limit.
+  /// Requests per second above which all endpoints except the control endpoints answer 429; nil for no limit.
   package var rate: Double?
-  /// How many requests it answers at once after a rest; nil is a second's worth.
+  /// The number of requests answered at once after a quiet period; nil for one second's worth.
   package var burst: Int?
-  /// Whether a 429 for the rate says when to come again.
+  /// Whether a 429 of the rate limit has `Retry-After`.
   package var saysRetryAfter = true
-  /// The largest page that a search may ask for.
+  /// The maximum page size of a search.
   package var pageSizeLimit = 500
-  /// How long the fixed recording `processing-01` is processed, counted from the first time it is asked for.
+  /// How long the recording `processing-01` stays `processing` after the first request for it.
   package var processingTime: Duration = .seconds(3)
-  /// Whether calls with real words are offered where `espeak-ng` is installed.
+  /// Whether calls with synthesised speech are included where `espeak-ng` is installed.
   package var spokenCalls = true
-  /// What goes wrong from the start.
+  /// The initial faults.
   package var faults: [FaultRule] = []
 
   package init() {}
+
+  /// The limit that `rate`, `burst` and `saysRetryAfter` describe; nil for none.
+  var limit: RateLimit.Terms? {
+    rate.map { RateLimit.Terms(rate: $0, burst: burst, saysRetryAfter: saysRetryAfter) }
+  }
 }

@@ -5,60 +5,61 @@ package import Model
 import NIOCore
 import Synchronization
 
-/// A simulated CXone tenant that speaks contract `recordings-v2`: tokens, a day of calls, sound in any range, and faults.
+/// A simulated CXone tenant that speaks the contract `recordings-v2`: tokens, a day of calls, range requests, and
+/// faults.
 ///
-/// Everything is made up from a seed: the same seed and day give the same answers to the byte. No file is read or
-/// written, and no more than shared tables of sound and the few calls with real words is held in memory.
+/// Everything is generated from a seed: the same seed and day give identical responses. No files are read or written;
+/// memory holds only shared tables of audio and the few calls with synthesised speech.
 package struct SandboxTenant: Sendable {
   package let configuration: SandboxConfiguration
-  /// Everything the tenant holds, hidden recordings too, ordered by start and id.
+  /// All recordings, including hidden ones, ordered by start time and id.
   package let recordings: [SandboxRecording]
-  /// What goes wrong; also reached through `/sandbox/faults`.
+  /// The active faults; also available at `/sandbox/faults`.
   package let faults: FaultBoard
-  /// What was asked; also reached through `/sandbox/requests`.
+  /// The requests received; also available at `/sandbox/requests`.
   package let ledger: RequestLedger
-  /// How many requests are answered; also reached through `/sandbox/limit`.
+  /// The rate limit; also available at `/sandbox/limit`.
   package let limit: RateLimit
 
-  let surroundings: Surroundings
-  let tokens: TokenDesk
-  let history: History
+  let system: SystemServices
+  let tokens: TokenIssuer
+  let history: RecordingHistory
   private let logger: Logger
   private let spoken: SpokenCalls?
   private let scripts: [String: SpokenScript]
   private let byID: [String: SandboxRecording]
 
-  /// - Throws: `configurationInvalid` when it is to listen beyond loopback, or a number makes no sense.
+  /// - Throws: `configurationInvalid` for an address other than loopback or an invalid number.
   package init(
-    configuration: SandboxConfiguration, surroundings: Surroundings = .system, logger: Logger
+    configuration: SandboxConfiguration, system: SystemServices = .system, logger: Logger
   ) throws(TapedeckError) {
     guard configuration.listenHost == "127.0.0.1" else {
       throw TapedeckError(
-        .configurationInvalid, "The sandbox listens on 127.0.0.1 alone: anybody who reaches it can make it fail.")
+        .configurationInvalid,
+        "The sandbox listens on 127.0.0.1 only, because its fault endpoint requires no authentication.")
     }
-    let terms = configuration.rate.map {
-      RateLimit.Terms(rate: $0, burst: configuration.burst, saysRetryAfter: configuration.saysRetryAfter)
-    }
+    let terms = configuration.limit
     guard (0...65_535).contains(configuration.port), configuration.callCount <= 100_000,
       (1...1_000_000_000).contains(configuration.tokenLifetime), configuration.pageSizeLimit >= 1,
-      terms.map({ $0.complaint == nil }) ?? true
+      terms.map({ $0.problem == nil }) ?? true
     else {
       throw TapedeckError(
-        .configurationInvalid, "The sandbox cannot use its port, number of calls, token lifetime, page size or rate.")
+        .configurationInvalid,
+        "The port, the number of calls, the token lifetime, the page size or the rate of the sandbox is out of range.")
     }
     self.configuration = configuration
-    self.surroundings = surroundings
+    self.system = system
     self.logger = logger
-    faults = FaultBoard(configuration.faults, now: surroundings.now)
+    faults = FaultBoard(configuration.faults, now: system.now)
     ledger = RequestLedger()
-    tokens = TokenDesk(lifetime: configuration.tokenLifetime, surroundings: surroundings)
-    limit = RateLimit(terms, surroundings: surroundings)
-    history = History(start: surroundings.now())
+    tokens = TokenIssuer(lifetime: configuration.tokenLifetime, system: system)
+    limit = RateLimit(terms, system: system)
+    history = RecordingHistory(start: system.now())
     spoken =
       configuration.spokenCalls
       ? SpokenCalls(path: ProcessInfo.processInfo.environment["PATH"], logger: logger) : nil
 
-    let yesterday = Instant(milliseconds: surroundings.now().milliseconds - 86_400_000)
+    let yesterday = Instant(milliseconds: system.now().milliseconds - 86_400_000)
     let day = DayOfCalls(seed: configuration.seed, anyMoment: configuration.day ?? yesterday)
     let scripts = spoken == nil ? [] : SpokenScript.all
     let all =
@@ -70,27 +71,37 @@ package struct SandboxTenant: Sendable {
     self.scripts = Dictionary(scripts.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
+  /// Puts the tenant into the state of its start: its first faults, limit and files, and an empty ledger. Tokens stay
+  /// valid.
+  package func reset() {
+    faults.reset(to: configuration.faults)
+    limit.change(to: nil)
+    limit.change(to: configuration.limit)
+    history.reset(start: system.now())
+    ledger.reset()
+  }
+
   /// The recording of an id, hidden or not.
   package func recording(_ id: String) -> SandboxRecording? { byID[id] }
 
-  /// The file that a download of this recording gives now; nil for an unknown id. Availability does not matter.
+  /// The file that a download of this recording returns now, regardless of its availability; nil for an unknown id.
   ///
-  /// A call with real words is rendered on first use, which takes about half a second.
+  /// A call with synthesised speech is rendered on first use, which takes about half a second.
   package func audio(of id: String) async -> SandboxAudio? {
     guard let recording = byID[id] else { return nil }
     let version = history.version(of: id)
-    let seed = Dice.seed(id, under: configuration.seed &+ UInt64(version))
-    if version == 0, let script = scripts[id], let sound = await spoken?.sound(of: script) {
-      return SandboxAudio(format: recording.format, data: sound, seed: seed)
+    let seed = SeededRandom.seed(id, under: configuration.seed &+ UInt64(version))
+    if version == 0, let script = scripts[id], let speech = await spoken?.audio(of: script) {
+      return SandboxAudio(format: recording.format, data: speech, seed: seed)
     }
-    // A changed file is a little longer.
+    // A replaced file is a little longer.
     let growth = version * recording.format.dataBytes(milliseconds: 1000)
     return SandboxAudio(format: recording.format, dataBytes: recording.dataBytes + growth, seed: seed)
   }
 
-  /// The tenant as a service: a web server on loopback.
+  /// The tenant as a service: an HTTP server on loopback.
   ///
-  /// - Parameter onServerRunning: told the port once it is bound.
+  /// - Parameter onServerRunning: called with the port once it is bound.
   package func makeApplication(
     onServerRunning: (@Sendable (Int) async -> Void)? = nil
   ) -> some ApplicationProtocol {
@@ -110,7 +121,7 @@ package struct SandboxTenant: Sendable {
   }
 }
 
-/// A request with the connection that it came on, which some faults close.
+/// A request with its connection, which some faults close.
 struct SandboxContext: RequestContext {
   var coreContext: CoreRequestContextStorage
   let channel: any Channel
@@ -122,16 +133,16 @@ struct SandboxContext: RequestContext {
 }
 
 extension SpokenScript {
-  /// The facts of the call that this script is.
+  /// The recording of this conversation.
   fileprivate func recording(start: Instant) -> SandboxRecording {
-    var dice = Dice(seed: Dice.seed(id, under: 0))
+    var random = SeededRandom(seed: SeededRandom.seed(id, under: 0))
     let format = SpokenCalls.format
     var call = CallCentre.call(
       id: id, start: start, format: format, dataBytes: format.dataBytes(milliseconds: milliseconds),
-      direction: .outbound, dice: &dice)
-    if let line = CallCentre.lines.first(where: { $0.skillName == title }) {
-      (call.skillID, call.skillName) = (line.skillID, line.skillName)
-      (call.campaignID, call.campaignName) = (line.campaignID, line.campaignName)
+      direction: .outbound, random: &random)
+    if let campaign = CallCentre.campaigns.first(where: { $0.skillName == title }) {
+      (call.skillID, call.skillName) = (campaign.skillID, campaign.skillName)
+      (call.campaignID, call.campaignName) = (campaign.campaignID, campaign.campaignName)
     }
     return call
   }

@@ -10,7 +10,7 @@ package struct SignedNote: Sendable {
     var bytes: [UInt8]
   }
 
-  /// What is signed; ends in a line feed.
+  /// The signed text; ends with a line feed.
   package let text: String
   let signatures: [Signature]
 
@@ -19,7 +19,7 @@ package struct SignedNote: Sendable {
     self.signatures = signatures
   }
 
-  /// Reads a note; nil for anything malformed. Nothing is verified yet.
+  /// Reads a note; nil for malformed text. Signatures are not verified yet.
   package init?(parsing note: String) {
     let lines = Array(note.utf8)
     guard isNoteText(note), let split = Self.lastBlankLine(lines) else { return nil }
@@ -40,19 +40,19 @@ package struct SignedNote: Sendable {
     self.signatures = signatures
   }
 
-  /// The note as it is kept.
+  /// The note as text.
   package var encoded: String {
     let lines = signatures.map { "— \($0.name) \(Data($0.keyID + $0.bytes).base64EncodedString())\n" }
     return "\(text)\n\(lines.joined())"
   }
 
-  /// Whether a key signed it: there is a signature of that key, and every one there is of it is good.
+  /// Whether a key signed it: at least one signature is by that key, and all of them are valid.
   package func isSigned(by key: NoteVerifierKey) -> Bool {
     let own = signatures.filter { $0.name == key.name && $0.keyID == key.id }
     return !own.isEmpty && own.allSatisfy { key.key.isValidSignature($0.bytes, for: Data(text.utf8)) }
   }
 
-  /// The first byte of the last two line feeds in a row.
+  /// The position of the last two consecutive line feeds.
   private static func lastBlankLine(_ bytes: [UInt8]) -> Int? {
     guard bytes.count >= 2 else { return nil }
     return stride(from: bytes.count - 2, through: 0, by: -1).first { bytes[$0] == 0x0A && bytes[$0 + 1] == 0x0A }

@@ -1,54 +1,84 @@
 package import Hummingbird
+import Model
 
-/// Every address of the server, and the middleware around them.
+/// Makes the router of a listener.
 ///
 /// - Parameters:
-///   - door: where the requests of this router come from. Both doors lead to the same rooms.
-///   - addInside: adds further addresses behind the entrance.
+///   - listener: where requests come from; it decides how they are authenticated.
+///   - commands: further routes, of the command socket.
 package func makeWebRouter(
-  _ services: WebServices, door: Door, addInside: (RouterGroup<WebContext>) -> Void = { _ in }
+  _ services: WebServices, listener: Listener, commands: [Route] = []
 ) throws -> Router<WebContext> {
   let pages = try PageRenderer()
-  let entrance = EntranceMiddleware(
-    door: door, authenticator: services.authenticator, log: services.log, publicOrigin: services.publicOrigin)
-  let guardian = RecordingGuard(services: services)
+  return makeRouter(
+    RouteTable(webRoutes(services, pages) + commands), services, pages: pages, listener: listener)
+}
 
+/// Makes the router of a listener that only the monitoring can reach: health and metrics, without authentication.
+package func makeMetricsRouter(_ services: WebServices) throws -> Router<WebContext> {
+  let metrics = MetricsController(renderMetrics: services.renderMetrics)
+  return makeRouter(
+    RouteTable(HealthController(readiness: services.readiness).routes + [metrics.openRoute]), services,
+    pages: try PageRenderer(), listener: .network)
+}
+
+/// Every route of the API and the pages.
+package func webRouteTable(_ services: WebServices) throws -> RouteTable {
+  RouteTable(webRoutes(services, try PageRenderer()))
+}
+
+private func makeRouter(
+  _ table: RouteTable, _ services: WebServices, pages: PageRenderer, listener: Listener
+) -> Router<WebContext> {
   let router = Router(context: WebContext.self, options: [.autoGenerateHeadEndpoints])
-  router.add(middleware: EnvelopeMiddleware(proxies: services.proxies, pages: pages))
-
-  let open = router.group()
-  HealthController(services: services).addRoutes(to: open)
-  AssetController(assets: pages.assets).addRoutes(to: open)
-  SignInController(services: services, pages: pages).addRoutes(to: open)
-
-  let inside = router.group().add(middleware: entrance)
-  SignOutController(services: services).addRoutes(to: inside)
-  IngestController(services: services, guardian: guardian).addRoutes(to: inside)
-  AudioController(services: services, guardian: guardian).addRoutes(to: inside)
-  JobController(services: services, guardian: guardian).addRoutes(to: inside)
-  RecordingController(services: services, guardian: guardian).addRoutes(to: inside)
-  JobControlController(services: services).addRoutes(to: inside)
-  PlatformController(services: services).addRoutes(to: inside)
-  AuditController(services: services).addRoutes(to: inside)
-  CoverageController(services: services).addRoutes(to: inside)
-  BackfillController(services: services).addRoutes(to: inside)
-  RegistryController(services: services).addRoutes(to: inside)
-  MetricsController(services: services).addRoutes(to: inside)
-  ListPageController(services: services, pages: pages).addRoutes(to: inside)
-  PlayerPageController(services: services, pages: pages, guardian: guardian).addRoutes(to: inside)
-  AuditPageController(services: services, pages: pages).addRoutes(to: inside)
-  PlatformPageController(services: services, pages: pages).addRoutes(to: inside)
-  CoveragePageController(services: services, pages: pages).addRoutes(to: inside)
-  addInside(inside)
+  router.add(middleware: RequestMiddleware(proxies: services.proxies, pages: pages, table: table))
+  router.add(middleware: MethodMiddleware(table: table))
+  table.add(
+    to: router,
+    behind: AuthenticationMiddleware(
+      listener: listener, authenticator: services.authenticator, log: services.log,
+      publicOrigin: services.publicOrigin),
+    admission: Admission(
+      catalog: services.catalog, log: services.log, listening: services.listening, views: services.views,
+      sources: services.sources, now: services.system.now))
   return router
 }
 
-/// Metrics and health alone, without a login: for a listen address that only the monitoring can reach.
-package func makeMetricsRouter(_ services: WebServices) throws -> Router<WebContext> {
-  let router = Router(context: WebContext.self, options: [.autoGenerateHeadEndpoints])
-  router.add(middleware: EnvelopeMiddleware(proxies: services.proxies, pages: try PageRenderer()))
-  let open = router.group()
-  HealthController(services: services).addRoutes(to: open)
-  open.get("metrics") { _, _ in await MetricsController(services: services).response() }
-  return router
+private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route] {
+  let catalog = services.catalog
+  let system = services.system
+  let plans = SyncPlans(plans: services.plans)
+  let ingest = IngestController(catalog: catalog, waiters: services.waiters, system: system)
+  let recordings = RecordingListing(catalog: catalog)
+  let entries = AuditListing(catalog: catalog)
+  let coverage = CoverageListing(catalog: catalog, plans: plans, system: system)
+  let backfills = BackfillController(catalog: catalog, plans: plans, system: system)
+  let platform = PlatformReport.Loader(catalog: catalog, rateLimits: services.rateLimits)
+  let api: [[Route]] = [
+    ingest.routes,
+    AudioController(store: services.store).routes,
+    RecordingController(catalog: catalog, store: services.store, listing: recordings).routes,
+    JobController(catalog: catalog).routes,
+    PlatformController(loader: platform, system: system).routes,
+    AuditController(listing: entries).routes,
+    CoverageController(listing: coverage).routes,
+    backfills.routes,
+    RegistryController(catalog: catalog, accounts: services.accounts).routes,
+    MetricsController(renderMetrics: services.renderMetrics).routes,
+    HealthController(readiness: services.readiness).routes,
+  ]
+  let forBrowsers: [[Route]] = [
+    AssetController(assets: pages.assets).routes,
+    SignInController(catalog: catalog, authenticator: services.authenticator, pages: pages).routes,
+    ListPageController(listing: recordings, system: system, pages: pages).routes,
+    PlayerPageController(catalog: catalog, ingest: ingest, pages: pages).routes,
+    AuditPageController(listing: entries, pages: pages).routes,
+    PlatformPageController(loader: platform, system: system, pages: pages).routes,
+    CoveragePageController(
+      catalog: catalog, listing: coverage, backfills: backfills, sources: services.sources, system: system,
+      pages: pages
+    ).routes,
+  ]
+  let routes = (api + forBrowsers).flatMap { $0 }
+  return routes + [OpenAPIController(describing: routes).route]
 }

@@ -3,12 +3,12 @@ package import Catalog
 package import Model
 package import ObjectStorage
 
-/// What the controllers work with.
+/// Everything that the routes are made from. Each controller gets the parts that it needs.
 package struct WebServices: Sendable {
   package var catalog: Catalog
   package var store: any ObjectStore
   package var authenticator: Authenticator
-  package var registry: Registry
+  package var accounts: Accounts
   package var log: AccessLog
   package var listening: ListeningSessions
   package let views = RecentViews()
@@ -16,30 +16,31 @@ package struct WebServices: Sendable {
   package var proxies: TrustedProxies
   /// `https://host[:port]` of `TAPEDECK_PUBLIC_URL`; nil when it is not set.
   package var publicOrigin: String?
-  /// The sources that are configured.
+  /// The configured sources.
   package var sources: Set<SourceID>
-  /// How calls of each source are looked for.
+  /// The synchronization plan of each source.
   package var plans: [SourceID: SyncPlan] = [:]
   /// The text of `/metrics`.
   package var renderMetrics: @Sendable () async -> String
-  /// What keeps the server from doing its work, each as a sentence; none when it is ready.
+  /// What keeps the server from working, each as a sentence; empty when it is ready.
   package var readiness: @Sendable () async -> [String]
-  package var surroundings: Surroundings
-  /// How much is being asked of each source.
-  package var standings: @Sendable () async throws(TapedeckError) -> [SourceStanding]
+  package var system: SystemServices
+  /// The request rate of each source.
+  package var rateLimits: @Sendable () async throws(TapedeckError) -> [RateLimitStatus]
 
   package init(
-    catalog: Catalog, store: any ObjectStore, authenticator: Authenticator, registry: Registry, log: AccessLog,
+    catalog: Catalog, store: any ObjectStore, authenticator: Authenticator, accounts: Accounts, log: AccessLog,
     listening: ListeningSessions, waiters: JobWaiters, proxies: TrustedProxies, publicOrigin: String?,
     sources: Set<SourceID>, renderMetrics: @escaping @Sendable () async -> String,
-    readiness: @escaping @Sendable () async -> [String], surroundings: Surroundings,
-    standings: @escaping @Sendable () async throws(TapedeckError) -> [SourceStanding] = { () throws(TapedeckError) in []
+    readiness: @escaping @Sendable () async -> [String], system: SystemServices,
+    rateLimits: @escaping @Sendable () async throws(TapedeckError) -> [RateLimitStatus] = { () throws(TapedeckError) in
+      []
     }
   ) {
     self.catalog = catalog
     self.store = store
     self.authenticator = authenticator
-    self.registry = registry
+    self.accounts = accounts
     self.log = log
     self.listening = listening
     self.waiters = waiters
@@ -48,7 +49,7 @@ package struct WebServices: Sendable {
     self.sources = sources
     self.renderMetrics = renderMetrics
     self.readiness = readiness
-    self.surroundings = surroundings
-    self.standings = standings
+    self.system = system
+    self.rateLimits = rateLimits
   }
 }

@@ -3,45 +3,45 @@ package import Model
 import NIOCore
 import NIOHTTP1
 
-/// Sends messages of the outbox, one attempt at a time. Only a 2xx counts as taken; redirects are failures.
+/// Sends messages of the outbox, one attempt at a time. Only a 2xx counts as accepted; redirects are failures.
 package struct WebhookDelivery: Sendable {
-  /// As much of a refusal's body is kept for its reason.
-  private static let reasonBytes = 1024
+  /// The number of bytes of an error response that are kept in the reason.
+  private static let maxReasonBytes = 1024
 
   private let client: HTTPClient
-  private let surroundings: Surroundings
+  private let system: SystemServices
   private let timeout: Duration
   private let userAgent: String
 
-  /// `client` must not follow redirects. `timeout` is for one attempt as a whole.
+  /// `client` must not follow redirects. `timeout` applies to a complete attempt.
   package init(
-    client: HTTPClient, surroundings: Surroundings, timeout: Duration = .seconds(10), userAgent: String = "Tapedeck"
+    client: HTTPClient, system: SystemServices, timeout: Duration = .seconds(10), userAgent: String = "Tapedeck"
   ) {
     self.client = client
-    self.surroundings = surroundings
+    self.system = system
     self.timeout = timeout
     self.userAgent = userAgent
   }
 
-  /// Makes one attempt. Never throws: whatever happens is an outcome.
+  /// Makes one attempt. Never throws: every result is an outcome.
   package func deliver(_ message: WebhookMessage, to endpoint: WebhookEndpoint) async -> WebhookOutcome {
     let request = request(message, to: endpoint)
-    // The client's own deadline ends with the head of the answer; a receiver may be slow in its body.
+    // The client's own deadline ends with the headers of the response, but a receiver may delay its body.
     let first = await withTaskGroup(of: WebhookOutcome?.self) { group in
       group.addTask { await send(request) }
       group.addTask {
-        try? await surroundings.sleep(timeout)
+        try? await system.sleep(timeout)
         return nil
       }
       defer { group.cancelAll() }
       return await group.next() ?? nil
     }
     if Task.isCancelled, first == nil { return .interrupted }
-    return first ?? .failed(after: nil, reason: "no answer within \(timeout)")
+    return first ?? .failed(after: nil, reason: "no response within \(timeout)")
   }
 
   private func request(_ message: WebhookMessage, to endpoint: WebhookEndpoint) -> HTTPClientRequest {
-    let timestamp = surroundings.now().milliseconds / 1000
+    let timestamp = system.now().milliseconds / 1000
     var request = HTTPClientRequest(url: endpoint.url)
     request.method = .POST
     request.headers = [
@@ -64,23 +64,23 @@ package struct WebhookDelivery: Sendable {
       default:
         let wait = response.headers.first(name: "Retry-After").flatMap {
           RetryAfter.delay(
-            $0, answeredAt: response.headers.first(name: "Date"), now: surroundings.now(), limit: .seconds(86_400))
+            $0, answeredAt: response.headers.first(name: "Date"), now: system.now(), limit: .seconds(86_400))
         }
-        return .failed(after: wait, reason: "status \(response.status.code)" + (await words(of: response)))
+        return .failed(after: wait, reason: "status \(response.status.code)" + (await excerpt(of: response)))
       }
     } catch {
-      return Task.isCancelled ? .interrupted : .failed(after: nil, reason: Self.words(of: error))
+      return Task.isCancelled ? .interrupted : .failed(after: nil, reason: Self.reason(for: error))
     }
   }
 
-  /// The beginning of a refusal in one line; a body that breaks off is as good as one that ends.
-  private func words(of response: HTTPClientResponse) async -> String {
+  /// The beginning of an error response on one line; an incomplete body is used as far as it was received.
+  private func excerpt(of response: HTTPClientResponse) async -> String {
     var bytes = ByteBuffer()
     var chunks = response.body.makeAsyncIterator()
-    while bytes.readableBytes < Self.reasonBytes, let chunk = try? await chunks.next() {
+    while bytes.readableBytes < Self.maxReasonBytes, let chunk = try? await chunks.next() {
       bytes.writeImmutableBuffer(chunk)
     }
-    let text = String(decoding: bytes.readableBytesView.prefix(Self.reasonBytes), as: UTF8.self)
+    let text = String(decoding: bytes.readableBytesView.prefix(Self.maxReasonBytes), as: UTF8.self)
       .split(whereSeparator: {
         $0.isWhitespace || $0.unicodeScalars.contains { $0.properties.generalCategory == .control }
       })
@@ -88,12 +88,55 @@ package struct WebhookDelivery: Sendable {
     return text.isEmpty ? "" : ": \(text)"
   }
 
-  private static func words(of error: any Error) -> String {
+  private static func reason(for error: any Error) -> String {
     switch error {
-    // Its long description can quote header values.
+    // The long description can contain header values.
     case let error as HTTPClientError: error.shortDescription
     case let error as IOError: error.description
     default: "the connection failed (\(type(of: error)))"
     }
+  }
+}
+
+/// One message of the outbox. Every delivery attempt sends the same id and the same bytes.
+package struct WebhookMessage: Sendable, Equatable {
+  /// Identifies repeated deliveries to the receiver; contains no dot.
+  package var id: String
+  /// JSON.
+  package var body: [UInt8]
+
+  package init(id: String, body: [UInt8]) {
+    self.id = id
+    self.body = body
+  }
+}
+
+/// The result of one delivery attempt.
+package enum WebhookOutcome: Sendable, Equatable {
+  /// The receiver accepted the message.
+  case delivered(status: Int)
+  /// The message is to be sent again, after `after` at the earliest if given. The reason is for operators.
+  case failed(after: Duration?, reason: String)
+  /// The receiver is permanently gone (410): no further messages are to be sent to it.
+  case gone
+  /// The attempt was cancelled before the response arrived. The receiver may have accepted the message; this does not
+  /// count as an attempt.
+  case interrupted
+}
+
+/// The published times at which an undelivered message is sent again; more than three days in total.
+package enum WebhookSchedule {
+  /// The delay before each attempt, counted from the previous one.
+  package static let delays: [Duration] = [
+    .zero, .seconds(5), .seconds(5 * 60), .seconds(30 * 60), .seconds(2 * 3600), .seconds(5 * 3600),
+    .seconds(10 * 3600), .seconds(14 * 3600), .seconds(20 * 3600), .seconds(24 * 3600),
+  ]
+
+  /// The delay before an attempt, numbered from 0, varied by up to a tenth; nil when there is no further attempt.
+  ///
+  /// `random` is in `0..<1`; `notBefore` is the delay asked for in the receiver's last response.
+  package static func delay(attempt: Int, random: Double, notBefore: Duration? = nil) -> Duration? {
+    guard delays.indices.contains(attempt) else { return nil }
+    return max(delays[attempt] * (0.9 + 0.2 * random), notBefore ?? .zero)
   }
 }

@@ -6,97 +6,102 @@ import Testing
 
 @Suite struct AccessLogTests {
   @Test func `an entry is durable when the call returns`() async throws {
-    let desk = try await Desk()
+    let fixture = try await AccessFixture()
     let key = RecordingKey(id: try #require(RecordingID("call-1")))
-    try await desk.log.record(
-      .view, .denied, by: Desk.admin, recording: key, count: 3, code: .insufficientPermissions, from: Desk.origin,
+    try await fixture.log.record(
+      .view, .denied, by: AccessFixture.admin, recording: key, count: 3, code: .insufficientPermissions,
+      from: AccessFixture.origin,
       details: ["a": "b"])
-    let entry = try #require(try await desk.entries().first)
+    let entry = try #require(try await fixture.entries().first)
     #expect(
       entry
         == LogEntry(
-          at: desk.clock.now, action: .view, outcome: .denied, actor: Desk.admin, recording: key, count: 3,
-          code: .insufficientPermissions, origin: Desk.origin, details: ["a": "b"]))
+          at: fixture.clock.now, action: .view, outcome: .denied, actor: AccessFixture.admin, recording: key, count: 3,
+          code: .insufficientPermissions, origin: AccessFixture.origin, details: ["a": "b"]))
   }
 
-  @Test func `two hundred callers at once share a few transactions, and each finds its entry written`() async throws {
-    let desk = try await Desk()
-    let before = desk.database.commits
+  @Test func `two hundred concurrent entries share a few transactions, and each is written when its call returns`()
+    async throws
+  {
+    let fixture = try await AccessFixture()
+    let before = fixture.database.commits
     try await withThrowingTaskGroup(of: Void.self) { group in
       for number in 0..<200 {
         group.addTask {
-          try await desk.log.record(.view, by: Desk.admin, count: Int64(number))
-          let isWritten = try await desk.entries().contains { $0.count == Int64(number) }
+          try await fixture.log.record(.view, by: AccessFixture.admin, count: Int64(number))
+          let isWritten = try await fixture.entries().contains { $0.count == Int64(number) }
           #expect(isWritten)
         }
       }
       try await group.waitForAll()
     }
-    #expect(try await Set(desk.entries().map(\.count)).count == 200)
-    #expect(desk.database.commits - before < 50)
+    #expect(try await Set(fixture.entries().map(\.count)).count == 200)
+    #expect(fixture.database.commits - before < 50)
   }
 
-  @Test func `whoever comes while a transaction is under way goes into the next one`() async throws {
-    let desk = try await Desk()
-    let before = desk.database.commits
+  @Test func `entries that arrive during a transaction are written by the next one`() async throws {
+    let fixture = try await AccessFixture()
+    let before = fixture.database.commits
     let gate = Gate()
-    desk.database.hold(by: gate)
-    let first = Task { try await desk.log.record(.view, by: Desk.admin) }
-    let rest = (0..<20).map { _ in Task { try await desk.log.record(.list, by: Desk.admin) } }
+    fixture.database.hold(by: gate)
+    let first = Task { try await fixture.log.record(.view, by: AccessFixture.admin) }
+    let rest = (0..<20).map { _ in Task { try await fixture.log.record(.list, by: AccessFixture.admin) } }
     gate.open()
     try await first.value
     for task in rest { try await task.value }
-    #expect(try await desk.entries().count == 21)
-    #expect(desk.database.commits - before <= 21)
+    #expect(try await fixture.entries().count == 21)
+    #expect(fixture.database.commits - before <= 21)
   }
 
-  @Test func `when the log cannot be written every caller is told, and later ones get through`() async throws {
-    let desk = try await Desk()
-    desk.database.setBroken(true)
+  @Test func `every caller gets an error while the log cannot be written, and later entries succeed`() async throws {
+    let fixture = try await AccessFixture()
+    fixture.database.setBroken(true)
     let codes = await withTaskGroup(of: TapedeckError.Code?.self) { group in
-      for _ in 0..<50 { group.addTask { await failure { try await desk.log.record(.view, by: Desk.admin) } } }
+      for _ in 0..<50 {
+        group.addTask { await failure { try await fixture.log.record(.view, by: AccessFixture.admin) } }
+      }
       return await group.reduce(into: Set()) { $0.insert($1) }
     }
     #expect(codes == [.accessLogUnavailable])
-    desk.database.setBroken(false)
-    try await desk.log.record(.view, by: Desk.admin)
-    #expect(try await desk.entries().count == 1)
-    try desk.database.close()
-    #expect(await failure { try await desk.log.record(.view, by: Desk.admin) } == .accessLogUnavailable)
+    fixture.database.setBroken(false)
+    try await fixture.log.record(.view, by: AccessFixture.admin)
+    #expect(try await fixture.entries().count == 1)
+    try fixture.database.close()
+    #expect(await failure { try await fixture.log.record(.view, by: AccessFixture.admin) } == .accessLogUnavailable)
   }
 
-  @Test func `a caller who leaves does not take the entry back`() async throws {
-    let desk = try await Desk()
+  @Test func `an entry is written even when its caller is cancelled`() async throws {
+    let fixture = try await AccessFixture()
     let code = await Task {
       withUnsafeCurrentTask { $0?.cancel() }
-      return await failure { try await desk.log.record(.view, by: Desk.admin) }
+      return await failure { try await fixture.log.record(.view, by: AccessFixture.admin) }
     }.value
     #expect(code == nil)
-    #expect(try await desk.entries().count == 1)
+    #expect(try await fixture.entries().count == 1)
   }
 
-  @Test func `refusals without an identity are one entry with their number`() async throws {
-    let desk = try await Desk()
-    try await desk.log.flush()
-    #expect(try await desk.entries().isEmpty)
-    for _ in 0..<1000 { desk.log.countAnonymousRefusal() }
-    try await desk.log.flush()
-    try await desk.log.flush()
-    let entries = try await desk.entries()
+  @Test func `refusals without an identity are summed in one entry`() async throws {
+    let fixture = try await AccessFixture()
+    try await fixture.log.flush()
+    #expect(try await fixture.entries().isEmpty)
+    for _ in 0..<1000 { fixture.log.countAnonymousRefusal() }
+    try await fixture.log.flush()
+    try await fixture.log.flush()
+    let entries = try await fixture.entries()
     #expect(entries.map(\.count) == [1000])
     #expect(entries.first?.action == .anonymous)
     #expect(entries.first?.outcome == .denied)
     #expect(entries.first?.actor == nil)
   }
 
-  @Test func `a number that cannot be written is kept for the next time`() async throws {
-    let desk = try await Desk()
-    for _ in 0..<7 { desk.log.countAnonymousRefusal() }
-    desk.database.setBroken(true)
-    #expect(await failure { try await desk.log.flush() } == .accessLogUnavailable)
-    desk.log.countAnonymousRefusal()
-    desk.database.setBroken(false)
-    try await desk.log.flush()
-    #expect(try await desk.entries(.anonymous).map(\.count) == [8])
+  @Test func `a sum that cannot be written is kept for the next flush`() async throws {
+    let fixture = try await AccessFixture()
+    for _ in 0..<7 { fixture.log.countAnonymousRefusal() }
+    fixture.database.setBroken(true)
+    #expect(await failure { try await fixture.log.flush() } == .accessLogUnavailable)
+    fixture.log.countAnonymousRefusal()
+    fixture.database.setBroken(false)
+    try await fixture.log.flush()
+    #expect(try await fixture.entries(.anonymous).map(\.count) == [8])
   }
 }

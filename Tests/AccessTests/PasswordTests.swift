@@ -9,7 +9,7 @@ import Testing
   @Test(arguments: [
     "correct horse", "12345678", "pässwörd 日本", " spaces ", String(repeating: "x", count: 1000), "a\u{0}bcdefg",
   ])
-  func `a password matches its own hash and no other`(password: String) async throws {
+  func `a password matches only its own hash`(password: String) async throws {
     let stored = try await hasher.hash(password)
     #expect(try await hasher.matches(password, stored: stored))
     for other in [password + " ", String(password.dropLast()), password.uppercased() + "1", ""] {
@@ -17,7 +17,7 @@ import Testing
     }
   }
 
-  @Test func `a hash names its cost and its salt, and no two are alike`() async throws {
+  @Test func `a hash contains its cost and salt, and differs each time`() async throws {
     let first = try await hasher.hash("correct horse")
     let second = try await hasher.hash("correct horse")
     #expect(first != second)
@@ -28,7 +28,7 @@ import Testing
     #expect(Data(base64Encoded: String(parts[3]))?.count == 32)
   }
 
-  @Test func `of many passwords at the same moment a bounded number is checked`() async throws {
+  @Test func `a bounded number of concurrent passwords is checked`() async throws {
     let slow = PasswordHasher(cost: .init(logRounds: 14))
     let answers = await withTaskGroup(of: TapedeckError.Code?.self) { group in
       for _ in 0..<64 {
@@ -43,16 +43,16 @@ import Testing
     }
     #expect(answers.contains(nil) && answers.contains(.signInThrottled))
     #expect(answers.allSatisfy { $0 == nil || $0 == .signInThrottled })
-    #expect(try await !slow.matches("correct horse", stored: nil), "and then others are checked again")
+    #expect(try await !slow.matches("correct horse", stored: nil), "later passwords are checked again")
   }
 
-  @Test func `a hash of another cost can still be checked`() async throws {
+  @Test func `a hash with another cost can still be checked`() async throws {
     let stored = try await PasswordHasher(cost: .init(logRounds: 5)).hash("correct horse")
     #expect(stored.hasPrefix("scrypt$5$"))
     #expect(try await hasher.matches("correct horse", stored: stored))
   }
 
-  @Test func `the published test vector of scrypt matches`() async throws {
+  @Test func `a published scrypt test vector matches`() async throws {
     // RFC 7914 §12 has none with r = 8, p = 1 and 32 bytes; the first half of the 64 of one with p = 1 is the same.
     let salt = Data("SodiumChloride".utf8).base64EncodedString()
     let key = Data([
@@ -70,20 +70,20 @@ import Testing
   ]
 
   @Test(arguments: malformed)
-  func `nobody gets in with a stored hash that is malformed`(stored: String) async throws {
+  func `a malformed stored hash matches no password`(stored: String) async throws {
     for password in ["", "AAAA", "correct horse"] {
       #expect(try await !hasher.matches(password, stored: stored))
     }
   }
 
-  /// scrypt refuses to work with a single round, so that a derivation that happens can be told from one that does not.
+  /// scrypt fails with a single round, which shows whether a derivation was attempted.
   @Test(arguments: [nil, "", "plain", "scrypt$99$AAAA$AAAA"])
-  func `an absent account costs the same work as a wrong password`(stored: String?) async {
+  func `a missing account costs the same work as a wrong password`(stored: String?) async {
     let impossible = PasswordHasher(cost: .init(logRounds: 0))
     #expect(await failure { try await impossible.matches("guess", stored: stored) } == .internalError)
   }
 
-  @Test func `a password has 8 to 1,000 bytes`() async {
+  @Test func `a password must have 8 to 1,000 bytes`() async {
     for password in ["", "1234567", String(repeating: "x", count: 1001)] {
       #expect(await failure { try PasswordHasher.check(password) } == .invalidRequest)
     }
@@ -92,7 +92,7 @@ import Testing
     }
   }
 
-  @Test func `comparing secrets looks at every byte and at the length`() {
+  @Test func `secrets are equal only when every byte and the length are equal`() {
     #expect(constantTimeEquals([1, 2, 3], [1, 2, 3]))
     #expect(constantTimeEquals([UInt8](), [UInt8]()))
     for other: [UInt8] in [[], [1], [1, 2], [1, 2, 4], [0, 2, 3], [1, 2, 3, 0]] {
@@ -100,7 +100,7 @@ import Testing
     }
   }
 
-  @Test func `secrets cannot be guessed and are kept as hashes`() {
+  @Test func `secrets are random, URL-safe and stored as hashes`() {
     let token = Secret.makeToken()
     let session = Secret.makeSession()
     #expect(token.text.hasPrefix("tdk_") && token.text.count == 4 + 43)

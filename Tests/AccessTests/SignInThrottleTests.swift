@@ -7,12 +7,12 @@ import Testing
   let throttle = SignInThrottle()
   let clock = TestClock()
 
-  /// How long an attempt has to wait; nil when it is let through.
+  /// How long an attempt must wait; nil when it is admitted.
   private func attempt(_ name: String = "anna", from address: String = "192.0.2.1") async -> Duration? {
     await error { try throttle.admit(name: name, address: address, at: clock.now) }?.retryAfter
   }
 
-  @Test func `from the fifth wrong password on each attempt waits longer, up to five minutes`() async {
+  @Test func `after five failures each attempt waits longer, up to five minutes`() async {
     for _ in 0..<5 { #expect(await attempt() == nil) }
     for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300] {
       #expect(await attempt() == .seconds(wait))
@@ -23,7 +23,7 @@ import Testing
     }
   }
 
-  @Test func `a clock that is set back keeps nobody out for longer`() async {
+  @Test func `setting the clock back does not lengthen a wait`() async {
     for _ in 0..<13 {
       _ = await attempt()
       clock.advance(by: .seconds(300))
@@ -35,7 +35,7 @@ import Testing
     #expect(await attempt() != nil)
   }
 
-  @Test func `many attempts at the same moment are not all let through`() async {
+  @Test func `only five of many concurrent attempts are admitted`() async {
     let admitted = await withTaskGroup(of: Bool.self) { group in
       for _ in 0..<200 { group.addTask { await attempt() == nil } }
       return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
@@ -43,13 +43,13 @@ import Testing
     #expect(admitted == 5)
   }
 
-  @Test func `of IPv6 a network is one address`() async {
+  @Test func `an IPv6 /64 network counts as one address`() async {
     for number in 0..<5 { #expect(await attempt(from: "2001:db8:1:2::\(number)") == nil) }
     #expect(await attempt(from: "2001:db8:1:2:ffff::1") != nil)
     #expect(await attempt(from: "2001:db8:1:3::1") == nil)
   }
 
-  @Test func `nobody locks out another address or another name`() async {
+  @Test func `a throttled attempt affects neither other addresses nor other names`() async {
     for _ in 0..<6 { _ = await attempt() }
     #expect(await attempt() != nil)
     #expect(await attempt(from: "192.0.2.2") == nil)
@@ -57,20 +57,20 @@ import Testing
     #expect(await attempt("anna ", from: "192.0.2.3") == nil)
   }
 
-  @Test func `a right password forgets the wrong ones before it`() async {
+  @Test func `a successful sign-in clears earlier failures`() async {
     for _ in 0..<3 {
       for _ in 0..<4 { #expect(await attempt() == nil) }
       throttle.recordSuccess(name: "anna", address: "192.0.2.1", at: clock.now)
     }
   }
 
-  @Test func `an address that tries many names is slowed down too`() async {
+  @Test func `an address that tries many names is throttled`() async {
     for number in 0..<30 { #expect(await attempt("name \(number)") == nil) }
     #expect(await attempt("name 31") == .seconds(1))
     #expect(await attempt("name 31", from: "192.0.2.2") == nil)
   }
 
-  @Test func `one who can sign in does not clear the address for guessing others`() async {
+  @Test func `a successful sign-in does not clear the count of its address`() async {
     for number in 0..<29 { #expect(await attempt("name \(number)") == nil) }
     #expect(await attempt("mine") == nil)
     throttle.recordSuccess(name: "mine", address: "192.0.2.1", at: clock.now)
@@ -78,22 +78,22 @@ import Testing
     #expect(await attempt("name 31") != nil)
   }
 
-  @Test func `a whole office signs in from one address`() async {
+  @Test func `hundreds of users can sign in from one address`() async {
     for number in 0..<500 {
       #expect(await attempt("person \(number)") == nil)
       throttle.recordSuccess(name: "person \(number)", address: "192.0.2.1", at: clock.now)
     }
   }
 
-  @Test func `slips over a day are forgotten bit by bit`() async {
-    // One every two minutes from the office, one every quarter of an hour by Anna.
+  @Test func `occasional failures over a day lead to no wait`() async {
+    // One failure every two minutes from the address, one every 16 minutes for Anna.
     for slip in 0..<500 {
       #expect(await attempt(slip.isMultiple(of: 8) ? "anna" : "person \(slip)") == nil)
       clock.advance(by: .seconds(120))
     }
   }
 
-  @Test func `an attacker with many addresses does not grow our memory without end, and locks nobody out`() async {
+  @Test func `many addresses do not grow memory without bound and lock no user out`() async {
     for number in 0..<30_000 { #expect(await attempt("x", from: "address \(number)") == nil) }
     #expect(throttle.size <= 10_002)
     #expect(await attempt() == nil)

@@ -7,7 +7,7 @@ import Testing
 private let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 private let telephone = WAVBytes.telephone(dataSize: 16000)
 
-/// An input that goes on for ever; or is held back until the stand-in is ready, and fails at its fourth piece.
+/// An endless input; or one that is held back until the stand-in is ready, and fails at its fourth piece.
 private struct Endless: AsyncSequence, Sendable {
   struct Broken: Error {}
 
@@ -29,11 +29,11 @@ private struct Endless: AsyncSequence, Sendable {
   func makeAsyncIterator() -> Iterator { Iterator(failsOnceReady: failsOnceReady) }
 }
 
-/// The input of a stand-in, held back until that is ready; ends after its first piece, or goes on for ever.
+/// The input of a stand-in, held back until the stand-in is ready; ends after its first piece, or is endless.
 private struct WhenReady: AsyncSequence, Sendable {
   var lifeline: Lifeline
   var endless = false
-  /// Is told when the stand-in is ready and the first piece is on its way.
+  /// Called when the stand-in is ready and the first piece is sent.
   var started: @Sendable () -> Void = {}
 
   struct Iterator: AsyncIteratorProtocol {
@@ -56,7 +56,7 @@ private struct WhenReady: AsyncSequence, Sendable {
 struct FFmpegFailureTests {
   init() { ignoreBrokenPipes }
 
-  /// Time without progress counts from when the stand-in is ready.
+  /// The time limit counts from when the stand-in is ready.
   private let impatient = ConversionLimits(timeout: .milliseconds(300))
 
   private func convert(
@@ -91,7 +91,7 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test func `an FFmpeg that hangs is killed with all it has started`() async throws {
+  @Test func `an FFmpeg that hangs is killed with all its children`() async throws {
     try await withStandIn("ready; sleep 1000 & wait") { executable, folder in
       let lifeline = Lifeline(folder)
       let failure = try error(
@@ -102,7 +102,7 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test func `an FFmpeg that stops reading is killed although input goes on`() async throws {
+  @Test func `an FFmpeg that stops reading is killed although input continues`() async throws {
     try await withStandIn("ready; exec sleep 1000") { executable, folder in
       let lifeline = Lifeline(folder)
       let failure = try error(
@@ -113,7 +113,7 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test func `an FFmpeg that closes its outputs and stays is killed`() async throws {
+  @Test func `an FFmpeg that closes its outputs and keeps running is killed`() async throws {
     try await withStandIn("ready; exec sleep 1000 >&- 2>&-") { executable, folder in
       let lifeline = Lifeline(folder)
       let failure = try error(
@@ -124,27 +124,27 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test func `the end of a flood of words is kept`() async throws {
-    try await withStandIn("seq 1 200000 >&2; echo the last word >&2; exit 3") { executable, folder in
+  @Test func `the end of long output on standard error is kept`() async throws {
+    try await withStandIn("seq 1 200000 >&2; echo the last line >&2; exit 3") { executable, folder in
       let failure = try error(await convert(executable, in: folder))
       #expect(failure.code == .conversionFailed)
       let detail = try #require(failure.detail)
-      #expect(detail.contains("200000\nthe last word"))
+      #expect(detail.contains("200000\nthe last line"))
       #expect(detail.utf8.count < 4200)
-      #expect(!failure.message.contains("last word"))
+      #expect(!failure.message.contains("last line"))
     }
   }
 
-  @Test func `an FFmpeg that ends early ends the conversion although input goes on`() async throws {
-    try await withStandIn("echo no thanks >&2; exit 1") { executable, folder in
+  @Test func `an FFmpeg that ends early ends the conversion although input continues`() async throws {
+    try await withStandIn("echo stopped early >&2; exit 1") { executable, folder in
       let failure = try error(await convert(Endless(), executable, in: folder))
       #expect(failure.code == .conversionFailed)
-      #expect(failure.detail?.contains("no thanks") == true)
+      #expect(failure.detail?.contains("stopped early") == true)
       #expect(try isGone(in: folder))
     }
   }
 
-  @Test func `a crash is told by its signal`() async throws {
+  @Test func `a crash is reported with its signal`() async throws {
     try await withStandIn("kill -SEGV $$") { executable, folder in
       let failure = try error(await convert(executable, in: folder))
       #expect(failure.code == .conversionFailed)
@@ -162,7 +162,7 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test func `every limit is in force`() async throws {
+  @Test func `every limit is applied`() async throws {
     let script = "cat > /dev/null; cat /proc/self/limits >&2; env >&2; exit 1"
     try await withStandIn(script) { executable, folder in
       let detail = try #require(try error(await convert(executable, in: folder)).detail)
@@ -176,7 +176,7 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test func `no secret of our environment is handed on`() async throws {
+  @Test func `no secret in the environment is passed on`() async throws {
     try await withStandIn("env >&2; exit 1") { executable, folder in
       let ffmpeg = FFmpeg(
         executable: executable, environment: ["CXONE_CLIENT_SECRET": "canary", "PATH": "/usr/bin:/bin"])
@@ -189,7 +189,7 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test func `an FFmpeg that says nothing and gives nothing has failed`() async throws {
+  @Test func `an FFmpeg without any output has failed`() async throws {
     try await withStandIn("cat > /dev/null") { executable, folder in
       let failure = try error(await convert(executable, in: folder))
       #expect(failure.message == "FFmpeg found no audio in the recording.")
@@ -204,7 +204,7 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test func `a full disk is told apart`() async throws {
+  @Test func `a full disk is recognised`() async throws {
     try await withStandIn("cat; echo 'av_interleaved_write_frame(): No space left on device' >&2") {
       executable, folder in
       let failure = try error(await convert(executable, in: folder))
@@ -212,7 +212,7 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test func `a missing FFmpeg and a missing encoder are told apart`() async throws {
+  @Test func `a missing FFmpeg and a missing encoder are distinguished`() async throws {
     try await withStandIn("cat > /dev/null; echo \"Unknown encoder 'libmp3lame'\" >&2; exit 1") { executable, folder in
       let encoder = try error(await convert(executable, in: folder))
       #expect(encoder.code == .ffmpegMissing)
@@ -227,9 +227,9 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test func `an FFmpeg that cannot be started says nothing of the recording`() async throws {
+  @Test func `an FFmpeg that cannot be started is not blamed on the recording`() async throws {
     try await withStandIn("cat") { executable, folder in
-      // Found, but no program that the system can run.
+      // Found, but not a program that the system can run.
       try Data("no program".utf8).write(to: URL(filePath: folder.appending("prlimit").string))
       try runTool("chmod", ["755", folder.appending("prlimit").string])
       let ffmpeg = FFmpeg(executable: executable, environment: ["PATH": folder.string])
@@ -240,9 +240,9 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test func `capabilities are read from what FFmpeg says`() async throws {
-    let words = "echo 'ffmpeg version 9.9-x Copyright' >&2; echo ' A....D aac  AAC'"
-    try await withStandIn(words) { executable, _ in
+  @Test func `capabilities are read from FFmpeg's output`() async throws {
+    let script = "echo 'ffmpeg version 9.9-x Copyright' >&2; echo ' A....D aac  AAC'"
+    try await withStandIn(script) { executable, _ in
       let capabilities = try await FFmpeg(executable: executable).capabilities()
       #expect(capabilities == FFmpeg.Capabilities(version: "9.9-x", hasLibmp3lame: false))
     }
@@ -254,7 +254,7 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test func `an input that fails ends FFmpeg and keeps its error`() async throws {
+  @Test func `a failing input ends FFmpeg, and its error is thrown`() async throws {
     try await withStandIn("ready; cat > /dev/null") { executable, folder in
       let lifeline = Lifeline(folder)
       let failure = try error(await convert(Endless(failsOnceReady: lifeline), executable, in: folder))
@@ -288,7 +288,7 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test(arguments: Way.allCases) func `waiting for a file that grows does not count as time without progress`(
+  @Test(arguments: Way.allCases) func `waiting for a growing file does not count against the time limit`(
     way: Way
   ) async throws {
     let limits = ConversionLimits(timeout: .seconds(6))
@@ -296,7 +296,7 @@ struct FFmpegFailureTests {
     more.yield(telephone[..<9000])
     try await Scratch.with { folder in
       async let converted = convert(input, with: way.ffmpeg(limits), in: folder)
-      // Another run with the same limit says when that much time has gone by.
+      // Another run with the same limit shows when that much time has passed.
       try await withStandIn("exec sleep 1000") { executable, folder in
         let failure = try error(await convert(executable, in: folder, limits: limits))
         #expect(failure.code == .conversionTimedOut)

@@ -6,15 +6,15 @@ import Testing
 
 private let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 private let telephone = WAVBytes.telephone(dataSize: 16000)
-/// More than any pipe holds.
+/// More bytes than any pipe holds.
 private let large = WAVBytes.telephone(dataSize: 0xFFFF_FFFF, audio: 3 << 20)
 
-/// Conversions of a file that is complete.
+/// Conversions of a complete file.
 @Suite(.timeLimit(.minutes(2)))
 struct FFmpegFileTests {
   init() { ignoreBrokenPipes }
 
-  /// Long enough for a stand-in to begin.
+  /// Enough time for a stand-in to start.
   private let impatient = ConversionLimits(timeout: .seconds(15))
 
   private func convert(
@@ -25,7 +25,7 @@ struct FFmpegFileTests {
     return try await ffmpeg.convert(file: file, header: header(of: bytes), to: folder.appending("out.mp3"))
   }
 
-  /// How a conversion with a stand-in fails.
+  /// The failure of a conversion with a stand-in.
   private func failure(
     of executable: String, _ bytes: [UInt8] = telephone, in folder: FilePath,
     limits: ConversionLimits = ConversionLimits()
@@ -36,7 +36,7 @@ struct FFmpegFileTests {
       })
   }
 
-  @Test(arguments: Sample.all.prefix(3), Way.allCases) func `a file becomes what its stream becomes`(
+  @Test(arguments: Sample.all.prefix(3), Way.allCases) func `a file gives the same result as its stream`(
     sample: Sample, way: Way
   ) async throws {
     let bytes = try sample.bytes()
@@ -54,15 +54,15 @@ struct FFmpegFileTests {
     }
   }
 
-  @Test func `a file larger than any pipe arrives whole`() async throws {
+  @Test func `a file larger than any pipe arrives completely`() async throws {
     try await withStandIn("cat > $here/got; exit 1") { executable, folder in
       _ = try await self.failure(of: executable, large, in: folder)
       #expect(try Data(contentsOf: URL(filePath: folder.appending("got").string)) == Data(large))
     }
   }
 
-  @Test func `a file that cannot be spliced arrives whole`() async throws {
-    // On most kernels; on others this is a file like any other.
+  @Test func `a file that cannot be spliced arrives completely`() async throws {
+    // True on most kernels; on others this is a file like any other.
     let file: FilePath = "/proc/self/environ"
     try await withStandIn("cat > $here/got; exit 1") { executable, folder in
       let failure = await #expect(throws: TapedeckError.self) {
@@ -77,7 +77,7 @@ struct FFmpegFileTests {
   }
 
   @Test(arguments: ["sleep 1000 & wait", "exec sleep 1000", "exec sleep 1000 >&- 2>&-"])
-  func `an FFmpeg that reads nothing is killed with all it has started`(script: String) async throws {
+  func `an FFmpeg that reads nothing is killed with all its children`(script: String) async throws {
     try await withStandIn("ready; \(script)") { executable, folder in
       let lifeline = Lifeline(folder)
       async let ready: Void = lifeline.ready()
@@ -90,10 +90,10 @@ struct FFmpegFileTests {
   }
 
   @Test func `an FFmpeg that ends early ends the conversion`() async throws {
-    try await withStandIn("head -c 100 > /dev/null; echo no thanks >&2; exit 1") { executable, folder in
+    try await withStandIn("head -c 100 > /dev/null; echo stopped early >&2; exit 1") { executable, folder in
       let failure = try await self.failure(of: executable, large, in: folder)
       #expect(failure.code == .conversionFailed)
-      #expect(failure.detail?.contains("no thanks") == true)
+      #expect(failure.detail?.contains("stopped early") == true)
       #expect(try isGone(in: folder))
     }
   }
@@ -111,7 +111,7 @@ struct FFmpegFileTests {
     }
   }
 
-  @Test func `a missing file fails and starts nothing`() async throws {
+  @Test func `a missing file fails, and no process is started`() async throws {
     try await withStandIn("cat > /dev/null") { executable, folder in
       let failure = await #expect(throws: TapedeckError.self) {
         try await FFmpeg(executable: executable).convert(
@@ -135,8 +135,8 @@ struct FFmpegFileTests {
     }
   }
 
-  /// In a process of its own, where nobody else opens and closes files.
-  @Test func `no run leaves a descriptor behind`() async throws {
+  /// In a separate process, where no other test opens and closes files.
+  @Test func `no run leaves a descriptor open`() async throws {
     await #expect(processExitsWith: .success) {
       ignoreBrokenPipes
       try await Descriptors.check()
@@ -144,12 +144,12 @@ struct FFmpegFileTests {
   }
 }
 
-/// Fifty runs that end in every way.
+/// Fifty runs that end in every possible way.
 private enum Descriptors {
   struct Refused: Error {}
 
   static func check() async throws {
-    // What stays open for good is opened by the first runs.
+    // The first runs open what stays open permanently.
     for run in 0..<10 { try await once(run) }
     let before = try open()
     for run in 0..<50 { try await once(run) }
@@ -157,7 +157,7 @@ private enum Descriptors {
     guard left == before else { fatalError("\(before) became \(left)") }  // Ends the exit test's own process.
   }
 
-  /// What is open of the kinds that a run opens; the system's own event loops come and go.
+  /// The open descriptors of the kinds that a run uses; those of the system's event loops change at any time.
   private static func open() throws -> [String] {
     let folder = "/proc/self/fd"
     return try FileManager.default.contentsOfDirectory(atPath: folder)

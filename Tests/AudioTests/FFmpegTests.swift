@@ -4,7 +4,7 @@ import Model
 import SystemPackage
 import Testing
 
-/// A file's bytes in pieces.
+/// The bytes of a file in pieces.
 func pieces(_ bytes: [UInt8], size: Int = 10_000) -> AsyncStream<ArraySlice<UInt8>> {
   AsyncStream { continuation in
     for start in stride(from: 0, to: bytes.count, by: size) {
@@ -19,7 +19,7 @@ private let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 struct FFmpegTests {
   init() { ignoreBrokenPipes }
 
-  /// The audio of a file as 8 kHz samples, decoded by a plain call of FFmpeg.
+  /// The audio of a file as 8 kHz samples, decoded by a plain FFmpeg call.
   private func decode(_ bytes: [UInt8], channels: Int) throws -> [Int16] {
     try Scratch.withFolder { folder in
       let path = folder.appending("in.wav").string
@@ -41,7 +41,7 @@ struct FFmpegTests {
     }
   }
 
-  @Test(arguments: Sample.all, Way.allCases) func `every code becomes an MP3 and peaks`(
+  @Test(arguments: Sample.all, Way.allCases) func `every codec becomes an MP3 and peaks`(
     sample: Sample, way: Way
   ) async throws {
     let bytes = try sample.bytes()
@@ -60,7 +60,7 @@ struct FFmpegTests {
       let probe = try Probe.of(mp3)
       #expect(probe.codecName == "mp3")
       #expect(probe.channels == conversion.channels)
-      // The encoder puts a delay in front, which the Xing header declares and players skip.
+      // The encoder adds a delay at the start, which the Xing header declares and players skip.
       let length = try #require(probe.duration.flatMap(Double.init)) - (probe.startTime.flatMap(Double.init) ?? 0)
       #expect(abs(length - duration.inSeconds) < 0.1)
       #expect(conversion.mp3Bytes == Int64(try Data(contentsOf: URL(filePath: mp3.string)).count))
@@ -69,7 +69,7 @@ struct FFmpegTests {
     }
   }
 
-  @Test(arguments: Way.allCases) func `the MP3 is what the plain call of FFmpeg makes`(way: Way) async throws {
+  @Test(arguments: Way.allCases) func `the MP3 equals that of a plain FFmpeg call`(way: Way) async throws {
     let bytes = try Sample.telephoneStereo.bytes()
     let header = try header(of: bytes)
     try await Scratch.with { folder in
@@ -85,7 +85,7 @@ struct FFmpegTests {
     }
   }
 
-  @Test(arguments: Way.allCases) func `files with unknown or uneven lengths are converted whole`(
+  @Test(arguments: Way.allCases) func `files with unknown or uneven lengths are converted completely`(
     way: Way
   ) async throws {
     let ffmpeg = way.ffmpeg()
@@ -106,7 +106,7 @@ struct FFmpegTests {
   }
 
   @Test(arguments: [44, 45, 1000, 0.62], Way.allCases)
-  func `a file cut short fails, or decodes to less than it announces`(
+  func `a truncated file fails, or decodes to less than it announces`(
     cut: Double, way: Way
   ) async throws {
     let bytes = try Sample.telephone.bytes()
@@ -115,7 +115,7 @@ struct FFmpegTests {
     let part = Array(bytes[..<length])
     do {
       let conversion = try await convert(part, with: way.ffmpeg(), header: whole)
-      let check = WholenessCheck(
+      let check = IntegrityCheck(
         firstBytes: bytes[...], fileLength: Int64(bytes.count), decodedDuration: conversion.duration)
       #expect(throws: TapedeckError.self) { try check.result().get() }
     } catch let error as TapedeckError {
@@ -124,7 +124,7 @@ struct FFmpegTests {
     }
   }
 
-  @Test(arguments: [0, 1, 12, 43], Way.allCases) func `less than a header never converts`(
+  @Test(arguments: [0, 1, 12, 43], Way.allCases) func `a file without a complete header fails`(
     length: Int, way: Way
   ) async throws {
     let bytes = try Sample.telephone.bytes()
@@ -135,7 +135,7 @@ struct FFmpegTests {
     #expect(error?.code == .conversionFailed)
   }
 
-  @Test(arguments: Way.allCases) func `a playlist named as audio opens nothing`(way: Way) async throws {
+  @Test(arguments: Way.allCases) func `a playlist named as audio opens no other file`(way: Way) async throws {
     let header = try header(of: Sample.telephone.bytes())
     try await Scratch.with { folder in
       let (victim, trap) = (folder.appending("another.mp3").string, folder.appending("trap.wav").string)
@@ -150,7 +150,7 @@ struct FFmpegTests {
 
         """
       try playlist.write(toFile: trap, atomically: true, encoding: .utf8)
-      // The trap works: left to itself, FFmpeg decodes the other recording.
+      // The trap works: without the restrictions FFmpeg decodes the other recording.
       let caught = try runTool(
         "ffmpeg", ["-v", "error", "-protocol_whitelist", "file,pipe", "-i", trap, "-f", "s16le", "-"])
       #expect(caught.count > 30_000)
@@ -167,7 +167,7 @@ struct FFmpegTests {
     }
   }
 
-  @Test(arguments: Way.allCases) func `an MP3 beyond its limit fails`(way: Way) async throws {
+  @Test(arguments: Way.allCases) func `an MP3 above the size limit fails`(way: Way) async throws {
     let bytes = try Sample.telephone.bytes()
     let error = await #expect(throws: TapedeckError.self) {
       try await convert(bytes, with: way.ffmpeg(ConversionLimits(outputBytes: 4096)))
@@ -185,7 +185,7 @@ struct FFmpegTests {
     #expect(error?.message.contains("longer than the limit") == true)
   }
 
-  @Test func `the installed FFmpeg can do what is needed`() async throws {
+  @Test func `the installed FFmpeg has the required capabilities`() async throws {
     let capabilities = try await FFmpeg().capabilities()
     #expect(capabilities.hasLibmp3lame)
     #expect(capabilities.version.contains(/^[0-9N]/))

@@ -5,7 +5,7 @@ import Synchronization
 import SystemPackage
 import Testing
 
-/// Two minutes of silence: its first half is more than FFmpeg wants to have before it begins.
+/// Two minutes of silence: half of it is more than FFmpeg needs to begin.
 private let silence = WAVBytes.telephone(dataSize: 2_000_000, audio: 2_000_000)
 private let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 
@@ -14,7 +14,7 @@ private let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 struct LauncherTests {
   init() { ignoreBrokenPipes }
 
-  /// Converts a recording of which the second half comes when `body` has looked at the FFmpeg that waits for it.
+  /// Converts a recording whose second half is sent after `body` has examined the FFmpeg that waits for it.
   private func convert(
     _ bytes: [UInt8], with ffmpeg: FFmpeg, in folder: FilePath, _ body: (RunningProcess) async throws -> Void
   ) async throws -> Conversion {
@@ -29,7 +29,7 @@ struct LauncherTests {
 
   private func data(_ path: FilePath) throws -> Data { try Data(contentsOf: URL(filePath: path.string)) }
 
-  /// A program of our own that the system links like any other, in a place where it can be replaced.
+  /// A copy of an installed program at a path where it can be replaced.
   private func copy(_ tool: String, to path: FilePath) throws {
     let found = try runTool("sh", ["-c", "readlink -f $(which \(tool))"])
     let source = String(decoding: found, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
@@ -37,22 +37,22 @@ struct LauncherTests {
     try runTool("mv", [path.string + ".new", path.string])
   }
 
-  // MARK: What a forked FFmpeg is
+  // MARK: Properties of a forked FFmpeg
 
   @Test func `a forked FFmpeg makes the same MP3 and the same peaks`() async throws {
     for sample in [Sample.telephone, Sample.telephoneStereo] {
       let bytes = try sample.bytes()
       try await Scratch.with { folder in
-        let (forked, anew) = (folder.appending("forked.mp3"), folder.appending("anew.mp3"))
+        let (forked, spawned) = (folder.appending("forked.mp3"), folder.appending("spawned.mp3"))
         let first = try await Way.forked.ffmpeg().convert(pieces(bytes), header: header(of: bytes), to: forked)
-        let second = try await Way.anew.ffmpeg().convert(pieces(bytes), header: header(of: bytes), to: anew)
+        let second = try await Way.spawned.ffmpeg().convert(pieces(bytes), header: header(of: bytes), to: spawned)
         #expect(first == second)
-        #expect(try data(forked) == data(anew))
+        #expect(try data(forked) == data(spawned))
       }
     }
   }
 
-  @Test func `a forked FFmpeg is as confined as one that is started anew`() async throws {
+  @Test func `a forked FFmpeg is as confined as a spawned one`() async throws {
     try await Scratch.with { folder in
       var limits: [[String]] = []
       var signals: [[String?]] = []
@@ -63,7 +63,7 @@ struct LauncherTests {
           #expect(process.group == process.id)
           limits.append(try process.limits)
           let status = try process.status
-          // Who starts one anew leaves the C library's own two (32 and 33) ignored; the launcher does not.
+          // Spawning leaves the C library's own two signals (32 and 33) ignored; the launcher does not.
           let ignored = UInt64(try #require(status["SigIgn"]), radix: 16).map { String($0 & ~(3 << 31)) }
           signals.append([status["SigBlk"], ignored, status["SigCgt"]])
           let open = try process.descriptors
@@ -81,7 +81,7 @@ struct LauncherTests {
     }
   }
 
-  @Test func `neither the launcher nor its children are given a secret`() async throws {
+  @Test func `neither the launcher nor its children receive a secret`() async throws {
     let ours = ["CXONE_CLIENT_SECRET": "canary", "PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": "/nowhere"]
     try await Scratch.with { folder in
       _ = try await convert(silence, with: Way.forked.ffmpeg(environment: ours), in: folder) { process in
@@ -96,7 +96,7 @@ struct LauncherTests {
 
   // MARK: Life of the launcher
 
-  @Test func `one launcher serves many conversions at once and goes when nobody needs it`() async throws {
+  @Test func `one launcher serves many conversions at once and ends when it is no longer needed`() async throws {
     try await Scratch.with { folder in
       var ffmpeg: FFmpeg? = Way.forked.ffmpeg()
       let header = try header(of: silence)
@@ -121,7 +121,7 @@ struct LauncherTests {
     }
   }
 
-  @Test func `fifty conversions of files at once end well`() async throws {
+  @Test func `fifty simultaneous conversions of files succeed`() async throws {
     let bytes = try Sample.telephone.bytes()
     try await Scratch.with { folder in
       let file = folder.appending("in.wav")
@@ -141,8 +141,8 @@ struct LauncherTests {
     }
   }
 
-  @Test func `a launcher that was killed is replaced, and a file is converted all the same`() async throws {
-    // Half an hour of silence, so that FFmpeg is met at work.
+  @Test func `a launcher that was killed is replaced, and a file is converted nevertheless`() async throws {
+    // Half an hour of silence, so that FFmpeg is still running.
     let bytes = WAVBytes.telephone(dataSize: 30_000_000, audio: 30_000_000)
     try await Scratch.with { folder in
       let (file, mp3) = (folder.appending("in.wav"), folder.appending("out.mp3"))
@@ -159,11 +159,11 @@ struct LauncherTests {
       #expect(converted.decodedFrames == 15_000_000)
       #expect(process.isGone || (try? process.status["State"]?.hasPrefix("Z")) == true)
       let plain = folder.appending("plain.mp3")
-      let again = try await Way.anew.ffmpeg().convert(file: file, header: header, to: plain)
+      let again = try await Way.spawned.ffmpeg().convert(file: file, header: header, to: plain)
       #expect(again == converted)
       #expect(try data(plain) == data(mp3))
 
-      // The next one is told why it is not forked; after a second there is a launcher again.
+      // The next conversion is told why it is not forked; after a second there is a launcher again.
       _ = try await eventually {
         try await ffmpeg.start() == .forked ? true : nil
       }
@@ -177,7 +177,7 @@ struct LauncherTests {
     }
   }
 
-  @Test func `a growing file whose launcher was killed fails, and may be tried again`() async throws {
+  @Test func `a growing file whose launcher was killed fails and can be retried`() async throws {
     try await Scratch.with { folder in
       let error = await #expect(throws: TapedeckError.self) {
         try await convert(silence, with: Way.forked.ffmpeg(), in: folder) { try $0.parent.kill(SIGKILL) }
@@ -187,7 +187,7 @@ struct LauncherTests {
     }
   }
 
-  @Test func `a child that was killed is told apart, and gets its launcher replaced`() async throws {
+  @Test func `a child that was killed is recognised, and its launcher is replaced`() async throws {
     try await Scratch.with { folder in
       let ffmpeg = Way.forked.ffmpeg()
       var launcher: RunningProcess?
@@ -207,7 +207,7 @@ struct LauncherTests {
     }
   }
 
-  @Test func `a launcher that does not answer is given up`() async throws {
+  @Test func `a launcher that does not answer is abandoned`() async throws {
     try await Scratch.with { folder in
       let ffmpeg = FFmpeg()
       var launcher: RunningProcess?
@@ -222,7 +222,7 @@ struct LauncherTests {
     }
   }
 
-  @Test func `another FFmpeg on disk gets another launcher`() async throws {
+  @Test func `a replaced FFmpeg gets a new launcher`() async throws {
     try await Scratch.with { folder in
       let program = folder.appending("ffmpeg")
       try copy("ffmpeg", to: program)
@@ -252,7 +252,7 @@ struct LauncherTests {
     }
   }
 
-  @Test func `an FFmpeg that stands still is killed`() async throws {
+  @Test func `an FFmpeg without progress is killed`() async throws {
     let bytes = WAVBytes.telephone(dataSize: 30_000_000, audio: 30_000_000)
     try await Scratch.with { folder in
       let (file, mp3) = (folder.appending("in.wav"), folder.appending("out.mp3"))
@@ -268,16 +268,16 @@ struct LauncherTests {
     }
   }
 
-  // MARK: What cannot be forked
+  // MARK: FFmpegs that cannot be forked
 
   private func start(_ executable: String = "ffmpeg", library: FilePath? = LauncherLibrary.path) async throws -> String
   {
     let start = try await FFmpeg(executable: executable, library: library).start()
-    guard case .anew(let reason) = start else { return "\(start)" }
+    guard case .spawned(let reason) = start else { return "\(start)" }
     return reason
   }
 
-  @Test func `what cannot be forked is started anew, and the reason is told`() async throws {
+  @Test func `an FFmpeg that cannot be forked is spawned, and the reason is reported`() async throws {
     #expect(try await FFmpeg().start() == .forked)
     #expect(try await start(library: nil) == "the launcher's library is not installed")
     try await Scratch.with { folder in
@@ -296,18 +296,18 @@ struct LauncherTests {
       let (empty, spaced) = (folder.appending("empty.so"), folder.appending("a library.so"))
       try Data().write(to: URL(filePath: empty.string))
       try Data().write(to: URL(filePath: spaced.string))
-      #expect(try await start(library: empty) == "it does not take the launcher's library")
+      #expect(try await start(library: empty) == "it does not load the launcher's library")
       #expect(try await start(library: spaced).contains("space"))
-      #expect(try await start(library: folder.appending("none.so")).contains("cannot be looked at"))
+      #expect(try await start(library: folder.appending("none.so")).contains("cannot be read"))
 
-      // It is no FFmpeg, and says nothing on the socket.
+      // It is not FFmpeg, and sends nothing on the socket.
       let other = folder.appending("other")
       try copy("true", to: other)
-      #expect(try await start(other.string, library: empty) == "it does not take the launcher's library")
+      #expect(try await start(other.string, library: empty) == "it does not load the launcher's library")
     }
   }
 
-  @Test func `a broken library changes nothing but how FFmpeg is started`() async throws {
+  @Test func `a broken library only changes how FFmpeg is started`() async throws {
     let bytes = try Sample.telephone.bytes()
     try await Scratch.with { folder in
       let library = folder.appending("broken.so")

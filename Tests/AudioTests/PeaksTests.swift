@@ -2,7 +2,7 @@ import Audio
 import Foundation
 import Testing
 
-/// Peaks the slow and plain way, to compare with.
+/// Peaks computed in a simple, slow way, for comparison.
 func plainPeaks(_ samples: [Int16], channels: Int) -> [Int8] {
   var points: [Int8] = []
   for start in stride(from: 0, to: samples.count / channels, by: 80) {
@@ -47,7 +47,7 @@ struct PeaksTests {
     }
   }
 
-  @Test func `the end of a sample that never came is left out`() {
+  @Test func `an incomplete last sample is omitted`() {
     var builder = PeaksBuilder(channels: 2)
     builder.append([0, 1, 0, 2, 0, 3, 0])
     #expect(builder.frames == 1)
@@ -68,7 +68,7 @@ struct PeaksTests {
     #expect(builder.finish().encode() == fields + [0x80, 1, 0xFF, 127])
   }
 
-  @Test func `the binary form is read back, and nothing else is`() {
+  @Test func `the binary form is read back, and anything else is rejected`() {
     var builder = PeaksBuilder(channels: 2)
     builder.append(samples(500).flatMap { little($0) })
     let peaks = builder.finish()
@@ -83,7 +83,7 @@ struct PeaksTests {
     #expect(Peaks(decoding: Array(repeating: 0xFF, count: 64)) == nil)
   }
 
-  @Test func `the JSON form says the same`() throws {
+  @Test func `the JSON form has the same content`() throws {
     struct Form: Decodable, Equatable {
       var version, channels, sampleRate, samplesPerPixel, bits, length: Int
       var data: [Int8]

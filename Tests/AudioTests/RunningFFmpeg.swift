@@ -4,7 +4,7 @@ import Glibc
 import SystemPackage
 import Testing
 
-/// What the system tells about a process.
+/// A process as the system reports it.
 struct RunningProcess: Equatable {
   var id: Int32
 
@@ -31,7 +31,7 @@ struct RunningProcess: Equatable {
     get throws { try text("environ").split(separator: "\0").map(String.init) }
   }
 
-  /// What each open descriptor is.
+  /// The type of each open descriptor.
   var descriptors: [Int: String] {
     get throws {
       let folder = "/proc/\(id)/fd"
@@ -53,7 +53,7 @@ struct RunningProcess: Equatable {
   func kill(_ signal: Int32) { _ = Glibc.kill(id, signal) }
 }
 
-/// Asks until the answer is there.
+/// Repeats a query until it has a result.
 func eventually<Value>(_ answer: () async throws -> Value?) async throws -> Value {
   while true {
     if let value = try await answer() { return value }
@@ -74,7 +74,7 @@ func writer(of path: FilePath) async throws -> RunningProcess {
   }
 }
 
-/// A recording that is still coming in: FFmpeg has its first half and waits for the other.
+/// A recording that is still arriving: FFmpeg has its first half and waits for the second.
 struct HalfRecording {
   let bytes: [UInt8]
   let input: AsyncStream<ArraySlice<UInt8>>

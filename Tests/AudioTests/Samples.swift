@@ -3,7 +3,7 @@ import Foundation
 import SystemPackage
 import Testing
 
-/// A WAV file that FFmpeg makes when a test asks for it.
+/// A WAV file that FFmpeg generates when a test needs it.
 struct Sample: Sendable, CustomTestStringConvertible {
   var name: String
   var arguments: [String]
@@ -15,7 +15,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
     self.arguments = arguments.split(separator: " ").map(String.init)
   }
 
-  /// Every code and shape that platforms are known to send.
+  /// Every codec and format that platforms are known to send.
   static let all: [Sample] = [
     Sample("pcm mono 8 kHz", "-ac 1 -ar 8000 -c:a pcm_s16le"),
     Sample("pcm stereo 8 kHz", "-ac 2 -ar 8000 -c:a pcm_s16le"),
@@ -41,7 +41,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
   static let telephone = all[0]
   static let telephoneStereo = all[1]
 
-  /// The file's bytes: left a tone with noise, right a chirp, 4.2 s.
+  /// The bytes of the file: a tone with noise on the left, a chirp on the right, 4.2 s.
   func bytes() throws -> [UInt8] {
     try Scratch.withFolder { folder in
       let path = folder.appending("sample.wav").string
@@ -53,7 +53,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
   }
 }
 
-/// A folder of its own that goes when the test ends.
+/// A temporary folder that is removed when the test ends.
 enum Scratch {
   static func withFolder<Value>(_ body: (FilePath) throws -> Value) throws -> Value {
     let folder = try make()
@@ -79,7 +79,7 @@ struct ToolFailed: Error {
   var status: Int32
 }
 
-/// Runs an installed program, and fails the test when it fails.
+/// Runs an installed program; its failure fails the test.
 @discardableResult
 func runTool(_ tool: String, _ arguments: [String]) throws -> Data {
   let process = Process()
@@ -95,7 +95,7 @@ func runTool(_ tool: String, _ arguments: [String]) throws -> Data {
   return data
 }
 
-/// What `ffprobe` says about an audio file.
+/// What `ffprobe` reports about an audio file.
 struct Probe: Decodable {
   struct Stream: Decodable {
     var codecName: String
@@ -116,7 +116,7 @@ struct Probe: Decodable {
   }
 }
 
-/// The header of bytes that hold one.
+/// The header in bytes that have one.
 func header(of bytes: [UInt8]) throws -> WAVHeader {
   guard case .header(let header) = WAVHeader.read(bytes) else {
     Issue.record("\(WAVHeader.read(bytes))")
@@ -125,7 +125,7 @@ func header(of bytes: [UInt8]) throws -> WAVHeader {
   return header
 }
 
-/// Builds WAV files by hand, right or wrong.
+/// Builds valid and invalid WAV files.
 struct WAVBytes {
   var container = "RIFF"
   var containerSize: UInt32 = 0xFFFF_FFFF
@@ -138,7 +138,7 @@ struct WAVBytes {
     return little(tag) + little(channels) + little(rate) + little(rate &* UInt32(block)) + little(block) + little(bits)
   }
 
-  /// One second of silence in 8 kHz mono with the sizes given.
+  /// One second of silence in 8 kHz mono with the given sizes.
   static func telephone(dataSize: UInt32, audio: Int = 16000) -> [UInt8] {
     var file = WAVBytes()
     file.add("fmt ", format())
@@ -160,7 +160,7 @@ struct WAVBytes {
 
 func little(_ number: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: number.littleEndian) { Array($0) } }
 
-/// A small generator with a seed (SplitMix64), so that a failure can be repeated.
+/// A small seeded generator (SplitMix64), so that failures are reproducible.
 struct SeededGenerator: RandomNumberGenerator {
   var state: UInt64
 

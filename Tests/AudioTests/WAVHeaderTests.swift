@@ -5,7 +5,7 @@ import SystemPackage
 import Testing
 
 struct WAVHeaderTests {
-  @Test(arguments: Sample.all) func `the header says what ffprobe says`(sample: Sample) throws {
+  @Test(arguments: Sample.all) func `the header agrees with ffprobe`(sample: Sample) throws {
     let bytes = try sample.bytes()
     let header = try header(of: bytes)
     let probe = try Scratch.withFolder { folder in
@@ -19,14 +19,14 @@ struct WAVHeaderTests {
     if header.codec != .gsm { #expect(header.bitsPerSample == probe.bitsPerSample) }
     let duration = try #require(header.duration(fileLength: Int64(bytes.count)))
     let expected = try #require(probe.duration.flatMap(Double.init))
-    // FFmpeg rounds compressed files up to whole blocks, 0.13 s at most.
+    // FFmpeg rounds compressed files up to complete blocks, 0.13 s at most.
     #expect(abs(duration.inSeconds - expected) < (header.samplesPerBlock == nil ? 0.001 : 0.14))
     let padded = ((header.dataLength ?? 0) + 1) / 2 * 2
     #expect(header.dataOffset + padded == Int64(bytes.count))
     #expect(header.containerLength == Int64(bytes.count))
   }
 
-  @Test(arguments: [Sample.telephone, Sample.all[15]]) func `a header is asked for piece by piece`(sample: Sample)
+  @Test(arguments: [Sample.telephone, Sample.all[15]]) func `a header is requested in steps`(sample: Sample)
     throws
   {
     let bytes = try sample.bytes()
@@ -42,7 +42,7 @@ struct WAVHeaderTests {
     #expect(WAVHeader.read(bytes[..<Int(complete.dataOffset)]) == .header(complete))
   }
 
-  @Test(arguments: [0, 0xFFFF_FFFF] as [UInt32]) func `a length of nothing or of everything is unknown`(size: UInt32)
+  @Test(arguments: [0, 0xFFFF_FFFF] as [UInt32]) func `a length of 0 or the maximum is unknown`(size: UInt32)
     throws
   {
     let header = try header(of: WAVBytes.telephone(dataSize: size))
@@ -52,7 +52,7 @@ struct WAVHeaderTests {
     #expect(header.duration(fileLength: 10) == .zero)
   }
 
-  @Test func `chunks of odd length in front of the audio are stepped over`() throws {
+  @Test func `chunks of odd length before the audio are skipped`() throws {
     var file = WAVBytes()
     file.add("bext", Array(repeating: 7, count: 603))
     file.add("fmt ", WAVBytes.format(tag: 7, channels: 2, bits: 8))
@@ -66,7 +66,7 @@ struct WAVHeaderTests {
     #expect(header.duration(fileLength: Int64(file.bytes.count)) == .seconds(1))
   }
 
-  @Test func `RF64 takes its lengths from ds64`() throws {
+  @Test func `the lengths of RF64 are in ds64`() throws {
     var file = WAVBytes(container: "RF64")
     file.add("ds64", little(UInt64(6 << 30)) + little(UInt64(5 << 30)) + little(UInt64(1 << 30)) + little(UInt32(0)))
     file.add("fmt ", WAVBytes.format())
@@ -77,7 +77,7 @@ struct WAVHeaderTests {
     #expect(header.sampleFrames == 1_073_741_824)
   }
 
-  @Test func `the extensible format names the code in its GUID`() throws {
+  @Test func `the extensible format has its codec in a GUID`() throws {
     var file = WAVBytes()
     let guid: [UInt8] = [6, 0, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71]
     let rest = little(UInt16(22)) + little(UInt16(8)) + little(UInt32(3)) + guid
@@ -86,7 +86,7 @@ struct WAVHeaderTests {
     #expect(try header(of: file.bytes).codec == .aLaw)
   }
 
-  @Test func `a code without a fixed rate has no duration of its own`() throws {
+  @Test func `a codec without a fixed rate has no computed duration`() throws {
     var file = WAVBytes()
     file.add("fmt ", WAVBytes.format(tag: 0x55))
     file.add("data", Array(repeating: 0, count: 4000))
@@ -131,7 +131,7 @@ struct WAVHeaderTests {
     #expect(!reason.isEmpty)
   }
 
-  @Test func `twenty thousand damaged headers are read without harm`() throws {
+  @Test func `twenty thousand damaged headers do not crash the reader`() throws {
     var random = SeededGenerator(state: 20_260_101)
     var files = try [0, 1, 10, 13, 15, 16].map { Array(try Sample.all[$0].bytes().prefix(400)) }
     files += Hostile.all.map(\.bytes)
@@ -157,7 +157,7 @@ struct WAVHeaderTests {
         for length in [Int64.min, -1, 0, 44, Int64(bytes.count), 1 << 40, .max] {
           #expect((header.duration(fileLength: length) ?? .zero) >= .zero)
           #expect(header.audioBytes(fileLength: length) >= 0)
-          let check = WholenessCheck(
+          let check = IntegrityCheck(
             firstBytes: bytes[...], fileLength: length, platformDuration: .seconds(60), decodedDuration: .seconds(1))
           _ = try? check.result().get()
         }
@@ -178,7 +178,7 @@ struct MediaSignatureTests {
       ("ffconcat version 1.0\n", .playlist), ("\0\0\0\u{18}ftypmp42", .mp4), ("", .empty),
       ("Service Unavailable", .unknown), ("   ", .unknown),
     ] as [(String, MediaSignature)])
-  func `a file is told by its first bytes`(text: String, expected: MediaSignature) {
+  func `the type of a file is recognised by its first bytes`(text: String, expected: MediaSignature) {
     #expect(MediaSignature(Array(text.utf8)) == expected)
   }
 }

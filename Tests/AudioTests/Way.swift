@@ -4,7 +4,7 @@ import Testing
 
 /// The two ways to start the real FFmpeg. Stand-ins are scripts, which cannot be forked.
 enum Way: CaseIterable, Sendable {
-  case forked, anew
+  case forked, spawned
 
   /// An FFmpeg that fails the test when it is started in the other way.
   func ffmpeg(

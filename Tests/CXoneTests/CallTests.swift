@@ -9,7 +9,7 @@ import Testing
 
   // MARK: Metadata
 
-  @Test func `a recording is asked for by its encoded id and read in full`() async throws {
+  @Test func `a recording is requested by its encoded id and read completely`() async throws {
     let id = try #require(RecordingID("a/b?c %~"))
     try await Tenant.run { _, _ in
       .json(
@@ -53,7 +53,7 @@ import Testing
     (#"{"id":"rec-1","status":"failed","privacy":"","duration":"soon","startTime":5}"#, .failed, .restricted),
     (#"{"id":"rec-1","status":"available","duration":1e300}"#, .available, .standard),
   ])
-  func `missing and unknown values are read with care`(
+  func `missing and unknown values have safe defaults`(
     body: String, status: PlatformStatus, privacy: Privacy
   ) async throws {
     try await Tenant.run { _, _ in
@@ -79,7 +79,7 @@ import Testing
   }
 
   @Test(arguments: [("0", 0), ("1", 1), ("0.0", 0), ("1.9", 1), ("true", nil), ("false", nil)] as [(String, Int?)])
-  func `0 and 1 are numbers, true and false are none`(text: String, seconds: Int?) async throws {
+  func `0 and 1 are numbers, true and false are not`(text: String, seconds: Int?) async throws {
     try await Tenant.run { _, _ in
       .json(#"{"id":"rec-1","duration":\#(text)}"#)
     } _: { tenant in
@@ -89,7 +89,7 @@ import Testing
   }
 
   @Test(arguments: ["", "null", "[]", "<html>", #"{"id":"other"}"#, #"{"id":"rec-1""#, #"{"id":".."}"#])
-  func `an answer that does not describe the recording is refused`(body: String) async throws {
+  func `a response that does not describe the recording is rejected`(body: String) async throws {
     try await Tenant.run { _, _ in
       .json(body)
     } _: { tenant in
@@ -99,7 +99,7 @@ import Testing
 
   // MARK: Search
 
-  @Test func `a search is asked for with everything encoded`() async throws {
+  @Test func `the parameters of a search are encoded`() async throws {
     try await Tenant.run { _, _ in
       .json(#"{"recordings":[]}"#)
     } _: { tenant in
@@ -115,7 +115,7 @@ import Testing
     }
   }
 
-  @Test func `a row without a usable id is left out`() async throws {
+  @Test func `a row without a valid id is skipped`() async throws {
     try await Tenant.run { _, _ in
       .json(
         #"{"recordings":[{"id":"a"},{"id":".."},{"status":"available"},7,{"id":12},{"id":"b"},{"id":1},{"id":0},{"id":true}],"nextCursor":"n"}"#
@@ -133,7 +133,7 @@ import Testing
       (#""nextCursor":"""#, nil),
       (#""total":7"#, nil),
     ] as [(String, String?)])
-  func `a listing goes on for as long as a page names a next one`(field: String, next: String?) async throws {
+  func `a listing continues as long as a page has a cursor`(field: String, next: String?) async throws {
     try await Tenant.run { _, _ in
       .json(#"{"recordings":[],\#(field)}"#)
     } _: { tenant in
@@ -143,7 +143,7 @@ import Testing
   }
 
   @Test(arguments: ["true", "false", "{}", "[]", #"{"next":"n"}"#, "1e300"])
-  func `a next page that cannot be read is not taken for the end of the listing`(value: String) async throws {
+  func `an unreadable cursor does not end the listing`(value: String) async throws {
     try await Tenant.run { _, _ in
       .json(#"{"recordings":[],"nextCursor":\#(value)}"#)
     } _: { tenant in
@@ -162,7 +162,7 @@ import Testing
   }
 
   @Test(arguments: ["", "[]", "{}", #"{"recordings":{}}"#, "<html>", #"{"recordings":[],"nextCursor":"same"}"#])
-  func `what is no page, or names itself as the next, is refused`(body: String) async throws {
+  func `a malformed page, or one that names itself as the next, is rejected`(body: String) async throws {
     try await Tenant.run { _, _ in
       .json(body)
     } _: { tenant in
@@ -171,7 +171,7 @@ import Testing
     }
   }
 
-  @Test func `an endless answer is cut off`() async throws {
+  @Test func `a response that is too long is rejected`() async throws {
     try await Tenant.run { _, _ in
       .chunked(200, pieces: Array(repeating: [UInt8](repeating: 0x20, count: 1 << 20), count: 12))
     } _: { tenant in
@@ -187,7 +187,7 @@ import Testing
     (429, .platformRateLimited), (500, .platformUnavailable), (503, .platformUnavailable),
     (301, .platformProtocol),
   ])
-  func `each status has its meaning`(status: Int, code: TapedeckError.Code) async throws {
+  func `each status maps to an error code`(status: Int, code: TapedeckError.Code) async throws {
     try await Tenant.run { _, _ in
       .response(status, ["Location": "/elsewhere"], body: Array("<html></html>".utf8))
     } _: { tenant in
@@ -196,7 +196,7 @@ import Testing
     }
   }
 
-  @Test func `403 says which scope is missing, or that it is the privacy rule`() async throws {
+  @Test func `403 names the missing scope or the privacy rule`() async throws {
     var options = Tenant.Options()
     options.token = { _ in Tenant.token("t", scope: "recording:read") }
     try await Tenant.run(options) { request, _ in
@@ -215,12 +215,12 @@ import Testing
     }
   }
 
-  @Test func `a call that hangs ends after its time`() async throws {
+  @Test func `a call that hangs times out`() async throws {
     let clock = TestClock()
     var options = Tenant.Options()
-    options.surroundings = clock.surroundings()
+    options.system = clock.system()
     let never = Gate()
-    // Once before the head, once in the body: the time is for the call as a whole.
+    // Once before the headers, once in the body: the timeout applies to the complete call.
     for reply in [
       ScriptedServer.Reply([.wait(never)]),
       ScriptedServer.Reply([.send(Array("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{".utf8)), .wait(never)]),
@@ -238,11 +238,11 @@ import Testing
   }
 
   @Test(arguments: [false, true])
-  func `a platform that hangs is one in trouble: nothing is saved up for it`(isDownload: Bool) async throws {
+  func `no tokens accumulate while the platform hangs`(isDownload: Bool) async throws {
     let (clock, never) = (TestClock(), Gate())
     let allowance = LocalAllowance(limits: RequestLimits(rate: 100, burst: 20), now: { clock.now })
     var options = Tenant.Options()
-    options.surroundings = clock.surroundings()
+    options.system = clock.system()
     options.stallTimeout = .seconds(10)
     options.allowance = allowance
     try await Tenant.run(options) { _, _ in
@@ -267,13 +267,13 @@ import Testing
       }
       #expect(await call.value?.code == .platformUnavailable)
       time.cancel()
-      _ = try await tenant.source.standing()
-      let wishes = Array(repeating: RequestWish(.metadata, .fresh), count: 5)
-      #expect(try await allowance.change { $0.draw(wishes, now: $1).granted } == [0])
+      _ = try await tenant.source.rateLimitStatus()
+      let tickets = Array(repeating: RequestTicket(.metadata, .fresh), count: 5)
+      #expect(try await allowance.change { $0.take(tickets, now: $1).granted } == [0])
     }
   }
 
-  @Test func `a call does not wait behind as many downloads as there may be`() async throws {
+  @Test func `a call does not wait behind the maximum number of downloads`() async throws {
     let never = Gate()
     var options = Tenant.Options()
     options.parallelDownloads = 256
@@ -290,7 +290,7 @@ import Testing
     }
   }
 
-  @Test func `a broken connection and a refused one are failures to be tried again`() async throws {
+  @Test func `broken and refused connections are retryable failures`() async throws {
     let address = try await Tenant.run { _, number in
       number == 0 ? ScriptedServer.Reply([.close]) : ScriptedServer.Reply([.reset])
     } _: { tenant in
@@ -310,7 +310,7 @@ import Testing
       ("Thu, 15 Jan 2026 12:00:20 GMT", .seconds(20)), ("Thursday, 15-Jan-26 12:00:20 GMT", .seconds(20)),
       ("Thu Jan 15 12:00:20 2026", .seconds(20)), ("Thu, 15 Jan 2026 11:00:00 GMT", .zero),
     ] as [(String, Duration)])
-  func `429 reports what Retry-After says by the platform's own clock`(value: String, delay: Duration) async throws {
+  func `429 reports Retry-After relative to the platform's clock`(value: String, delay: Duration) async throws {
     try await Tenant.run { _, _ in
       .response(429, ["Retry-After": value, "Date": "Thu, 15 Jan 2026 12:00:00 GMT"])
     } _: { tenant in
@@ -320,10 +320,10 @@ import Testing
     }
   }
 
-  @Test func `429 silences the whole source until its time is over`() async throws {
+  @Test func `429 pauses the source until its delay is over`() async throws {
     let clock = TestClock()
     var options = Tenant.Options()
-    options.surroundings = clock.surroundings()
+    options.system = clock.system()
     try await Tenant.run(options) { _, number in
       number == 0 ? .response(429, ["Retry-After": "120"]) : .json(#"{"recordings":[]}"#)
     } _: { tenant in
@@ -336,7 +336,7 @@ import Testing
       #expect(tenant.calls.count == 1)
       clock.advance(by: .seconds(60))
       let last = Task { await failure { _ = try await tenant.source.search(query, cursor: nil, pageSize: 1) } }
-      // Until the bucket holds a request.
+      // Until the bucket has a token.
       try await clock.untilSleeping(1)
       clock.advance(by: .milliseconds(200))
       #expect(await last.value == nil)
@@ -345,10 +345,10 @@ import Testing
   }
 
   @Test(arguments: [nil, "soon", "-3"])
-  func `429 without a figure pauses the source for a moment`(value: String?) async throws {
+  func `429 without a valid Retry-After pauses the source briefly`(value: String?) async throws {
     let clock = TestClock()
     var options = Tenant.Options()
-    options.surroundings = clock.surroundings()
+    options.system = clock.system()
     try await Tenant.run(options) { _, number in
       number == 0 ? .response(429, value.map { ["Retry-After": $0] } ?? [:]) : .json(#"{"recordings":[]}"#)
     } _: { tenant in
@@ -356,7 +356,7 @@ import Testing
       #expect(error?.code == .platformRateLimited)
       #expect(error?.retryAfter == nil)
       let next = Task { await failure { _ = try await tenant.source.search(query, cursor: nil, pageSize: 1) } }
-      // Two seconds, then a fifth of one until the bucket holds a request.
+      // Two seconds, then a fifth of a second until the bucket has a token.
       for delay in [2000, 200] {
         try await clock.untilSleeping(1)
         #expect(tenant.calls.count == 1)
@@ -366,10 +366,10 @@ import Testing
     }
   }
 
-  @Test func `every request takes its place in the budget, the token too`() async throws {
+  @Test func `every request takes a permit from the budget, including the token call`() async throws {
     let clock = TestClock()
     var options = Tenant.Options()
-    options.surroundings = clock.surroundings()
+    options.system = clock.system()
     options.rate = 1
     options.burst = 2
     try await Tenant.run(options) { _, _ in
@@ -386,7 +386,7 @@ import Testing
 
   // MARK: Access
 
-  @Test func `the access check finds everything in order`() async throws {
+  @Test func `the access check succeeds when everything is granted`() async throws {
     try await Tenant.run { request, _ in
       request.target.hasPrefix("/api/v2/recordings") ? .json(#"{"recordings":[]}"#) : .response(404)
     } _: { tenant in
@@ -396,7 +396,7 @@ import Testing
     }
   }
 
-  @Test func `the access check tries the audio of a recording that is there`() async throws {
+  @Test func `the access check requests the audio of an existing recording`() async throws {
     try await Tenant.run { request, _ in
       request.target.hasPrefix("/api/v2/recordings")
         ? .json(#"{"recordings":[{"id":"r","status":"processing"},{"id":"x","status":"available"}]}"#)
@@ -418,7 +418,7 @@ import Testing
     }
   }
 
-  @Test func `the access check without a token fails in all parts`() async throws {
+  @Test func `the access check without a token fails for every subject`() async throws {
     var options = Tenant.Options()
     options.token = { _ in .response(401) }
     try await Tenant.run(options) { _, _ in

@@ -23,11 +23,11 @@ import Testing
     ("bytes", .broken),
     ("", .broken),
   ])
-  func `Content-Range is read without trust`(field: String, expected: ContentRange) {
+  func `Content-Range is validated`(field: String, expected: ContentRange) {
     #expect(ContentRange([field]) == expected)
   }
 
-  @Test func `Content-Range given twice must agree`() {
+  @Test func `several Content-Range fields must be equal`() {
     #expect(ContentRange([]) == .missing)
     #expect(ContentRange(["bytes 0-9/10", "bytes 0-9/10"]) == .bytes(first: 0, last: 9, total: 10))
     #expect(ContentRange(["bytes 0-9/10", "bytes 0-8/10"]) == .broken)
@@ -46,17 +46,17 @@ import Testing
     #expect(DownloadAnswer.Tag(["\"a\"", "\"a\""]) == .strong("\"a\""))
     #expect(DownloadAnswer.Tag(["\"a\"", "\"b\""]) == .weak)
     let headers: HTTPHeaders = ["ETag": "\"a\"", "ETag": "\"b\"", "Last-Modified": "x", "Last-Modified": "y"]
-    #expect(DownloadAnswer(status: 206, headers: headers).mark == VersionMark())
+    #expect(DownloadAnswer(status: 206, headers: headers).validators == WeakValidators())
   }
 
-  @Test func `the mark of a version is its tag, weak or not, and its date`() {
+  @Test func `weak validators are the tag, weak or not, and the modification date`() {
     let weak: HTTPHeaders = ["ETag": "W/\"a\"", "Last-Modified": "Mon, 02 Mar 2026 10:00:00 GMT"]
-    let mark = VersionMark(tag: "\"a\"", modified: "Mon, 02 Mar 2026 10:00:00 GMT")
-    #expect(DownloadAnswer(status: 206, headers: weak).mark == mark)
-    #expect(!mark.contradicts(VersionMark(tag: "\"a\"")))
-    #expect(!mark.contradicts(VersionMark()))
-    #expect(mark.contradicts(VersionMark(tag: "\"b\"")))
-    #expect(mark.contradicts(VersionMark(tag: "\"a\"", modified: "Mon, 02 Mar 2026 10:00:01 GMT")))
+    let validators = WeakValidators(tag: "\"a\"", modified: "Mon, 02 Mar 2026 10:00:00 GMT")
+    #expect(DownloadAnswer(status: 206, headers: weak).validators == validators)
+    #expect(!validators.contradicts(WeakValidators(tag: "\"a\"")))
+    #expect(!validators.contradicts(WeakValidators()))
+    #expect(validators.contradicts(WeakValidators(tag: "\"b\"")))
+    #expect(validators.contradicts(WeakValidators(tag: "\"a\"", modified: "Mon, 02 Mar 2026 10:00:01 GMT")))
   }
 
   @Test func `a body whose length contradicts its range has no usable range`() {
@@ -64,7 +64,7 @@ import Testing
     #expect(DownloadAnswer(status: 206, headers: headers).contentRange == .broken)
   }
 
-  @Test func `codings and multipart bodies are not the file's bytes`() {
+  @Test func `encoded and multipart bodies are recognised`() {
     #expect(DownloadAnswer(status: 206, headers: ["Content-Encoding": "gzip"]).coding == .foreign)
     #expect(DownloadAnswer(status: 206, headers: ["Content-Encoding": "identity"]).coding == .plain)
     #expect(DownloadAnswer(status: 206, headers: ["Transfer-Encoding": "chunked"]).coding == .plain)
@@ -82,7 +82,7 @@ import Testing
     ([("Content-Length", "100"), ("Content-Range", "bytes */101")], false),
     ([("Content-Length", "100"), ("Content-Range", "bytes 0-99/*")], false),
   ])
-  func `a whole body proves its end by its framing, unless a range says otherwise`(
+  func `a body proves its end by its framing, unless a range contradicts it`(
     headers: [(String, String)], isProved: Bool
   ) {
     #expect(DownloadAnswer(status: 200, headers: HTTPHeaders(headers)).provesItsEnd == isProved)

@@ -3,7 +3,7 @@ import Model
 import TestKit
 import Testing
 
-/// What proves that a file is whole and one file, and what only looks like it.
+/// What proves that a file is complete and a single version, and what does not.
 @Suite(.timeLimit(.minutes(1))) struct DownloadProofTests {
   private let whole = file(200_000)
   private let range = "bytes 0-199999/200000"
@@ -13,7 +13,7 @@ import Testing
   }
 
   @Test(arguments: ["HTTP/1.0 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"])
-  func `a body that ends with its connection is taken, and its length stays unproved`(head: String) async throws {
+  func `a body that ends with its connection is accepted, but its length is unproven`(head: String) async throws {
     try await Tenant.run { _, _ in
       raw(head, whole).then(.close)
     } _: { tenant in
@@ -24,7 +24,7 @@ import Testing
     }
   }
 
-  @Test func `an error that was printed into a body that ended in order is found by comparison`() async throws {
+  @Test func `an error message inside a cleanly ended body is found by comparison`() async throws {
     try await Tenant.run { request, number in
       guard number == 0 else { return DownloadTests.serve(whole, to: request) }
       return .chunked(
@@ -34,17 +34,17 @@ import Testing
       #expect(await failure { _ = try await tenant.download(into: sink) }?.code == .downloadInterrupted)
       #expect(sink.bytes.count == 90_018)
       guard case .state(let kept) = sink.events.last(where: { if case .state = $0 { true } else { false } }) else {
-        Issue.record("no state was kept")
+        Issue.record("no state was stored")
         return
       }
-      #expect(kept == DownloadState(mark: VersionMark(tag: "\"v1\""), totalBytes: 200_000))
+      #expect(kept == DownloadState(validators: WeakValidators(tag: "\"v1\""), totalBytes: 200_000))
       _ = try await tenant.download(kept, into: sink)
       #expect(sink.bytes == whole)
       #expect(tenant.calls.map { $0.header("Range") } == ["bytes=0-", "bytes=\(90_018 - 65_536)-", "bytes=0-"])
     }
   }
 
-  @Test func `an overlap that ends before all of it was compared proves nothing, even when every byte is held`()
+  @Test func `an overlap that ends before all of it was compared proves nothing, even when all bytes are held`()
     async throws
   {
     try await Tenant.run { _, _ in
@@ -52,26 +52,26 @@ import Testing
     } _: { tenant in
       let sink = MemorySink(whole)
       let error = await failure { _ = try await tenant.download(DownloadState(totalBytes: 200_000), into: sink) }
-      #expect(error?.code == .notAWholeRecording)
+      #expect(error?.code == .incompleteRecording)
     }
   }
 
-  @Test func `a platform that sends the same beginning whatever is asked for is not asked for ever`() async throws {
+  @Test func `a platform that ignores ranges and always sends the same beginning is not asked forever`() async throws {
     try await Tenant.run { _, number in
-      // Ends what would be a loop.
+      // Ends what would be an endless loop.
       guard number < 20 else { return .response(404) }
       return .response(206, ["Content-Range": "bytes 0-65535/200000", "ETag": "\"v1\""], body: Array(whole[..<65_536]))
     } _: { tenant in
       let sink = MemorySink()
       let error = await failure { _ = try await tenant.download(into: sink) }
-      #expect(error?.code == .notAWholeRecording)
+      #expect(error?.code == .incompleteRecording)
       #expect(error?.message == "The platform announces more of this recording than it sends.")
       #expect(tenant.calls.map { $0.header("Range") } == ["bytes=0-", "bytes=65536-"])
       #expect(sink.bytes == Array(whole[..<65_536]))
     }
   }
 
-  @Test func `a platform that sends a little more than what was cut away is gone on with`() async throws {
+  @Test func `a download continues when the platform resends cut bytes and a little more`() async throws {
     try await Tenant.run { request, number in
       guard number < 3 else { return .response(404) }
       let count = [65_536, 140_000, 200_000][number]
@@ -84,12 +84,12 @@ import Testing
     }
   }
 
-  @Test func `a whole body in chunks must be as long as its Content-Range says`() async throws {
+  @Test func `a chunked body must be as long as its Content-Range says`() async throws {
     try await Tenant.run { _, number in
       .chunked(200, ["Content-Range": range], pieces: [number == 0 ? Array(whole[..<90_000]) : whole])
     } _: { tenant in
       let error = await failure { _ = try await tenant.download(into: MemorySink()) }
-      #expect(error?.code == .notAWholeRecording)
+      #expect(error?.code == .incompleteRecording)
       let sink = MemorySink()
       let state = try await tenant.download(into: sink)
       #expect(sink.bytes == whole)
@@ -97,31 +97,32 @@ import Testing
     }
   }
 
-  @Test func `a body without an end is given up at the limit`() async throws {
+  @Test func `an endless body ends at the size limit`() async throws {
     var options = Tenant.Options()
-    options.largestRecording = 1_000_000
+    options.maxRecordingBytes = 1_000_000
     try await Tenant.run(options) { _, _ in
       .init([.send(Array("HTTP/1.1 200 OK\r\n\r\n".utf8)), .sendForever(whole)])
     } _: { tenant in
       let sink = MemorySink()
       let error = await failure { _ = try await tenant.download(into: sink) }
-      #expect(error?.code == .notAWholeRecording)
-      #expect(error?.message == "The platform sends more for this recording than any recording has.")
+      #expect(error?.code == .incompleteRecording)
+      #expect(
+        error?.message == "The platform sends more data for this recording than the maximum size allows.")
       #expect(sink.bytes.count <= 1_000_000)
     }
   }
 
-  @Test func `a total beyond the limit is refused before a byte of it is taken`() async throws {
+  @Test func `a total above the limit is rejected before any byte is taken`() async throws {
     try await Tenant.run { _, _ in
       .chunked(206, ["Content-Range": "bytes 0-9223372036854775805/9223372036854775806"], pieces: [whole])
     } _: { tenant in
       let sink = MemorySink()
-      #expect(await failure { _ = try await tenant.download(into: sink) }?.code == .notAWholeRecording)
+      #expect(await failure { _ = try await tenant.download(into: sink) }?.code == .incompleteRecording)
       #expect(sink.bytes == [])
     }
   }
 
-  @Test func `a switch of protocols is no answer`() async throws {
+  @Test func `a switch of protocols is rejected`() async throws {
     try await Tenant.run { _, _ in
       raw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
     } _: { tenant in
@@ -130,13 +131,13 @@ import Testing
   }
 
   @Test(arguments: [true, false])
-  func `the log says in plain words how a connection ended`(isReset: Bool) async throws {
+  func `the detail says how a connection ended`(isReset: Bool) async throws {
     try await Tenant.run { _, _ in
       DownloadTests.serve(whole, from: 0, cutAt: 100_000).then(.pause(.milliseconds(20)), isReset ? .reset : .close)
     } _: { tenant in
       let error = await failure { _ = try await tenant.download(into: MemorySink()) }
       #expect(
-        error?.detail == "the connection was \(isReset ? "reset" : "closed") before the end of the answer")
+        error?.detail == "the connection was \(isReset ? "reset" : "closed") before the end of the response")
     }
   }
 }

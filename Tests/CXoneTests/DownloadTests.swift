@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct DownloadTests {
   private let whole = file(200_000)
 
-  /// A right answer to whatever range was asked for.
+  /// A correct response to any range.
   static func serve(
     _ file: [UInt8], to request: ScriptedServer.Request, tag: String? = "\"v1\"", chunked: Bool = false
   ) -> ScriptedServer.Reply {
@@ -19,7 +19,7 @@ import Testing
     return chunked ? .chunked(206, headers, pieces: [body]) : .response(206, headers, body: body)
   }
 
-  /// The head of a right answer from `start`, and only so much of the body.
+  /// The headers of a correct response from `start`, followed by a truncated body.
   static func serve(_ file: [UInt8], from start: Int, cutAt end: Int, tag: String? = "\"v1\"") -> ScriptedServer.Reply {
     var headers = ["Content-Range": "bytes \(start)-\(file.count - 1)/\(file.count)"]
     headers["Content-Length"] = "\(file.count - start)"
@@ -27,7 +27,7 @@ import Testing
     return .response(206, headers, body: Array(file[start..<end]))
   }
 
-  @Test func `a download asks from 0 and brings every byte`() async throws {
+  @Test func `a download starts at 0 and receives every byte`() async throws {
     try await Tenant.run { request, _ in
       Self.serve(whole, to: request, chunked: true)
     } _: { tenant in
@@ -35,7 +35,7 @@ import Testing
       let state = try await tenant.download(into: sink)
       #expect(sink.bytes == whole)
       #expect(state == DownloadState(etag: "\"v1\"", totalBytes: 200_000))
-      // The state is known before the first byte that it describes.
+      // The state is reported before the first byte that it describes.
       #expect(sink.events.first == .state(state))
       let request = try #require(tenant.calls.first)
       #expect(tenant.calls.count == 1)
@@ -47,11 +47,11 @@ import Testing
     }
   }
 
-  @Test func `many small chunks become few writes`() async throws {
+  @Test func `many small chunks are combined into few writes`() async throws {
     let big = file(1_000_000)
     let clock = TestClock()
     var options = Tenant.Options()
-    options.surroundings = clock.surroundings()
+    options.system = clock.system()
     try await Tenant.run(options) { _, _ in
       .chunked(
         206, ["Content-Range": "bytes 0-999999/1000000"],
@@ -67,13 +67,13 @@ import Testing
   enum Break: CaseIterable { case close, reset, shortChunked }
 
   @Test(arguments: Break.allCases)
-  func `a broken download keeps its bytes and continues from the last one`(kind: Break) async throws {
+  func `a broken download keeps its bytes and resumes at the last one`(kind: Break) async throws {
     let long = file(600_000)
     let sink = MemorySink()
     let arrived = sink.gate(at: 1)
     var options = Tenant.Options()
-    // Time stands still, so nothing but a whole piece is written before the connection breaks.
-    options.surroundings = TestClock().surroundings()
+    // Time does not advance, so only complete pieces are written before the connection breaks.
+    options.system = TestClock().system()
     try await Tenant.run(options) { request, number in
       guard number == 0 else { return Self.serve(long, to: request) }
       let headers = ["Content-Range": "bytes 0-599999/600000", "ETag": "\"v1\""]
@@ -86,10 +86,10 @@ import Testing
     } _: { tenant in
       #expect(await failure { _ = try await tenant.download(into: sink) }?.code == .downloadInterrupted)
       guard case .state(let kept) = sink.events.first else {
-        Issue.record("no state was kept")
+        Issue.record("no state was stored")
         return
       }
-      // The client drops what it has read and not handed over when the connection ends; one piece is certain.
+      // The client drops bytes that it has not yet delivered when the connection ends; one piece is certain.
       let held = sink.bytes.count
       #expect((256 << 10...400_000).contains(held))
       let state = try await tenant.download(kept, into: sink)
@@ -100,10 +100,10 @@ import Testing
     }
   }
 
-  @Test func `a body that stalls ends after the limit, and its bytes are kept`() async throws {
+  @Test func `a stalled body ends after the limit, and its bytes are kept`() async throws {
     let clock = TestClock()
     var options = Tenant.Options()
-    options.surroundings = clock.surroundings()
+    options.system = clock.system()
     let never = Gate()
     let long = file(600_000)
     try await Tenant.run(options) { _, _ in
@@ -112,7 +112,7 @@ import Testing
       let sink = MemorySink()
       let download = Task { await failure { _ = try await tenant.download(into: sink) } }
       try await sink.gate(at: 1).wait()
-      // The limit counts from the last byte, which may come after any one move of the clock.
+      // The limit counts from the last byte, which may arrive after any step of the clock.
       let time = Task {
         while true {
           try await clock.untilSleeping(1)
@@ -129,10 +129,10 @@ import Testing
   }
 
   @Test(.timeLimit(.minutes(1)))
-  func `a platform that says nothing is given up in time although the clock went back`() async throws {
+  func `a stalled download times out although the clock was set back`() async throws {
     let clock = TestClock()
     var options = Tenant.Options()
-    options.surroundings = clock.surroundings()
+    options.system = clock.system()
     let (isAsked, never) = (Gate(), Gate())
     try await Tenant.run(options) { _, _ in
       isAsked.open()
@@ -142,7 +142,7 @@ import Testing
       try await isAsked.wait()
       try await clock.untilSleeping(1)
       clock.jump(by: .seconds(-3600))
-      // Twice the limit: once until the jump is noticed.
+      // Twice the limit, because the first wait ends with the detection of the jump.
       for _ in 0..<2 {
         try await clock.untilSleeping(1)
         clock.advance(by: .seconds(300))
@@ -151,7 +151,7 @@ import Testing
     }
   }
 
-  @Test func `a tag that changed makes it start again from 0`() async throws {
+  @Test func `a changed tag restarts the download at 0`() async throws {
     let changed = file(200_000, version: 7)
     try await Tenant.run { request, _ in
       Self.serve(changed, to: request, tag: "\"v2\"")
@@ -164,7 +164,7 @@ import Testing
     }
   }
 
-  @Test func `a server that ignores ranges sends all, and the part is dropped`() async throws {
+  @Test func `a server that ignores ranges sends everything, and the held bytes is dropped`() async throws {
     try await Tenant.run { _, _ in
       .response(200, body: whole)
     } _: { tenant in
@@ -176,7 +176,7 @@ import Testing
     }
   }
 
-  @Test func `a whole body without a length ends with its last chunk`() async throws {
+  @Test func `a chunked body without a length ends with its last chunk`() async throws {
     try await Tenant.run { _, _ in
       .chunked(200, pieces: [Array(whole[..<50_000]), Array(whole[50_000...])])
     } _: { tenant in
@@ -187,7 +187,7 @@ import Testing
     }
   }
 
-  @Test func `a file that cannot be resumed starts at 0 after a break`() async throws {
+  @Test func `a file that cannot be resumed restarts at 0 after an interruption`() async throws {
     try await Tenant.run { _, _ in
       .response(200, body: whole)
     } _: { tenant in
@@ -198,7 +198,7 @@ import Testing
     }
   }
 
-  @Test func `a stripped Content-Range is asked for once more without Range`() async throws {
+  @Test func `a missing Content-Range leads to one request without Range`() async throws {
     try await Tenant.run { request, _ in
       request.header("Range") == nil ? .response(200, body: whole) : .response(206, body: whole)
     } _: { tenant in
@@ -210,7 +210,7 @@ import Testing
     }
   }
 
-  @Test func `416 with the length held means complete`() async throws {
+  @Test func `416 with the held length means complete`() async throws {
     try await Tenant.run { request, _ in
       Self.serve(whole, to: request)
     } _: { tenant in
@@ -221,7 +221,7 @@ import Testing
     }
   }
 
-  @Test func `416 of a file that became shorter starts again from 0`() async throws {
+  @Test func `416 for a shorter file restarts at 0`() async throws {
     let shorter = file(60_000, version: 3)
     try await Tenant.run { request, _ in
       Self.serve(shorter, to: request, tag: "\"v2\"")
@@ -247,7 +247,7 @@ import Testing
     }
   }
 
-  @Test func `an overlap that differs starts again from 0`() async throws {
+  @Test func `a different overlap restarts at 0`() async throws {
     var changed = whole
     changed[99_999] ^= 1
     let other = changed
@@ -262,7 +262,7 @@ import Testing
     }
   }
 
-  @Test func `a complete part without a strong tag is proved by its overlap`() async throws {
+  @Test func `complete held bytes without a strong tag are verified by their overlap`() async throws {
     try await Tenant.run { request, _ in
       Self.serve(whole, to: request, tag: nil)
     } _: { tenant in
@@ -272,7 +272,7 @@ import Testing
     }
   }
 
-  @Test func `a server that answers in parts is asked until the file is whole`() async throws {
+  @Test func `a server that responds in pieces is asked until the file is complete`() async throws {
     try await Tenant.run { request, _ in
       let start = Int(request.header("Range")?.dropFirst(6).dropLast() ?? "") ?? 0
       let end = min(start + 80_000, 200_000)
@@ -286,20 +286,20 @@ import Testing
     }
   }
 
-  @Test func `more bytes than announced are refused, and what came before is kept`() async throws {
+  @Test func `more bytes than announced are rejected, and earlier ones are kept`() async throws {
     var options = Tenant.Options()
-    // Time stands still, and the file is less than a piece: nothing is written before the error.
-    options.surroundings = TestClock().surroundings()
+    // Time does not advance, and the file is smaller than a piece, so nothing is written before the error.
+    options.system = TestClock().system()
     try await Tenant.run(options) { _, _ in
       .chunked(206, ["Content-Range": "bytes 0-199999/200000", "ETag": "\"v1\""], pieces: [whole, [0]])
     } _: { tenant in
       let sink = MemorySink()
-      #expect(await failure { _ = try await tenant.download(into: sink) }?.code == .notAWholeRecording)
+      #expect(await failure { _ = try await tenant.download(into: sink) }?.code == .incompleteRecording)
       #expect(sink.bytes == whole)
     }
   }
 
-  @Test func `a body that ends cleanly before its announced end is not whole`() async throws {
+  @Test func `a body that ends cleanly before its announced end is incomplete`() async throws {
     try await Tenant.run { request, number in
       let headers = { (start: Int) in ["Content-Range": "bytes \(start)-199999/200000", "ETag": "\"v1\""] }
       return number == 0
@@ -309,22 +309,22 @@ import Testing
       let first = await failure { _ = try await tenant.download(into: sink) }
       #expect(first?.code == .downloadInterrupted)
       let state = DownloadState(etag: "\"v1\"", totalBytes: 200_000)
-      #expect(await failure { _ = try await tenant.download(state, into: sink) }?.code == .notAWholeRecording)
+      #expect(await failure { _ = try await tenant.download(state, into: sink) }?.code == .incompleteRecording)
     }
   }
 
-  @Test func `answers that contradict each other end after three restarts`() async throws {
+  @Test func `contradicting responses end the download after three restarts`() async throws {
     try await Tenant.run { _, _ in
       .response(206, ["Content-Range": "bytes 5-199999/200000"], body: Array(whole[5...]))
     } _: { tenant in
       let sink = MemorySink()
-      #expect(await failure { _ = try await tenant.download(into: sink) }?.code == .notAWholeRecording)
+      #expect(await failure { _ = try await tenant.download(into: sink) }?.code == .incompleteRecording)
       #expect(tenant.calls.count == 4)
       #expect(sink.bytes == [])
     }
   }
 
-  @Test func `a full disk ends the download with the sink's own error`() async throws {
+  @Test func `a full disk ends the download with the sink's error`() async throws {
     try await Tenant.run { request, _ in
       Self.serve(whole, to: request)
     } _: { tenant in
@@ -337,7 +337,7 @@ import Testing
     (404, TapedeckError.Code.unknownRecording), (403, .platformRefused), (500, .platformUnavailable),
     (503, .platformUnavailable), (429, .platformRateLimited), (400, .platformRefused), (204, .platformProtocol),
   ])
-  func `an answer without audio is an error and leaves the part alone`(
+  func `a response without audio is an error and leaves the held bytes unchanged`(
     status: Int, code: TapedeckError.Code
   ) async throws {
     try await Tenant.run { _, _ in
@@ -364,7 +364,7 @@ import Testing
     }
   }
 
-  @Test func `no more downloads run at once than allowed`() async throws {
+  @Test func `no more downloads run in parallel than allowed`() async throws {
     var options = Tenant.Options()
     options.parallelDownloads = 2
     let go = Gate()
@@ -383,7 +383,7 @@ import Testing
           }
         }
         try await until { tenant.calls.count == 2 }
-        // A third would have had every chance to arrive by the time this one is answered.
+        // A third download would have had time to arrive before this response is sent.
         _ = await failure { _ = try await tenant.source.recording(recordingID) }
         #expect(tenant.calls.count { $0.target.hasSuffix("/download") } == 2)
         go.open()
@@ -432,7 +432,7 @@ import Testing
   }
 }
 
-/// Lets other tasks run until something holds; the suite's time limit ends a wait for what never comes.
+/// Lets other tasks run until a condition holds; the suite's time limit ends a wait that never succeeds.
 func until(_ holds: () -> Bool) async throws {
   while !holds() {
     try Task.checkCancellation()

@@ -4,7 +4,7 @@ import NIOCore
 import Synchronization
 import TestKit
 
-/// A spool in memory, which also keeps the order of what was done to it.
+/// A sink in memory that records the order of its operations.
 final class MemorySink: DownloadSink {
   enum Event: Equatable {
     case append(Int)
@@ -73,7 +73,7 @@ extension Tenant {
   }
 }
 
-/// Bytes that differ at every place in a way that a wrong join shows; `version` makes another file of the same length.
+/// Distinct bytes at every position, so that a wrong join is visible; `version` makes another file of the same length.
 func file(_ count: Int, version: UInt8 = 0) -> [UInt8] {
   (0..<count).map { UInt8(truncatingIfNeeded: ($0 &* 31) ^ ($0 >> 8)) &+ version }
 }

@@ -10,7 +10,7 @@ import Testing
   private func budget(rate: Double, burst: Int = 1) -> RequestBudget {
     RequestBudget(
       store: LocalAllowance(limits: RequestLimits(rate: rate, burst: burst), now: { [clock] in clock.now }),
-      surroundings: clock.surroundings())
+      system: clock.system())
   }
 
   @Test func `callers are served at the rate`() async throws {
@@ -33,10 +33,10 @@ import Testing
     #expect(served.values.sorted() == [0, 1, 2])
   }
 
-  @Test func `a fresh call goes before back-fill that has waited for longer`() async throws {
+  @Test func `a fresh call is served before back-fill that has waited longer`() async throws {
     let budget = budget(rate: 1)
     let served = Tally()
-    // One of back-fill's own share, so that none is left of it.
+    // Uses up back-fill's guaranteed share.
     try await Priority.$current.withValue(.backfill) { try await budget.take(.metadata) }
     let backfill = Task {
       try await Priority.$current.withValue(.backfill) { try await budget.take(.metadata) }
@@ -58,20 +58,20 @@ import Testing
     try await fresh.value
   }
 
-  @Test func `a token is as urgent as can be, whoever needs it`() async throws {
+  @Test func `a token request always has fresh priority`() async throws {
     let allowance = RecordedAllowance()
-    let budget = RequestBudget(store: allowance, surroundings: clock.surroundings())
+    let budget = RequestBudget(store: allowance, system: clock.system())
     try await Priority.$current.withValue(.backfill) {
       try await budget.take(.token)
       try await budget.take(.search)
     }
-    let standing = try await budget.standing()
-    #expect(standing.lastHour.requests == 2)
-    // Back-fill's share was taken by the search alone.
+    let status = try await budget.status()
+    #expect(status.lastHour.requests == 2)
+    // Only the search used back-fill's share.
     #expect(allowance.changes == 3)
   }
 
-  @Test func `a caller who gives up in line costs nothing`() async throws {
+  @Test func `a caller that is cancelled in the queue uses no permit`() async throws {
     let budget = budget(rate: 1)
     try await budget.take(.metadata)
     let first = Task { await failure { try await budget.take(.metadata) } }
@@ -83,16 +83,16 @@ import Testing
     #expect(await first.value?.code == .interrupted)
     clock.advance(by: .seconds(1))
     try await budget.take(.metadata)
-    #expect(try await budget.standing().lastHour.requests == 2)
+    #expect(try await budget.status().lastHour.requests == 2)
   }
 
-  @Test func `a short silence is waited for, a long one is reported`() async throws {
+  @Test func `callers wait through a short pause, a long one is reported`() async throws {
     let budget = budget(rate: 0)
     await budget.report(.refused(retryAfter: .seconds(20)))
     let waiting = Task { await failure { try await budget.take(.metadata) } }
     try await clock.untilSleeping(1)
     clock.advance(by: .seconds(20))
-    // The bucket fills from nothing.
+    // The bucket is empty at the end of a pause.
     try await clock.untilSleeping(1)
     clock.advance(by: .seconds(1))
     #expect(await waiting.value == nil)
@@ -103,7 +103,7 @@ import Testing
     #expect(refused?.retryAfter == .seconds(600))
   }
 
-  @Test func `a silence that comes while somebody waits holds for them too`() async throws {
+  @Test func `a pause that begins while a caller waits applies to that caller too`() async throws {
     let budget = budget(rate: 1)
     try await budget.take(.metadata)
     let waiting = Task { await failure { try await budget.take(.metadata) } }
@@ -112,7 +112,7 @@ import Testing
     #expect(await waiting.value?.code == .platformRateLimited)
   }
 
-  @Test func `after a silence one request goes, and the others when it was accepted`() async throws {
+  @Test func `after a pause one request is sent, and the others once it is accepted`() async throws {
     let budget = budget(rate: 0)
     await budget.report(.refused(retryAfter: .seconds(1)))
     let served = Tally()
@@ -122,7 +122,7 @@ import Testing
         served.add(number)
       }
     }
-    // The silence, then a fifth of a second for the first request.
+    // The pause, then a fifth of a second for the first request.
     for delay in [1000, 200] {
       try await clock.untilSleeping(1)
       clock.advance(by: .milliseconds(delay))
@@ -144,9 +144,9 @@ import Testing
 
   // MARK: Several nodes
 
-  @Test func `nodes that share an allowance make no more requests together than one alone`() async throws {
+  @Test func `nodes that share an allowance send no more requests together than one alone`() async throws {
     let store = LocalAllowance(limits: RequestLimits(rate: 10, burst: 10), now: { [clock] in clock.now })
-    let nodes = (0..<3).map { _ in RequestBudget(store: store, surroundings: clock.surroundings()) }
+    let nodes = (0..<3).map { _ in RequestBudget(store: store, system: clock.system()) }
     let served = Tally()
     await withTaskGroup(of: Void.self) { group in
       for node in nodes {
@@ -169,19 +169,18 @@ import Testing
     #expect(served.values.count > 300)
   }
 
-  @Test func `a refusal that one node sees silences the others`() async throws {
+  @Test func `a refusal seen by one node pauses the others`() async throws {
     let store = LocalAllowance(limits: RequestLimits(rate: 0, burst: 1), now: { [clock] in clock.now })
-    let nodes = (0..<2).map { _ in RequestBudget(store: store, surroundings: clock.surroundings()) }
+    let nodes = (0..<2).map { _ in RequestBudget(store: store, system: clock.system()) }
     try await nodes[1].take(.metadata)
     await nodes[0].report(.refused(retryAfter: .seconds(300)))
     #expect(await failure { try await nodes[1].take(.metadata) }?.retryAfter == .seconds(300))
-    #expect(try await nodes[1].standing().pausedUntil == clock.now + .seconds(300))
+    #expect(try await nodes[1].status().pausedUntil == clock.now + .seconds(300))
   }
 
-  @Test func `without the place where the allowance is kept nobody asks, and what happened is told later`() async throws
-  {
+  @Test func `without the store no request is sent, and outcomes are reported later`() async throws {
     let store = RecordedAllowance()
-    let budget = RequestBudget(store: store, surroundings: clock.surroundings())
+    let budget = RequestBudget(store: store, system: clock.system())
     store.isBroken = true
     #expect(await failure { try await budget.take(.metadata) }?.code == .catalogFailed)
     await budget.report(.refused(retryAfter: .seconds(120)))
@@ -190,7 +189,7 @@ import Testing
     #expect(await failure { try await budget.take(.metadata) }?.code == .platformRateLimited)
   }
 
-  @Test func `too many requests that are made again are refused, with the time to wait`() async throws {
+  @Test func `too many retries are refused with the time to wait`() async throws {
     let budget = budget(rate: 0)
     for _ in 0..<10 { try await budget.admitRetry() }
     let refused = await failure { try await budget.admitRetry() }
@@ -235,7 +234,7 @@ import Testing
   }
 }
 
-/// An allowance without a limit that counts its changes and may break.
+/// An allowance without a limit that counts its changes and can fail.
 private final class RecordedAllowance: AllowanceStore {
   private let state: Mutex<(allowance: RequestAllowance, changes: Int, isBroken: Bool)>
 
@@ -264,7 +263,7 @@ private final class RecordedAllowance: AllowanceStore {
   }
 }
 
-/// What happened, in order.
+/// Events in order.
 final class Tally: Sendable {
   private let state = Mutex<[Int]>([])
 
@@ -273,7 +272,7 @@ final class Tally: Sendable {
   func add(_ value: Int) { state.withLock { $0.append(value) } }
 }
 
-/// Gives every other task a chance to run as far as it can.
+/// Lets all other tasks run as far as they can.
 func settle() async {
   for _ in 0..<20 { await Task.yield() }
 }

@@ -18,7 +18,7 @@ import Testing
     ("http://localhost:1/", "http://localhost:1"),
     ("http://[::1]:8090", "http://[::1]:8090"),
   ])
-  func `an https address is taken, and http on loopback`(address: String, expected: String) throws {
+  func `an https URL is accepted, and http on loopback`(address: String, expected: String) throws {
     #expect(try settings(address).baseURL == expected)
   }
 
@@ -28,7 +28,7 @@ import Testing
     "http://[::2]",
     "https://host name",
   ])
-  func `anything else is refused by the setting's name, without its value`(address: String) async {
+  func `other URLs are rejected with the name of the setting but not its value`(address: String) async {
     let error = await failure { _ = try settings(address) }
     #expect(error?.code == .configurationInvalid)
     #expect(error?.message.contains("CXONE_BASE_URL") == true)

@@ -5,12 +5,12 @@ import Model
 import Synchronization
 import TestKit
 
-/// A tenant for a test: a scripted server that hands out tokens by itself, and a source that talks to it.
+/// A tenant for tests: a scripted server that issues tokens, and a source that uses it.
 struct Tenant: Sendable {
   let server: ScriptedServer
   let source: RecordingsV2Source
 
-  /// What the platform was asked besides tokens.
+  /// The requests to the platform except those for tokens.
   var calls: [ScriptedServer.Request] { server.requests.filter { !$0.target.hasPrefix("/oauth2") } }
   var tokenRequests: Int { server.requests.count { $0.target == "/oauth2/token" } }
 
@@ -20,11 +20,11 @@ struct Tenant: Sendable {
     var parallelDownloads = 4
     var callTimeout = Duration.seconds(10)
     var stallTimeout = Duration.seconds(300)
-    var largestRecording: Int64 = 8 << 30
+    var maxRecordingBytes: Int64 = 8 << 30
     var allowedDownloadHosts: [String] = []
-    var surroundings = Surroundings.system
+    var system = SystemServices.system
     var allowance: (any AllowanceStore)?
-    /// Answers the token call in place of the tenant's own answers.
+    /// Replaces the tenant's own response to the token call.
     var token: (@Sendable (Int) async -> ScriptedServer.Reply)?
   }
 
@@ -35,7 +35,7 @@ struct Tenant: Sendable {
       #"{"access_token":"\#(value)","token_type":"Bearer","expires_in":\#(expiresIn),"scope":"\#(scope)"}"#)
   }
 
-  /// `answer` is given each call that is not for a token, with its number from 0.
+  /// `answer` is called for each request except token calls, with its number from 0.
   static func run<Output: Sendable>(
     _ options: Options = Options(),
     answer: @escaping @Sendable (ScriptedServer.Request, Int) async -> ScriptedServer.Reply,
@@ -62,10 +62,10 @@ struct Tenant: Sendable {
         let settings = try SourceSettings(
           baseURL: server.address, clientID: "client", clientSecret: "secret", rate: options.rate,
           burst: options.burst, parallelDownloads: options.parallelDownloads, callTimeout: options.callTimeout,
-          stallTimeout: options.stallTimeout, largestRecording: options.largestRecording,
+          stallTimeout: options.stallTimeout, maxRecordingBytes: options.maxRecordingBytes,
           allowedDownloadHosts: options.allowedDownloadHosts)
         let source = RecordingsV2Source(
-          settings: settings, client: client, allowance: options.allowance, surroundings: options.surroundings,
+          settings: settings, client: client, allowance: options.allowance, system: options.system,
           logger: Logger(label: "test"))
         return try await body(Tenant(server: server, source: source))
       }
@@ -78,7 +78,7 @@ struct Tenant: Sendable {
   }
 }
 
-/// The error that work throws, or nil.
+/// The error thrown by an operation, or nil.
 func failure(_ work: () async throws -> Void) async -> TapedeckError? {
   do {
     try await work()

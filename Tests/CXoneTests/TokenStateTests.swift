@@ -10,11 +10,13 @@ import Testing
   }
 
   @Test(arguments: [(3600, 3_540_000), (120, 60_000), (119, 59_500), (1, 500), (0, 0), (-5, 0)] as [(Int64, Int64)])
-  func `a token is renewed 60 s before its end, a short one at half`(lifetime: Int64, milliseconds: Int64) {
+  func `a token is renewed 60 s before it expires, a short-lived one after half its lifetime`(
+    lifetime: Int64, milliseconds: Int64
+  ) {
     #expect(token("a", expiresIn: lifetime).renewAt == now + .milliseconds(milliseconds))
   }
 
-  @Test func `a lifetime that no clock can hold does not crash`() {
+  @Test func `a lifetime of any length does not crash`() {
     #expect(token("a", expiresIn: .max).renewAt > now)
   }
 
@@ -27,7 +29,7 @@ import Testing
     #expect(state.ask(4, now: now + .seconds(3540)) == .startRenewal(2))
   }
 
-  @Test func `a renewal that failed is told to all who waited, and the next caller tries again`() {
+  @Test func `a failed renewal is reported to all waiting callers, and the next caller tries again`() {
     var state = TokenState()
     _ = state.ask(1, now: now)
     _ = state.ask(2, now: now)
@@ -35,7 +37,7 @@ import Testing
     #expect(state.ask(3, now: now) == .startRenewal(2))
   }
 
-  @Test func `only the last caller who leaves takes the renewal along`() {
+  @Test func `only the last caller that leaves cancels the renewal`() {
     var state = TokenState()
     _ = state.ask(1, now: now)
     _ = state.ask(2, now: now)
@@ -43,7 +45,7 @@ import Testing
     #expect(state.leave(1) == .nothing)
     #expect(state.leave(2) == .leftAlone(1))
     #expect(state.ask(3, now: now) == .startRenewal(2))
-    // The abandoned renewal ends late and speaks for nobody.
+    // The cancelled renewal ends late and is ignored.
     #expect(state.end(1, token: token("old")) == [])
     #expect(state.end(2, token: token("new")) == [3])
   }

@@ -19,7 +19,7 @@ import Testing
     }
   }
 
-  @Test func `the token call carries the credentials as RFC 6749 wants them`() async throws {
+  @Test func `the token call has the credentials as RFC 6749 requires`() async throws {
     try await Tenant.run { _, _ in
       .json(Self.description)
     } _: { tenant in
@@ -33,7 +33,7 @@ import Testing
     }
   }
 
-  @Test func `a caller who leaves does not fail the others`() async throws {
+  @Test func `a cancelled caller does not affect the others`() async throws {
     let go = Gate()
     var options = Tenant.Options()
     options.token = { number in Tenant.token("token-\(number)").waiting(for: go) }
@@ -51,10 +51,10 @@ import Testing
     }
   }
 
-  @Test func `a token is used until it is due, then renewed`() async throws {
+  @Test func `a token is used until its renewal time, then renewed`() async throws {
     let clock = TestClock()
     var options = Tenant.Options()
-    options.surroundings = clock.surroundings()
+    options.system = clock.system()
     try await Tenant.run(options) { _, _ in
       .json(Self.description)
     } _: { tenant in
@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  @Test func `a 401 renews once and repeats the call once`() async throws {
+  @Test func `a 401 renews the token once and repeats the call once`() async throws {
     try await Tenant.run { request, _ in
       request.header("Authorization") == "Bearer token-0" ? .response(401) : .json(Self.description)
     } _: { tenant in
@@ -78,7 +78,7 @@ import Testing
     }
   }
 
-  @Test func `many callers with a lapsed token renew it once`() async throws {
+  @Test func `many callers with an expired token renew it once`() async throws {
     try await Tenant.run { request, _ in
       request.header("Authorization") == "Bearer token-0" ? .response(401) : .json(Self.description)
     } _: { tenant in
@@ -103,7 +103,7 @@ import Testing
     }
   }
 
-  @Test func `a 401 on a download renews and goes on`() async throws {
+  @Test func `a 401 on a download renews the token and continues`() async throws {
     try await Tenant.run { request, _ in
       request.header("Authorization") == "Bearer token-0" ? .response(401) : .response(200, body: file(10))
     } _: { tenant in
@@ -134,7 +134,7 @@ import Testing
     "", "<html>sign in</html>", "[]", "{}", #"{"access_token":""}"#, #"{"access_token":7}"#,
     #"{"access_token":"a\r\nX-Injected: yes"}"#,
   ])
-  func `a token call without a usable token is a wrong answer`(body: String) async throws {
+  func `a token response without a usable token is rejected`(body: String) async throws {
     var options = Tenant.Options()
     options.token = { _ in .json(body) }
     try await Tenant.run(options) { _, _ in
@@ -147,7 +147,7 @@ import Testing
   @Test func `a lifetime given as text is read`() async throws {
     let clock = TestClock()
     var options = Tenant.Options()
-    options.surroundings = clock.surroundings()
+    options.system = clock.system()
     options.token = { _ in .json(#"{"access_token":"t","expires_in":"600"}"#) }
     try await Tenant.run(options) { _, _ in
       .json(Self.description)
@@ -164,6 +164,6 @@ import Testing
 }
 
 extension ScriptedServer.Reply {
-  /// The same, once the gate is open.
+  /// The same, once the latch is open.
   func waiting(for gate: Gate) -> ScriptedServer.Reply { ScriptedServer.Reply([.wait(gate)] + steps) }
 }

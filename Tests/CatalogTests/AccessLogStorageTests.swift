@@ -50,7 +50,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `an entry without anything has the shortest form`(kind: DatabaseKind) async throws {
+  func `an entry without optional fields has the shortest form`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let id = try #require(try await test.catalog.log([test.entry(.archive)]).first)
     let (canonical, salt, detail) = try await stored(test, id)
@@ -63,7 +63,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `no name, address or detail stands in the canonical bytes`(kind: DatabaseKind) async throws {
+  func `the canonical bytes contain no name, address or detail`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let id = try #require(try await test.catalog.log([Self.full]).first)
     let canonical = try await stored(test, id).canonical
@@ -100,7 +100,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `erased details leave an entry that can still be read`(kind: DatabaseKind) async throws {
+  func `an entry without its erased details can still be read`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let id = try #require(try await test.catalog.log([Self.full]).first)
     let before = try await stored(test, id).canonical
@@ -115,7 +115,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `the log is read by who, what, outcome, recording and time, newest first, page by page`(kind: DatabaseKind)
+  func `entries are filtered by actor, action, outcome, recording and time, and paged newest first`(kind: DatabaseKind)
     async throws
   {
     let test = try await TestCatalog(kind)
@@ -158,7 +158,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `whatever goes wrong, a log that cannot be written says so`(kind: DatabaseKind) async throws {
+  func `every failure to write an entry is accessLogUnavailable`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     for statements in 0...3 {
       test.database.fail(afterStatements: statements)
@@ -177,7 +177,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a listening session has its entry and adds up what was served`(kind: DatabaseKind) async throws {
+  func `a listening session has an entry and adds up requests and bytes`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let id = try await test.catalog.beginListening(Self.full)
     try await test.catalog.extendListening([id: (test.clock.now, 2, 100), 999: (test.clock.now, 1, 1)])

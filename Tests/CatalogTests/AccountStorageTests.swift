@@ -17,7 +17,7 @@ import Testing
   // MARK: Accounts
 
   @Test(arguments: DatabaseKind.allCases)
-  func `an account is found by its exact name, with the agent and the team behind it`(kind: DatabaseKind) async throws {
+  func `an account is found by its exact name, with its agent and team`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     #expect(try await !test.catalog.hasAccounts())
     try await test.catalog.createAccount(Self.anna, passwordHash: "hash", entry: test.entry(.createAccount))
@@ -33,7 +33,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a name is given once, and a second attempt leaves no trace`(kind: DatabaseKind) async throws {
+  func `a name is unique, and a second attempt changes nothing`(kind: DatabaseKind) async throws {
     let test = try await withAnna(kind)
     let before = try await test.everything()
     var second = Self.anna
@@ -46,7 +46,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a disabled account is as good as none`(kind: DatabaseKind) async throws {
+  func `a disabled account is not found`(kind: DatabaseKind) async throws {
     let test = try await withAnna(kind)
     _ = try await test.database.write { db in try db.execute("UPDATE account SET disabled_at = 1") }
     #expect(try await test.catalog.account(named: "anna") == nil)
@@ -55,7 +55,7 @@ import Testing
   // MARK: Tokens
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a token is known by its hash until it is revoked`(kind: DatabaseKind) async throws {
+  func `a token is found by its hash until it is revoked`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.catalog.createToken(Self.robot, secretSHA256: [1, 2, 3], entry: test.entry(.createToken))
     #expect(try await test.catalog.identity(ofTokenSHA256: [1, 2, 3]) == Self.robot)
@@ -68,7 +68,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a name is free again when its token was revoked`(kind: DatabaseKind) async throws {
+  func `the name of a revoked token can be used again`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     func create(_ id: String, _ hash: UInt8) async throws {
       var identity = Self.robot
@@ -84,7 +84,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `revoking what is not in use is an error and not in the log`(kind: DatabaseKind) async throws {
+  func `revoking an unknown token is an error and is not logged`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     for name in ["robot", "", "%", "' OR 1=1 --"] {
       #expect(
@@ -94,7 +94,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `when a token was last used is written down`(kind: DatabaseKind) async throws {
+  func `the last use of a token is stored`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.catalog.createToken(Self.robot, secretSHA256: [1], entry: test.entry(.createToken))
     #expect(try await test.catalog.tokens().map(\.lastUsedAt) == [nil])
@@ -115,7 +115,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a session has its account's identity as it is now`(kind: DatabaseKind) async throws {
+  func `a session has the current identity of its account`(kind: DatabaseKind) async throws {
     let test = try await withAnna(kind)
     try await signIn(test, 7)
     let row = try #require(try await session(test, 7))
@@ -131,7 +131,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a session ends when it was not used for too long`(kind: DatabaseKind) async throws {
+  func `a session ends after its idle time`(kind: DatabaseKind) async throws {
     let test = try await withAnna(kind)
     try await signIn(test, 7)
     test.clock.advance(by: .milliseconds(599_999))
@@ -144,7 +144,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a session ends at its limit however much it is used, and is then removed`(kind: DatabaseKind) async throws {
+  func `a session ends at its time limit even if it is used, and is then removed`(kind: DatabaseKind) async throws {
     let test = try await withAnna(kind)
     try await signIn(test, 7, lasts: .seconds(500))
     test.clock.advance(by: .milliseconds(499_999))
@@ -168,7 +168,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `nobody is signed in without an entry in the log`(kind: DatabaseKind) async throws {
+  func `a sign-in that cannot be logged creates no session`(kind: DatabaseKind) async throws {
     let test = try await withAnna(kind)
     let before = try await test.everything()
     for statements in 0...3 {

@@ -4,9 +4,9 @@ import TestKit
 import Testing
 
 @Suite struct BackfillTests {
-  /// Opened by each test, since it runs on both databases.
+  /// Set by each test, since the database is a test argument.
   private var test: TestCatalog!
-  let key = DutyKey(.backfill, of: .default)
+  let key = TaskKey(.backfill, of: .default)
   let span = Period(start: Instant(iso8601: "2026-01-01T00:00:00Z")!, end: Instant(iso8601: "2026-01-05T00:00:00Z")!)
 
   private func start() async throws -> Backfill {
@@ -14,12 +14,12 @@ import Testing
       of: span, from: .default, direction: nil, by: "tester", entry: test.entry(.ingest))
   }
 
-  private func take() async throws -> DutyLease {
+  private func take() async throws -> TaskLease {
     try #require(try await test.catalog.claimDuty(key, lease: .seconds(30))).lease
   }
 
   private func discover(
-    _ names: [String], _ backfill: Backfill, _ lease: DutyLease, reached: String = "2026-01-02T00:00:00Z"
+    _ names: [String], _ backfill: Backfill, _ lease: TaskLease, reached: String = "2026-01-02T00:00:00Z"
   ) async throws -> Int {
     try await test.catalog.discover(
       names.map { test.facts($0) }, in: span, of: .default, expected: SyncFilter(), fetched: SyncFilter(),
@@ -28,7 +28,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a back-fill makes its duty due, and counts what it finds and what it queues`(kind: DatabaseKind)
+  mutating func `a back-fill makes its recurring task due, and counts recordings and jobs`(kind: DatabaseKind)
     async throws
   {
     test = try await TestCatalog(kind)
@@ -40,13 +40,13 @@ import Testing
     let row = try #require(try await test.catalog.backfill(backfill.id))
     #expect((row.found, row.queued, row.open, row.failed) == (3, 2, 2, 0))
     #expect(row.share == 0.25)
-    // Two queued in a quarter of the span: six more are to be thought of.
+    // Two jobs in a quarter of the period: six more are estimated.
     #expect(row.remaining == 8)
     #expect(try await test.catalog.job(of: try CatalogTests.key("new-1"))?.clearance == .restricted)
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `nothing is queued once it is paused or cancelled, at any moment`(kind: DatabaseKind) async throws {
+  mutating func `no job is created once it is paused or cancelled, at any moment`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     let backfill = try await start()
     let lease = try await take()
@@ -62,7 +62,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `nothing is queued by a node that lost the duty`(kind: DatabaseKind) async throws {
+  mutating func `a node that lost the task lease creates no jobs`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     let backfill = try await start()
     let dead = try await take()
@@ -77,7 +77,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a back-fill that was resumed goes on where it was`(kind: DatabaseKind) async throws {
+  mutating func `a resumed back-fill continues where it stopped`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     let backfill = try await start()
     let lease = try await take()
@@ -91,7 +91,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `the oldest that is running has its turn`(kind: DatabaseKind) async throws {
+  mutating func `the oldest running back-fill is next`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     let first = try await start()
     test.clock.advance(by: .seconds(1))
@@ -103,7 +103,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `one that has ended stays ended`(kind: DatabaseKind) async throws {
+  mutating func `an ended back-fill cannot be changed`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     let backfill = try await start()
     let lease = try await take()
@@ -122,7 +122,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `it says when it will be through, going by the last hour`(kind: DatabaseKind) async throws {
+  mutating func `its end is estimated from the last hour`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     let backfill = try await start()
     let lease = try await take()
@@ -138,14 +138,14 @@ import Testing
     #expect((row.open, row.failed, row.endedLately, row.remaining) == (5, 5, 5, 35))
     #expect(row.hourlyRate(at: test.clock.now) == 10)
     #expect(row.through(at: test.clock.now) == test.clock.now + .seconds(3600 * 35 / 10))
-    // An hour in which nothing ended says nothing.
+    // Without a job that ended within the hour there is no estimate.
     test.clock.advance(by: .seconds(3601))
     row = try #require(try await test.catalog.backfill(backfill.id))
     #expect(row.hourlyRate(at: test.clock.now) == nil && row.through(at: test.clock.now) == nil)
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a change of state and its entry are one`(kind: DatabaseKind) async throws {
+  mutating func `a change of state and its entry are one transaction`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     let backfill = try await start()
     let before = try await test.everything()

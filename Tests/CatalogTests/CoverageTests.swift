@@ -4,7 +4,7 @@ import TestKit
 import Testing
 
 @Suite struct CoverageTests {
-  /// Opened by each test, since it runs on both databases.
+  /// Set by each test, since the database is a test argument.
   private var test: TestCatalog!
   let day: CalendarDay
 
@@ -19,7 +19,7 @@ import Testing
     return call
   }
 
-  /// Lists what the platform has for the day, as a check does.
+  /// Lists the calls of the day, as a check does.
   private func check(_ calls: [PlatformRecording], unwanted: Int = 0) async throws {
     let startedAt = try await test.catalog.now()
     try await test.catalog.discover(
@@ -28,14 +28,14 @@ import Testing
   }
 
   private func coverage() async throws -> CoverageDay {
-    try #require(try await test.catalog.coverage(of: SyncPlan(), on: [day]).first)
+    try #require(try await test.catalog.coverage(of: SyncPlan(), on: [day], visibleTo: .everything).first)
   }
 
-  private func gaps(strictest: Privacy = .restricted, after: Int64? = nil, limit: Int = 100) async throws
+  private func gaps(visibleTo visibility: Visibility = .everything, after: Int64? = nil, limit: Int = 100) async throws
     -> [CoverageGap]
   {
     try await test.catalog.coverageGaps(
-      of: .default, in: day.period, strictest: strictest, after: after, limit: limit)
+      of: .default, in: day.period, visibleTo: visibility, after: after, limit: limit)
   }
 
   private func fail(_ name: String, _ error: TapedeckError) async throws {
@@ -43,11 +43,11 @@ import Testing
     try await test.catalog.release(try await test.claim().lease, .giveUp(error))
   }
 
-  /// One recording of every kind.
+  /// One recording for each reason of a gap, and an archived one.
   private func everyKind() async throws -> [PlatformRecording] {
     try await test.archiveRecording("ready")
     try await fail("never", TapedeckError(.neverAvailable))
-    try await fail("half", TapedeckError(.notAWholeRecording))
+    try await fail("half", TapedeckError(.incompleteRecording))
     try await test.archiveRecording("lost")
     try await test.archiveRecording("no-files")
     _ = try await test.database.write { db in
@@ -70,12 +70,12 @@ import Testing
     var dead = call("dead")
     dead.status = .failed
     return [
-      "ready", "never", "half", "lost", "no-files", "clearance", "retry", "queued", "stopped", "nobody-asked",
+      "ready", "never", "half", "lost", "no-files", "clearance", "retry", "queued", "stopped", "unrequested",
     ].map { call($0) } + [dead]
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `every expected recording has one standing, and the standings sum up to the expected`(
+  mutating func `every expected recording has one status, and the counts add up to the expected number`(
     kind: DatabaseKind
   ) async throws {
     test = try await TestCatalog(kind)
@@ -84,40 +84,40 @@ import Testing
     let coverage = try await coverage()
     #expect(coverage.expected == 11)
     #expect(coverage.reported == 15)
-    #expect(coverage.standings == [.ready: 1, .waiting: 3, .failed: 3, .refused: 1, .missing: 3])
-    #expect(coverage.expected == CoverageStanding.allCases.reduce(0) { $0 + coverage.count($1) })
+    #expect(coverage.counts == [.ready: 1, .waiting: 3, .failed: 3, .refused: 1, .missing: 3])
+    #expect(coverage.expected == CoverageStatus.allCases.reduce(0) { $0 + coverage.count($1) })
     #expect(coverage.gaps == 10 && coverage.unlisted == 0)
     #expect(coverage.checkedAt == test.clock.now)
     #expect(try await gaps().count == 10)
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `each gap says why it is one, and whether asking may fill it`(kind: DatabaseKind) async throws {
+  mutating func `each gap has a reason and says whether a request may fill it`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     try await check(try await everyKind())
     let gaps = Dictionary(try await gaps().map { ($0.key.id.rawValue, $0) }) { first, _ in first }
     func expect(
-      _ name: String, _ standing: CoverageStanding, _ words: String, code: TapedeckError.Code? = nil, fill: Bool
+      _ name: String, _ status: CoverageStatus, _ words: String, code: TapedeckError.Code? = nil, fill: Bool
     ) throws {
       let gap = try #require(gaps[name], "\(name)")
-      #expect(gap.standing == standing && gap.code == code && gap.isFillable == fill, "\(gap)")
+      #expect(gap.status == status && gap.code == code && gap.isFillable == fill, "\(gap)")
       #expect(gap.reason.contains(words) && gap.reason.hasSuffix("."), "\(gap.reason)")
     }
     try expect("never", .failed, "did not make the recording available", code: .neverAvailable, fill: true)
-    try expect("half", .refused, "not a whole recording", code: .notAWholeRecording, fill: false)
-    try expect("lost", .missing, "the catalog lost it", fill: true)
-    try expect("no-files", .missing, "does not have its files", fill: true)
-    try expect("clearance", .waiting, "who may have restricted recordings", fill: true)
-    try expect("retry", .waiting, "It is tried again", code: .platformUnavailable, fill: false)
-    try expect("queued", .waiting, "waits for its turn", fill: false)
-    try expect("stopped", .failed, "Somebody stopped it", fill: false)
-    try expect("nobody-asked", .missing, "Nobody has asked for it", fill: true)
+    try expect("half", .refused, "failed the integrity check", code: .incompleteRecording, fill: false)
+    try expect("lost", .missing, "the catalog no longer has it", fill: true)
+    try expect("no-files", .missing, "no longer has its files", fill: true)
+    try expect("clearance", .waiting, "request of a supervisor", fill: true)
+    try expect("retry", .waiting, "It will be retried", code: .platformUnavailable, fill: false)
+    try expect("queued", .waiting, "It is queued", fill: false)
+    try expect("stopped", .failed, "was cancelled", fill: false)
+    try expect("unrequested", .missing, "has not been requested", fill: true)
     try expect("dead", .failed, "The platform reports", code: .recordingFailedOnPlatform, fill: false)
     #expect(gaps["ready"] == nil)
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a day that was never checked says so, and still counts what sync found`(kind: DatabaseKind)
+  mutating func `a day that was never checked says so, and counts what sync found`(kind: DatabaseKind)
     async throws
   {
     test = try await TestCatalog(kind)
@@ -130,7 +130,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `what sync finds after a check is reported too`(kind: DatabaseKind) async throws {
+  mutating func `recordings found by sync after a check are reported too`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     try await check([call("call-1")], unwanted: 2)
     test.clock.advance(by: .seconds(60))
@@ -141,8 +141,9 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `what the platform does not list any more stays expected, and is told`(kind: DatabaseKind) async throws
-  {
+  mutating func `a recording that the platform no longer lists stays expected and is counted as unlisted`(
+    kind: DatabaseKind
+  ) async throws {
     test = try await TestCatalog(kind)
     try await test.archiveRecording("kept")
     try await check(["kept", "gone", "still-there"].map { call($0) })
@@ -152,11 +153,11 @@ import Testing
     #expect(coverage.reported == 1 && coverage.expected == 3 && coverage.unlisted == 2)
     #expect(coverage.count(.ready) == 1 && coverage.count(.missing) == 2)
     let gone = try #require(try await gaps().first { $0.key.id.rawValue == "gone" })
-    #expect(gone.reason.contains("does not list it any more"))
+    #expect(gone.reason.contains("no longer lists it"))
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a day is half open, and belongs to its source and zone`(kind: DatabaseKind) async throws {
+  mutating func `a day excludes its end, and belongs to its source and time zone`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     let berlin = try #require(CalendarZone("Europe/Berlin"))
     let calls = [
@@ -169,28 +170,29 @@ import Testing
     }
     let local = try #require(CalendarDay("2026-01-14", in: berlin))
     let days = CalendarDay.days(from: local.advanced(by: -1), through: local.advanced(by: 1))
-    #expect(try await test.catalog.coverage(of: SyncPlan(), on: days).map(\.expected) == [1, 2, 1])
+    #expect(
+      try await test.catalog.coverage(of: SyncPlan(), on: days, visibleTo: .everything).map(\.expected) == [1, 2, 1])
     let gaps = try await test.catalog.coverageGaps(
-      of: SourceID("eu")!, in: local.period, strictest: .restricted, after: nil, limit: 10)
+      of: SourceID("eu")!, in: local.period, visibleTo: .everything, after: nil, limit: 10)
     #expect(gaps.map(\.key.description) == ["eu~first", "eu~last"])
-    // What was learnt of the day in one zone says nothing of the day in another.
+    // A check of the day in one time zone does not count for the day in another.
     try await check([])
     #expect(try await coverage().reported != nil)
-    #expect(try await test.catalog.coverage(of: SyncPlan(), on: [local]).first?.reported == nil)
+    #expect(try await test.catalog.coverage(of: SyncPlan(), on: [local], visibleTo: .everything).first?.reported == nil)
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `what was learnt of a day when other calls were wanted is no check`(kind: DatabaseKind) async throws {
+  mutating func `a check with another filter does not count`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     try await check([call("call-1")], unwanted: 2)
-    let everybody = SyncPlan(filter: SyncFilter(direction: nil))
+    let allCalls = SyncPlan(filter: SyncFilter(direction: nil))
     let two = SyncPlan(filter: SyncFilter(agentIDs: ["1001", "1002"]))
     let same = SyncPlan(filter: SyncFilter(agentIDs: ["1002", "1001"]))
     func checked(_ plan: SyncPlan) async throws -> CoverageDay {
-      try #require(try await test.catalog.coverage(of: plan, on: [day]).first)
+      try #require(try await test.catalog.coverage(of: plan, on: [day], visibleTo: .everything).first)
     }
     #expect(try await checked(SyncPlan()).reported == 3)
-    for plan in [everybody, two] {
+    for plan in [allCalls, two] {
       let coverage = try await checked(plan)
       #expect(coverage.reported == nil && coverage.checkedAt == nil && coverage.expected == 1)
     }
@@ -200,7 +202,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `what was deleted on purpose is not expected`(kind: DatabaseKind) async throws {
+  mutating func `a removed recording is not expected`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     try await check([call("expired")])
     _ = try await test.database.write { db in try db.execute("UPDATE recording SET tombstoned_at = 5") }
@@ -210,7 +212,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `gaps come page by page in the order of their calls, restricted ones only where they may be seen`(
+  mutating func `gaps are paged in the order of their calls, and restricted ones need visible facts`(
     kind: DatabaseKind
   )
     async throws
@@ -229,11 +231,12 @@ import Testing
       if page.count < 3 { break }
     }
     #expect(seen == ["call-6", "call-5", "call-4", "call-3", "same-time", "call-2", "call-1", "call-0"])
-    #expect(try await gaps(strictest: .standard).count == 7)
+    let admin = Identity(kind: .account, id: "x", name: "X", role: .admin)
+    #expect(try await gaps(visibleTo: admin.visibility).count == 7)
     #expect(try await coverage().gaps == 8)
   }
 
-  @Test mutating func `the numbers of a day come from the index of expected recordings`() async throws {
+  @Test mutating func `coverage reads the index of expected recordings`() async throws {
     test = try await TestCatalog(.sqlite)
     let plans = try await test.database.plans {
       _ = try await coverage()

@@ -4,14 +4,14 @@ import Model
 import TestKit
 import Testing
 
-/// What every database does.
+/// The contract of `Database`, on both databases.
 @Suite(.serialized) struct DatabaseContractTests {
   let clock = TestClock()
   let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }
 
-  /// A database with one table to play with.
+  /// A database with one table.
   private func open(_ kind: DatabaseKind) async throws -> any Database {
     let database = try await kind.openMigrated(in: folder, now: { [clock] in clock.now })
     _ = try await database.write { db in
@@ -30,7 +30,7 @@ import Testing
   // MARK: Values
 
   @Test(arguments: DatabaseKind.allCases)
-  func `values of every kind come back as they were`(kind: DatabaseKind) async throws {
+  func `values of every type are read as they were written`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let values: [Value] = [
       .null, .integer(0), .integer(.max), .integer(.min), .real(0.1), .real(-1e300), .text(""), .text("é 日本 🎧\n\t"),
@@ -56,10 +56,10 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a value and a null have the type that belongs where they stand`(kind: DatabaseKind) async throws {
+  func `values and nulls take the type of their context`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     _ = try await database.write { db in
-      // The same statements with and without values, in both orders: what was prepared for one must do for the other.
+      // The same statements with and without values, in both orders, since they may share prepared statements.
       for number: Int64? in [nil, 5, nil, .max] {
         for text: String? in [nil, "x", nil] {
           let bytes: [UInt8]? = text.map { Array($0.utf8) }
@@ -91,7 +91,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `types of ours are stored in their documented forms`(kind: DatabaseKind) async throws {
+  func `own types are stored in their documented forms`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let nothing: String? = nil
     let row = try await database.read { db in
@@ -111,7 +111,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a text is not cut off where it holds a NUL`(kind: DatabaseKind) async throws {
+  func `a text is not cut at a NUL`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     _ = try await database.write { db in try db.execute("INSERT INTO sample (value) VALUES (\("anna"))") }
     let found = try await database.read { db in
@@ -131,7 +131,7 @@ import Testing
       "'", "''; DROP TABLE sample; --", "\" OR 1=1", "?", "$1", ":name", "\\", "%", "_", "'); DELETE FROM sample; --",
       "a'||(SELECT 1)||'b",
     ])
-  func `what is interpolated is a value, whatever it looks like`(kind: DatabaseKind, text: String) async throws {
+  func `an interpolated value is never SQL`(kind: DatabaseKind, text: String) async throws {
     let database = try await open(kind)
     let found = try await database.write { db in
       try db.execute("INSERT INTO sample (value) VALUES (\("bystander"))")
@@ -145,7 +145,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a column that is missing or of another type is an error, not a default`(kind: DatabaseKind) async throws {
+  func `a missing column or another type is an error`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let row = try #require(try await database.read { db in try db.row("SELECT 'x' AS word, NULL AS empty") })
     #expect(try row.text("word") == "x")
@@ -160,7 +160,7 @@ import Testing
   // MARK: Transactions
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a transaction that throws is undone, and its error arrives as it was`(kind: DatabaseKind) async throws {
+  func `a transaction that throws is rolled back, and its error is rethrown`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let ours = await failure {
       try await database.write { db in
@@ -188,7 +188,8 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a statement that failed is not forgiven, whatever the closure makes of it`(kind: DatabaseKind) async throws {
+  func `a failed statement fails the transaction even if the closure catches the error`(kind: DatabaseKind) async throws
+  {
     let database = try await open(kind)
     let code = await failure {
       try await database.write { db in
@@ -203,7 +204,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases, [Isolation.serializable, .readCommitted])
-  func `transactions that read and write the same row lose nothing of each other`(
+  func `concurrent transactions on one row lose no update`(
     kind: DatabaseKind, isolation: Isolation
   ) async throws {
     let database = try await open(kind)
@@ -212,7 +213,7 @@ import Testing
       for _ in 0..<40 {
         group.addTask {
           try await database.write(isolation) { db in
-            // With the weaker isolation the arithmetic has to be the statement's own.
+            // With the weaker isolation the statement itself must add.
             if isolation == .readCommitted {
               try db.execute("UPDATE sample SET number = number + 1 WHERE id = 1")
             } else {
@@ -229,7 +230,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `nobody sees a transaction before it is committed`(kind: DatabaseKind) async throws {
+  func `a transaction is invisible before its commit`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let inserted = DispatchSemaphore(value: 0)
     let looked = DispatchSemaphore(value: 0)
@@ -250,7 +251,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a statement says how many rows it changed`(kind: DatabaseKind) async throws {
+  func `a statement returns the number of changed rows`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let counts = try await database.write { db in
       [
@@ -264,7 +265,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a statement may have ten thousand values, again and again`(kind: DatabaseKind) async throws {
+  func `a statement may have ten thousand values, repeatedly`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let numbers = SQL.list((0..<10_000).map(Int64.init))
     for _ in 0..<2 {
@@ -278,11 +279,10 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a look-up sees what was committed before it, however often it was asked before`(kind: DatabaseKind) async throws
-  {
+  func `a cached query sees every earlier commit`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     func count(of number: Int64) async throws -> Int64? {
-      try await database.lookUp(LookUp("count", number)) { db in
+      try await database.cachedRow(CachedQuery("count", number)) { db in
         try db.row("SELECT count(*) AS count FROM sample WHERE number = \(number)")?.int("count")
       }
     }
@@ -291,7 +291,7 @@ import Testing
       #expect(try await count(of: 2) == 0)
       _ = try await database.write { db in try db.execute("INSERT INTO sample (number) VALUES (1)") }
     }
-    // One that is under way while others commit is not remembered as what came before it.
+    // A result that was read during a commit is not cached.
     try await withThrowingTaskGroup(of: Void.self) { group in
       for _ in 0..<4 {
         group.addTask {
@@ -310,7 +310,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `reading changes nothing`(kind: DatabaseKind) async throws {
+  func `a read cannot change rows`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let code = await failure {
       try await database.read { db in _ = try db.execute("INSERT INTO sample (number) VALUES (1)") }
@@ -320,7 +320,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `whoever was cancelled can still write, and need not read`(kind: DatabaseKind) async throws {
+  func `a cancelled task can still write, and its reads end`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let codes = await Task {
       withUnsafeCurrentTask { $0?.cancel() }
@@ -336,7 +336,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `what was committed is there after the next start`(kind: DatabaseKind) async throws {
+  func `commits survive a restart`(kind: DatabaseKind) async throws {
     let first = try await open(kind)
     _ = try await first.write { db in try db.execute("INSERT INTO sample (value) VALUES ('kept')") }
     try first.close()
@@ -346,7 +346,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a closed database answers nobody`(kind: DatabaseKind) async throws {
+  func `a closed database throws`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     try database.close()
     #expect(await failure { try await database.read { db in try db.rows("SELECT 1").count } } == .catalogFailed)
@@ -357,7 +357,7 @@ import Testing
   // MARK: Time
 
   @Test(arguments: DatabaseKind.allCases)
-  func `time in SQL is the clock that was given`(kind: DatabaseKind) async throws {
+  func `time in SQL is the given clock`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     for _ in 0..<3 {
       let read = try await database.read { db in try db.row("SELECT tapedeck_now_ms() AS now")?.instant("now") }
@@ -372,7 +372,7 @@ import Testing
   // MARK: Changes
 
   @Test(arguments: DatabaseKind.allCases)
-  func `every subscriber hears what was committed, and nothing of what was undone`(kind: DatabaseKind) async throws {
+  func `subscribers receive committed changes only`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let streams = (0..<3).map { _ in database.changes() }
     _ = await failure {
@@ -399,7 +399,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `whoever hears of a change can see it`(kind: DatabaseKind) async throws {
+  func `a received change is visible`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     var changes = database.changes().makeAsyncIterator()
     async let writing: Void = database.write { db in
@@ -413,7 +413,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a slow subscriber costs a bounded number of changes and loses the oldest`(kind: DatabaseKind) async throws {
+  func `the buffer of a slow subscriber is bounded and drops the oldest changes`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let changes = database.changes()
     try await database.write { db in for number in 0..<Int64(10_000) { db.notify(.job(number)) } }

@@ -4,7 +4,7 @@ import Model
 import Synchronization
 import TestKit
 
-/// The databases that the contract holds for. Another one is another case.
+/// The databases under test.
 enum DatabaseKind: CaseIterable, Sendable {
   case sqlite, postgresql
 
@@ -15,7 +15,7 @@ enum DatabaseKind: CaseIterable, Sendable {
     }
   }
 
-  /// The database of a folder: empty at first, and the same one whenever it is opened again.
+  /// Opens the database of a folder, which is empty at first.
   func open(in folder: TemporaryFolder, now: @escaping @Sendable () -> Instant) throws -> any Database {
     switch self {
     case .sqlite: try SQLiteDatabase(path: folder.file("catalog.sqlite"), now: now)
@@ -23,7 +23,7 @@ enum DatabaseKind: CaseIterable, Sendable {
     }
   }
 
-  /// The same with the schema in place.
+  /// Opens the database of a folder with the current schema.
   func openMigrated(in folder: TemporaryFolder, now: @escaping @Sendable () -> Instant) async throws -> any Database {
     if self == .postgresql { try await folder.copyMigratedDatabase() }
     let database = try open(in: folder, now: now)
@@ -32,7 +32,7 @@ enum DatabaseKind: CaseIterable, Sendable {
   }
 }
 
-/// A folder of its own for one test, and a database on the tests' server if it wants one; gone with the last reference.
+/// A temporary folder of one test, and on demand a database on the test server; removed with the last reference.
 final class TemporaryFolder: Sendable {
   private let url: URL
   private let database = Mutex<String?>(nil)
@@ -49,7 +49,7 @@ final class TemporaryFolder: Sendable {
 
   func file(_ name: String) -> String { url.appending(path: name).path() }
 
-  /// The address of this folder's database, which is made when it is first asked for.
+  /// The URL of the database of this folder, which is created on first use.
   func serverURL() throws -> String {
     let server = try PostgresServer.shared()
     return try database.withLock { name in
@@ -58,7 +58,7 @@ final class TemporaryFolder: Sendable {
     }
   }
 
-  /// Makes this folder's database from one that has been migrated, which takes a tenth of the time.
+  /// Creates the database of this folder as a copy of a migrated one, which takes a tenth of the time.
   func copyMigratedDatabase() async throws {
     let server = try PostgresServer.shared()
     let template = try await Self.migrated.value
@@ -75,12 +75,12 @@ final class TemporaryFolder: Sendable {
   }
 }
 
-/// A database as it is, which tells a test what goes through it and fails where the test wants it to.
+/// A database that records its statements and can be made to fail.
 final class WatchedDatabase: Database {
   struct Watch {
-    /// How each statement since `plans` was called is carried out.
+    /// The query plans of the statements since `plans` was called; nil outside of it.
     var plans: [String]?
-    /// How many more statements of writing transactions succeed; nil for all.
+    /// The number of statements of writing transactions before the next one fails; nil for no failure.
     var statementsLeft: Int?
     var commits = 0
   }
@@ -90,10 +90,10 @@ final class WatchedDatabase: Database {
 
   init(_ base: any Database) { self.base = base }
 
-  /// How many writing transactions were committed.
+  /// The number of committed writing transactions.
   var commits: Int { watch.withLock { $0.commits } }
 
-  /// The steps of the query plans of all statements that `body` sends.
+  /// The steps of the query plans of all statements of `body`.
   func plans(of body: () async throws -> Void) async throws -> [String] {
     watch.withLock { $0.plans = [] }
     try await body()
@@ -103,7 +103,7 @@ final class WatchedDatabase: Database {
     }
   }
 
-  /// Lets writing transactions fail after so many statements more; nil for never.
+  /// Makes writing transactions fail after this number of statements; nil for never.
   func fail(afterStatements count: Int?) { watch.withLock { $0.statementsLeft = count } }
 
   func read<T: Sendable>(
@@ -126,12 +126,12 @@ final class WatchedDatabase: Database {
   func close() throws(TapedeckError) { try base.close() }
 
   fileprivate func note(_ sql: SQL, on db: any Connection, isWriting: Bool) throws(TapedeckError) {
-    let mayGo = watch.withLock { watch in
+    let isAllowed = watch.withLock { watch in
       guard isWriting, let left = watch.statementsLeft else { return true }
       watch.statementsLeft = left - 1
       return left > 0
     }
-    guard mayGo else { throw TapedeckError(.diskFull, "The test's disk is full.") }
+    guard isAllowed else { throw TapedeckError(.diskFull, "The test's disk is full.") }
     guard watch.withLock({ $0.plans != nil }) else { return }
     let steps =
       switch db.dialect {

@@ -3,9 +3,9 @@ import Model
 import TestKit
 import Testing
 
-/// What becomes of a page of recordings that the platform lists.
+/// Storing a page of the platform's list.
 @Suite struct DiscoveryTests {
-  /// Opened by each test, since it runs on both databases.
+  /// Set by each test, since the database is a test argument.
   private var test: TestCatalog!
   let day = Period(start: Instant(iso8601: "2026-01-14T00:00:00Z")!, end: Instant(iso8601: "2026-01-15T00:00:00Z")!)
 
@@ -34,7 +34,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `each recording that is wanted gets one job, however often it is listed`(kind: DatabaseKind)
+  mutating func `each expected recording gets one job, however often it is listed`(kind: DatabaseKind)
     async throws
   {
     test = try await TestCatalog(kind)
@@ -65,7 +65,7 @@ import Testing
     #expect(queued == 300)
     #expect(try await test.count("job") == 300)
     #expect(try await test.count("recording") == 300)
-    // One entry for each page in which something was queued, and it says how many.
+    // One entry for each page that created jobs, with their number.
     let entries = try await test.catalog.logEntries(matching: LogFilter(), before: nil, limit: 100)
     #expect(entries.count == 6)
     #expect(entries.allSatisfy { $0.entry.action == .ingest && $0.entry.count == 50 && $0.entry.actor == nil })
@@ -74,7 +74,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `what is not wanted leaves no trace, unless it is known already`(kind: DatabaseKind) async throws {
+  mutating func `unexpected recordings are not stored unless they are known`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     try await test.archiveRecording("by-hand") { $0.direction = .inbound }
     let page = [call("inbound") { $0.direction = .inbound }, call("by-hand") { $0.direction = .inbound }]
@@ -85,7 +85,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a check writes down and fetches nothing`(kind: DatabaseKind) async throws {
+  mutating func `a check stores recordings and creates no jobs`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     #expect(try await discover([call("call-1")], fetched: nil, for: .check) == 0)
     #expect(try await column("wanted", of: "call-1") == .integer(1))
@@ -94,7 +94,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a recording that is still processed is queued, one that failed on the platform is only written down`(
+  mutating func `a recording that the platform still processes gets a job, one that failed there is only stored`(
     kind: DatabaseKind
   )
     async throws
@@ -108,7 +108,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `privacy only ever gets stricter, and a change is logged`(kind: DatabaseKind) async throws {
+  mutating func `privacy only becomes stricter, and a change is logged`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     try await discover([call("call-1")])
     try await discover([call("call-1") { $0.privacy = .restricted }], for: .lookBack)
@@ -121,7 +121,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a listing that says nothing new writes no facts`(kind: DatabaseKind) async throws {
+  mutating func `a listing without news writes no facts`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     let page = (1...3).map { call("call-\($0)") }
     try await discover(page)
@@ -137,7 +137,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `what has ended is left alone, what only waits for a clearance is set going`(kind: DatabaseKind)
+  mutating func `ended jobs stay ended, jobs that wait for clearance are resumed`(kind: DatabaseKind)
     async throws
   {
     test = try await TestCatalog(kind)
@@ -158,7 +158,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a recording whose rows were lost is fetched again`(kind: DatabaseKind) async throws {
+  mutating func `a recording whose rows were lost is archived again`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     try await test.archiveRecording("lost")
     try await test.archiveRecording("without-files")
@@ -172,14 +172,14 @@ import Testing
       let job = try #require(try await test.catalog.job(of: try key(name)))
       #expect(job.runState == .idle && job.stage == .queued && job.endedAt == nil)
     }
-    // A person who asks for one does the same.
+    // A request of a user does the same.
     try await test.archiveRecording("again")
     _ = try await test.database.write { db in try db.execute("DELETE FROM media_part") }
     #expect(try await test.request("again").runState == .idle)
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `what was deleted on purpose is not fetched again`(kind: DatabaseKind) async throws {
+  mutating func `a removed recording is not archived again`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     try await test.archiveRecording("expired")
     _ = try await test.database.write { db in
@@ -191,15 +191,14 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a recording without a start counts to the span that it was listed in`(kind: DatabaseKind) async throws
-  {
+  mutating func `a recording without a start time counts toward the listed period`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     try await discover([call("call-1") { $0.startTime = nil }])
     #expect(try await column("counted_at", of: "call-1") == .integer(day.start.milliseconds))
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a page whose jobs cannot all be written leaves nothing behind`(kind: DatabaseKind) async throws {
+  mutating func `a page whose jobs cannot all be written is rolled back`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     try await test.archiveRecording("archived")
     let before = try await test.everything()
@@ -214,7 +213,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `an empty page is taken in as one`(kind: DatabaseKind) async throws {
+  mutating func `an empty page changes nothing`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     #expect(try await discover([]) == 0)
   }

@@ -4,13 +4,11 @@ import TestKit
 import Testing
 
 @Suite struct DutyTests {
-  let key = DutyKey(.sync, of: .default)
-  let backfill = DutyKey(.backfill, of: .default)
+  let key = TaskKey(.sync, of: .default)
+  let backfill = TaskKey(.backfill, of: .default)
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a duty is there once, due at once, and a back-fill's when somebody asks for one`(kind: DatabaseKind)
-    async throws
-  {
+  func `a recurring task exists once and is due at once, a back-fill only on request`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([key, backfill])
     let (_, lease) = try await claim(test)
@@ -23,19 +21,19 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `of many nodes that claim a duty at once, one gets it`(kind: DatabaseKind) async throws {
+  func `of many nodes that claim a task at once, one gets it`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([key])
-    let claims = try await withThrowingTaskGroup(of: DutyRow?.self) { group in
+    let claims = try await withThrowingTaskGroup(of: TaskRow?.self) { group in
       for _ in 0..<20 { group.addTask { try await test.catalog.claimDuty(key, lease: .seconds(30)) } }
-      return try await group.reduce(into: [DutyRow]()) { claims, claim in if let claim { claims.append(claim) } }
+      return try await group.reduce(into: [TaskRow]()) { claims, claim in if let claim { claims.append(claim) } }
     }
     #expect(claims.count == 1)
     #expect(try await test.catalog.claimDuty(key, lease: .seconds(30), early: true) == nil)
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a duty is taken when it is due, and earlier only by who asks for that`(kind: DatabaseKind) async throws {
+  func `a task is claimed when it is due, and earlier only on request`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([key])
     let (_, lease) = try await claim(test)
@@ -51,7 +49,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a lease that lapses goes to another node, and what the old one still writes is refused`(kind: DatabaseKind)
+  func `an expired lease goes to another node, and later writes of the old one are refused`(kind: DatabaseKind)
     async throws
   {
     let test = try await TestCatalog(kind)
@@ -75,9 +73,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `what a duty noted is there for whoever goes on with it, and a shutdown is no failure`(kind: DatabaseKind)
-    async throws
-  {
+  func `the state of a task is kept for the next claim, and a shutdown is no failure`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([key])
     let (_, lease) = try await claim(test)
@@ -107,7 +103,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `who asks for a duty while it is being done is not forgotten`(kind: DatabaseKind) async throws {
+  func `a request for a task that is running is not forgotten`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([backfill])
     _ = try await start(test)
@@ -118,7 +114,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `the duties of a process that is gone are free for the next one`(kind: DatabaseKind) async throws {
+  func `the tasks of a process that is gone are free for the next one`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.catalog.ensureDuties([key])
     _ = try await claim(test)
@@ -126,7 +122,7 @@ import Testing
     _ = try await claim(test)
   }
 
-  private func claim(_ test: TestCatalog) async throws -> (DutyRow, DutyLease) {
+  private func claim(_ test: TestCatalog) async throws -> (TaskRow, TaskLease) {
     let row = try #require(try await test.catalog.claimDuty(key, lease: .seconds(30)))
     return (row, row.lease)
   }

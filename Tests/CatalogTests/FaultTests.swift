@@ -3,10 +3,10 @@ import Model
 import TestKit
 import Testing
 
-/// What the catalog does when the machine is not as it should be.
+/// Faults of the machine: a full disk, a clock that is set back.
 @Suite struct FaultTests {
   @Test(arguments: DatabaseKind.allCases)
-  func `transfers that are held keep their turn, and questions and work under way go on`(kind: DatabaseKind)
+  func `postponed transfers keep their due time, and other work continues`(kind: DatabaseKind)
     async throws
   {
     let test = try await TestCatalog(kind)
@@ -30,7 +30,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `where nodes share the database, one without space leaves what has just fallen due to the others`(
+  func `on a shared database, a node without space leaves newly due jobs to others`(
     kind: DatabaseKind
   ) async throws {
     let test = try await TestCatalog(kind)
@@ -45,7 +45,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `whoever asks for a recording that waits for space has it tried at once`(kind: DatabaseKind) async throws {
+  func `a request makes a job that waits for space due at once`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let (job, lease) = try await test.jobInProcessing()
     try await test.catalog.release(
@@ -58,7 +58,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a clock that goes back takes every wait along, and one that goes on as it should changes nothing`(
+  func `a clock that is set back moves every due time, and a normal clock none`(
     kind: DatabaseKind
   )
     async throws
@@ -88,7 +88,7 @@ import Testing
     let back = now - seen
     #expect(try await test.catalog.job(snoozed.job.id)?.dueAt == seen + .seconds(100) + back)
     #expect(try await test.catalog.nextMessageDue() == seen + .seconds(300) + back)
-    // Noticed by a second node too: waits are shorter then, and never end in the past.
+    // A second node corrects the same change: waits become shorter, but never end in the past.
     _ = try await test.catalog.catchUp(since: seen)
     #expect(try await test.catalog.job(snoozed.job.id)?.dueAt == now)
     #expect(try await test.catalog.nextMessageDue() == now)
@@ -98,11 +98,11 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases, [true, false])
-  func `a clock that goes back takes duties along, also while nobody was looking`(
+  func `a clock that is set back moves recurring tasks, also while no node was running`(
     kind: DatabaseKind, wasSeen: Bool
   ) async throws {
     let test = try await TestCatalog(kind)
-    let keys = [DutyKey(.sync, of: .default), DutyKey(.lookBack, of: .default)]
+    let keys = [TaskKey(.sync, of: .default), TaskKey(.lookBack, of: .default)]
     try await test.catalog.ensureDuties(keys)
     let sync = try #require(try await test.catalog.claimDuty(keys[0], lease: .seconds(30)))
     let next = test.clock.now + .seconds(60)
@@ -123,11 +123,11 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `however many nodes notice that the clock went back, no lease ends before its next heartbeat`(
+  func `corrections by several nodes end no lease before its next heartbeat`(
     kind: DatabaseKind
   ) async throws {
     let test = try await TestCatalog(kind)
-    let duty = DutyKey(.sync, of: .default)
+    let duty = TaskKey(.sync, of: .default)
     try await test.catalog.ensureDuties([duty])
     for lease in [Duration.seconds(30), .seconds(120)] {
       let job = try await test.request("lease-\(lease)")

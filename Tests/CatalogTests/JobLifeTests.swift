@@ -3,26 +3,26 @@ import Model
 import TestKit
 import Testing
 
-/// The life of a job, told as lists of what happens to it and how its row stands then.
+/// The state machine of a job, as lists of events and the row's state after each.
 @Suite(.serialized) struct JobLifeTests {
   enum Event: Sendable {
     case request(Privacy)
-    /// A worker takes what is due in a lane; nothing may be due.
+    /// A worker claims what is due in a lane; nothing may be due.
     case claim(Lane)
     case advance(Stage)
     case release(JobRelease)
     case archive
     case pass(Duration)
-    /// Workers that are gone are noticed; `true` at a start, when no other can be alive.
+    /// Expired leases are reclaimed; `true` at a start, when no other node can be alive.
     case reclaim(Bool)
     case refuse
-    /// A person stops it; there is no call for that yet.
+    /// A person stops it; no API call exists for that yet.
     case cancel
   }
 
   struct Life: Sendable, CustomTestStringConvertible {
     var testDescription: String
-    /// After each event: stage, run state, attempts, polls, and when it is due: seconds from now or never.
+    /// After each event: stage, run state, attempts, polls, and due time: seconds from now or never.
     var events: [(Event, String)]
   }
 
@@ -100,7 +100,7 @@ import Testing
         (.release(.handOver(.fetching)), "fetching idle 0 1 due 0"),
         (.claim(.moving), "fetching leased 1 1 due 0"),
         (.refuse, "fetching leased 1 1 due 0"),
-        (.release(.giveUp(TapedeckError(.notAWholeRecording))), "fetching failed 1 1 due never not_a_whole_recording"),
+        (.release(.giveUp(TapedeckError(.incompleteRecording))), "fetching failed 1 1 due never not_a_whole_recording"),
         (.claim(.moving), "fetching failed 1 1 due never not_a_whole_recording"),
         (.reclaim(true), "fetching failed 1 1 due never not_a_whole_recording"),
         (.request(.standard), "queued idle 0 0 due 0"),
@@ -188,7 +188,9 @@ import Testing
         }
       case .advance(let stage): try await test.catalog.advance(try #require(lease), to: stage)
       case .release(let release): try await test.catalog.release(try #require(lease), release)
-      case .archive: try await test.catalog.archive(try test.archive(), lease: try #require(lease))
+      case .archive:
+        try await test.insertObjects()
+        try await test.catalog.archive(try test.archive(), lease: try #require(lease))
       case .pass(let duration): test.clock.advance(by: duration)
       case .reclaim(let everyLease): try await test.catalog.reclaimJobs(everyLease: everyLease)
       case .refuse: try await test.catalog.recordRefusal(of: try #require(lease))
@@ -215,13 +217,14 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `starting afresh forgets all that was counted, and whose clearance it was`(kind: DatabaseKind) async throws {
+  func `a restart resets all counts and the clearance`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.request(clearance: .restricted)
     let (_, lease) = try await test.claim()
-    try await test.catalog.recordProgress(of: lease, bytes: 500, totalBytes: 1000, download: "{}", resumes: 3)
+    try await test.catalog.recordProgress(
+      of: lease, JobPart(0, download: "{}", bytes: 500, totalBytes: 1000), resumes: 3)
     try await test.catalog.recordRefusal(of: lease)
-    try await test.catalog.release(lease, .giveUp(TapedeckError(.notAWholeRecording)))
+    try await test.catalog.release(lease, .giveUp(TapedeckError(.incompleteRecording)))
     let failed = try #require(try await test.catalog.job(of: try key("call-1")))
     #expect(failed.endedAt == test.clock.now)
     test.clock.advance(by: .seconds(5))
@@ -231,7 +234,7 @@ import Testing
     #expect(fresh.clearance == .standard)
     #expect(fresh.requestedAt == test.clock.now)
     #expect((fresh.resumes, fresh.refusals, fresh.polls, fresh.attempts) == (0, 0, 0, 0))
-    #expect((fresh.bytes, fresh.totalBytes, fresh.download) == (0, nil, nil))
+    #expect((fresh.bytes, fresh.totalBytes, fresh.part(0)?.download) == (0, nil, nil))
     #expect(fresh.failure == nil && fresh.endedAt == nil)
   }
 

@@ -3,10 +3,10 @@ import Model
 import TestKit
 import Testing
 
-/// Who gets which job, and what becomes of those who lost theirs.
+/// Which worker gets which job, and what happens to workers that lose theirs.
 @Suite(.serialized) struct JobQueueTests {
   @Test(arguments: DatabaseKind.allCases)
-  func `the job that has been due for longest comes first, then the one that was asked for first`(kind: DatabaseKind)
+  func `the job that has been due for longest comes first, then the one that was requested first`(kind: DatabaseKind)
     async throws
   {
     let test = try await TestCatalog(kind)
@@ -24,7 +24,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `fresh calls go before back-fill that is not much older, and neither starves`(kind: DatabaseKind) async throws {
+  func `new calls go before back-fill that is not much older, and neither starves`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     for name in ["old-1", "old-2", "old-3"] { try await test.request(name) }
     _ = try await test.database.write { db in try db.execute("UPDATE job SET priority = \(Priority.backfill)") }
@@ -32,12 +32,12 @@ import Testing
     test.clock.advance(by: .seconds(500))
     try await test.request("new-1")
     #expect(try await next() == "new-1")
-    // When nothing fresh is due, back-fill does not wait.
+    // Back-fill does not wait when no new call is due.
     #expect(try await next() == "old-1")
     test.clock.advance(by: .seconds(101))
     try await test.request("new-2")
     #expect(try await next() == "old-2")
-    // Somebody waits for it now.
+    // A person has requested it now.
     try await test.request("old-3")
     test.clock.advance(by: .seconds(1))
     #expect(try await next() == "old-3")
@@ -73,7 +73,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `of a thousand jobs none is given to two of four workers`(kind: DatabaseKind) async throws {
+  func `none of a thousand jobs is given to two of four workers`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     _ = try await test.database.write { db in
       try db.execute(
@@ -101,7 +101,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `the next time to look is when the next job of the lane falls due`(kind: DatabaseKind) async throws {
+  func `the next time to check is when the next job of the lane falls due`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     #expect(try await test.catalog.nextDue(in: .polling) == nil)
     try await test.request("a")
@@ -120,7 +120,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `whoever knows some sources takes the jobs of these alone`(kind: DatabaseKind) async throws {
+  func `a worker claims only jobs of the sources it knows`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let (eu, us) = (SourceID("eu")!, SourceID("us")!)
     for name in ["us~1", "a", "eu~1", "us~2", "b", "eu~2"] {
@@ -152,15 +152,16 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a job that starts afresh has nothing of its old download`(kind: DatabaseKind) async throws {
+  func `a job that restarts has no state of its old download`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let (_, lease) = try await test.jobInProcessing()
-    try await test.catalog.recordProgress(of: lease, bytes: 500, totalBytes: 1000, download: "{}", resumes: 1)
+    try await test.catalog.recordProgress(
+      of: lease, JobPart(0, download: "{}", bytes: 500, totalBytes: 1000), resumes: 1)
     try await test.catalog.archive(try test.archive(), lease: lease)
     _ = try await test.database.write { db in try db.execute("DELETE FROM media_part") }
     let job = try await test.request()
     #expect(job.stage == .queued && job.runState == .idle)
-    #expect((job.bytes, job.totalBytes, job.download, job.resumes) == (0, nil, nil, 0))
+    #expect((job.bytes, job.totalBytes, job.part(0)?.download, job.resumes) == (0, nil, nil, 0))
   }
 
   // MARK: Fences
@@ -179,7 +180,10 @@ import Testing
     let catalog = test.catalog
     let archive = try test.archive()
     return [
-      ("progress", { try await catalog.recordProgress(of: lease, bytes: 1, totalBytes: 2, download: "x", resumes: 1) }),
+      (
+        "progress",
+        { try await catalog.recordProgress(of: lease, JobPart(0, download: "x", bytes: 1, totalBytes: 2), resumes: 1) }
+      ),
       ("refusal", { try await catalog.recordRefusal(of: lease) }),
       ("advance", { try await catalog.advance(lease, to: .processing) }),
       ("archive", { try await catalog.archive(archive, lease: lease) }),
@@ -190,7 +194,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `whoever lost the lease to another changes nothing any more`(kind: DatabaseKind) async throws {
+  func `a worker whose lease was taken over cannot write any more`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.request()
     let old = try await test.claim().lease
@@ -206,7 +210,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `whoever lost the lease to nobody yet changes nothing either`(kind: DatabaseKind) async throws {
+  func `a worker whose lease has expired cannot write, even before it is taken over`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.request()
     let lease = try await test.claim().lease
@@ -219,7 +223,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `whoever let a job go changes nothing any more`(kind: DatabaseKind) async throws {
+  func `a worker that released its job cannot write any more`(kind: DatabaseKind) async throws {
     for release in Self.releases {
       let test = try await TestCatalog(kind)
       try await test.request()
@@ -236,7 +240,7 @@ import Testing
   // MARK: Leases
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a heartbeat keeps the leases that are still held`(kind: DatabaseKind) async throws {
+  func `a heartbeat renews the leases that are still held`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.request("kept")
     try await test.request("lost")
@@ -254,20 +258,21 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `what was written down of a download is there for the next claim`(kind: DatabaseKind) async throws {
+  func `the recorded progress of a download is available to the next claim`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let (_, lease) = try await test.jobInProcessing()
-    try await test.catalog.recordProgress(of: lease, bytes: 500, totalBytes: 1000, download: "{\"a\":1}", resumes: 2)
+    try await test.catalog.recordProgress(
+      of: lease, JobPart(0, download: "{\"a\":1}", bytes: 500, totalBytes: 1000), resumes: 2)
     try await test.catalog.reclaimJobs(everyLease: true)
     let job = try await test.claim(.moving).job
-    #expect((job.bytes, job.totalBytes, job.download, job.resumes) == (500, 1000, "{\"a\":1}", 2))
+    #expect((job.bytes, job.totalBytes, job.part(0)?.download, job.resumes) == (500, 1000, "{\"a\":1}", 2))
     try await test.catalog.recordRefusal(of: JobLease(jobID: job.id, fence: job.fence))
     let refused = try #require(try await test.catalog.job(job.id))
-    #expect((refused.bytes, refused.totalBytes, refused.download, refused.refusals) == (0, nil, nil, 1))
+    #expect((refused.bytes, refused.totalBytes, refused.part(0)?.download, refused.refusals) == (0, nil, nil, 1))
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a step that runs twice is kept as it went the last time`(kind: DatabaseKind) async throws {
+  func `a step that runs twice keeps the result of the last run`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let id = try await test.request().id
     let start = test.clock.now
@@ -283,7 +288,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `jobs are counted by stage and run state, and the unfinished ones are known`(kind: DatabaseKind) async throws {
+  func `jobs are counted by stage and run state, and the unfinished ones are listed`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("ready")
     try await test.request("failed")
@@ -295,7 +300,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `workers and waiters are told of what concerns them`(kind: DatabaseKind) async throws {
+  func `workers and waiters are notified of relevant changes`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let changes = test.catalog.changes()
     let id = try await test.request().id

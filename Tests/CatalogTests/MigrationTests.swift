@@ -23,7 +23,7 @@ import Testing
     try database.close()
   }
 
-  @Test func `every text sorts by its bytes`() async throws {
+  @Test func `texts are sorted by bytes`() async throws {
     let database = try DatabaseKind.postgresql.open(in: folder, now: { [clock] in clock.now })
     try await Catalog(database: database).migrate()
     let columns = try await database.read { db in
@@ -40,7 +40,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a schema that is newer than the program is refused with both versions, and left alone`(
+  func `a newer schema is refused with both versions, and left unchanged`(
     kind: DatabaseKind
   ) async throws {
     let database = try kind.open(in: folder, now: { [clock] in clock.now })
@@ -61,12 +61,12 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a schema of steps that this program does not have is refused`(kind: DatabaseKind) async throws {
+  func `a schema with unknown migrations is refused`(kind: DatabaseKind) async throws {
     let database = try kind.open(in: folder, now: { [clock] in clock.now })
     let catalog = Catalog(database: database)
     try await catalog.migrate()
     _ = try await database.write { db in
-      try db.execute("UPDATE migration SET name = 'of another branch' WHERE version = 2")
+      try db.execute("UPDATE migration SET name = 'of another branch' WHERE version = 1")
     }
     await #expect {
       try await catalog.migrate()
@@ -78,7 +78,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a migration that fails leaves nothing behind`(kind: DatabaseKind) async throws {
+  func `a failed migration is rolled back`(kind: DatabaseKind) async throws {
     let database = WatchedDatabase(try kind.open(in: folder, now: { [clock] in clock.now }))
     database.fail(afterStatements: 10)
     #expect(await failure { try await Catalog(database: database).migrate() } == .diskFull)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite(.serialized) struct OutboxTests {
   @Test(arguments: DatabaseKind.allCases)
-  func `messages are due in the order in which they were written`(kind: DatabaseKind) async throws {
+  func `messages are claimed in the order in which they were written`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     #expect(try await test.catalog.nextMessageDue() == nil)
     let start = test.clock.now
@@ -22,7 +22,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a message is given to one sender, and to the next when that one is gone`(kind: DatabaseKind) async throws {
+  func `a message is claimed by one sender, and by another after the lease`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     for name in ["a", "b"] { try await test.archiveRecording(name) }
     #expect(try await test.claimMessages(limit: 1).map(\.id) == ["msg_a"])
@@ -33,12 +33,12 @@ import Testing
     let again = try await test.claimMessages()
     #expect(again.map(\.id) == ["msg_a", "msg_b"])
     #expect(again.map(\.attempts) == [0, 0])
-    try await test.catalog.handBack(again[1])
+    try await test.catalog.release(again[1])
     #expect(try await test.claimMessages().map(\.id) == ["msg_b"])
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `of two who sent the same message, whoever comes later changes nothing`(kind: DatabaseKind) async throws {
+  func `the second of two outcomes of the same message changes nothing`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("a")
     try await test.catalog.recordDelivery(of: "msg_a", status: 204, error: nil, delivered: true, next: nil)
@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `of a hundred messages none is given to two of four senders`(kind: DatabaseKind) async throws {
+  func `four senders never claim the same of a hundred messages`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     for number in 0..<100 { try await test.archiveRecording("call-\(number)") }
     let claims = try await withThrowingTaskGroup(of: [String].self) { group in
@@ -67,7 +67,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a message is tried again at its time until it is delivered`(kind: DatabaseKind) async throws {
+  func `a message is retried at its due time until it is delivered`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("a")
     let later = test.clock.now + .seconds(5)
@@ -84,7 +84,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a message that is given up is a dead letter with its reason`(kind: DatabaseKind) async throws {
+  func `a message without a next attempt is dead, with its reason`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("a")
     try await test.archiveRecording("b")
@@ -99,7 +99,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `the sender is told when a message was committed`(kind: DatabaseKind) async throws {
+  func `the sender is woken when a message is committed`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let (_, lease) = try await test.jobInProcessing()
     let changes = test.catalog.changes()

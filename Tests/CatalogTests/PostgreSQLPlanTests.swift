@@ -3,7 +3,7 @@ import Model
 import TestKit
 import Testing
 
-/// The same statements on PostgreSQL, which decides by what it knows of the rows: there are many, and they are counted.
+/// Query plans of PostgreSQL with many rows and current statistics.
 @Suite(.serialized) struct PostgreSQLPlanTests {
   let test: TestCatalog
 
@@ -43,16 +43,17 @@ import Testing
   }
 
   private func listPlan(
-    after cursor: ListCursor? = nil, _ change: (inout RecordingFilter) -> Void = { _ in }
+    after cursor: ListCursor? = nil, visibleTo visibility: Visibility = .everything,
+    _ change: (inout RecordingFilter) -> Void = { _ in }
   ) async throws -> String {
     var filter = RecordingFilter()
     change(&filter)
     return try await plan { [filter] catalog in
-      _ = try await catalog.recordings(matching: filter, after: cursor, limit: 51)
+      _ = try await catalog.recordings(matching: filter, visibleTo: visibility, after: cursor, limit: 51)
     }
   }
 
-  @Test func `a claim comes from the index of turns, in order`() async throws {
+  @Test func `a claim reads the index of turns, in order`() async throws {
     let claim = try await plan { _ = try await $0.claimJob(in: .polling, lease: .seconds(30)) }
     #expect(claim.contains("Index Scan using job_by_turn on job"))
     #expect(claim.contains("Index Cond: ((lane = 'polling'::text) AND (priority = '0'::bigint) AND (due_at <="))
@@ -62,7 +63,7 @@ import Testing
     #expect(lines.count { $0.contains("Sort Key") } == 1 && claim.contains("Sort Key: candidate.turn"))
   }
 
-  @Test func `so does one of some sources`() async throws {
+  @Test func `a claim for some sources does too`() async throws {
     let sources = [SourceID.default, SourceID("eu")!]
     let claim = try await plan { _ = try await $0.claimJob(in: .polling, of: sources, lease: .seconds(30)) }
     #expect(claim.contains("Index Scan using job_by_turn on job"))
@@ -72,7 +73,7 @@ import Testing
     #expect(next.contains("job_by_turn on job") && !next.contains("->  Sort"))
   }
 
-  @Test func `first and later pages and spans of time come from the index of starts`() async throws {
+  @Test func `first and later pages and periods read the index of start times`() async throws {
     #expect(try await listPlan().contains("Index Scan Backward using recording_by_start on recording"))
     let later = try await listPlan(after: ListCursor(at: Instant(milliseconds: 1_750_000_000_000), id: 5))
     #expect(later.contains("Index Scan Backward using recording_by_start on recording"))
@@ -84,7 +85,7 @@ import Testing
     #expect(day.contains("recording_by_start"))
   }
 
-  @Test func `agents, privacy and status have their indexes`() async throws {
+  @Test func `filters by agent, privacy and status use their indexes`() async throws {
     let agent = try await listPlan { $0.agent = "ag-7" }
     #expect(agent.contains("recording_by_agent on"))
     #expect(agent.contains("recording_by_agent_name on"))
@@ -96,21 +97,17 @@ import Testing
   }
 
   @Test(arguments: [true, false])
-  func `words come from theirs`(findsAddresses: Bool) async throws {
-    let words = try await listPlan {
-      $0.text = "agent7 skill3"
-      $0.findsAddresses = findsAddresses
-    }
+  func `a text search uses the index of words`(showsAddresses: Bool) async throws {
+    var visibility = Visibility.everything
+    visibility.showsAddresses = showsAddresses
+    let words = try await listPlan(visibleTo: visibility) { $0.text = "agent7 skill3" }
     #expect(words.contains("Bitmap Index Scan on recording_by_words"))
-    let number = try await listPlan {
-      $0.text = "17777"
-      $0.findsAddresses = findsAddresses
-    }
+    let number = try await listPlan(visibleTo: visibility) { $0.text = "17777" }
     #expect(number.contains("Bitmap Index Scan on recording_by_words"))
     #expect(!number.contains("Filter: (array_to_tsvector"))
   }
 
-  @Test func `what is asked for by name is looked up`() async throws {
+  @Test func `queries by key use an index`() async throws {
     let key = try key("call-77")
     let found = try await plan { catalog in
       _ = try await catalog.recording(key)
@@ -119,7 +116,7 @@ import Testing
       try await catalog.heartbeat([JobLease(jobID: 1, fence: 1)], lease: .seconds(1))
       try await catalog.reclaimJobs(everyLease: false)
       var filter = LogFilter()
-      // One that has no entries: these are not real.
+      // A recording without entries, since the inserted ones cannot be decoded.
       filter.recording = try CatalogTests.key("call-0")
       _ = try await catalog.logEntries(matching: filter, before: 10_000, limit: 50)
     }

@@ -3,21 +3,22 @@ import Model
 import TestKit
 import Testing
 
-/// Statements that must stay quick when there is a lot use an index, and sort nothing that an index has in order.
+/// Frequent statements use an index and sort nothing that an index has in order.
 @Suite struct QueryPlanTests {
   private func plans(_ body: (Catalog) async throws -> Void) async throws -> [String] {
     let test = try await TestCatalog(.sqlite)
     return try await test.database.plans { try await body(test.catalog) }
   }
 
-  /// How the numbers of each page are found, without the look-up of the page's rows and their jobs.
+  /// The plans that find the ids of each page, without the plan that reads the rows and jobs of the page.
   private func listPlans(
-    after cursor: ListCursor? = nil, _ change: (inout RecordingFilter) -> Void = { _ in }
+    after cursor: ListCursor? = nil, visibleTo visibility: Visibility = .everything,
+    _ change: (inout RecordingFilter) -> Void = { _ in }
   ) async throws -> [[String]] {
     var filter = RecordingFilter()
     change(&filter)
     let plan = try await plans { [filter] catalog in
-      _ = try await catalog.recordings(matching: filter, after: cursor, limit: 51)
+      _ = try await catalog.recordings(matching: filter, visibleTo: visibility, after: cursor, limit: 51)
     }
     #expect(plan.contains { $0.hasPrefix("SEARCH j USING INDEX sqlite_autoindex_job_1") })
     return plan.split { $0 == "MATERIALIZE page" || $0 == "CO-ROUTINE page" }.map { lines in
@@ -26,7 +27,7 @@ import Testing
   }
 
   @Test(arguments: Lane.allCases)
-  func `a claim and the next due time come from the lane's own part of an index, in order`(lane: Lane) async throws {
+  func `a claim and the next due time read the lane's part of an index, in order`(lane: Lane) async throws {
     let claim = try await plans { _ = try await $0.claimJob(in: lane, lease: .seconds(30)) }
     let turn = "SEARCH job USING INDEX job_by_turn (lane=? AND priority=? AND due_at<?)"
     #expect(claim.filter { $0.contains(" job ") } == ["SEARCH job USING INTEGER PRIMARY KEY (rowid=?)", turn, turn])
@@ -37,7 +38,7 @@ import Testing
   }
 
   @Test(arguments: Lane.allCases)
-  func `so do those of some sources`(lane: Lane) async throws {
+  func `those for some sources do too`(lane: Lane) async throws {
     let sources = [SourceID.default, SourceID("eu")!]
     let claim = try await plans { _ = try await $0.claimJob(in: lane, of: sources, lease: .seconds(30)) }
     let turn = "SEARCH job USING INDEX job_by_turn (lane=? AND priority=? AND due_at<?)"
@@ -48,16 +49,16 @@ import Testing
         == Array(repeating: "SEARCH job USING INDEX job_by_turn (lane=? AND priority=?)", count: 2))
   }
 
-  @Test func `the first page reads the index of starts from its end`() async throws {
+  @Test func `the first page reads the index of start times from its end`() async throws {
     #expect(try await listPlans() == [["SCAN r USING INDEX recording_by_start"]])
   }
 
-  @Test func `a later page enters the index where the earlier one ended`() async throws {
+  @Test func `a later page continues in the index after the earlier one`() async throws {
     let plans = try await listPlans(after: ListCursor(at: Instant(milliseconds: 5), id: 5))
     #expect(plans == [["SEARCH r USING INDEX recording_by_start (called_at<?)"]])
   }
 
-  @Test func `a span of time is a span of the index`() async throws {
+  @Test func `a period is a range of the index`() async throws {
     let plans = try await listPlans {
       $0.from = Instant(milliseconds: 1)
       $0.to = Instant(milliseconds: 2)
@@ -73,7 +74,7 @@ import Testing
       ])
   }
 
-  @Test func `privacy and status are one index, also with only one of them given`() async throws {
+  @Test func `filters by privacy, status or both use one index`() async throws {
     let search = ["SEARCH r USING INDEX recording_by_status (privacy=? AND listed_status=?)"]
     let both = try await listPlans {
       $0.privacy = .restricted
@@ -82,24 +83,28 @@ import Testing
     #expect(both == [search])
     #expect(try await listPlans { $0.status = .failed } == [search, search])
     #expect(try await listPlans { $0.privacy = .standard } == [search, search, search, search])
+    let agent = Identity(kind: .token, id: "x", name: "X", role: .agent).visibility
+    #expect(try await listPlans(visibleTo: agent) { $0.from = Instant(milliseconds: 1) }.count == 4)
+    #expect(try await listPlans(visibleTo: agent) == [["SCAN r USING INDEX recording_by_start"]])
   }
 
   @Test(arguments: [true, false])
-  func `text is found through its index or the exact id`(findsAddresses: Bool) async throws {
+  func `a text search uses the index of words and the index of ids`(showsAddresses: Bool) async throws {
     let test = try await TestCatalog(.sqlite)
     try await test.archiveRecording("anna")
     let plan = try await test.database.plans {
       var filter = RecordingFilter()
       filter.text = "anna"
-      filter.findsAddresses = findsAddresses
-      _ = try await test.catalog.recordings(matching: filter, after: nil, limit: 51)
+      var visibility = Visibility.everything
+      visibility.showsAddresses = showsAddresses
+      _ = try await test.catalog.recordings(matching: filter, visibleTo: visibility, after: nil, limit: 51)
     }
     #expect(plan.count { $0.hasPrefix("SCAN recording_text VIRTUAL TABLE INDEX") } == 3)
     #expect(plan.contains { $0.hasPrefix("SEARCH r USING INDEX sqlite_autoindex_recording_1 (platform_id=?") })
     #expect(!plan.contains { $0.hasPrefix("SCAN r ") && !$0.contains("recording_by_start") })
   }
 
-  @Test func `what is asked for by name is looked up`() async throws {
+  @Test func `queries by key use an index`() async throws {
     let key = try key("eu~call-1")
     let found = try await plans { catalog in
       _ = try await catalog.recording(key)
@@ -107,7 +112,11 @@ import Testing
       _ = try await catalog.job(of: key)
       _ = try await catalog.job(5)
       _ = try await catalog.steps(of: 5)
-      _ = try await catalog.refers(toObject: "ab/x.mp3")
+      _ = try await catalog.object(.mp3, TestCatalog.hash("ab"))
+      _ = try await catalog.knows(TestCatalog.object("ab", .mp3))
+      _ = try await catalog.dueRemovals(limit: 5)
+      _ = try await catalog.beginRemoval(TestCatalog.object("ab", .mp3))
+      try await catalog.endRemoval(TestCatalog.object("ab", .mp3))
       _ = try await catalog.account(named: "anna")
       _ = try await catalog.identity(ofTokenSHA256: [1])
       _ = try await catalog.session(secretSHA256: [1], idle: .seconds(1))
@@ -119,7 +128,7 @@ import Testing
     #expect(!found.contains { $0.hasPrefix("SCAN") }, "\(found)")
   }
 
-  @Test func `a worker's upkeep looks at no job that is at rest`() async throws {
+  @Test func `heartbeats and recovery do not read ended jobs`() async throws {
     let reclaim = try await plans { try await $0.reclaimJobs(everyLease: false) }
     #expect(reclaim == ["SEARCH job USING INDEX job_by_state_and_number (run_state=?)"])
     let heartbeat = try await plans {
@@ -130,12 +139,14 @@ import Testing
     #expect(unfinished == ["SEARCH job USING COVERING INDEX job_by_state_and_number (run_state=?)"])
   }
 
-  @Test func `lists of jobs are read from the end of an index`() async throws {
+  @Test func `lists of jobs read an index from its end`() async throws {
     func plan(_ change: (inout JobFilter) -> Void) async throws -> [String] {
       var filter = JobFilter()
       change(&filter)
-      return try await plans { [filter] in _ = try await $0.jobs(matching: filter, before: 1000, limit: 50) }
-        .filter { !$0.hasPrefix("SEARCH r ") }
+      return try await plans { [filter] in
+        _ = try await $0.jobs(matching: filter, visibleTo: .everything, before: 1000, limit: 50)
+      }
+      .filter { !$0.hasPrefix("SEARCH r ") }
     }
     let all = try await plan { _ in }
     #expect(all == ["SEARCH j USING INTEGER PRIMARY KEY (rowid<?)"])
@@ -143,7 +154,7 @@ import Testing
       try await plan { $0.state = .failed } == ["SEARCH j USING INDEX job_by_state_and_number (run_state=? AND id<?)"])
   }
 
-  @Test func `the outbox and the numbers for operators come from indexes`() async throws {
+  @Test func `the outbox and metrics read indexes`() async throws {
     let due = try await plans { _ = try await $0.claimMessages(limit: 8, lease: .seconds(30)) }
     #expect(
       due.contains("SEARCH webhook_message USING COVERING INDEX webhook_message_by_state (state=? AND due_at<?)"))
@@ -156,7 +167,7 @@ import Testing
     #expect(jobs.first == "SCAN job USING COVERING INDEX job_by_state")
   }
 
-  @Test func `the log is read from its end, by recording and by person through their indexes`() async throws {
+  @Test func `the log is read from its end, and by recording and actor through their indexes`() async throws {
     func plan(_ change: (inout LogFilter) -> Void) async throws -> [String] {
       var filter = LogFilter()
       change(&filter)

@@ -4,17 +4,17 @@ import Model
 import TestKit
 import Testing
 
-/// A source's allowance as all nodes share it.
+/// The request budget of a source that all nodes share.
 @Suite(.timeLimit(.minutes(2)))
 struct RequestBudgetStorageTests {
   let clock = TestClock()
   let folder: TemporaryFolder
   let limits = RequestLimits(rate: 10, burst: 10)
-  let wish = RequestWish(.metadata, .fresh)
+  let ticket = RequestTicket(.metadata, .fresh)
 
   init() throws { folder = try TemporaryFolder() }
 
-  /// Catalogs over one database, as nodes have them.
+  /// Catalogs of several nodes on one database.
   private func nodes(_ kind: DatabaseKind, _ count: Int) async throws -> [Catalog] {
     var nodes: [Catalog] = []
     for _ in 0..<count { nodes.append(Catalog(database: try kind.open(in: folder, now: { [clock] in clock.now }))) }
@@ -23,19 +23,19 @@ struct RequestBudgetStorageTests {
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `nodes together are granted no more than the rate and one burst`(kind: DatabaseKind) async throws {
+  func `all nodes together get at most the rate and one burst`(kind: DatabaseKind) async throws {
     let nodes = try await nodes(kind, 2)
     let start = clock.now
     var granted = 0
     for _ in 0..<100 {
       granted += try await withThrowingTaskGroup(of: Int.self) { group in
         for node in nodes + nodes {
-          group.addTask { [limits, wish] in
+          group.addTask { [limits, ticket] in
             try await node.changeAllowance(of: .default, limits: limits) { allowance, now in
               var accepted = RequestOutcomes()
               accepted.accepted = 3
               allowance.note(accepted, now: now)
-              return allowance.draw([wish, wish, wish], now: now).granted.count
+              return allowance.take([ticket, ticket, ticket], now: now).granted.count
             }
           }
         }
@@ -49,11 +49,11 @@ struct RequestBudgetStorageTests {
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a refusal that one node saw silences the other, and outlives both`(kind: DatabaseKind) async throws {
+  func `a pause that one node received applies to all, also after restarts`(kind: DatabaseKind) async throws {
     let nodes = try await nodes(kind, 2)
     try await nodes[0].changeAllowance(of: .default, limits: limits) { allowance, now in
       var refused = RequestOutcomes()
-      refused.silences = [.refused(retryAfter: .seconds(60), random: 0.5)]
+      refused.pauses = [.refused(retryAfter: .seconds(60), random: 0.5)]
       allowance.note(refused, now: now)
     }
     for node in nodes { #expect(try await isPaused(node, .default)) }
@@ -66,7 +66,7 @@ struct RequestBudgetStorageTests {
     try next.database.close()
   }
 
-  @Test func `whoever meets another waits for its row, and begins with what that left`() async throws {
+  @Test func `concurrent changes wait for the row and continue from the stored state`() async throws {
     let nodes = try await nodes(.postgresql, 2)
     let watched = WatchedDatabase(nodes[1].database)
     try await nodes[0].changeAllowance(of: .default, limits: limits) { _, _ in }
@@ -75,7 +75,7 @@ struct RequestBudgetStorageTests {
       begun.signal()
       go.wait()
       var refused = RequestOutcomes()
-      refused.silences = [.refused(retryAfter: .seconds(60), random: 0.5)]
+      refused.pauses = [.refused(retryAfter: .seconds(60), random: 0.5)]
       allowance.note(refused, now: now)
     }
     await wait(for: begun)
@@ -94,11 +94,11 @@ struct RequestBudgetStorageTests {
   }
 
   private func isPaused(_ node: Catalog, _ source: SourceID) async throws -> Bool {
-    try await node.changeAllowance(of: source, limits: limits) { [wish] in $0.draw([wish], now: $1).isPaused }
+    try await node.changeAllowance(of: source, limits: limits) { [ticket] in $0.take([ticket], now: $1).isPaused }
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `what cannot be read begins afresh, under the limits of now`(kind: DatabaseKind) async throws {
+  func `an unreadable state is replaced, with the current limits`(kind: DatabaseKind) async throws {
     let node = try await nodes(kind, 1)[0]
     try await node.changeAllowance(of: .default, limits: limits) { _, _ in }
     for state in ["", "{}", "[1]", "{\"rate\":\"fast\"}"] {

@@ -2,7 +2,7 @@ import Catalog
 import Testing
 
 @Suite struct SQLTests {
-  @Test func `a dialect numbers placeholders as it likes`() {
+  @Test func `placeholders have the form of the dialect`() {
     let part: SQL = "b = \(2) AND c = \("x")"
     let sql: SQL = "SELECT a WHERE a = \(1) AND \(part) OR d IN \(.list([3, 4]))"
     #expect(sql.text { "$\($0)" } == "SELECT a WHERE a = $1 AND b = $2 AND c = $3 OR d IN ($4, $5)")
@@ -10,7 +10,7 @@ import Testing
     #expect(sql.values == [.integer(1), .integer(2), .text("x"), .integer(3), .integer(4)])
   }
 
-  @Test func `pieces are joined without a value moving`() {
+  @Test func `joined statements keep the order of values`() {
     var sql: SQL = "\(1)"
     sql += " AND \(2)"
     sql = "(" + sql + ")"

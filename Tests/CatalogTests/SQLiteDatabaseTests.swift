@@ -9,7 +9,7 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  @Test func `every connection is set up so that what it commits survives a loss of power`() async throws {
+  @Test func `commits of every connection survive a power failure`() async throws {
     let database = try SQLiteDatabase(path: folder.file("catalog.sqlite"), now: { .systemNow() })
     let pragmas = { @Sendable (db: any Connection) throws -> [Value?] in
       [
@@ -18,12 +18,12 @@ import Testing
       ]
     }
     #expect(try await database.write { db in try pragmas(db) } == [.text("wal"), .integer(2), .integer(1)])
-    // A reader has nothing to sync.
+    // The reader syncs nothing.
     #expect(try await database.read { db in try db.row("PRAGMA foreign_keys")?["foreign_keys"] } == .integer(1))
     try database.close()
   }
 
-  @Test func `statements that hold a long list are not kept, however many lengths there are`() async throws {
+  @Test func `statements with long lists are not cached`() async throws {
     let database = try SQLiteDatabase(path: folder.file("catalog.sqlite"), now: { .systemNow() })
     func kept(after lengths: ClosedRange<Int>) async throws -> Int64 {
       try await database.write { db in
@@ -43,12 +43,12 @@ import Testing
     try database.close()
   }
 
-  @Test func `a path that cannot be opened is a failure of the catalog`() async {
+  @Test func `a path that cannot be opened is catalogFailed`() async {
     let path = folder.file("missing/catalog.sqlite")
     #expect(await failure { try SQLiteDatabase(path: path, now: { .systemNow() }) } == .catalogFailed)
   }
 
-  @Test func `a file that is no database is a failure of the catalog`() async throws {
+  @Test func `a file that is not a database is catalogFailed`() async throws {
     let path = folder.file("catalog.sqlite")
     try String(repeating: "This is no database. ", count: 1000).write(toFile: path, atomically: true, encoding: .utf8)
     #expect(

@@ -6,7 +6,7 @@ import Synchronization
 import TestKit
 import Testing
 
-/// A catalog of its own for one test, with the schema in place and a clock that only the test moves.
+/// The catalog of one test, with the current schema and a clock that only the test advances.
 final class TestCatalog: Sendable {
   let clock = TestClock()
   let database: WatchedDatabase
@@ -21,7 +21,7 @@ final class TestCatalog: Sendable {
 
   deinit { try? database.close() }
 
-  /// Everything that is stored, so that a test can tell that nothing changed.
+  /// All rows, so that a test can verify that nothing changed.
   func everything() async throws -> [String: [String]] {
     try await database.read { db in
       var tables: [String: [String]] = [:]
@@ -36,7 +36,7 @@ final class TestCatalog: Sendable {
     try await database.read { db in try db.dump(table).count }
   }
 
-  // MARK: What tests put in
+  // MARK: Fixtures
 
   @discardableResult
   func request(_ name: String = "call-1", clearance: Privacy = .standard) async throws -> JobRow {
@@ -44,23 +44,44 @@ final class TestCatalog: Sendable {
       of: try key(name), clearance: clearance, by: "tok_1", entry: entry(.ingest, of: try key(name)))
   }
 
-  /// A job in a worker's hands.
+  /// Claims the next due job.
   func claim(_ lane: Lane = .polling, lease: Duration = .seconds(30)) async throws -> (job: JobRow, lease: JobLease) {
     let job = try #require(try await catalog.claimJob(in: lane, lease: lease))
     return (job, JobLease(jobID: job.id, fence: job.fence))
   }
 
-  /// A job that is about to be committed.
+  /// A job whose recording can be archived next.
   func jobInProcessing(_ name: String = "call-1") async throws -> (job: JobRow, lease: JobLease) {
     try await request(name)
     let polling = try await claim(.polling)
     try await catalog.release(polling.lease, .handOver(.fetching))
     let moving = try await claim(.moving)
     try await catalog.advance(moving.lease, to: .processing)
+    try await insertObjects()
     return moving
   }
 
-  /// Brings a recording all the way into the archive.
+  static func hash(_ digits: String) -> ContentHash { ContentHash(rawValue: String(repeating: digits, count: 32))! }
+
+  static func object(_ digits: String, _ kind: ObjectName.Kind) -> ObjectName {
+    ObjectName(digits: String(repeating: digits, count: 16), kind: kind)!
+  }
+
+  /// The rows of stored objects that are not referenced yet, each with its two digits in name and hash.
+  func insertObjects(_ digits: String = "ab") async throws {
+    _ = try await database.write { db in
+      for (kind, bytes) in [(ObjectName.Kind.wav, 2_880_044), (.mp3, 700_000), (.peaks, 18_024)] {
+        try db.execute(
+          """
+          INSERT INTO object (name, kind, sha256, bytes, reserved_at)
+          VALUES (\(Self.object(digits, kind)), \(kind.rawValue), \(Self.hash(digits)), \(bytes), tapedeck_now_ms())
+          ON CONFLICT (name) DO NOTHING
+          """)
+      }
+    }
+  }
+
+  /// Archives a recording.
   @discardableResult
   func archiveRecording(_ name: String, _ change: (inout PlatformRecording) -> Void = { _ in }) async throws -> Archive
   {
@@ -73,14 +94,14 @@ final class TestCatalog: Sendable {
 
   func archive(_ name: String = "call-1") throws -> Archive {
     let key = try key(name)
-    let hash = String(repeating: "ab", count: 32)
+    let hash = Self.hash("ab")
     let part = MediaPart(
-      part: 0, sourceSHA256: hash, sourceBytes: 2_880_044, originalKey: "ab/\(hash).wav", codec: "pcm", channels: 2,
+      part: 0, sourceHash: hash, sourceBytes: 2_880_044, original: Self.object("ab", .wav), codec: "pcm", channels: 2,
       sampleRate: 8000, duration: .milliseconds(90_250),
-      mp3: .init(key: "ab/\(hash).mp3", sha256: hash, bytes: 700_000),
-      peaks: .init(key: "ab/\(hash).dat", sha256: hash, bytes: 18_024))
+      mp3: .init(name: Self.object("ab", .mp3), hash: hash, bytes: 700_000),
+      peaks: .init(name: Self.object("ab", .peaks), hash: hash, bytes: 18_024))
     return Archive(
-      key: key, facts: facts(name), parts: [part], at: clock.now, availableAt: nil, warning: "It is odd.",
+      key: key, facts: facts(name), parts: [part], at: clock.now, availableAt: nil, warning: "It is unusual.",
       steps: [StepTime(step: .download, startedAt: clock.now, duration: .milliseconds(1500))],
       entry: entry(.archive, of: key), message: ("msg_\(name)", "{}"))
   }
@@ -94,10 +115,10 @@ final class TestCatalog: Sendable {
   }
 }
 
-/// A recording's key; `eu~call-1` is of the source `eu`.
+/// The key of a recording; `eu~call-1` belongs to the source `eu`.
 func key(_ name: String) throws -> RecordingKey { try RecordingKey(pathSegment: name) }
 
-/// What a call throws; nil when it throws nothing of ours.
+/// The `TapedeckError` that a closure throws; nil when it throws none.
 func error(of body: () async throws -> some Any) async -> TapedeckError? {
   do {
     _ = try await body()
@@ -107,7 +128,7 @@ func error(of body: () async throws -> some Any) async -> TapedeckError? {
 
 func failure(of body: () async throws -> some Any) async -> TapedeckError.Code? { await error(of: body)?.code }
 
-/// Waits for a signal out of a closure that may not wait for anything itself.
+/// Waits for a signal from synchronous code.
 func wait(for signal: DispatchSemaphore) async {
   await withCheckedContinuation { continuation in
     Thread.detachNewThread {
@@ -117,7 +138,7 @@ func wait(for signal: DispatchSemaphore) async {
   }
 }
 
-/// How often something happened.
+/// A thread-safe counter.
 final class Counter: Sendable {
   private let count = Mutex(0)
 
@@ -133,7 +154,7 @@ final class Counter: Sendable {
 }
 
 extension Connection {
-  /// The rows of a table as text, in no order of their own.
+  /// The rows of a table as sorted text.
   func dump(_ table: String) throws(TapedeckError) -> [String] {
     let question: SQL =
       switch dialect {
@@ -142,13 +163,13 @@ extension Connection {
       }
     var columns: [String] = []
     for row in try rows(question) { columns.append(try row.text("name")) }
-    // A table's name cannot be bound; this one is the test's own.
+    // The name of a table cannot be bound; this one is a constant.
     return try rows(SQL(stringLiteral: "SELECT * FROM \(table)")).map { row in
       columns.sorted().map { "\($0)=\(row[$0])" }.joined(separator: " ")
     }.sorted()
   }
 
-  /// Everything that the schema consists of, as text.
+  /// The whole schema as sorted text.
   func dumpSchema() throws(TapedeckError) -> [String] {
     let question: SQL =
       switch dialect {

@@ -3,9 +3,9 @@ import Model
 import TestKit
 import Testing
 
-/// The database's time, by which nodes set their clocks.
+/// The time of the database, which nodes use for their clocks.
 @Suite struct TimeTests {
-  /// A database whose reads have to wait for others.
+  /// A database whose reads wait before they start.
   private struct BusyDatabase: Database {
     let base: any Database
     let clock: TestClock
@@ -28,7 +28,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `the wait for a connection is no part of the database's time`(kind: DatabaseKind) async throws {
+  func `waiting for a connection does not affect the time of the database`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let start = test.clock.now
     let busy = Catalog(database: BusyDatabase(base: test.database, clock: test.clock))

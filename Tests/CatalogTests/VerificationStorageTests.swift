@@ -3,7 +3,7 @@ import Model
 import TestKit
 import Testing
 
-/// What the catalog keeps of verifications and repairs.
+/// What the catalog stores about verifications and repairs.
 @Suite struct VerificationStorageTests {
   private func damage(
     _ name: String, _ test: TestCatalog, finding: String = "The MP3 is damaged", hasOriginal: Bool = true
@@ -19,7 +19,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `what was never read back counts from its writing, and the longest unverified comes first`(kind: DatabaseKind)
+  func `an unverified recording counts from its archiving, and the longest unverified comes first`(kind: DatabaseKind)
     async throws
   {
     let test = try await TestCatalog(kind)
@@ -55,9 +55,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `damage is a sentence with the day of its finding, and is logged when it is news`(kind: DatabaseKind)
-    async throws
-  {
+  func `damage is stored with the day it was found, and is logged when it is new`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     try await test.catalog.noteDamage([try await damage("call-1", test)], at: test.clock.now)
@@ -81,7 +79,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a look from before the damage was found does not clear it`(kind: DatabaseKind) async throws {
+  func `a check from before the damage was found does not clear it`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     let before = try await row("call-1", test)
@@ -114,9 +112,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a repair that is under way keeps its lease, unless its file may have been moved away`(kind: DatabaseKind)
-    async throws
-  {
+  func `a running repair keeps its lease, unless its file may have been quarantined`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     let damage = try await damage("call-1", test)
@@ -130,7 +126,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a commit ends the damage and leaves the day of archiving`(kind: DatabaseKind) async throws {
+  func `a commit clears the damage and keeps the day of archiving`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     let archivedAt = try await row("call-1", test).archivedAt
@@ -149,7 +145,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `why a repair failed stands beside the damage, once`(kind: DatabaseKind) async throws {
+  func `the reason of a failed repair is added to the damage, once`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     let damage = try await damage("call-1", test, hasOriginal: false)
@@ -168,7 +164,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a failed ingest of a recording without damage has none afterwards`(kind: DatabaseKind) async throws {
+  func `a failed ingest of a recording without damage records none`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.catalog.observe(test.facts("call-1"), of: try key("call-1"))
     try await test.request("call-1")
@@ -178,55 +174,20 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `the objects of a folder are those of its rows, of each kind`(kind: DatabaseKind) async throws {
-    let test = try await TestCatalog(kind)
-    let archive = try await test.archiveRecording("call-1")
-    let part = archive.parts[0]
-    let references = try await test.catalog.objectReferences(inFolder: "ab")
-    #expect(
-      references.bytes == [
-        try #require(part.originalKey): part.sourceBytes, part.mp3.key: part.mp3.bytes,
-        part.peaks.key: part.peaks.bytes,
-      ])
-    #expect(!references.isStoring)
-    for folder in ["aa", "ac", "00", "ff", "a9", "9f"] {
-      #expect(try await test.catalog.objectReferences(inFolder: folder).bytes.isEmpty)
-    }
-    let (_, lease) = try await test.jobInProcessing("call-2")
-    #expect(try await test.catalog.objectReferences(inFolder: "ab").isStoring)
-    try await test.catalog.release(lease, .interrupted)
-    #expect(try await !test.catalog.objectReferences(inFolder: "ab").isStoring)
-  }
-
-  @Test(arguments: DatabaseKind.allCases)
-  func `every folder's own keys lie within its bounds`(kind: DatabaseKind) async throws {
-    let test = try await TestCatalog(kind)
-    try await test.archiveRecording("call-1")
-    for number in UInt8.min ... .max {
-      let folder = hex([number])
-      for rest in [String(repeating: "0", count: 62), String(repeating: "f", count: 62)] {
-        let key = "\(folder)/\(folder)\(rest).mp3"
-        _ = try await test.database.write { db in try db.execute("UPDATE media_part SET mp3_key = \(key)") }
-        #expect(try await test.catalog.objectReferences(inFolder: folder).bytes[key] != nil, "\(key)")
-      }
-    }
-  }
-
-  @Test(arguments: DatabaseKind.allCases)
-  func `the recordings of an object are found through each of its places`(kind: DatabaseKind) async throws {
+  func `the recordings of an object are found through each of its references`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let archive = try await test.archiveRecording("call-1")
     try await test.archiveRecording("call-2")
     let part = archive.parts[0]
-    for object in [try #require(part.originalKey), part.mp3.key, part.peaks.key] {
-      let found = try await test.catalog.recordings(referringTo: [object, "00/other.mp3"])
+    for object in [try #require(part.original), part.mp3.name, part.peaks.name] {
+      let found = try await test.catalog.recordings(referringTo: [object, TestCatalog.object("00", .mp3)])
       #expect(found.map(\.recording.key.id.rawValue) == ["call-1", "call-2"])
       #expect(found.map(\.parts) == [archive.parts, archive.parts])
     }
     #expect(try await test.catalog.recordings(referringTo: []).isEmpty)
   }
 
-  @Test func `what must stay quick in a large archive goes through an index`() async throws {
+  @Test func `queries that must stay fast in a large archive use an index`() async throws {
     let test = try await TestCatalog(.sqlite)
     let moment = test.clock.now
     let plans = try await test.database.plans {
@@ -234,8 +195,10 @@ import Testing
       #expect(last == nil)
       _ = try await test.catalog.damagedCount()
       _ = try await test.catalog.damagedRecordings(after: 0, limit: 64)
-      _ = try await test.catalog.objectReferences(inFolder: "ab")
-      _ = try await test.catalog.recordings(referringTo: ["ab/x.mp3", "ab/y.mp3"])
+      _ = try await test.catalog.knownObjects(inFolder: "ab")
+      _ = try await test.catalog.recordings(referringTo: [
+        TestCatalog.object("ab", .mp3), TestCatalog.object("ac", .mp3),
+      ])
     }
     let scans = plans.filter { $0.hasPrefix("SCAN") && !$0.contains("recording_by_damage") }
     #expect(scans.isEmpty, "\(plans)")

@@ -4,10 +4,11 @@ import Model
 import ObjectStorage
 import Testing
 
-/// Amazon's suite for Signature Version 4, which is no part of this project: `make conformance VECTORS=FOLDER` runs it.
+/// Amazon's test suite for Signature Version 4, which is not part of this project: `make conformance VECTORS=FOLDER`
+/// runs it.
 ///
-/// `FOLDER/sigv4.json` holds, for each folder of `tests/aws-signing-test-suite/v4` in
-/// https://github.com/awslabs/aws-c-auth, the text of its files by their names.
+/// `FOLDER/sigv4.json` has, for each folder of `tests/aws-signing-test-suite/v4` in
+/// https://github.com/awslabs/aws-c-auth, the texts of its files by name.
 @Suite struct SigV4VectorTests {
   struct Suite: Decodable {
     var cases: [String: [String: String]]
@@ -37,7 +38,7 @@ import Testing
     var body: String
   }
 
-  /// Which of the two ways to sign: in a header, as Tapedeck does, or in the address. Both sign the same way.
+  /// The two forms of a signature: in a header, as Tapedeck sends it, or in the URL. Both are computed the same way.
   enum Way: String, CaseIterable { case header, query }
 
   static func suite() throws -> [String: [String: String]] {
@@ -49,7 +50,7 @@ import Testing
   }
 
   @Test(arguments: Way.allCases)
-  func `every request of the suite is signed as the suite says`(way: Way) throws {
+  func `every request of the suite has the expected signature`(way: Way) throws {
     let suite = try Self.suite()
     #expect(suite.count > 30)
     let decoder = JSONDecoder()
@@ -101,7 +102,7 @@ import Testing
       headers: headers, payloadHash: payloadHash)
   }
 
-  /// Services other than S3 sign paths without empty segments and dots; ours signs what it is given.
+  /// Services other than S3 sign paths without empty segments and dots; Tapedeck signs the path unchanged.
   private func normalized(_ path: String) -> String {
     var segments: [Substring] = []
     for segment in path.split(separator: "/") where segment != "." {
@@ -115,7 +116,7 @@ import Testing
     var lines = halves[0].split(separator: "\n")
     let first = lines.removeFirst()
     let method = try #require(first.split(separator: " ").first)
-    // The path may hold spaces.
+    // The path may contain spaces.
     let target = first.dropFirst(method.count + 1).dropLast(" HTTP/1.1".count)
     let parts = target.split(separator: "?", maxSplits: 1)
     var headers: [(name: String, value: String)] = []

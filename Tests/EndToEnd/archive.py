@@ -1,4 +1,4 @@
-"""What lies in a data directory, read as a stranger would: with `sqlite3` and by hashing files."""
+"""The content of a data directory, read without Tapedeck: with `sqlite3` and by hashing files."""
 
 from __future__ import annotations
 
@@ -23,26 +23,28 @@ class DataDirectory:
             connection.close()
 
     def files(self, folder: str) -> set[str]:
-        """Every file below a folder, by its path in it; without hidden ones, such as the spool's id."""
+        """The paths of all files below a folder, except hidden ones such as the id of the spool."""
         root = self.path / folder
         return {str(path.relative_to(root)) for path in root.rglob("*")
                 if path.is_file() and not path.name.startswith(".")}
 
     def part(self, id: str) -> dict | None:
-        """The one row that says where the files of a recording are; nothing while it is not in the archive."""
+        """The row with the files of a recording; None while it is not in the archive."""
         rows = self.rows(
             "SELECT p.* FROM media_part p JOIN recording r ON r.id = p.recording_id WHERE r.platform_id = ?", id)
         assert len(rows) <= 1
         return rows[0] if rows else None
 
-    def object(self, key: str) -> pathlib.Path:
-        return self.path / "objects" / key
+    def object(self, name: str) -> pathlib.Path:
+        return self.path / "objects" / name
 
     def original(self, id: str) -> bytes:
-        return self.object(self.part(id)["original_key"]).read_bytes()
+        return self.object(self.part(id)["original_object"]).read_bytes()
 
     def job(self, id: str) -> dict | None:
-        rows = self.rows("SELECT * FROM job WHERE platform_id = ?", id)
+        rows = self.rows(
+            "SELECT job.*, (SELECT coalesce(sum(bytes), 0) FROM job_part WHERE job_id = job.id) AS bytes FROM job "
+            "WHERE platform_id = ?", id)
         assert len(rows) <= 1, "one recording has one job"
         return rows[0] if rows else None
 
@@ -50,20 +52,24 @@ class DataDirectory:
         return self.files("quarantine")
 
     def assert_tidy(self) -> None:
-        """No half file, no stray row, no file that nobody refers to, and every file is what its row says."""
-        # Files in the spool are removed right after the commit that ends their job.
-        eventually(self._assert_spool_is_tidy, within=5)
+        """No incomplete file, no file without a row, and every file is what its row says."""
+        # Spool files are removed right after the commit that ends their job.
+        eventually(self._assert_spool_is_tidy, within=60)
         parts = self.rows("SELECT * FROM media_part")
         expected = {}
         for part in parts:
             for kind in ("original", "mp3", "peaks"):
-                if (key := part[f"{kind}_key"]) is not None:
+                if (name := part[f"{kind}_object"]) is not None:
                     hashed = "source" if kind == "original" else kind
-                    expected[key] = (part[f"{hashed}_sha256"], part[f"{hashed}_bytes"])
-        assert self.files("objects") == set(expected)
-        for key, (sha256, size) in expected.items():
-            content = self.object(key).read_bytes()
-            assert (hashlib.sha256(content).hexdigest(), len(content)) == (sha256, size), key
+                    expected[name] = (part[f"{hashed}_sha256"], part[f"{hashed}_bytes"])
+        leaving = {row["name"] for row in self.rows("SELECT name FROM object_removal")}
+        assert self.files("objects") - leaving == set(expected)
+        for name, (sha256, size) in expected.items():
+            content = self.object(name).read_bytes()
+            assert (hashlib.sha256(content).hexdigest(), len(content)) == (sha256, size), name
+            kind = name.rsplit(".", 1)[1]
+            assert self.rows("SELECT sha256, bytes FROM object WHERE name = ? AND kind = ?", name, kind) == [
+                {"sha256": sha256, "bytes": size}], name
         archived = {row["id"] for row in self.rows("SELECT id FROM recording WHERE archived_at IS NOT NULL")}
         assert {part["recording_id"] for part in parts} == archived
         done = self.rows(
@@ -74,6 +80,6 @@ class DataDirectory:
     def _assert_spool_is_tidy(self) -> bool:
         unfinished = {
             row["id"] for row in self.rows("SELECT id FROM job WHERE run_state IN ('idle', 'leased', 'waiting')")}
-        strays = {name for name in self.files("spool") if int(name.split("-")[0]) not in unfinished}
-        assert not strays, f"left in the spool: {strays}"
+        left = {name for name in self.files("spool") if int(name.split("-")[0]) not in unfinished}
+        assert not left, f"left in the spool: {left}"
         return True

@@ -1,8 +1,9 @@
-"""The services that nodes share: PostgreSQL and an S3-compatible store, each a process on loopback."""
+"""The services that nodes share: PostgreSQL and an S3-compatible object store, each a process on loopback."""
 
 from __future__ import annotations
 
 import glob
+import itertools
 import json
 import os
 import pathlib
@@ -11,24 +12,32 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
-import urllib.request
 
 import boto3
 import botocore.config
 
-from waiting import eventually
+#: Below the ports that the system gives out by itself, so that none is taken between the choice and its use.
+_FIRST_PORT, _PORTS_PER_WORKER = 12_000, 1_000
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_ports = itertools.cycle(range(os.getpid() % _PORTS_PER_WORKER, os.getpid() % _PORTS_PER_WORKER + _PORTS_PER_WORKER))
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port of loopback that is free. Each pytest worker has a range of its own."""
+    while True:
+        port = _FIRST_PORT + _worker * _PORTS_PER_WORKER + next(_ports) % _PORTS_PER_WORKER
+        with socket.socket() as listener:
+            # As servers do; without it a port that was in use a moment ago counts as taken.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def postgres_program(name: str) -> str:
-    """Debian keeps a server's programs out of PATH."""
+    """The path of a PostgreSQL program; Debian installs them outside of PATH."""
     for folder in sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True):
         if os.access(f"{folder}/{name}", os.X_OK):
             return f"{folder}/{name}"
@@ -38,12 +47,12 @@ def postgres_program(name: str) -> str:
 
 
 class PostgreSQL:
-    """A cluster of its own in a folder, with one database; durable enough for tests that kill clients, not machines."""
+    """A database server with its data in a folder. It does not sync: tests kill clients, not the machine."""
 
     def __init__(self, folder: pathlib.Path):
         self.folder = folder / "postgresql"
         self.folder.mkdir()
-        # The server refuses root, so that root's tests run it as its own user.
+        # The server does not run as root.
         self._as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         if self._as_user:
             shutil.chown(self.folder, "postgres", "postgres")
@@ -52,42 +61,34 @@ class PostgreSQL:
                     break
                 parent.chmod(parent.stat().st_mode | 0o011)
         self.port = free_port()
+        self._databases = itertools.count(1)
         self._run([postgres_program("initdb"), "-D", str(self.folder / "data"), "-U", "tapedeck", "--auth=trust",
                    "--no-sync", "--encoding=UTF8", "--locale=C"])
         self.start()
-        subprocess.run([*self._psql("postgres"), "-c", "CREATE DATABASE tapedeck"], check=True, capture_output=True)
 
     def start(self) -> None:
         options = (f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} "
-                   "-c fsync=off -c max_connections=200")
-        self._run([postgres_program("pg_ctl"), "-D", str(self.folder / "data"), "-w", "-o", options,
+                   "-c fsync=off -c full_page_writes=off -c max_connections=200")
+        self._run([postgres_program("pg_ctl"), "-D", str(self.folder / "data"), "-w", "-t", "300", "-o", options,
                    "-l", str(self.folder / "log"), "start"])
 
     def stop(self, mode: str = "immediate") -> None:
-        self._run([postgres_program("pg_ctl"), "-D", str(self.folder / "data"), "-w", "-m", mode, "stop"])
+        self._run([postgres_program("pg_ctl"), "-D", str(self.folder / "data"), "-w", "-t", "300", "-m", mode, "stop"])
 
-    @property
-    def url(self) -> str:
-        return self.url_through(self.port)
+    def is_running(self) -> bool:
+        return (self.folder / "data" / "postmaster.pid").exists()
 
-    def url_through(self, port: int) -> str:
-        return f"postgres://tapedeck@127.0.0.1:{port}/tapedeck"
+    def make_database(self) -> Database:
+        name = f"tapedeck_{next(self._databases)}"
+        self.psql("postgres", f"CREATE DATABASE {name}")
+        return Database(self, name)
 
-    def rows(self, sql: str, *values: str | int) -> list[dict]:
-        """Rows as a stranger reads them; `?` stands for a value."""
-        pieces = sql.split("?")
-        text = pieces[0] + "".join(quoted(value) + piece for value, piece in zip(values, pieces[1:], strict=True))
+    def psql(self, database: str, sql: str) -> list[str]:
+        """Runs one statement; the lines of its result."""
         done = subprocess.run(
-            [*self._psql("tapedeck"), "-c", f"SELECT row_to_json(answer) FROM ({text}) AS answer"], check=True,
-            capture_output=True, text=True)
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    def execute(self, sql: str) -> None:
-        subprocess.run([*self._psql("tapedeck"), "-c", sql], check=True, capture_output=True)
-
-    def _psql(self, database: str) -> list[str]:
-        return ["psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "tapedeck", "-d", database, "-X", "-A", "-t",
-                "-q", "-v", "ON_ERROR_STOP=1"]
+            ["psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "tapedeck", "-d", database, "-X", "-A", "-t",
+             "-q", "-v", "ON_ERROR_STOP=1", "-c", sql], check=True, capture_output=True, text=True)
+        return done.stdout.splitlines()
 
     def _run(self, command: list[str]) -> None:
         done = subprocess.run([*self._as_user, *command], cwd=self.folder, stdin=subprocess.DEVNULL,
@@ -95,122 +96,120 @@ class PostgreSQL:
         assert done.returncode == 0, done.stdout
 
 
+class Database:
+    """An empty database of a server."""
+
+    def __init__(self, server: PostgreSQL, name: str):
+        self.server, self.name = server, name
+
+    @property
+    def url(self) -> str:
+        return self.url_through(self.server.port)
+
+    def url_through(self, port: int) -> str:
+        return f"postgres://tapedeck@127.0.0.1:{port}/{self.name}"
+
+    def rows(self, sql: str, *values: str | int) -> list[dict]:
+        """The rows of a query, read with `psql`; `?` stands for a value."""
+        pieces = sql.split("?")
+        text = pieces[0] + "".join(quoted(value) + piece for value, piece in zip(values, pieces[1:], strict=True))
+        lines = self.server.psql(self.name, f"SELECT row_to_json(answer) FROM ({text}) AS answer")
+        return [json.loads(line) for line in lines]
+
+    def drop(self) -> None:
+        self.server.psql("postgres", f"DROP DATABASE {self.name} WITH (FORCE)")
+
+
 def quoted(value: str | int) -> str:
     return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 
-class ObjectStorage:
-    """moto's S3 with one bucket."""
+#: moto chooses a free port by itself and says which.
+S3_SERVER = """
+import logging, sys
+from moto.server import ThreadedMotoServer
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+"""
 
-    bucket = "recordings"
+
+class S3:
+    """moto's S3. It ends with the tests, because its standard input does."""
+
     key_id, secret = "test", "test-secret-access-key"
 
-    def __init__(self, folder: pathlib.Path):
-        self.port = free_port()
-        with (folder / "s3.log").open("wb") as log:
-            self.popen = subprocess.Popen(
-                [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)], stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL)
-        self.endpoint = f"http://127.0.0.1:{self.port}"
-        eventually(self._answers, within=60)
+    def __init__(self):
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", S3_SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.endpoint = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
+        self._buckets = itertools.count(1)
         self.client = boto3.client(
             "s3", endpoint_url=self.endpoint, region_name="us-east-1", aws_access_key_id=self.key_id,
             aws_secret_access_key=self.secret,
             config=botocore.config.Config(s3={"addressing_style": "path"}, retries={"max_attempts": 5}))
-        self.client.create_bucket(Bucket=self.bucket)
 
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.endpoint}/moto-api/", timeout=2):
-                return True
-        except OSError:
-            return False
+    def make_bucket(self, name: str | None = None) -> Bucket:
+        name = name or f"recordings-{next(self._buckets)}"
+        self.client.create_bucket(Bucket=name)
+        return Bucket(self, name)
+
+    def pause(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+
+class Bucket:
+    """An empty bucket of an S3 server; Tapedeck uses the prefix `archive`."""
+
+    def __init__(self, server: S3, name: str):
+        self.server, self.name = server, name
 
     @property
     def settings(self) -> dict[str, str]:
         return {
-            "TAPEDECK_STORAGE_URL": f"s3://{self.bucket}/archive?endpoint={self.endpoint}&region=us-east-1",
-            "AWS_ACCESS_KEY_ID": self.key_id, "AWS_SECRET_ACCESS_KEY": self.secret}
+            "TAPEDECK_STORAGE_URL": f"s3://{self.name}/archive?endpoint={self.server.endpoint}&region=us-east-1",
+            "AWS_ACCESS_KEY_ID": self.server.key_id, "AWS_SECRET_ACCESS_KEY": self.server.secret}
 
     def objects(self) -> dict[str, bytes]:
-        """Every object below the prefix, by its name in it."""
+        """Every object below the prefix, by its name without the prefix."""
         found = {}
-        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix="archive/"):
-            for item in page.get("Contents", []):
-                body = self.client.get_object(Bucket=self.bucket, Key=item["Key"])["Body"].read()
-                found[item["Key"].removeprefix("archive/")] = body
+        pages = self.server.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix="archive/")
+        for item in (item for page in pages for item in page.get("Contents", [])):
+            body = self.server.client.get_object(Bucket=self.name, Key=item["Key"])["Body"].read()
+            found[item["Key"].removeprefix("archive/")] = body
         return found
 
-    def pause(self) -> None:
-        self.popen.send_signal(signal.SIGSTOP)
+    def put(self, name: str, body: bytes) -> None:
+        self.server.client.put_object(Bucket=self.name, Key=f"archive/{name}", Body=body)
 
-    def resume(self) -> None:
-        self.popen.send_signal(signal.SIGCONT)
-
-    def stop(self) -> None:
-        self.popen.kill()
-        self.popen.wait()
+    def remove(self) -> None:
+        for name in self.objects():
+            self.server.client.delete_object(Bucket=self.name, Key=f"archive/{name}")
+        self.server.client.delete_bucket(Bucket=self.name)
 
 
-class Wire:
-    """A TCP way to a port that can be cut: connections break, new ones are refused."""
+class Backing:
+    """A PostgreSQL server and an S3 server that tests share; each test takes a database and a bucket of its own."""
 
-    def __init__(self, target: int):
-        self._target = target
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        self._cut = False
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+    def __init__(self, folder: pathlib.Path):
+        self.postgresql = PostgreSQL(folder)
+        self.s3 = S3()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            if self._cut:
-                near.close()
-                continue
-            try:
-                far = socket.create_connection(("127.0.0.1", self._target))
-            except OSError:
-                near.close()
-                continue
-            with self._lock:
-                self._open |= {near, far}
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+    def __enter__(self) -> Backing:
+        return self
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-        except OSError:
-            pass
-        for end in (source, sink):
-            with self._lock:
-                self._open.discard(end)
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            end.close()
-
-    def cut(self) -> None:
-        self._cut = True
-        with self._lock:
-            ends = list(self._open)
-        for end in ends:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def mend(self) -> None:
-        self._cut = False
-
-    def close(self) -> None:
-        self._listener.close()
-        self.cut()
+    def __exit__(self, *_) -> None:
+        self.s3.stop()
+        if self.postgresql.is_running():
+            self.postgresql.stop()

@@ -1,19 +1,44 @@
-"""What every test starts from: an empty folder, a simulated tenant, a server of the built program."""
+"""What tests start from: an empty folder, a sandbox tenant, a server of the built program."""
 
 import pathlib
 import shutil
+import signal
 import tempfile
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 import faults
-from programs import BINARY, Sandbox, Server
+from backing import Backing
+from programs import BINARY, Sandbox, Server, Template
+from waiting import eventually
 
-# A missing tool fails the run; nothing is skipped.
+# A missing tool fails the run; no test is skipped.
 TOOLS = ["chromium", "ffmpeg", "ffprobe", "sha256sum", "sqlite3"]
 
 
+#: Modules whose tests share a server. Each of them runs in one pytest process; all other tests run where there is time.
+TOGETHER = {"test_audio", "test_browser", "test_ingest", "test_pages", "test_privacy"}
+
+
+class Scheduling(LoadScopeScheduling):
+    """Distributes tests one by one, except for these modules.
+
+    The marker `xdist_group` would say the same, but pytest-xdist 3.8 cannot read it with pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.split("::")[0]
+        return module if pathlib.Path(module).stem in TOGETHER else nodeid
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Scheduling(config, log)
+
+
 def pytest_sessionstart(session):
+    # A shell that starts the tests in the background has them ignore SIGINT, which the program would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if not faults.compiler():
         missing.append("cc")
@@ -23,9 +48,8 @@ def pytest_sessionstart(session):
         pytest.exit(f"there is no program at {BINARY}. Build it, or set TAPEDECK_BINARY.", 1)
 
 
-@pytest.fixture
-def folder():
-    """An empty folder, gone afterwards."""
+@pytest.fixture(scope="session")
+def session_folder():
     with tempfile.TemporaryDirectory(prefix="tapedeck-test-") as path:
         yield pathlib.Path(path)
 
@@ -36,29 +60,56 @@ def module_folder():
         yield pathlib.Path(path)
 
 
-@pytest.fixture(scope="session")
-def faulty_calls():
-    """The library that makes calls of the program fail."""
-    with tempfile.TemporaryDirectory(prefix="tapedeck-test-") as path:
-        yield faults.build(pathlib.Path(path))
-
-
 @pytest.fixture
-def sandbox(folder):
-    sandbox = Sandbox(folder)
+def folder():
+    """An empty folder, removed after the test."""
+    with tempfile.TemporaryDirectory(prefix="tapedeck-test-") as path:
+        yield pathlib.Path(path)
+
+
+@pytest.fixture(scope="session")
+def faulty_calls(session_folder):
+    """The library that makes calls of the program fail."""
+    return faults.build(session_folder)
+
+
+@pytest.fixture(scope="session")
+def template(session_folder):
+    """A data directory with tokens and accounts."""
+    return Template(session_folder)
+
+
+@pytest.fixture(scope="session")
+def shared_sandbox(session_folder):
+    """The tenant of all tests of one pytest process; see `sandbox`."""
+    sandbox = Sandbox(session_folder)
     yield sandbox
     sandbox.kill()
 
 
 @pytest.fixture
-def make_server(folder, sandbox):
-    """Starts servers against the sandbox, each in a folder of its own."""
+def sandbox(shared_sandbox):
+    """A tenant without faults, with an empty ledger and with its first files."""
+    # A server of the test before may have left a download.
+    eventually(lambda: shared_sandbox.ledger()["downloadsInFlight"] == 0)
+    shared_sandbox.reset()
+    yield shared_sandbox
+    shared_sandbox.reset()
+
+
+@pytest.fixture
+def make_server(folder, request):
+    """Creates servers, each in a folder of its own, and ends them.
+
+    A server that starts has the tokens and accounts of the template, unless it is to be `fresh`. One that does not
+    start has no data directory yet.
+    """
     servers = []
 
-    def make(start: bool = True, **settings: str) -> Server:
-        own = folder / f"server-{len(servers)}"
-        own.mkdir()
-        server = Server(own, sandbox.settings | settings)
+    def make(start: bool = True, fresh: bool = False, **settings: str) -> Server:
+        platform = request.getfixturevalue("sandbox").settings
+        template = request.getfixturevalue("template") if start and not fresh else None
+        server = Server(folder / f"server-{len(servers)}", platform | settings, template)
         servers.append(server)
         return server.start() if start else server
 
@@ -73,15 +124,17 @@ def server(make_server):
 
 
 @pytest.fixture(scope="module")
-def shared_sandbox(module_folder):
-    sandbox = Sandbox(module_folder)
-    yield sandbox
-    sandbox.kill()
-
-
-@pytest.fixture(scope="module")
-def shared_server(module_folder, shared_sandbox):
-    """One server for the tests of a module that leave it as they find it."""
-    server = Server(module_folder, shared_sandbox.settings).start()
+def shared_server(module_folder, shared_sandbox, template):
+    """One server for the tests of a module, which must not disturb each other."""
+    server = Server(module_folder, shared_sandbox.settings, template).start()
     yield server
     server.end()
+
+
+@pytest.fixture(scope="session")
+def backing(session_folder):
+    """The PostgreSQL and S3 servers of all tests of one pytest process."""
+    folder = session_folder / "backing"
+    folder.mkdir()
+    with Backing(folder) as backing:
+        yield backing

@@ -1,4 +1,4 @@
-"""Faults of the machine for the built program: calls of the system and of SQLite that fail as they are told to."""
+"""Faults of the machine: system calls and SQLite calls of the program that fail on request."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SQLITE = {"SQLITE_BUSY": 5, "SQLITE_IOERR": 10, "SQLITE_FULL": 13}
 
 
 def compiler() -> str | None:
-    """A C compiler: the machine's own, or the one that comes with Swift."""
+    """A C compiler: the system's, or the one that comes with Swift."""
     return shutil.which("cc") or shutil.which("clang")
 
 
 def build(folder: pathlib.Path) -> pathlib.Path:
-    """Compiles the library that is preloaded into the program."""
+    """Compiles the library to preload into the program."""
     library = folder / "faulty_calls.so"
     subprocess.run(
         [compiler(), "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", library, SOURCE],
@@ -31,7 +31,7 @@ def build(folder: pathlib.Path) -> pathlib.Path:
 
 @dataclass
 class FaultyCalls:
-    """What fails in a process whose settings these are; see `faulty_calls.c`. Without a kind it only counts."""
+    """Which calls fail in a process with these settings; see `faulty_calls.c`. Without a kind, none fails."""
 
     library: pathlib.Path
     data: pathlib.Path
@@ -40,9 +40,9 @@ class FaultyCalls:
     error: str = "EIO"
     files: str | None = None
     at: int | None = None
-    #: It fails for as long as this file is there.
+    #: Calls fail for as long as this file exists.
     flag: pathlib.Path | None = None
-    #: Whose connections are meant by "receive".
+    #: The address whose connections "receive" means.
     platform: str | None = None
 
     @property
@@ -55,7 +55,7 @@ class FaultyCalls:
         return {name: str(value) for name, value in found.items() if value is not None}
 
     def calls(self, kind: str | None = None) -> list[str]:
-        """The calls that counted, in order: the kind, the file below the data directory, and "failed" for one that did."""
+        """The counted calls in order: the kind, the path below the data directory, and "failed" if the call failed."""
         lines = self.trace.read_text(errors="replace").splitlines() if self.trace.exists() else []
         return [line for line in lines if kind is None or line.split(" ", 1)[0] == kind]
 

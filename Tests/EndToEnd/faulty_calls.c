@@ -1,20 +1,20 @@
-/* Makes calls of one program fail, as a disk, a database or a network would make them fail.
+/* Makes calls of a program fail, as a disk, a database or a network can.
 
    Compiled by `faults.py` into a library that is preloaded into Tapedeck (LD_PRELOAD, see ld.so(8)); the environment
    chooses what fails:
 
-     FAULTY_FOLDER  only files below this absolute path count, and only in the first process: FFmpeg's calls do not
-     FAULTY_TRACE   a file that gets one line for each call that counts: its kind and its file, and "failed" if it did
+     FAULTY_FOLDER  only files below this absolute path count, and only in the first process, not in FFmpeg
+     FAULTY_TRACE   a file that gets one line for each counted call: its kind, its path, and "failed" if it failed
      FAULTY_KIND    the kind of call that fails: write, fsync, rename, open, make, remove, cut, load, query, receive
      FAULTY_ERROR   what it fails with: an errno, or for "query" a result code of SQLite
-     FAULTY_FILES   only files whose path below the folder matches this pattern (fnmatch(3)) fail; all unless it is set
-     FAULTY_AT      the number of the one call that fails, counted from 1 over calls that could fail; or
-     FAULTY_WHILE   a file: every such call fails for as long as this file is there
-     FAULTY_PORT    "receive" is reading from a TCP connection to this port
-     FAULTY_CLOCK   by so many seconds the time of day is wrong
+     FAULTY_FILES   only paths below the folder that match this pattern (fnmatch(3)) fail, or statements for "query"
+     FAULTY_AT      the number of the call that fails, counted from 1 over the matching calls; or
+     FAULTY_WHILE   a file: every matching call fails for as long as this file exists
+     FAULTY_PORT    "receive" means reading from a TCP connection to this port
+     FAULTY_CLOCK   the number of seconds by which the time of day is wrong
 
-   A call that fails has no other effect. `ROLLBACK` never fails as a query: SQLite ends the transaction whatever
-   happens to the disk, and programs rely on that. */
+   A failed call has no other effect. `ROLLBACK` never fails: SQLite ends the transaction even when the disk fails, and
+   programs rely on that. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -70,7 +70,7 @@ __attribute__((constructor)) static void prepare(void) {
   unsetenv("LD_PRELOAD");
 }
 
-/* Counts a call; whether it is to fail. `path` is below the folder; other things than files have a name without one. */
+/* Counts a call and decides whether it fails. `path` is relative to the folder; a query has its statement instead. */
 static int fails(const char *kind, const char *path) {
   int is_to_fail = 0;
   if (plan.kind && strcmp(kind, plan.kind) == 0 && (!plan.files || fnmatch(plan.files, path, 0) == 0)) {
@@ -125,7 +125,7 @@ static int connection_fails(int descriptor) {
   return outcome;
 }
 
-/* The call as the next library has it. Looked up once, since a child between fork(2) and exec(2) must not. */
+/* The same function in the next library. Looked up once, because a child must not do it between fork(2) and exec(2). */
 #define REAL(name)                                                   \
   ({                                                                 \
     static typeof(&name) found;                                      \
@@ -184,7 +184,7 @@ int unlink(const char *path) { return path_fails("remove", path) ? -1 : REAL(unl
 OPEN(open)
 OPEN(open64)
 
-/* Reading. A socket and a file are read with the same calls. */
+/* Reading. Sockets and files are read with the same calls. */
 
 static int reading_fails(int fd) { return connection_fails(fd) || file_fails("load", fd); }
 
@@ -223,7 +223,7 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
 
 const char *sqlite3_sql(void *statement);
 
-/* Whether SQLite runs a statement of its own, as full-text search does: it looks at what sqlite3_reset says of it. */
+/* Whether SQLite calls by itself, as full-text search does; it takes the result of such a statement from sqlite3_reset. */
 static int is_inner(void *caller) {
   Dl_info inner, outer;
   return dladdr(caller, &inner) && dladdr((void *)sqlite3_sql, &outer) && inner.dli_fbase == outer.dli_fbase;

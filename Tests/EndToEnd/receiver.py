@@ -1,4 +1,4 @@
-"""A QM system: takes webhooks on loopback and answers as it is told."""
+"""A QM system that receives webhooks on loopback and answers as configured."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Message:
         return self.headers["webhook-id"]
 
     def verified(self, secret: str = SECRET) -> dict:
-        """The body, after the reference implementation has accepted its signature and time."""
+        """The body, once the reference implementation has accepted its signature and time."""
         return Webhook(secret).verify(self.body.decode(), self.headers)
 
     def json(self) -> dict:
@@ -32,7 +32,7 @@ class Message:
 
 @dataclass
 class Receiver:
-    """Listens while it is used as a context; `answers` are given one after the other, the last one for ever."""
+    """Listens while used as a context. `answers` are given one after the other, the last one repeatedly."""
 
     answers: list[int] = field(default_factory=lambda: [204])
     port: int = 0

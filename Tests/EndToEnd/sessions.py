@@ -1,4 +1,4 @@
-"""A signed-in browser without a browser: cookies and form tokens by hand.
+"""A session as a browser has it: cookies and form tokens, handled by the test.
 
 `__Host-` cookies are `Secure`, which HTTP libraries do not send over plain HTTP. Browsers do, on loopback.
 """
@@ -10,7 +10,7 @@ import re
 import urllib.parse
 from dataclasses import dataclass
 
-from programs import Reply, Server, request
+from programs import Reply, request
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -28,7 +28,7 @@ def form_token(page: Reply) -> str:
 
 
 def sign_in_reply(url: str, name: str, password: str, next: str = "/") -> Reply:
-    """Opens the sign-in page, fills its form, and gives the answer."""
+    """Fills in the sign-in form and returns the answer."""
     page = request(url, "GET", f"/login?next={urllib.parse.quote(next)}")
     assert page.status == 200
     form = cookie_value(page, "__Host-tapedeck-form")
@@ -57,15 +57,10 @@ class Session:
         return self.request("GET", path, {"Accept": "text/html,application/xhtml+xml"})
 
     def post(self, path: str, fields: dict[str, str], **headers: str) -> Reply:
-        """A form of one of our own pages."""
+        """Submits a form of one of Tapedeck's pages."""
         own = {"Content-Type": FORM, "Origin": self.url, "Sec-Fetch-Site": "same-origin"}
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.request("POST", path, own | given, urllib.parse.urlencode(fields))
 
     def token(self) -> str:
         return form_token(self.page("/"))
-
-
-def make_account(server: Server, name: str, role: str, password: str = "correct horse") -> str:
-    server.ok("user", "add", name, "--role", role, stdin=password + "\n")
-    return password

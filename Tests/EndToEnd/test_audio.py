@@ -1,4 +1,4 @@
-"""`/audio` in the details of HTTP that players and download tools rely on."""
+"""`/audio`: the details of HTTP that players and download tools rely on."""
 
 import base64
 import hashlib
@@ -11,10 +11,10 @@ PATHS = [f"/audio/{ID}.mp3", f"/audio/{ID}/original", f"/audio/{ID}/peaks"]
 
 @pytest.fixture(scope="module")
 def files(shared_server):
-    """What each address must serve, straight from the disk."""
+    """The content of each address, read from the disk."""
     assert shared_server.agent.ingest(ID).status == 200
     part = shared_server.data.part(ID)
-    keys = [part["mp3_key"], part["original_key"], part["peaks_key"]]
+    keys = [part["mp3_object"], part["original_object"], part["peaks_object"]]
     return {path: shared_server.data.object(key).read_bytes() for path, key in zip(PATHS, keys)}
 
 
@@ -24,7 +24,7 @@ def audio(shared_server, files):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_whole_file_comes_with_its_length_its_tag_and_its_digest(audio, files, path):
+def test_a_whole_file_has_its_length_its_tag_and_its_digest(audio, files, path):
     reply = audio.get(path)
     assert (reply.status, reply.body) == (200, files[path])
     digest = hashlib.sha256(files[path])
@@ -36,7 +36,7 @@ def test_a_whole_file_comes_with_its_length_its_tag_and_its_digest(audio, files,
     assert "content-range" not in reply.headers
 
 
-def test_types_are_told(audio):
+def test_content_types(audio):
     assert [audio.get(path).headers["content-type"] for path in PATHS[:2]] == ["audio/mpeg", "audio/wav"]
 
 
@@ -49,7 +49,7 @@ def test_types_are_told(audio):
     ("bytes=-{size}", 0, -1), ("bytes=-99999999999999999999999", 0, -1), ("Bytes=0-9", 0, 9), ("bytes= 0-9 ", 0, 9),
     ("bytes=00-09", 0, 9),
 ])
-def test_a_single_range_of_any_form_is_answered_with_its_bytes(audio, files, path, form, first, last):
+def test_a_single_range_is_answered_with_its_bytes(audio, files, path, form, first, last):
     content = files[path]
     size = len(content)
     reply = audio.get(path, Range=form.format(last=size - 1, size=size))
@@ -75,12 +75,12 @@ def test_a_range_beyond_the_end_cannot_be_satisfied(audio, files, form):
     "bytes=--5",
     "bytes=+1-5", "bytes=0x1-5", "bytes=1-5-9", "bytes=-1-5", "", "bytes=１-５",
 ])
-def test_what_is_no_single_range_is_answered_with_the_whole_file(audio, files, form):
+def test_any_other_range_header_is_ignored(audio, files, form):
     reply = audio.request("GET", PATHS[0], {"Range": form.encode().decode("latin-1")})
     assert (reply.status, reply.body) == (200, files[PATHS[0]])
 
 
-def test_a_range_holds_only_for_the_version_that_was_meant(audio, files):
+def test_if_range_compares_the_version(audio, files):
     path = PATHS[0]
     tag = audio.get(path).headers["etag"]
     assert audio.get(path, Range="bytes=5-9", If_Range=tag).status == 206
@@ -88,12 +88,12 @@ def test_a_range_holds_only_for_the_version_that_was_meant(audio, files):
     for other in others:
         reply = audio.get(path, Range="bytes=5-9", If_Range=other)
         assert (reply.status, reply.body) == (200, files[path]), other
-    # Out of reach, but of another version: the whole file too.
+    # An unsatisfiable range of another version is ignored as well.
     assert audio.get(path, Range="bytes=99999999-", If_Range='"other"').status == 200
     assert audio.get(path, Range="bytes=99999999-", If_Range=tag).status == 416
 
 
-def test_who_has_the_file_already_does_not_get_it_again(audio):
+def test_if_none_match_saves_a_transfer(audio):
     tag = audio.get(PATHS[0]).headers["etag"]
     for condition in (tag, f'"x", {tag}', f"W/{tag}", "*"):
         reply = audio.get(PATHS[0], If_None_Match=condition)
@@ -103,7 +103,7 @@ def test_who_has_the_file_already_does_not_get_it_again(audio):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_head_tells_what_a_get_would_and_sends_nothing(audio, files, path):
+def test_head_has_the_headers_of_get_and_no_body(audio, files, path):
     size = len(files[path])
     whole = audio.request("HEAD", path)
     assert (whole.status, whole.body, whole.headers["content-length"]) == (200, b"", str(size))
@@ -114,7 +114,7 @@ def test_a_head_tells_what_a_get_would_and_sends_nothing(audio, files, path):
         (206, "10", f"bytes 10-19/{size}"), (200, str(size), None)]
 
 
-def test_a_head_is_no_listening(audio, shared_server, files):
+def test_head_does_not_count_as_listening(audio, shared_server, files):
     before = len(shared_server.audit("--what", "listen"))
     admin = shared_server.client("admin")
     assert admin.request("HEAD", PATHS[0]).status == 200
@@ -122,7 +122,7 @@ def test_a_head_is_no_listening(audio, shared_server, files):
     assert admin.request("GET", PATHS[0], {"Range": "bytes=0-0"}).status == 206
     for first in range(1, 20):
         admin.request("GET", PATHS[0], {"Range": f"bytes={first}-"})
-    assert len(shared_server.audit("--what", "listen")) == before + 1, "one session, one entry"
+    assert len(shared_server.audit("--what", "listen")) == before + 1, "one listening session, one entry"
 
 
 def test_a_download_is_named_and_logged(audio, shared_server, files):
@@ -134,13 +134,13 @@ def test_a_download_is_named_and_logged(audio, shared_server, files):
         assert len(shared_server.audit("--what", "download")) == before + 1
 
 
-def test_audio_that_is_not_there_yet_is_not_found(shared_server, shared_sandbox):
+def test_audio_that_is_not_in_the_archive_is_not_found(shared_server, shared_sandbox):
     agent = shared_server.agent
     for path in ("/audio/never-seen.mp3", "/audio/never-seen/original", "/audio/never-seen/peaks"):
         reply = agent.get(path)
         assert (reply.status, reply.code) == (404, "audio_not_ready")
         assert reply.json()["detail"] == "Audio file not yet processed"
-    shared_sandbox.fault("slow", "bench-3min-05", bytesPerSecond=500_000)
+    shared_sandbox.fault("slow", "bench-3min-05", bytesPerSecond=20_000)
     job = agent.start("bench-3min-05")
     agent.job_until(job, lambda job: job["bytes"] > 0)
     assert agent.get("/audio/bench-3min-05.mp3").code == "audio_not_ready"
@@ -149,12 +149,12 @@ def test_audio_that_is_not_there_yet_is_not_found(shared_server, shared_sandbox)
     assert agent.get("/audio/bench-3min-05.mp3").status == 200
 
 
-def test_other_methods_are_refused(audio):
+def test_other_methods_are_not_allowed(audio):
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         assert audio.request(method, PATHS[0]).status in (404, 405)
 
 
-def test_the_peaks_are_in_the_format_that_tools_read(audio, files, shared_server):
+def test_the_peaks_are_in_the_format_of_audiowaveform(audio, files, shared_server):
     peaks = files[PATHS[2]]
     version, flags, rate, per_point, points, channels = (
         int.from_bytes(peaks[at:at + 4], "little", signed=True) for at in range(0, 24, 4))

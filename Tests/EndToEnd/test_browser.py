@@ -1,4 +1,4 @@
-"""The demonstration in a real browser: signing in, finding a call, hearing it."""
+"""`tapedeck demo` in a real browser: signing in, finding a recording, playing it."""
 
 import os
 import pathlib
@@ -8,20 +8,23 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, expect, sync_playwright
 
-from programs import Process
-from waiting import eventually
+from programs import Process, path_segment
+from sessions import Session
+from waiting import PATIENCE, eventually
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 SCREENSHOTS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 
 
 class Demo:
-    """`tapedeck demo`, once its addresses and logins are printed."""
+    """A running `tapedeck demo`; its addresses and passwords have been printed."""
 
     def __init__(self, folder: pathlib.Path):
         self.process = Process(["demo", "--listen", "127.0.0.1:0"], folder, {}, folder / "demo.log")
-        self.url = self.process.address("Tapedeck answers on")
+        self.url = self.process.address("Tapedeck listens on")
         try:
-            eventually(lambda: "Stop with Ctrl-C" in self.process.output, within=120)
+            eventually(lambda: "Press Ctrl-C to stop" in self.process.output)
         except BaseException:
             self.process.kill()
             raise
@@ -46,27 +49,27 @@ def chromium():
 
 @pytest.fixture
 def open_page(chromium, demo):
-    """Opens pages that must be free of errors in the console; `as_role` signs in through the form."""
+    """Opens pages, which must not write errors to the console; `as_role` signs in through the form."""
     contexts = []
-    complaints = []
+    console = []
 
     def open_page(as_role: str | None = None, **options):
         context = chromium.new_context(
             base_url=demo.url, **({"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"} | options))
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE * 1000)
         contexts.append(context)
-        context.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("console", lambda message: message.type == "error" and console.append(message.text))
+        context.on("weberror", lambda error: console.append(str(error.error)))
         page = context.new_page()
         if as_role:
             sign_in(page, as_role, demo.passwords[as_role])
         return page
 
-    open_page.complaints = complaints
+    open_page.console = console
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert console == []
 
 
 def sign_in(page, name: str, password: str, at: str = "/") -> None:
@@ -86,7 +89,7 @@ def paused(page) -> bool:
 
 
 def open_call(page, prefix: str = "spoken-") -> str:
-    """Follows the link of a call in the list, and waits until its player is ready."""
+    """Opens a recording from the list and waits until its player is ready."""
     link = page.locator(f'tr[data-row] a[href^="/play/{prefix}"]').first
     href = link.get_attribute("href")
     link.click()
@@ -96,17 +99,28 @@ def open_call(page, prefix: str = "spoken-") -> str:
     return href
 
 
-def keep(page, name: str) -> None:
+def save_screenshot(page, name: str) -> None:
     if os.environ.get("UPDATE_SCREENSHOTS") == "1":
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=SCREENSHOTS / name)
 
 
-def test_an_agent_finds_a_call_and_hears_it(open_page):
+def test_the_demo_says_when_it_is_ready_and_its_recordings_play(demo):
+    """What a newcomer does after `make demo`, without a browser."""
+    assert f"Open        {demo.url}" in demo.process.output
+    session = Session.sign_in(demo.url, "supervisor", demo.passwords["supervisor"])
+    rows = session.request("GET", "/api/v1/recordings?status=ready").json()["recordings"]
+    assert len(rows) >= 12
+    for row in rows:
+        reply = session.request("GET", f"/audio/{path_segment(row['id'])}.mp3", {"Range": "bytes=0-0"})
+        assert (reply.status, len(reply.body)) == (206, 1), row["id"]
+
+
+def test_an_agent_finds_and_plays_a_recording(open_page):
     page = open_page("agent")
     expect(page.get_by_role("heading", name="Recordings")).to_be_visible()
     assert page.locator("tr[data-row]").count() >= 12
-    keep(page, "list.png")
+    save_screenshot(page, "list.png")
     open_call(page)
 
     duration = page.evaluate("document.querySelector('audio').duration")
@@ -118,12 +132,12 @@ def test_an_agent_finds_a_call_and_hears_it(open_page):
     assert float(slider.get_attribute("aria-valuenow")) >= 1
     expect(page.locator("#clock")).not_to_have_text("0:00")
 
-    # By a click in the overview …
+    # Seeking by a click in the overview …
     box = slider.bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + box["height"] / 2)
     eventually(lambda: time_of(page) == pytest.approx(duration * 0.6, abs=2.5))
-    keep(page, "player.png")
-    # … and by keys on it.
+    save_screenshot(page, "player.png")
+    # … and by keys on the slider.
     page.get_by_role("button", name="Pause").click()
     eventually(lambda: paused(page))
     slider.focus()
@@ -145,7 +159,7 @@ def test_the_waveform_of_both_channels_is_drawn(open_page):
     open_call(page)
 
     def colours():
-        """How many pixels of each canvas are not empty."""
+        """The number of non-empty pixels of each canvas."""
         return page.evaluate("""() => ['overview', 'lanes'].map((id) => {
           const canvas = document.getElementById(id);
           const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
@@ -165,18 +179,18 @@ def test_a_lane_can_be_muted(open_page):
     eventually(lambda: time_of(page) > 0.5)
     mute = page.get_by_role("button", name="Mute Customer")
     assert mute.get_attribute("aria-pressed") == "false"
-    looks = mute.evaluate("(button) => getComputedStyle(button).backgroundColor")
+    colour = mute.evaluate("(button) => getComputedStyle(button).backgroundColor")
     mute.click()
     expect(mute).to_have_attribute("aria-pressed", "true")
-    eventually(lambda: mute.evaluate("(button) => getComputedStyle(button).backgroundColor") != looks)
+    eventually(lambda: mute.evaluate("(button) => getComputedStyle(button).backgroundColor") != colour)
     before = time_of(page)
     eventually(lambda: time_of(page) > before + 0.5)
-    assert not paused(page), "it plays on through the audio graph"
+    assert not paused(page), "playback continues through the audio graph"
     page.keyboard.press("b")
     expect(mute).to_have_attribute("aria-pressed", "false")
 
 
-def test_keys_drive_the_player(open_page):
+def test_keyboard_shortcuts_of_the_player(open_page):
     page = open_page("agent")
     open_call(page)
     page.locator("body").click(position={"x": 5, "y": 5})
@@ -197,10 +211,10 @@ def test_keys_drive_the_player(open_page):
     dialog.get_by_role("switch", name="Single-key shortcuts").uncheck()
     page.keyboard.press("Escape")
     page.keyboard.press("t")
-    assert page.evaluate("document.activeElement.id") != "go-time", "single keys are off"
+    assert page.evaluate("document.activeElement.id") != "go-time", "single-key shortcuts are off"
 
 
-def test_keys_drive_the_list(open_page):
+def test_keyboard_shortcuts_of_the_list(open_page):
     page = open_page("agent")
     page.keyboard.press("j")
     page.keyboard.press("j")
@@ -219,21 +233,21 @@ def test_keys_drive_the_list(open_page):
     page.wait_for_url(f"**{href}")
 
 
-def test_a_link_to_a_moment_opens_there(open_page):
+def test_a_link_with_a_position_opens_at_the_position(open_page):
     page = open_page("agent")
     href = open_call(page)
     page.goto(f"{href}?t=9")
     eventually(lambda: time_of(page) == pytest.approx(9, abs=0.2))
 
 
-def test_a_restricted_call_is_a_closed_row_for_the_agent_and_plays_for_the_supervisor(open_page):
+def test_a_restricted_recording_is_a_row_without_link_for_an_agent_and_plays_for_a_supervisor(open_page):
     agent = open_page("agent")
     row = agent.locator("tr.denied").first
     expect(row).to_contain_text("Restricted: ask a supervisor")
     assert row.locator("a").count() == 0
     response = agent.request.get("/audio/restricted-01.mp3")
     assert response.status == 403
-    open_page.complaints.clear()
+    open_page.console.clear()
 
     supervisor = open_page("supervisor")
     expect(supervisor.locator("tr.denied")).to_have_count(0)
@@ -245,43 +259,43 @@ def test_a_restricted_call_is_a_closed_row_for_the_agent_and_plays_for_the_super
     expect(supervisor.locator("tbody tr").filter(has_text="Listened").first).to_contain_text("restricted-01")
 
 
-def test_an_agent_who_follows_a_link_to_a_restricted_call_is_told_whom_to_ask(open_page):
+def test_the_page_of_a_restricted_recording_says_whom_to_ask(open_page):
     page = open_page("agent")
     response = page.goto("/play/restricted-01")
     assert response.status == 403
     expect(page.locator("h1")).to_have_text("Insufficient permissions")
     expect(page.locator("main")).to_contain_text("supervisor")
     assert page.locator("audio").count() == 0
-    # Chromium itself notes the status of the page in the console.
-    assert all("403" in complaint for complaint in open_page.complaints)
-    open_page.complaints.clear()
+    # Chromium writes the status of the page to the console.
+    assert all("403" in message for message in open_page.console)
+    open_page.console.clear()
 
 
 def fetch(page, id: str) -> None:
-    """Has a recording archived by the button of its page, which then turns into the player by itself."""
+    """Requests a recording with the button of its page, which then shows the player."""
     assert page.goto(f"/play/{id}").status == 404
     page.get_by_role("button", name=re.compile("fetch", re.I)).click()
-    expect(page.locator("#deck")).to_have_attribute("data-ready", "", timeout=30_000)
+    expect(page.locator("#deck")).to_have_attribute("data-ready", "")
 
 
-def test_a_call_that_is_not_in_the_archive_is_fetched_by_a_button_and_plays(open_page):
+def test_the_button_of_a_page_requests_a_recording_and_it_plays(open_page):
     page = open_page("supervisor")
     fetch(page, "bench-3min-07")
-    open_page.complaints.clear()
+    open_page.console.clear()
     page.get_by_role("button", name="Play", exact=True).click()
     eventually(lambda: time_of(page) > 0.5)
 
 
-def test_a_coding_that_browsers_do_not_play_is_heard_as_mp3(open_page):
+def test_a_codec_that_browsers_do_not_support_plays_as_mp3(open_page):
     page = open_page("supervisor")
     fetch(page, "codec-gsm")
-    open_page.complaints.clear()
+    open_page.console.clear()
     assert page.evaluate("document.querySelector('audio').src").endswith("/audio/codec-gsm.mp3")
     page.get_by_role("button", name="Play", exact=True).click()
     eventually(lambda: time_of(page) > 0.5)
 
 
-def test_without_scripts_the_page_has_a_plain_player(open_page):
+def test_without_javascript_the_page_has_a_native_player(open_page):
     page = open_page("agent", java_script_enabled=False)
     link = page.locator('tr[data-row] a[href^="/play/spoken-"]').first
     id = link.get_attribute("href").removeprefix("/play/")
@@ -297,7 +311,7 @@ def test_without_scripts_the_page_has_a_plain_player(open_page):
         page.reload()
 
 
-def test_signing_out_leaves_nothing_open(open_page):
+def test_pages_need_a_sign_in_after_signing_out(open_page):
     page = open_page("agent")
     href = open_call(page)
     page.get_by_role("button", name="Sign out").click()
@@ -308,7 +322,7 @@ def test_signing_out_leaves_nothing_open(open_page):
     page.get_by_label("Password").fill("wrong wrong")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
-    open_page.complaints.clear()
+    open_page.console.clear()
 
 
 def violations(page) -> list[str]:
@@ -317,7 +331,7 @@ def violations(page) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_to_complain_about(open_page, scheme):
+def test_axe_finds_no_violations(open_page, scheme):
     page = open_page(color_scheme=scheme)
     page.goto("/login")
     assert violations(page) == []
@@ -334,33 +348,33 @@ def test_axe_finds_nothing_to_complain_about(open_page, scheme):
     for path in ("/audit", "/coverage", "/platform", "/?q=nothing-like-this", "/play/not-here", "/play/%2e%2e"):
         page.goto(path)
         assert violations(page) == [], path
-    open_page.complaints.clear()
+    open_page.console.clear()
 
 
 @pytest.mark.parametrize("width", [320, 768])
 def test_pages_fit_a_narrow_window(open_page, width):
     page = open_page("supervisor", viewport={"width": width, "height": 800})
-    paths = ["/", "/audit", "/coverage", "/platform", page.locator('a[href^="/play/spoken-"]').first.get_attribute("href")]
-    for path in paths:
+    player = page.locator('a[href^="/play/spoken-"]').first.get_attribute("href")
+    for path in ["/", "/audit", "/coverage", "/platform", player]:
         page.goto(path)
         overhang = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert overhang <= 0, path
 
 
-def test_nothing_is_loaded_from_anywhere_else(open_page, demo):
+def test_everything_is_loaded_from_the_server(open_page, demo):
     page = open_page("agent")
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
+    requested = []
+    page.on("request", lambda request: requested.append(request.url))
     open_call(page)
     page.get_by_role("button", name="Play", exact=True).click()
     eventually(lambda: time_of(page) > 0.5)
-    assert asked and all(url.startswith((demo.url, "blob:")) for url in asked)
+    assert requested and all(url.startswith((demo.url, "blob:")) for url in requested)
 
 
-def test_scripts_of_others_are_kept_out_by_the_policy(open_page):
+def test_the_content_security_policy_blocks_foreign_scripts(open_page):
     page = open_page("agent")
     with pytest.raises(Error):
         page.add_script_tag(content="window.intruder = 1")
     assert page.evaluate("window.intruder") is None
-    assert any("Content Security Policy" in complaint for complaint in open_page.complaints)
-    open_page.complaints.clear()
+    assert any("Content Security Policy" in message for message in open_page.console)
+    open_page.console.clear()

@@ -1,6 +1,7 @@
-"""Workers are killed at random moments while recordings flow: nothing is lost, nothing twice, nothing damaged.
+"""Workers are killed at random moments during ingests; no recording is lost, archived twice or damaged.
 
-`make chaos` runs it with 1,000 recordings; `TAPEDECK_CHAOS_COUNT` and `TAPEDECK_CHAOS_SEED` choose another run.
+`make soak SUITE=chaos` runs it with 1,000 recordings and 1,000 kills. TAPEDECK_CHAOS_COUNT, TAPEDECK_CHAOS_KILLS and
+TAPEDECK_CHAOS_SEED choose another run.
 """
 
 import os
@@ -14,43 +15,50 @@ from receiver import Receiver
 from waiting import eventually
 
 COUNT = int(os.environ.get("TAPEDECK_CHAOS_COUNT") or 40)
+KILLS = int(os.environ.get("TAPEDECK_CHAOS_KILLS") or 4)
 IDS = [f"short-{number:04}" for number in range(1, COUNT + 1)]
-#: About a second for each, so that blows fall into downloads as well as into conversions and commits.
-SPEED = 30_000
+#: So that downloads take 1 s, or 2 s where more kills are wanted, and kills hit downloads, conversions and commits.
+SPEED = 30_000 if KILLS < COUNT / 4 else 15_000
 
 
 @pytest.fixture(params=[Alone, Cluster], ids=["sqlite-and-files", "postgresql-and-s3"])
 def running(request, folder, sandbox):
     with Receiver() as receiver:
-        cluster = request.param(folder, sandbox, receiver.settings)
+        shared = [request.getfixturevalue("backing")] if request.param is Cluster else []
+        cluster = request.param(folder, *shared, sandbox, receiver.settings)
         yield cluster, receiver
         cluster.end()
 
 
-@pytest.mark.timeout(120 + 6 * COUNT)
+def bytes_sent(sandbox) -> int:
+    return sum(counts["bytesSent"] for counts in sandbox.ledger()["recordings"].values())
+
+
+@pytest.mark.timeout(max(900, 6 * COUNT))
 def test_workers_that_are_killed_at_random_moments_lose_and_repeat_nothing(running, sandbox):
     cluster, receiver = running
-    dice = seeded()
+    random = seeded()
     sandbox.fault("slow", "*", bytesPerSecond=SPEED)
-    asking = threading.Thread(target=request_all, args=(cluster, IDS))
-    asking.start()
+    requests = threading.Thread(target=request_all, args=(cluster, IDS))
+    requests.start()
     kills, started = 0, time.monotonic()
-    # As many blows as leave time for work between them, however fast the machine is.
-    while archived(cluster) < COUNT:
-        time.sleep(dice.uniform(0.3, 2))
-        victim = dice.choice(cluster.workers)
+    while archived(cluster) < COUNT or kills < KILLS:
+        # A random moment of the work.
+        time.sleep(random.uniform(0.3, 2))
+        victim = random.choice(cluster.workers)
         victim.kill()
         kills += 1
+        before = bytes_sent(sandbox)
         victim.start()
-        assert time.monotonic() - started < 60 + 5 * COUNT, f"{archived(cluster)} of {COUNT} after {kills} kills"
-    asking.join()
+        # However slow the machine is, there is progress between two kills.
+        eventually(lambda: bytes_sent(sandbox) > before or archived(cluster) == COUNT)
+    requests.join()
     sandbox.clear_faults()
-    eventually(lambda: not cluster.rows("SELECT 1 AS found FROM job WHERE run_state <> 'done'"), within=60)
+    eventually(lambda: not cluster.rows("SELECT 1 AS found FROM job WHERE run_state <> 'done'"))
     print(f"{COUNT} recordings, {kills} kills, {time.monotonic() - started:.0f} s")
-    assert kills >= min(3, COUNT // 10), "too quick to say anything"
     assert_nothing_lost(cluster, sandbox, IDS, receiver)
-    # What the last claim left is gone with the commit, what earlier ones left with the next start.
+    # A commit removes the spool files of its claim; the next start removes those of earlier claims.
     for worker in cluster.workers:
         worker.kill()
         worker.start()
-    eventually(lambda: not cluster.spools(), within=30)
+    eventually(lambda: not cluster.spools())

@@ -1,4 +1,4 @@
-"""The command line: results on standard output, talk on standard error, exit codes that scripts can rely on."""
+"""The command line: results on standard output, messages on standard error, documented exit codes."""
 
 import contextlib
 import json
@@ -10,49 +10,29 @@ import subprocess
 
 import pytest
 
-from programs import BINARY, Sandbox, command, environment, request
+from programs import BINARY, PATIENCE, Sandbox, command, environment, request
 from sessions import sign_in_reply
 from waiting import eventually
 
-COMMANDS = [
-    "serve", "worker", "demo", "sandbox", "doctor", "init", "ingest", "sync", "backfill", "search", "list", "show",
-    "coverage", "statement", "verify", "jobs", "platform", "token", "user", "audit", "migrate", "db", "storage"]
-
-
 @pytest.fixture(params=["running", "stopped"])
 def installation(request, make_server):
-    """A data directory with a server at work on it, and one without: commands cannot tell."""
+    """A data directory with and without a running server; commands work the same way on both."""
     server = make_server(start=request.param == "running")
     if request.param == "stopped":
         server.ok("init")
     return server
 
 
-def test_help_tells_a_newcomer_what_to_do(folder):
+def test_help_lists_the_commands(folder):
     done = command(folder, "--help")
-    assert done.returncode == 0 and done.stderr == ""
-    for name in COMMANDS:
-        assert re.search(rf"^  {name} ", done.stdout, re.M), name
-        own = command(folder, name, "--help")
-        assert own.returncode == 0 and "OVERVIEW" in own.stdout and "USAGE" in own.stdout
-    for code in ("0 done", "2 usage", "3 partly done", "12 configuration"):
-        assert code in done.stdout
+    assert (done.returncode, done.stderr) == (0, "") and "USAGE: tapedeck" in done.stdout
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", command(folder, "--version").stdout)
     assert list(folder.iterdir()) == []
 
 
-def test_the_version_is_told(folder):
-    assert re.fullmatch(r"\d+\.\d+\.\d+\n", command(folder, "--version").stdout)
-
-
-@pytest.mark.parametrize("arguments", [
-    ["nonsense"], ["ingest"], ["ingest", "x", "--from", "2026-01-01", "--to", "2026-01-02"],
-    ["ingest", "--from", "2026-01-01"],
-    ["ingest", "--from", "yesterday", "--to", "today"], ["ingest", "--from", "2026-01-02", "--to", "2026-01-01"],
-    ["ingest", "--from", "2026-01-01", "--to", "2026-01-02", "--direction", "sideways"], ["show"], ["show", "a" * 201],
-    ["show", "x", "--source", "No Such"], ["token", "create"], ["token", "create", "x"], ["list", "--limit", "many"],
-    ["user", "add", "x"], ["sandbox", "--fault", "nonsense"], ["sandbox", "--fault", "cut,times=0"], ["search"],
-])
-def test_a_command_that_is_used_wrongly_says_so(make_server, arguments):
+@pytest.mark.parametrize("arguments", [["ingest", "--from", "yesterday"], ["audit", "list", "--what", "nonsense"]])
+def test_wrong_usage_ends_with_2(make_server, arguments):
+    """Found while arguments are parsed, and found by the server."""
     server = make_server(start=False)
     server.ok("init")
     done = server.command(*arguments)
@@ -60,7 +40,7 @@ def test_a_command_that_is_used_wrongly_says_so(make_server, arguments):
     assert done.stderr.strip()
 
 
-def test_a_command_without_a_data_directory_says_how_to_make_one(folder, sandbox):
+def test_a_command_without_a_data_directory_says_how_to_create_one(folder, sandbox):
     for arguments in (["list"], ["show", "x"], ["token", "list"], ["token", "create", "x", "--role", "agent"],
                       ["audit", "list"], ["ingest", "x"], ["search", "--from", "2026-01-01", "--to", "2026-01-02"]):
         done = command(folder, *arguments, settings=sandbox.settings)
@@ -71,41 +51,41 @@ def test_a_command_without_a_data_directory_says_how_to_make_one(folder, sandbox
     assert not (folder / "tapedeck-data").exists()
 
 
-def test_a_token_is_printed_alone_and_works_until_it_is_revoked(make_server, sandbox):
-    server = make_server()
-    made = server.command("token", "create", "a phone", "--role", "supervisor", "--agent-id", "1001", "--team", "11")
+def test_a_token_is_printed_alone_and_works_until_it_is_revoked(make_server):
+    server = make_server(fresh=True)
+    made = server.command("token", "create", "reporting", "--role", "supervisor", "--agent-id", "1001", "--team", "11")
     assert made.returncode == 0 and re.fullmatch(r"tdk_[A-Za-z0-9_-]{43}\n", made.stdout)
     token = made.stdout.strip()
     bearer = {"Authorization": f"Bearer {token}"}
     assert request(server.url, "GET", "/api/v1/recordings", bearer).status == 200
     [listed] = json.loads(server.ok("token", "list", "--json"))["tokens"]
-    assert [listed[name] for name in ("name", "role", "agentId", "team")] == ["a phone", "supervisor", "1001", "11"]
+    assert [listed[name] for name in ("name", "role", "agentId", "team")] == ["reporting", "supervisor", "1001", "11"]
     assert "revokedAt" not in listed
-    assert token not in server.ok("token", "list") and "a phone" in server.ok("token", "list")
-    done = server.command("token", "revoke", "a phone")
+    assert token not in server.ok("token", "list") and "reporting" in server.ok("token", "list")
+    done = server.command("token", "revoke", "reporting")
     assert (done.returncode, done.stdout) == (0, "")
     assert request(server.url, "GET", "/api/v1/recordings", bearer).status == 401
     assert json.loads(server.ok("token", "list", "--json"))["tokens"][0]["revokedAt"]
-    assert server.command("token", "revoke", "a phone").returncode == 6
+    assert server.command("token", "revoke", "reporting").returncode == 6
 
 
-def test_tokens_and_accounts_are_made_with_and_without_a_running_server(installation):
+def test_tokens_and_accounts_are_created_with_and_without_a_running_server(installation):
     token = installation.ok("token", "create", "script", "--role", "agent").strip()
     done = installation.command("user", "add", "ann", "--role", "supervisor", stdin="a good password\n")
     assert (done.returncode, done.stdout) == (0, "")
-    assert installation.command("token", "create", "script", "--role", "agent").returncode == 1, "the name is taken"
+    assert installation.command("token", "create", "script", "--role", "agent").returncode == 1, "the name is in use"
     assert installation.command("user", "add", "ann", "--role", "agent", stdin="a good password\n").returncode == 1
     if not installation.process:
         installation.start()
     assert request(installation.url, "GET", "/", {"Authorization": f"Bearer {token}"}).status == 200
     assert sign_in_reply(installation.url, "ann", "a good password").status == 303
-    made = [(entry["action"], entry["actor"]["kind"]) for entry in installation.audit()]
-    assert ("create_token", "operator") in made and ("create_account", "operator") in made
+    created = [(entry["action"], entry["actor"]["kind"]) for entry in installation.audit()]
+    assert ("create_token", "operator") in created and ("create_account", "operator") in created
 
 
 @pytest.mark.parametrize("stdin, role", [("", "agent"), ("short\n", "agent"), ("long enough\n", "king"),
                                          ("long enough\n", "metrics")])
-def test_a_bad_password_or_role_makes_no_account(make_server, stdin, role):
+def test_a_bad_password_or_role_creates_no_account(make_server, stdin, role):
     server = make_server(start=False)
     server.ok("init")
     assert server.audit() == []
@@ -128,7 +108,7 @@ def test_recordings_are_ingested_with_and_without_a_running_server(installation,
     installation.data.assert_tidy()
 
 
-def test_ingest_ends_with_3_when_some_failed_and_says_which(server, sandbox):
+def test_ingest_exits_with_3_when_some_recordings_failed_and_names_them(server, sandbox):
     done = server.command("ingest", "codec-pcm-mono", "failed-01", "no-such-recording", "--json")
     assert done.returncode == 3
     lines = {line["id"]: line for line in map(json.loads, done.stdout.splitlines())}
@@ -136,14 +116,14 @@ def test_ingest_ends_with_3_when_some_failed_and_says_which(server, sandbox):
     assert (lines["failed-01"]["status"], lines["failed-01"]["code"]) == ("failed", "recording_failed_on_platform")
     assert lines["no-such-recording"]["code"] == "unknown_recording"
     assert lines["no-such-recording"]["detail"]
-    assert "2 recording(s) could not be archived" in done.stderr
+    assert "2 recordings could not be archived" in done.stderr
     words = server.command("ingest", "codec-pcm-mono", "failed-01")
     assert words.returncode == 3 and words.stdout == ""
-    assert "failed-01: " in words.stderr and "1 of 2 recordings are in the archive, 1 failed." in words.stderr
+    assert "failed-01: " in words.stderr and "1 of 2 recordings archived, 1 failed." in words.stderr
     assert "\x1b" not in words.stderr, "bars are for terminals"
 
 
-def test_a_span_of_time_is_ingested_page_by_page(server, sandbox):
+def test_a_time_range_is_ingested_page_by_page(server, sandbox):
     day = sandbox.metadata("codec-gsm")["startTime"]
     until = f"{day[:14]}59:59Z"
     wanted = sandbox.search(f"startTime={day[:14]}00:00Z&endTime={until}&direction=outbound&pageSize=500")["recordings"]
@@ -153,13 +133,13 @@ def test_a_span_of_time_is_ingested_page_by_page(server, sandbox):
     lines = {line["id"]: line for line in map(json.loads, done.stdout.splitlines())}
     assert {id for id, line in lines.items() if line["status"] == "ready"} >= wanted
     assert done.returncode == (3 if any(line["status"] == "failed" for line in lines.values()) else 0)
-    # Those that are ready are in the list of that hour.
+    # Recordings that are ready are in the list of that hour.
     listed = json.loads(server.ok("list", "--from", f"{day[:14]}00:00Z", "--to", until, "--status", "ready", "--json"))
     assert {row["id"] for row in listed["recordings"]} >= wanted
     server.data.assert_tidy()
 
 
-def test_a_search_shows_what_the_platform_has(installation, sandbox):
+def test_search_lists_the_recordings_of_the_platform(installation, sandbox):
     everything = sandbox.search("pageSize=500")["recordings"]
     found = installation.lines("search", "--from", "2000-01-01", "--to", "2100-01-01", "--json")
     assert [item["id"] for item in found] == [item["id"] for item in everything]
@@ -168,12 +148,12 @@ def test_a_search_shows_what_the_platform_has(installation, sandbox):
     assert {item["agentId"] for item in own} == {agent}
     assert everything[0]["id"] in installation.ok("search", "--from", "2000-01-01", "--to", "2100-01-01")
     nothing = installation.command("search", "--from", "1999-01-01", "--to", "1999-01-02")
-    assert nothing.returncode == 0 and "no recording that fits" in nothing.stderr
+    assert nothing.returncode == 0 and "no matching recordings" in nothing.stderr
     [entry] = [entry for entry in installation.audit("--what", "search") if entry["count"] == len(everything)][:1]
     assert entry["actor"]["kind"] == "operator"
 
 
-def test_lists_and_facts_are_shown_with_and_without_a_running_server(installation):
+def test_list_and_show_work_with_and_without_a_running_server(installation):
     installation.ok("ingest", "codec-pcm-stereo", "restricted-01")
     table = installation.ok("list")
     assert "codec-pcm-stereo" in table and "restricted-01" in table and table.startswith("ID")
@@ -205,18 +185,18 @@ def test_the_access_log_can_be_filtered(server):
     numbers = [entry["number"] for entry in server.audit()]
     assert numbers == sorted(numbers, reverse=True)
     assert server.command("audit", "list", "--what", "nonsense").returncode == 2
-    words = server.ok("audit", "list")
-    assert words.startswith("ENTRY") and "test agent" in words
+    text = server.ok("audit", "list")
+    assert text.startswith("ENTRY") and "test agent" in text
 
 
-def test_requests_without_identity_are_counted_in_the_log(server):
+def test_anonymous_requests_are_counted_in_the_access_log(server):
     for _ in range(7):
         server.anonymous.get("/api/v1/recordings")
     [entry] = eventually(lambda: server.audit("--what", "anonymous"))
     assert (entry["count"], entry["outcome"]) == (7, "denied")
 
 
-def test_doctor_finds_a_good_installation_good(installation):
+def test_doctor_passes_for_a_working_installation(installation):
     done = installation.command("doctor", "--json")
     findings = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done
@@ -258,21 +238,22 @@ def test_doctor_names_each_failure_with_its_remedy(folder, sandbox):
         folder, "doctor", "--json", settings=sandbox.settings | {"TAPEDECK_DATA_DIR": str(blocked / "data")}))
     assert "TAPEDECK_DATA_DIR" in found["Data directory"]["remedy"]
 
-    words = command(folder, "doctor", settings=wrong)
-    assert words.returncode == 1 and "FAIL" in words.stdout and "canary" not in words.stdout + words.stderr
+    text = command(folder, "doctor", settings=wrong)
+    assert text.returncode == 1 and "FAIL" in text.stdout and "canary" not in text.stdout + text.stderr
     assert not (folder / "tapedeck-data").exists(), "doctor changes nothing"
 
 
 @pytest.mark.parametrize("endpoint, scope", [("search", "recording:read"), ("download", "recording:download")])
-def test_doctor_tells_which_scope_is_missing(folder, sandbox, endpoint, scope):
+def test_doctor_names_the_missing_scope(folder, sandbox, endpoint, scope):
     sandbox.fault("scope-missing", endpoint=endpoint)
     found = failures(command(folder, "doctor", "--json", settings=sandbox.settings))
     assert list(found) == [f"Scope {scope} of source 'default'"]
     assert scope in found[f"Scope {scope} of source 'default'"]["remedy"]
-    assert sum(entry["bytesSent"] for entry in sandbox.ledger()["recent"]) < 1_000_000, "it takes no whole recording"
+    sent = sum(entry["bytesSent"] for entry in sandbox.ledger()["recent"])
+    assert sent < 1_000_000, "it downloads no complete recording"
 
 
-def test_settings_come_from_flags_then_environment_then_dotenv_then_yaml(folder, sandbox):
+def test_settings_come_from_flags_then_environment_then_dotenv_then_yaml(folder):
     def data_directory(*flags, **settings):
         done = command(folder, "init", *flags, settings=settings)
         assert done.returncode == 0, done
@@ -293,9 +274,9 @@ def test_settings_come_from_flags_then_environment_then_dotenv_then_yaml(folder,
     assert command(folder, "init").returncode == 12
 
 
-def test_a_secret_is_taken_from_the_first_place_that_has_it_or_names_its_file(folder, sandbox):
+def test_a_secret_can_come_from_a_file(folder, sandbox):
     (folder / "secret").write_text(sandbox.settings["CXONE_CLIENT_SECRET"] + "\n")
-    (folder / "tapedeck.yaml").write_text("cxone:\n  clientSecret: of-long-ago\n")
+    (folder / "tapedeck.yaml").write_text("cxone:\n  clientSecret: outdated\n")
     named = {name: value for name, value in sandbox.settings.items() if name != "CXONE_CLIENT_SECRET"}
     named["CXONE_CLIENT_SECRET_FILE"] = str(folder / "secret")
     assert command(folder, "doctor", "--json", settings=named).returncode == 0
@@ -304,14 +285,14 @@ def test_a_secret_is_taken_from_the_first_place_that_has_it_or_names_its_file(fo
     assert "CXONE_CLIENT_SECRET_FILE names a file that is empty" in found["Settings"]["message"]
 
 
-def test_settings_that_cannot_be_read_are_not_passed_over(folder, sandbox):
+def test_settings_that_cannot_be_read_are_an_error(folder, sandbox):
     (folder / ".env").write_bytes(b"CXONE_RATE=\xff\xfe\n")
     done = command(folder, "init", settings=sandbox.settings)
     assert done.returncode == 12 and f"{folder}/.env cannot be read" in done.stderr, done
     assert not (folder / "tapedeck-data").exists()
 
 
-def test_a_command_needs_no_settings_of_the_platform_while_a_server_has_them(server):
+def test_a_command_needs_no_platform_settings_while_a_server_runs(server):
     bare = {"TAPEDECK_DATA_DIR": str(server.data.path)}
     day = ["--from", "2026-11-01", "--to", "2026-11-02"]
     for arguments in (["ingest", "codec-gsm"], ["search", *day], ["sync"], ["verify", "--all"]):
@@ -324,39 +305,39 @@ def test_a_command_needs_no_settings_of_the_platform_while_a_server_has_them(ser
     assert command(server.folder, "verify", "--all", "--no-repair", settings=bare).returncode == 0
 
 
-def test_without_settings_of_the_platform_no_job_is_touched(make_server, sandbox):
+def test_without_settings_of_its_platform_no_job_is_changed(make_server, sandbox):
     server = make_server()
-    sandbox.fault("slow", "codec-pcm-stereo", bytesPerSecond=60_000)
+    sandbox.fault("slow", "codec-pcm-stereo", bytesPerSecond=20_000)
     server.supervisor.start("codec-pcm-stereo")
-    eventually(lambda: server.data.rows("SELECT 1 FROM job WHERE bytes > 0"))
+    eventually(lambda: server.data.rows("SELECT 1 FROM job_part WHERE bytes > 0"))
     server.kill()
-    before = server.data.rows("SELECT stage, bytes FROM job")
+    before = server.data.rows("SELECT stage, bytes FROM job JOIN job_part ON job_id = id")
     other = {"TAPEDECK_DATA_DIR": str(server.data.path), "TAPEDECK_SOURCES": "west"} | {
         f"SOURCE_WEST_{name.removeprefix('CXONE_')}": value for name, value in sandbox.settings.items()
         if name.startswith("CXONE_")}
     done = command(server.folder, "verify", "--all", settings=other)
     assert done.returncode == 0, done
-    assert server.data.rows("SELECT stage, bytes FROM job") == before
+    assert server.data.rows("SELECT stage, bytes FROM job JOIN job_part ON job_id = id") == before
     assert server.data.rows("SELECT run_state FROM job") == [{"run_state": "idle"}]
     sandbox.clear_faults()
     server.start()
     assert server.supervisor.ingest("codec-pcm-stereo").status == 200
 
 
-def test_what_the_platform_calls_people_cannot_steer_a_terminal(server):
+def test_control_characters_from_the_platform_do_not_reach_the_terminal(server):
     assert server.supervisor.ingest("codec-gsm").status == 200
     name = "A\x1b]0;gone\x07\u009b2J\u202eB\r\nforged  ready\tC"
     with contextlib.closing(sqlite3.connect(server.data.path / "catalog.sqlite", timeout=10)) as catalog, catalog:
         catalog.execute("UPDATE recording SET agent_name = ?", (name,))
     for arguments in (["list"], ["show", "codec-gsm"]):
-        told = server.ok(*arguments)
-        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", told), ascii(told)
-        [line] = [line for line in told.splitlines() if "forged" in line]
+        text = server.ok(*arguments)
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text), ascii(text)
+        [line] = [line for line in text.splitlines() if "forged" in line]
         assert "gone" in line and "C" in line
     assert json.loads(server.ok("list", "--json"))["recordings"][0]["agentName"] == name
 
 
-def test_results_that_nobody_reads_are_no_crash(server):
+def test_a_closed_or_full_output_is_no_crash(server):
     for id in ("codec-gsm", "codec-pcm-mono"):
         assert server.supervisor.ingest(id).status == 200
     run = f"{BINARY} audit list --json --data-dir '{server.data.path}'"
@@ -367,64 +348,64 @@ def test_results_that_nobody_reads_are_no_crash(server):
 
 
 class Terminal:
-    """A command whose terminal is ours; `typed` goes in as somebody's typing would, each line when it is asked for."""
+    """Runs a command in a pseudo-terminal; `typed` has the line to type for each prompt."""
 
     def __init__(self, server, *arguments: str, typed: dict[str, str] | None = None):
-        ours, theirs = pty.openpty()
+        controller, terminal = pty.openpty()
         process = subprocess.Popen(
             [BINARY, *arguments], cwd=server.folder, env=environment(server.settings) | {"TERM": "xterm"},
-            stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, start_new_session=True)
-        os.close(theirs)
+            stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, start_new_session=True)
+        os.close(terminal)
         self.shown = ""
         waiting = dict(typed or {})
         try:
-            while chunk := os.read(ours, 65_536):
+            while chunk := os.read(controller, 65_536):
                 self.shown += chunk.decode(errors="replace")
                 for question, answer in list(waiting.items()):
                     if question in self.shown:
-                        os.write(ours, (waiting.pop(question) + "\n").encode())
+                        os.write(controller, (waiting.pop(question) + "\n").encode())
         except OSError:
-            pass  # Linux's way to say that the other side is gone.
-        os.close(ours)
+            pass  # On Linux, the other end is closed.
+        os.close(controller)
         self.stdout = process.stdout.read().decode()
         process.stdout.close()
-        self.returncode = process.wait(30)
+        self.returncode = process.wait(PATIENCE)
 
 
-def test_a_terminal_shows_bars_while_recordings_are_fetched(server, sandbox):
-    sandbox.fault("slow", "codec-pcm-mono", bytesPerSecond=80_000)
+def test_a_terminal_shows_progress_bars(server, sandbox):
+    sandbox.fault("slow", "codec-pcm-mono", bytesPerSecond=40_000)
     terminal = Terminal(server, "ingest", "codec-pcm-mono")
     assert terminal.returncode == 0 and terminal.stdout == ""
     assert "█" in terminal.shown and "░" in terminal.shown and "codec-pcm-mono" in terminal.shown
-    assert "1 of 1 recordings are in the archive, 0 failed." in terminal.shown
+    assert "1 of 1 recording archived, 0 failed." in terminal.shown
 
 
-def test_a_password_is_asked_for_twice_and_not_shown(server):
+def test_a_password_is_prompted_for_twice_and_not_shown(server):
     terminal = Terminal(
         server, "user", "add", "ann", "--role", "agent",
-        typed={"Password: ": "a good password", "Again: ": "a good password"})
+        typed={"Password: ": "a good password", "Repeat password: ": "a good password"})
     assert terminal.returncode == 0, terminal.shown
     assert "a good password" not in terminal.shown
     assert sign_in_reply(server.url, "ann", "a good password").status == 303
     differing = Terminal(
         server, "user", "add", "bob", "--role", "agent",
-        typed={"Password: ": "a good password", "Again: ": "another password"})
+        typed={"Password: ": "a good password", "Repeat password: ": "another password"})
     assert differing.returncode == 2 and "differ" in differing.shown
 
 
-def test_a_demo_ends_where_it_should_and_its_logins_never_reach_a_real_server(folder, sandbox):
+def test_a_demo_works_in_its_own_folder_with_new_passwords(folder, sandbox):
     done = command(folder, "demo", "--once", "--calls", "1", "--listen", "127.0.0.1:0")
     assert done.returncode == 0, done
     assert re.search(r"^Open +http://127\.0\.0\.1:\d+$", done.stdout, re.M)
     passwords = re.findall(r"password (\S+)", done.stdout)
     assert len(set(passwords)) == 2 and all(len(password) >= 10 for password in passwords)
-    refused = command(folder, "serve", "--data-dir", "tapedeck-demo", settings=sandbox.settings, timeout=30)
+    refused = command(folder, "serve", "--data-dir", "tapedeck-demo", settings=sandbox.settings)
     assert refused.returncode == 12 and "demo" in refused.stderr
     assert "ready" in command(folder, "list", "--data-dir", "tapedeck-demo").stdout
 
     again = command(folder, "demo", "--once", "--calls", "1", "--listen", "127.0.0.1:0")
     assert again.returncode == 0
-    assert not set(re.findall(r"password (\S+)", again.stdout)) & set(passwords), "made afresh each time"
+    assert not set(re.findall(r"password (\S+)", again.stdout)) & set(passwords), "new ones each time"
 
     mine = folder / "mine"
     (mine / "tapedeck-demo").mkdir(parents=True)
@@ -462,41 +443,41 @@ def test_a_platform_that_refuses_or_fails_has_its_own_exit_code(make_server, san
     assert (done.returncode, done.stdout) == (5, "") and done.stderr
 
 
-def test_beyond_loopback_only_behind_tls(folder, sandbox):
-    done = command(folder, "serve", settings=sandbox.settings | {"TAPEDECK_LISTEN": "0.0.0.0:0"}, timeout=30)
+def test_listening_beyond_loopback_requires_tls(folder, sandbox):
+    done = command(folder, "serve", settings=sandbox.settings | {"TAPEDECK_LISTEN": "0.0.0.0:0"})
     assert done.returncode == 12 and "TAPEDECK_LISTEN" in done.stderr and "TAPEDECK_PUBLIC_URL" in done.stderr
 
 
-def test_a_taken_port_is_said(make_server, server):
+def test_a_port_in_use_is_reported(make_server, server):
     second = make_server(start=False, TAPEDECK_LISTEN=server.url.removeprefix("http://"))
-    done = second.command("serve", timeout=30)
+    done = second.command("serve")
     assert done.returncode == 12 and "TAPEDECK_LISTEN" in done.stderr and "taken" in done.stderr
 
 
-def test_a_platform_address_must_be_https_beyond_loopback(folder, sandbox):
+def test_a_platform_beyond_loopback_requires_https(folder, sandbox):
     settings = sandbox.settings | {"CXONE_BASE_URL": "http://platform.example"}
-    done = command(folder, "serve", settings=settings, timeout=30)
+    done = command(folder, "serve", settings=settings)
     assert done.returncode == 12 and "CXONE_BASE_URL" in done.stderr and "https" in done.stderr
 
 
-def test_a_damaged_catalog_is_said_and_nothing_crashes(make_server):
+def test_a_damaged_catalog_is_reported_without_a_crash(make_server):
     server = make_server(start=False)
     server.ok("init")
-    (server.data.path / "catalog.sqlite").write_bytes(b"this is no database" * 1000)
+    (server.data.path / "catalog.sqlite").write_bytes(b"not a database" * 1000)
     for arguments in (["serve"], ["list"]):
-        done = server.command(*arguments, timeout=30)
+        done = server.command(*arguments)
         assert done.returncode == 1, done
         assert "catalog" in done.stderr.lower()
 
 
-def test_the_sandbox_listens_on_loopback_alone_and_refuses_browsers(sandbox):
+def test_the_sandbox_listens_on_loopback_only_and_refuses_browsers(sandbox):
     assert sandbox.base.startswith("http://127.0.0.1:")
     reply = request(sandbox.base, "POST", "/sandbox/faults", {"Origin": "https://evil.example"}, '{"fault": "gone"}')
     assert reply.status == 403
     assert sandbox.faults() == []
 
 
-def test_commands_of_other_users_cannot_reach_the_socket(server):
+def test_other_users_cannot_open_the_command_socket(server):
     socket = server.data.path / "tapedeck.sock"
     eventually(socket.exists)
     assert socket.stat().st_mode & 0o777 == 0o600
@@ -504,15 +485,16 @@ def test_commands_of_other_users_cannot_reach_the_socket(server):
     assert not socket.exists()
 
 
-def test_an_interrupted_command_ends_at_once_and_the_job_goes_on_in_the_server(server, sandbox):
-    # Slow enough that it is still under way when somebody interrupts, however busy this machine is.
+def test_an_interrupted_command_ends_and_the_server_finishes_the_job(server, sandbox):
     id = "bench-3min-01"
-    sandbox.fault("slow", id, bytesPerSecond=200_000)
+    sandbox.fault("slow", id, bytesPerSecond=5_000)
     with subprocess.Popen(
         [BINARY, "ingest", id], cwd=server.folder, env=environment(server.settings),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as ingest:
         eventually(lambda: (server.data.job(id) or {}).get("bytes", 0) > 0)
         ingest.send_signal(2)
-        assert ingest.wait(5) in (130, -2)
-    eventually(lambda: server.data.part(id), within=120)
+        assert ingest.wait(PATIENCE) in (130, -2)
+    assert server.data.part(id) is None, "the command did not wait for the job"
+    sandbox.clear_faults()
+    eventually(lambda: server.data.part(id))
     server.data.assert_tidy()

@@ -1,4 +1,4 @@
-"""The launcher's library in programs that tell more about themselves than FFmpeg does; its socket, spoken by hand."""
+"""The launcher library in programs that reveal more about themselves than FFmpeg does, and its protocol."""
 
 import contextlib
 import ctypes
@@ -15,7 +15,7 @@ from collections.abc import Callable
 import pytest
 
 from programs import BINARY
-from waiting import eventually
+from waiting import PATIENCE, eventually
 
 LIBRARY = pathlib.Path(BINARY).parent / "libtapedeck-ffmpeg-launcher.so"
 FORK, KILL = 1, 2
@@ -24,49 +24,49 @@ LIMITS = (7, 1 << 32, 123456, 20)
 
 
 class Launcher:
-    """A program that is linked, serves and has not begun."""
+    """A program with the launcher library: linked and ready to fork, but not started."""
 
     def __init__(self, program: str, before_it: Callable[[], None] | None = None):
-        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(20)
+        self.socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(PATIENCE)
         env = {"LC_ALL": "C", "LD_PRELOAD": str(LIBRARY), "TAPEDECK_FFMPEG_LAUNCHER": "1"}
         self.process = subprocess.Popen(
-            [program], stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env,
+            [program], stdin=other, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env,
             preexec_fn=before_it)
-        theirs.close()
+        other.close()
         assert self.reply() == (READY, 1, 0)
 
     def reply(self) -> tuple[int, int, int]:
         return struct.unpack("=IiQ", self.socket.recv(64))
 
-    def ask(self, packet: bytes, descriptors: list[int] | None = None) -> None:
+    def send(self, packet: bytes, descriptors: list[int] | None = None) -> None:
         if descriptors:
             socket.send_fds(self.socket, [packet], descriptors)
         else:
             self.socket.send(packet)
 
     def fork(self, id: int, arguments: list[str], output: int) -> int:
-        """Starts a child that writes into `output`, and gives its process id."""
+        """Starts a child that writes to `output`; returns its process id."""
         with open(os.devnull) as null:
-            self.ask(fork_request(id, arguments), [null.fileno(), output, output])
+            self.send(fork_request(id, arguments), [null.fileno(), output, output])
         kind, pid, about = self.reply()
         assert (kind, about) == (FORKED, id)
         return pid
 
     def run(self, *arguments: str) -> tuple[str, int]:
-        """What a child says and its wait status."""
+        """Runs a child; returns its output and its wait status."""
         read, write = os.pipe()
         self.fork(1, ["program", *arguments], write)
         os.close(write)
         with open(read) as output:
-            said = output.read()
+            text = output.read()
         kind, status, id = self.reply()
         assert (kind, id) == (ENDED, 1)
-        return said, status
+        return text, status
 
     def end(self) -> int:
         self.socket.close()
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE)
 
 
 def fork_request(id: int, arguments: list[str], limits: tuple = LIMITS) -> bytes:
@@ -91,7 +91,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def test_a_child_gets_its_arguments_and_its_exit_status_is_told():
+def test_a_child_gets_its_arguments_and_its_status_is_reported():
     with launcher() as served:
         assert served.run("-c", 'echo "$0,$1,$2"; exit 3', "a", "", "b c") == ("a,,b c\n", 3 << 8)
         assert served.run("-c", "kill -SEGV $$") == ("", signal.SIGSEGV)
@@ -99,17 +99,17 @@ def test_a_child_gets_its_arguments_and_its_exit_status_is_told():
         assert served.end() == 0
 
 
-def test_a_child_is_told_nothing_of_the_launcher():
+def test_the_environment_of_a_child_does_not_name_the_launcher():
     with launcher("/usr/bin/env") as served:
         assert served.run() == ("LC_ALL=C\n", 0)
 
 
-# Their system calls, because the C library's functions do not touch the two signals that it cancels threads with.
+# System calls, because the C library does not change the two signals that it uses to cancel threads.
 RT_SIGACTION, RT_SIGPROCMASK = {"x86_64": (13, 14), "aarch64": (134, 135)}[platform.machine()]
 
 
 def refuse_all_signals() -> None:
-    """Ignores and blocks every signal there is, and leaves it so to the program that comes next."""
+    """Ignores and blocks all signals; the next program inherits that."""
     library = ctypes.CDLL(None)
     ignored = (ctypes.c_ulong * 8)(int(signal.SIG_IGN))
     for number in set(range(1, 65)) - {signal.SIGKILL, signal.SIGSTOP}:
@@ -118,40 +118,41 @@ def refuse_all_signals() -> None:
 
 
 @pytest.mark.parametrize("before_it", [None, refuse_all_signals])
-def test_a_child_has_three_descriptors_and_its_limits_and_refuses_no_signal(before_it):
+def test_a_child_has_three_descriptors_its_limits_and_default_signals(before_it):
     with launcher(before_it=before_it) as served:
-        said, status = served.run("-c", "exec cat /proc/self/limits /proc/self/status; exit 1")
+        text, status = served.run("-c", "exec cat /proc/self/limits /proc/self/status; exit 1")
         assert status == 0
-        lines = [" ".join(line.split()) for line in said.splitlines()]
+        lines = [" ".join(line.split()) for line in text.splitlines()]
         for line in ("Max cpu time 7 7 seconds", "Max address space 4294967296 4294967296 bytes",
                      "Max file size 123456 123456 bytes", "Max open files 20 20 files",
                      "Max core file size 0 0 bytes", "SigBlk: 0000000000000000", "SigIgn: 0000000000000000",
                      "NoNewPrivs: 1"):
             assert line in lines
-        said, _ = served.run("-c", "ls -l /proc/$$/fd | grep -c -- '->'; true")
-        assert said == "3\n"
+        # Without a pipe, whose ends the shell would hold for a moment.
+        text, _ = served.run("-c", "ls /proc/$$/fd; true")
+        assert text.split() == ["0", "1", "2"]
 
 
 def test_a_child_leads_a_group_that_ends_with_it():
     with launcher() as served:
-        said, status = served.run("-c", "sleep 1000 >/dev/null 2>&1 & echo $$ $! $(ps -o pgid= $!)")
-        leader, sleeper, group = map(int, said.split())
+        text, status = served.run("-c", "sleep 1000 >/dev/null 2>&1 & echo $$ $! $(ps -o pgid= $!)")
+        leader, sleeper, group = map(int, text.split())
         assert (group, status) == (leader, 0)
         eventually(lambda: not is_alive(sleeper))
 
 
-def test_a_child_is_killed_on_request_with_what_it_has_started():
+def test_a_child_is_killed_on_request_with_its_own_children():
     with launcher() as served:
         read, write = os.pipe()
         served.fork(8, ["sh", "-c", "sleep 1000 & echo $!; wait"], write)
         os.close(write)
         with open(read) as output:
             sleeper = int(output.readline())
-            served.ask(struct.pack("=IIQQQQQ", KILL, 0, 8, 0, 0, 0, 0))
+            served.send(struct.pack("=IIQQQQQ", KILL, 0, 8, 0, 0, 0, 0))
             assert output.read() == ""
         assert {served.reply(), served.reply()} == {(KILLED, 0, 8), (ENDED, signal.SIGKILL, 8)}
         eventually(lambda: not is_alive(sleeper))
-        served.ask(struct.pack("=IIQQQQQ", KILL, 0, 8, 0, 0, 0, 0))
+        served.send(struct.pack("=IIQQQQQ", KILL, 0, 8, 0, 0, 0, 0))
         assert served.reply() == (KILLED, 0, 8)
 
 
@@ -167,12 +168,12 @@ def test_no_child_outlives_its_launcher(way):
         eventually(lambda: not any(map(is_alive, children)))
 
 
-def test_more_children_than_there_are_places_are_refused():
+def test_the_number_of_children_is_limited():
     with launcher("/bin/cat") as served:
         read, write = os.pipe()
         with open(os.devnull, "w") as null:
             for id in range(1, 258):
-                served.ask(fork_request(id, ["cat"]), [read, null.fileno(), null.fileno()])
+                served.send(fork_request(id, ["cat"]), [read, null.fileno(), null.fileno()])
                 kind, value, about = served.reply()
                 assert about == id
                 assert kind == (FORKED if id <= 256 else NOT_FORKED), (id, value)
@@ -182,14 +183,14 @@ def test_more_children_than_there_are_places_are_refused():
         assert ended == {(ENDED, 0, id) for id in range(1, 257)}
 
 
-def test_a_child_that_cannot_be_limited_says_so():
+def test_a_child_whose_limits_cannot_be_set_reports_it():
     with launcher() as served:
-        # Nobody may have more open files than the system allows, root neither.
+        # Not even root may have more open files than the system allows.
         with open("/proc/sys/fs/nr_open") as limit:
             most = int(limit.read())
         read, write = os.pipe()
         with open(os.devnull) as null:
-            served.ask(fork_request(1, ["sh"], (7, 1 << 32, 1, most + 1)), [null.fileno(), write, write])
+            served.send(fork_request(1, ["sh"], (7, 1 << 32, 1, most + 1)), [null.fileno(), write, write])
         os.close(write)
         with open(read) as output:
             assert "could not set its limits" in output.read()
@@ -213,21 +214,21 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_request_that_is_none_ends_the_launcher(name):
+def test_a_malformed_request_ends_the_launcher(name):
     with launcher() as served, open(os.devnull) as null:
-        served.ask(BAD[name], [] if name in ("another kind", "short") else [null.fileno()] * 3)
-        assert served.process.wait(20) == 1
+        served.send(BAD[name], [] if name in ("another kind", "short") else [null.fileno()] * 3)
+        assert served.process.wait(PATIENCE) == 1
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 4, 50])
 def test_a_request_with_another_number_of_descriptors_ends_the_launcher(count):
     with launcher() as served, open(os.devnull) as null:
-        served.ask(GOOD, [null.fileno()] * count)
-        assert served.process.wait(20) == 1
+        served.send(GOOD, [null.fileno()] * count)
+        assert served.process.wait(PATIENCE) == 1
 
 
-def test_noise_never_makes_the_launcher_do_more_than_end():
-    """A launcher that meets noise forks as it was told or ends; nothing hangs, nothing crashes."""
+def test_random_bytes_do_not_crash_the_launcher():
+    """A launcher that receives random bytes forks as requested or ends; it neither hangs nor crashes."""
     dice = random.Random(7)
     for _ in range(100):
         with launcher("/bin/true") as served, open(os.devnull) as null:
@@ -236,9 +237,9 @@ def test_noise_never_makes_the_launcher_do_more_than_end():
                 packet[dice.randrange(len(packet))] = dice.randrange(256)
             if dice.random() < 0.3:
                 packet = packet[:dice.randrange(1, len(packet))]
-            served.ask(bytes(packet), [null.fileno()] * 3)
+            served.send(bytes(packet), [null.fileno()] * 3)
             served.socket.shutdown(socket.SHUT_WR)
-            assert served.process.wait(20) in (0, 1), bytes(packet)
+            assert served.process.wait(PATIENCE) in (0, 1), bytes(packet)
 
 
 def test_without_its_variable_the_library_does_nothing():

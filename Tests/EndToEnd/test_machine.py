@@ -1,4 +1,4 @@
-"""What the machine does wrong under a running server: each ends with the right file, by itself, once the machine is well."""
+"""Faults of the machine under a running server: it continues by itself and archives the correct file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ID = "codec-pcm-stereo"
 
 @pytest.fixture
 def make_faulty_server(make_server, folder, sandbox, faulty_calls):
-    """Starts a server in which calls fail for as long as a file is there: `flag.touch()`, `flag.unlink()`."""
+    """Starts a server in which calls fail for as long as a file exists: `flag.touch()`, `flag.unlink()`."""
 
     def make(kind: str, error: str, files: str | None = None, flag: bool = True, **rest):
         server = make_server(start=False, TAPEDECK_METRICS_LISTEN="127.0.0.1:0")
@@ -26,7 +26,7 @@ def make_faulty_server(make_server, folder, sandbox, faulty_calls):
             flag=folder / "flag" if flag else None, platform=sandbox.base, **rest)
         server.settings |= faults.settings
         server.start()
-        # Before anything fails: to make a token is to write to the catalog.
+        # Before anything fails, because creating a token writes to the catalog.
         server.supervisor, server.token("metrics")
         return server, faults
 
@@ -42,8 +42,8 @@ def assert_archived_whole(server, sandbox, ids=(ID,)):
 
 
 def assert_archived_whole_in_the_end(server, sandbox, ids):
-    # All of them before anything is compared: one that is still on its way has files without rows.
-    eventually(lambda: all(server.data.part(id) for id in ids), within=60)
+    # A recording that is still being archived has files without rows.
+    eventually(lambda: all(server.data.part(id) for id in ids))
     assert_archived_whole(server, sandbox, ids)
 
 
@@ -57,18 +57,18 @@ def metric(server, name: str) -> float:
     return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)[1])
 
 
-#: What is full, the calls by which that shows, and the files.
+#: What is full, the calls that fail, and the files.
 FULL = [("spool", "write", "spool/*"), ("objects", "rename", "objects/*"), ("catalog", "write", "catalog.sqlite*")]
 
 
 @pytest.mark.parametrize("what, kind, files", FULL, ids=[what for what, *_ in FULL])
-def test_a_full_disk_is_said_once_and_work_goes_on_by_itself_afterwards(
+def test_a_full_disk_is_logged_once_and_work_resumes_when_there_is_space(
         make_faulty_server, sandbox, what, kind, files):
     server, faults = make_faulty_server(kind, "ENOSPC", files)
     ids = [ID, "codec-gsm", "codec-adpcm"]
     if what == "catalog":
-        # It fills while recordings are on their way; later ones cannot even be asked for.
-        sandbox.fault("slow", bytesPerSecond=200_000)
+        # The disk fills up during downloads; later recordings cannot even be requested.
+        sandbox.fault("slow", bytesPerSecond=20_000)
         for id in ids:
             server.supervisor.start(id)
         eventually(lambda: all((server.data.job(id) or {}).get("bytes", 0) > 0 for id in ids))
@@ -89,32 +89,32 @@ def test_a_full_disk_is_said_once_and_work_goes_on_by_itself_afterwards(
     eventually(lambda: faults.failed)
 
     faults.flag.unlink()
-    # A rest of 15 s, and a look at the disks every 5 s.
     assert_archived_whole_in_the_end(server, sandbox, ids)
-    eventually(lambda: server.anonymous.get("/readyz").status == 200, within=30)
+    eventually(lambda: server.anonymous.get("/readyz").status == 200)
     assert metric(server, "tapedeck_admission_open") == 1
     assert {server.data.job(id)["attempts"] for id in ids} <= {0, 1}
 
 
-def test_a_catalog_that_is_away_for_a_while_costs_no_recording(make_faulty_server, sandbox):
+def test_a_catalog_that_fails_for_a_while_costs_no_recording(make_faulty_server, sandbox):
     server, faults = make_faulty_server("query", "SQLITE_IOERR")
-    sandbox.fault("slow", bytesPerSecond=300_000)
+    sandbox.fault("slow", bytesPerSecond=20_000)
     ids = [ID, "codec-gsm", "codec-adpcm"]
     for id in ids:
         server.supervisor.start(id)
     eventually(lambda: all((server.data.job(id) or {}).get("bytes", 0) > 0 for id in ids))
     faults.flag.touch()
+    sandbox.clear_faults()
     assert server.supervisor.ingest("codec-alaw-mono").status in (500, 503)
     assert server.anonymous.get("/readyz").status == 503
     assert server.anonymous.get("/livez").status == 200
-    eventually(lambda: len(faults.failed) > 30, within=60)
+    eventually(lambda: len(faults.failed) > 30)
     faults.flag.unlink()
     assert_archived_whole_in_the_end(server, sandbox, ids)
-    assert server.anonymous.get("/readyz").status == 200
+    eventually(lambda: server.anonymous.get("/readyz").status == 200)
     assert len(logged(server, "claiming jobs fails")) <= 1
 
 
-def test_an_object_store_that_is_away_for_a_while_costs_no_second_download(make_faulty_server, sandbox):
+def test_an_object_store_that_fails_for_a_while_costs_no_second_download(make_faulty_server, sandbox):
     server, faults = make_faulty_server("rename", "EIO", "objects/*")
     faults.flag.touch()
     job = server.supervisor.start(ID)
@@ -125,23 +125,23 @@ def test_an_object_store_that_is_away_for_a_while_costs_no_second_download(make_
     assert_archived_whole(server, sandbox)
 
 
-@pytest.mark.parametrize("n", [1, 2], ids=["after the download", "on its way to the objects"])
-def test_a_failed_fsync_of_a_recording_is_final_and_it_is_fetched_again(make_faulty_server, sandbox, n):
+@pytest.mark.parametrize("n", [1, 2], ids=["after the download", "before the object store"])
+def test_a_recording_is_downloaded_again_after_a_failed_fsync(make_faulty_server, sandbox, n):
     server, faults = make_faulty_server("fsync", "EIO", "spool/*.part", flag=False, at=n)
     assert server.supervisor.ingest(ID).status == 200
     assert len(faults.failed) == 1
-    # The bytes could still be read, but may never reach the disk.
+    # The bytes can still be read, but may never reach the disk.
     assert [(entry["range"], entry["status"]) for entry in sandbox.downloads(ID)] == [("bytes=0-", 206)] * 2
     assert_archived_whole(server, sandbox)
 
 
 @pytest.mark.parametrize("ending", ["mp3", "peaks"])
-def test_a_failed_fsync_of_what_was_made_is_final_and_it_is_made_again(make_faulty_server, sandbox, ending):
+def test_a_file_is_made_again_after_a_failed_fsync(make_faulty_server, sandbox, ending):
     server, faults = make_faulty_server("fsync", "EIO", f"spool/*.{ending}", flag=False, at=1)
     assert server.supervisor.ingest(ID).status == 200
     [failed] = faults.failed
     synced = [call for call in faults.calls("fsync") if call.endswith(f".{ending}")]
-    assert len(synced) == 1 and synced[0] not in failed, "the file of another claim"
+    assert len(synced) == 1 and synced[0] not in failed, "it is the file of another claim"
     assert_archived_whole(server, sandbox)
 
 
@@ -156,13 +156,13 @@ def test_a_disk_that_cannot_be_read_or_written_costs_no_recording(make_faulty_se
 
 
 @pytest.mark.parametrize("kind, error", [("write", "ENOSPC"), ("fsync", "EIO"), ("rename", "EIO"), ("open", "EMFILE")])
-def test_a_secret_that_could_not_be_written_whole_is_made_again(make_server, folder, faulty_calls, kind, error):
+def test_a_secret_that_was_not_written_completely_is_made_again(make_server, folder, faulty_calls, kind, error):
     with Receiver() as receiver:
         server = make_server(start=False, QM_WEBHOOK_URL=receiver.url)
         assert server.command("init").returncode == 0
         faults = FaultyCalls(faulty_calls, server.data.path, folder / "trace", kind, error, "keys/*", at=1)
         if kind == "open":
-            # The first one looks whether there is a secret.
+            # The first call checks whether there is a secret.
             faults.at = 2
         plain, server.settings = server.settings, server.settings | faults.settings
         done = server.command("ingest", ID)
@@ -190,11 +190,11 @@ def test_a_secret_that_cannot_be_read_is_not_replaced(make_server, folder, fault
     assert (server.data.path / "keys" / "webhook-secret").read_text() == secret
 
 
-def test_a_command_says_that_the_disk_is_full_and_the_next_one_does_the_work(make_server, sandbox):
+def test_a_command_reports_a_full_disk_and_the_next_one_succeeds(make_server, sandbox):
     server = make_server(start=False, TAPEDECK_MINIMUM_FREE_MB="900000000")
     server.ok("init")
     for _ in range(2):
-        done = server.command("ingest", ID, timeout=30)
+        done = server.command("ingest", ID)
         assert done.returncode == 3 and "disk is full" in done.stderr, done
     del server.settings["TAPEDECK_MINIMUM_FREE_MB"]
     server.ok("ingest", ID)

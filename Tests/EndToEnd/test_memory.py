@@ -1,5 +1,9 @@
-"""How much memory the server itself needs at most, FFmpeg's children apart. For the release build: `make memory`."""
+"""The peak memory of the server, without the FFmpeg processes.
 
+A leak shows with 200 MB as it does with 1 GB, which `make soak SUITE=memory` runs.
+"""
+
+import os
 import sqlite3
 import subprocess
 
@@ -7,18 +11,20 @@ import pytest
 
 from waiting import eventually
 
-pytestmark = [pytest.mark.memory, pytest.mark.timeout(3000)]
+pytestmark = pytest.mark.timeout(1800)
 
 MIB = 1024
 
+LARGE, LARGE_BYTES = ("huge-1gb", 1_000_000_000) if os.environ.get("TAPEDECK_SOAK") else ("large-200mb", 200_000_000)
 
-def test_a_recording_of_a_gigabyte_takes_less_than_120_megabytes(server):
-    job = server.supervisor.start("huge-1gb")
+
+def test_a_large_recording_takes_less_than_120_megabytes(server):
+    job = server.supervisor.start(LARGE)
     job = server.supervisor.job_until(job, lambda job: job["state"] in ("done", "failed"), within=1800)
     assert job["state"] == "done", job
-    part = server.data.part("huge-1gb")
-    original = server.data.object(part["original_key"])
-    assert original.stat().st_size == part["source_bytes"] == 1_000_000_000
+    part = server.data.part(LARGE)
+    original = server.data.object(part["original_object"])
+    assert original.stat().st_size == part["source_bytes"] == LARGE_BYTES
     hashed = subprocess.run(["sha256sum", original], capture_output=True, text=True, check=True).stdout.split()[0]
     assert hashed == part["source_sha256"]
     peak = server.process.peak_kib()
@@ -46,7 +52,7 @@ def test_a_hundred_thousand_waiting_recordings_take_no_thread_and_less_than_100_
     assert server.supervisor.ingest("short-0001").status == 200
     threads = server.process.threads()
     assert server.terminate() == 0
-    # As the platform's answers would have left them: to be asked again in a day.
+    # The state of jobs that poll the platform again in a day.
     with sqlite3.connect(server.data.path / "catalog.sqlite") as catalog:
         catalog.execute("""
             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
@@ -55,7 +61,7 @@ def test_a_hundred_thousand_waiting_recordings_take_no_thread_and_less_than_100_
               (unixepoch() + 86400) * 1000, 1 FROM n""")
     catalog.close()
     server.start()
-    # What is due is not kept up by what waits, and lists and metrics are there.
+    # Jobs that are due do not wait for the others, and lists and metrics work.
     for number in range(2, 12):
         assert server.supervisor.ingest(f"short-{number:04}").status == 200
     assert server.supervisor.get("/").status == 200
@@ -66,4 +72,4 @@ def test_a_hundred_thousand_waiting_recordings_take_no_thread_and_less_than_100_
     peak = server.process.peak_kib()
     print(f"VmHWM {peak / MIB:.1f} MiB, {threads} threads before, {server.process.threads()} with 100,000 waiting")
     assert peak < 100 * MIB
-    assert server.process.threads() <= threads + 2, "one may be about to end"
+    assert server.process.threads() <= threads + 2, "one thread may be about to end"

@@ -5,12 +5,14 @@ import time
 
 import pytest
 
-from backing import Wire, free_port
+from backing import free_port
 from cluster import Cluster, archived, assert_nothing_lost, request_all
 from programs import Client
+from proxy import Proxy
 from receiver import SECRET, Receiver
 from waiting import eventually
 
+#: Bytes a second, so that a download takes about half a second.
 SLOW = 60_000
 
 
@@ -21,8 +23,8 @@ def receiver():
 
 
 @pytest.fixture
-def cluster(folder, sandbox, receiver):
-    cluster = Cluster(folder, sandbox, receiver.settings, workers=0)
+def cluster(folder, backing, sandbox, receiver):
+    cluster = Cluster(folder, backing, sandbox, receiver.settings, workers=0)
     yield cluster
     cluster.end()
 
@@ -35,40 +37,39 @@ def start_workers(cluster, count, **ports):
 
 
 def holder(cluster, spool="*.part"):
-    """The worker that has a recording in its spool."""
+    """A worker that has a file in its spool."""
     return next((worker for worker in cluster.workers
                  if list((worker.folder / "tapedeck-data/spool").glob(spool))), None)
 
 
-def test_three_workers_of_which_one_is_killed_one_paused_and_one_cut_off_lose_nothing(cluster, sandbox, receiver):
-    wire = Wire(cluster.database.port)
-    start_workers(cluster, 3, port_2=wire.port)
+def test_no_recording_is_lost_when_workers_are_killed_paused_or_disconnected(cluster, sandbox, receiver):
+    proxy = Proxy(cluster.backing.postgresql.port)
+    start_workers(cluster, 3, port_2=proxy.port)
     ids = [f"short-{number:04}" for number in range(1, 31)]
-    sandbox.fault("slow", "*", bytesPerSecond=SLOW)
+    sandbox.fault("slow", "*", bytesPerSecond=6_000)
     request_all(cluster, ids)
-    killed, paused, cut_off = cluster.workers
+    killed, paused, disconnected = cluster.workers
     for worker in cluster.workers:
-        eventually(lambda worker=worker: list((worker.folder / "tapedeck-data/spool").glob("*.part")), within=60)
+        eventually(lambda worker=worker: list((worker.folder / "tapedeck-data/spool").glob("*.part")))
 
-    # In the middle of a download each.
+    # Each of them is downloading.
     killed.kill()
     paused.pause()
-    wire.cut()
-    before = archived(cluster)
-    killed.start()
-    eventually(lambda: archived(cluster) > before, within=45)
-    # Its leases have lapsed meanwhile: what it writes now must change nothing.
-    paused.resume()
-    wire.mend()
+    proxy.cut()
     sandbox.clear_faults()
-    eventually(lambda: archived(cluster) == len(ids), within=120)
-    eventually(lambda: not cluster.rows("SELECT 1 AS found FROM job WHERE run_state <> 'done'"), within=60)
+    killed.start()
+    # The restarted worker does the jobs of the others after their leases have expired.
+    eventually(lambda: archived(cluster) == len(ids))
+    # What the paused worker writes now must change nothing.
+    paused.resume()
+    proxy.restore()
+    eventually(lambda: not cluster.rows("SELECT 1 AS found FROM job WHERE run_state <> 'done'"))
     assert_nothing_lost(cluster, sandbox, ids, receiver)
-    eventually(lambda: not cluster.spools(), within=60)
-    wire.close()
+    eventually(lambda: not cluster.spools())
+    proxy.close()
 
 
-def test_a_call_that_one_node_archived_is_played_by_another_and_both_logs_are_one(cluster, sandbox):
+def test_nodes_share_the_archive_and_the_access_log(cluster, sandbox):
     start_workers(cluster, 1)
     second = cluster.node("web-2", ["serve", "--no-workers"], "Tapedeck listens on").start()
     try:
@@ -88,7 +89,7 @@ def test_nodes_with_different_webhook_secrets_are_refused(cluster):
     start_workers(cluster, 1)
     other = cluster.node("other", ["worker"], "ready for jobs")
     other.settings["QM_WEBHOOK_SECRET"] = SECRET.replace("MfKQ", "AAAA")
-    done = other.command("worker", timeout=60)
+    done = other.command("worker")
     assert done.returncode == 12
     assert "QM_WEBHOOK_SECRET differs" in done.stderr
     assert SECRET not in done.stderr and other.settings["QM_WEBHOOK_SECRET"] not in done.stderr
@@ -98,10 +99,10 @@ def test_nodes_with_different_stores_are_refused(cluster):
     start_workers(cluster, 1)
     other = cluster.node("other", ["serve"], "Tapedeck listens on")
     storage = other.settings["TAPEDECK_STORAGE_URL"]
-    for wrong in (None, storage.replace("archive", "another")):
+    for wrong in (None, storage.replace("/archive", "/another")):
         assert wrong != storage
         other.settings |= {"TAPEDECK_STORAGE_URL": wrong or ""}
-        done = other.command("serve", timeout=60)
+        done = other.command("serve")
         assert done.returncode == 12, done
         assert "TAPEDECK_STORAGE_URL differs" in done.stderr
     other.settings |= {"TAPEDECK_STORAGE_URL": storage}
@@ -109,7 +110,7 @@ def test_nodes_with_different_stores_are_refused(cluster):
     other.end()
 
 
-def test_statements_of_one_catalog_have_one_key(cluster):
+def test_statements_of_one_catalog_use_one_key(cluster):
     start_workers(cluster, 1)
     key = cluster.web.command("statement", "key")
     assert key.returncode == 0, key
@@ -125,10 +126,10 @@ def test_statements_of_one_catalog_have_one_key(cluster):
 
 
 @pytest.mark.parametrize("missing", ["TAPEDECK_DATABASE_URL", "TAPEDECK_STORAGE_URL"])
-def test_a_worker_without_what_it_shares_says_what_is_missing(folder, sandbox, missing, make_server):
+def test_a_worker_without_shared_settings_names_them(folder, sandbox, missing, make_server):
     server = make_server(start=False)
     shared = {
-        "TAPEDECK_DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+        "TAPEDECK_DATABASE_URL": "postgres://tapedeck@127.0.0.1:1/none",
         "TAPEDECK_STORAGE_URL": "s3://none?endpoint=http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "a",
         "AWS_SECRET_ACCESS_KEY": "b"}
     del shared[missing]
@@ -137,13 +138,13 @@ def test_a_worker_without_what_it_shares_says_what_is_missing(folder, sandbox, m
         done = server.command(*arguments)
         assert done.returncode == 12, done
         assert missing in done.stderr
-    assert not server.data.path.exists(), "nothing is made before the settings are right"
+    assert not server.data.path.exists(), "nothing is created before the settings are complete"
 
 
-def test_doctor_looks_at_what_nodes_share(cluster):
+def test_doctor_checks_the_database_and_the_bucket(cluster):
     def findings(**settings):
         cluster.web.settings |= settings
-        done = cluster.web.command("doctor", "--json", timeout=60)
+        done = cluster.web.command("doctor", "--json")
         assert secret not in done.stdout + done.stderr
         return done.returncode, {found["check"]: found for found in map(json.loads, done.stdout.splitlines())}
 
@@ -151,67 +152,69 @@ def test_doctor_looks_at_what_nodes_share(cluster):
     right = {name: cluster.web.settings[name] for name in (
         "TAPEDECK_DATABASE_URL", "TAPEDECK_STORAGE_URL", "AWS_SECRET_ACCESS_KEY")}
     code, found = findings()
-    assert code == 0 and found["PostgreSQL"]["ok"] and found["Bucket recordings"]["ok"], found
+    assert code == 0 and found["PostgreSQL"]["ok"] and found[f"Bucket {cluster.bucket.name}"]["ok"], found
 
     for wrong in (f"postgres://canary:canary@127.0.0.1:{free_port()}/tapedeck",
-                  right["TAPEDECK_DATABASE_URL"].replace("/tapedeck", "/another")):
+                  right["TAPEDECK_DATABASE_URL"].replace(cluster.database.name, "another")):
         code, found = findings(TAPEDECK_DATABASE_URL=wrong)
-        assert code == 1 and not found["PostgreSQL"]["ok"] and found["Bucket recordings"]["ok"], found
+        assert code == 1 and not found["PostgreSQL"]["ok"] and found[f"Bucket {cluster.bucket.name}"]["ok"], found
         assert "TAPEDECK_DATABASE_URL" in found["PostgreSQL"]["remedy"]
         assert "canary" not in str(found)
 
-    endpoint = f"endpoint={cluster.storage.endpoint}"
+    endpoint = f"endpoint={cluster.backing.s3.endpoint}"
     for wrong, bucket in (
             ({"TAPEDECK_STORAGE_URL": f"s3://nowhere?{endpoint}&region=us-east-1"}, "nowhere"),
-            ({"TAPEDECK_STORAGE_URL": f"s3://recordings?endpoint=http://127.0.0.1:{free_port()}"}, "recordings")):
+            ({"TAPEDECK_STORAGE_URL": f"s3://{cluster.bucket.name}?endpoint=http://127.0.0.1:{free_port()}"},
+             cluster.bucket.name)):
         code, found = findings(**right | wrong)
         assert code == 1 and found["PostgreSQL"]["ok"] and not found[f"Bucket {bucket}"]["ok"], found
         assert "TAPEDECK_STORAGE_URL" in found[f"Bucket {bucket}"]["remedy"]
 
 
-def test_a_database_that_is_gone_for_a_while_stops_nobody_for_good(cluster, sandbox, receiver):
+def test_nodes_continue_after_the_database_was_down(cluster, sandbox, receiver):
     start_workers(cluster, 2)
     ids = [f"short-{number:04}" for number in range(1, 21)]
     sandbox.fault("slow", "*", bytesPerSecond=SLOW)
     request_all(cluster, ids)
-    eventually(lambda: holder(cluster), within=60)
-    cluster.database.stop()
+    eventually(lambda: holder(cluster))
+    cluster.backing.postgresql.stop()
     assert cluster.client().get("/livez").status == 200
-    assert eventually(lambda: cluster.client().get("/readyz").status == 503, within=30)
-    # Longer than the leases.
-    gone = time.monotonic()
-    eventually(lambda: time.monotonic() - gone > 3)
+    assert eventually(lambda: cluster.client().get("/readyz").status == 503)
+    # Longer than the leases, which expire by time alone.
+    stopped = time.monotonic()
+    eventually(lambda: time.monotonic() - stopped > 3)
     assert all(worker.process.popen.poll() is None for worker in cluster.workers)
-    cluster.database.start()
+    cluster.backing.postgresql.start()
     sandbox.clear_faults()
-    eventually(lambda: archived(cluster) == len(ids), within=120)
-    eventually(lambda: not cluster.rows("SELECT 1 AS found FROM job WHERE run_state <> 'done'"), within=60)
+    eventually(lambda: archived(cluster) == len(ids))
+    eventually(lambda: not cluster.rows("SELECT 1 AS found FROM job WHERE run_state <> 'done'"))
     assert_nothing_lost(cluster, sandbox, ids, receiver)
 
 
-def test_an_object_store_that_is_gone_for_a_while_stops_nobody_for_good(cluster, sandbox, receiver):
+def test_nodes_continue_after_the_object_store_was_down(cluster, sandbox, receiver):
     start_workers(cluster, 2)
     ids = [f"short-{number:04}" for number in range(1, 11)]
-    cluster.storage.pause()
+    cluster.backing.s3.pause()
     request_all(cluster, ids)
-    eventually(lambda: holder(cluster, "*.mp3"), within=60)
-    cluster.storage.resume()
-    eventually(lambda: archived(cluster) == len(ids), within=180)
+    eventually(lambda: holder(cluster, "*.mp3"))
+    cluster.backing.s3.resume()
+    eventually(lambda: archived(cluster) == len(ids))
     assert_nothing_lost(cluster, sandbox, ids, receiver)
 
 
 @pytest.mark.parametrize("wrong_by", [-3600, 3600])
-def test_a_worker_whose_clock_is_an_hour_off_works_as_the_others_do(cluster, sandbox, receiver, faulty_calls, wrong_by):
+def test_a_worker_whose_clock_is_an_hour_off_uses_the_time_of_the_database(
+        cluster, sandbox, receiver, faulty_calls, wrong_by):
     cluster.shared |= {"LD_PRELOAD": str(faulty_calls), "FAULTY_CLOCK": str(wrong_by)}
     start_workers(cluster, 1)
     sandbox.fault("server-error", "codec-gsm", endpoint="metadata", times=1)
     sandbox.fault("status-flap", "codec-gsm", times=2)
     receiver.answers = [500, 204]
     started = time.time()
-    assert cluster.client().ingest("codec-gsm", "?wait=60").status == 200
-    eventually(lambda: len(receiver.messages) >= 2, within=60)
+    assert cluster.client().ingest("codec-gsm", "?wait=120").status == 200
+    eventually(lambda: len(receiver.messages) >= 2)
     assert {message.id for message in receiver.messages} == {receiver.messages[0].id}
-    # The reference implementation refuses what is older or younger than five minutes.
+    # The reference implementation refuses messages that are more than five minutes old or new.
     receiver.messages[-1].verified()
     [row] = cluster.rows("SELECT archived_at FROM recording WHERE archived_at IS NOT NULL")
     assert started - 1 < row["archived_at"] / 1000 < time.time() + 1
@@ -219,11 +222,11 @@ def test_a_worker_whose_clock_is_an_hour_off_works_as_the_others_do(cluster, san
     assert all(started - 60 < entry["at"] / 1000 < time.time() + 1 for entry in entries)
 
 
-def test_commands_work_on_any_machine_that_reaches_the_database(cluster):
+def test_commands_work_on_every_machine_that_reaches_the_database(cluster):
     start_workers(cluster, 1)
-    desk = cluster.node("desk", ["list"], "")
-    (desk.folder / "tapedeck-data").mkdir(mode=0o700)
-    (desk.folder / "tapedeck-data" / "keys").mkdir(mode=0o700)
-    assert desk.command("ingest", "codec-pcm-mono", "--quiet").returncode == 0
-    shown = desk.command("list")
+    other = cluster.node("other", ["list"], "")
+    (other.folder / "tapedeck-data").mkdir(mode=0o700)
+    (other.folder / "tapedeck-data" / "keys").mkdir(mode=0o700)
+    assert other.command("ingest", "codec-pcm-mono", "--quiet").returncode == 0
+    shown = other.command("list")
     assert "codec-pcm-mono" in shown.stdout and "ready" in shown.stdout, shown

@@ -1,22 +1,19 @@
-"""Signing in and out, forms, headers, health and metrics, as a browser and a monitoring system see them."""
+"""Sign-in, forms, headers, health and metrics, as a browser and a monitoring system see them."""
 
 import json
 import re
-import socket
 import urllib.parse
 
 import pytest
 
-from programs import request
-from sessions import FORM, Session, cookie_value, form_token, make_account, sign_in_reply
-
-PASSWORD = "correct horse"
+from backing import free_port
+from programs import PASSWORD, request
+from sessions import FORM, Session, cookie_value, form_token, sign_in_reply
 
 
 @pytest.fixture(scope="module")
 def site(shared_server):
     assert shared_server.supervisor.ingest("codec-pcm-mono").status == 200
-    make_account(shared_server, "sue", "supervisor", PASSWORD)
     return shared_server
 
 
@@ -25,7 +22,7 @@ def session(site):
     return Session.sign_in(site.url, "sue", PASSWORD)
 
 
-def test_a_person_without_a_session_is_led_to_the_sign_in_page_and_back(site):
+def test_a_page_redirects_to_the_sign_in_page_and_back(site):
     page = request(site.url, "GET", "/play/codec-pcm-mono?t=5", {"Accept": "text/html"})
     assert page.status == 303
     assert page.headers["location"] == "/login?next=%2Fplay%2Fcodec-pcm-mono%3Ft%3D5"
@@ -33,7 +30,7 @@ def test_a_person_without_a_session_is_led_to_the_sign_in_page_and_back(site):
     assert (reply.status, reply.headers["location"]) == (303, "/play/codec-pcm-mono?t=5")
 
 
-def test_the_session_cookie_is_for_this_host_alone_and_out_of_the_reach_of_scripts(site):
+def test_the_session_cookie_is_for_this_host_and_hidden_from_scripts(site):
     reply = sign_in_reply(site.url, "sue", PASSWORD)
     [cookie] = [cookie for cookie in reply.cookies if cookie.startswith("__Host-tapedeck=")]
     attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
@@ -52,7 +49,7 @@ def test_a_session_opens_the_pages(session):
     assert session.page("/audit").status == 200
 
 
-def test_signing_in_leads_to_no_other_site(site):
+def test_signing_in_does_not_redirect_to_another_site(site):
     for next in ("//evil.example", "https://evil.example", "/\\evil.example"):
         assert sign_in_reply(site.url, "sue", PASSWORD, next=next).headers["location"] == "/"
     for next in ("javascript:alert(1)", "/\t/evil.example", "/\r\nSet-Cookie: x=y", "", "evil"):
@@ -97,13 +94,13 @@ def test_a_form_from_another_site_is_refused(site, session, path, fields):
     assert site.data.job("codec-gsm") is None
 
 
-def test_the_api_cannot_be_driven_by_another_site_through_a_session(session):
+def test_another_site_cannot_use_a_session_for_the_api(session):
     for path in ("/ingest/codec-gsm", "/api/v1/tokens", "/api/v1/accounts"):
         reply = session.request("POST", path, {"Origin": "https://evil.example", "Content-Type": "text/plain"}, "{}")
         assert (reply.status, reply.code) == (403, "cross_site_request")
 
 
-def test_a_recording_is_fetched_by_the_button_of_its_page(site, session):
+def test_the_button_of_a_page_requests_the_recording(site, session):
     page = session.page("/play/codec-alaw-mono")
     assert page.status == 404 and 'action="/play/codec-alaw-mono/ingest"' in page.text
     reply = session.post("/play/codec-alaw-mono/ingest", {"csrf": session.token()})
@@ -124,8 +121,8 @@ def test_signing_out_ends_the_session(site):
     assert actions[0] == "sign_out"
 
 
-def test_a_wrong_password_and_an_unknown_name_are_told_apart_by_nobody(site):
-    wrong, unknown = (sign_in_reply(site.url, name, "wrong wrong") for name in ("sue", "nobody"))
+def test_a_wrong_password_and_an_unknown_name_cannot_be_distinguished(site):
+    wrong, unknown = (sign_in_reply(site.url, name, "wrong wrong") for name in ("sue", "unknown"))
     assert wrong.status == unknown.status == 401
     assert "Name or password is wrong." in wrong.text and "Name or password is wrong." in unknown.text
     [first, second] = site.audit("--what", "sign_in", "--outcome", "denied")[:2]
@@ -133,9 +130,8 @@ def test_a_wrong_password_and_an_unknown_name_are_told_apart_by_nobody(site):
     assert "wrong wrong" not in site.process.output
 
 
-def test_guessing_is_slowed_down_and_locks_nobody_else_out(make_server):
+def test_password_guessing_is_limited_per_address(make_server):
     server = make_server(TAPEDECK_TRUSTED_PROXIES="127.0.0.1")
-    make_account(server, "sue", "supervisor", PASSWORD)
 
     def attempt(password: str, address: str):
         page = request(server.url, "GET", "/login")
@@ -148,15 +144,15 @@ def test_guessing_is_slowed_down_and_locks_nobody_else_out(make_server):
     statuses = [reply.status for reply in replies]
     assert statuses[:5] == [401] * 5 and statuses[5] in (401, 429)
     while (reply := attempt("wrong wrong", "198.51.100.1")).status != 429:
-        assert len(statuses) < 12, "guessing is not slowed down"
+        assert len(statuses) < 12, "guessing is not limited"
         statuses.append(reply.status)
     assert int(reply.headers["retry-after"]) >= 1
-    # Not even the right password helps there, and from elsewhere nothing is in the way.
+    # From there the correct password is refused, too; from another address it is accepted.
     assert attempt(PASSWORD, "198.51.100.1").status == 429
     assert attempt(PASSWORD, "203.0.113.9").status == 303
 
 
-def test_the_address_of_a_caller_is_believed_only_from_a_trusted_proxy(make_server):
+def test_a_forwarded_address_is_accepted_from_trusted_proxies_only(make_server):
     direct = make_server()
     direct.agent.get("/api/v1/recordings", X_Forwarded_For="198.51.100.7")
     assert direct.audit("--what", "list")[0]["address"] == "127.0.0.1"
@@ -168,7 +164,7 @@ def test_the_address_of_a_caller_is_believed_only_from_a_trusted_proxy(make_serv
 @pytest.mark.parametrize("path", [
     "/", "/login", "/play/codec-pcm-mono", "/audio/codec-pcm-mono.mp3", "/api/v1/recordings", "/livez", "/nothing",
     "/assets/player.js", "/ingest/x"])
-def test_every_answer_carries_the_headers_that_keep_a_browser_safe(session, path):
+def test_every_response_has_security_headers(session, path):
     reply = session.page(path)
     policy = reply.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'")
@@ -182,19 +178,19 @@ def test_every_answer_carries_the_headers_that_keep_a_browser_safe(session, path
         assert "no-store" in reply.headers.get("cache-control", ""), path
 
 
-def test_pages_hold_no_script_or_style_in_line(session):
+def test_pages_have_no_inline_scripts_or_styles(session):
     for path in ("/", "/play/codec-pcm-mono", "/audit", "/platform", "/login"):
         text = session.page(path).text
         assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=", text), path
 
 
-def test_what_a_platform_says_is_text_and_never_markup(session):
+def test_parameters_are_escaped(session):
     page = session.page("/?q=%3Cscript%3Ealert(1)%3C/script%3E%22%27")
     assert "<script>alert" not in page.text and "&lt;script&gt;" in page.text
     assert "<img" not in session.page("/play/%3Cimg%20src=x%3E").text
 
 
-def test_health_is_open_to_everybody(site):
+def test_health_needs_no_identity(site):
     for path in ("/livez", "/readyz"):
         reply = site.anonymous.get(path)
         assert reply.status == 200 and reply.json()["problems"] == []
@@ -213,7 +209,7 @@ SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{(?:[a-zA-Z_]\w*="(?:[^"\\]|\
 
 
 def samples(text: str) -> dict[str, float]:
-    """Every sample of Prometheus' text format by its name and labels; anything else is an error."""
+    """The samples of Prometheus' text format by name and labels; anything else is an error."""
     found = {}
     for line in text.splitlines():
         if line and not line.startswith("#"):
@@ -224,7 +220,7 @@ def samples(text: str) -> dict[str, float]:
     return found
 
 
-def test_metrics_tell_what_was_promised(server, sandbox):
+def test_metrics_have_the_documented_names_and_values(server, sandbox):
     sandbox.fault("server-error", "codec-pcm-mono", endpoint="metadata", times=1)
     assert server.supervisor.ingest("codec-pcm-mono").status == 200
     assert server.supervisor.ingest("failed-01").status == 502
@@ -248,8 +244,7 @@ def test_metrics_tell_what_was_promised(server, sandbox):
 
 
 def test_metrics_can_have_a_listen_address_of_their_own(make_server):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = make_server(TAPEDECK_METRICS_LISTEN=f"127.0.0.1:{port}")
     other = f"http://127.0.0.1:{port}"
     assert samples(request(other, "GET", "/metrics").text)
@@ -265,6 +260,6 @@ def test_an_oversized_form_is_refused(site, session):
     assert (reply.status, reply.code) == (413, "request_too_large")
 
 
-def test_a_page_that_does_not_exist_is_a_page_for_people(session):
+def test_an_error_for_a_browser_is_a_page(session):
     page = session.page("/play/%2e%2e")
     assert page.status == 400 and "<h1>" in page.text and "</html>" in page.text

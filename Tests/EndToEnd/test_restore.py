@@ -1,4 +1,4 @@
-"""A backup that was never restored is none: the commands of docs/operations.md, as they stand there."""
+"""Backup and restore with the commands of docs/operations.md, exactly as documented."""
 
 import os
 import pathlib
@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 
-from backing import ObjectStorage, PostgreSQL
 from cluster import SHORT_LEASE, Cluster
 from programs import BINARY, Client, Server, environment
 from waiting import eventually
@@ -16,7 +15,7 @@ IDS = ["codec-gsm", "codec-pcm-stereo", "restricted-01"]
 
 
 def documented(title: str) -> str:
-    """The block of commands below a mark."""
+    """The commands of a marked block."""
     found = re.search(rf"<!-- run: {re.escape(title)} -->\n```sh\n(.*?)```", OPERATIONS.read_text(), re.DOTALL)
     assert found, f"docs/operations.md has no block '{title}'"
     return found[1]
@@ -33,7 +32,7 @@ def run(title: str, folder: pathlib.Path, settings: dict[str, str]) -> None:
     assert done.returncode == 0, done
 
 
-def test_a_backup_of_one_machine_brings_back_every_call_account_and_log_entry(server, folder, sandbox):
+def test_a_backup_of_one_machine_restores_recordings_tokens_and_log(server, folder, sandbox):
     for id in IDS:
         assert server.supervisor.ingest(id).status == 200
     played = {id: server.supervisor.get(f"/audio/{id}.mp3").body for id in IDS}
@@ -42,13 +41,12 @@ def test_a_backup_of_one_machine_brings_back_every_call_account_and_log_entry(se
     backup.mkdir()
     run("back up one machine", folder, {"TAPEDECK_DATA_DIR": str(server.data.path), "BACKUP": str(backup)})
 
-    # Worse than a broken disk: everything is gone, and the platform has forgotten the calls.
+    # All data is lost, and the platform no longer has the recordings.
     server.kill()
     shutil.rmtree(server.data.path)
     for id in IDS:
         sandbox.fault("gone", id)
     restored = Server(folder / "restored", server.settings)
-    restored.folder.mkdir()
     settings = restored.settings | {"TAPEDECK_DATA_DIR": str(restored.data.path), "BACKUP": str(backup)}
     run("restore one machine", folder, settings)
     restored.start()
@@ -61,10 +59,10 @@ def test_a_backup_of_one_machine_brings_back_every_call_account_and_log_entry(se
         restored.end()
 
 
-def test_a_dump_and_a_copy_of_the_bucket_bring_back_what_several_nodes_shared(folder, sandbox):
+def test_a_dump_and_a_copy_of_the_bucket_restore_an_installation_of_several_nodes(folder, backing, sandbox):
     first, second = folder / "first", folder / "second"
     first.mkdir(), second.mkdir()
-    cluster = Cluster(first, sandbox, {}, workers=1)
+    cluster = Cluster(first, backing, sandbox, {}, workers=1)
     backup = folder / "backup"
     backup.mkdir()
     try:
@@ -73,52 +71,43 @@ def test_a_dump_and_a_copy_of_the_bucket_bring_back_what_several_nodes_shared(fo
         played = {id: cluster.client().get(f"/audio/{id}.mp3").body for id in IDS}
         run("back up the shared database", folder, {"TAPEDECK_DATABASE_URL": cluster.database.url,
                                                     "BACKUP": str(backup)})
-        copied = cluster.storage.objects()
+        copied = cluster.bucket.objects()
         token = cluster.token
     finally:
         cluster.end()
 
-    database, storage = PostgreSQL(second), ObjectStorage(second)
+    # A catalog remembers the name of its bucket.
+    database, bucket = backing.postgresql.make_database(), backing.s3.make_bucket(cluster.bucket.name)
+    for name, body in copied.items():
+        bucket.put(name, body)
+    settings = sandbox.settings | SHORT_LEASE | bucket.settings | {"TAPEDECK_DATABASE_URL": database.url}
+    server = Server(second / "server", settings)
+    run("restore the shared database", folder, server.settings | {
+        "BACKUP": str(backup), "TAPEDECK_DATA_DIR": str(server.data.path)})
+    server.start()
     try:
-        for name, body in copied.items():
-            storage.client.put_object(Bucket=storage.bucket, Key=f"archive/{name}", Body=body)
-        settings = sandbox.settings | SHORT_LEASE | storage.settings | {"TAPEDECK_DATABASE_URL": database.url}
-        server = Server(second / "server", settings)
-        server.folder.mkdir()
-        run("restore the shared database", folder, server.settings | {
-            "BACKUP": str(backup), "TAPEDECK_DATA_DIR": str(server.data.path)})
-        server.start()
-        try:
-            client = Client(server.url, token)
-            assert {id: client.get(f"/audio/{id}.mp3").body for id in IDS} == played
-        finally:
-            server.end()
+        client = Client(server.url, token)
+        assert {id: client.get(f"/audio/{id}.mp3").body for id in IDS} == played
     finally:
-        storage.stop()
-        database.stop()
+        server.end()
 
 
-def test_a_user_who_outgrows_one_machine_takes_everything_along(server, folder):
+def test_an_installation_moves_from_one_machine_to_postgresql_and_s3(server, backing):
     for id in IDS:
         assert server.supervisor.ingest(id).status == 200
     played = {id: server.supervisor.get(f"/audio/{id}.mp3").body for id in IDS}
     token = server.token("supervisor")
     assert server.terminate() == 0
-    database, storage = PostgreSQL(folder), ObjectStorage(folder)
-    try:
-        server.settings |= storage.settings | {"TAPEDECK_DATABASE_URL": database.url}
-        for command in (["db", "copy"], ["storage", "copy"], ["verify", "--all"]):
-            done = server.command(*command)
-            assert done.returncode == 0, done
-        again = server.command("db", "copy")
-        assert again.returncode != 0 and "Give it an empty one" in again.stderr, again
-        shutil.rmtree(server.data.path / "objects")
-        os.remove(server.data.path / "catalog.sqlite")
-        server.start()
-        client = Client(server.url, token)
-        assert {id: client.get(f"/audio/{id}.mp3").body for id in IDS} == played
-        eventually(lambda: client.ingest("codec-pcm-mono").status == 200)
-    finally:
-        server.end()
-        storage.stop()
-        database.stop()
+    database, bucket = backing.postgresql.make_database(), backing.s3.make_bucket()
+    server.settings |= bucket.settings | {"TAPEDECK_DATABASE_URL": database.url}
+    for command in (["db", "copy"], ["storage", "copy"], ["verify", "--all"]):
+        done = server.command(*command)
+        assert done.returncode == 0, done
+    again = server.command("db", "copy")
+    assert again.returncode != 0 and "Use an empty database" in again.stderr, again
+    shutil.rmtree(server.data.path / "objects")
+    os.remove(server.data.path / "catalog.sqlite")
+    server.start()
+    client = Client(server.url, token)
+    assert {id: client.get(f"/audio/{id}.mp3").body for id in IDS} == played
+    eventually(lambda: client.ingest("codec-pcm-mono").status == 200)

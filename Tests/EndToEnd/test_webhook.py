@@ -1,12 +1,12 @@
-"""What the QM system is told, how it knows that it is us, and what happens when it is down."""
+"""Webhook messages: content, signature, and what happens when the receiver fails."""
 
 import datetime
 import socket
-import time
 
 import pytest
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from backing import free_port
 from receiver import SECRET, Receiver
 from waiting import eventually
 
@@ -34,7 +34,8 @@ def test_a_message_is_signed_so_that_the_reference_implementation_accepts_it(mak
     assert len(receiver.messages) == 1
 
 
-def test_the_fields_that_qm_systems_were_promised_stand_at_the_top(make_server, receiver):
+def test_the_documented_fields_are_at_the_top_level(make_server, receiver):
+    started = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None, microsecond=0)
     server = make_server(**receiver.settings)
     for id in ("codec-pcm-stereo", "odd id/with ~ reserved%bytes?&#"):
         assert server.supervisor.ingest(id).status == 200
@@ -44,10 +45,10 @@ def test_the_fields_that_qm_systems_were_promised_stand_at_the_top(make_server, 
         part = server.data.part(id)
         assert isinstance(body["durationSeconds"], int)
         assert body["durationSeconds"] == int(part["audio_ms"] / 1000 + 0.5)
-        assert body["filePath"] == str(server.data.object(part["mp3_key"]))
+        assert body["filePath"] == str(server.data.object(part["mp3_object"]))
         synced = datetime.datetime.strptime(body["syncedAt"], "%Y-%m-%dT%H:%M:%SZ")
         now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
-        assert abs((now - synced).total_seconds()) < 60
+        assert started <= synced <= now
         assert body["type"] == "recording.archived"
         assert datetime.datetime.fromisoformat(body["timestamp"].replace("Z", "+00:00")).tzinfo
         assert body["data"]["originalSha256"] == part["source_sha256"]
@@ -55,21 +56,21 @@ def test_the_fields_that_qm_systems_were_promised_stand_at_the_top(make_server, 
         assert server.supervisor.get(body["data"]["playerPath"]).status == 200
 
 
-def test_a_refused_message_is_sent_again_as_the_same_message(make_server):
+def test_a_refused_message_is_sent_again_with_the_same_id(make_server):
     with Receiver(answers=[500, 200]) as receiver:
         server = make_server(**receiver.settings)
         assert server.supervisor.ingest("codec-pcm-mono").status == 200
-        eventually(lambda: len(receiver.messages) == 2, within=30)
+        eventually(lambda: len(receiver.messages) == 2)
         first, second = receiver.messages
         assert first.id == second.id and first.body == second.body
         assert first.headers["webhook-timestamp"] != second.headers["webhook-timestamp"]
         assert first.verified() == second.verified()
         waited = int(second.headers["webhook-timestamp"]) - int(first.headers["webhook-timestamp"])
-        assert 4 <= waited <= 20
+        assert waited >= 4, "the published schedule begins with 5 s, less jitter"
         eventually(lambda: pending(server) == 0)
 
 
-def test_a_receiver_that_asks_for_patience_gets_it(make_server):
+def test_retry_after_of_the_receiver_is_respected(make_server):
     with Receiver(answers=[429, 200], headers={"Retry-After": "8"}) as receiver:
         server = make_server(**receiver.settings)
         assert server.supervisor.ingest("codec-pcm-mono").status == 200
@@ -79,7 +80,7 @@ def test_a_receiver_that_asks_for_patience_gets_it(make_server):
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404])
-def test_a_redirect_or_a_refusal_is_no_success(make_server, status):
+def test_redirects_and_errors_are_failed_deliveries(make_server, status):
     with Receiver() as elsewhere:
         with Receiver(answers=[status], headers={"Location": elsewhere.url}) as receiver:
             server = make_server(**receiver.settings)
@@ -89,37 +90,34 @@ def test_a_redirect_or_a_refusal_is_no_success(make_server, status):
             assert not elsewhere.messages
 
 
-def test_a_receiver_that_is_down_delays_nobody_and_loses_nothing(make_server):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+def test_messages_for_a_receiver_that_is_down_are_kept(make_server):
+    port = free_port()
     server = make_server(QM_WEBHOOK_URL=f"http://127.0.0.1:{port}/", QM_WEBHOOK_SECRET=SECRET)
     ids = ["codec-pcm-mono", "codec-gsm", "codec-adpcm"]
-    started = time.monotonic()
     for id in ids:
         assert server.supervisor.ingest(id).status == 200
-    assert time.monotonic() - started < 30
     assert pending(server) == 3
-    # Killed with messages in the outbox, and the receiver comes up only after the next start.
+    # The server is killed with messages in the outbox; the receiver starts only after the next start of the server.
     server.kill()
     server.start()
     with Receiver(port=port) as receiver:
-        eventually(lambda: pending(server) == 0, within=30)
+        eventually(lambda: pending(server) == 0)
         assert {message.verified()["recordingId"] for message in receiver.messages} == set(ids)
         assert len({message.id for message in receiver.messages}) == 3
     server.data.assert_tidy()
 
 
-def test_a_receiver_that_never_answers_delays_nobody(make_server):
-    with socket.create_server(("127.0.0.1", 0)) as silent:
+def test_a_receiver_that_never_answers_delays_no_ingest(make_server):
+    with socket.create_server(("127.0.0.1", 0)) as mute:
         server = make_server(
-            QM_WEBHOOK_URL=f"http://127.0.0.1:{silent.getsockname()[1]}/", QM_WEBHOOK_SECRET=SECRET)
+            QM_WEBHOOK_URL=f"http://127.0.0.1:{mute.getsockname()[1]}/", QM_WEBHOOK_SECRET=SECRET)
         assert server.supervisor.ingest("codec-pcm-mono").status == 200
         assert server.supervisor.ingest("codec-gsm").status == 200
         assert server.terminate() == 0
     assert pending(server) == 2
 
 
-def test_a_receiver_that_is_gone_is_not_asked_again_before_the_next_start(make_server):
+def test_a_receiver_that_answers_410_gets_no_message_before_the_next_start(make_server):
     with Receiver(answers=[410, 200]) as receiver:
         server = make_server(**receiver.settings)
         assert server.supervisor.ingest("codec-pcm-mono").status == 200
@@ -129,7 +127,7 @@ def test_a_receiver_that_is_gone_is_not_asked_again_before_the_next_start(make_s
         assert len(receiver.messages) == 1 and pending(server) == 2
 
 
-def test_a_secret_is_made_and_kept_when_there_is_none(make_server, receiver):
+def test_a_secret_is_generated_and_kept_when_none_is_configured(make_server, receiver):
     server = make_server(QM_WEBHOOK_URL=receiver.url)
     assert server.supervisor.ingest("codec-pcm-mono").status == 200
     eventually(lambda: receiver.messages)
@@ -146,7 +144,7 @@ def test_a_secret_is_made_and_kept_when_there_is_none(make_server, receiver):
     assert secret not in server.log.read_text()
 
 
-def test_nobody_is_told_of_a_recording_that_failed(make_server, sandbox, receiver):
+def test_a_failed_recording_causes_no_message(make_server, sandbox, receiver):
     server = make_server(**receiver.settings)
     assert server.supervisor.ingest("failed-01").status == 502
     assert server.supervisor.ingest("codec-pcm-mono").status == 200

@@ -1,10 +1,13 @@
-"""Waiting for something to become true; there is no other kind of waiting in these tests."""
+"""Waiting until something is true. No test waits for a fixed time."""
 
 import time
 
+#: Seconds after which a condition counts as never met: many, so that no test depends on the speed of the machine.
+PATIENCE = 300
 
-def eventually(condition, within: float = 20, every: float = 0.05):
-    """Asks until the answer is truthy, and gives it back. The last failed assertion explains a deadline that passed."""
+
+def eventually(condition, every: float = 0.05, within: float = PATIENCE):
+    """Asks until the answer is truthy and returns it; raises the last failed assertion when the time is over."""
     deadline = time.monotonic() + within
     while True:
         failure = None

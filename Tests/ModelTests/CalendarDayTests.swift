@@ -8,7 +8,7 @@ import Testing
     try #require(CalendarDay(text, in: try zone(zoneName)), "\(text)")
   }
 
-  /// zone, day, its first moment, its length in hours
+  /// zone, day, first moment, length in hours
   static let days: [(String, String, String, Double)] = [
     ("UTC", "2026-11-01", "2026-11-01T00:00:00Z", 24),
     ("UTC", "0000-01-01", "0000-01-01T00:00:00Z", 24),
@@ -23,26 +23,24 @@ import Testing
     ("Asia/Kathmandu", "2026-11-01", "2026-10-31T18:15:00Z", 24),
     ("Pacific/Kiritimati", "2026-11-01", "2026-10-31T10:00:00Z", 24),
     ("Pacific/Pago_Pago", "2026-11-01", "2026-11-01T11:00:00Z", 24),
-    // Midnight is skipped: the day begins at 01:00.
+    // Midnight is skipped, so the day begins at 01:00.
     ("America/Sao_Paulo", "2018-11-04", "2018-11-04T03:00:00Z", 23),
     ("Africa/Cairo", "2026-04-24", "2026-04-23T22:00:00Z", 23),
-    // The clocks go back at midnight: the hour before it comes twice, and belongs to the day before.
+    // The clocks go back at midnight: the hour before it occurs twice and belongs to the previous day.
     ("America/Sao_Paulo", "2018-02-17", "2018-02-17T02:00:00Z", 25),
     ("Africa/Cairo", "2026-10-29", "2026-10-28T21:00:00Z", 25),
-    // The clocks go back to midnight: it comes twice, and the day begins with the first.
+    // The clocks go back to midnight, which occurs twice: the day begins with the first.
     ("America/Havana", "2026-11-01", "2026-11-01T04:00:00Z", 25),
-    // By half an hour.
+    // The clocks change by half an hour.
     ("Australia/Lord_Howe", "2026-10-04", "2026-10-03T13:30:00Z", 23.5),
-    // This date never was: the islands went over the date line.
+    // This date was skipped when the islands moved across the date line.
     ("Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z", 0),
     ("Pacific/Apia", "2011-12-29", "2011-12-29T10:00:00Z", 24),
     ("Pacific/Apia", "2011-12-31", "2011-12-30T10:00:00Z", 24),
   ]
 
   @Test(arguments: days)
-  func `a day is as long as the clocks of its zone make it`(name: String, text: String, start: String, hours: Double)
-    throws
-  {
+  func `the length of a day follows its zone`(name: String, text: String, start: String, hours: Double) throws {
     let day = try day(text, name)
     #expect(day.start.iso8601Milliseconds == start.replacing("Z", with: ".000Z"))
     #expect(day.period.duration == .seconds(hours * 3600))
@@ -53,7 +51,7 @@ import Testing
     "UTC", "Europe/Berlin", "America/New_York", "America/St_Johns", "Asia/Kolkata", "America/Sao_Paulo",
     "Africa/Cairo", "Africa/Casablanca", "Australia/Lord_Howe", "Pacific/Apia", "America/Havana", "Asia/Tehran",
   ])
-  func `days follow each other without a gap or an overlap, and every moment belongs to one`(name: String) throws {
+  func `days neither overlap nor leave a gap, and every moment belongs to one`(name: String) throws {
     let first = try day("2005-12-28", name)
     var previous = first
     for step in 1...2600 {
@@ -74,7 +72,7 @@ import Testing
     }
   }
 
-  @Test func `a span of days has both its ends, and leaves out dates that never were`() throws {
+  @Test func `a span of days includes both ends and omits skipped dates`() throws {
     func span(_ first: String, _ last: String, _ zone: String = "UTC") throws -> [String] {
       CalendarDay.days(from: try day(first, zone), through: try day(last, zone)).map(\.description)
     }
@@ -88,11 +86,11 @@ import Testing
     "", "2026-11-1", "2026-13-01", "2026-02-29", "2026-11-31", "20261101", "2026/11/01", "2026-11-01Z", "+026-11-01",
     "2026-11-0１", "99999-01-01", "-001-01-01", "2026-11-01T00:00:00Z", "today", "\u{0}\u{0}\u{0}\u{0}-\u{0}",
   ])
-  func `what is no day is none`(text: String) {
+  func `invalid dates are rejected`(text: String) {
     #expect(CalendarDay(text, in: .utc) == nil)
   }
 
-  @Test func `no moment is too far away to be counted to a day`() throws {
+  @Test func `every moment belongs to a day`() throws {
     for name in ["UTC", "Europe/Berlin", "Pacific/Kiritimati", "America/Juneau"] {
       let zone = try zone(name)
       for milliseconds in [Int64.min, .min + 1, -1, 0, 1, .max - 1, .max] {
@@ -111,7 +109,7 @@ import Testing
     "", " ", "Mars/Olympus", "Europe/Berlin ", "Europe/Ber\u{0}lin", "../../etc/passwd", "Europe", "🕛",
     String(repeating: "A", count: 65), String(repeating: "Z", count: 100_000),
   ])
-  func `what is no zone is none`(name: String) {
+  func `invalid zone names are rejected`(name: String) {
     #expect(CalendarZone(name) == nil)
   }
 }

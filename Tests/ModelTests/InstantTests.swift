@@ -16,7 +16,7 @@ import Testing
   ]
 
   @Test(arguments: moments)
-  func `a moment is read to the millisecond`(text: String, milliseconds: Int64) {
+  func `a moment is read with millisecond precision`(text: String, milliseconds: Int64) {
     #expect(Instant(iso8601: text)?.milliseconds == milliseconds)
   }
 
@@ -31,7 +31,7 @@ import Testing
     "99999-01-15T12:00:00Z", "-2026-01-15T12:00:00Z", "+2026-01-15T12:00:00Z", "２０２６-01-15T12:00:00Z",
     "99999999999999999999-01-15T12:00:00Z", "2026-01-15T12:00:00Z\u{0}", "2026-01-15T12:00:+1Z",
   ])
-  func `what is no moment is none`(text: String) {
+  func `malformed moments are rejected`(text: String) {
     #expect(Instant(iso8601: text) == nil)
   }
 
@@ -44,7 +44,7 @@ import Testing
     }
   }
 
-  @Test func `moments are written in the promised forms, fractions cut off`() {
+  @Test func `moments are written in the documented forms with truncated fractions`() {
     let instant = Instant(milliseconds: 1_768_478_400_999)
     #expect(instant.iso8601 == "2026-01-15T12:00:00Z")
     #expect(instant.iso8601Milliseconds == "2026-01-15T12:00:00.999Z")
@@ -52,10 +52,10 @@ import Testing
     #expect(Instant(milliseconds: -1).iso8601 == "1969-12-31T23:59:59Z")
   }
 
-  @Test func `days are those of an independent calendar`() throws {
+  @Test func `dates agree with an independent calendar`() throws {
     var calendar = Calendar(identifier: .gregorian)
     calendar.timeZone = try #require(TimeZone(identifier: "UTC"))
-    // From 1600, after the calendar's reform, to 2400: every remainder of a leap year, every month.
+    // 1600 to 2400: every kind of leap year, every month.
     for day in stride(from: -135_140, to: 157_054, by: 37) {
       let instant = Instant(milliseconds: Int64(day) * 86_400_000 + 43_200_000)
       let parts = calendar.dateComponents([.year, .month, .day, .hour], from: instant.date)
@@ -67,7 +67,7 @@ import Testing
     }
   }
 
-  @Test func `a moment that no four digits can write is written as the nearest that they can`() {
+  @Test func `a moment outside the years 0 to 9999 is written as the nearest one inside`() {
     for milliseconds in [Int64.max, 253_402_300_800_000] {
       #expect(Instant(milliseconds: milliseconds).iso8601Milliseconds == "9999-12-31T23:59:59.999Z")
     }
@@ -76,7 +76,7 @@ import Testing
     }
   }
 
-  @Test func `adding and subtracting stop at the ends of time`() {
+  @Test func `addition and subtraction saturate`() {
     let first = Instant(milliseconds: .min)
     let last = Instant(milliseconds: .max)
     #expect(last + .seconds(1) == last)
@@ -96,7 +96,7 @@ import Testing
   ]
 
   @Test(arguments: durations)
-  func `a duration has whole milliseconds within 64 bits`(duration: Duration, milliseconds: Int64) {
+  func `a duration in milliseconds saturates at 64 bits`(duration: Duration, milliseconds: Int64) {
     #expect(duration.milliseconds == milliseconds)
   }
 
@@ -106,7 +106,7 @@ import Testing
   ]
 
   @Test(arguments: dates)
-  func `any date has a moment`(seconds: Double, milliseconds: Int64) {
+  func `every date converts to a moment`(seconds: Double, milliseconds: Int64) {
     #expect(Instant(Date(timeIntervalSince1970: seconds)).milliseconds == milliseconds)
   }
 }

@@ -2,7 +2,7 @@ import Model
 import Testing
 
 @Suite struct RecordingKeyTests {
-  @Test func `every printable byte survives the way into an address and back`() throws {
+  @Test func `every printable byte survives encoding and decoding`() throws {
     for byte in UInt8(0x20)...0x7E {
       for text in ["a\(Character(Unicode.Scalar(byte)))b", String(Character(Unicode.Scalar(byte)))] where text != "." {
         for source in [SourceID.default, try #require(SourceID("eu-west_2"))] {
@@ -13,7 +13,7 @@ import Testing
     }
   }
 
-  @Test func `an address holds nothing but unreserved characters and one tilde behind the source`() throws {
+  @Test func `a path segment contains only unreserved characters and one tilde after the source`() throws {
     let id = try #require(RecordingID(String(decoding: UInt8(0x20)...0x7E, as: UTF8.self)))
     let isSafe = { (text: String) in text.utf8.allSatisfy { byte in "-._%".utf8.contains(byte) || isAlphanumeric(byte) }
     }
@@ -25,13 +25,13 @@ import Testing
   @Test(arguments: [
     ("call-1", "default", "call-1"), ("a%2Fb", "default", "a/b"), ("a%2fb", "default", "a/b"),
     ("a+b", "default", "a+b"), ("a b", "default", "a b"), ("...", "default", "..."),
-    // Decoded exactly once.
+    // Segments are decoded exactly once.
     ("a%2541", "default", "a%41"), ("%252E%252E", "default", "%2E%2E"), ("a%257Eb", "default", "a%7Eb"),
-    // A tilde of the id is encoded; only the first one that is not stands behind the source.
+    // A tilde in the id is encoded; the first unencoded one separates the source.
     ("a%7Eb", "default", "a~b"), ("eu~call-1", "eu", "call-1"), ("eu~a%7Eb", "eu", "a~b"), ("eu~a~b", "eu", "a~b"),
     ("default~call-1", "default", "call-1"),
   ])
-  func `a segment names a source and an id`(segment: String, source: String, id: String) throws {
+  func `a segment contains a source and an id`(segment: String, source: String, id: String) throws {
     let key = try RecordingKey(pathSegment: segment)
     #expect(key.source.rawValue == source)
     #expect(key.id.rawValue == id)
@@ -43,7 +43,7 @@ import Testing
     "%C3%A9", "é", "a\u{0}b", "a\nb", "a\u{7F}",
     String(repeating: "a", count: 201), String(repeating: "%41", count: 201), String(repeating: "s", count: 41) + "~a",
   ])
-  func `anything else is refused`(segment: String) {
+  func `malformed segments are rejected`(segment: String) {
     #expect(throws: TapedeckError.self) { try RecordingKey(pathSegment: segment) }
     do { _ = try RecordingKey(pathSegment: segment) } catch { #expect(error.code == .invalidRecordingID) }
   }
@@ -55,7 +55,7 @@ import Testing
     #expect(RecordingID("") == nil)
   }
 
-  @Test func `a source has 1 to 40 small letters, digits, hyphens and underscores`() {
+  @Test func `a source has 1 to 40 lower-case letters, digits, hyphens and underscores`() {
     for name in ["a", "eu-1", "a_b", String(repeating: "x", count: 40)] { #expect(SourceID(name) != nil) }
     for name in ["", "A", "é", "a b", "a/b", "a~b", "a.b", String(repeating: "x", count: 41)] {
       #expect(SourceID(name) == nil)

@@ -2,122 +2,122 @@ import Foundation
 import Model
 import Testing
 
-/// Who may ask the platform, and when.
+/// Which requests may be sent, and when.
 @Suite struct RequestAllowanceTests {
   let start = Instant(milliseconds: 1_768_478_400_000)
 
   private func allowance(rate: Double, burst: Int = 20, _ classes: [RequestClass: Double] = [:]) -> RequestAllowance {
     var allowance = RequestAllowance(limits: RequestLimits(rate: rate, burst: burst, classRates: classes), now: start)
-    // Whatever a source may do before it was asked anything is gone.
-    _ = allowance.draw(Array(repeating: .fresh, count: 5), now: start)
+    // Uses up the initial tokens of a new source.
+    _ = allowance.take(Array(repeating: .fresh, count: 5), now: start)
     return allowance
   }
 
-  /// An allowance whose rate is the operator's, since the platform has accepted everything for long.
+  /// An allowance that has grown to the configured rate because the platform accepted everything.
   private func grown(rate: Double, burst: Int = 20, _ classes: [RequestClass: Double] = [:]) -> RequestAllowance {
     var allowance = allowance(rate: rate, burst: burst, classes)
     while allowance.rate != rate {
-      _ = allowance.draw(Array(repeating: .fresh, count: 50), now: start)
+      _ = allowance.take(Array(repeating: .fresh, count: 50), now: start)
       allowance.note(.accepted(100), now: start)
     }
     return allowance
   }
 
-  @Test func `a source that was not asked anything may do what one recording takes, then starts slowly`() {
+  @Test func `a new source may send the requests of one recording at once, then starts slowly`() {
     var allowance = RequestAllowance(limits: RequestLimits(rate: 10, burst: 20), now: start)
-    let grant = allowance.draw(Array(repeating: .fresh, count: 8), now: start)
-    #expect(grant == RequestGrant(granted: [0, 1, 2, 3, 4], wait: .seconds(1)))
-    #expect(allowance.draw([.fresh], now: start + .seconds(1)).granted == [0])
+    let grants = allowance.take(Array(repeating: .fresh, count: 8), now: start)
+    #expect(grants == Grants(granted: [0, 1, 2, 3, 4], wait: .seconds(1)))
+    #expect(allowance.take([.fresh], now: start + .seconds(1)).granted == [0])
   }
 
-  @Test func `the operator's limit holds from the first request on`() {
+  @Test func `the configured limit applies from the first request on`() {
     var allowance = RequestAllowance(limits: RequestLimits(rate: 0.5, burst: 2), now: start)
-    #expect(allowance.draw([.fresh, .fresh, .fresh], now: start) == RequestGrant(granted: [0, 1], wait: .seconds(2)))
+    #expect(allowance.take([.fresh, .fresh, .fresh], now: start) == Grants(granted: [0, 1], wait: .seconds(2)))
   }
 
-  @Test func `the rate grows to the operator's while everything is accepted, and no further`() {
+  @Test func `the rate grows up to the configured one while everything is accepted`() {
     var allowance = allowance(rate: 10)
     var now = start
     var rates: [Double] = []
     for _ in 0..<100 {
-      let grant = allowance.draw([.fresh, .fresh], now: now)
-      allowance.note(.accepted(grant.granted.count), now: now)
+      let grants = allowance.take([.fresh, .fresh], now: now)
+      allowance.note(.accepted(grants.granted.count), now: now)
       rates.append(allowance.rate ?? 0)
-      now = now + (grant.wait ?? .zero)
+      now = now + (grants.wait ?? .zero)
     }
     #expect(rates == rates.sorted())
     #expect(rates.last == 10)
-    // Ten times as much within the requests of some thirty recordings.
+    // Ten times the rate within the requests of about thirty recordings.
     #expect((60...90).contains(rates.firstIndex(of: 10) ?? 0))
   }
 
-  @Test func `a rate that is not used up proves nothing`() {
+  @Test func `an unused rate does not grow`() {
     var allowance = allowance(rate: 10)
     var now = start
     for _ in 0..<200 {
       now = now + .seconds(10)
-      #expect(allowance.draw([.fresh], now: now).granted == [0])
+      #expect(allowance.take([.fresh], now: now).granted == [0])
       allowance.note(.accepted(1), now: now)
     }
     #expect(allowance.rate == 1)
   }
 
-  @Test func `a burst goes at once, then one request per interval`() {
+  @Test func `a burst is granted at once, then one request per interval`() {
     var allowance = grown(rate: 10, burst: 3)
     let now = start + .seconds(60)
     #expect(
-      allowance.draw(Array(repeating: .fresh, count: 5), now: now)
-        == RequestGrant(granted: [0, 1, 2], wait: .milliseconds(100)))
-    #expect(allowance.draw([.fresh], now: now + .milliseconds(100)).granted == [0])
-    #expect(allowance.draw([.fresh], now: now + .milliseconds(150)).wait == .milliseconds(50))
+      allowance.take(Array(repeating: .fresh, count: 5), now: now)
+        == Grants(granted: [0, 1, 2], wait: .milliseconds(100)))
+    #expect(allowance.take([.fresh], now: now + .milliseconds(100)).granted == [0])
+    #expect(allowance.take([.fresh], now: now + .milliseconds(150)).wait == .milliseconds(50))
   }
 
-  @Test func `a long rest saves up no more than the burst`() {
+  @Test func `tokens accumulate up to the burst only`() {
     var allowance = grown(rate: 10, burst: 8)
     #expect(
-      allowance.draw(Array(repeating: .fresh, count: 50), now: start + .seconds(3600)).granted == Array(0..<8))
+      allowance.take(Array(repeating: .fresh, count: 50), now: start + .seconds(3600)).granted == Array(0..<8))
   }
 
-  @Test func `in any hour no more than the rate and one burst are granted`() {
+  @Test func `in any hour at most the rate plus one burst is granted`() {
     for rate in [0.5, 3, 40] {
       var allowance = grown(rate: rate, burst: 7)
-      var dice = SplitMix(state: 7)
+      var random = SplitMix(state: 7)
       var (granted, wanted) = (0, 0)
       var now = start
       while now < start + .seconds(3600) {
-        let count = Int.random(in: 0...9, using: &dice)
+        let count = Int.random(in: 0...9, using: &random)
         wanted += count
-        granted += allowance.draw(Array(repeating: .fresh, count: count), now: now).granted.count
-        now = now + .milliseconds(Int64.random(in: 1...2000, using: &dice))
+        granted += allowance.take(Array(repeating: .fresh, count: count), now: now).granted.count
+        now = now + .milliseconds(Int64.random(in: 1...2000, using: &random))
       }
       #expect(Double(granted) <= rate * 3600 + 7)
       #expect(Double(granted) > min(rate * 3600, Double(wanted)) * 0.5)
     }
   }
 
-  @Test func `without a limit everybody goes`() {
+  @Test func `without a limit every request is granted`() {
     var allowance = RequestAllowance(limits: RequestLimits(rate: 0, burst: 1), now: start)
-    #expect(allowance.draw(Array(repeating: .fresh, count: 500), now: start).granted.count == 500)
+    #expect(allowance.take(Array(repeating: .fresh, count: 500), now: start).granted.count == 500)
   }
 
   // MARK: Priorities
 
-  @Test func `fresh calls go before back-fill, and among equals who came first`() {
+  @Test func `fresh calls have precedence over back-fill, and equal ones are ordered by arrival`() {
     var allowance = grown(rate: 1, burst: 4)
-    _ = allowance.draw([.backfill], now: start + .seconds(1))  // its own share
+    _ = allowance.take([.backfill], now: start + .seconds(1))  // its guaranteed share
     let now = start + .seconds(4)
-    let grant = allowance.draw([.backfill, .fresh, .backfill, .fresh], now: now)
-    // One of the bucket is left to fresh calls that may come.
-    #expect(grant.granted == [1, 3])
-    #expect(allowance.draw([.fresh, .backfill], now: now).granted == [0])
+    let grants = allowance.take([.backfill, .fresh, .backfill, .fresh], now: now)
+    // One token remains for fresh calls that may arrive.
+    #expect(grants.granted == [1, 3])
+    #expect(allowance.take([.fresh, .backfill], now: now).granted == [0])
   }
 
-  @Test func `back-fill has one request in ten though fresh calls never stop`() {
+  @Test func `back-fill gets one request in ten while fresh calls never stop`() {
     var allowance = grown(rate: 10)
     var (fresh, backfill) = (0, 0)
     var now = start
     for _ in 0..<2000 {
-      for index in allowance.draw([.backfill, .fresh, .fresh], now: now).granted {
+      for index in allowance.take([.backfill, .fresh, .fresh], now: now).granted {
         if index == 0 { backfill += 1 } else { fresh += 1 }
       }
       now = now + .milliseconds(100)
@@ -126,55 +126,55 @@ import Testing
     #expect((1790...1830).contains(fresh))
   }
 
-  @Test func `back-fill alone has the whole rate`() {
+  @Test func `back-fill alone gets the full rate`() {
     var allowance = grown(rate: 10)
     var now = start
     var granted = 0
     for _ in 0..<1000 {
-      granted += allowance.draw([.backfill, .backfill], now: now).granted.count
+      granted += allowance.take([.backfill, .backfill], now: now).granted.count
       now = now + .milliseconds(100)
     }
     #expect((990...1020).contains(granted))
   }
 
-  @Test func `a fresh call does not wait for what back-fill of another node has taken`() {
+  @Test func `a fresh call does not wait for tokens taken by another node's back-fill`() {
     var allowance = grown(rate: 2, burst: 20)
     var now = start + .seconds(60)
-    // Some node keeps asking for back-fill.
+    // Another node keeps requesting permits for back-fill.
     for _ in 0..<100 {
-      _ = allowance.draw(Array(repeating: .backfill, count: 9), now: now)
+      _ = allowance.take(Array(repeating: .backfill, count: 9), now: now)
       now = now + .milliseconds(100)
     }
-    #expect(allowance.draw([.fresh, .fresh, .fresh, .fresh], now: now).granted.count == 4)
+    #expect(allowance.take([.fresh, .fresh, .fresh, .fresh], now: now).granted.count == 4)
   }
 
   // MARK: Classes
 
-  @Test func `a class with a limit of its own holds up nobody else`() {
+  @Test func `a class with its own limit does not delay other classes`() {
     var allowance = grown(rate: 100, burst: 50, [.search: 1])
     let now = start + .seconds(60)
-    let wishes = [RequestWish(.search, .fresh), RequestWish(.search, .fresh), RequestWish(.metadata, .fresh)]
-    #expect(allowance.draw(wishes, now: now) == RequestGrant(granted: [0, 2], wait: .seconds(1)))
-    #expect(allowance.draw([RequestWish(.search, .fresh)], now: now + .seconds(1)).granted == [0])
-    #expect(allowance.draw([RequestWish(.search, .fresh)], now: now + .seconds(1)).wait == .seconds(1))
+    let tickets = [RequestTicket(.search, .fresh), RequestTicket(.search, .fresh), RequestTicket(.metadata, .fresh)]
+    #expect(allowance.take(tickets, now: now) == Grants(granted: [0, 2], wait: .seconds(1)))
+    #expect(allowance.take([RequestTicket(.search, .fresh)], now: now + .seconds(1)).granted == [0])
+    #expect(allowance.take([RequestTicket(.search, .fresh)], now: now + .seconds(1)).wait == .seconds(1))
   }
 
-  @Test func `a class is inside the limit of the source`() {
+  @Test func `a class limit applies within the limit of the source`() {
     var allowance = grown(rate: 1, burst: 1, [.search: 50])
     let now = start + .seconds(60)
-    let wishes = Array(repeating: RequestWish(.search, .fresh), count: 3)
-    #expect(allowance.draw(wishes, now: now) == RequestGrant(granted: [0], wait: .seconds(1)))
+    let tickets = Array(repeating: RequestTicket(.search, .fresh), count: 3)
+    #expect(allowance.take(tickets, now: now) == Grants(granted: [0], wait: .seconds(1)))
   }
 
   @Test(arguments: [0, 100.0])
-  func `within a class back-fill has one request in ten, and no more, while fresh calls never stop`(rate: Double) {
+  func `within a class back-fill gets exactly one request in ten while fresh calls never stop`(rate: Double) {
     var allowance =
       rate > 0 ? grown(rate: rate, [.search: 10]) : allowance(rate: 0, [.search: 10])
-    let wishes = [Priority.backfill, .fresh, .fresh].map { RequestWish(.search, $0) }
+    let tickets = [Priority.backfill, .fresh, .fresh].map { RequestTicket(.search, $0) }
     var (fresh, backfill) = (0, 0)
     var now = start
     for _ in 0..<2000 {
-      for index in allowance.draw(wishes, now: now).granted {
+      for index in allowance.take(tickets, now: now).granted {
         if index == 0 { backfill += 1 } else { fresh += 1 }
       }
       now = now + .milliseconds(100)
@@ -183,52 +183,52 @@ import Testing
     #expect((1790...1830).contains(fresh))
   }
 
-  @Test func `a class whose share is used up does not keep another's from its own`() {
+  @Test func `a class without a remaining share does not affect another class's share`() {
     var allowance = grown(rate: 10, [.search: 1])
     var now = start
     var metadata = 0
     for _ in 0..<1000 {
-      let wishes = [RequestWish(.search, .backfill), .backfill, .fresh, .fresh]
-      metadata += allowance.draw(wishes, now: now).granted.count { $0 == 1 }
+      let tickets = [RequestTicket(.search, .backfill), .backfill, .fresh, .fresh]
+      metadata += allowance.take(tickets, now: now).granted.count { $0 == 1 }
       now = now + .milliseconds(100)
     }
     #expect((85...105).contains(metadata))
   }
 
-  @Test func `a class may be limited where the source is not`() {
+  @Test func `a class can be limited where the source is not`() {
     var allowance = RequestAllowance(limits: RequestLimits(rate: 0, burst: 1, classRates: [.search: 2]), now: start)
-    let wishes = Array(repeating: RequestWish(.search, .fresh), count: 5)
-    #expect(allowance.draw(wishes, now: start) == RequestGrant(granted: [0, 1], wait: .milliseconds(500)))
+    let tickets = Array(repeating: RequestTicket(.search, .fresh), count: 5)
+    #expect(allowance.take(tickets, now: start) == Grants(granted: [0, 1], wait: .milliseconds(500)))
   }
 
   // MARK: Outages
 
-  @Test func `nothing is saved up while the platform fails`() {
+  @Test func `no tokens accumulate while the platform fails`() {
     var allowance = grown(rate: 10, burst: 20)
     var failed = RequestOutcomes()
     failed.isFailing = true
     allowance.note(failed, now: start)
     let now = start + .seconds(600)
-    #expect(allowance.draw(Array(repeating: .fresh, count: 30), now: now).granted == [0])
+    #expect(allowance.take(Array(repeating: .fresh, count: 30), now: now).granted == [0])
     allowance.note(.accepted(1), now: now)
-    #expect(allowance.draw(Array(repeating: .fresh, count: 30), now: now).granted.isEmpty)
-    #expect(allowance.draw(Array(repeating: .fresh, count: 30), now: now + .seconds(1)).granted.count == 10)
+    #expect(allowance.take(Array(repeating: .fresh, count: 30), now: now).granted.isEmpty)
+    #expect(allowance.take(Array(repeating: .fresh, count: 30), now: now + .seconds(1)).granted.count == 10)
   }
 
   // MARK: Retries
 
-  @Test func `one request in ten may be made again after a failure`() {
+  @Test func `one request in ten may be a retry`() {
     var allowance = RequestAllowance(limits: RequestLimits(rate: 0, burst: 1), now: start)
     var admitted = 0
     for _ in 0..<1000 {
-      _ = allowance.draw([.fresh], now: start)
+      _ = allowance.take([.fresh], now: start)
       if allowance.admitRetry(now: start) == nil { admitted += 1 }
     }
     #expect(admitted == 100)
     #expect(allowance.admitRetry(now: start) == .seconds(60))
   }
 
-  @Test func `a source that is hardly asked anything may repeat a few requests, and more some minutes later`() {
+  @Test func `a source with few requests may retry some, and more after several minutes`() {
     var allowance = RequestAllowance(limits: RequestLimits(rate: 0, burst: 1), now: start)
     let admitted = (0..<20).map { _ in allowance.admitRetry(now: start) == nil }
     #expect(admitted == Array(repeating: true, count: 10) + Array(repeating: false, count: 10))
@@ -236,19 +236,19 @@ import Testing
     #expect(allowance.admitRetry(now: start + .seconds(300)) == nil)
   }
 
-  // MARK: The clock, and what is stored
+  // MARK: Clock changes and storage
 
-  @Test func `a clock set back stops nothing for long`() {
+  @Test func `a clock that was set back delays requests only briefly`() {
     var allowance = grown(rate: 10, burst: 1)
-    #expect(allowance.draw([.fresh], now: start + .seconds(10)).granted == [0])
+    #expect(allowance.take([.fresh], now: start + .seconds(10)).granted == [0])
     let earlier = start + .seconds(-900)
-    #expect(allowance.draw([.fresh], now: earlier).wait == .milliseconds(100))
-    #expect(allowance.draw([.fresh], now: earlier + .milliseconds(100)).granted == [0])
+    #expect(allowance.take([.fresh], now: earlier).wait == .milliseconds(100))
+    #expect(allowance.take([.fresh], now: earlier + .milliseconds(100)).granted == [0])
     allowance.note(.refused(after: .seconds(60)), now: start)
-    #expect(!allowance.draw([.fresh], now: start + .seconds(-86_400)).isPaused)
+    #expect(!allowance.take([.fresh], now: start + .seconds(-86_400)).isPaused)
   }
 
-  @Test func `what was learnt can be stored and read back under other limits`() throws {
+  @Test func `the learned state can be stored and read under other limits`() throws {
     var allowance = grown(rate: 10, [.search: 3])
     allowance.note(.refused(after: .seconds(30)), now: start)
     _ = allowance.admitRetry(now: start)
@@ -257,19 +257,19 @@ import Testing
     var read = try JSONDecoder().decode(RequestAllowance.self, from: stored)
     read.limits = allowance.limits
     #expect(read == allowance)
-    // A class's share came later than the rest.
+    // States stored by older versions have no class shares.
     var older = try #require(try JSONSerialization.jsonObject(with: stored) as? [String: Any])
     #expect(older.removeValue(forKey: "classShares") != nil)
     _ = try JSONDecoder().decode(RequestAllowance.self, from: JSONSerialization.data(withJSONObject: older))
     read.limits = RequestLimits(rate: 2, burst: 3)
     #expect(read.rate == 2)
-    #expect(read.draw([.fresh], now: start).isPaused)
+    #expect(read.take([.fresh], now: start).isPaused)
   }
 }
 
-extension RequestWish {
-  fileprivate static let fresh = RequestWish(.metadata, .fresh)
-  fileprivate static let backfill = RequestWish(.metadata, .backfill)
+extension RequestTicket {
+  fileprivate static let fresh = RequestTicket(.metadata, .fresh)
+  fileprivate static let backfill = RequestTicket(.metadata, .backfill)
 }
 
 extension RequestOutcomes {
@@ -281,12 +281,12 @@ extension RequestOutcomes {
 
   static func refused(after delay: Duration?, random: Double = 0.5) -> RequestOutcomes {
     var outcomes = RequestOutcomes()
-    outcomes.silences = [.refused(retryAfter: delay, random: random)]
+    outcomes.pauses = [.refused(retryAfter: delay, random: random)]
     return outcomes
   }
 }
 
-/// Random numbers that are the same in each run (Steele, Lea and Flood, "Fast splittable pseudorandom number generators").
+/// Reproducible random numbers (Steele, Lea and Flood, "Fast splittable pseudorandom number generators").
 struct SplitMix: RandomNumberGenerator {
   var state: UInt64
 

@@ -1,15 +1,15 @@
 import Foundation
 import Model
 
-/// A tenant that serves so much and no more; time in seconds from the start.
+/// A tenant with a limited capacity; time in seconds from the start.
 protocol SimulatedPlatform {
-  /// Whether a request is served, and if not, when it would be.
+  /// Nil when a request is served, otherwise when one would be.
   mutating func ask(at time: Double) -> (isServed: Bool, retryAfter: Double?)
-  /// How many requests it would have served in the long run.
+  /// The number of requests that it could have served.
   func served(from: Double, to: Double) -> Double
 }
 
-/// So many requests a second, at times others.
+/// A limit of requests per second that can change over time.
 struct RateOfRequests: SimulatedPlatform {
   var burst: Double
   var saysWhen: Bool
@@ -37,7 +37,7 @@ struct RateOfRequests: SimulatedPlatform {
   }
 }
 
-/// So many requests in each span of a fixed length.
+/// A limit of requests per period of fixed length.
 struct Quota: SimulatedPlatform {
   var quota: Int
   var length: Double
@@ -62,7 +62,7 @@ struct Quota: SimulatedPlatform {
   func served(from: Double, to: Double) -> Double { (to - from) / length * Double(quota) }
 }
 
-/// Everything is served, and at times nothing.
+/// Serves everything, except during outages.
 struct Outages: SimulatedPlatform {
   var every: Double
   var last: Double
@@ -76,7 +76,7 @@ struct Outages: SimulatedPlatform {
   func served(from: Double, to: Double) -> Double { .infinity }
 }
 
-/// A few callers who ask again as soon as they may, over a line that takes a moment.
+/// Several callers that repeat requests as soon as they are allowed to, over a connection with latency.
 struct SimulatedRun {
   private enum Event {
     case arrival
@@ -86,7 +86,7 @@ struct SimulatedRun {
   private var allowance: RequestAllowance
   private var platform: any SimulatedPlatform
   private let start: Instant
-  private var dice: SplitMix
+  private var random: SplitMix
   private var events: [(at: Double, event: Event)] = []
   private var waiting = 10
   private var nextLook = 0.0
@@ -98,7 +98,7 @@ struct SimulatedRun {
     self.allowance = allowance
     self.platform = platform
     self.start = start
-    dice = SplitMix(state: seed)
+    random = SplitMix(state: seed)
   }
 
   func served(from: Double) -> Double { platform.served(from: from, to: elapsed) }
@@ -113,11 +113,11 @@ struct SimulatedRun {
   }
 
   private mutating func draw() {
-    let grant = allowance.draw(Array(repeating: RequestWish(.metadata, .fresh), count: waiting), now: now)
+    let grant = allowance.take(Array(repeating: RequestTicket(.metadata, .fresh), count: waiting), now: now)
     for _ in grant.granted {
       requests += 1
       waiting -= 1
-      add(.arrival, after: Double.random(in: 0.01...0.05, using: &dice))
+      add(.arrival, after: Double.random(in: 0.01...0.05, using: &random))
     }
     nextLook = elapsed + (grant.wait?.inSeconds ?? 0)
   }
@@ -127,14 +127,14 @@ struct SimulatedRun {
     case .arrival:
       let (isServed, retryAfter) = platform.ask(at: elapsed)
       add(
-        .answer(isServed: isServed, retryAfter: retryAfter), after: Double.random(in: 0.01...0.05, using: &dice))
+        .answer(isServed: isServed, retryAfter: retryAfter), after: Double.random(in: 0.01...0.05, using: &random))
     case .answer(let isServed, let retryAfter):
       waiting += 1
       nextLook = min(nextLook, isServed ? nextLook : elapsed)
       if !isServed { refused += 1 }
       let delay = retryAfter.map { Duration.seconds(Int64($0.rounded(.up))) }
       allowance.note(
-        isServed ? .accepted(1) : .refused(after: delay, random: Double.random(in: 0..<1, using: &dice)), now: now)
+        isServed ? .accepted(1) : .refused(after: delay, random: Double.random(in: 0..<1, using: &random)), now: now)
     }
   }
 

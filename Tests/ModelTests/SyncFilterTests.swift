@@ -9,7 +9,7 @@ import Testing
     return call
   }
 
-  @Test func `calls of another direction are left out, those of an unknown one are not`() {
+  @Test func `calls of another direction are excluded, calls of an unknown one are not`() {
     let outbound = SyncFilter()
     #expect(outbound.wants(call(.outbound)) && outbound.wants(call(nil)))
     #expect(!outbound.wants(call(.inbound)) && !outbound.wants(call(.internal)))
@@ -17,13 +17,13 @@ import Testing
     #expect(Direction.allCases.allSatisfy { everything.wants(call($0)) })
   }
 
-  @Test func `where agents are named, only their calls are wanted`() {
+  @Test func `with listed agents only their calls are included`() {
     let filter = SyncFilter(direction: nil, agentIDs: ["1001", "1002"])
     #expect(filter.wants(call(.inbound, agent: "1001")) && filter.wants(call(nil, agent: "1002")))
     #expect(!filter.wants(call(.outbound, agent: "1003")) && !filter.wants(call(.outbound)))
   }
 
-  @Test func `filters are written alike only when they are the same`() {
+  @Test func `the canonical text is equal exactly for equal filters`() {
     #expect(
       SyncFilter(agentIDs: ["1", "2", "10"]).canonical == SyncFilter(agentIDs: ["10", "2", "1"]).canonical)
     let others = [
@@ -34,7 +34,7 @@ import Testing
     #expect(Set(others.map(\.canonical)).count == others.count)
   }
 
-  @Test func `a filter says in words what it wants`() {
+  @Test func `a filter has a readable description`() {
     #expect(SyncFilter().description == "outbound calls")
     #expect(SyncFilter(direction: nil).description == "all calls")
     #expect(

@@ -20,7 +20,7 @@ import Testing
   }
 
   @Test(arguments: Code.allCases)
-  func `every code says what is wrong, with a status and an exit code of an error`(code: Code) {
+  func `every code has a message, an HTTP error status and an exit code`(code: Code) {
     #expect(code.defaultMessage.count >= 10)
     #expect(TapedeckError(code).message == code.defaultMessage)
     #expect((400...599).contains(code.httpStatus))
@@ -31,17 +31,17 @@ import Testing
     (Code.unauthenticated, 401), (.invalidRecordingID, 400), (.insufficientPermissions, 403), (.unknownRecording, 404),
     (.audioNotReady, 404), (.rangeNotSatisfiable, 416), (.signInThrottled, 429), (.platformUnavailable, 502),
     (.platformRefused, 502), (.platformCredentialsRefused, 502), (.platformScopeRefused, 502),
-    (.platformProtocol, 502), (.recordingFailedOnPlatform, 502), (.notAWholeRecording, 502),
+    (.platformProtocol, 502), (.recordingFailedOnPlatform, 502), (.incompleteRecording, 502),
     (.downloadInterrupted, 502), (.neverAvailable, 504), (.platformRateLimited, 503), (.ffmpegMissing, 503),
     (.accessLogUnavailable, 503), (.shuttingDown, 503), (.conversionFailed, 500), (.diskFull, 507),
   ]
 
   @Test(arguments: statuses)
-  func `the statuses that callers were promised`(code: Code, status: Int) {
+  func `the documented HTTP statuses do not change`(code: Code, status: Int) {
     #expect(code.httpStatus == status)
   }
 
-  @Test func `the two sentences that callers were promised`() {
+  @Test func `the two documented messages do not change`() {
     #expect(Code.insufficientPermissions.defaultMessage == "Insufficient permissions")
     #expect(Code.audioNotReady.defaultMessage == "Audio file not yet processed")
   }
@@ -49,16 +49,16 @@ import Testing
   static let exits: [(Code, Int32)] = [
     (Code.usage, 2), (.partlyDone, 3), (.insufficientPermissions, 4), (.unauthenticated, 4),
     (.platformCredentialsRefused, 4), (.platformUnavailable, 5), (.neverAvailable, 5), (.unknownRecording, 6),
-    (.notFound, 6), (.notAWholeRecording, 7), (.objectDamaged, 7), (.configurationInvalid, 12), (.interrupted, 130),
+    (.notFound, 6), (.incompleteRecording, 7), (.objectDamaged, 7), (.configurationInvalid, 12), (.interrupted, 130),
     (.internalError, 1), (.conversionFailed, 1),
   ]
 
   @Test(arguments: exits)
-  func `the exit codes that scripts were promised`(code: Code, exit: Int32) {
+  func `the documented exit codes do not change`(code: Code, exit: Int32) {
     #expect(code.exitStatus.rawValue == exit)
   }
 
-  @Test func `what a job may try again is what can get better by itself`() {
+  @Test func `a job retries only failures that can disappear by themselves`() {
     let retried = Code.allCases.filter { $0.remedy == .retry }
     #expect(
       Set(retried) == [
@@ -68,9 +68,9 @@ import Testing
       ])
   }
 
-  @Test func `a description never shows detail or cause`() {
+  @Test func `a description does not contain detail or cause`() {
     let error = TapedeckError(
       .catalogFailed, detail: "/secret/path", cause: TapedeckError(.internalError, "hidden"))
-    #expect("\(error)" == "catalog_failed: The catalog could not be read or written.")
+    #expect("\(error)" == "catalog_failed: The catalog could not be read or written. The log has the reason.")
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import TestKit
 
-/// Asks boto3, Amazon's own client, through `boto.py`.
+/// Calls boto3, Amazon's client, through `boto.py`.
 struct Boto: Sendable {
   struct Call: Sendable, Codable {
     /// A method of boto3's client.
@@ -23,7 +23,7 @@ struct Boto: Sendable {
     var names: [String]
   }
 
-  /// A request that was signed and not sent.
+  /// A signed request that was not sent.
   struct Captured: Sendable, Codable {
     var method: String
     var url: String

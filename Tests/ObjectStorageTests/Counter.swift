@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Numbers from 0, each given once.
+/// Counts from 0.
 final class Counter: Sendable {
   private let count = Atomic(0)
 

@@ -5,12 +5,12 @@ import ObjectStorage
 import SystemPackage
 import Testing
 
-/// A file too long to be held in memory: every 64 KiB of it differ from the others, and any part can be told.
+/// A file too long for memory, whose content at any offset is known; no two blocks of 64 KiB are equal.
 struct LongFile: Sendable {
   private static let block: Int64 = 64 << 10
 
   let bytes: Int64
-  let key: ObjectKey
+  let object: TestObject
   let path: FilePath
 
   init(bytes: Int64, in folder: TemporaryFolder) throws {
@@ -25,10 +25,10 @@ struct LongFile: Sendable {
         try file.writeAll(piece)
       }
     }
-    key = try #require(ObjectKey(sha256: hex(hash.finalize()), kind: .wav))
+    object = try TestObject(ContentHash(digest: hash.finalize()), .wav)
   }
 
-  /// What stands in part of every such file, as far as the file goes.
+  /// The content of a span, the same for every such file.
   static func contents(_ span: Range<Int64>) -> [UInt8] {
     var bytes: [UInt8] = []
     for number in (span.lowerBound / block)...(max(span.lowerBound, span.upperBound - 1) / block) {

@@ -6,25 +6,25 @@ import NIOPosix
 import ObjectStorage
 import TestKit
 
-/// A store in moto's bucket, below a prefix of its own.
+/// A store in moto's bucket with a new prefix.
 struct S3Fixture: Sendable {
   let settings: S3Settings
   let store: S3ObjectStore
   let moto: MotoServer.Facts
 
-  /// Set up as the one client of the program is. Never shut down: it lasts as long as the tests.
+  /// Configured like the program's client. Never shut down: all tests share it.
   static let client: HTTPClient = {
     var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow, decompression: .disabled)
     configuration.httpVersion = .http1Only
     configuration.connectionPool = .init(idleTimeout: .seconds(30), concurrentHTTP1ConnectionsPerHostSoftLimit: 64)
-    // `HOST.localhost` means this machine, but not every resolver knows.
+    // Not every resolver maps `HOST.localhost` to this machine.
     configuration.dnsOverride = ["recordings.localhost": "127.0.0.1"]
     return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
   }()
 
   init(
     prefix: String? = nil, bucket: String? = nil, key: MotoServer.Key? = nil,
-    copies: (threshold: Int64, part: Int64)? = nil, surroundings: Surroundings = .system
+    copies: (threshold: Int64, part: Int64)? = nil, system: SystemServices = .system
   ) async throws {
     moto = try await MotoServer.running().facts
     let prefix = prefix ?? "\(moto.prefix)/\(UUID().uuidString)"
@@ -37,20 +37,20 @@ struct S3Fixture: Sendable {
     let key = key ?? moto.key
     store = S3ObjectStore(
       settings: settings, credentials: try S3Credentials(accessKeyID: key.id, secretAccessKey: key.secret),
-      client: Self.client, threads: .singleton, surroundings: surroundings)
+      client: Self.client, threads: .singleton, system: system)
   }
 
-  /// boto3 with the key that may do everything.
+  /// boto3 with a key that has all permissions.
   var boto: Boto { Boto(endpoint: moto.endpoint, region: moto.region, key: moto.observer) }
 
-  /// Every name below the prefix.
+  /// Every key below the prefix.
   func names() async throws -> [String] {
     try await boto.answers(to: [
       .init("list_objects_v2", ["Bucket": settings.bucket, "Prefix": settings.prefix])
     ])[0].names
   }
 
-  /// How many uploads in parts have neither been completed nor given up.
+  /// The number of uploads that were neither completed nor aborted.
   func unfinishedUploads() async throws -> Int {
     try await boto.answers(to: [
       .init("list_multipart_uploads", ["Bucket": settings.bucket, "Prefix": settings.prefix])

@@ -4,12 +4,12 @@ import ObjectStorage
 import TestKit
 import Testing
 
-/// How listings are read, and what becomes of those that are wrong or hostile.
+/// How listings are parsed, and malformed or hostile ones rejected.
 @Suite(.timeLimit(.minutes(1))) struct S3ListingTests {
   typealias Reply = ScriptedServer.Reply
 
-  static let hash = anyKey.sha256
-  static let folder = anyKey.folder
+  static let hash = anyName.digits
+  static let folder = anyName.folder
 
   static func entry(_ name: String, bytes: String = "7", at moment: String = "2026-01-15T12:00:00.123Z") -> String {
     "<Contents><Key>\(name)</Key><LastModified>\(moment)</LastModified><ETag>&quot;e&quot;</ETag>"
@@ -36,13 +36,13 @@ import Testing
     }
   }
 
-  @Test func `pages are asked for until there is no other`() async throws {
+  @Test func `pages are requested up to the last one`() async throws {
     let names = ["mp3", "wav", "dat"].map { "p/\(Self.folder)/\(Self.hash).\($0)" }
     let (result, requests) = try await listed { _, number in
       Self.page(Self.entry(names[number]), next: number < 2 ? "1/&amp;\(number)+==" : nil)
     }
     let objects = try result.get()
-    #expect(objects.map { "p/\($0.key)" } == names)
+    #expect(objects.map { "p/\($0.name)" } == names)
     #expect(objects.allSatisfy { $0.bytes == 7 && $0.changedAt.iso8601Milliseconds == "2026-01-15T12:00:00.123Z" })
     #expect(
       requests.map(\.target) == [
@@ -56,20 +56,19 @@ import Testing
     "p/0a/\(hash).mp3", "p&#x2F;0a&#47;\(hash).mp3",
     "p/0a/\(hash).mp3</Key><Key>p/0a/\(hash).mp3",
   ])
-  func `names are read through what XML makes of them`(name: String) async throws {
-    #expect(try await listed { _, _ in Self.page(Self.entry(name)) }.result.get().map(\.key) == [anyKey])
+  func `keys are read with XML entities decoded`(name: String) async throws {
+    #expect(try await listed { _, _ in Self.page(Self.entry(name)) }.result.get().map(\.name) == [anyName])
   }
 
-  @Test func `names that are encoded as they would be in an address are decoded when the answer says so`() async throws
-  {
+  @Test func `percent-encoded keys are decoded when the answer says so`() async throws {
     let encoded = "p%2F0a%2F\(Self.hash).mp3"
     let said = "<EncodingType>url</EncodingType>"
     #expect(
-      try await listed { _, _ in Self.page(Self.entry(encoded), encoding: said) }.result.get().map(\.key) == [anyKey])
+      try await listed { _, _ in Self.page(Self.entry(encoded), encoding: said) }.result.get().map(\.name) == [anyName])
     #expect(try await listed { _, _ in Self.page(Self.entry(encoded)) }.result.get() == [])
   }
 
-  @Test func `what is no object of this folder is left out`() async throws {
+  @Test func `keys that are not objects of the folder are left out`() async throws {
     let names = [
       "p/0a/", "p/0a/README", "p/0a/\(Self.hash)", "p/0a/\(Self.hash).exe", "p/0b/\(Self.hash).mp3",
       "p/0a/\(String(repeating: "b", count: 64)).mp3", "q/0a/\(Self.hash).mp3", "0a/\(Self.hash).mp3", "",
@@ -99,7 +98,7 @@ import Testing
     "<ListBucketResult><!-- --><IsTruncated>false</IsTruncated></ListBucketResult>",
     "<ListBucketResult><![CDATA[x]]><IsTruncated>false</IsTruncated></ListBucketResult>",
     "<ListBucketResult><?php ?><IsTruncated>false</IsTruncated></ListBucketResult>",
-    // Entities that grow, and entities that read files.
+    // Entities that expand, and entities that read files.
     "<!DOCTYPE a [<!ENTITY a \"xxxxxxxxxx\"><!ENTITY b \"&a;&a;&a;\">]><ListBucketResult>&b;</ListBucketResult>",
     "<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><ListBucketResult>&x;</ListBucketResult>",
     String(repeating: "<a>", count: 100_000),
@@ -107,20 +106,20 @@ import Testing
       + "<IsTruncated>false</IsTruncated></ListBucketResult>",
     "<\(String(repeating: "a", count: 100_000))>",
   ])
-  func `what is no listing is refused`(body: String) async throws {
+  func `an answer that is not a listing is rejected`(body: String) async throws {
     let (result, _) = try await listed { _, _ in .xml(body) }
     #expect(throws: TapedeckError.self) { try result.get() }
     if case .failure(let error) = result { #expect(error.code == .storageFailed) }
   }
 
-  @Test func `bytes that are no text are refused`() async throws {
+  @Test func `invalid UTF-8 is rejected`() async throws {
     let bytes = Array("<ListBucketResult><IsTruncated>false</IsTruncated><Name>".utf8) + [0xC3, 0x28]
     let (result, _) = try await listed { _, _ in .response(200, body: bytes + Array("</Name></ListBucketResult>".utf8))
     }
     #expect(throws: TapedeckError.self) { try result.get() }
   }
 
-  @Test func `a listing without end is left after 8 MiB`() async throws {
+  @Test func `a listing without an end is abandoned after 8 MiB`() async throws {
     let piece = [UInt8](repeating: 0x20, count: 64 << 10)
     let (result, _) = try await listed { _, _ in
       .chunked(200, pieces: [Array("<ListBucketResult>".utf8)] + Array(repeating: piece, count: 1000))
@@ -133,7 +132,7 @@ import Testing
     #expect(error.message.contains("longer"))
   }
 
-  @Test func `a listing that goes in circles is left`() async throws {
+  @Test func `a listing whose pages repeat is abandoned`() async throws {
     let (same, requests) = try await listed { _, _ in Self.page("", next: "again") }
     #expect(throws: TapedeckError.self) { try same.get() }
     #expect(requests.count == 2)
@@ -144,16 +143,16 @@ import Testing
 
   // MARK: Quarantine and probe
 
-  @Test func `a copy that fails after 200 leaves the object where it is`() async throws {
+  @Test func `a copy that fails after status 200 does not delete the object`() async throws {
     try await ScriptedStore.run { request, _ in
       request.method == "HEAD" ? .head("9") : .xml(Reply.error("InternalError"))
     } _: { scripted, _ in
-      #expect(await failure { try await scripted.store.quarantine(anyKey, because: "") } == .storageFailed)
+      #expect(await failure { try await scripted.store.quarantine(anyName, because: "") } == .storageFailed)
       #expect(!scripted.calls.contains { $0.hasPrefix("DELETE") })
     }
   }
 
-  @Test func `the source of a copy is encoded, and a long reason is cut`() async throws {
+  @Test func `the source of a copy is encoded, and a long reason is truncated`() async throws {
     try await ScriptedStore.run { request, _ in
       switch request.method {
       case "PUT": .xml("<CopyObjectResult><ETag>x</ETag></CopyObjectResult>")
@@ -161,15 +160,15 @@ import Testing
       default: .response(204)
       }
     } _: { scripted, _ in
-      try await scripted.store.quarantine(anyKey, because: String(repeating: "long\r\n", count: 1000))
+      try await scripted.store.quarantine(anyName, because: String(repeating: "long\r\n", count: 1000))
       let request = try #require(scripted.server.requests.dropFirst().first)
-      #expect(request.header("x-amz-copy-source") == "/recordings/p/\(anyKey)")
+      #expect(request.header("x-amz-copy-source") == "/recordings/p/\(anyName)")
       #expect(request.header("x-amz-meta-reason")?.count == 1000)
       #expect(scripted.calls.last?.hasPrefix("DELETE") == true)
     }
   }
 
-  @Test func `a probe that reads something else than it wrote fails, and removes what it wrote`() async throws {
+  @Test func `a probe that reads other bytes than it wrote fails, and deletes its object`() async throws {
     try await ScriptedStore.run { request, _ in
       .response(200, body: request.method == "GET" ? [1, 2, 3] : [])
     } _: { scripted, _ in

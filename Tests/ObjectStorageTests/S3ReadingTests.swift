@@ -4,14 +4,14 @@ import ObjectStorage
 import TestKit
 import Testing
 
-/// How reading takes answers that are wrong or hostile, and how few requests it makes.
+/// How reading handles wrong or hostile answers, and how many requests it sends.
 @Suite(.timeLimit(.minutes(1))) struct S3ReadingTests {
   typealias Request = ScriptedServer.Request
   typealias Reply = ScriptedServer.Reply
 
   static let megabyte = 1 << 20
 
-  /// A right answer to HEAD and to ranges of an object of some length.
+  /// A correct answer to HEAD and to ranges.
   static func good(_ request: Request, bytes: Int) -> Reply {
     guard request.method == "GET" else { return .head("\(bytes)") }
     guard let range = request.header("Range")?.dropFirst("bytes=".count).split(separator: "-").compactMap({ Int($0) })
@@ -21,11 +21,11 @@ import Testing
     )
   }
 
-  @Test func `a range is asked for together with the version that was opened`() async throws {
+  @Test func `a range is requested with the ETag of the opened version`() async throws {
     try await ScriptedStore.run { request, _ in
       Self.good(request, bytes: 5000)
     } _: { scripted, _ in
-      let object = try await scripted.store.open(anyKey)
+      let object = try await scripted.store.open(anyName)
       #expect(object.bytes == 5000)
       #expect(try await object.bytes(998, 4) == [0, 0, 1, 1])
       let request = try #require(scripted.server.requests.last)
@@ -37,23 +37,23 @@ import Testing
 
   // MARK: Few requests
 
-  @Test func `many ranges of a player cost one request each, and the head is asked for once a minute`() async throws {
+  @Test func `each range is one request, and the metadata is requested once a minute`() async throws {
     let clock = TestClock()
-    try await ScriptedStore.run(surroundings: clock.surroundings()) { request, _ in
+    try await ScriptedStore.run(system: clock.system()) { request, _ in
       Self.good(request, bytes: 5000)
     } _: { scripted, _ in
-      for offset in [0, 3000, 1000] { _ = try await scripted.store.open(anyKey).bytes(Int64(offset), 10) }
+      for offset in [0, 3000, 1000] { _ = try await scripted.store.open(anyName).bytes(Int64(offset), 10) }
       #expect(scripted.calls.map { $0.prefix(4) } == ["HEAD", "GET ", "GET ", "GET "])
       clock.advance(by: .seconds(59))
-      _ = try await scripted.store.open(anyKey)
+      _ = try await scripted.store.open(anyName)
       #expect(scripted.calls.count == 4)
       clock.advance(by: .seconds(2))
-      _ = try await scripted.store.open(anyKey)
+      _ = try await scripted.store.open(anyName)
       #expect(scripted.calls.count == 5)
     }
   }
 
-  @Test func `what is stored or set aside is looked at afresh`() async throws {
+  @Test func `cached metadata is dropped when an object is stored, removed or moved to quarantine`() async throws {
     try await ScriptedStore.run { request, _ in
       switch request.method {
       case "PUT": .xml("<CopyObjectResult><ETag>x</ETag></CopyObjectResult>")
@@ -61,25 +61,28 @@ import Testing
       default: .response(204)
       }
     } _: { scripted, folder in
-      let key = try key(of: [1])
+      let object = try TestObject([1])
       let changes: [() async throws -> Void] = [
-        { try await scripted.store.quarantine(key, because: "") },
+        { try await scripted.store.quarantine(object.name, because: "") },
         { _ = try await scripted.store.keep([1], by: folder) },
+        { try await scripted.store.remove(object.name) },
       ]
       for (number, change) in changes.enumerated() {
-        for _ in 0..<2 { _ = try await scripted.store.open(key) }
+        for _ in 0..<2 { _ = try await scripted.store.open(object.name) }
         try await change()
-        // Setting aside asks how long the object is.
+        // Moving to quarantine requests the object's length.
         #expect(scripted.calls.count { $0.hasPrefix("HEAD") } == number + 2)
       }
+      _ = try await scripted.store.open(object.name)
+      #expect(scripted.calls.last?.hasPrefix("HEAD") == true)
     }
   }
 
-  @Test func `whoever reads on is read ahead for, up to 1 MiB at a time`() async throws {
+  @Test func `sequential reads fetch ahead, up to 1 MiB at a time`() async throws {
     try await ScriptedStore.run { request, _ in
       Self.good(request, bytes: 4 * Self.megabyte)
     } _: { scripted, _ in
-      let object = try await scripted.store.open(anyKey)
+      let object = try await scripted.store.open(anyName)
       var offset: Int64 = 0
       while offset < object.bytes {
         let piece = try await object.bytes(offset, 128 << 10)
@@ -93,17 +96,17 @@ import Testing
           "bytes=0-131071", "bytes=131072-393215", "bytes=393216-917503", "bytes=917504-1966079",
           "bytes=1966080-3014655", "bytes=3014656-4063231", "bytes=4063232-4194303",
         ])
-      // Whoever jumps gets what is asked for, and no more.
+      // A read elsewhere fetches no more than requested.
       _ = try await object.bytes(1000, 10)
       #expect(scripted.server.requests.last?.header("Range") == "bytes=1000-1009")
     }
   }
 
-  @Test func `no read takes more than 4 MiB into memory`() async throws {
+  @Test func `a read takes at most 4 MiB into memory`() async throws {
     try await ScriptedStore.run { request, _ in
       Self.good(request, bytes: 5 * Self.megabyte)
     } _: { scripted, _ in
-      let object = try await scripted.store.open(anyKey)
+      let object = try await scripted.store.open(anyName)
       #expect(try await object.bytes(0, .max).count == 4 * Self.megabyte)
       #expect(try await object.bytes(Int64(4 * Self.megabyte), .max).count == Self.megabyte)
     }
@@ -169,24 +172,24 @@ import Testing
   ]
 
   @Test(arguments: wrongAnswers)
-  func `an answer that is not the range that was asked for is never taken for it`(answer: Answer) async throws {
+  func `an answer that is not the requested range is rejected`(answer: Answer) async throws {
     try await ScriptedStore.run { request, _ in
       request.method == "HEAD" ? .head("5000") : answer.reply
     } _: { scripted, _ in
-      let object = try await scripted.store.open(anyKey)
+      let object = try await scripted.store.open(anyName)
       #expect(await failure { try await object.read(at: 100, limit: 10) } == answer.code)
-      // Whoever opens it next looks afresh.
+      // The next open does not use cached metadata.
       let asked = scripted.calls.count
-      _ = try await scripted.store.open(anyKey)
+      _ = try await scripted.store.open(anyName)
       #expect(scripted.calls.dropFirst(asked).map { $0.prefix(4) } == ["HEAD"])
     }
   }
 
-  @Test func `a store that ignores ranges can be read where the range is everything`() async throws {
+  @Test func `a service that ignores ranges can be read when the range is the whole object`() async throws {
     try await ScriptedStore.run { request, _ in
       request.method == "HEAD" ? .head("10") : .response(200, body: Self.ten)
     } _: { scripted, _ in
-      let object = try await scripted.store.open(anyKey)
+      let object = try await scripted.store.open(anyName)
       #expect(try await object.bytes(0, 100) == Self.ten)
     }
   }
@@ -196,38 +199,38 @@ import Testing
     .head("10", etag: ""),
     .head("99999999999999999999"), .head("-1"),
   ])
-  func `a head without a length or a tag is none`(reply: Reply) async throws {
+  func `metadata without a length or an ETag is rejected`(reply: Reply) async throws {
     try await ScriptedStore.run { request, _ in
       request.method == "HEAD" ? reply : .part("bytes 0-0/10", body: [1])
     } _: { scripted, _ in
-      #expect(await failure { try await scripted.store.open(anyKey) } == .storageFailed)
+      #expect(await failure { try await scripted.store.open(anyName) } == .storageFailed)
     }
   }
 
-  @Test func `a missing object and a missing bucket are told apart, though HEAD does not say`() async throws {
+  @Test func `a missing object is distinguished from a missing bucket, although HEAD does not say`() async throws {
     for (code, expected) in [("NoSuchKey", TapedeckError.Code.objectMissing), ("NoSuchBucket", .storageFailed)] {
       try await ScriptedStore.run { request, _ in
         request.method == "HEAD" ? .response(404) : .refusal(404, code)
       } _: { scripted, _ in
-        #expect(await failure { try await scripted.store.open(anyKey) } == expected)
+        #expect(await failure { try await scripted.store.open(anyName) } == expected)
       }
     }
   }
 
   // MARK: The whole object
 
-  @Test func `an object is hashed from one request`() async throws {
+  @Test func `the content of an object is read with one request`() async throws {
     try await ScriptedStore.run { request, _ in
       .response(200, body: [1, 2, 3])
     } _: { scripted, _ in
-      let found = try await scripted.store.sha256(of: anyKey)
-      #expect(try found.sha256 == key(of: [1, 2, 3]).sha256)
+      let found = try await scripted.store.content(of: anyName)
+      #expect(try found.hash == TestObject([1, 2, 3]).hash)
       #expect(found.bytes == 3)
       #expect(scripted.calls.count == 1)
     }
   }
 
-  @Test func `an object whose bytes break off has no hash`() async throws {
+  @Test func `an object whose bytes break off has no content`() async throws {
     for reply in [
       Reply.response(200, ["Content-Length": "10"], body: [1, 2, 3]).then(.close),
       Reply.chunked(200, pieces: [[1, 2, 3]], isComplete: false).then(.close),
@@ -236,7 +239,7 @@ import Testing
       try await ScriptedStore.run { _, _ in
         reply
       } _: { scripted, _ in
-        #expect(await failure { try await scripted.store.sha256(of: anyKey) } == .storageFailed)
+        #expect(await failure { try await scripted.store.content(of: anyName) } == .storageFailed)
       }
     }
   }

@@ -21,7 +21,7 @@ import Testing
     ("s3://recordings?endpoint=http://%5B::1%5D:9000", "http://[::1]:9000", "/recordings/k"),
     ("s3://recordings?endpoint=http://10.0.0.7:9000&insecure=1", "http://10.0.0.7:9000", "/recordings/k"),
   ])
-  func `an address says where requests go`(url: String, origin: String, path: String) throws {
+  func `the address determines the URL of requests`(url: String, origin: String, path: String) throws {
     let place = try S3Settings(url: url).place(of: "k")
     #expect(place.origin == origin)
     #expect(origin.hasSuffix("://\(place.host)"))
@@ -32,11 +32,11 @@ import Testing
     ("s3://recordings", ""), ("s3://recordings/", ""), ("s3://recordings/a", "a"), ("s3://recordings/a/b/", "a/b"),
     ("s3://recordings/a%20b/%C3%BC", "a b/ü"), ("s3://recordings/a+b", "a+b"), ("s3://recordings/100%25", "100%"),
   ])
-  func `what stands behind the bucket is the prefix`(url: String, prefix: String) throws {
+  func `the path behind the bucket is the prefix`(url: String, prefix: String) throws {
     #expect(try S3Settings(url: url, region: "us-east-1").prefix == prefix)
   }
 
-  @Test func `the region comes from the address, then from outside, then from the endpoint`() throws {
+  @Test func `the region comes from the address, then from AWS_REGION, then from the endpoint`() throws {
     #expect(try S3Settings(url: "s3://recordings?region=eu-west-1", region: "us-west-2").region == "eu-west-1")
     #expect(try S3Settings(url: "s3://recordings", region: "us-west-2").region == "us-west-2")
     #expect(try S3Settings(url: "s3://recordings?endpoint=https://s.example.com").region == "us-east-1")
@@ -62,7 +62,7 @@ import Testing
     "s3://recordings?endpoint=https://minio.example.com:65536", "s3://recordings?endpoint=https://",
     "s3://recordings?aws_secret_access_key=canary",
   ])
-  func `anything else is refused with the setting's name and never its value`(url: String) throws {
+  func `a malformed address is rejected with the setting's name but not its value`(url: String) throws {
     let error = #expect(throws: TapedeckError.self) { try S3Settings(url: url, region: "us-east-1") }
     #expect(error?.code == .configurationInvalid)
     #expect(error?.message.hasPrefix("TAPEDECK_STORAGE_URL ") == true)
@@ -74,7 +74,7 @@ import Testing
     #expect(error?.message.contains("AWS_REGION") == true)
   }
 
-  @Test func `a malformed key is refused with the setting's name and never its value`() {
+  @Test func `a malformed access key is rejected with the setting's name but not its value`() {
     for (id, secret, token, setting) in [
       ("", "s", nil, "AWS_ACCESS_KEY_ID"), ("canary\n", "s", nil, "AWS_ACCESS_KEY_ID"),
       ("i", "", nil, "AWS_SECRET_ACCESS_KEY"), ("i", "canary ", nil, "AWS_SECRET_ACCESS_KEY"),
@@ -89,7 +89,7 @@ import Testing
     }
   }
 
-  @Test func `a key shows nothing of itself`() throws {
+  @Test func `the description of an access key hides its values`() throws {
     let credentials = try S3Credentials(accessKeyID: "canary1", secretAccessKey: "canary2", sessionToken: "canary3")
     var dumped = ""
     dump(credentials, to: &dumped)

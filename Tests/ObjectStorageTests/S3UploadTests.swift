@@ -5,26 +5,27 @@ import ObjectStorage
 import TestKit
 import Testing
 
-/// How storing takes answers that are late, wrong or hostile.
+/// How storing handles late, wrong or hostile answers.
 @Suite(.timeLimit(.minutes(1))) struct S3UploadTests {
   let sound = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 37) }
   let name = "/recordings/p/"
 
-  @Test func `a small file is one request with its hash, on the condition that there is none yet`() async throws {
+  @Test func `a small file is stored by one conditional request with its hash`() async throws {
     let clock = TestClock()
-    try await ScriptedStore.run(surroundings: clock.surroundings()) { _, _ in
+    try await ScriptedStore.run(system: clock.system()) { _, _ in
       .response(200)
     } _: { scripted, folder in
-      let key = try await scripted.store.keep(sound, by: folder)
+      let object = try await scripted.store.keep(sound, by: folder)
       let request = try #require(scripted.server.requests.first)
       #expect(scripted.server.requests.count == 1)
       #expect(request.method == "PUT")
-      #expect(request.target == "/recordings/p/\(key)")
+      #expect(request.target == "/recordings/p/\(object)")
       #expect(request.body == sound)
       #expect(request.header("If-None-Match") == "*")
       #expect(request.header("Content-Length") == "1000")
-      #expect(request.header("x-amz-content-sha256") == key.sha256)
-      #expect(request.header("x-amz-checksum-sha256").flatMap { Data(base64Encoded: $0) }.map(hex) == key.sha256)
+      #expect(request.header("x-amz-content-sha256") == object.hash.rawValue)
+      #expect(
+        request.header("x-amz-checksum-sha256").flatMap { Data(base64Encoded: $0) }.map(hex) == object.hash.rawValue)
       #expect(request.header("x-amz-date") == "20260115T120000Z")
       #expect(request.header("x-amz-security-token") == ScriptedStore.token)
       let signed = "SignedHeaders=content-type;host;if-none-match;x-amz-checksum-sha256;x-amz-content-sha256;"
@@ -34,7 +35,7 @@ import Testing
     }
   }
 
-  @Test func `the bucket stands in the host where it is asked to`() async throws {
+  @Test func `virtual addressing puts the bucket into the host`() async throws {
     let client = S3Fixture.client
     let folder = try TemporaryFolder()
     try await ScriptedServer.run { _ in
@@ -44,20 +45,21 @@ import Testing
       let store = S3ObjectStore(
         settings: try S3Settings(url: "s3://recordings/p?endpoint=\(endpoint)&addressing=virtual"),
         credentials: try S3Credentials(accessKeyID: "id", secretAccessKey: "secret"), client: client,
-        threads: .singleton, surroundings: .system)
-      let key = try await store.keep(sound, by: folder)
-      #expect(server.requests.first?.target == "/p/\(key)")
+        threads: .singleton, system: .system)
+      let object = try await store.keep(sound, by: folder)
+      #expect(server.requests.first?.target == "/p/\(object)")
       #expect(server.requests.first?.header("Host") == endpoint.replacing("http://", with: "recordings."))
     }
   }
 
-  // MARK: There already
+  // MARK: Existing objects
 
   @Test(arguments: [412, 409], [["x-amz-checksum-sha256": "right"], [:], ["x-amz-checksum-type": "COMPOSITE"]])
-  func `an object that is there already is as good as stored`(status: Int, headers: [String: String]) async throws {
-    let key = try key(of: sound)
+  func `an existing object with the same content counts as stored`(status: Int, headers: [String: String]) async throws
+  {
+    let object = try TestObject(sound)
     let checksum = Data(
-      stride(from: 0, to: 64, by: 2).compactMap { UInt8(key.sha256.dropFirst($0).prefix(2), radix: 16) }
+      stride(from: 0, to: 64, by: 2).compactMap { UInt8(object.hash.rawValue.dropFirst($0).prefix(2), radix: 16) }
     )
     .base64EncodedString()
     let composite = headers.merging(["x-amz-checksum-sha256": "of-parts"]) { $1 }
@@ -67,17 +69,17 @@ import Testing
       request.method == "PUT" ? .refusal(status, "PreconditionFailed") : .head("1000", told)
     } _: { scripted, folder in
       let file = try folder.file(sound)
-      try await scripted.store.store(file, as: key, bytes: 1000)
+      try await scripted.store.store(file, as: object, bytes: 1000)
       #expect(!folder.exists(file))
       #expect(scripted.calls.map { $0.prefix(4) } == ["PUT ", "HEAD"])
     }
   }
 
   @Test(arguments: [("999", "e", ""), ("1000", "e", "somethingElse=")])
-  func `an object with another length or checksum goes to quarantine and is replaced`(
+  func `an existing object with another length or checksum is quarantined and replaced`(
     bytes: String, etag: String, checksum: String
   ) async throws {
-    try await ScriptedStore.run(surroundings: TestClock().surroundings()) { request, number in
+    try await ScriptedStore.run(system: TestClock().system()) { request, number in
       switch number {
       case 0: .refusal(412, "PreconditionFailed")
       case 1: .head(bytes, checksum.isEmpty ? [:] : ["x-amz-checksum-sha256": checksum])
@@ -86,23 +88,23 @@ import Testing
       }
     } _: { scripted, folder in
       let file = try folder.file(sound)
-      let key = try key(of: sound)
-      try await scripted.store.store(file, as: key, bytes: 1000)
+      let object = try TestObject(sound)
+      try await scripted.store.store(file, as: object, bytes: 1000)
       #expect(!folder.exists(file))
-      let object = "\(name)\(key.folder)/KEY.mp3"
+      let path = "\(name)\(object.folder)/NAME.mp3"
       #expect(
         scripted.calls == [
-          "PUT \(object)", "HEAD \(object)", "PUT \(name)quarantine/2026-01-15T120000.000Z-KEY.mp3", "PUT \(object)",
+          "PUT \(path)", "HEAD \(path)", "PUT \(name)quarantine/2026-01-15T120000.000Z-NAME.mp3", "PUT \(path)",
         ])
       let requests = scripted.server.requests
-      #expect(requests[2].header("x-amz-copy-source") == "\(name)\(key)")
+      #expect(requests[2].header("x-amz-copy-source") == "\(name)\(object)")
       #expect(requests[3].header("If-None-Match") == nil)
       #expect(requests[3].body == sound)
     }
   }
 
   @Test(arguments: [412, 409])
-  func `a damaged object that was not replaced, for somebody else is writing, is tried again soon`(
+  func `a conflict while replacing a damaged object is retried soon`(
     status: Int
   ) async throws {
     try await ScriptedStore.run { _, number in
@@ -112,8 +114,8 @@ import Testing
       default: .refusal(status, "ConditionalRequestConflict")
       }
     } _: { scripted, folder in
-      let (file, key) = (try folder.file(sound), try key(of: sound))
-      let error = await thrown { try await scripted.store.store(file, as: key, bytes: 1000) }
+      let (file, object) = (try folder.file(sound), try TestObject(sound))
+      let error = await thrown { try await scripted.store.store(file, as: object, bytes: 1000) }
       #expect(error?.code == .storageFailed)
       #expect(error?.retryAfter == .seconds(1))
       #expect(folder.exists(file))
@@ -121,7 +123,7 @@ import Testing
     }
   }
 
-  @Test func `what cannot be copied to quarantine is not replaced`() async throws {
+  @Test func `an object that cannot be copied to quarantine is not replaced`() async throws {
     try await ScriptedStore.run { _, number in
       switch number {
       case 0: .refusal(412, "PreconditionFailed")
@@ -129,26 +131,26 @@ import Testing
       default: .xml(ScriptedServer.Reply.error("InternalError"))
       }
     } _: { scripted, folder in
-      let (file, key) = (try folder.file(sound), try key(of: sound))
-      #expect(await failure { try await scripted.store.store(file, as: key, bytes: 1000) } == .storageFailed)
+      let (file, object) = (try folder.file(sound), try TestObject(sound))
+      #expect(await failure { try await scripted.store.store(file, as: object, bytes: 1000) } == .storageFailed)
       #expect(folder.exists(file))
       #expect(scripted.calls.count == 3)
     }
   }
 
-  @Test func `an object that somebody else is just writing is tried again soon`() async throws {
+  @Test func `a conflict with another writer is retried soon`() async throws {
     try await ScriptedStore.run { request, _ in
       request.method == "PUT" ? .refusal(409, "ConditionalRequestConflict") : .refusal(404, "NoSuchKey")
     } _: { scripted, folder in
-      let (file, key) = (try folder.file(sound), try key(of: sound))
-      let error = await thrown { try await scripted.store.store(file, as: key, bytes: 1000) }
+      let (file, object) = (try folder.file(sound), try TestObject(sound))
+      let error = await thrown { try await scripted.store.store(file, as: object, bytes: 1000) }
       #expect(error?.code == .storageFailed)
       #expect(error?.retryAfter == .seconds(1))
       #expect(folder.exists(file))
     }
   }
 
-  // MARK: Refused
+  // MARK: Rejected
 
   struct Refusal: Sendable, CustomTestStringConvertible {
     var status: Int
@@ -173,15 +175,15 @@ import Testing
     Refusal(status: 404, code: "NoSuchBucket", says: "no such bucket"),
     Refusal(status: 501, code: "NotImplemented", says: "conditional writes"),
     Refusal(status: 400, code: "BadDigest", says: "status 400"),
-    Refusal(status: 500, code: "InternalError", says: "tried again"),
-    Refusal(status: 429, code: "TooManyRequests", says: "tried again"),
+    Refusal(status: 500, code: "InternalError", says: "retried"),
+    Refusal(status: 429, code: "TooManyRequests", says: "retried"),
   ])
-  func `a refusal says what to check, keeps the file, and shows no secret`(refusal: Refusal) async throws {
+  func `a rejection says what to check, keeps the file and shows no secret`(refusal: Refusal) async throws {
     try await ScriptedStore.run { _, _ in
       .refusal(refusal.status, refusal.code, ["x-amz-request-id": "R-7", "x-amz-bucket-region": "eu-north-1"])
     } _: { scripted, folder in
-      let (file, key) = (try folder.file(sound), try key(of: sound))
-      let error = try #require(await thrown { try await scripted.store.store(file, as: key, bytes: 1000) })
+      let (file, object) = (try folder.file(sound), try TestObject(sound))
+      let error = try #require(await thrown { try await scripted.store.store(file, as: object, bytes: 1000) })
       #expect(error.code == .storageFailed)
       #expect(error.message.contains(refusal.says), "\(error.message)")
       let detail = try #require(error.detail)
@@ -194,23 +196,23 @@ import Testing
   }
 
   @Test(arguments: [(507, "XMinioStorageFull"), (507, ""), (403, "QuotaExceeded")])
-  func `a store that is full is a full disk`(status: Int, code: String) async throws {
+  func `a full store is reported as a full disk`(status: Int, code: String) async throws {
     try await ScriptedStore.run { _, _ in
       .refusal(status, code)
     } _: { scripted, folder in
-      let (file, key) = (try folder.file(sound), try key(of: sound))
-      let error = await thrown { try await scripted.store.store(file, as: key, bytes: 1000) }
+      let (file, object) = (try folder.file(sound), try TestObject(sound))
+      let error = await thrown { try await scripted.store.store(file, as: object, bytes: 1000) }
       #expect(error?.code == .diskFull)
       #expect(error?.message.contains("quota") == true)
     }
   }
 
-  @Test func `a store that is too busy says when to come back`() async throws {
+  @Test func `the delay of a busy store is used`() async throws {
     try await ScriptedStore.run { _, _ in
       .refusal(503, "SlowDown", ["Retry-After": "7"])
     } _: { scripted, folder in
-      let (file, key) = (try folder.file(sound), try key(of: sound))
-      let error = await thrown { try await scripted.store.store(file, as: key, bytes: 1000) }
+      let (file, object) = (try folder.file(sound), try TestObject(sound))
+      let error = await thrown { try await scripted.store.store(file, as: object, bytes: 1000) }
       #expect(error?.code == .storageFailed)
       #expect(error?.retryAfter == .seconds(7))
     }
@@ -225,11 +227,11 @@ import Testing
       try await ScriptedStore.run { _, _ in
         .response(status, ["Location": "\(address)/trap"])
       } _: { scripted, folder in
-        let (file, key) = (try folder.file(sound), try key(of: sound))
-        #expect(await failure { try await scripted.store.store(file, as: key, bytes: 1000) } == .storageFailed)
-        #expect(await failure { try await scripted.store.open(key) } == .storageFailed)
-        #expect(await failure { try await scripted.store.objects(in: key.folder) } == .storageFailed)
-        #expect(await failure { try await scripted.store.sha256(of: key) } == .storageFailed)
+        let (file, object) = (try folder.file(sound), try TestObject(sound))
+        #expect(await failure { try await scripted.store.store(file, as: object, bytes: 1000) } == .storageFailed)
+        #expect(await failure { try await scripted.store.open(object.name) } == .storageFailed)
+        #expect(await failure { try await scripted.store.objects(in: object.folder) } == .storageFailed)
+        #expect(await failure { try await scripted.store.content(of: object.name) } == .storageFailed)
       }
       #expect(elsewhere.requests.isEmpty)
     }
@@ -238,7 +240,7 @@ import Testing
   // MARK: Connections
 
   @Test(arguments: [ScriptedServer.Reply.Step.close, .reset])
-  func `a connection that ends without an answer is tried once more, and no oftener`(
+  func `a connection that ends without an answer is retried once`(
     end: ScriptedServer.Reply.Step
   ) async throws {
     try await ScriptedStore.run { _, number in
@@ -250,8 +252,8 @@ import Testing
     try await ScriptedStore.run { _, _ in
       .init([end])
     } _: { scripted, folder in
-      let (file, key) = (try folder.file(sound), try key(of: sound))
-      let error = await thrown { try await scripted.store.store(file, as: key, bytes: 1000) }
+      let (file, object) = (try folder.file(sound), try TestObject(sound))
+      let error = await thrown { try await scripted.store.store(file, as: object, bytes: 1000) }
       #expect(error?.code == .storageFailed)
       #expect(error?.message.contains("connection") == true)
       #expect(scripted.calls.count == 2)
@@ -259,13 +261,13 @@ import Testing
     }
   }
 
-  @Test func `a store that does not answer is given up after a minute`() async throws {
+  @Test func `a store that does not answer fails after a minute`() async throws {
     let (clock, never) = (TestClock(), Gate())
-    try await ScriptedStore.run(surroundings: clock.surroundings()) { _, _ in
+    try await ScriptedStore.run(system: clock.system()) { _, _ in
       .init([.wait(never)])
     } _: { scripted, folder in
-      let (store, file, key) = (scripted.store, try folder.file(sound), try key(of: sound))
-      let storing = Task { await thrown { try await store.store(file, as: key, bytes: 1000) } }
+      let (store, file, object) = (scripted.store, try folder.file(sound), try TestObject(sound))
+      let storing = Task { await thrown { try await store.store(file, as: object, bytes: 1000) } }
       let time = Task {
         while true {
           try await clock.untilSleeping(1)
@@ -281,7 +283,7 @@ import Testing
     }
   }
 
-  @Test func `a store that cannot be reached is said to be so`() async throws {
+  @Test func `an unreachable store is reported as such`() async throws {
     let folder = try TemporaryFolder()
     let address = try await ScriptedServer.run { _ in
       .response(200)
@@ -291,9 +293,9 @@ import Testing
     let store = S3ObjectStore(
       settings: try S3Settings(url: "s3://recordings?endpoint=\(address)"),
       credentials: try S3Credentials(accessKeyID: "id", secretAccessKey: "secret"), client: S3Fixture.client,
-      threads: .singleton, surroundings: .system)
-    let (file, key) = (try folder.file(sound), try key(of: sound))
-    let error = await thrown { try await store.store(file, as: key, bytes: 1000) }
+      threads: .singleton, system: .system)
+    let (file, object) = (try folder.file(sound), try TestObject(sound))
+    let error = await thrown { try await store.store(file, as: object, bytes: 1000) }
     #expect(error?.code == .storageFailed)
     #expect(error?.message.contains("reached") == true)
   }

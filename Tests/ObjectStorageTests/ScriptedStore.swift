@@ -3,7 +3,7 @@ import NIOPosix
 import ObjectStorage
 import TestKit
 
-/// A store whose other side is a script.
+/// An S3 store whose service is a script.
 struct ScriptedStore: Sendable {
   typealias Request = ScriptedServer.Request
   typealias Reply = ScriptedServer.Reply
@@ -14,16 +14,16 @@ struct ScriptedStore: Sendable {
   let store: S3ObjectStore
   let server: ScriptedServer
 
-  /// What was asked, as `PUT /recordings/…?query`, with keys cut short.
+  /// The requests, as `PUT /recordings/…?query`, with object names replaced by `NAME`.
   var calls: [String] {
     server.requests.map { request in
-      "\(request.method) \(request.target.replacing(#/[0-9a-f]{64}/#, with: "KEY"))"
+      "\(request.method) \(request.target.replacing(#/[0-9a-f]{32}/#, with: "NAME"))"
     }
   }
 
-  /// - Parameter script: is given each request with its number from 0.
+  /// - Parameter script: answers each request; requests are numbered from 0.
   static func run<Output: Sendable>(
-    surroundings: Surroundings = .system, uploads: (threshold: Int64, part: Int64) = (8 << 20, 6 << 20),
+    system: SystemServices = .system, uploads: (threshold: Int64, part: Int64) = (8 << 20, 6 << 20),
     copies: (threshold: Int64, part: Int64)? = nil, parameters: String = "",
     _ script: @escaping @Sendable (Request, Int) async -> Reply,
     _ body: (ScriptedStore, TemporaryFolder) async throws -> Output
@@ -40,19 +40,19 @@ struct ScriptedStore: Sendable {
       let store = S3ObjectStore(
         settings: settings,
         credentials: try S3Credentials(accessKeyID: "id", secretAccessKey: secret, sessionToken: token),
-        client: S3Fixture.client, threads: .singleton, surroundings: surroundings)
+        client: S3Fixture.client, threads: .singleton, system: system)
       return try await body(ScriptedStore(store: store, server: server), folder)
     }
   }
 }
 
 extension ScriptedServer.Reply {
-  /// An error as object stores describe it.
+  /// An error as S3 services send it.
   static func refusal(_ status: Int, _ code: String, _ headers: [String: String] = [:]) -> Self {
     response(status, headers, body: Array(Self.error(code).utf8))
   }
 
-  /// `Message` has what Amazon's can have: the key, and what was signed.
+  /// `Message` contains the key and what was signed, as Amazon's can.
   static func error(_ code: String) -> String {
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>\(code)</Code>"
       + "<Message>Said of \(ScriptedStore.secret)</Message><RequestId>R</RequestId></Error>"

@@ -6,7 +6,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct SigV4Tests {
   /// The example of "Authenticating Requests: Using the Authorization Header" in Amazon's reference of S3.
-  @Test func `Amazon's own example of a ranged GET is signed as they say`() throws {
+  @Test func `Amazon's example of a ranged GET has the documented signature`() throws {
     let credentials = try S3Credentials(
       accessKeyID: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
     let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -26,7 +26,7 @@ import Testing
         + "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41")
   }
 
-  @Test func `the key that is remembered is that of the day`() throws {
+  @Test func `the cached signing key is the one of the day`() throws {
     let credentials = try S3Credentials(accessKeyID: "id", secretAccessKey: "secret")
     let request = CanonicalRequest(method: "GET", path: "/", query: [], headers: [("host", "h")], payloadHash: "x")
     let signer = SigV4Signer(credentials: credentials, region: "us-east-1")
@@ -69,7 +69,7 @@ import Testing
   /// Names, prefixes and queries that are awkward to encode, signed by Amazon's own client; what it signed is signed
   /// by us from the decoded parts.
   @Test(arguments: ways)
-  func `signatures are those of botocore`(way: Way) async throws {
+  func `signatures equal those of botocore`(way: Way) async throws {
     let key = MotoServer.Key(id: "AKIDEXAMPLE", secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
     let boto = Boto(
       endpoint: way.endpoint, region: way.region, key: key, token: way.token, addressing: way.addressing)

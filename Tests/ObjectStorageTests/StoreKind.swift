@@ -6,12 +6,12 @@ import ObjectStorage
 import SystemPackage
 import Testing
 
-/// The implementations that the contract holds for. Another one is another case.
+/// The implementations that must fulfil the contract.
 enum StoreKind: CaseIterable, Sendable {
   case files
   case s3
 
-  /// Runs a test with an empty store, and a folder on the same disk for files on their way in.
+  /// Runs a test with an empty store, and a folder on the same disk for files to store.
   func withStore(_ body: (any ObjectStore, TemporaryFolder) async throws -> Void) async throws {
     let folder = try TemporaryFolder()
     switch self {
@@ -29,33 +29,57 @@ extension FileObjectStore {
   }
 }
 
-/// The key that bytes have.
-func key(of bytes: [UInt8], _ kind: ObjectKey.Kind = .mp3) throws -> ObjectKey {
-  try #require(ObjectKey(sha256: hex(SHA256.hash(data: bytes)), kind: kind))
+/// An object of a test. Its name is derived from its content, so that equal bytes get one name, as from the catalog.
+struct TestObject: Sendable, Hashable, CustomStringConvertible {
+  var name: ObjectName
+  var hash: ContentHash
+
+  init(name: ObjectName, hash: ContentHash) {
+    self.name = name
+    self.hash = hash
+  }
+
+  init(_ hash: ContentHash, _ kind: ObjectName.Kind = .mp3) throws {
+    name = try #require(ObjectName(digits: String(hash.rawValue.prefix(32)), kind: kind))
+    self.hash = hash
+  }
+
+  /// The object that holds these bytes.
+  init(_ bytes: [UInt8], _ kind: ObjectName.Kind = .mp3) throws {
+    try self.init(ContentHash(digest: SHA256.hash(data: bytes)), kind)
+  }
+
+  var folder: ObjectFolder { name.folder }
+  var description: String { name.description }
 }
 
-/// The key of nothing that is ever stored.
-let anyKey = ObjectKey(sha256: "0abc" + String(repeating: "a", count: 60), kind: .mp3)!
+/// An object that is never stored; no file has its hash.
+let anyObject = TestObject(name: anyName, hash: ContentHash(digest: [UInt8](repeating: 0, count: 32)))
+let anyName = ObjectName(digits: "0abc" + String(repeating: "a", count: 28), kind: .mp3)!
 
 extension ObjectStore {
-  /// Stores bytes under their key.
+  func store(_ file: FilePath, as object: TestObject, bytes: Int64) async throws(TapedeckError) {
+    try await store(file, as: object.name, content: ObjectContent(hash: object.hash, bytes: bytes))
+  }
+
+  /// Stores bytes under the name of their test object.
   @discardableResult
-  func keep(_ bytes: [UInt8], _ kind: ObjectKey.Kind = .mp3, by way: TemporaryFolder) async throws -> ObjectKey {
-    let key = try key(of: bytes, kind)
-    try await store(try way.file(bytes), as: key, bytes: Int64(bytes.count))
-    return key
+  func keep(_ bytes: [UInt8], _ kind: ObjectName.Kind = .mp3, by way: TemporaryFolder) async throws -> TestObject {
+    let object = try TestObject(bytes, kind)
+    try await store(try way.file(bytes), as: object, bytes: Int64(bytes.count))
+    return object
   }
 
   /// Everything in an object, read piece by piece.
-  func contents(of key: ObjectKey, limit: Int = 64) async throws -> [UInt8] {
-    try await open(key).contents(limit: limit)
+  func contents(of object: TestObject, limit: Int = 64) async throws -> [UInt8] {
+    try await open(object.name).contents(limit: limit)
   }
 
   /// Every object of every folder.
-  func keys() async throws -> Set<ObjectKey> {
-    var keys: Set<ObjectKey> = []
-    for folder in ObjectFolder.all { keys.formUnion(try await objects(in: folder).map(\.key)) }
-    return keys
+  func names() async throws -> Set<ObjectName> {
+    var names: Set<ObjectName> = []
+    for folder in ObjectFolder.all { names.formUnion(try await objects(in: folder).map(\.name)) }
+    return names
   }
 }
 
@@ -74,7 +98,7 @@ extension StoredObject {
   }
 }
 
-/// The error of ours that a call throws; nil when it throws nothing of ours.
+/// The `TapedeckError` that a call throws; nil when it throws none.
 func thrown(by body: () async throws -> some Any) async -> TapedeckError? {
   do {
     _ = try await body()
@@ -82,5 +106,5 @@ func thrown(by body: () async throws -> some Any) async -> TapedeckError? {
   } catch { return error as? TapedeckError }
 }
 
-/// The code of what a call throws; nil when it throws nothing of ours.
+/// The code of the `TapedeckError` that a call throws; nil when it throws none.
 func failure(of body: () async throws -> some Any) async -> TapedeckError.Code? { await thrown(by: body)?.code }

@@ -1,11 +1,11 @@
 import Foundation
 import SystemPackage
 
-/// A folder of its own for one test, gone with the last reference.
+/// A folder for one test, deleted with the last reference.
 final class TemporaryFolder: Sendable {
   let path: FilePath
 
-  /// - Parameter parent: nil for the system's own.
+  /// - Parameter parent: nil for the system's temporary folder.
   init(in parent: String? = nil) throws {
     let url = (parent.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory).appending(
       path: "tapedeck-\(UUID().uuidString)")
@@ -15,7 +15,7 @@ final class TemporaryFolder: Sendable {
 
   deinit { try? FileManager.default.removeItem(atPath: path.string) }
 
-  /// Writes a file that nobody has stored yet.
+  /// Writes a file that is to be stored.
   func file(_ bytes: [UInt8], named name: String = UUID().uuidString) throws -> FilePath {
     let file = path.appending(name)
     try Data(bytes).write(to: URL(fileURLWithPath: file.string))
@@ -24,7 +24,7 @@ final class TemporaryFolder: Sendable {
 
   func exists(_ path: FilePath) -> Bool { FileManager.default.fileExists(atPath: path.string) }
 
-  /// Every file below a path that is no folder.
+  /// Every file below a path, without folders.
   static func files(below path: FilePath) throws -> [String] {
     try FileManager.default.subpathsOfDirectory(atPath: path.string).filter { name in
       var isFolder: ObjCBool = false

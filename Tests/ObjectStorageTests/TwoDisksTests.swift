@@ -6,12 +6,12 @@ import ObjectStorage
 import SystemPackage
 import Testing
 
-/// The archive's folders on disks of their own, as mounts and symbolic links make them. `/dev/shm` is the other disk.
+/// Spool, objects and quarantine on different file systems. `/dev/shm` is the other one.
 @Suite(.timeLimit(.minutes(1))) struct TwoDisksTests {
-  /// Where files come from.
+  /// Local files that are to be stored.
   let folder: TemporaryFolder
   let other: TemporaryFolder
-  /// A link to the other disk.
+  /// A link to the other file system.
   let root: FilePath
 
   init() throws {
@@ -32,75 +32,75 @@ import Testing
   }
 
   @Test(arguments: [0, 1, (1 << 20) + 1, 40 << 20] as [Int64])
-  func `a file from another disk becomes an object like any other`(bytes: Int64) async throws {
+  func `a file from another file system is stored like any other`(bytes: Int64) async throws {
     let (store, file) = (try store(), try LongFile(bytes: bytes, in: folder))
-    try await store.store(file.path, as: file.key, bytes: bytes)
+    try await store.store(file.path, as: file.object, bytes: bytes)
     #expect(!folder.exists(file.path))
-    #expect(try TemporaryFolder.files(below: other.path) == [file.key.description])
-    #expect(try TemporaryFolder.mode(of: other.path.appending(file.key.description)) == 0o400)
-    let found = try await store.sha256(of: file.key)
-    #expect(found.sha256 == file.key.sha256)
+    #expect(try TemporaryFolder.files(below: other.path) == [file.object.description])
+    #expect(try TemporaryFolder.mode(of: other.path.appending(file.object.description)) == 0o400)
+    let found = try await store.content(of: file.object.name)
+    #expect(found.hash == file.object.hash)
     #expect(found.bytes == bytes)
   }
 
-  @Test func `the same key from 16 tasks at once is one object`() async throws {
-    let (store, key) = (try store(), try LongFile(bytes: 1 << 20, in: folder).key)
+  @Test func `16 tasks that store the same object at once leave one object`() async throws {
+    let (store, object) = (try store(), try LongFile(bytes: 1 << 20, in: folder).object)
     try await withThrowingTaskGroup(of: Void.self) { group in
       for _ in 0..<16 {
         let file = try LongFile(bytes: 1 << 20, in: folder)
-        group.addTask { try await store.store(file.path, as: key, bytes: 1 << 20) }
+        group.addTask { try await store.store(file.path, as: object, bytes: 1 << 20) }
       }
       try await group.waitForAll()
     }
-    #expect(try TemporaryFolder.files(below: other.path) == [key.description])
-    #expect(try await store.sha256(of: key).sha256 == key.sha256)
+    #expect(try TemporaryFolder.files(below: other.path) == [object.description])
+    #expect(try await store.content(of: object.name).hash == object.hash)
   }
 
-  @Test func `a file that cannot be moved leaves nothing behind, and can be stored later`() async throws {
-    let (store, file, key) = (try store(), try folder.file([1, 2, 3]), try key(of: [1, 2, 3]))
-    let obstacle = root.appending(key.description)
+  @Test func `a file that cannot be copied leaves nothing behind and can be stored later`() async throws {
+    let (store, file, object) = (try store(), try folder.file([1, 2, 3]), try TestObject([1, 2, 3]))
+    let obstacle = root.appending(object.description)
     try FileSystemCalls.makeFolder(obstacle.appending("in the way"))
-    #expect(await failure { try await store.store(file, as: key, bytes: 3) } == .storageFailed)
+    #expect(await failure { try await store.store(file, as: object, bytes: 3) } == .storageFailed)
     #expect(try TemporaryFolder.files(below: other.path) == [])
     #expect(try TemporaryFolder.mode(of: file) & 0o200 != 0)
     try FileManager.default.removeItem(atPath: obstacle.string)
-    try await store.store(file, as: key, bytes: 3)
-    #expect(try await store.contents(of: key) == [1, 2, 3])
+    try await store.store(file, as: object, bytes: 3)
+    #expect(try await store.contents(of: object) == [1, 2, 3])
   }
 
-  @Test func `an object goes to a quarantine on another disk`() async throws {
+  @Test func `an object is moved to a quarantine on another file system`() async throws {
     let store = try store()
     let file = try LongFile(bytes: 20 << 20, in: folder)
-    try await store.store(file.path, as: file.key, bytes: file.bytes)
-    _ = try await store.open(file.key)
-    try await store.quarantine(file.key, because: "Its hash is not its name.")
-    #expect(await failure { try await store.open(file.key) } == .objectMissing)
+    try await store.store(file.path, as: file.object, bytes: file.bytes)
+    _ = try await store.open(file.object.name)
+    try await store.quarantine(file.object.name, because: "Its hash is not its name.")
+    #expect(await failure { try await store.open(file.object.name) } == .objectMissing)
     #expect(try TemporaryFolder.files(below: other.path) == [])
     let quarantine = folder.path.appending("quarantine")
     let names = try FileSystemCalls.names(in: quarantine).sorted()
     #expect(names.count == 2)
     let name = try #require(names.first)
     #expect(names.last == "\(name).json")
-    #expect(name.hasSuffix("Z-\(file.key.sha256).wav"))
+    #expect(name.hasSuffix("Z-\(file.object.name.file)"))
     #expect(try FileSystemCalls.file(quarantine.appending(name))?.bytes == file.bytes)
     let contents = try Data(contentsOf: URL(fileURLWithPath: quarantine.appending(name).string))
     #expect(Array(contents) == LongFile.contents(0..<file.bytes))
   }
 
-  @Test func `an object that cannot be set aside stays where it is`() async throws {
+  @Test func `an object that cannot be moved to quarantine stays where it is`() async throws {
     let quarantine = folder.path.appending("quarantine")
     let store = try FileObjectStore(
       root: root, quarantine: quarantine, threads: .singleton, now: { Instant(milliseconds: 1_768_478_400_123) })
-    let key = try await store.keep([1, 2, 3], by: folder)
-    let obstacle = quarantine.appending("2026-01-15T120000.123Z-\(key.sha256).mp3")
+    let object = try await store.keep([1, 2, 3], by: folder)
+    let obstacle = quarantine.appending("2026-01-15T120000.123Z-\(object.name.file)")
     try FileSystemCalls.makeFolder(obstacle.appending("in the way"))
-    #expect(await failure { try await store.quarantine(key, because: "") } == .storageFailed)
-    #expect(try await store.contents(of: key) == [1, 2, 3])
+    #expect(await failure { try await store.quarantine(object.name, because: "") } == .storageFailed)
+    #expect(try await store.contents(of: object) == [1, 2, 3])
     let names = try FileSystemCalls.names(in: quarantine)
     #expect(Set(names) == ["\(obstacle.lastComponent?.string ?? "")", "\(obstacle.lastComponent?.string ?? "").json"])
   }
 
-  @Test func `what a process left that died is removed at the next start, and nothing that is being written`() throws {
+  @Test func `copies left by a crashed process are removed at the next start, copies being written are not`() throws {
     let quarantine = folder.path.appending("quarantine")
     try FileSystemCalls.makeFolder(quarantine)
     for place in [root, quarantine] {

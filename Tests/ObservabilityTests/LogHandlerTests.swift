@@ -4,7 +4,7 @@ import Observability
 import Synchronization
 import Testing
 
-/// A sink that keeps what it is given.
+/// A sink that keeps its lines.
 private final class Lines: Sendable {
   private let kept = Mutex<[String]>([])
   var all: [String] { kept.withLock { $0 } }
@@ -37,7 +37,7 @@ struct LogHandlerTests {
     return try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
   }
 
-  @Test func `a line is a JSON object with the metadata under its own keys`() throws {
+  @Test func `each line is a JSON object with metadata under its own keys`() throws {
     var logger = json
     logger[metadataKey: "request_id"] = "r-1"
     logger.info("recording archived", metadata: ["bytes": "\(12)", "tags": ["a", "b"], "more": ["inner": "x\"y"]])
@@ -53,7 +53,7 @@ struct LogHandlerTests {
     #expect(time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil)
   }
 
-  @Test func `metadata cannot take the place of what every line has`() throws {
+  @Test func `metadata cannot replace the standard keys`() throws {
     json.error("real", metadata: ["message": "forged", "level": "debug"])
     let object = try object(try #require(lines.all.first))
     #expect(object["message"] as? String == "real")
@@ -62,30 +62,30 @@ struct LogHandlerTests {
   }
 
   @Test(arguments: ["a\nb", "a\r\nb", "\u{0}\u{1B}[31m\u{7F}", "\"\\\u{301}\"\u{301}", "\u{2028}", "emoji 🎧"])
-  func `any text stays on one line`(words: String) throws {
-    json.info("\(words)", metadata: ["key": "\(words)"])
+  func `any text stays on one line`(text content: String) throws {
+    json.info("\(content)", metadata: ["key": "\(content)"])
     let object = try object(try #require(lines.all.first))
-    #expect(object["message"] as? String == words)
-    #expect(object["key"] as? String == words)
-    text.info("\(words)", metadata: ["key": "\(words)"])
+    #expect(object["message"] as? String == content)
+    #expect(object["key"] as? String == content)
+    text.info("\(content)", metadata: ["key": "\(content)"])
     let line = try #require(lines.all.last)
     #expect(line.unicodeScalars.count { $0.value < 0x20 || $0.value == 0x7F } == 1)
     #expect(line.hasSuffix("\n"))
   }
 
-  @Test func `a line for people says the same`() throws {
+  @Test func `the text format has time, level, message and metadata`() throws {
     text.warning("slow", metadata: ["seconds": "5", "list": ["a", "b"], "map": ["k": "v"]])
     let line = try #require(lines.all.first)
     #expect(line.wholeMatch(of: /\d\d:\d\d:\d\d\.\d{3}Z warning: slow list=\[a, b\] map=\[k: v\] seconds=5\n/) != nil)
   }
 
-  @Test func `an error is written too`() throws {
+  @Test func `the error of an event is written`() throws {
     json.error("it failed", error: Failure(description: "the reason"))
     let object = try object(try #require(lines.all.first))
     #expect(object["error"] as? String == "the reason")
   }
 
-  @Test func `a secret that was added is in no line, wherever it stands`() throws {
+  @Test func `an added secret is redacted wherever it appears`() throws {
     let canary = "s3cr\"et/\\canary+value"
     redactor.add(canary)
     for logger in [json, text] {
@@ -103,7 +103,7 @@ struct LogHandlerTests {
     }
   }
 
-  @Test func `tokens are known by their form`() throws {
+  @Test func `tokens are recognised by their prefix`() throws {
     let secrets = [
       "Authorization: Bearer eyJhbGciOi.J9.canary_-~", "authorization: bearer canary12345", "tdk_canaryCANARY0123",
       "whsec_Y2FuYXJ5Y2FuYXJ5/+==", "Basic Y2FuYXJ5OmNhbmFyeQ==", "BEARER canarycanary", "x=tdk_canary1,tdk_canary2;",
@@ -120,22 +120,22 @@ struct LogHandlerTests {
     #expect(redactor.redact("x=tdk_canary1,tdk_canary2;") == "x=tdk_[redacted],tdk_[redacted];")
   }
 
-  @Test func `words that only look alike stay`() {
-    for words in ["a bearer of news", "whsec_ is a prefix", "basic idea", "tdk_", "nothing to hide 🎧"] {
-      #expect(redactor.redact(words) == words)
+  @Test func `similar words are not redacted`() {
+    for phrase in ["a bearer of news", "whsec_ is a prefix", "basic idea", "tdk_", "nothing to hide 🎧"] {
+      #expect(redactor.redact(phrase) == phrase)
     }
     redactor.add("short")
     #expect(redactor.redact("a short word") == "a short word")
   }
 
-  @Test func `a secret inside another leaves nothing of it`() {
+  @Test func `a secret that contains another is redacted completely`() {
     redactor.add("abcdef")
     redactor.add("abcdefghijkl")
     redactor.add("redacted")
     #expect(redactor.redact("1 abcdefghijkl 2 abcdef 3").contains("ghijkl") == false)
   }
 
-  @Test func `levels below the wanted one are not written`() {
+  @Test func `events below the log level are not written`() {
     text.debug("quiet")
     #expect(lines.all.isEmpty)
   }

@@ -7,7 +7,7 @@ struct PrometheusExporterTests {
 
   private func scrape() throws -> Scrape { try Scrape(exporter.render()) }
 
-  @Test func `a new exporter gives a valid scrape`() throws {
+  @Test func `a new exporter renders a valid scrape`() throws {
     #expect(try scrape().value("tapedeck_metrics_series_dropped_total") == 0)
   }
 
@@ -15,15 +15,15 @@ struct PrometheusExporterTests {
     "tapedeck_damaged_recordings", "tapedeck_stray_objects_total", "tapedeck_verified_objects_total",
     "tapedeck_verified_bytes_total",
   ])
-  func `what an operator watches says what it means`(name: String) {
+  func `metrics for operators have a help text`(name: String) {
     Counter(label: name, factory: exporter).increment()
     #expect(exporter.render().contains("# HELP \(name) "))
   }
 
-  @Test func `counters count, also in fractions`() throws {
+  @Test func `counters add whole and fractional amounts`() throws {
     let counter = Counter(label: "jobs_total", dimensions: [("outcome", "ready")], factory: exporter)
     counter.increment(by: 3)
-    // The same labels in another order and another object are the same series.
+    // Another object with the same label is the same series.
     Counter(label: "jobs_total", dimensions: [("outcome", "ready")], factory: exporter).increment()
     FloatingPointCounter(label: "seconds_total", factory: exporter).increment(by: 0.5)
     let scrape = try scrape()
@@ -65,13 +65,13 @@ struct PrometheusExporterTests {
     #expect(scrape.value("step_seconds_sum", ["step": "download"]) == 100_000.705)
   }
 
-  @Test func `families that are known are explained`() throws {
+  @Test func `a known family has a help text`() throws {
     Counter(label: "tapedeck_platform_requests_total", factory: exporter).increment()
     #expect(try scrape().help["tapedeck_platform_requests_total"]?.isEmpty == false)
   }
 
   @Test(arguments: ["a\"b\\c\nd", "\r\n", "\u{301}\"\u{301}", "{}=,", ""])
-  func `any value of a label survives`(value: String) throws {
+  func `any label value is preserved`(value: String) throws {
     Counter(label: "things_total", dimensions: [("what", value)], factory: exporter).increment()
     let scrape = try scrape()
     let found = scrape.samples.first { $0.name == "things_total" }?.labels["what"]
@@ -79,13 +79,13 @@ struct PrometheusExporterTests {
   }
 
   @Test(arguments: [("http.requests-total", "http_requests_total"), ("2xx", "_2xx"), ("größe", "gr____e"), ("", "_")])
-  func `names are made valid`(name: String, expected: String) throws {
+  func `invalid names are made valid`(name: String, expected: String) throws {
     Counter(label: name, dimensions: [(name, "x")], factory: exporter).increment()
     let scrape = try scrape()
     #expect(scrape.value(expected, [expected: "x"]) == 1)
   }
 
-  @Test func `labels that would collide do not spoil the scrape`() throws {
+  @Test func `colliding label names keep the scrape valid`() throws {
     Counter(label: "a_total", dimensions: [("x.y", "1"), ("x-y", "2")], factory: exporter).increment()
     Recorder(label: "b", dimensions: [("le", "mine")], factory: exporter).record(1)
     let scrape = try scrape()
@@ -93,7 +93,7 @@ struct PrometheusExporterTests {
     #expect(scrape.value("b_count", ["le_": "mine"]) == 1)
   }
 
-  @Test func `a name has one type`() throws {
+  @Test func `a family has one type`() throws {
     Counter(label: "thing", dimensions: [("k", "1")], factory: exporter).increment()
     Recorder(label: "thing", dimensions: [("k", "2")], factory: exporter).record(1)
     let scrape = try scrape()
@@ -102,7 +102,7 @@ struct PrometheusExporterTests {
     #expect(scrape.value("tapedeck_metrics_series_dropped_total") == 1)
   }
 
-  @Test func `no label can eat the memory`() throws {
+  @Test func `the number of series is bounded`() throws {
     let small = PrometheusExporter(seriesLimit: 10)
     for number in 0..<100 {
       Counter(label: "requests_total", dimensions: [("path", "/\(number)")], factory: small).increment()
@@ -112,7 +112,7 @@ struct PrometheusExporterTests {
     #expect(scrape.value("tapedeck_metrics_series_dropped_total") == 90)
   }
 
-  @Test func `numbers that are none are written as the format wants`() throws {
+  @Test func `NaN and infinite values follow the format`() throws {
     Gauge(label: "a", factory: exporter).record(Double.nan)
     Gauge(label: "b", factory: exporter).record(-Double.infinity)
     Gauge(label: "c", factory: exporter).record(1e300)
@@ -125,7 +125,7 @@ struct PrometheusExporterTests {
     #expect(scrape.value("d_sum") == 0)
   }
 
-  @Test func `many tasks count without a loss`() async throws {
+  @Test func `concurrent increments are all counted`() async throws {
     await withTaskGroup(of: Void.self) { group in
       for task in 0..<8 {
         group.addTask {

@@ -9,11 +9,11 @@ import Sandbox
 import TestKit
 import Testing
 
-/// The life of a recording when nothing goes wrong.
+/// The processing of a recording without faults.
 @Suite(.timeLimit(.minutes(5)))
 struct ArchiveTests {
   @Test(arguments: FixedRecordings.codecs.map(\.id) + [FixedRecordings.oddID])
-  func `a recording of every coding ends in the archive with its original to the byte`(id: String) async throws {
+  func `a recording of every codec is archived with its original unchanged`(id: String) async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.withWorker {
         try await fixture.request(id)
@@ -45,14 +45,14 @@ struct ArchiveTests {
       }
       let (_, parts) = try #require(try await fixture.catalog.archived(try fixture.key(id)))
       let part = try #require(parts.first)
-      let original = try fixture.bytes(ofObject: try #require(part.originalKey))
-      let mp3 = try fixture.bytes(ofObject: part.mp3.key)
-      let peaks = try fixture.bytes(ofObject: part.peaks.key)
-      #expect(sha256(original) == part.sourceSHA256)
-      #expect(sha256(mp3) == part.mp3.sha256)
-      #expect(sha256(peaks) == part.peaks.sha256)
+      let original = try fixture.bytes(ofObject: try #require(part.original))
+      let mp3 = try fixture.bytes(ofObject: part.mp3.name)
+      let peaks = try fixture.bytes(ofObject: part.peaks.name)
+      #expect(sha256(original) == part.sourceHash.rawValue)
+      #expect(sha256(mp3) == part.mp3.hash.rawValue)
+      #expect(sha256(peaks) == part.peaks.hash.rawValue)
       #expect(Int64(mp3.count) == part.mp3.bytes)
-      // Without it a browser takes a wrong length from the first frames.
+      // Without it a browser derives a wrong duration from the first frames.
       #expect(Data(mp3.prefix(1000)).firstRange(of: Data("Xing".utf8)) != nil)
       // Version 2 of the waveform format, two channels.
       #expect(Array(peaks[0..<4]) == [2, 0, 0, 0])
@@ -60,13 +60,13 @@ struct ArchiveTests {
     }
   }
 
-  @Test func `every step leaves its time and the archive its entry in the access log`() async throws {
+  @Test func `every step records its time, and archiving adds an entry to the access log`() async throws {
     try await PipelineFixture.run { fixture in
       let id = "codec-ulaw-mono"
       let job = try await fixture.withWorker {
         try await fixture.request(id)
         let job = try await fixture.ended(id)
-        // The time of the commit is written down after it.
+        // The time of the commit is recorded after it.
         try await until { try await fixture.catalog.steps(of: job.id).count >= Step.allCases.count }
         return job
       }
@@ -99,12 +99,12 @@ struct ArchiveTests {
       }
       let part = try #require(try await fixture.catalog.archived(try fixture.key("tiny"))?.parts.first)
       #expect(part.sourceBytes == 65_536)
-      #expect(try fixture.bytes(ofObject: try #require(part.originalKey)) == wav)
+      #expect(try fixture.bytes(ofObject: try #require(part.original)) == wav)
       try await fixture.expectTidy(archived: 1)
     }
   }
 
-  @Test func `originals that are not kept are remembered by their hash`() async throws {
+  @Test func `originals that are not kept are identified by their hash`() async throws {
     var options = PipelineFixture.Options()
     options.settings.keepsOriginals = false
     try await PipelineFixture.run(options) { fixture in
@@ -114,9 +114,9 @@ struct ArchiveTests {
         _ = try await fixture.ended(id)
       }
       let part = try #require(try await fixture.catalog.archived(try fixture.key(id))?.parts.first)
-      #expect(part.originalKey == nil)
-      #expect(part.sourceSHA256 == sha256(try await fixture.original(id)))
-      #expect(try await fixture.objects().allSatisfy { !$0.hasSuffix(".wav") })
+      #expect(part.original == nil)
+      #expect(part.sourceHash.rawValue == sha256(try await fixture.original(id)))
+      #expect(try await fixture.objects().allSatisfy { $0.kind != .wav })
       try await fixture.expectTidy(archived: 1)
     }
   }
@@ -156,5 +156,5 @@ struct ArchiveTests {
   }
 }
 
-/// SHA-256 in hexadecimal, of all the bytes in one go.
+/// SHA-256 in hexadecimal, of all the bytes at once.
 func sha256(_ bytes: [UInt8]) -> String { hex(SHA256.hash(data: bytes)) }

@@ -2,14 +2,14 @@ import Catalog
 import Model
 import Synchronization
 
-/// A database that is away for as long as a test wants.
+/// A database that is unavailable for as long as a test wants.
 final class AwayDatabase: Database {
   private let base: any Database
   private let state = Mutex((isAway: false, refused: 0))
 
   init(_ base: any Database) { self.base = base }
 
-  /// How many calls were refused.
+  /// The number of refused calls.
   var refused: Int { state.withLock { $0.refused } }
 
   func setAway(_ isAway: Bool) { state.withLock { $0.isAway = isAway } }

@@ -4,12 +4,12 @@ import Pipeline
 import TestKit
 import Testing
 
-/// Back-fills, from their start until they are through.
+/// Back-fills, from their start to their end.
 @Suite(.timeLimit(.minutes(5)))
 struct BackfillRunTests {
   private let limits = Scheduler.Limits(openBackfillJobs: 10, backfillPause: .seconds(5))
 
-  /// Calls one after the other, six an hour, from 2025-06-01 on.
+  /// Consecutive calls, six an hour, from 2025-06-01 on.
   private func calls(_ count: Int) throws -> [PlatformRecording] {
     let first = try #require(Instant(iso8601: "2025-06-01T00:00:00Z"))
     return try (0..<count).map { number in
@@ -41,21 +41,21 @@ struct BackfillRunTests {
       }
       #expect(row.state == .done)
       #expect((row.found, row.queued, row.open) == (180, 180, 0))
-      // With nothing left to bring on, the duty rests.
+      // Without an active back-fill the recurring task is idle.
       try await fixture.duty(.backfill) { $0.leaseUntil == nil && $0.dueAt == nil }
     }
-    // The end does not belong to it.
+    // The end is exclusive.
     #expect(try await fixture.queued() == names(0..<180))
   }
 
-  @Test func `it can be paused between two pages, goes on where it was, and can be cancelled`() async throws {
+  @Test func `it can be paused between two pages, resumed and cancelled`() async throws {
     let fixture = try await SchedulerFixture()
     let calls = try calls(200)
     let started = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-03T00:00:00Z")
     fixture.source.change {
       $0.recordings = calls
       $0.pageSize = 5
-      // While the second page is on its way somebody pauses.
+      // A person pauses it while the second page is being fetched.
       $0.events[2] = { @Sendable () async throws in try await fixture.set(started, to: .paused) }
     }
     try await fixture.with([fixture.scheduler(syncs: false, limits: limits)]) {
@@ -76,10 +76,10 @@ struct BackfillRunTests {
     }
   }
 
-  @Test func `a restart goes on where it was, and counts every call once`() async throws {
+  @Test func `a restart resumes where it was, and counts every call once`() async throws {
     let fixture = try await SchedulerFixture()
     var calls = try calls(30)
-    // Many in the same second: the pages break within it.
+    // Many begin in the same second, so that pages break within it.
     let crowd = try (0..<5).map { try call("crowd-\($0)", at: "2025-06-01T01:00:00Z") }
     calls += crowd
     fixture.source.change {
@@ -99,7 +99,7 @@ struct BackfillRunTests {
           }
         ]
       }
-      // Two pages, then the server is stopped; or it comes to its end before.
+      // The server is stopped after two pages, unless the back-fill ends before.
       try await fixture.with([fixture.scheduler(syncs: false)]) {
         try await withThrowingTaskGroup(of: Void.self) { group in
           group.addTask { try await stuck.wait() }
@@ -122,7 +122,7 @@ struct BackfillRunTests {
     #expect(try await fixture.queued().count == 35)
   }
 
-  @Test func `it may be for another direction than sync`() async throws {
+  @Test func `its direction may differ from that of sync`() async throws {
     let fixture = try await SchedulerFixture()
     fixture.source.add(
       try call("outbound", at: "2025-06-01T10:00:00Z"),
@@ -136,18 +136,18 @@ struct BackfillRunTests {
     #expect(try await fixture.catalog.backfill(backfill.id)?.found == 1)
   }
 
-  @Test func `a list that does not come to an end is a failure, and does not hold the duty for ever`() async throws {
+  @Test func `an endless list is a failure, and does not block the recurring task`() async throws {
     let fixture = try await SchedulerFixture()
     fixture.source.change { $0.isEndless = true }
     _ = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z")
-    try await fixture.with([fixture.scheduler(syncs: false, mostPages: 50)]) {
+    try await fixture.with([fixture.scheduler(syncs: false, maxPages: 50)]) {
       let duty = try await fixture.duty(.backfill) { $0.failures == 1 && $0.leaseUntil == nil }
       #expect(duty.lastError?.code == .platformProtocol)
     }
     #expect(fixture.source.searches == 50)
   }
 
-  @Test func `a failure is visible and tried again, one that lasts ends it`() async throws {
+  @Test func `a failure is visible and retried, and a lasting one ends the back-fill`() async throws {
     let fixture = try await SchedulerFixture()
     fixture.source.change { state in
       for number in 1...100 {
@@ -187,7 +187,7 @@ struct BackfillRunTests {
     #expect(count.reached == period.end)
   }
 
-  @Test func `a page without a call that is wanted, or without a start, moves on all the same`() {
+  @Test func `a page without a wanted call, or without a start, advances the position`() {
     var count = BackfillCount(from: start)
     #expect(count.take([], lastStart: second(5), of: period, isLast: false) == 0)
     #expect(count.reached == second(5))
@@ -196,7 +196,7 @@ struct BackfillRunTests {
     #expect(count.take([], lastStart: nil, of: period, isLast: true) == 0)
   }
 
-  @Test func `a platform that lists out of order, or beyond the span, leads nowhere else`() {
+  @Test func `calls out of order, or beyond the span, do not change the direction`() {
     var count = BackfillCount(from: start)
     _ = count.take([second(7)], lastStart: second(7), of: period, isLast: false)
     _ = count.take([second(3)], lastStart: second(3), of: period, isLast: false)

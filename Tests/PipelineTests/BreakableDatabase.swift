@@ -3,7 +3,7 @@ import Model
 import Synchronization
 import TestKit
 
-/// A database that can be made to fail, or to leave everybody waiting.
+/// A database that can be made to fail or to block all calls.
 final class BreakableDatabase: Database {
   private enum State {
     case working, failing
@@ -24,7 +24,7 @@ final class BreakableDatabase: Database {
     case .working: return
     case .failing: throw TapedeckError(.catalogFailed, "The test's database is gone.")
     case .hanging(let gate):
-      // Whoever waits for a database cannot be cancelled.
+      // A call that waits for a database cannot be cancelled.
       await Task { try? await gate.wait() }.value
       throw TapedeckError(.catalogFailed, "The test's database was gone.")
     }

@@ -7,14 +7,14 @@ import Sandbox
 import TestKit
 import Testing
 
-/// A system clock that is set while work is under way.
+/// A system clock that is adjusted while work is under way.
 @Suite(.timeLimit(.minutes(5)))
 struct ClockTests {
   static let id = "codec-pcm-mono"
-  /// How long a worker sleeps between two signs of life, and nobody else.
+  /// How long a worker sleeps between two heartbeats; no other sleep has this length.
   static let heartbeat = Worker.Limits().heartbeat
 
-  /// A tenant whose recording is ready when it is asked for the second time.
+  /// A tenant whose recording is ready at the second request.
   private func secondTimeReady(_ asked: Counter) async throws -> HandSource {
     let wav = try await PipelineFixture.run { try await $0.original(FixedRecordings.tiny) }
     var source = HandSource { sink, _ in
@@ -29,7 +29,7 @@ struct ClockTests {
   }
 
   @Test(arguments: [-3600, -60, 3600])
-  func `a wait for the platform is over in time although the clock was set`(seconds: Int) async throws {
+  func `a wait for the platform ends in time although the clock was set`(seconds: Int) async throws {
     let clock = TestClock()
     let asked = Counter()
     var options = PipelineFixture.Options(clock: clock)
@@ -42,7 +42,7 @@ struct ClockTests {
         try await clock.untilSleeping(3)
         clock.jump(by: .seconds(seconds))
         let set = clock.uptime
-        // 30 s, the 10 s that pass until the jump is noticed, and what this machine needs meanwhile.
+        // 30 s, the 10 s until the jump is noticed, and the time this machine needs meanwhile.
         let key = try fixture.key(Self.id)
         try await fixture.advance(clock) { try await fixture.catalog.job(of: key)?.runState == .done }
         #expect(clock.uptime - set < .seconds(1800))
@@ -51,16 +51,16 @@ struct ClockTests {
     }
   }
 
-  @Test func `what was asked for right before the clock went back is not left lying for an hour`() async throws {
+  @Test func `a job that was requested just before the clock went back does not wait for an hour`() async throws {
     let clock = TestClock()
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
-      // With its heart beating, but nothing to do: the job is the test's.
+      // A worker that sends heartbeats but has no work: the test claims the job itself.
       try await fixture.withWorker(.init(polling: 0, moving: 0)) {
         try await clock.untilSleeping(1)
         clock.jump(by: .seconds(3600))
         clock.advance(by: .seconds(10))
         try await clock.untilSleeping(1)
-        // A platform that asks for patience is obeyed to the second, whatever the clock does.
+        // A pause that the platform asks for is kept to the second, whatever the clock does.
         let job = try await fixture.claim(Self.id)
         try await fixture.catalog.release(
           JobLease(jobID: job.id, fence: job.fence),
@@ -75,7 +75,7 @@ struct ClockTests {
   }
 
   @Test(arguments: [-3600, 3600])
-  func `a worker keeps the jobs that it has although the clock was set`(seconds: Int) async throws {
+  func `a worker keeps its jobs although the clock was set`(seconds: Int) async throws {
     let clock = TestClock()
     let (isUnderWay, mayEnd) = (Gate(), Gate())
     let wav = try await PipelineFixture.run { try await $0.original(FixedRecordings.tiny) }
@@ -92,7 +92,7 @@ struct ClockTests {
         try await isUnderWay.wait()
         let fence = try #require(try await fixture.catalog.job(of: try fixture.key(Self.id))?.fence)
         clock.jump(by: .seconds(seconds))
-        // Six signs of life.
+        // Six heartbeats.
         for _ in 1...6 {
           try await clock.untilSleeping(for: Self.heartbeat)
           clock.advance(by: Self.heartbeat)
@@ -112,14 +112,14 @@ struct ClockTests {
     try await fixture.database.read { db in try db.row("SELECT lease_until FROM job")?.optionalInstant("lease_until") }
   }
 
-  @Test func `the job of a worker that died is freed in time although the clock went back`() async throws {
+  @Test func `the job of a crashed worker is freed in time although the clock went back`() async throws {
     let clock = TestClock()
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
       _ = try await fixture.claim(Self.id)
       try await fixture.withWorker {
         try await clock.untilSleeping(for: Self.heartbeat)
         clock.jump(by: .seconds(-3600))
-        // 10 s pass until the jump is noticed, then the lease, and 10 s until somebody looks again.
+        // 10 s until the jump is noticed, then the lease, and 10 s until the next check.
         for _ in 1...5 {
           try await clock.untilSleeping(for: Self.heartbeat)
           clock.advance(by: Self.heartbeat)

@@ -7,17 +7,17 @@ import Synchronization
 import TestKit
 import Testing
 
-/// A recording whose every byte is here, and a platform that does not say any more who may hear it.
+/// Recordings that are completely downloaded while the platform no longer reports their visibility.
 @Suite(.timeLimit(.minutes(5)))
 struct CommitTests {
-  /// A platform that hands a recording over and is silent about it afterwards.
+  /// A platform that serves a recording and does not answer metadata requests afterwards.
   private final class Platform: Sendable {
     static let wav = HostileFile.make(seed: 7)
 
     private let silence: TapedeckError.Code
     private let state: Mutex<(downloads: Int, silences: Int)>
 
-    /// - Parameter times: how many questions after the download stay without an answer.
+    /// - Parameter times: how many metadata requests after the download fail.
     init(_ silence: TapedeckError.Code, times: Int) {
       self.silence = silence
       state = Mutex((0, times))
@@ -55,17 +55,17 @@ struct CommitTests {
   private func expectArchived(_ fixture: PipelineFixture, as privacy: Privacy) async throws -> RecordingRow {
     let (recording, parts) = try #require(try await fixture.catalog.archived(try fixture.key("silent")))
     let part = try #require(parts.first)
-    let original = try fixture.bytes(ofObject: try #require(part.originalKey))
+    let original = try fixture.bytes(ofObject: try #require(part.original))
     #expect(HostileJudge.complaint(about: original, part, truths: [Platform.wav]) == nil)
     #expect(recording.facts.privacy == privacy)
-    // What was known stays.
+    // The facts that were known are kept.
     #expect(recording.facts.agentName == "Ada")
     try await fixture.expectTidy(archived: 1)
     return recording
   }
 
   @Test(arguments: [TapedeckError.Code.unknownRecording, .platformRefused])
-  func `a recording that the platform took back after its download is archived for supervisors alone`(
+  func `a recording that the platform withdraws after its download is archived for supervisors only`(
     code: TapedeckError.Code
   ) async throws {
     let platform = Platform(code, times: .max)
@@ -82,7 +82,7 @@ struct CommitTests {
   }
 
   @Test(arguments: [TapedeckError.Code.unknownRecording, .platformRefused])
-  func `a recording that is only missing for a moment stays what it was`(code: TapedeckError.Code) async throws {
+  func `a recording that is missing only briefly keeps its visibility`(code: TapedeckError.Code) async throws {
     let platform = Platform(code, times: 3)
     try await PipelineFixture.run(options(platform)) { fixture in
       try await fixture.withWorker {
@@ -98,10 +98,10 @@ struct CommitTests {
     TapedeckError.Code.platformUnavailable, .platformRateLimited, .platformProtocol, .platformCredentialsRefused,
     .platformScopeRefused,
   ])
-  func `a platform that cannot be asked delays the commit, however long, and loses nothing`(
+  func `a commit waits while the platform is unavailable, and loses nothing`(
     code: TapedeckError.Code
   ) async throws {
-    // More often than a job may fail.
+    // More failures than a job may have attempts.
     let platform = Platform(code, times: 20)
     try await PipelineFixture.run(options(platform)) { fixture in
       try await fixture.withWorker {
@@ -113,7 +113,7 @@ struct CommitTests {
     }
   }
 
-  @Test func `while it waits its bytes are kept and its row says why`() async throws {
+  @Test func `a job that waits for its commit keeps its bytes and states the reason`() async throws {
     let clock = TestClock()
     let platform = Platform(.platformUnavailable, times: .max)
     var options = options(platform)

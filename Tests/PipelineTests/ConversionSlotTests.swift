@@ -9,7 +9,7 @@ import SystemPackage
 import TestKit
 import Testing
 
-/// Conversions that follow downloads, and the places they take.
+/// Conversions during downloads, and the slots they take.
 @Suite(.timeLimit(.minutes(5)))
 struct ConversionSlotTests {
   private static let wav: [UInt8] = {
@@ -17,7 +17,7 @@ struct ConversionSlotTests {
     return format.header(dataBytes: 800_000) + (0..<800_000).map { UInt8(truncatingIfNeeded: $0 &* 13) }
   }()
 
-  @Test func `a download that stalls for five seconds gives its place back`() async throws {
+  @Test func `a download that stalls for five seconds releases its slot`() async throws {
     let clock = TestClock()
     let rest = Gate()
     var options = PipelineFixture.Options(conversions: 1, clock: clock)
@@ -32,7 +32,7 @@ struct ConversionSlotTests {
       let walk = Task { try await fixture.ingest.walk(job) }
       var seconds = 0
       while true {
-        // The report of progress always sleeps; the watch for a stall as long as the conversion follows.
+        // The progress report always sleeps; the stall check sleeps while the conversion follows the download.
         try await clock.untilSleeping(1)
         if seconds > 0, await fixture.conversions.takeIfFree() { break }
         clock.advance(by: .seconds(1))
@@ -42,15 +42,15 @@ struct ConversionSlotTests {
       await fixture.conversions.give()
       rest.open()
       #expect(try await walk.value == nil)
-      // It was converted from the spool, and gave its place back again.
+      // The recording was converted from the spool, and its slot was released again.
       #expect(await fixture.conversions.takeIfFree())
       let part = try #require(try await fixture.catalog.archived(try fixture.key("stalls"))?.parts.first)
-      #expect(try fixture.bytes(ofObject: try #require(part.originalKey)) == Self.wav)
+      #expect(try fixture.bytes(ofObject: try #require(part.original)) == Self.wav)
       try await fixture.expectTidy(archived: 1)
     }
   }
 
-  @Test func `a download that starves gives its place to whoever wants it`() async throws {
+  @Test func `a slow download releases its slot when another job waits for one`() async throws {
     let clock = TestClock()
     let rest = Gate()
     var options = PipelineFixture.Options(conversions: 1, clock: clock)
@@ -78,7 +78,7 @@ struct ConversionSlotTests {
     }
   }
 
-  @Test func `a download that starts again from 0 gives its place back`() async throws {
+  @Test func `a download that restarts from 0 releases its slot`() async throws {
     let isCut = Gate()
     let rest = Gate()
     var options = PipelineFixture.Options(conversions: 1)
@@ -90,12 +90,12 @@ struct ConversionSlotTests {
       try await sink.append(ByteBuffer(bytes: Self.wav))
       return DownloadState(totalBytes: Int64(Self.wav.count))
     }
-    // However long a busy machine takes, it is no stall.
+    // Long, so that a busy machine's delay does not count as a stall.
     options.settings.stall = .seconds(600)
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.claim("again")
       let walk = Task { try await fixture.ingest.walk(job) }
-      // FFmpeg is at work.
+      // FFmpeg is running.
       try await until { try fixture.files(in: "spool").contains { $0.hasSuffix(".mp3") } }
       #expect(await !fixture.conversions.takeIfFree())
       isCut.open()
@@ -104,13 +104,13 @@ struct ConversionSlotTests {
       rest.open()
       #expect(try await walk.value == nil)
       let part = try #require(try await fixture.catalog.archived(try fixture.key("again"))?.parts.first)
-      #expect(try fixture.bytes(ofObject: try #require(part.originalKey)) == Self.wav)
+      #expect(try fixture.bytes(ofObject: try #require(part.original)) == Self.wav)
       #expect(part.duration == .seconds(50))
       try await fixture.expectTidy(archived: 1)
     }
   }
 
-  @Test func `a conversion follows its download and is over soon after it`() async throws {
+  @Test func `a conversion follows its download and ends soon after it`() async throws {
     let rest = Gate()
     var options = PipelineFixture.Options(conversions: 1)
     options.source = HandSource { sink, _ in
@@ -119,7 +119,7 @@ struct ConversionSlotTests {
       try await sink.append(ByteBuffer(bytes: Self.wav[400_000...]))
       return DownloadState(totalBytes: Int64(Self.wav.count))
     }
-    // However long a busy machine takes, it is no stall.
+    // Long, so that a busy machine's delay does not count as a stall.
     options.settings.stall = .seconds(600)
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.claim("follows")
@@ -136,12 +136,12 @@ struct ConversionSlotTests {
     }
   }
 
-  @Test func `many recordings at once never run more conversions than there are places`() async throws {
+  @Test func `many recordings at once never run more conversions than there are slots`() async throws {
     let folder = FilePath(NSTemporaryDirectory()).appending("tapedeck-ffmpeg-\(UUID().uuidString)")
     try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder.string) }
-    // Each run holds a lock of its own, which the system takes away however the run ends; the locks that are held are the
-    // runs that are alive. Looking takes a shared one, so that two who look do not count each other.
+    // Each run holds a lock of its own, which the system releases however the run ends; the held locks are the running
+    // conversions. The check takes a shared lock, so that two concurrent checks do not count each other.
     let script = """
       #!/bin/sh
       exec 9>"\(folder)/$$.lock"

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Counts what happens on several tasks.
+/// Counts events of several tasks.
 final class Counter: Sendable {
   private let number = Mutex(0)
 

@@ -7,12 +7,12 @@ import Sandbox
 import SystemPackage
 import Testing
 
-/// What a disk, or somebody with a shell, can do to a file.
+/// What a disk, or a person with a shell, can do to a file.
 enum DiskFault: CaseIterable, Sendable {
   case flippedByte, cut, grown, zeroed, emptied, swapped, missing
 
-  func strike(_ object: String, of fixture: PipelineFixture) throws {
-    let path = fixture.folder.appending("objects").pushing(FilePath(object)).string
+  func strike(_ object: ObjectName, of fixture: PipelineFixture) throws {
+    let path = fixture.folder.appending("objects").pushing(FilePath(object.description)).string
     var bytes = try fixture.bytes(ofObject: object)
     switch self {
     case .flippedByte: bytes[bytes.count / 2] ^= 0x40
@@ -25,7 +25,7 @@ enum DiskFault: CaseIterable, Sendable {
       try FileManager.default.removeItem(atPath: path)
       return
     }
-    // In place: whoever has the file open reads the damage.
+    // In place: readers that have the file open read the damage.
     try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
     let file = try FileHandle(forWritingTo: URL(filePath: path))
     try file.write(contentsOf: bytes)
@@ -38,10 +38,10 @@ extension PipelineFixture {
   var verifier: Verifier { verifier(on: store) }
 
   func verifier(on store: any ObjectStore) -> Verifier {
-    Verifier(catalog: catalog, store: store, surroundings: surroundings, logger: logger)
+    Verifier(catalog: catalog, store: store, system: system, logger: logger)
   }
 
-  /// Has recordings archived.
+  /// Archives recordings.
   func archive(_ ids: String...) async throws {
     try await withWorker {
       for id in ids {
@@ -59,35 +59,35 @@ extension PipelineFixture {
     try #require(try await catalog.recording(try key(id)))
   }
 
-  func object(_ kind: ArchivedFile.Kind, of id: String) async throws -> String {
+  func object(_ kind: ArchivedFile.Kind, of id: String) async throws -> ObjectName {
     let part = try await part(id)
     return switch kind {
-    case .original: try #require(part.originalKey)
-    case .mp3: part.mp3.key
-    case .peaks: part.peaks.key
+    case .original: try #require(part.original)
+    case .mp3: part.mp3.name
+    case .peaks: part.peaks.name
     }
   }
 
   /// Every object of some recordings.
-  func files(of ids: some Sequence<String>) async throws -> Set<String> {
-    var objects: Set<String> = []
+  func files(of ids: some Sequence<String>) async throws -> Set<ObjectName> {
+    var objects: Set<ObjectName> = []
     for id in ids {
       for kind in [ArchivedFile.Kind.original, .mp3, .peaks] { objects.insert(try await object(kind, of: id)) }
     }
     return objects
   }
 
-  func otherObject(than object: String) throws -> String {
+  func otherObject(than object: ObjectName) throws -> ObjectName {
     let root = folder.appending("objects").string
-    let names = try FileManager.default.subpathsOfDirectory(atPath: root).filter { $0.contains(".") && $0 != object }
-    return try #require(names.min())
+    let names = try FileManager.default.subpathsOfDirectory(atPath: root).compactMap(ObjectName.init)
+    return try #require(names.filter { $0 != object }.min { $0.rawValue < $1.rawValue })
   }
 
   /// Lets a worker finish the repair of a recording.
   @discardableResult
   func repaired(_ id: String) async throws -> JobRow { try await withWorker { try await ended(id) } }
 
-  /// Each file of each recording is what its row says, and nothing is known to be wrong.
+  /// Checks that each file of each recording is as its row says, and that no damage is recorded.
   func expectWhole(sourceLocation: SourceLocation = #_sourceLocation) async throws {
     for recording in try await catalog.archivedRecordings(after: 0, limit: 1000) {
       let seen = try await verifier.verify(recording.key, .look)
@@ -102,6 +102,6 @@ extension PipelineFixture {
     return try await catalog.logEntries(matching: filter, before: nil, limit: 100).map(\.entry)
   }
 
-  /// How many requests the tenant had.
+  /// The number of requests to the tenant.
   var requests: Int { tenant.ledger.snapshot.endpoints.values.reduce(0, +) }
 }

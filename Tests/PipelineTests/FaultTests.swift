@@ -6,10 +6,10 @@ import Pipeline
 import Sandbox
 import Testing
 
-/// Everything that the sandbox can do wrong ends with the right file or with the right code.
+/// Every fault of the sandbox ends with the right file or with the right code.
 @Suite(.timeLimit(.minutes(5)))
 struct FaultTests {
-  /// Something that goes wrong, in words.
+  /// A fault, with its description.
   struct Case: Sendable, CustomTestStringConvertible {
     var name: String
     var faults: [FaultRule]
@@ -61,10 +61,10 @@ struct FaultTests {
   ]
 
   @Test(arguments: overcome)
-  func `a fault that passes leaves the right file and nothing else`(fault: Case) async throws {
+  func `a temporary fault leaves the right file and nothing else`(fault: Case) async throws {
     var options = PipelineFixture.Options(faults: fault.faults)
     options.settings.waiting = WaitingSchedule(cap: .milliseconds(10))
-    // Long, since a busy machine may keep a body waiting that does not stall.
+    // Long, because a busy machine may delay a body that does not stall.
     if fault.faults.contains(where: { $0.fault == .stalledBody }) { options.stallTimeout = .seconds(5) }
     try await PipelineFixture.run(options) { fixture in
       try await fixture.withWorker {
@@ -78,7 +78,7 @@ struct FaultTests {
     }
   }
 
-  /// What never passes, and the code that it ends with.
+  /// Permanent faults, and the codes that they end with.
   static let final: [(Case, TapedeckError.Code)] = [
     (Case("no such recording", FaultRule(.gone)), .unknownRecording),
     (Case("gone between metadata and download", FaultRule(.gone, endpoint: .download)), .unknownRecording),
@@ -92,7 +92,7 @@ struct FaultTests {
   ]
 
   @Test(arguments: final)
-  func `a fault that stays ends with its code and leaves nothing`(fault: Case, code: TapedeckError.Code) async throws {
+  func `a permanent fault ends with its code and leaves nothing`(fault: Case, code: TapedeckError.Code) async throws {
     try await PipelineFixture.run(PipelineFixture.Options(faults: fault.faults)) { fixture in
       let job = try await fixture.withWorker {
         try await fixture.request(Self.id)
@@ -104,7 +104,7 @@ struct FaultTests {
     }
   }
 
-  @Test func `a recording that disappears in the middle leaves no half file`() async throws {
+  @Test func `a recording that disappears during its download leaves no partial file`() async throws {
     let faults = [FaultRule(.cut, times: 1, afterBytes: 100_000)]
     try await PipelineFixture.run(PipelineFixture.Options(faults: faults)) { fixture in
       let job = try await fixture.claim(Self.id)
@@ -130,14 +130,14 @@ struct FaultTests {
   ]
 
   @Test(arguments: noRecording)
-  func `what is no whole recording is fetched twice and then kept in quarantine`(fault: Case) async throws {
+  func `an invalid recording is fetched twice and then kept in quarantine`(fault: Case) async throws {
     try await PipelineFixture.run(PipelineFixture.Options(faults: fault.faults)) { fixture in
       let job = try await fixture.withWorker {
         try await fixture.request(Self.id)
         return try await fixture.ended(Self.id)
       }
       #expect(job.runState == .failed)
-      #expect(job.failure?.code == .notAWholeRecording)
+      #expect(job.failure?.code == .incompleteRecording)
       #expect(fixture.downloads(of: Self.id) == 2)
       try await fixture.expectTidy(archived: 0, quarantined: 1)
       let note = try #require(try fixture.files(in: "quarantine").first { $0.hasSuffix(".json") })
@@ -147,28 +147,28 @@ struct FaultTests {
     }
   }
 
-  @Test func `answers that contradict each other are refused like a file that is none`() async throws {
+  @Test func `contradictory answers are refused like an invalid file`() async throws {
     // More bytes than the platform announced.
     var options = PipelineFixture.Options()
     let calls = Counter()
     options.source = HandSource { sink, _ in
       calls.count()
       try await sink.append(.init(string: "RIFF and more than was announced"))
-      throw TapedeckError(.notAWholeRecording, "The platform sends more of this recording than it announced.")
+      throw TapedeckError(.incompleteRecording, "The platform sends more of this recording than it announced.")
     }
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.withWorker {
         try await fixture.request("liar")
         return try await fixture.ended("liar")
       }
-      #expect(job.failure?.code == .notAWholeRecording)
+      #expect(job.failure?.code == .incompleteRecording)
       #expect(job.failure?.message == "The platform sends more of this recording than it announced.")
       #expect(calls.value == 2)
       try await fixture.expectTidy(archived: 0, quarantined: 1)
     }
   }
 
-  @Test func `a platform that stays at its limit keeps the job waiting, without counting attempts`() async throws {
+  @Test func `a platform that stays rate-limited keeps the job waiting, without counting attempts`() async throws {
     let faults = [FaultRule(.rateLimited, endpoint: .metadata, retryAfter: "0")]
     try await PipelineFixture.run(PipelineFixture.Options(faults: faults)) { fixture in
       try await fixture.withWorker {
@@ -183,7 +183,7 @@ struct FaultTests {
     }
   }
 
-  @Test func `a recording that the platform failed to make is refused without a download`() async throws {
+  @Test func `a recording that the platform failed to produce is refused without a download`() async throws {
     try await PipelineFixture.run { fixture in
       let job = try await fixture.withWorker {
         try await fixture.request(FixedRecordings.failed)
@@ -223,7 +223,7 @@ struct FaultTests {
     }
   }
 
-  @Test func `a job that failed starts afresh when somebody asks again`() async throws {
+  @Test func `a failed job restarts when it is requested again`() async throws {
     try await PipelineFixture.run(PipelineFixture.Options(faults: [FaultRule(.cutShort)])) { fixture in
       try await fixture.withWorker {
         try await fixture.request(Self.id)

@@ -2,7 +2,7 @@ import Catalog
 import Model
 import Synchronization
 
-/// A database in which something happens right after the first look at it, before whoever looked can go on.
+/// A database that runs an event after its first read, before the read returns.
 final class InterposedDatabase: Database {
   private let base: any Database
   private let event: @Sendable () async -> Void

@@ -3,31 +3,41 @@ import NIOCore
 import ObjectStorage
 import SystemPackage
 
-/// A store in which something happens before a call goes through, after it, or in the place of it.
+/// A store with hooks that run before or after calls and may throw in their place.
 struct InterposedStore: ObjectStore {
   let base: any ObjectStore
-  var afterStore: @Sendable (ObjectKey) async throws(TapedeckError) -> Void = { _ in }
-  var beforeHash: @Sendable (ObjectKey) async throws(TapedeckError) -> Void = { _ in }
-  var beforeQuarantine: @Sendable (ObjectKey) async throws(TapedeckError) -> Void = { _ in }
+  var beforeStore: @Sendable (ObjectName) async throws(TapedeckError) -> Void = { _ in }
+  var afterStore: @Sendable (ObjectName) async throws(TapedeckError) -> Void = { _ in }
+  var beforeRead: @Sendable (ObjectName) async throws(TapedeckError) -> Void = { _ in }
+  var beforeQuarantine: @Sendable (ObjectName) async throws(TapedeckError) -> Void = { _ in }
+  var beforeRemove: @Sendable (ObjectName) async throws(TapedeckError) -> Void = { _ in }
+  var afterRemove: @Sendable (ObjectName) async throws(TapedeckError) -> Void = { _ in }
   var beforeListing: @Sendable (ObjectFolder) async throws(TapedeckError) -> Void = { _ in }
 
   init(_ base: any ObjectStore) { self.base = base }
 
-  func store(_ file: FilePath, as key: ObjectKey, bytes: Int64) async throws(TapedeckError) {
-    try await base.store(file, as: key, bytes: bytes)
-    try await afterStore(key)
+  func store(_ file: FilePath, as name: ObjectName, content: ObjectContent) async throws(TapedeckError) {
+    try await beforeStore(name)
+    try await base.store(file, as: name, content: content)
+    try await afterStore(name)
   }
 
-  func open(_ key: ObjectKey) async throws(TapedeckError) -> any StoredObject { try await base.open(key) }
+  func open(_ name: ObjectName) async throws(TapedeckError) -> any StoredObject { try await base.open(name) }
 
-  func sha256(of key: ObjectKey) async throws(TapedeckError) -> (sha256: String, bytes: Int64) {
-    try await beforeHash(key)
-    return try await base.sha256(of: key)
+  func content(of name: ObjectName) async throws(TapedeckError) -> ObjectContent {
+    try await beforeRead(name)
+    return try await base.content(of: name)
   }
 
-  func quarantine(_ key: ObjectKey, because reason: String) async throws(TapedeckError) {
-    try await beforeQuarantine(key)
-    try await base.quarantine(key, because: reason)
+  func quarantine(_ name: ObjectName, because reason: String) async throws(TapedeckError) {
+    try await beforeQuarantine(name)
+    try await base.quarantine(name, because: reason)
+  }
+
+  func remove(_ name: ObjectName) async throws(TapedeckError) {
+    try await beforeRemove(name)
+    try await base.remove(name)
+    try await afterRemove(name)
   }
 
   func objects(in folder: ObjectFolder) async throws(TapedeckError) -> [ListedObject] {
@@ -37,5 +47,5 @@ struct InterposedStore: ObjectStore {
 
   func probe() async throws(TapedeckError) { try await base.probe() }
 
-  func location(of key: ObjectKey) -> String { base.location(of: key) }
+  func location(of name: ObjectName) -> String { base.location(of: name) }
 }

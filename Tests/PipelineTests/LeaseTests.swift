@@ -5,7 +5,7 @@ import Sandbox
 import TestKit
 import Testing
 
-/// Workers whose lease is taken from them, or cannot be kept.
+/// Workers that lose their lease or cannot renew it.
 @Suite(.timeLimit(.minutes(5)))
 struct LeaseTests {
   static let id = "small-01"
@@ -18,7 +18,7 @@ struct LeaseTests {
   @Test(arguments: [
     FaultRule(.stalledBody, afterBytes: 500_000), FaultRule(.slow, bytesPerSecond: 200_000),
   ])
-  func `a download whose job somebody stops is broken off, and leaves nothing`(fault: FaultRule) async throws {
+  func `a download whose job is stopped is cancelled, and leaves nothing`(fault: FaultRule) async throws {
     try await PipelineFixture.run(PipelineFixture.Options(faults: [fault])) { fixture in
       try await fixture.withWorker(.init(lease: .seconds(15))) {
         try await fixture.request(Self.id)
@@ -28,19 +28,19 @@ struct LeaseTests {
         try await until { try fixture.files(in: "spool").isEmpty }
         #expect(try await fixture.catalog.job(job.id)?.runState == .cancelled)
         #expect(fixture.downloads(of: Self.id) == 1)
-        // Asked for again it starts at the first byte.
+        // A new request starts at the first byte.
         fixture.tenant.faults.clear()
         try await fixture.request(Self.id)
         #expect(try await fixture.ended(Self.id).runState == .done)
       }
-      // Where the machine is so slow that the lease lapses, more may follow.
+      // On a machine so slow that the lease expires, more may follow.
       #expect(fixture.asked(for: Self.id).map(\.range).prefix(2) == ["bytes=0-", "bytes=0-"])
       try await fixture.expectOriginal(Self.id)
       try await fixture.expectTidy(archived: 1)
     }
   }
 
-  @Test func `a job that is stopped while nobody works on it leaves nothing in the spool`() async throws {
+  @Test func `stopping a job that has no worker leaves nothing in the spool`() async throws {
     let faults = [FaultRule(.stalledBody, times: 1, afterBytes: 500_000)]
     try await PipelineFixture.run(PipelineFixture.Options(faults: faults)) { fixture in
       try await fixture.withWorker {
@@ -49,14 +49,14 @@ struct LeaseTests {
       }
       #expect(try !fixture.files(in: "spool").isEmpty)
       let job = try #require(try await fixture.catalog.job(of: try fixture.key(Self.id)))
-      // No lane works: the worker alone tidies up, once it knows what lies there.
+      // No lane runs: the worker cleans up by itself, once it knows the spool's contents.
       try await fixture.withWorker(.init(polling: 0, moving: 0)) {
         try await until { try await isCleared(job, fixture) }
       }
     }
   }
 
-  /// Stops the job, again and again, since nobody tells when the worker has begun to listen.
+  /// Stops the job repeatedly, because the start of the worker's listening cannot be observed.
   private func isCleared(_ job: JobRow, _ fixture: PipelineFixture) async throws -> Bool {
     _ = try? await fixture.catalog.cancelJob(job.id, entry: try entry(fixture))
     try await fixture.database.write { db in db.notify(.job(job.id)) }
@@ -64,7 +64,7 @@ struct LeaseTests {
   }
 
   @Test(arguments: [true, false])
-  func `work stops before the lease lapses when the catalog is gone`(hangs: Bool) async throws {
+  func `work stops before the lease expires when the catalog is unavailable`(hangs: Bool) async throws {
     let faults = [FaultRule(.stalledBody, times: 1, afterBytes: 500_000)]
     try await PipelineFixture.run(PipelineFixture.Options(faults: faults)) { fixture in
       let database = BreakableDatabase(fixture.database)
@@ -77,9 +77,9 @@ struct LeaseTests {
         if hangs { database.hang(until: gate) } else { database.fail() }
         let start = ContinuousClock.now
         try await until { fixture.tenant.ledger.snapshot.downloadsInFlight == 0 }
-        // Long before the time-out of a body that stalls, even where a crowded machine is late.
+        // Long before the timeout of a stalled body, even when a busy machine is late.
         #expect(ContinuousClock.now - start < lease * 10)
-        // Somebody else may have the job now, and brings it to its end.
+        // Another worker may have the job now, and finishes it.
         #expect(try await fixture.catalog.job(job.id)?.runState == .leased)
         database.work()
         gate.open()
@@ -89,7 +89,7 @@ struct LeaseTests {
     }
   }
 
-  @Test func `a job whose worker is gone goes on within half a lease more`() async throws {
+  @Test func `a job whose worker is gone is resumed at most half a lease later`() async throws {
     let clock = TestClock()
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
       let limits = Worker.Limits(lease: .seconds(60))
@@ -129,7 +129,7 @@ struct LeaseTests {
         }
       }
       let ledger = fixture.tenant.ledger.snapshot
-      // Six that were asked first, and the ten that a quiet source may repeat.
+      // The six first requests, and the ten retries that an idle source may make.
       #expect(ledger.endpoints["metadata"] == 16)
     }
   }

@@ -2,16 +2,16 @@ import CXone
 import Model
 import Synchronization
 
-/// A tenant of which a test says what it lists, and which notes what it was asked.
+/// A tenant that lists the calls a test specifies and records the requests.
 final class ListedSource: RecordingSource {
   struct State {
     var recordings: [PlatformRecording] = []
     var pageSize = 500
     var queries: [RecordingQuery] = []
     var searches = 0
-    /// What happens before the answer to the search of this number, counted from 1.
+    /// Runs before the search with this number, counted from 1, is answered.
     var events: [Int: @Sendable () async throws -> Void] = [:]
-    /// Whether there is always another page.
+    /// Whether every page has a successor.
     var isEndless = false
   }
 
@@ -25,7 +25,7 @@ final class ListedSource: RecordingSource {
 
   func change(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
 
-  /// The spans that were asked for: the first page of each.
+  /// The requested spans: the first page of each.
   var queries: [RecordingQuery] { state.withLock { $0.queries } }
   var searches: Int { state.withLock { $0.searches } }
 
@@ -70,7 +70,7 @@ final class ListedSource: RecordingSource {
   func checkAccess() async -> [AccessCheck] { [] }
 }
 
-/// A call that began at a moment such as `2026-01-14T10:00:00Z`.
+/// A call that began at a time such as `2026-01-14T10:00:00Z`.
 func call(
   _ name: String, at moment: String, _ change: (inout PlatformRecording) -> Void = { _ in }
 ) throws -> PlatformRecording {

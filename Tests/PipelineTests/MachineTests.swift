@@ -12,7 +12,7 @@ import SystemPackage
 import TestKit
 import Testing
 
-/// A machine that lacks something.
+/// A machine that lacks disk space or FFmpeg.
 @Suite(.timeLimit(.minutes(5)))
 struct MachineTests {
   static let id = "codec-pcm-mono"
@@ -27,10 +27,10 @@ struct MachineTests {
     func setFree(_ bytes: Int64) { free.withLock { $0 = bytes } }
   }
 
-  /// A job that waits for space, as its row says.
+  /// Whether the row of a job says that it waits for space.
   private func isHeld(_ job: JobRow) -> Bool { job.runState == .waiting && job.failure?.code == .diskFull }
 
-  /// Moves the clock until a job has ended.
+  /// Advances the clock until a job has ended.
   private func ended(_ id: String, _ fixture: PipelineFixture, _ clock: TestClock) async throws -> JobRow {
     try await fixture.advance(clock) {
       let job = try await fixture.catalog.job(of: try fixture.key(id))
@@ -39,7 +39,7 @@ struct MachineTests {
     return try await fixture.ended(id)
   }
 
-  @Test func `nothing is fetched while the disk is nearly full, and work goes on by itself afterwards`() async throws {
+  @Test func `nothing is fetched while the disk is nearly full, and work resumes by itself afterwards`() async throws {
     let clock = TestClock()
     let disk = Disk(free: 0)
     let log = RecordedLog()
@@ -71,15 +71,15 @@ struct MachineTests {
     }
   }
 
-  @Test func `whoever asks again when there is space does not wait for the next look at the disk`() async throws {
+  @Test func `a request does not wait for the next check of the disk when there is space again`() async throws {
     let disk = Disk(free: 0)
-    // The clock stands still: nothing happens by itself.
+    // The clock does not advance: nothing happens by itself.
     let options = PipelineFixture.Options(clock: TestClock(), freeBytes: { disk.freeBytes })
     try await PipelineFixture.run(options) { fixture in
       try await fixture.withWorker {
         try await fixture.request(Self.id)
         _ = try await fixture.job(Self.id, until: isHeld)
-        // Still nearly full: whoever asks is told so again.
+        // Still nearly full: the next request gets the same answer.
         try await fixture.request(Self.id)
         _ = try await fixture.job(Self.id, until: isHeld)
         disk.setFree(.max)
@@ -90,26 +90,26 @@ struct MachineTests {
     }
   }
 
-  @Test func `every disk that a transfer fills counts, and one that cannot be looked at stops nobody`() async throws {
+  @Test func `every disk that a transfer fills counts, and one that cannot be checked stops no job`() async throws {
     let (spool, objects) = (Disk(free: 100), Disk(free: 100))
-    let admission = Admission(
+    let diskSpace = DiskSpaceGate(
       disks: [
         .init(holds: "spool") { spool.freeBytes }, .init(holds: "objects") { objects.freeBytes },
         .init(holds: "catalog") { throw Errno.ioError },
       ],
-      minimumFreeBytes: 50, threads: .singleton, surroundings: TestClock().surroundings(), logger: .silent)
-    #expect(await admission.shortage() == nil)
-    #expect(await admission.look().map(\.freeBytes) == [100, 100, nil])
+      minimumFreeBytes: 50, threads: .singleton, system: TestClock().system(), logger: .silent)
+    #expect(await diskSpace.shortage() == nil)
+    #expect(await diskSpace.look().map(\.freeBytes) == [100, 100, nil])
     objects.setFree(49)
-    #expect(await admission.shortage()?.detail == "49 bytes are free for the objects")
+    #expect(await diskSpace.shortage()?.detail == "49 bytes are free for the objects")
     objects.setFree(50)
     spool.setFree(0)
-    #expect(await admission.shortage()?.code == .diskFull)
+    #expect(await diskSpace.shortage()?.code == .diskFull)
     spool.setFree(50)
-    #expect(await admission.shortage() == nil)
+    #expect(await diskSpace.shortage() == nil)
   }
 
-  @Test func `a disk that is full whatever its figures say is tried again now and then`() async throws {
+  @Test func `a disk that is full although it reports free space is retried periodically`() async throws {
     let clock = TestClock()
     let log = RecordedLog()
     let space = Disk(free: 0)
@@ -144,7 +144,7 @@ struct MachineTests {
     }
   }
 
-  @Test func `a job that was held up by a full disk is finished once there is space`() async throws {
+  @Test func `a job that was delayed by a full disk is finished once there is space`() async throws {
     let clock = TestClock()
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
       let job = try await fixture.claim(Self.id)
@@ -171,7 +171,7 @@ struct MachineTests {
     }
   }
 
-  @Test func `an FFmpeg that refuses a sound recording leaves it in quarantine`() async throws {
+  @Test func `an FFmpeg that rejects an intact recording leaves it in quarantine`() async throws {
     try await PipelineFixture.run(PipelineFixture.Options(ffmpeg: "false")) { fixture in
       let job = try await fixture.withWorker {
         try await fixture.request(Self.id)

@@ -23,19 +23,19 @@ struct PipelineFixture: Sendable {
     var settings = IngestSettings(retry: .prompt)
     var conversions = 2
     var ffmpeg = "ffmpeg"
-    /// The time of the pipeline and of the catalog; the platform's client keeps the system's.
+    /// The clock of the pipeline and the catalog; the platform's client uses the system's clock.
     var clock: TestClock?
-    /// After this long without a byte a download counts as broken.
+    /// A download counts as interrupted after this long without a byte.
     var stallTimeout: Duration = .seconds(600)
-    /// How much may be asked of the tenant.
+    /// The rate limit of requests to the tenant.
     var limits = RequestLimits(rate: 0, burst: 20)
-    /// Stands in for the tenant.
+    /// Replaces the tenant.
     var source: (any RecordingSource)?
-    /// Stand in for the system's clock and for `clock`.
-    var surroundings: Surroundings?
-    /// Bytes that the spool's disk has left; below 1 nothing is fetched.
+    /// Replaces the system's clock and `clock`.
+    var system: SystemServices?
+    /// Free bytes on the spool's disk; below 1 nothing is fetched.
     var freeBytes: @Sendable () throws -> Int64 = { .max }
-    /// Who is told of what goes wrong.
+    /// Receives the log messages.
     var logger = Logger.silent
   }
 
@@ -46,17 +46,17 @@ struct PipelineFixture: Sendable {
   let store: FileObjectStore
   let spool: Spool
   let conversions: Slots
-  let admission: Admission
+  let diskSpace: DiskSpaceGate
   private let options: Options
   private let source: any RecordingSource
-  let surroundings: Surroundings
+  let system: SystemServices
   let logger: Logger
 
-  /// Puts everything together, runs `body`, and takes it down again.
+  /// Composes the pipeline, runs `body`, and shuts everything down again.
   static func run<Result: Sendable>(
     _ options: Options = Options(), _ body: @Sendable (PipelineFixture) async throws -> Result
   ) async throws -> Result {
-    // As the program does first thing: an FFmpeg that ends early must not take the tests along.
+    // The program does the same at its start: an FFmpeg that ends early must not end the tests.
     signal(SIGPIPE, SIG_IGN)
     var configuration = SandboxConfiguration()
     configuration.day = Instant(iso8601: "2026-03-02T00:00:00Z")
@@ -79,7 +79,7 @@ struct PipelineFixture: Sendable {
           baseURL: "http://127.0.0.1:\(number)", clientID: configuration.clientID,
           clientSecret: configuration.clientSecret, rate: options.limits.rate, burst: options.limits.burst,
           stallTimeout: options.stallTimeout)
-        let source = RecordingsV2Source(settings: settings, client: client, surroundings: .system, logger: .silent)
+        let source = RecordingsV2Source(settings: settings, client: client, system: .system, logger: .silent)
         let fixture = try await PipelineFixture(options, folder: folder, tenant: tenant, source: source)
         let result = try await body(fixture)
         try fixture.database.close()
@@ -96,45 +96,45 @@ struct PipelineFixture: Sendable {
   private init(
     _ options: Options, folder: FilePath, tenant: SandboxTenant, source: any RecordingSource
   ) async throws {
-    let surroundings =
-      options.surroundings ?? options.clock?.surroundings()
-      ?? Surroundings(now: Surroundings.system.now, sleep: Surroundings.system.sleep, random: { 0.5 })
+    let system =
+      options.system ?? options.clock?.system()
+      ?? SystemServices(now: SystemServices.system.now, sleep: SystemServices.system.sleep, random: { 0.5 })
     self.folder = folder
     self.tenant = tenant
-    self.surroundings = surroundings
+    self.system = system
     logger = options.logger
     store = try FileObjectStore(
       root: folder.appending("objects"), quarantine: folder.appending("quarantine"), threads: .singleton,
-      now: surroundings.now)
-    database = try SQLiteDatabase(path: folder.appending("catalog.sqlite").string, now: surroundings.now)
+      now: system.now)
+    database = try SQLiteDatabase(path: folder.appending("catalog.sqlite").string, now: system.now)
     catalog = Catalog(database: database)
     try await catalog.migrate()
     spool = try Spool(
       folder: folder.appending("spool"), quarantine: folder.appending("quarantine"), threads: .singleton)
     conversions = Slots(options.conversions)
-    admission = Admission(
+    diskSpace = DiskSpaceGate(
       disks: [.init(holds: "spool", freeBytes: options.freeBytes)], minimumFreeBytes: 1, threads: .singleton,
-      surroundings: surroundings, logger: options.logger)
+      system: system, logger: options.logger)
     self.options = options
     self.source = options.source ?? source
   }
 
-  /// The pipeline's order of work.
+  /// The ingest that the pipeline runs.
   var ingest: Ingest { ingest(on: database) }
 
-  /// The same on another way into the database, with another store, or on another machine with its own spool.
+  /// An ingest over another database, with another store, or on another machine with its own spool.
   func ingest(
     on database: any Database, _ settings: IngestSettings? = nil, store: (any ObjectStore)? = nil, spool: Spool? = nil
   ) -> Ingest {
     Ingest(
       catalog: Catalog(database: database), sources: [source], store: store ?? self.store, spool: spool ?? self.spool,
-      ffmpeg: FFmpeg(executable: options.ffmpeg), conversions: conversions, admission: admission,
-      settings: settings ?? options.settings, surroundings: surroundings, logger: logger)
+      ffmpeg: FFmpeg(executable: options.ffmpeg), conversions: conversions, diskSpace: diskSpace,
+      settings: settings ?? options.settings, system: system, logger: logger)
   }
 
-  // MARK: Working
+  // MARK: Running
 
-  /// Runs a service beside `body` and then ends it as a server ends: gracefully.
+  /// Runs a service beside `body` and then shuts it down gracefully, as a server does.
   func with<Result: Sendable>(
     _ service: some Service, _ body: @Sendable () async throws -> Result
   ) async throws -> Result {
@@ -155,16 +155,16 @@ struct PipelineFixture: Sendable {
     try await with(Worker(ingest: ingest, limits: limits), body)
   }
 
-  /// Asks for a recording as somebody who may have no more than `clearance`.
+  /// Requests a recording on behalf of an identity with at most this `clearance`.
   @discardableResult
   func request(_ id: String, clearance: Privacy = .standard) async throws -> JobRow {
     let key = try key(id)
     return try await catalog.requestIngest(
       of: key, clearance: clearance, by: "tester",
-      entry: LogEntry(at: surroundings.now(), action: .ingest, outcome: .allowed, actor: nil, recording: key))
+      entry: LogEntry(at: system.now(), action: .ingest, outcome: .allowed, actor: nil, recording: key))
   }
 
-  /// Waits until the row of a recording's job is as wanted.
+  /// Waits until the row of a recording's job is as expected.
   func job(_ id: String, until isWanted: (JobRow) -> Bool) async throws -> JobRow {
     let key = try key(id)
     var changes = catalog.changes().makeAsyncIterator()
@@ -174,18 +174,18 @@ struct PipelineFixture: Sendable {
     }
   }
 
-  /// Waits until a job is in the archive or failed for good, and what it had in the spool is gone.
+  /// Waits until a job is archived or has failed permanently and its spool files are gone.
   func ended(_ id: String) async throws -> JobRow {
     let job = try await job(id) { $0.runState == .done || $0.runState == .failed }
-    // That comes after the commit; a shutdown between the two would leave it to the next start.
+    // They are removed after the commit; a shutdown between the two would leave them to the next start.
     try await until { try !files(in: "spool").contains { $0.hasPrefix("\(job.id)-") } }
     return job
   }
 
-  /// Moves the clock until something holds; it stands still while a job is worked on.
+  /// Advances the clock until a condition holds; the clock stops while a job is leased.
   ///
-  /// In small steps, since nobody tells when a worker has done all that it woke for: one step might come between its
-  /// look at the clock and its sleep.
+  /// In small steps, because the end of a worker's work cannot be observed: a large step might come between its reading
+  /// of the clock and its sleep.
   func advance(_ clock: TestClock, until holds: () async throws -> Bool) async throws {
     try await until {
       if try await !catalog.jobCounts().contains(where: { $0.state == .leased }) { clock.advance(by: .seconds(1)) }
@@ -193,7 +193,7 @@ struct PipelineFixture: Sendable {
     }
   }
 
-  /// Takes a job as a worker does, up to the stage in which bytes move.
+  /// Claims a job as a worker does, up to the stage in which bytes are transferred.
   func claim(_ id: String) async throws -> JobRow {
     let job = try await request(id, clearance: .restricted)
     if job.stage == .queued, let claimed = try await catalog.claimJob(in: .polling, lease: .seconds(30)),
@@ -207,7 +207,7 @@ struct PipelineFixture: Sendable {
     return job
   }
 
-  /// Makes a worker look for work now.
+  /// Makes a worker check for due work now.
   func ring() async throws {
     try await database.write { db in
       db.notify(.workDue)
@@ -215,14 +215,14 @@ struct PipelineFixture: Sendable {
     }
   }
 
-  // MARK: Looking
+  // MARK: Inspection
 
   func key(_ id: String) throws -> RecordingKey {
     guard let id = RecordingID(id) else { throw TapedeckError(.invalidRecordingID) }
     return RecordingKey(id: id)
   }
 
-  /// The bytes that the tenant has for a recording now.
+  /// The bytes that the tenant currently has for a recording.
   func original(_ id: String) async throws -> [UInt8] {
     guard let audio = await tenant.audio(of: id) else { throw TapedeckError(.unknownRecording) }
     return audio.read(0..<audio.totalBytes)
@@ -232,25 +232,25 @@ struct PipelineFixture: Sendable {
     Array(try Data(contentsOf: URL(filePath: folder.pushing(FilePath(path)).string)))
   }
 
-  func bytes(ofObject key: String) throws -> [UInt8] { try bytes(of: "objects/\(key)") }
+  func bytes(ofObject name: ObjectName) throws -> [UInt8] { try bytes(of: "objects/\(name)") }
 
-  /// Without hidden ones, such as a spool's id.
+  /// The names of the files, without hidden ones such as a spool's id.
   func files(in name: String) throws -> [String] {
     try FileSystemCalls.names(in: folder.appending(name)).filter { !$0.hasPrefix(".") }.sorted()
   }
 
   /// Every object of the store.
-  func objects() async throws -> Set<String> {
-    var keys: Set<String> = []
-    for folder in ObjectFolder.all { keys.formUnion(try await store.objects(in: folder).map(\.key.description)) }
-    return keys
+  func objects() async throws -> Set<ObjectName> {
+    var names: Set<ObjectName> = []
+    for folder in ObjectFolder.all { names.formUnion(try await store.objects(in: folder).map(\.name)) }
+    return names
   }
 
   func count(_ sql: SQL) async throws -> Int64 {
     try await database.read { db in try db.row("SELECT count(*) AS number \(sql)")?.int("number") ?? -1 }
   }
 
-  /// How often the tenant was asked for the bytes of a recording.
+  /// The number of requests for the bytes of a recording.
   func downloads(of id: String) -> Int { tenant.ledger.snapshot.recordings[id]?.downloads ?? 0 }
 
   /// The requests for the bytes of a recording, in order.
@@ -260,7 +260,7 @@ struct PipelineFixture: Sendable {
 }
 
 extension RetrySchedule {
-  /// As many attempts as usual, at once.
+  /// The usual number of attempts, without delay.
   static let prompt = RetrySchedule(base: .milliseconds(1), cap: .milliseconds(1))
 }
 

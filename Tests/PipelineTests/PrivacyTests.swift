@@ -8,10 +8,10 @@ import Synchronization
 import TestKit
 import Testing
 
-/// What may be fetched on whose behalf.
+/// Which recordings may be fetched on whose behalf.
 @Suite(.timeLimit(.minutes(5)))
 struct PrivacyTests {
-  @Test func `nothing of a restricted recording is fetched for somebody who may not have it`() async throws {
+  @Test func `no bytes of a restricted recording are fetched without the clearance for it`() async throws {
     try await PipelineFixture.run { fixture in
       let id = FixedRecordings.restricted
       try await fixture.withWorker {
@@ -22,7 +22,7 @@ struct PrivacyTests {
         #expect(try await fixture.catalog.recording(try fixture.key(id))?.facts.privacy == .restricted)
         #expect(fixture.downloads(of: id) == 0)
 
-        // Asking again with no more right changes nothing.
+        // Another request with the same clearance changes nothing.
         #expect(try await fixture.request(id).runState == .waiting)
 
         try await fixture.request(id, clearance: .restricted)
@@ -34,8 +34,7 @@ struct PrivacyTests {
     }
   }
 
-  @Test func `a recording that became restricted before its download waits for somebody who may have it`() async throws
-  {
+  @Test func `a recording that became restricted before its download waits for sufficient clearance`() async throws {
     try await PipelineFixture.run { fixture in
       let id = "codec-pcm-mono"
       let key = try fixture.key(id)
@@ -82,7 +81,7 @@ struct PrivacyTests {
     }
   }
 
-  @Test func `what the catalog holds as restricted is announced as restricted, whatever the platform says now`()
+  @Test func `a recording that is restricted in the catalog is announced as restricted, whatever the platform says`()
     async throws
   {
     let format = WAVFormat(.pcm16, channels: 1)

@@ -6,13 +6,13 @@ import Sandbox
 import TestKit
 import Testing
 
-/// A platform that serves far less than our settings allow, and changes its mind.
+/// A platform whose limit is far below the configured one and changes over time.
 @Suite(.timeLimit(.minutes(5)))
 struct RateTests {
-  @Test func `with hundreds of recordings no more than one request in a hundred is over the platform's limit`()
+  @Test func `with hundreds of recordings at most one request in a hundred exceeds the platform's limit`()
     async throws
   {
-    // Each recording is asked for until it is ready, and cannot be fetched then: requests without conversions.
+    // Each recording is polled until it is ready and then cannot be fetched: requests without conversions.
     var options = PipelineFixture.Options(faults: [
       FaultRule(.statusFlap, times: 800), FaultRule(.gone, endpoint: .download),
     ])

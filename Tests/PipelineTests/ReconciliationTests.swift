@@ -1,4 +1,5 @@
 import Catalog
+import Crypto
 import Foundation
 import Model
 import ObjectStorage
@@ -8,32 +9,45 @@ import SystemPackage
 import TestKit
 import Testing
 
-/// Catalog and objects are brought together again, from both sides.
+/// How differences between catalog and objects are resolved, in both directions.
 @Suite(.timeLimit(.minutes(5)))
 struct ReconciliationTests {
   static let id = "codec-pcm-mono"
   static let other = "codec-gsm"
 
-  private func plant(_ digit: Character, in fixture: PipelineFixture) async throws -> ObjectKey {
-    let key = try #require(ObjectKey(sha256: String(repeating: digit, count: 64), kind: .mp3))
-    let file = fixture.folder.appending("planted")
-    _ = FileManager.default.createFile(atPath: file.string, contents: Data("stray".utf8))
-    try await fixture.store.store(file, as: key, bytes: 5)
-    return key
+  /// Stores an object that the catalog does not know.
+  private func plant(_ digit: Character, in fixture: PipelineFixture) async throws -> ObjectName {
+    let name = try #require(ObjectName(digits: String(repeating: digit, count: 32), kind: .mp3))
+    try await store(Array("orphan".utf8), as: name, in: fixture)
+    return name
   }
 
-  @Test func `objects without a row go to quarantine, rows without an object are repaired, the rest stays`()
-    async throws
-  {
+  /// Stores an object as an ingest does before its commit.
+  private func storeReserved(_ text: String, in fixture: PipelineFixture) async throws -> ObjectName {
+    let bytes = Array(text.utf8)
+    let content = ObjectContent(hash: ContentHash(digest: SHA256.hash(data: bytes)), bytes: Int64(bytes.count))
+    let name = try #require(try await fixture.catalog.reserve([(.mp3, content)]).first)
+    try await store(bytes, as: name, in: fixture)
+    return name
+  }
+
+  private func store(_ bytes: [UInt8], as name: ObjectName, in fixture: PipelineFixture) async throws {
+    let file = fixture.folder.appending("planted")
+    _ = FileManager.default.createFile(atPath: file.string, contents: Data(bytes))
+    let content = ObjectContent(hash: ContentHash(digest: SHA256.hash(data: bytes)), bytes: Int64(bytes.count))
+    try await fixture.store.store(file, as: name, content: content)
+  }
+
+  @Test func `orphans are quarantined, recordings without an object repaired, others kept`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       let known = try await fixture.objects()
-      let strays = [try await plant("0", in: fixture), try await plant("f", in: fixture)]
+      let orphans = [try await plant("0", in: fixture), try await plant("f", in: fixture)]
       try DiskFault.missing.strike(try await fixture.object(.peaks, of: Self.id), of: fixture)
       try DiskFault.cut.strike(try await fixture.object(.original, of: Self.other), of: fixture)
       let report = try await Reconciliation(verifier: fixture.verifier).run()
-      #expect(Set(report.strays.map(\.object.key)) == Set(strays))
-      #expect(report.strays.allSatisfy { $0.isMoved })
+      #expect(Set(report.orphans.map(\.object.name)) == Set(orphans))
+      #expect(report.orphans.allSatisfy { $0.isMoved })
       #expect(Set(report.damaged.map(\.key.id.rawValue)) == [Self.id, Self.other])
       try await fixture.withWorker {
         for id in [Self.id, Self.other] {
@@ -45,81 +59,99 @@ struct ReconciliationTests {
       try await fixture.expectWhole()
       try await fixture.expectTidy(archived: 2, quarantined: 3)
       let again = try await Reconciliation(verifier: fixture.verifier).run()
-      #expect(again.strays.isEmpty && again.damaged.isEmpty)
+      #expect(again.orphans.isEmpty && again.damaged.isEmpty)
       #expect(again.objects == 6)
     }
   }
 
-  @Test func `whoever only looks moves nothing`() async throws {
+  @Test func `a reconciliation that only reports moves nothing`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id)
-      let stray = try await plant("5", in: fixture)
-      let report = try await Reconciliation(verifier: fixture.verifier).run([stray.folder], .look)
-      #expect(report.strays.map(\.isMoved) == [false])
-      #expect(try await fixture.objects().contains(stray.description))
+      let orphan = try await plant("5", in: fixture)
+      let report = try await Reconciliation(verifier: fixture.verifier).run([orphan.folder], .look)
+      #expect(report.orphans.map(\.isMoved) == [false])
+      #expect(try await fixture.objects().contains(orphan))
     }
   }
 
-  @Test func `a young object may be of an ingest that is storing, an old one may not`() async throws {
+  @Test func `a reserved object is kept while an ingest may be storing it, and is an orphan afterwards`() async throws {
     let clock = TestClock(now: .systemNow())
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
       try await fixture.archive(Self.id)
-      let stray = try await plant("5", in: fixture)
+      let first = try await storeReserved("first", in: fixture)
       let reconciliation = Reconciliation(verifier: fixture.verifier)
       let job = try await fixture.claim(Self.other)
       let lease = JobLease(jobID: job.id, fence: job.fence)
       try await fixture.catalog.advance(lease, to: .processing)
-      #expect(try await reconciliation.run([stray.folder]).strays.isEmpty)
+      let report = try await reconciliation.run([first.folder])
+      #expect(report.orphans.isEmpty && report.young == 1)
       clock.advance(by: .seconds(86_400))
-      #expect(try await reconciliation.run([stray.folder]).strays.map(\.object.key) == [stray])
+      #expect(try await reconciliation.run([first.folder]).orphans.map(\.object.name) == [first])
       clock.advance(by: .seconds(1))
-      let second = try await plant("5", in: fixture)
+      let second = try await storeReserved("second", in: fixture)
       try await fixture.catalog.release(lease, .interrupted)
-      #expect(try await reconciliation.run([second.folder]).strays.map(\.object.key) == [second])
+      #expect(try await reconciliation.run([second.folder], .look).orphans.map(\.isMoved) == [false])
+      #expect(try await reconciliation.run([second.folder]).orphans.map(\.object.name) == [second])
+      #expect(try fixture.files(in: "quarantine").count == 4)
+      #expect(try await fixture.count("FROM object") == 3)
     }
   }
 
-  @Test func `a row that comes while its object is moved away has it made again`() async throws {
+  @Test func `a reserved object that was never stored loses its row`() async throws {
     try await PipelineFixture.run { fixture in
-      try await fixture.archive(Self.id, Self.other)
-      let object = try await fixture.object(.mp3, of: Self.id)
-      let key = try #require(ObjectKey(object))
-      // As if an ingest of the same content committed at this moment.
-      let unknown = String(repeating: "9", count: 64)
-      _ = try await fixture.database.write { db in
-        try db.execute("UPDATE media_part SET mp3_key = \("99/\(unknown).mp3") WHERE mp3_key = \(object)")
+      try await fixture.archive(Self.id)
+      let content = ObjectContent(hash: ContentHash(digest: SHA256.hash(data: [1])), bytes: 1)
+      let name = try #require(try await fixture.catalog.reserve([(.wav, content)]).first)
+      let report = try await Reconciliation(verifier: fixture.verifier).run([name.folder])
+      #expect(report.orphans.isEmpty && report.young == 0)
+      #expect(try await fixture.catalog.object(.wav, content.hash) == nil)
+    }
+  }
+
+  @Test func `an ingest of content that is being quarantined stores it under a new name`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.other)
+      // Stored by an ingest that ended before its commit.
+      var failing = InterposedStore(fixture.store)
+      failing.afterStore = { name throws(TapedeckError) in
+        if name.kind == .mp3 { throw TapedeckError(.interrupted) }
       }
+      let job = try await fixture.claim(Self.id)
+      let ingest = fixture.ingest(on: fixture.database, store: failing)
+      await #expect(throws: TapedeckError.self) { try await ingest.walk(job) }
+      try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run(isAlone: true)
+      let known = try await fixture.files(of: [Self.other])
+      let mp3 = try #require(try await fixture.objects().first { $0.kind == .mp3 && !known.contains($0) })
       var store = InterposedStore(fixture.store)
-      let database = fixture.database
-      store.beforeQuarantine = { moved throws(TapedeckError) in
-        guard moved == key else { return }
-        _ = try await database.write { db in
-          try db.execute("UPDATE media_part SET mp3_key = \(object) WHERE mp3_key = \("99/\(unknown).mp3")")
+      store.beforeQuarantine = { name throws(TapedeckError) in
+        guard name == mp3 else { return }
+        do { #expect(try await fixture.repaired(Self.id).runState == .done) } catch {
+          throw error as? TapedeckError ?? TapedeckError(.internalError, cause: error)
         }
       }
-      let report = try await Reconciliation(verifier: fixture.verifier(on: store)).run([key.folder])
-      #expect(report.strays.map(\.object.key) == [key])
-      #expect(try await fixture.row(Self.id).damage != nil)
-      #expect(try await fixture.repaired(Self.id).runState == .done)
+      let report = try await Reconciliation(verifier: fixture.verifier(on: store)).run([mp3.folder])
+      #expect(report.orphans.map(\.object.name) == [mp3])
+      #expect(try await fixture.object(.mp3, of: Self.id) != mp3)
       try await fixture.expectWhole()
+      try await fixture.expectTidy(archived: 2, quarantined: 1)
     }
   }
 
-  @Test func `objects of a catalog that was lost are left alone`() async throws {
+  @Test func `objects of a lost catalog are left alone`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id)
       let objects = try await fixture.objects()
       _ = try await fixture.database.write { db in
-        for table in ["media_part", "webhook_message", "recording"] {
+        for table in ["media_part", "object", "webhook_message", "recording"] {
           try db.execute(SQL(stringLiteral: "DELETE FROM \(table)"))
         }
       }
-      #expect(try await Reconciliation(verifier: fixture.verifier).run().strays.isEmpty)
+      #expect(try await Reconciliation(verifier: fixture.verifier).run().orphans.isEmpty)
       #expect(try await fixture.objects() == objects)
     }
   }
 
-  @Test func `a store that cannot be listed ends it, and nothing is changed`() async throws {
+  @Test func `a store that cannot be listed ends the comparison without changes`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id)
       let objects = try await fixture.objects()

@@ -1,16 +1,16 @@
 import Logging
 import Synchronization
 
-/// A log that a test reads.
+/// A log that a test can read.
 final class RecordedLog: Sendable {
   private let lines = Mutex<[(level: Logger.Level, message: String)]>([])
 
-  /// What was logged at a level, in order.
+  /// The messages of a level, in order.
   func messages(at level: Logger.Level) -> [String] {
     lines.withLock { lines in lines.filter { $0.level == level }.map(\.message) }
   }
 
-  /// From `info` on, as a server logs.
+  /// Records `info` and above, as a server does.
   var logger: Logger {
     Logger(label: "test") { [self] _ in Handler(log: self) }
   }

@@ -9,7 +9,7 @@ import Sandbox
 import Synchronization
 import Testing
 
-/// How a damaged recording is made whole again, and what is said when it cannot be.
+/// How a damaged recording is repaired, and what is reported when the repair fails.
 @Suite(.timeLimit(.minutes(5)))
 struct RepairTests {
   static let id = "codec-pcm-mono"
@@ -20,7 +20,7 @@ struct RepairTests {
     return format.header(dataBytes: seconds * 16_000) + [UInt8](repeating: value, count: seconds * 16_000)
   }
 
-  @Test func `a recording that the platform no longer has stays, with what is left of it and why`() async throws {
+  @Test func `a recording that the platform no longer has keeps its other files and the reason`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       try DiskFault.cut.strike(try await fixture.object(.original, of: Self.id), of: fixture)
@@ -34,13 +34,13 @@ struct RepairTests {
       #expect(damage.hasPrefix("The original is damaged, found on "))
       #expect(damage.hasSuffix(" It could not be repaired: the platform no longer has the recording."))
       // The MP3 still plays.
-      let mp3 = try #require(ObjectKey(try await fixture.part(Self.id).mp3.key))
+      let mp3 = try await fixture.part(Self.id).mp3.name
       #expect(try await fixture.store.open(mp3).bytes > 0)
 
-      // Not asked for again and again, and called damaged though it is in quarantine by now.
+      // It is not requested again, and still counts as damaged although the file is in quarantine.
       try await fixture.verifier.resume()
       #expect(try await fixture.catalog.job(of: try fixture.key(Self.id))?.runState == .failed)
-      // A verification in due course tries once more, and says the same.
+      // The next verification tries once more, with the same result.
       _ = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
       #expect(try await fixture.repaired(Self.id).runState == .failed)
       #expect(try await fixture.row(Self.id).damage == damage)
@@ -54,14 +54,15 @@ struct RepairTests {
     }
   }
 
-  @Test func `a repair that failed of something that passes is taken up again`() async throws {
+  @Test func `a repair that failed for a temporary reason is retried`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       try DiskFault.missing.strike(try await fixture.object(.original, of: Self.id), of: fixture)
       fixture.tenant.faults.add(FaultRule(.serverError))
       _ = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
       #expect(try await fixture.repaired(Self.id).failure?.code == .platformUnavailable)
-      #expect(try await fixture.row(Self.id).damage?.contains("could not be repaired: The platform did not") == true)
+      let damage = try await fixture.row(Self.id).damage
+      #expect(damage?.contains("could not be repaired: The platform is unavailable") == true)
       fixture.tenant.faults.clear()
       try await fixture.verifier.resume()
       #expect(try await fixture.repaired(Self.id).runState == .done)
@@ -69,7 +70,7 @@ struct RepairTests {
     }
   }
 
-  @Test func `a file of the platform that differs from the archived one is taken, and both hashes are told`()
+  @Test func `a platform file that differs from the archived one is accepted, and both hashes are reported`()
     async throws
   {
     let sent = Mutex(Self.wav(0))
@@ -89,28 +90,28 @@ struct RepairTests {
       _ = try await fixture.verifier.verify(try fixture.key("changed"), .repair())
       #expect(try await fixture.repaired("changed").runState == .done)
       let after = try await fixture.part("changed")
-      #expect(after.sourceSHA256 == sha256(Self.wav(3, seconds: 3)))
+      #expect(after.sourceHash.rawValue == sha256(Self.wav(3, seconds: 3)))
       let row = try await fixture.row("changed")
       #expect(row.damage == nil)
       #expect(try #require(row.archivedAt) > archivedAt)
       let warning = try #require(row.warning)
-      #expect(warning.contains(before.sourceSHA256) && warning.contains(after.sourceSHA256))
+      #expect(warning.contains(before.sourceHash.rawValue) && warning.contains(after.sourceHash.rawValue))
       let entry = try #require(try await fixture.log(.repair).first)
-      #expect(entry.details["previous_sha256"] == before.sourceSHA256)
-      #expect(entry.details["sha256"] == after.sourceSHA256)
-      // The archived bytes are still there to be compared, damaged as they are, and the receiver is told of the new ones.
+      #expect(entry.details["previous_sha256"] == before.sourceHash.rawValue)
+      #expect(entry.details["sha256"] == after.sourceHash.rawValue)
+      // The damaged bytes are kept for comparison, and the receiver is notified of the new ones.
       #expect(try fixture.files(in: "quarantine").count == 2)
       #expect(try await fixture.count("FROM webhook_message WHERE body LIKE '%\"changed\"%'") == 2)
 
-      // A later repair of the same file keeps saying so.
-      try DiskFault.cut.strike(after.mp3.key, of: fixture)
+      // A later repair of the same file keeps reporting both hashes.
+      try DiskFault.cut.strike(after.mp3.name, of: fixture)
       _ = try await fixture.verifier.verify(try fixture.key("changed"), .repair())
       try await fixture.repaired("changed")
       #expect(try await fixture.row("changed").warning == warning)
     }
   }
 
-  @Test func `what is whole stays the file that it was, and the receiver is not told again`() async throws {
+  @Test func `intact files are kept, and the receiver is not notified again`() async throws {
     var options = PipelineFixture.Options()
     options.settings.announces = true
     try await PipelineFixture.run(options) { fixture in
@@ -126,18 +127,17 @@ struct RepairTests {
     }
   }
 
-  private func storedAt(_ object: String, _ fixture: PipelineFixture) async throws -> Instant {
-    let key = try #require(ObjectKey(object))
-    return try #require(try await fixture.store.objects(in: key.folder).first { $0.key == key }).changedAt
+  private func storedAt(_ object: ObjectName, _ fixture: PipelineFixture) async throws -> Instant {
+    try #require(try await fixture.store.objects(in: object.folder).first { $0.name == object }).changedAt
   }
 
-  @Test func `without an original the recording is fetched again, and still none is kept`() async throws {
+  @Test func `without an original the recording is downloaded again, and still none is kept`() async throws {
     var options = PipelineFixture.Options()
     options.settings.keepsOriginals = false
     try await PipelineFixture.run(options) { fixture in
       try await fixture.archive(Self.id, Self.other)
       let before = try await fixture.part(Self.id)
-      try DiskFault.flippedByte.strike(before.mp3.key, of: fixture)
+      try DiskFault.flippedByte.strike(before.mp3.name, of: fixture)
       let seen = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
       #expect(seen.repair?.isFromOriginal == false)
       try await fixture.repaired(Self.id)
@@ -148,7 +148,7 @@ struct RepairTests {
     }
   }
 
-  @Test func `an original that was kept is kept by a repair, whatever the setting is now`() async throws {
+  @Test func `a repair keeps an original that was kept before, whatever the setting is now`() async throws {
     let bytes = Self.wav(9)
     let source = HandSource { sink, _ in
       try await sink.append(ByteBuffer(bytes: bytes))
@@ -157,17 +157,17 @@ struct RepairTests {
     try await PipelineFixture.run(PipelineFixture.Options(source: source)) { fixture in
       try await fixture.archive("kept", "other")
       let before = try await fixture.part("kept")
-      try DiskFault.zeroed.strike(before.peaks.key, of: fixture)
+      try DiskFault.zeroed.strike(before.peaks.name, of: fixture)
       _ = try await fixture.verifier.verify(try fixture.key("kept"), .repair())
       var settings = IngestSettings(retry: .prompt)
       settings.keepsOriginals = false
       let job = try #require(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)))
       #expect(try await fixture.ingest(on: fixture.database, settings).walk(job) == nil)
-      #expect(try await fixture.part("kept").originalKey == before.originalKey)
+      #expect(try await fixture.part("kept").original == before.original)
     }
   }
 
-  @Test func `an original that turns out damaged during the repair is moved away, and the platform is asked`()
+  @Test func `an original found damaged during the repair is quarantined, and the recording is downloaded again`()
     async throws
   {
     try await PipelineFixture.run { fixture in
@@ -223,7 +223,7 @@ struct RepairTests {
     }
   }
 
-  @Test func `a job that is gone is made anew`() async throws {
+  @Test func `a deleted job is created again`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       _ = try await fixture.database.write { db in try db.execute("DELETE FROM job") }
@@ -234,11 +234,11 @@ struct RepairTests {
     }
   }
 
-  /// How far a process came before it died.
+  /// Where a process crashes during a repair.
   enum Death: CaseIterable, Sendable { case afterMark, afterQuarantine, afterRequest, duringRepair }
 
   @Test(arguments: Death.allCases)
-  func `whatever a process that died left half done is finished by the next one`(death: Death) async throws {
+  func `a repair that was interrupted by a crash is finished by the next process`(death: Death) async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       let object = try await fixture.object(.mp3, of: Self.id)
@@ -249,7 +249,7 @@ struct RepairTests {
         hasOriginal: true, details: [:])
       try await fixture.catalog.noteDamage([damage], at: .systemNow())
       if death != .afterMark {
-        try await fixture.store.quarantine(try #require(ObjectKey(object)), because: "The test.")
+        try await fixture.store.quarantine(object, because: "The test.")
       }
       if death == .afterRequest || death == .duringRepair {
         _ = try await fixture.catalog.requestRepair(of: [damage], preempting: true, at: .systemNow())
@@ -257,7 +257,7 @@ struct RepairTests {
       if death == .duringRepair {
         let job = try #require(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)))
         let lease = JobLease(jobID: job.id, fence: job.fence)
-        let part = try await fixture.spool.open(lease) { _ in 0 }
+        let part = try await fixture.spool.open(lease, part: 0) { _ in 0 }
         try await part.append(ByteBuffer(bytes: [1, 2, 3]))
       }
       try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run(isAlone: true)
@@ -270,7 +270,7 @@ struct RepairTests {
     }
   }
 
-  @Test func `damage that is gone by itself is no longer told`() async throws {
+  @Test func `damage that has disappeared is no longer reported`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       let damage = Damage(

@@ -12,10 +12,10 @@ import SystemPackage
 import TestKit
 import Testing
 
-/// Originals that are brought back from the store, by a repair or by an ingest that broke off before its commit.
+/// Originals that are restored from the store, by a repair or by an ingest that was interrupted before its commit.
 @Suite(.timeLimit(.minutes(5)))
 struct RestoreTests {
-  /// What the gate would not take from the platform without more proof than a fetch brings.
+  /// Files that the integrity check accepts as downloads only with more evidence than the platform provides here.
   enum Oddity: CaseIterable, Sendable {
     case unknownLength, trailingBytes, laterDuration
 
@@ -41,7 +41,7 @@ struct RestoreTests {
   }
 
   @Test(arguments: Oddity.allCases)
-  func `a kept original is proved by its hash, and is not judged as if it had just been fetched`(
+  func `a kept original is verified by its hash, and not checked as a new download`(
     oddity: Oddity
   ) async throws {
     let downloads = Counter()
@@ -54,7 +54,7 @@ struct RestoreTests {
         facts.durationSeconds = 600
         _ = try await fixture.catalog.observe(facts, of: try fixture.key("odd"))
       }
-      try DiskFault.flippedByte.strike(before.part.mp3.key, of: fixture)
+      try DiskFault.flippedByte.strike(before.part.mp3.name, of: fixture)
       _ = try await fixture.verifier.verify(try fixture.key("odd"), .repair())
       #expect(try await fixture.repaired("odd").runState == .done)
       #expect(downloads.value == before.fetched)
@@ -64,21 +64,19 @@ struct RestoreTests {
     }
   }
 
-  @Test func `an original that was put back whole is not taken for damaged because an old one is still open`()
-    async throws
-  {
+  @Test func `a restored original is not reported as damaged while the old file is still open`() async throws {
     let id = RepairTests.id
     try await PipelineFixture.run { fixture in
       try await fixture.archive(id, RepairTests.other)
       let object = try await fixture.object(.original, of: id)
       let whole = try fixture.bytes(ofObject: object)
-      let held = try await fixture.store.open(try #require(ObjectKey(object)))
+      let held = try await fixture.store.open(object)
       try DiskFault.missing.strike(try await fixture.object(.mp3, of: id), of: fixture)
       #expect(try await fixture.verifier.verify(try fixture.key(id), .repair()).repair?.isFromOriginal == true)
-      _ = try await fixture.store.open(try #require(ObjectKey(object)))
-      // The file that is held open goes bad, and another node has put a whole one in its place.
+      _ = try await fixture.store.open(object)
+      // The open file becomes damaged, and another node has replaced it with a complete one.
       try DiskFault.flippedByte.strike(object, of: fixture)
-      let path = fixture.folder.appending("objects").pushing(FilePath(object)).string
+      let path = fixture.folder.appending("objects").pushing(FilePath(object.description)).string
       try Data(whole).write(to: URL(filePath: path), options: .atomic)
       #expect(held.bytes == Int64(whole.count))
       #expect(try await fixture.repaired(id).runState == .done)
@@ -92,12 +90,12 @@ struct RestoreTests {
 
   private func lease(_ job: JobRow) -> JobLease { JobLease(jobID: job.id, fence: job.fence) }
 
-  /// Lets a job come as far as the store has its original, and its process die there.
+  /// Runs a job until the store has its original, and ends the process there.
   private func dieBeforeCommit(_ fixture: PipelineFixture) async throws {
     let job = try await fixture.claim(RepairTests.id)
     var store = InterposedStore(fixture.store)
-    store.afterStore = { key throws(TapedeckError) in
-      if key.kind == .wav { throw TapedeckError(.interrupted) }
+    store.afterStore = { name throws(TapedeckError) in
+      if name.kind == .wav { throw TapedeckError(.interrupted) }
     }
     let ingest = fixture.ingest(on: fixture.database, store: store)
     await #expect(throws: TapedeckError.self) { try await ingest.walk(job) }
@@ -105,12 +103,12 @@ struct RestoreTests {
     try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run(isAlone: true)
   }
 
-  @Test func `a job whose process died between store and commit goes on with what is stored, without the platform`()
+  @Test func `a job that was interrupted between store and commit resumes with the stored file, without the platform`()
     async throws
   {
     try await PipelineFixture.run { fixture in
       try await dieBeforeCommit(fixture)
-      // The platform does not hand it out a second time.
+      // The platform does not serve it a second time.
       fixture.tenant.faults.add(FaultRule(.gone, endpoint: .download))
       #expect(try await fixture.repaired(RepairTests.id).runState == .done)
       #expect(fixture.downloads(of: RepairTests.id) == 1)
@@ -119,7 +117,7 @@ struct RestoreTests {
     }
   }
 
-  @Test func `a stored original that a job waits for is no stray, until the job ends without it`() async throws {
+  @Test func `a stored original that a job waits for is no orphan until the job ends without it`() async throws {
     let clock = TestClock(now: .systemNow())
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
       try await fixture.archive(RepairTests.other)
@@ -127,27 +125,27 @@ struct RestoreTests {
       try await dieBeforeCommit(fixture)
       clock.advance(by: .seconds(7200))
       let reconciliation = Reconciliation(verifier: fixture.verifier)
-      let folders = Set(try await fixture.objects().compactMap { ObjectKey($0)?.folder })
+      let folders = Set(try await fixture.objects().compactMap { $0.folder })
       var young = 0
-      // One by one, since it rests between two.
+      // One by one, because the reconciliation sleeps between two.
       for folder in folders {
         let report = try await reconciliation.run([folder])
         young += report.young
-        #expect(!report.strays.contains { $0.object.key.kind == .wav })
+        #expect(!report.orphans.contains { $0.object.name.kind == .wav })
       }
       #expect(young == 1)
       let job = try #require(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)))
       try await fixture.catalog.release(lease(job), .giveUp(TapedeckError(.internalError)))
-      let original = try #require(try await fixture.objects().first { $0.hasSuffix(".wav") && $0 != other })
-      let folder = try #require(ObjectKey(original)).folder
-      #expect(try await reconciliation.run([folder]).strays.map(\.object.key.description) == [original])
+      let original = try #require(try await fixture.objects().first { $0.kind == .wav && $0 != other })
+      let folder = original.folder
+      #expect(try await reconciliation.run([folder]).orphans.map(\.object.name) == [original])
     }
   }
 
-  @Test func `a stored original that is damaged is moved away, and the platform is asked`() async throws {
+  @Test func `a damaged stored original is quarantined, and the recording is downloaded again`() async throws {
     try await PipelineFixture.run { fixture in
       try await dieBeforeCommit(fixture)
-      let original = try #require(try await fixture.objects().first { $0.hasSuffix(".wav") })
+      let original = try #require(try await fixture.objects().first { $0.kind == .wav })
       try DiskFault.flippedByte.strike(original, of: fixture)
       #expect(try await fixture.repaired(RepairTests.id).runState == .done)
       #expect(fixture.downloads(of: RepairTests.id) == 2)
@@ -158,7 +156,7 @@ struct RestoreTests {
 
   // MARK: Several machines
 
-  @Test func `a part of another machine's spool is not joined with what a third claim fetches`() async throws {
+  @Test func `a part in another machine's spool is not joined with the bytes of a third claim`() async throws {
     let versions = [RepairTests.wav(1), RepairTests.wav(2)]
     let current = Mutex(versions[0])
     let isWhole = Mutex(false)
@@ -181,7 +179,7 @@ struct RestoreTests {
         await #expect(throws: TapedeckError.self) { try await ingest.walk(claimed) }
         try await fixture.catalog.release(lease(job), .interrupted)
         job = try #require(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)))
-        // The platform's file is another one by then.
+        // The platform serves a different file by then.
         current.withLock { $0 = versions[1] }
       }
       isWhole.withLock { $0 = true }

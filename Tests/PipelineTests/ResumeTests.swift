@@ -6,10 +6,10 @@ import Pipeline
 import Synchronization
 import Testing
 
-/// Which broken downloads are taken up again at once, and which count as failures.
+/// Which interrupted downloads are resumed at once, and which count as failures.
 @Suite(.timeLimit(.minutes(5)))
 struct ResumeTests {
-  @Test func `a download that begins again each time ends, however much more each try brings`() async throws {
+  @Test func `a download that restarts from 0 each time ends, even when each try gets further`() async throws {
     let calls = Counter()
     var options = PipelineFixture.Options()
     options.source = HandSource { sink, _ in
@@ -23,13 +23,13 @@ struct ResumeTests {
         return try await fixture.ended("changing")
       }
       #expect(job.failure?.code == .downloadInterrupted)
-      // One try of each attempt, and one more of the first, which began with nothing.
+      // One try per attempt, and one more for the first, which began without bytes.
       #expect(calls.value <= 7)
       try await fixture.expectTidy(archived: 0)
     }
   }
 
-  @Test func `a download that comes nearer to its end each time is no failure, however often it breaks`() async throws {
+  @Test func `a download that advances with each try is no failure, however often it is interrupted`() async throws {
     let wav = HostileFile.make(seed: 3)
     var options = PipelineFixture.Options()
     options.source = HandSource { sink, _ in

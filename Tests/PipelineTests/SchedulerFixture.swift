@@ -6,7 +6,7 @@ import Pipeline
 import ServiceLifecycle
 import TestKit
 
-/// A catalog, a tenant that lists what the test says, and schedulers over both. Time is the test's.
+/// A catalog, a tenant that lists what the test specifies, and schedulers over both. The test controls the time.
 final class SchedulerFixture: Sendable {
   let clock: TestClock
   let source: ListedSource
@@ -33,17 +33,17 @@ final class SchedulerFixture: Sendable {
     try? FileManager.default.removeItem(at: folder)
   }
 
-  func discovery(mostPages: Int = 20_000) -> Discovery {
-    Discovery(catalog: catalog, source: source, plan: plan, mostPages: mostPages)
+  func discovery(maxPages: Int = 20_000) -> Discovery {
+    Discovery(catalog: catalog, source: source, plan: plan, maxPages: maxPages)
   }
 
-  func scheduler(syncs: Bool = true, limits: Scheduler.Limits = .init(), mostPages: Int = 20_000) -> Scheduler {
+  func scheduler(syncs: Bool = true, limits: Scheduler.Limits = .init(), maxPages: Int = 20_000) -> Scheduler {
     Scheduler(
-      catalog: catalog, discoveries: [discovery(mostPages: mostPages)], syncs: syncs, limits: limits,
-      surroundings: clock.surroundings(), logger: .silent)
+      catalog: catalog, discoveries: [discovery(maxPages: maxPages)], syncs: syncs, limits: limits,
+      system: clock.system(), logger: .silent)
   }
 
-  /// Runs services beside `body` and then ends them as a server ends: gracefully.
+  /// Runs services beside `body` and then shuts them down gracefully, as a server does.
   @discardableResult
   func with<Result: Sendable>(
     _ services: [any Service], _ body: @Sendable () async throws -> Result
@@ -60,25 +60,25 @@ final class SchedulerFixture: Sendable {
     }
   }
 
-  /// Moves the time, and makes schedulers look at it.
+  /// Advances the time and wakes the schedulers.
   func advance(by duration: Duration) async throws {
     clock.advance(by: duration)
     try await database.write { db in db.notify(.dutyDue) }
   }
 
-  /// Waits until a duty's row is as wanted; schedulers are made to look all the while.
+  /// Waits until the row of a recurring task is as expected, and keeps waking the schedulers meanwhile.
   @discardableResult
-  func duty(_ name: DutyKey.Name, until isWanted: (DutyRow) -> Bool) async throws -> DutyRow {
+  func duty(_ name: TaskKey.Name, until isWanted: (TaskRow) -> Bool) async throws -> TaskRow {
     while true {
-      if let duty = try await catalog.duty(DutyKey(name, of: plan.source)), isWanted(duty) { return duty }
+      if let duty = try await catalog.duty(TaskKey(name, of: plan.source)), isWanted(duty) { return duty }
       try await Task.sleep(for: .milliseconds(2))
       try await database.write { db in db.notify(.dutyDue) }
     }
   }
 
-  /// Waits until a duty has ended after now, by the test's clock, and is at rest.
+  /// Waits until a recurring task has ended after the current time of the test's clock and is idle.
   @discardableResult
-  func ended(_ name: DutyKey.Name) async throws -> DutyRow {
+  func ended(_ name: TaskKey.Name) async throws -> TaskRow {
     let now = clock.now
     return try await duty(name) { $0.leaseUntil == nil && ($0.lastEndedAt ?? Instant(milliseconds: 0)) >= now }
   }
@@ -90,7 +90,7 @@ final class SchedulerFixture: Sendable {
   }
 
   func watermark() async throws -> Instant? {
-    let duty = try await catalog.duty(DutyKey(.sync, of: plan.source))
+    let duty = try await catalog.duty(TaskKey(.sync, of: plan.source))
     return duty.flatMap { SyncState($0.state).watermark.map(Instant.init(milliseconds:)) }
   }
 
@@ -114,7 +114,7 @@ final class SchedulerFixture: Sendable {
 
   private var entry: LogEntry { LogEntry(at: clock.now, action: .ingest, outcome: .allowed, actor: nil) }
 
-  /// Waits until a back-fill's row is as wanted.
+  /// Waits until the row of a back-fill is as expected.
   @discardableResult
   func backfill(_ id: String, until isWanted: (Backfill) -> Bool) async throws -> Backfill {
     while true {
@@ -123,7 +123,7 @@ final class SchedulerFixture: Sendable {
     }
   }
 
-  /// Has the jobs that are queued end, as if their recordings were archived.
+  /// Ends the queued jobs as if their recordings were archived.
   func endJobs() async throws {
     _ = try await database.write { db in
       try db.execute(

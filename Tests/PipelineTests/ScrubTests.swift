@@ -10,22 +10,22 @@ import Synchronization
 import TestKit
 import Testing
 
-/// The archive checks itself, in time and gently.
+/// The scheduled verification of the archive, and its rate limit.
 @Suite(.timeLimit(.minutes(5)))
 struct ScrubTests {
   static let ids = ["codec-pcm-mono", "codec-gsm", "codec-alaw-mono", "codec-ulaw-mono"]
   static let hour = Duration.seconds(3600)
   static let day = Duration.seconds(86_400)
-  /// Without a limit, since nobody moves the clock while it rests.
+  /// No rate limit, because the clock does not advance while the scrub sleeps.
   static let settings = ScrubSettings(days: 30, bytesPerSecond: 0)
 
   private func run(_ body: @Sendable (PipelineFixture, TestClock) async throws -> Void) async throws {
-    // The rest between two folders takes as long as a folder took.
+    // The pause between two folders lasts as long as the folder took.
     let clock = TestClock(now: .systemNow(), shortSleep: .milliseconds(500))
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
       for id in Self.ids {
         try await fixture.archive(id)
-        // So that each has a time of its own.
+        // Each recording gets a time of its own.
         clock.advance(by: .seconds(60))
       }
       try await body(fixture, clock)
@@ -38,12 +38,12 @@ struct ScrubTests {
     return ids
   }
 
-  /// A statement that throws on its own, so that closures around it do.
+  /// A statement that throws by itself, so that the closures around it are inferred as throwing.
   private func expectTaken(_ count: Int, _ taken: Int, sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(taken == count, sourceLocation: sourceLocation)
   }
 
-  @Test func `what was written or verified lately is left alone`() async throws {
+  @Test func `recently written or verified recordings are skipped`() async throws {
     try await run { fixture, clock in
       clock.advance(by: .seconds(14 * 86_400))
       expectTaken(0, try await fixture.verifier.scrub(within: Self.hour, Self.settings))
@@ -52,7 +52,7 @@ struct ScrubTests {
     }
   }
 
-  @Test func `each run takes its share, the longest unverified first`() async throws {
+  @Test func `each run verifies its share, the longest unverified first`() async throws {
     try await run { fixture, clock in
       clock.advance(by: .seconds(16 * 86_400))
       for number in 1...4 {
@@ -61,13 +61,13 @@ struct ScrubTests {
         clock.advance(by: Self.hour)
       }
       expectTaken(0, try await fixture.verifier.scrub(within: Self.hour, Self.settings))
-      // A run for four days takes what four days of hourly runs would.
+      // A run that covers four days takes as many as four days of hourly runs.
       clock.advance(by: .seconds(15 * 86_400))
       expectTaken(2, try await fixture.verifier.scrub(within: Self.day * 4, Self.settings))
     }
   }
 
-  @Test func `what is overdue is taken at once, with damage in its way`() async throws {
+  @Test func `overdue recordings are verified at once, even when others are damaged`() async throws {
     try await run { fixture, clock in
       clock.advance(by: .seconds(31 * 86_400))
       try DiskFault.zeroed.strike(try await fixture.object(.mp3, of: Self.ids[1]), of: fixture)
@@ -79,7 +79,7 @@ struct ScrubTests {
     }
   }
 
-  @Test func `it comes round within the period, hour by hour`() async throws {
+  @Test func `hourly runs cover the archive within the period`() async throws {
     try await run { fixture, clock in
       let settings = ScrubSettings(days: 2, bytesPerSecond: 0)
       for _ in 0..<48 {
@@ -90,7 +90,7 @@ struct ScrubTests {
     }
   }
 
-  @Test func `it reads no faster than it may`() async throws {
+  @Test func `the scrub keeps to its rate limit`() async throws {
     try await run { fixture, clock in
       clock.advance(by: .seconds(31 * 86_400))
       let bytes = try await fixture.part(Self.ids[0])
@@ -114,27 +114,27 @@ struct ScrubTests {
     }
   }
 
-  @Test func `it ends by the time when the next run begins`() async throws {
+  @Test func `a run ends when the next one is due`() async throws {
     try await run { fixture, clock in
       clock.advance(by: .seconds(31 * 86_400))
       var store = InterposedStore(fixture.store)
-      store.beforeHash = { _ throws(TapedeckError) in clock.advance(by: .seconds(700)) }
+      store.beforeRead = { _ throws(TapedeckError) in clock.advance(by: .seconds(700)) }
       expectTaken(2, try await fixture.verifier(on: store).scrub(within: Self.hour, Self.settings))
     }
   }
 
-  @Test func `it can be switched off`() async throws {
+  @Test func `the scrub can be disabled`() async throws {
     try await run { fixture, clock in
       clock.advance(by: .seconds(300 * 86_400))
       expectTaken(0, try await fixture.verifier.scrub(within: Self.hour, ScrubSettings(days: 0)))
     }
   }
 
-  @Test func `a store that is away ends the run, and nothing is queued`() async throws {
+  @Test func `an unavailable store ends the run, and no repair is queued`() async throws {
     try await run { fixture, clock in
       clock.advance(by: .seconds(31 * 86_400))
       var store = InterposedStore(fixture.store)
-      store.beforeHash = { _ throws(TapedeckError) in throw TapedeckError(.storageFailed) }
+      store.beforeRead = { _ throws(TapedeckError) in throw TapedeckError(.storageFailed) }
       let verifier = fixture.verifier(on: store)
       await #expect(throws: TapedeckError.self) { try await verifier.scrub(within: Self.hour, Self.settings) }
       let marked = try await fixture.count("FROM recording WHERE damage IS NOT NULL OR verified_at IS NOT NULL")
@@ -143,14 +143,14 @@ struct ScrubTests {
     }
   }
 
-  @Test func `what cannot be read holds nobody up, is told, and is tried again when the rest is done`() async throws {
+  @Test func `an unreadable file delays no other, is logged, and is retried after the others`() async throws {
     try await run { fixture, clock in
       clock.advance(by: .seconds(31 * 86_400))
       let bad = try await fixture.files(of: Self.ids.prefix(3))
       let isBroken = Mutex(true)
       var store = InterposedStore(fixture.store)
-      store.beforeHash = { key throws(TapedeckError) in
-        if isBroken.withLock({ $0 }), bad.contains(key.description) { throw TapedeckError(.storageFailed) }
+      store.beforeRead = { name throws(TapedeckError) in
+        if isBroken.withLock({ $0 }), bad.contains(name) { throw TapedeckError(.storageFailed) }
       }
       let verifier = fixture.verifier(on: store)
       let order = Mutex<[String]>([])
@@ -173,14 +173,14 @@ struct ScrubTests {
     }
   }
 
-  @Test func `what was found whole before the store went away is noted`() async throws {
+  @Test func `recordings verified before the store became unavailable keep their result`() async throws {
     try await run { fixture, clock in
       clock.advance(by: .seconds(31 * 86_400))
       let good = try await fixture.files(of: [Self.ids[0]])
       let isAway = Mutex(false)
       var store = InterposedStore(fixture.store)
-      store.beforeHash = { key throws(TapedeckError) in
-        if !good.contains(key.description) { isAway.withLock { $0 = true } }
+      store.beforeRead = { name throws(TapedeckError) in
+        if !good.contains(name) { isAway.withLock { $0 = true } }
         if isAway.withLock({ $0 }) { throw TapedeckError(.storageFailed) }
       }
       let verifier = fixture.verifier(on: store)
@@ -191,12 +191,12 @@ struct ScrubTests {
 
   // MARK: The service
 
-  @Test func `a store that gives no bytes does not have all of its names compared again and again`() async throws {
+  @Test func `an unreadable store does not cause repeated reconciliations`() async throws {
     try await run { fixture, clock in
       clock.advance(by: .seconds(31 * 86_400))
       let comparisons = Counter()
       var store = InterposedStore(fixture.store)
-      store.beforeHash = { _ throws(TapedeckError) in throw TapedeckError(.storageFailed) }
+      store.beforeRead = { _ throws(TapedeckError) in throw TapedeckError(.storageFailed) }
       store.beforeListing = { folder throws(TapedeckError) in
         if folder == ObjectFolder.all.last { comparisons.count() }
       }
@@ -212,7 +212,7 @@ struct ScrubTests {
     }
   }
 
-  @Test func `at its start it puts names together and damage right, and after an hour it reads`() async throws {
+  @Test func `the service reconciles and repairs at its start, and scrubs an hour later`() async throws {
     try await run { fixture, clock in
       try DiskFault.missing.strike(try await fixture.object(.mp3, of: Self.ids[0]), of: fixture)
       let scrubber = Scrubber(verifier: fixture.verifier, settings: Self.settings)
@@ -233,14 +233,14 @@ struct ScrubTests {
     }
   }
 
-  @Test func `of two nodes one does it, and the other when that one is gone`() async throws {
+  @Test func `one of two nodes runs the scrub, and the other takes over when it stops`() async throws {
     try await run { fixture, clock in
       try await fixture.catalog.ensureDuties([.verification])
       _ = try #require(try await fixture.catalog.claimDuty(.verification, lease: .seconds(90), early: true))
       try DiskFault.missing.strike(try await fixture.object(.mp3, of: Self.ids[0]), of: fixture)
       let scrubber = Scrubber(verifier: fixture.verifier, settings: Self.settings)
       try await fixture.with(scrubber) {
-        // It has looked whose turn it is, and sleeps until that changes.
+        // It has checked the task lease and sleeps until that changes.
         try await clock.untilSleeping(1)
         #expect(try await fixture.row(Self.ids[0]).damage == nil)
         try await until {
@@ -253,7 +253,7 @@ struct ScrubTests {
 
   // MARK: Privacy
 
-  @Test func `the scrub asks the platform who may hear what, and stricter applies at once`() async throws {
+  @Test func `the scrub refreshes visibility, and a stricter one applies at once`() async throws {
     let privacy = Mutex(Privacy.standard)
     let asked = Counter()
     let bytes = RepairTests.wav(1)
@@ -269,21 +269,21 @@ struct ScrubTests {
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock, source: source)) { [source] fixture in
       try await fixture.archive("call")
       let before = asked.value
-      let review = PrivacyReview(catalog: fixture.catalog, sources: [source], surroundings: fixture.surroundings)
+      let review = PrivacyReview(catalog: fixture.catalog, sources: [source], system: fixture.system)
       privacy.withLock { $0 = .restricted }
       clock.advance(by: .seconds(31 * 86_400))
       try await fixture.verifier.scrub(within: Self.hour, Self.settings) { await review.review($0) }
       #expect(asked.value == before + 1)
       #expect(try await fixture.row("call").facts.privacy == .restricted)
       #expect(try await fixture.log(.privacyChange).count == 1)
-      // Laxer needs a person.
+      // A less strict visibility has to be set by a person.
       privacy.withLock { $0 = .standard }
       await review.review(try fixture.key("call"))
       #expect(try await fixture.row("call").facts.privacy == .restricted)
     }
   }
 
-  @Test func `a platform that does not answer is left alone for an hour, one that forgot a call is not`() async throws {
+  @Test func `a platform that does not answer is skipped for an hour, one that deleted a call is not`() async throws {
     let asked = Counter()
     let failure = Mutex(TapedeckError.Code.unknownRecording)
     var source = HandSource { _, _ in DownloadState() }
@@ -293,7 +293,7 @@ struct ScrubTests {
     }
     let clock = TestClock()
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock, source: source)) { [source] fixture in
-      let review = PrivacyReview(catalog: fixture.catalog, sources: [source], surroundings: fixture.surroundings)
+      let review = PrivacyReview(catalog: fixture.catalog, sources: [source], system: fixture.system)
       let key = try fixture.key("call")
       for _ in 1...2 { await review.review(key) }
       #expect(asked.value == 2)

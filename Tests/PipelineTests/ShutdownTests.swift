@@ -8,22 +8,22 @@ import ServiceLifecycle
 import TestKit
 import Testing
 
-/// A pipeline that is stopped, or dies, in every stage, and another one that goes on.
+/// Pipelines that are stopped or killed in each stage, and the pipeline that resumes their work.
 @Suite(.timeLimit(.minutes(5)))
 struct ShutdownTests {
   static let id = "small-01"
 
-  /// Lets another worker bring the job to its end.
+  /// Lets another worker finish the job.
   private func finish(_ fixture: PipelineFixture) async throws {
     let job = try await fixture.withWorker { try await fixture.ended(Self.id) }
     #expect(job.runState == .done, "\(job.failure?.message ?? "")")
   }
 
-  /// Takes the part of a job whose worker is gone; a child process of another test may hold its lock for a moment.
+  /// Opens the part of a job whose worker is gone; a child process of another test may hold its lock for a moment.
   private func hold(_ job: JobRow, _ fixture: PipelineFixture, keep: Int64) async throws -> SpoolFile {
     var part: SpoolFile?
     try await until {
-      do throws(TapedeckError) { part = try await fixture.spool.open(lease(job)) { _ in keep } } catch {
+      do throws(TapedeckError) { part = try await fixture.spool.open(lease(job), part: 0) { _ in keep } } catch {
         guard error.code == .leaseLost else { throw error }
       }
       return part != nil
@@ -33,7 +33,7 @@ struct ShutdownTests {
 
   private func lease(_ job: JobRow) -> JobLease { JobLease(jobID: job.id, fence: job.fence) }
 
-  @Test func `a shutdown during the download hands the job back, and the next worker goes on from the last byte`()
+  @Test func `a shutdown during the download releases the job, and the next worker resumes at the last byte`()
     async throws
   {
     let faults = [FaultRule(.stalledBody, times: 1, afterBytes: 1_500_000)]
@@ -61,7 +61,7 @@ struct ShutdownTests {
     }
   }
 
-  @Test func `a shutdown while the platform is asked hands the job back`() async throws {
+  @Test func `a shutdown during a platform request releases the job`() async throws {
     let faults = [FaultRule(.delayed, endpoint: .metadata, times: 1, delay: 600)]
     try await PipelineFixture.run(PipelineFixture.Options(faults: faults)) { fixture in
       try await fixture.withWorker {
@@ -76,9 +76,9 @@ struct ShutdownTests {
     }
   }
 
-  @Test func `a shutdown during the conversion keeps the whole part, which is not fetched again`() async throws {
+  @Test func `a shutdown during the conversion keeps the complete part, which is not downloaded again`() async throws {
     try await PipelineFixture.run { fixture in
-      // No place is free, so the job waits for one after its download.
+      // No slot is free, so the job waits for one after its download.
       try await fixture.conversions.take()
       try await fixture.conversions.take()
       try await fixture.withWorker {
@@ -98,7 +98,7 @@ struct ShutdownTests {
     }
   }
 
-  @Test func `whoever waits for a slot when the server stops takes none with him`() async throws {
+  @Test func `a job that waits for a slot at shutdown takes none`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.conversions.take()
       try await fixture.conversions.take()
@@ -113,11 +113,11 @@ struct ShutdownTests {
     }
   }
 
-  @Test func `after a death during the download the next start frees the job and continues the part`() async throws {
+  @Test func `after a crash during the download the next start frees the job and resumes the part`() async throws {
     let faults = [FaultRule(.stalledBody, times: 1, afterBytes: 1_500_000)]
     try await PipelineFixture.run(PipelineFixture.Options(faults: faults)) { fixture in
       let claimed = try await fixture.claim(Self.id)
-      // Nobody lets this job go: the row and the part stay as they are when a process is killed.
+      // This job is not released: the row and the part stay as they are when a process is killed.
       let walk = Task { try await fixture.ingest.walk(claimed) }
       let held = try await fixture.job(Self.id) { $0.bytes > 0 }
       walk.cancel()
@@ -138,7 +138,7 @@ struct ShutdownTests {
     }
   }
 
-  @Test func `after a death during the conversion the part is converted from the spool`() async throws {
+  @Test func `after a crash during the conversion the part is converted from the spool`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.conversions.take()
       try await fixture.conversions.take()
@@ -172,7 +172,7 @@ struct ShutdownTests {
       #expect(part.length == 100_000)
       try await fixture.catalog.release(lease(claimed), .interrupted)
       try await fixture.withWorker {
-        // Somebody still holds the part: it is left alone, and tried again a second later.
+        // The part is still held: it is left alone and tried again a second later.
         let refused = try await fixture.job(Self.id) { $0.failure?.code == .leaseLost }
         #expect(refused.attempts == 0)
         #expect(part.length == 100_000)
@@ -180,7 +180,7 @@ struct ShutdownTests {
     }
   }
 
-  @Test func `a lease that lapses is taken by another worker`() async throws {
+  @Test func `an expired lease is taken by another worker`() async throws {
     let clock = TestClock()
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
       let dead = try await fixture.claim(Self.id)
@@ -190,18 +190,18 @@ struct ShutdownTests {
         clock.advance(by: .seconds(31))
         #expect(try await fixture.ended(Self.id).runState == .done)
       }
-      // What the dead one still wanted to write is refused.
+      // Later writes of the dead worker are refused.
       await #expect(throws: TapedeckError.self) { try await fixture.catalog.release(lease(dead), .interrupted) }
       try await fixture.expectTidy(archived: 1)
     }
   }
 
-  @Test func `a job that takes its worker down each time ends`() async throws {
+  @Test func `a job that crashes its worker at every attempt ends`() async throws {
     var options = PipelineFixture.Options()
     options.settings.retry.workerDeaths = 4
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.claim(Self.id)
-      // Held up once by the platform's limit: that reason must not keep it alive.
+      // Rate-limited by the platform once: that reason must not keep the job alive.
       try await fixture.catalog.release(
         lease(job), .postpone(until: .systemNow(), because: TapedeckError(.platformRateLimited)))
       for _ in 1...4 {

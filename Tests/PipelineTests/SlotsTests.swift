@@ -4,12 +4,12 @@ import Testing
 
 @Suite(.timeLimit(.minutes(5)))
 struct SlotsTests {
-  /// Waits until somebody stands in line.
+  /// Waits until a task is queued for a slot.
   private func untilWanted(_ slots: Slots) async throws {
     try await until { await slots.isWanted }
   }
 
-  @Test func `no more places are given out than there are`() async throws {
+  @Test func `no more slots are handed out than there are`() async throws {
     let slots = Slots(2)
     #expect(await slots.takeIfFree())
     #expect(await slots.takeIfFree())
@@ -18,12 +18,12 @@ struct SlotsTests {
     #expect(await slots.takeIfFree())
   }
 
-  @Test func `even no place is one place`() async throws {
+  @Test func `a limit of zero or less still provides one slot`() async throws {
     #expect(await Slots(0).takeIfFree())
     #expect(await Slots(-3).takeIfFree())
   }
 
-  @Test func `whoever waits longest comes first, and nobody slips in between`() async throws {
+  @Test func `slots are handed out in the order of waiting`() async throws {
     let slots = Slots(1)
     try await slots.take()
     let order = Order()
@@ -34,7 +34,7 @@ struct SlotsTests {
           await order.add(number)
           await slots.give()
         }
-        // Until this one stands in line the next one must not come.
+        // The next task must not start before this one is queued.
         try await until { await slots.waiting > number }
       }
       await slots.give()
@@ -44,7 +44,7 @@ struct SlotsTests {
     #expect(await slots.takeIfFree())
   }
 
-  @Test func `whoever is cancelled in line takes no place`() async throws {
+  @Test func `a waiter that is cancelled takes no slot`() async throws {
     let slots = Slots(1)
     try await slots.take()
     let waiting = Task { try await slots.take() }
@@ -56,7 +56,7 @@ struct SlotsTests {
     #expect(await slots.takeIfFree())
   }
 
-  @Test func `whoever comes cancelled takes no place`() async throws {
+  @Test func `a task that is already cancelled takes no slot`() async throws {
     let slots = Slots(1)
     try await slots.take()
     let gate = Gate()
@@ -70,7 +70,7 @@ struct SlotsTests {
     #expect(await slots.takeIfFree())
   }
 
-  @Test func `places survive any mixture of waiting, cancelling and giving back`() async throws {
+  @Test func `slots survive any mixture of waiting, cancelling and releasing`() async throws {
     let slots = Slots(3)
     await withTaskGroup(of: Void.self) { group in
       for number in 0..<300 {

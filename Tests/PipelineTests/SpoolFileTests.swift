@@ -8,7 +8,7 @@ import Pipeline
 import SystemPackage
 import Testing
 
-/// Files that grow while others read them.
+/// Files that grow while they are read.
 @Suite(.timeLimit(.minutes(5)))
 struct SpoolFileTests {
   private static func bytes(_ count: Int, seed: UInt8 = 1) -> [UInt8] {
@@ -28,7 +28,7 @@ struct SpoolFileTests {
     return all
   }
 
-  /// Without the spool's own id.
+  /// The file names without the spool's own id.
   private func names(in spool: Spool) throws -> [String] {
     try FileSystemCalls.names(in: spool.folder).filter { $0 != ".id" }.sorted()
   }
@@ -37,9 +37,9 @@ struct SpoolFileTests {
     Array(try Data(contentsOf: URL(filePath: file.path.string)))
   }
 
-  @Test func `whoever follows gets every byte, however the file grows`() async throws {
+  @Test func `a follower gets every byte, however the file grows`() async throws {
     try await withSpool { spool in
-      let file = try await spool.open(JobLease(jobID: 1, fence: 1)) { $0 }
+      let file = try await spool.open(JobLease(jobID: 1, fence: 1), part: 0) { $0 }
       let all = Self.bytes(1_000_003)
       async let early = read(file.follow())
       var offset = 0
@@ -54,13 +54,13 @@ struct SpoolFileTests {
       #expect(try await early == all)
       #expect(try await late == all)
       #expect(!file.isStarving)
-      #expect(try await file.sha256() == sha256(all))
+      #expect(try await file.sha256().rawValue == sha256(all))
     }
   }
 
-  @Test func `whoever follows waits at the end of what is there`() async throws {
+  @Test func `a follower waits at the current end of the file`() async throws {
     try await withSpool { spool in
-      let file = try await spool.open(JobLease(jobID: 1, fence: 1)) { $0 }
+      let file = try await spool.open(JobLease(jobID: 1, fence: 1), part: 0) { $0 }
       var follower = file.follow()
       try await file.append(ByteBuffer(bytes: [1, 2, 3]))
       #expect(!file.isStarving)
@@ -75,11 +75,11 @@ struct SpoolFileTests {
   }
 
   @Test(arguments: [0, 5])
-  func `a cut ends whoever followed the old bytes`(length: Int64) async throws {
+  func `a truncation ends the followers of the old bytes`(length: Int64) async throws {
     try await withSpool { spool in
-      // Often, since a read may come before the cut, after it, or in the middle.
+      // Repeated, because a read may come before, during or after the truncation.
       for number in 1...100 {
-        let file = try await spool.open(JobLease(jobID: Int64(number), fence: 1)) { $0 }
+        let file = try await spool.open(JobLease(jobID: Int64(number), fence: 1), part: 0) { $0 }
         try await file.append(ByteBuffer(bytes: Self.bytes(100)))
         let old = file.follow()
         let waiting = Task { try await file.prefix(1000) }
@@ -92,20 +92,20 @@ struct SpoolFileTests {
           _ = try await reading
           Issue.record("the old follower came to an end")
         } catch let error as TapedeckError { #expect(error.code == .interrupted) }
-        // It may have begun to wait before the cut or after it.
+        // It may have begun to wait before or after the truncation.
         let prefix = try? await waiting.value
         let now = Self.bytes(100).prefix(Int(length)) + added
         #expect(prefix == nil || prefix == Array(now))
         #expect(try contents(file) == Array(now))
         #expect(try await read(file.follow()) == Array(now))
-        #expect(try await file.sha256() == sha256(Array(now)))
+        #expect(try await file.sha256().rawValue == sha256(Array(now)))
       }
     }
   }
 
-  @Test func `a cut beyond the end does nothing`() async throws {
+  @Test func `a truncation beyond the end does nothing`() async throws {
     try await withSpool { spool in
-      let file = try await spool.open(JobLease(jobID: 1, fence: 1)) { $0 }
+      let file = try await spool.open(JobLease(jobID: 1, fence: 1), part: 0) { $0 }
       try await file.append(ByteBuffer(bytes: [1, 2, 3]))
       var follower = file.follow()
       try await file.cut(to: 3)
@@ -117,7 +117,7 @@ struct SpoolFileTests {
 
   @Test func `abandoned followers end, and those of a complete file do not`() async throws {
     try await withSpool { spool in
-      let file = try await spool.open(JobLease(jobID: 1, fence: 1)) { $0 }
+      let file = try await spool.open(JobLease(jobID: 1, fence: 1), part: 0) { $0 }
       try await file.append(ByteBuffer(bytes: [1]))
       let reading = Task { try await read(file.follow()) }
       file.abandonFollowers()
@@ -127,9 +127,9 @@ struct SpoolFileTests {
     }
   }
 
-  @Test func `whoever is cancelled stops following`() async throws {
+  @Test func `a cancelled follower stops`() async throws {
     try await withSpool { spool in
-      let file = try await spool.open(JobLease(jobID: 1, fence: 1)) { $0 }
+      let file = try await spool.open(JobLease(jobID: 1, fence: 1), part: 0) { $0 }
       let reading = Task { try await read(file.follow()) }
       let heading = Task { try await file.prefix(10) }
       reading.cancel()
@@ -139,9 +139,9 @@ struct SpoolFileTests {
     }
   }
 
-  @Test func `the first bytes are there as soon as they have come, or the file is over`() async throws {
+  @Test func `the first bytes are available as soon as they have come, or the file is over`() async throws {
     try await withSpool { spool in
-      let file = try await spool.open(JobLease(jobID: 1, fence: 1)) { $0 }
+      let file = try await spool.open(JobLease(jobID: 1, fence: 1), part: 0) { $0 }
       async let four = file.prefix(4)
       try await file.append(ByteBuffer(bytes: [1, 2]))
       try await file.append(ByteBuffer(bytes: [3, 4, 5]))
@@ -152,83 +152,84 @@ struct SpoolFileTests {
     }
   }
 
-  @Test func `a later claim takes over the part and goes on`() async throws {
+  @Test func `a later claim takes over the part and resumes it`() async throws {
     try await withSpool { spool in
       let all = Self.bytes(5000)
       try await { () async throws in
-        let file = try await spool.open(JobLease(jobID: 7, fence: 3)) { $0 }
+        let file = try await spool.open(JobLease(jobID: 7, fence: 3), part: 0) { $0 }
         try await file.append(ByteBuffer(bytes: all[..<3000]))
       }()
-      let file = try await spool.open(JobLease(jobID: 7, fence: 12)) { _ in .max }
+      let file = try await spool.open(JobLease(jobID: 7, fence: 12), part: 0) { _ in .max }
       #expect(file.length == 3000)
       #expect(file.syncedLength == 0, "what another claim wrote may never have reached the disk")
       try await file.append(ByteBuffer(bytes: all[3000...]))
       file.complete()
       #expect(try await read(file.follow()) == all)
-      #expect(try await file.sha256() == sha256(all))
-      #expect(try names(in: spool) == ["7-00000012.part"])
+      #expect(try await file.sha256().rawValue == sha256(all))
+      #expect(try names(in: spool) == ["7-00000012-0.part"])
       try await file.sync()
       #expect(file.syncedLength == 5000)
     }
   }
 
-  @Test func `what cannot be trusted of a part is cut off`() async throws {
+  @Test func `bytes of a part that cannot be trusted are cut off`() async throws {
     try await withSpool { spool in
       try await { () async throws in
-        let file = try await spool.open(JobLease(jobID: 7, fence: 1)) { $0 }
+        let file = try await spool.open(JobLease(jobID: 7, fence: 1), part: 0) { $0 }
         try await file.append(ByteBuffer(bytes: Self.bytes(3000)))
       }()
-      let file = try await spool.open(JobLease(jobID: 7, fence: 2)) { _ in 1024 }
+      let file = try await spool.open(JobLease(jobID: 7, fence: 2), part: 0) { _ in 1024 }
       #expect(file.length == 1024)
       #expect(try contents(file) == Array(Self.bytes(3000)[..<1024]))
     }
   }
 
-  @Test func `a part that somebody holds is not taken over`() async throws {
+  @Test func `a part that is held is not taken over`() async throws {
     try await withSpool { spool in
-      let file = try await spool.open(JobLease(jobID: 7, fence: 1)) { $0 }
+      let file = try await spool.open(JobLease(jobID: 7, fence: 1), part: 0) { $0 }
       do {
-        _ = try await spool.open(JobLease(jobID: 7, fence: 2)) { $0 }
+        _ = try await spool.open(JobLease(jobID: 7, fence: 2), part: 0) { $0 }
         Issue.record("two claims hold one part")
       } catch let error as TapedeckError { #expect(error.code == .leaseLost) }
       try await file.append(ByteBuffer(bytes: [1]))
       #expect(try contents(file) == [1])
-      // Another job's part is another's.
-      #expect(try await spool.open(JobLease(jobID: 77, fence: 2)) { $0 }.length == 0)
+      // The part of another job is not shared.
+      #expect(try await spool.open(JobLease(jobID: 77, fence: 2), part: 0) { $0 }.length == 0)
     }
   }
 
-  @Test func `clearing spares other jobs and later claims`() async throws {
+  @Test func `clearing keeps the parts of other jobs and later claims`() async throws {
     try await withSpool { spool in
       for (job, fence) in [(1, 1), (1, 2), (1, 3), (11, 1)] as [(Int64, Int64)] {
-        _ = try await spool.open(JobLease(jobID: job, fence: fence)) { $0 }
-        try Data().write(to: URL(filePath: spool.file(of: JobLease(jobID: job, fence: fence), "mp3").string))
+        _ = try await spool.open(JobLease(jobID: job, fence: fence), part: 0) { $0 }
+        try Data().write(to: URL(filePath: spool.file(of: JobLease(jobID: job, fence: fence), part: 0, "mp3").string))
       }
       try await spool.clear(JobLease(jobID: 1, fence: 2))
       #expect(
         try names(in: spool) == [
-          "1-00000003.mp3", "1-00000003.part", "11-00000001.mp3", "11-00000001.part",
+          "1-00000003-0.mp3", "1-00000003-0.part", "11-00000001-0.mp3", "11-00000001-0.part",
         ])
     }
   }
 
   @Test func `only parts of unfinished jobs are kept at the start`() async throws {
     try await withSpool { spool in
-      for name in ["1-00000001.part", "1-00000001.mp3", "2-00000009.part", "stray", "-", "99999999999999999999-1.part"]
-      {
+      for name in [
+        "1-00000001-0.part", "1-00000001-0.mp3", "2-00000009-0.part", "orphan", "-", "99999999999999999999-1.part",
+      ] {
         try Data([1]).write(to: URL(filePath: spool.folder.appending(name).string))
       }
       #expect(try await spool.removeOrphans(keeping: [1]) == 5)
-      #expect(try names(in: spool) == ["1-00000001.part"])
+      #expect(try names(in: spool) == ["1-00000001-0.part"])
     }
   }
 
-  @Test func `a spool keeps its id over starts and tidying, and another one has another`() async throws {
+  @Test func `a spool keeps its id over starts and cleanup, and another one has another`() async throws {
     try await withSpool { spool in
       #expect(try await spool.removeOrphans(keeping: []) == 0)
       let again = try Spool(folder: spool.folder, quarantine: spool.quarantine, threads: .singleton)
       #expect(again.id == spool.id)
-      // What a writer leaves that died at once is no id.
+      // The file of a writer that crashed at once is not an id.
       try Data().write(to: URL(filePath: spool.folder.appending(".id").string))
       let new = try Spool(folder: spool.folder, quarantine: spool.quarantine, threads: .singleton)
       #expect(!new.id.isEmpty && new.id != spool.id)

@@ -4,21 +4,21 @@ import Pipeline
 import TestKit
 import Testing
 
-/// Looking for new calls, and through the last days again.
+/// Sync and look-back.
 @Suite(.timeLimit(.minutes(5)))
 struct SyncTests {
   private func spans(_ fixture: SchedulerFixture) -> [String] {
     fixture.source.queries.filter { $0.direction != nil }.map { "\($0.start.iso8601) \($0.end.iso8601)" }
   }
 
-  @Test func `the first look begins some days ago, later ones overlap with the one before`() async throws {
+  @Test func `the first sync begins some days ago, later ones overlap with the previous one`() async throws {
     let fixture = try await SchedulerFixture()
     fixture.source.add(
       try call("long-ago", at: "2026-01-11T23:59:59Z"), try call("old", at: "2026-01-12T10:00:00Z"),
       try call("new", at: "2026-01-15T11:59:00Z"))
     try await fixture.with([fixture.scheduler()]) {
       try await fixture.ended(.sync)
-      // The overlap before the first day is no harm.
+      // An overlap that reaches before the first day does no harm.
       #expect(
         spans(fixture) == [
           "2026-01-11T23:50:00Z 2026-01-12T23:50:00Z", "2026-01-12T23:50:00Z 2026-01-13T23:50:00Z",
@@ -36,7 +36,7 @@ struct SyncTests {
     }
   }
 
-  @Test func `calls are asked for in the direction that is wanted, and others are not fetched`() async throws {
+  @Test func `calls are searched in the configured direction, and others are not fetched`() async throws {
     let fixture = try await SchedulerFixture(
       plan: SyncPlan(filter: SyncFilter(direction: .inbound, agentIDs: ["7"]), lookBackDays: 0))
     fixture.source.add(
@@ -51,7 +51,7 @@ struct SyncTests {
     }
   }
 
-  @Test func `a failure on the second page leaves the watermark where it was, and says why`() async throws {
+  @Test func `a failure on the second page keeps the watermark and is reported`() async throws {
     let fixture = try await SchedulerFixture(plan: SyncPlan(overlap: .seconds(600), lookBackDays: 0))
     try await fixture.with([fixture.scheduler(syncs: true)]) {
       try await fixture.ended(.sync)
@@ -69,9 +69,9 @@ struct SyncTests {
       let failed = try await fixture.ended(.sync)
       #expect(failed.failures == 1 && failed.lastError?.message == "The platform is down.")
       #expect(try await fixture.watermark() == watermark)
-      // The first page was taken in: what it holds is being fetched meanwhile.
+      // The first page has been stored: its recordings are being fetched meanwhile.
       #expect(try await fixture.queued() == ["call-1", "call-2"])
-      // The middle of the jitter of five seconds.
+      // The middle of the five seconds of jitter.
       #expect(failed.dueAt == fixture.clock.now + .milliseconds(2500))
 
       try await fixture.advance(by: .milliseconds(2500))
@@ -82,7 +82,7 @@ struct SyncTests {
     }
   }
 
-  @Test func `a platform that asks us to slow down is left alone for as long as it asks`() async throws {
+  @Test func `a platform that asks for a pause gets it in full`() async throws {
     let fixture = try await SchedulerFixture(plan: SyncPlan(lookBackDays: 0))
     fixture.source.change {
       $0.events[1] = { @Sendable () async throws in
@@ -95,14 +95,14 @@ struct SyncTests {
     #expect(row.dueAt == fixture.clock.now + .seconds(300))
   }
 
-  @Test func `after a long silence the watermark moves day by day, and a restart goes on where it was`() async throws {
+  @Test func `after a long interruption the watermark moves day by day, and a restart resumes there`() async throws {
     let fixture = try await SchedulerFixture(plan: SyncPlan(overlap: .zero, lookBackDays: 0))
     try await fixture.with([fixture.scheduler()]) { try await fixture.ended(.sync) }
     let before = try #require(try await fixture.watermark())
     fixture.clock.advance(by: .seconds(86_400 * 10))
     let stuck = Gate()
     let third = fixture.source.searches + 3
-    // The look back of the same moment asks for one day: it may be among the first.
+    // The look-back that is due at the same time searches one day: its request may be among the first.
     fixture.source.change {
       $0.queries = []
       $0.events[third] = { @Sendable () async throws in
@@ -111,7 +111,7 @@ struct SyncTests {
       }
     }
     try await fixture.with([fixture.scheduler()]) { try await stuck.wait() }
-    let row = try #require(try await fixture.catalog.duty(DutyKey(.sync, of: .default)))
+    let row = try #require(try await fixture.catalog.duty(TaskKey(.sync, of: .default)))
     #expect(row.leaseUntil == nil && row.failures == 0 && row.lastError == nil)
     let reached = try #require(try await fixture.watermark())
     #expect(reached > before && reached < fixture.clock.now)
@@ -125,7 +125,7 @@ struct SyncTests {
     #expect(try await fixture.watermark() == fixture.clock.now)
   }
 
-  @Test func `a call that comes too late for the overlap is found by the look back within the hour`() async throws {
+  @Test func `a call that is too late for the overlap is found by the look-back within the hour`() async throws {
     let fixture = try await SchedulerFixture()
     try await fixture.with([fixture.scheduler()]) {
       try await fixture.ended(.sync)
@@ -144,7 +144,7 @@ struct SyncTests {
     #expect(job.clearance == .restricted)
   }
 
-  @Test func `a look back reads again who may hear a call, and what each day must hold`() async throws {
+  @Test func `a look-back refreshes visibility and the expected number of calls of each day`() async throws {
     let fixture = try await SchedulerFixture()
     fixture.source.add(
       try call("turns", at: "2026-01-13T10:00:00Z"),
@@ -161,7 +161,7 @@ struct SyncTests {
     let days = try ["2026-01-11", "2026-01-12", "2026-01-13", "2026-01-15"].map {
       try #require(CalendarDay($0, in: .utc))
     }
-    let coverage = try await fixture.catalog.coverage(of: SyncPlan(), on: days)
+    let coverage = try await fixture.catalog.coverage(of: SyncPlan(), on: days, visibleTo: .everything)
     #expect(coverage.map(\.reported) == [nil, 0, 2, 0])
     #expect(coverage.map(\.expected) == [0, 0, 1, 0])
     #expect(coverage[2].checkedAt == fixture.clock.now)
@@ -173,16 +173,14 @@ struct SyncTests {
       ])
   }
 
-  @Test func `a look back starts afresh what failed of something that may have passed, and nothing else does`()
-    async throws
-  {
+  @Test func `a look-back restarts only jobs whose failure may be temporary`() async throws {
     let fixture = try await SchedulerFixture(plan: SyncPlan(lookBackDays: 0))
     let passing: [TapedeckError.Code] = [
       .platformUnavailable, .downloadInterrupted, .storageFailed, .catalogFailed, .conversionTimedOut, .internalError,
       .ffmpegMissing, .neverAvailable,
     ]
     let lasting: [TapedeckError.Code] = [
-      .notAWholeRecording, .conversionFailed, .unknownRecording, .platformRefused, .recordingFailedOnPlatform,
+      .incompleteRecording, .conversionFailed, .unknownRecording, .platformRefused, .recordingFailedOnPlatform,
       .platformProtocol, .platformCredentialsRefused,
     ]
     for code in passing + lasting { fixture.source.add(try call(code.rawValue, at: "2026-01-15T10:00:00Z")) }
@@ -226,10 +224,10 @@ struct SyncTests {
     #expect(try await fixture.catalog.recording(key)?.facts.status == .available)
   }
 
-  @Test func `a look back that was interrupted goes on with the day where it was`() async throws {
+  @Test func `an interrupted look-back resumes with the same day`() async throws {
     let fixture = try await SchedulerFixture()
     let stuck = Gate()
-    // Four searches of the sync, then the look back's; whichever comes, one of the look back's is among the last.
+    // Four searches of the sync, then those of the look-back; in any order, one of the look-back's is among the last.
     try await fixture.with([fixture.scheduler()]) { try await fixture.ended(.lookBack) }
     try await fixture.with([fixture.scheduler()]) { try await fixture.duty(.sync) { $0.leaseUntil == nil } }
     fixture.source.change { $0.queries = [] }
@@ -256,7 +254,7 @@ struct SyncTests {
     #expect(looked == ["2026-01-13T00:00:00Z", "2026-01-12T00:00:00Z"])
   }
 
-  @Test func `days are those of the source's zone`() async throws {
+  @Test func `days are those of the source's time zone`() async throws {
     let fixture = try await SchedulerFixture(
       plan: SyncPlan(zone: try #require(CalendarZone("Asia/Kolkata")), lookBackDays: 1))
     try await fixture.with([fixture.scheduler()]) {
@@ -266,7 +264,7 @@ struct SyncTests {
     #expect(looked == ["2026-01-14T18:30:00Z 2026-01-15T18:30:00Z", "2026-01-13T18:30:00Z 2026-01-14T18:30:00Z"])
   }
 
-  @Test func `two nodes do each duty once between them`() async throws {
+  @Test func `two nodes run each recurring task once between them`() async throws {
     let fixture = try await SchedulerFixture()
     for number in 0..<40 {
       fixture.source.add(try call("call-\(number)", at: "2026-01-15T10:00:\(number < 10 ? "0" : "")\(number)Z"))
@@ -286,11 +284,11 @@ struct SyncTests {
     #expect(try await fixture.queued().count == 40)
   }
 
-  @Test func `a node that dies is followed by another within its lease, which does it all again`() async throws {
+  @Test func `the tasks of a crashed node are taken over within its lease and run again in full`() async throws {
     let fixture = try await SchedulerFixture(plan: SyncPlan(lookBackDays: 0))
-    let key = DutyKey(.sync, of: .default)
+    let key = TaskKey(.sync, of: .default)
     try await fixture.catalog.ensureDuties([key])
-    // Nobody lets this one go.
+    // This lease is not released.
     _ = try #require(try await fixture.catalog.claimDuty(key, lease: .seconds(30)))
     fixture.source.add(try call("call-1", at: "2026-01-15T10:00:00Z"))
     try await fixture.with([fixture.scheduler()]) {
@@ -304,18 +302,19 @@ struct SyncTests {
     }
   }
 
-  @Test func `a list that does not come to an end is given up`() async throws {
+  @Test func `an endless list is abandoned`() async throws {
     let fixture = try await SchedulerFixture()
     fixture.source.change { $0.isEndless = true }
     let day = try #require(CalendarDay("2026-01-14", in: .utc))
     await #expect {
-      try await fixture.discovery(mostPages: 50).check(day, now: fixture.clock.now, fetches: false, for: .check)
+      try await fixture.discovery(maxPages: 50).check(day, now: fixture.clock.now, fetches: false, for: .check)
     } throws: { ($0 as? TapedeckError)?.code == .platformProtocol }
     #expect(fixture.source.searches == 50)
-    #expect(try await fixture.catalog.coverage(of: SyncPlan(), on: [day]).first?.checkedAt == nil)
+    #expect(
+      try await fixture.catalog.coverage(of: SyncPlan(), on: [day], visibleTo: .everything).first?.checkedAt == nil)
   }
 
-  @Test func `a check counts what is listed twice once, and asks nothing of days to come`() async throws {
+  @Test func `a coverage check counts duplicates once, and does not search future days`() async throws {
     let fixture = try await SchedulerFixture()
     let inbound = try call("inbound", at: "2026-01-14T10:00:00Z") { $0.direction = .inbound }
     let outbound = try call("outbound", at: "2026-01-14T10:00:00Z")
@@ -325,7 +324,8 @@ struct SyncTests {
     }
     let day = try #require(CalendarDay("2026-01-14", in: .utc))
     try await fixture.discovery().check(day, now: fixture.clock.now, fetches: false, for: .check)
-    let coverage = try #require(try await fixture.catalog.coverage(of: SyncPlan(), on: [day]).first)
+    let coverage = try #require(
+      try await fixture.catalog.coverage(of: SyncPlan(), on: [day], visibleTo: .everything).first)
     #expect(coverage.reported == 2 && coverage.expected == 1)
     #expect(try await fixture.queued() == [])
     let searches = fixture.source.searches
@@ -333,10 +333,10 @@ struct SyncTests {
     #expect(fixture.source.searches == searches)
   }
 
-  @Test func `a person who wants a look now gets one, after the one that is under way`() async throws {
+  @Test func `a sync that a person requests runs after the one that is under way`() async throws {
     let fixture = try await SchedulerFixture(plan: SyncPlan(lookBackDays: 0))
     fixture.source.add(try call("call-1", at: "2026-01-15T10:00:00Z"))
-    let key = DutyKey(.sync, of: .default)
+    let key = TaskKey(.sync, of: .default)
     try await fixture.catalog.ensureDuties([key])
     let other = try #require(try await fixture.catalog.claimDuty(key, lease: .seconds(30)))
     let scheduler = fixture.scheduler(syncs: false)
@@ -354,7 +354,7 @@ struct SyncTests {
     }
   }
 
-  @Test func `without sync nobody asks the platform for anything`() async throws {
+  @Test func `without sync no request is sent to the platform`() async throws {
     let fixture = try await SchedulerFixture()
     try await fixture.with([fixture.scheduler(syncs: false)]) {
       try await until { try await !fixture.catalog.duties().isEmpty }

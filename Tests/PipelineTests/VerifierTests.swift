@@ -8,13 +8,13 @@ import Sandbox
 import SystemPackage
 import Testing
 
-/// Damage is found, named, and nothing else is taken for it.
+/// Damage is found and named, and other failures are not reported as damage.
 @Suite(.timeLimit(.minutes(5)))
 struct VerifierTests {
   static let id = "codec-pcm-stereo"
   static let other = "codec-gsm"
 
-  @Test func `an archive that is whole is left as it is, and when it was read is noted`() async throws {
+  @Test func `an intact archive is left unchanged, and the time of its verification is recorded`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       let objects = try await fixture.objects()
@@ -50,15 +50,15 @@ struct VerifierTests {
       let seen = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
       #expect(seen.verdict == .damaged)
       #expect(seen.findings.map(\.file.kind) == [kind])
-      #expect(seen.findings.map(\.word) == [fault == .missing ? "missing" : "damaged"])
+      #expect(seen.findings.map(\.label) == [fault == .missing ? "missing" : "damaged"])
       let name = ["original": "original", "mp3": "MP3", "peaks": "waveform"][kind.rawValue]!
       let damage = try #require(try await fixture.row(Self.id).damage)
       #expect(damage.hasPrefix("The \(name) is \(fault == .missing ? "missing" : "damaged"), found on 20"))
       let entry = try #require(try await fixture.log(.verify).first)
       #expect(entry.recording == (try fixture.key(Self.id)))
       #expect(entry.code == (fault == .missing ? .objectMissing : .objectDamaged))
-      #expect(entry.details["\(kind)_0"]?.hasSuffix(object) == true)
-      // What was there is kept, with the reason, and in the archive no more.
+      #expect(entry.details["\(kind)_0"]?.hasSuffix(object.rawValue) == true)
+      // The damaged file is kept in quarantine with the reason, and no longer in the archive.
       #expect(try await !fixture.objects().contains(object))
       let kept = try fixture.files(in: "quarantine")
       #expect(kept.count == (struck == nil ? 0 : 2))
@@ -66,7 +66,7 @@ struct VerifierTests {
         #expect(try fixture.bytes(of: "quarantine/\(file)") == struck)
         #expect(String(decoding: try fixture.bytes(of: "quarantine/\(file).json"), as: UTF8.self).contains(Self.id))
       }
-      // It stays in the archive meanwhile.
+      // The recording stays in the archive meanwhile.
       #expect(try await fixture.part(Self.id) == before)
       #expect(seen.repair?.isFromOriginal == (kind != .original))
 
@@ -83,7 +83,7 @@ struct VerifierTests {
     }
   }
 
-  @Test func `a recording that lost everything is fetched again, and the clause names each file`() async throws {
+  @Test func `a recording that lost all files is downloaded again, and the damage text names each file`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       try DiskFault.missing.strike(try await fixture.object(.original, of: Self.id), of: fixture)
@@ -99,7 +99,7 @@ struct VerifierTests {
     }
   }
 
-  @Test func `whoever only looks changes nothing`() async throws {
+  @Test func `a verification without repair changes nothing`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       try DiskFault.flippedByte.strike(try await fixture.object(.mp3, of: Self.id), of: fixture)
@@ -107,7 +107,7 @@ struct VerifierTests {
       let seen = try await fixture.verifier.verify(try fixture.key(Self.id), .look)
       #expect(seen.verdict == .damaged)
       #expect(seen.repair == nil)
-      #expect(seen.findings.first?.sentence.contains("another content") == true)
+      #expect(seen.findings.first?.sentence.contains("differs from the archived one") == true)
       #expect(try await fixture.objects() == objects)
       #expect(try await fixture.row(Self.id).damage == nil)
       #expect(try await fixture.row(Self.id).verifiedAt == nil)
@@ -116,7 +116,7 @@ struct VerifierTests {
     }
   }
 
-  @Test func `a recording of which no file is known is damaged, and is fetched again`() async throws {
+  @Test func `a recording without known files is damaged, and is downloaded again`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       _ = try await fixture.database.write { db in
@@ -133,21 +133,21 @@ struct VerifierTests {
     }
   }
 
-  @Test func `what is not in the archive is said not to be`() async throws {
+  @Test func `a recording that is not in the archive is reported as such`() async throws {
     try await PipelineFixture.run { fixture in
       let seen = try await fixture.verifier.verify(try fixture.key("never"), .repair())
       #expect(seen.verdict == .notArchived)
     }
   }
 
-  // MARK: A store that is away
+  // MARK: An unavailable store
 
-  @Test func `a file that cannot be read is no damage, and the others are verified all the same`() async throws {
+  @Test func `a file that cannot be read is not damaged, and the others are verified`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       let object = try await fixture.object(.mp3, of: Self.id)
-      let path = fixture.folder.appending("objects").pushing(FilePath(object))
-      // Root reads everything, but no folder as a file.
+      let path = fixture.folder.appending("objects").pushing(FilePath(object.rawValue))
+      // Root can read every file, but it cannot read a folder as a file.
       try FileManager.default.removeItem(atPath: path.string)
       try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: false)
       let keys = [try fixture.key(Self.id), try fixture.key(Self.other)]
@@ -168,7 +168,7 @@ struct VerifierTests {
       let ids = ["codec-pcm-mono", "codec-gsm", "codec-alaw-mono", "codec-ulaw-mono", "codec-pcm-stereo"]
       for id in ids { try await fixture.archive(id) }
       var store = InterposedStore(fixture.store)
-      store.beforeHash = { _ throws(TapedeckError) in throw TapedeckError(.storageFailed, detail: "EIO") }
+      store.beforeRead = { _ throws(TapedeckError) in throw TapedeckError(.storageFailed, detail: "EIO") }
       let objects = try await fixture.objects()
       let keys = try ids.map { try fixture.key($0) }
       let batch = await fixture.verifier(on: store).verify(keys, .repair(), parallel: 1, until: .now + .seconds(3600))
@@ -182,7 +182,7 @@ struct VerifierTests {
     }
   }
 
-  @Test func `a store that is empty is rather away, unless somebody insists`() async throws {
+  @Test func `an empty store counts as unavailable, unless the operator insists`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id)
       for object in try await fixture.objects() { try DiskFault.missing.strike(object, of: fixture) }
@@ -201,7 +201,7 @@ struct VerifierTests {
     }
   }
 
-  @Test func `what ingests stored in the place of a store that is away proves nothing of it`() async throws {
+  @Test func `files stored in the mount point of an unavailable store do not make it available`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       // The disk is gone, and its mount point is an empty folder.
@@ -218,14 +218,14 @@ struct VerifierTests {
     }
   }
 
-  @Test func `files here and there that cannot be read do not end the verification`() async throws {
+  @Test func `single files that cannot be read do not end the verification`() async throws {
     try await PipelineFixture.run { fixture in
       let ids = ["codec-pcm-mono", "codec-gsm", "codec-alaw-mono", "codec-ulaw-mono", "codec-pcm-stereo"]
       for id in ids { try await fixture.archive(id) }
       let bad = try await fixture.files(of: ids.prefix(3))
       var store = InterposedStore(fixture.store)
-      store.beforeHash = { key throws(TapedeckError) in
-        if bad.contains(key.description) { throw TapedeckError(.storageFailed, detail: "EIO") }
+      store.beforeRead = { name throws(TapedeckError) in
+        if bad.contains(name) { throw TapedeckError(.storageFailed, detail: "EIO") }
       }
       let keys = try ids.map { try fixture.key($0) }
       let batch = await fixture.verifier(on: store).verify(keys, .repair(), parallel: 1, until: .now + .seconds(3600))
@@ -237,14 +237,14 @@ struct VerifierTests {
     }
   }
 
-  @Test func `damage beside a file that cannot be read waits until it can`() async throws {
+  @Test func `damage next to an unreadable file waits until the file can be read`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       let peaks = try await fixture.object(.peaks, of: Self.id)
       try DiskFault.cut.strike(try await fixture.object(.mp3, of: Self.id), of: fixture)
       var store = InterposedStore(fixture.store)
-      store.beforeHash = { key throws(TapedeckError) in
-        if key.description == peaks { throw TapedeckError(.storageFailed) }
+      store.beforeRead = { name throws(TapedeckError) in
+        if name == peaks { throw TapedeckError(.storageFailed) }
       }
       let seen = try await fixture.verifier(on: store).verify(try fixture.key(Self.id), .repair())
       #expect(seen.verdict == .unreadable)
@@ -254,19 +254,19 @@ struct VerifierTests {
     }
   }
 
-  // MARK: At the same moment
+  // MARK: Concurrency
 
-  @Test func `a file that is made whole between the two looks is left alone`() async throws {
+  @Test func `a file that is repaired between the two checks is left alone`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       let object = try await fixture.object(.mp3, of: Self.id)
-      let path = fixture.folder.appending("objects").pushing(FilePath(object)).string
+      let path = fixture.folder.appending("objects").pushing(FilePath(object.rawValue)).string
       let whole = try fixture.bytes(ofObject: object)
       try DiskFault.flippedByte.strike(object, of: fixture)
       let looks = Counter()
       var store = InterposedStore(fixture.store)
-      store.beforeHash = { key throws(TapedeckError) in
-        guard key.description == object, looks.count() == 2 else { return }
+      store.beforeRead = { name throws(TapedeckError) in
+        guard name == object, looks.count() == 2 else { return }
         _ = FileManager.default.createFile(atPath: path, contents: Data(whole))
       }
       let seen = try await fixture.verifier(on: store).verify(try fixture.key(Self.id), .repair())
@@ -277,17 +277,17 @@ struct VerifierTests {
     }
   }
 
-  @Test func `a repair that stores its file while the damaged one is moved away loses its lease and starts again`()
+  @Test func `a repair that stores its file while the damaged one is quarantined loses its lease and restarts`()
     async throws
   {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       let object = try await fixture.object(.mp3, of: Self.id)
       let key = try fixture.key(Self.id)
-      let path = fixture.folder.appending("objects").pushing(FilePath(object)).string
+      let path = fixture.folder.appending("objects").pushing(FilePath(object.rawValue)).string
       let whole = try fixture.bytes(ofObject: object)
       try DiskFault.flippedByte.strike(object, of: fixture)
-      // Another process has the repair in its hands, and its file is at its place the moment before we move it away.
+      // Another process runs the repair, and its file is in place just before the verifier moves the object away.
       let damage = Damage(
         recordingID: try await fixture.row(Self.id).id, key: key, finding: "The MP3 is damaged", code: .objectDamaged,
         hasOriginal: true, details: [:])
@@ -315,14 +315,14 @@ struct VerifierTests {
       }
       let keys = [try fixture.key(Self.id), try fixture.key(Self.other)]
       try await fixture.withWorker {
-        // Two nodes: neither knows of the other.
+        // Two nodes that do not know of each other.
         let (one, two) = (fixture.verifier, fixture.verifier)
         async let first = one.verify(keys, .repair(), parallel: 2, until: .now + .seconds(3600))
         async let second = two.verify(keys, .repair(), parallel: 2, until: .now + .seconds(3600))
         let stops = await [first.stop, second.stop].compactMap { $0 }
         #expect(stops.isEmpty, "\(stops)")
         _ = try await fixture.ended(Self.id)
-        // Whatever the two left is put right by the next one.
+        // The next verification completes whatever the two left.
         try await fixture.verifier.resume()
         #expect(try await fixture.ended(Self.id).runState == .done)
       }
@@ -331,20 +331,19 @@ struct VerifierTests {
     }
   }
 
-  @Test func `whoever is listening hears on while the damaged file is moved away and repaired`() async throws {
+  @Test func `playback continues while the damaged file is quarantined and repaired`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       let object = try await fixture.object(.mp3, of: Self.id)
-      let key = try #require(ObjectKey(object))
-      let playing = try await fixture.store.open(key)
+      let playing = try await fixture.store.open(object)
       try DiskFault.flippedByte.strike(object, of: fixture)
       let damaged = try fixture.bytes(ofObject: object)
       _ = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
       #expect(try await playing.read(at: 0, limit: 1000).readableBytes == 1000)
       #expect(Array(try await playing.read(at: 1000, limit: 2000).readableBytesView) == Array(damaged[1000..<3000]))
       try await fixture.repaired(Self.id)
-      // The next range is of the whole file.
-      let again = try await fixture.store.open(key)
+      // The next range comes from the intact file.
+      let again = try await fixture.store.open(object)
       #expect(
         try await again.read(at: 0, limit: 1 << 20).readableBytes == Int(try await fixture.part(Self.id).mp3.bytes))
       try await fixture.expectWhole()

@@ -5,12 +5,10 @@ import Sandbox
 import TestKit
 import Testing
 
-/// Recordings that the platform does not have ready yet. Time is the test's.
+/// Recordings that the platform does not have ready yet. The test controls the time.
 @Suite(.timeLimit(.minutes(5)))
 struct WaitingTests {
-  @Test func `a recording that is not ready is asked for again on the schedule, without counting attempts`()
-    async throws
-  {
+  @Test func `a recording that is not ready is polled on the schedule, without counting attempts`() async throws {
     let clock = TestClock()
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
       try await fixture.withWorker {
@@ -23,7 +21,7 @@ struct WaitingTests {
           #expect(job.requestedAt == requested.requestedAt)
           let due = try #require(job.dueAt)
           #expect(due - clock.now == .seconds(seconds))
-          // One millisecond too early nobody asks.
+          // No request is sent one millisecond before the due time.
           clock.advance(by: due - clock.now + .milliseconds(-1))
           #expect(try await fixture.catalog.claimJob(in: .polling, lease: .seconds(30)) == nil)
           clock.advance(by: .milliseconds(1))
@@ -55,7 +53,7 @@ struct WaitingTests {
     }
   }
 
-  @Test func `waiting is in the row, so another worker goes on with it`() async throws {
+  @Test func `the wait is stored in the row, so another worker continues it`() async throws {
     let clock = TestClock()
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
       try await fixture.withWorker {
@@ -82,7 +80,7 @@ struct WaitingTests {
     }
   }
 
-  @Test func `a recording that becomes ready is fetched then`() async throws {
+  @Test func `a recording is fetched when it becomes ready`() async throws {
     var options = PipelineFixture.Options()
     options.tenant = { $0.processingTime = .milliseconds(200) }
     options.settings.waiting = WaitingSchedule(cap: .milliseconds(50))
@@ -97,12 +95,12 @@ struct WaitingTests {
     }
   }
 
-  @Test func `a worker hears of a job that comes while it looks for the first time`() async throws {
-    // With the clock standing still nothing but the signal can wake the worker.
+  @Test func `a worker is notified of a job that is added during its first query`() async throws {
+    // The clock does not advance, so only the notification can wake the worker.
     try await PipelineFixture.run(PipelineFixture.Options(clock: TestClock())) { fixture in
       let database = InterposedDatabase(fixture.database) { _ = try? await fixture.request("nobody-knows") }
       let ingest = fixture.ingest(on: database)
-      // No lane but the one that the job is for looks.
+      // Only the lane of the job checks for work.
       try await fixture.with(Worker(ingest: ingest, limits: .init(moving: 0))) {
         let job = try await fixture.ended("nobody-knows")
         #expect(job.failure?.code == .unknownRecording)

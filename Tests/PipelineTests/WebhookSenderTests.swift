@@ -10,17 +10,17 @@ import TestKit
 import Testing
 import Webhooks
 
-/// What the QM system is told, and when.
+/// Which messages the webhook receiver gets, and when.
 @Suite(.timeLimit(.minutes(5)))
 struct WebhookSenderTests {
   private func sender(
     to server: ScriptedServer, _ fixture: PipelineFixture, _ client: HTTPClient, on database: any Database
   ) throws -> WebhookSender {
     let endpoint = try WebhookEndpoint(url: server.address + "/hook", signer: WebhookSigner(WebhookSecret.make()))
-    // The time for one attempt is the system's; the schedule's is the fixture's.
-    let delivery = WebhookDelivery(client: client, surroundings: .system)
+    // The timeout of one attempt uses the system's clock; the schedule uses the fixture's.
+    let delivery = WebhookDelivery(client: client, system: .system)
     return WebhookSender(
-      catalog: Catalog(database: database), delivery: delivery, endpoint: endpoint, surroundings: fixture.surroundings,
+      catalog: Catalog(database: database), delivery: delivery, endpoint: endpoint, system: fixture.system,
       logger: .silent)
   }
 
@@ -74,10 +74,10 @@ struct WebhookSenderTests {
     }
   }
 
-  /// The sender has done what is due and sleeps until the next time.
+  /// Waits until the sender has sent everything due and sleeps until the next due time.
   private func untilQuiet(_ clock: TestClock) async throws { try await clock.untilSleeping(1) }
 
-  @Test func `an archived recording is announced once, with what was promised`() async throws {
+  @Test func `an archived recording is announced once, with the documented content`() async throws {
     var options = PipelineFixture.Options()
     options.settings.announces = true
     try await withSender(options, answer: always(204)) { fixture, sender, server in
@@ -96,14 +96,14 @@ struct WebhookSenderTests {
       #expect(body["recordingId"] as? String == id)
       #expect(body["durationSeconds"] as? Int == 27)
       let path = try #require(body["filePath"] as? String)
-      #expect(path == fixture.folder.appending("objects").string + "/" + part.mp3.key)
+      #expect(path == fixture.folder.appending("objects").string + "/" + part.mp3.name.rawValue)
       #expect(FileManager.default.fileExists(atPath: path))
       let syncedAt = try #require(body["syncedAt"] as? String)
       #expect(syncedAt.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/) != nil)
       #expect(body["type"] as? String == "recording.archived")
       #expect(body["timestamp"] as? String == syncedAt)
       let data = try #require(body["data"] as? [String: Any])
-      #expect(data["originalSha256"] as? String == part.sourceSHA256)
+      #expect(data["originalSha256"] as? String == part.sourceHash.rawValue)
       #expect(data["privacy"] as? String == "standard")
       let segment = try fixture.key(id).pathSegment
       #expect(data["playerPath"] as? String == "/play/\(segment)")
@@ -111,7 +111,7 @@ struct WebhookSenderTests {
     }
   }
 
-  @Test func `a receiver that is down hears on the published schedule, always with the same id`() async throws {
+  @Test func `a receiver that is down gets retries on the published schedule, always with the same id`() async throws {
     let clock = TestClock()
     let answer: @Sendable (Int) -> ScriptedServer.Reply = { $0 < 4 ? .response(503) : .response(200) }
     try await withSender(.init(clock: clock), answer: answer) { fixture, sender, server in
@@ -133,7 +133,7 @@ struct WebhookSenderTests {
     }
   }
 
-  @Test func `what the receiver asks for is not undercut`() async throws {
+  @Test func `a retry never comes before the time the receiver asked for`() async throws {
     let clock = TestClock()
     let answer: @Sendable (Int) -> ScriptedServer.Reply = { _ in .response(429, ["Retry-After": "77"]) }
     try await withSender(.init(clock: clock), answer: answer) { fixture, sender, _ in
@@ -168,11 +168,11 @@ struct WebhookSenderTests {
     }
   }
 
-  @Test func `a receiver that is gone is not asked again, nothing is dropped, and the server goes on`() async throws {
+  @Test func `a receiver that is gone gets no retries, no message is lost, and the server goes on`() async throws {
     let clock = TestClock()
     try await withSender(.init(clock: clock), answer: always(410)) { fixture, sender, server in
       try await insert("msg_1", fixture)
-      // A service that ends before it is told to would take its group, the whole program, along.
+      // A service that ends before its shutdown would end its group, and with it the whole program.
       try await fixture.with(sender) {
         try await until { try await message("msg_1", fixture).attempts != 0 }
         try await insert("msg_2", fixture)
@@ -188,7 +188,7 @@ struct WebhookSenderTests {
     }
   }
 
-  @Test func `a message that was on its way at shutdown is sent again`() async throws {
+  @Test func `a message whose delivery was interrupted by a shutdown is sent again`() async throws {
     let clock = TestClock()
     let arrived = Gate()
     let never = Gate()
@@ -208,7 +208,7 @@ struct WebhookSenderTests {
     }
   }
 
-  @Test func `a message that comes while the sender looks for the first time is not left lying`() async throws {
+  @Test func `a message that is added during the sender's first query is sent`() async throws {
     try await withSender(.init(clock: TestClock())) { _ in
       .response(200)
     } interpose: { fixture in
@@ -222,5 +222,5 @@ struct WebhookSenderTests {
   }
 }
 
-/// A receiver that answers the same every time.
+/// A receiver that always gives the same answer.
 private func always(_ status: Int) -> @Sendable (Int) -> ScriptedServer.Reply { { _ in .response(status) } }

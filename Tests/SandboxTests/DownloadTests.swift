@@ -5,7 +5,7 @@ import Sandbox
 import Testing
 
 @Suite struct DownloadTests {
-  @Test func `a download in ranges is the file to the byte`() async throws {
+  @Test func `a download in ranges has the bytes of the file`() async throws {
     try await RunningTenant.run { running in
       let token = try await running.token()
       let audio = try #require(await running.tenant.audio(of: "small-01"))
@@ -24,7 +24,7 @@ import Testing
     }
   }
 
-  @Test func `without a range the whole file comes with its length`() async throws {
+  @Test func `without a range the complete file is sent with its length`() async throws {
     try await RunningTenant.run { running in
       let token = try await running.token()
       let answer = try await running.download(FixedRecordings.oddID, from: nil, token: token)
@@ -41,7 +41,7 @@ import Testing
     ("bytes=0-1,5-6", 200, 0..<320_044), ("bytes=9-3", 200, 0..<320_044), ("lines=1-2", 200, 0..<320_044),
     ("bytes=x-", 200, 0..<320_044),
   ])
-  func `every form of range gets its bytes`(header: String, status: Int, positions: Range<Int>) async throws {
+  func `every form of range gives its bytes`(header: String, status: Int, positions: Range<Int>) async throws {
     try await RunningTenant.run { running in
       let token = try await running.token()
       let audio = try #require(await running.tenant.audio(of: "codec-pcm-mono"))
@@ -63,7 +63,7 @@ import Testing
     }
   }
 
-  @Test func `another tag in If-Range gets the whole file`() async throws {
+  @Test func `another tag in If-Range gives the complete file`() async throws {
     try await RunningTenant.run { running in
       let token = try await running.token()
       let answer = try await running.download("codec-pcm-mono", from: 1000, ifRange: "\"old\"", token: token)
@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  @Test func `the ledger counts and remembers requests`() async throws {
+  @Test func `the ledger counts and stores requests`() async throws {
     try await RunningTenant.run { running in
       let token = try await running.token()
       _ = try await running.get(RunningTenant.path("codec-gsm"), token: token)

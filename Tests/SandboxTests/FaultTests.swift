@@ -7,12 +7,12 @@ import Testing
 @Suite struct FaultTests {
   private static let id = "codec-pcm-stereo"
 
-  /// A tenant with these faults, a token, and the file that is downloaded.
+  /// A tenant with these faults, a token, and the file to download.
   private func with(
-    _ rules: [FaultRule], surroundings: Surroundings = .system,
+    _ rules: [FaultRule], system: SystemServices = .system,
     _ body: @Sendable (RunningTenant, String, SandboxAudio) async throws -> Void
   ) async throws {
-    try await RunningTenant.run(surroundings: surroundings) { running in
+    try await RunningTenant.run(system: system) { running in
       let token = try await running.token()
       let audio = try #require(await running.tenant.audio(of: FaultTests.id))
       for rule in rules { running.tenant.faults.add(rule) }
@@ -20,14 +20,14 @@ import Testing
     }
   }
 
-  @Test func `429 comes with seconds, with a date and without either`() async throws {
+  @Test func `429 has a delay in seconds, a date, or neither`() async throws {
     let clock = TestClock()
     try await with(
       [
         FaultRule(.rateLimited, endpoint: .metadata, times: 1, retryAfter: "2"),
         FaultRule(.rateLimited, endpoint: .metadata, times: 1, retryAfter: "date:5"),
         FaultRule(.rateLimited, endpoint: .metadata, times: 1),
-      ], surroundings: clock.surroundings
+      ], system: clock.system
     ) { running, token, _ in
       var headers: [String?] = []
       for _ in 0..<3 {
@@ -48,7 +48,7 @@ import Testing
     (FaultRule(.lapsedToken, times: 1), 401), (FaultRule(.scopeMissing, times: 1), 403),
     (FaultRule(.privacyRefused, times: 1), 403), (FaultRule(.gone, times: 1), 404),
   ])
-  func `a refusal happens once and is used up`(rule: FaultRule, status: Int) async throws {
+  func `a refusal with one use happens once`(rule: FaultRule, status: Int) async throws {
     try await with([rule]) { running, token, _ in
       let refused = try await running.download(FaultTests.id, token: token)
       #expect(refused.status == status)
@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  @Test func `a rule waits for its recording and its address`() async throws {
+  @Test func `a rule applies only to its recording and endpoint`() async throws {
     try await with([FaultRule(.serverError, recording: FaultTests.id, endpoint: .download, times: 1)]) {
       running, token, _ in
       let other = try await running.download("codec-gsm", token: token)
@@ -72,7 +72,7 @@ import Testing
       let first = try await running.download(FaultTests.id, token: token)
       #expect(first.status == 206)
       #expect(first.broken != nil)
-      // The client may throw away what it had not handed over when the connection broke.
+      // The client may drop bytes that it has not yet delivered when the connection breaks.
       #expect(first.body == audio.read(0..<first.body.count) && first.body.count <= 300_001)
       let rest = try await running.download(
         FaultTests.id, from: first.body.count, ifRange: audio.entityTag, token: token)
@@ -137,18 +137,18 @@ import Testing
     }
   }
 
-  @Test func `a stalled body stops until the client leaves`() async throws {
+  @Test func `a stalled body stops until the client disconnects`() async throws {
     try await with([FaultRule(.stalledBody, times: 1, afterBytes: 70_000)]) { running, token, audio in
       let answer = try await running.download(FaultTests.id, token: token, stopAfter: 70_000)
       #expect(answer.body == audio.read(0..<70_000))
-      // The tenant notices: the stall of 600 seconds ends with the connection.
+      // The stall of 600 seconds ends with the connection.
       while running.tenant.ledger.snapshot.downloadsInFlight > 0 { await Task.yield() }
     }
   }
 
-  @Test func `a stall with an end closes the connection then`() async throws {
+  @Test func `a stall with a duration closes the connection afterwards`() async throws {
     try await with(
-      [FaultRule(.stalledBody, times: 1, afterBytes: 10, delay: 30)], surroundings: TestClock().surroundings
+      [FaultRule(.stalledBody, times: 1, afterBytes: 10, delay: 30)], system: TestClock().system
     ) { running, token, _ in
       let answer = try await running.download(FaultTests.id, token: token)
       #expect(answer.body.count <= 10)
@@ -156,7 +156,7 @@ import Testing
     }
   }
 
-  @Test func `a server without ranges sends everything and no length, and can be cut too`() async throws {
+  @Test func `a server without ranges sends everything without a length, and can be cut too`() async throws {
     try await with([FaultRule(.noRanges), FaultRule(.cut, times: 1, afterBytes: 5)]) { running, token, audio in
       let cut = try await running.download(FaultTests.id, from: 0, token: token)
       #expect(cut.status == 200)
@@ -170,7 +170,7 @@ import Testing
     }
   }
 
-  @Test func `content-range can be stripped from the first answer`() async throws {
+  @Test func `Content-Range can be missing from the first response`() async throws {
     try await with([FaultRule(.strippedContentRange)]) { running, token, audio in
       let answer = try await running.download(FaultTests.id, token: token)
       #expect(answer.status == 206)
@@ -181,7 +181,7 @@ import Testing
     }
   }
 
-  @Test func `a later range can start elsewhere, change its tag or lose its place`() async throws {
+  @Test func `a later range can start elsewhere, change its tag or lack its Content-Range`() async throws {
     func later(_ fault: FaultRule.Fault, _ check: @Sendable (RunningTenant.Answer, SandboxAudio) -> Void) async throws {
       try await with([FaultRule(fault, times: 1)]) { running, token, audio in
         #expect(try await running.download(FaultTests.id, from: 0, token: token).body.count == audio.totalBytes)
@@ -212,7 +212,7 @@ import Testing
     }
   }
 
-  @Test func `the tag can be weak or missing, and a body can claim to be compressed`() async throws {
+  @Test func `the tag can be weak or missing, and a body can be declared compressed`() async throws {
     try await with([
       FaultRule(.weakETag, times: 1), FaultRule(.noETag, times: 1), FaultRule(.contentEncoding, times: 1),
     ]) {
@@ -229,7 +229,7 @@ import Testing
     ("html", "text/html", "<html>"), ("json", "application/json", "{"), ("html-as-audio", "audio/wav", "<html>"),
     ("json-as-audio", "audio/wav", "{"),
   ])
-  func `an error page comes instead of sound`(variant: String, type: String, start: String) async throws {
+  func `an error page is sent instead of audio`(variant: String, type: String, start: String) async throws {
     try await with([FaultRule(.errorPage, times: 1, variant: variant)]) { running, token, _ in
       let answer = try await running.download(FaultTests.id, token: token)
       #expect(answer.status == 200)
@@ -238,7 +238,7 @@ import Testing
     }
   }
 
-  @Test func `a file can be a header and nothing more`() async throws {
+  @Test func `a file can be a header only`() async throws {
     try await with([
       FaultRule(.headerOnly, times: 1), FaultRule(.headerOnly, times: 1, variant: "claims-data"),
     ]) { running, token, _ in
@@ -251,7 +251,7 @@ import Testing
     }
   }
 
-  @Test func `a file cut short is framed as if it were whole`() async throws {
+  @Test func `a truncated file is framed as if it were complete`() async throws {
     try await with([FaultRule(.cutShort, times: 1, afterBytes: 400_000)]) { running, token, audio in
       let answer = try await running.download(FaultTests.id, token: token)
       #expect(answer.header("Content-Range") == "bytes 0-399999/400000")
@@ -260,7 +260,7 @@ import Testing
     }
   }
 
-  @Test func `a playlist can call itself sound`() async throws {
+  @Test func `a playlist can have an audio media type`() async throws {
     try await with([FaultRule(.playlist, times: 1)]) { running, token, _ in
       let answer = try await running.download(FaultTests.id, token: token)
       #expect(answer.header("Content-Type") == "audio/wav")
@@ -268,11 +268,11 @@ import Testing
     }
   }
 
-  @Test func `a slow body and a late answer take their time`() async throws {
+  @Test func `a slow body and a delayed response take their time`() async throws {
     let clock = TestClock()
     try await with(
       [FaultRule(.slow, times: 1, bytesPerSecond: 80_000), FaultRule(.delayed, times: 1, delay: 7)],
-      surroundings: clock.surroundings
+      system: clock.system
     ) { running, token, audio in
       let before = clock.now
       let answer = try await running.download(FaultTests.id, token: token)
@@ -281,7 +281,7 @@ import Testing
     }
   }
 
-  @Test func `metadata can say for a while that an available recording is not`() async throws {
+  @Test func `metadata can temporarily report an available recording as processing`() async throws {
     try await with([FaultRule(.statusFlap, times: 1)]) { running, token, _ in
       let path = RunningTenant.path(FaultTests.id)
       let early = try await running.get(path, token: token)
@@ -290,7 +290,7 @@ import Testing
     }
   }
 
-  @Test func `faults are set, shown and taken away over HTTP`() async throws {
+  @Test func `faults are added, listed and removed over HTTP`() async throws {
     try await with([]) { running, token, _ in
       let rule = #"{"fault": "server-error", "recording": "*", "endpoint": "download", "times": 2, "retryAfter": null}"#
       #expect(try await running.request("POST", "/sandbox/faults", body: rule).status == 201)
@@ -304,6 +304,42 @@ import Testing
       }
       let page = try await running.request(
         "POST", "/sandbox/faults", headers: [("Origin", "https://example.com")], body: rule)
+      #expect(page.status == 403)
+    }
+  }
+
+  @Test func `a slow body is sent at full speed when the faults are cleared`() async throws {
+    try await with([FaultRule(.slow, bytesPerSecond: 1000)]) { running, token, audio in
+      async let download = running.download(FaultTests.id, token: token)
+      while running.tenant.ledger.snapshot.recent.last?.bytesSent ?? 0 == 0 { await Task.yield() }
+      running.tenant.faults.clear()
+      let answer = try await download
+      #expect(answer.body == audio.read(0..<audio.totalBytes))
+    }
+  }
+
+  @Test func `a reset restores faults, limit, files and ledger, and keeps tokens valid`() async throws {
+    let configure: @Sendable (inout SandboxConfiguration) -> Void = {
+      $0.faults = [FaultRule(.serverError, endpoint: .download, times: 1)]
+      $0.processingTime = .zero
+    }
+    try await RunningTenant.run(configure) { running in
+      let token = try await running.token()
+      let original = try #require(await running.tenant.audio(of: FaultTests.id)).entityTag
+      running.tenant.faults.clear()
+      running.tenant.faults.add(FaultRule(.changedFile, times: 1, afterBytes: 0))
+      _ = try await running.download(FaultTests.id, token: token)
+      #expect(await running.tenant.audio(of: FaultTests.id)?.entityTag != original)
+      let limit = #"{"rate": 0.001, "burst": 1}"#
+      #expect(try await running.request("PUT", "/sandbox/limit", body: limit).status == 200)
+
+      #expect(try await running.request("POST", "/sandbox/reset").status == 204)
+      #expect(running.tenant.ledger.snapshot.recent.isEmpty && running.tenant.ledger.snapshot.endpoints.isEmpty)
+      #expect(running.tenant.limit.terms == nil)
+      #expect(await running.tenant.audio(of: FaultTests.id)?.entityTag == original)
+      #expect(try await running.download(FaultTests.id, token: token).status == 500)
+      #expect(try await running.download(FaultTests.id, token: token).status == 206)
+      let page = try await running.request("POST", "/sandbox/reset", headers: [("Origin", "https://example.com")])
       #expect(page.status == 403)
     }
   }

@@ -6,10 +6,10 @@ import Foundation
   import Darwin
 #endif
 
-/// One request over a plain socket, and every byte that came back until the other side closed.
+/// One request over a plain socket, and every byte received until the server closed it.
 enum RawConnection {
   static func exchange(port: Int, request: String) async throws -> [UInt8] {
-    // Blocking calls, kept off the threads of Swift's tasks.
+    // Blocking calls, kept off the threads of Swift tasks.
     try await withCheckedThrowingContinuation { continuation in
       DispatchQueue.global().async { continuation.resume(with: Result { try blocking(port: port, request: request) }) }
     }

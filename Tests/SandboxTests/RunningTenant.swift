@@ -8,17 +8,17 @@ import NIOHTTP1
 import Sandbox
 import Synchronization
 
-/// A tenant that listens, and a client that keeps what it got even when the connection breaks.
+/// A running tenant, and a client that keeps what it received even when the connection breaks.
 struct RunningTenant: Sendable {
   let tenant: SandboxTenant
   let port: Int
 
-  /// What came back.
+  /// A response.
   struct Answer {
     var status: Int
     var headers: HTTPHeaders
     var body: [UInt8]
-    /// Why the body did not come to its end.
+    /// Why the body is incomplete.
     var broken: (any Error)?
 
     func header(_ name: String) -> String? { headers.first(name: name) }
@@ -31,16 +31,16 @@ struct RunningTenant: Sendable {
   }
 
   static func run<Result: Sendable>(
-    surroundings: Surroundings = .system, _ configure: (inout SandboxConfiguration) -> Void = { _ in },
+    system: SystemServices = .system, _ configure: (inout SandboxConfiguration) -> Void = { _ in },
     _ body: @Sendable (RunningTenant) async throws -> Result
   ) async throws -> Result {
     var configuration = SandboxConfiguration()
     configuration.day = Instant(iso8601: "2026-03-02T00:00:00Z")
     configure(&configuration)
     var logger = Logger(label: "sandbox")
-    // The group is cancelled rather than shut down, which the server reports as errors.
+    // The group is cancelled instead of shut down, which the server would report as errors.
     logger.logLevel = .critical
-    let tenant = try SandboxTenant(configuration: configuration, surroundings: surroundings, logger: logger)
+    let tenant = try SandboxTenant(configuration: configuration, system: system, logger: logger)
     let (ports, port) = AsyncStream<Int>.makeStream()
     let application = tenant.makeApplication { port.yield($0) }
     return try await withThrowingTaskGroup(of: Void.self) { group in
@@ -93,7 +93,7 @@ struct RunningTenant: Sendable {
       "GET", path, headers: [("Authorization", "Bearer \(token)")] + headers, stopAfter: stopAfter)
   }
 
-  /// Downloads as the contract says: a range from a byte on.
+  /// Downloads as in the contract: a range from a byte on.
   func download(
     _ id: String, from start: Int? = 0, ifRange: String? = nil, token: String, stopAfter: Int = .max
   ) async throws -> Answer {
@@ -106,7 +106,7 @@ struct RunningTenant: Sendable {
   static func path(_ id: String) -> String { "/api/v2/recording/\(RecordingID(id)?.pathSegment ?? "")" }
 }
 
-/// A clock that only a test moves. Sleeping moves it too.
+/// A clock controlled by a test. Sleeping advances it too.
 final class TestClock: Sendable {
   private let state = Mutex(Instant(milliseconds: 1_772_000_000_000))
 
@@ -114,8 +114,8 @@ final class TestClock: Sendable {
 
   func advance(_ duration: Duration) { state.withLock { $0 = $0 + duration } }
 
-  var surroundings: Surroundings {
-    Surroundings(now: { self.now }, sleep: { self.advance($0) }, random: { 0.25 })
+  var system: SystemServices {
+    SystemServices(now: { self.now }, sleep: { self.advance($0) }, random: { 0.25 })
   }
 }
 

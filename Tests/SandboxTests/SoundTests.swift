@@ -5,7 +5,7 @@ import Sandbox
 import Testing
 
 @Suite struct SoundTests {
-  @Test func `a range read anywhere is that slice of the whole`() async throws {
+  @Test func `a range read anywhere equals that slice of the file`() async throws {
     let tenant = try tenant()
     var generator = SystemRandomNumberGenerator()
     for (id, _) in FixedRecordings.codecs {
@@ -30,7 +30,7 @@ import Testing
     #expect(first.entityTag != other.entityTag)
   }
 
-  @Test func `the fixed files have the sizes that benchmarks count on`() async throws {
+  @Test func `the fixed files have the sizes that benchmarks rely on`() async throws {
     let tenant = try tenant()
     #expect(try #require(await tenant.audio(of: FixedRecordings.fiftyMegabytes)).totalBytes == 50_000_000)
     #expect(try #require(await tenant.audio(of: "bench-3min-01")).totalBytes == 2_880_044)
@@ -42,7 +42,7 @@ import Testing
   }
 
   @Test(arguments: FixedRecordings.codecs.map(\.id))
-  func `ffprobe and ffmpeg read every coding`(id: String) async throws {
+  func `ffprobe and ffmpeg read every codec`(id: String) async throws {
     let tenant = try tenant()
     let recording = try #require(tenant.recording(id))
     let audio = try #require(await tenant.audio(of: id))
@@ -68,7 +68,7 @@ import Testing
       ["-v", "error", "-xerror", "-err_detect", "explode", "-f", "wav", "-i", file.path, "-f", "s16le", "-"])
     let frames = samples.count / 2 / recording.format.channels
     #expect(abs(Double(frames) / Double(recording.format.sampleRate) - duration) < 0.1)
-    // There is sound in it, and it is not clipped all the time.
+    // The audio is not silent and not clipped throughout.
     let values = stride(from: 0, to: samples.count - 1, by: 2).map {
       Int(Int16(bitPattern: UInt16(samples[$0]) | UInt16(samples[$0 + 1]) << 8))
     }
@@ -93,7 +93,7 @@ import Testing
     #expect(spoke[0] > 40 && spoke[1] > 40, "\(spoke)")
   }
 
-  @Test func `conversations with real words are rendered in full`() async throws {
+  @Test func `conversations with synthesised speech are rendered completely`() async throws {
     let tenant = try tenant()
     let spoken = tenant.recordings.filter { $0.id.hasPrefix("spoken-") }
     #expect(spoken.count == 4)

@@ -11,7 +11,7 @@ import Testing
     ("Authorization", "Basic \(Data(text.utf8).base64EncodedString())")
   }
 
-  @Test func `the right credentials get a token with lifetime and scopes`() async throws {
+  @Test func `valid credentials get a token with lifetime and scopes`() async throws {
     try await RunningTenant.run { running in
       let answer = try await running.request(
         "POST", "/oauth2/token", headers: [basic("sandbox-client:sandbox-secret"), form],
@@ -26,7 +26,7 @@ import Testing
     }
   }
 
-  @Test func `credentials may be percent-encoded as the standard wants`() async throws {
+  @Test func `credentials may be percent-encoded as the standard requires`() async throws {
     try await RunningTenant.run {
       $0.clientSecret = "a:b%c=="
     } _: { running in
@@ -39,7 +39,7 @@ import Testing
     }
   }
 
-  @Test func `wrong credentials and wrong forms are refused`() async throws {
+  @Test func `invalid credentials and forms are refused`() async throws {
     try await RunningTenant.run { running in
       func status(_ headers: [(String, String)], _ body: String) async throws -> Int {
         try await running.request("POST", "/oauth2/token", headers: headers, body: body).status
@@ -54,9 +54,9 @@ import Testing
     }
   }
 
-  @Test func `a token lapses when its lifetime is over`() async throws {
+  @Test func `a token expires after its lifetime`() async throws {
     let clock = TestClock()
-    try await RunningTenant.run(surroundings: clock.surroundings) {
+    try await RunningTenant.run(system: clock.system) {
       $0.tokenLifetime = 60
     } _: { running in
       let token = try await running.token()
@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  @Test func `a token without a scope gets 403 where the scope is needed`() async throws {
+  @Test func `a token without a required scope gets 403`() async throws {
     try await RunningTenant.run {
       $0.scopes = ["recording:read"]
     } _: { running in
@@ -84,7 +84,7 @@ import Testing
     }
   }
 
-  @Test func `the tenant listens on loopback alone`() {
+  @Test func `the tenant listens on loopback only`() {
     #expect {
       _ = try tenant { $0.listenHost = "0.0.0.0" }
     } throws: {
@@ -94,7 +94,7 @@ import Testing
 
   @Test func `requests above the rate get 429 until time has passed`() async throws {
     let clock = TestClock()
-    try await RunningTenant.run(surroundings: clock.surroundings) {
+    try await RunningTenant.run(system: clock.system) {
       $0.rate = 2
     } _: { running in
       let token = try await running.token()

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A signal that is given once: tests wait for it instead of for time.
+/// A signal that is given once. Tests wait for it instead of for a fixed time.
 package final class Gate: Sendable {
   private struct State {
     var isOpen = false
@@ -12,7 +12,7 @@ package final class Gate: Sendable {
 
   package init() {}
 
-  /// Lets everybody through, now and later.
+  /// Resumes all waiting tasks; later waits return at once.
   package func open() {
     let waiting = state.withLock { state in
       state.isOpen = true

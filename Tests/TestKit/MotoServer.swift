@@ -1,8 +1,8 @@
 import Foundation
 
-/// moto's S3 on loopback, with signatures and permissions checked; one for the whole test process.
+/// moto's S3 server on loopback, which checks signatures and permissions; one for the whole test process.
 ///
-/// It ends with this process, however that ends, because it then comes to the end of its standard input.
+/// It ends with this process, however this ends, because its standard input does.
 package struct MotoServer: Sendable {
   package struct Key: Sendable, Codable {
     package var id: String
@@ -21,9 +21,9 @@ package struct MotoServer: Sendable {
     /// The only prefix that `key` may use.
     package var prefix: String
     package var region: String
-    /// Has the permissions that `docs/storage-format.md` lists, and no others.
+    /// A key with exactly the permissions that `docs/storage-format.md` lists.
     package var key: Key
-    /// May do everything.
+    /// A key with all permissions.
     package var observer: Key
   }
 
@@ -53,7 +53,7 @@ package struct MotoServer: Sendable {
     var line = Data()
     while line.last != UInt8(ascii: "\n") {
       guard let more = try standardOutput.fileHandleForReading.read(upToCount: 1), !more.isEmpty else {
-        throw TestPython.Failure(description: "moto ended before it answered; its own words are above.")
+        throw TestPython.Failure(description: "moto ended before it answered; its output is above.")
       }
       line += more
     }

@@ -1,17 +1,17 @@
 extension ScriptedServer {
-  /// What the server does about one request. Afterwards the connection is kept open, unless a step ended it.
+  /// How the server answers one request. Afterwards the connection stays open, unless a step ended it.
   package struct Reply: Sendable {
     package enum Step: Sendable {
       case send([UInt8])
       /// Sends the same bytes again and again, for as long as the client takes them.
       case sendForever([UInt8])
-      /// Goes on when the gate opens.
+      /// Waits until the gate opens.
       case wait(Gate)
-      /// Goes on after a while: what was sent has then come into the client's hands, as far as one can tell from here.
+      /// Waits, so that the client has most likely received what was sent.
       case pause(Duration)
-      /// Ends the connection in order (FIN).
+      /// Closes the connection (FIN).
       case close
-      /// Breaks the connection (RST).
+      /// Resets the connection (RST).
       case reset
     }
 
@@ -19,7 +19,7 @@ extension ScriptedServer {
 
     package init(_ steps: [Step]) { self.steps = steps }
 
-    /// A head and a body with its `Content-Length`.
+    /// A response with `Content-Length`.
     package static func response(_ status: Int, _ headers: [String: String] = [:], body: [UInt8] = []) -> Reply {
       var headers = headers
       if headers["Content-Length"] == nil { headers["Content-Length"] = "\(body.count)" }
@@ -31,7 +31,7 @@ extension ScriptedServer {
         status, headers.merging(["Content-Type": "application/json"]) { given, _ in given }, body: Array(text.utf8))
     }
 
-    /// A head and a body in chunks; without its last chunk the body is incomplete.
+    /// A response in chunks; without the last chunk the body is incomplete.
     package static func chunked(
       _ status: Int, _ headers: [String: String] = [:], pieces: [[UInt8]], isComplete: Bool = true
     ) -> Reply {
@@ -40,7 +40,7 @@ extension ScriptedServer {
       return Reply([.send(head)] + chunks.map(Step.send) + (isComplete ? [.send(Array("0\r\n\r\n".utf8))] : []))
     }
 
-    /// The same with more steps behind it.
+    /// This reply with more steps at its end.
     package func then(_ more: Step...) -> Reply { Reply(steps + more) }
 
     private static func head(_ status: Int, _ headers: [String: String]) -> [UInt8] {

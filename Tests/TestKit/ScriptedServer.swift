@@ -8,10 +8,11 @@ import Synchronization
   import Darwin
 #endif
 
-/// A server on loopback that answers each request with bytes from a script, right or wrong to the byte, and keeps
-/// what it was asked. It speaks raw TCP so that it can break HTTP in every way.
+/// A server on loopback that answers each request with bytes from a script and records the requests.
+///
+/// It uses plain TCP, so that it can break HTTP in every way.
 package final class ScriptedServer: Sendable {
-  /// One request as it came.
+  /// One request.
   package struct Request: Sendable {
     package var method: String
     /// Path and query, undecoded.
@@ -42,12 +43,12 @@ package final class ScriptedServer: Sendable {
   /// `http://127.0.0.1:<port>`.
   package var address: String { "http://127.0.0.1:\(port.withLock { $0 })" }
 
-  /// Every request so far, in the order in which they were complete.
+  /// Every complete request so far, in order.
   package var requests: [Request] { state.withLock { $0.requests } }
 
   private init(script: @escaping @Sendable (Request) async -> Reply) { self.script = script }
 
-  /// Runs a server for as long as `body` runs; connections that are still open then are dropped.
+  /// Runs a server while `body` runs, and closes its connections afterwards.
   package static func run<Result: Sendable>(
     _ script: @escaping @Sendable (Request) async -> Reply,
     _ body: (ScriptedServer) async throws -> Result
@@ -73,8 +74,8 @@ package final class ScriptedServer: Sendable {
     }
   }
 
-  /// Unstructured, because a connection that NIO has made must be served or it traps, even when the server is closing:
-  /// then its task is cancelled at once.
+  /// Serves a connection in an unstructured task, which is cancelled at once while the server stops: NIO traps when a
+  /// connection is never served.
   private func accept(_ connection: Connection) {
     let task = Task { await serve(connection) }
     let isStopped = state.withLock {
@@ -94,7 +95,7 @@ package final class ScriptedServer: Sendable {
     for connection in connections { await connection.value }
   }
 
-  /// A connection's errors are the client's to see, not ours.
+  /// Serves a connection. Its errors are ignored here, because the client sees them.
   private func serve(_ connection: Connection) async {
     try? await connection.executeThenClose { inbound, outbound in
       var bytes = ByteBuffer()
@@ -112,7 +113,7 @@ package final class ScriptedServer: Sendable {
             case .pause(let time): try await Task.sleep(for: time)
             case .close: return
             case .reset:
-              // Closing a socket that lingers for no time sends RST.
+              // Closing a socket without lingering sends RST.
               try await (connection.channel as? any SocketOptionProvider)?
                 .setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
               return
@@ -127,7 +128,7 @@ package final class ScriptedServer: Sendable {
 }
 
 extension ScriptedServer.Request {
-  /// Takes one whole request with a body of `Content-Length` bytes from the front; nil until it is there.
+  /// Reads one request with a body of `Content-Length` bytes; nil while it is incomplete.
   fileprivate init?(reading bytes: inout ByteBuffer) {
     let view = bytes.readableBytesView
     guard let end = view.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }

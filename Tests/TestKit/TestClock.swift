@@ -1,10 +1,10 @@
 package import Model
 import Synchronization
 
-/// A clock that moves only when a test moves it. Whoever sleeps on it wakes when its time has come.
+/// A clock that moves only when a test moves it; sleeping tasks wake when it reaches their time.
 package final class TestClock: Sendable {
   private struct Sleeper {
-    /// How long it wanted to sleep.
+    /// The duration that the task asked for.
     var duration: Duration
     var wakesAt: Instant
     var continuation: CheckedContinuation<Void, any Error>
@@ -21,9 +21,9 @@ package final class TestClock: Sendable {
   private let state: Mutex<State>
   private let shortSleep: Duration
 
-  /// Starts at 2026-01-15T12:00:00Z unless told otherwise.
+  /// Starts at 2026-01-15T12:00:00Z by default.
   ///
-  /// - Parameter shortSleep: whoever wants to sleep no longer than this does not wait, and moves the clock by it.
+  /// - Parameter shortSleep: a sleep of at most this duration returns at once and moves the clock.
   package init(now: Instant = Instant(milliseconds: 1_768_478_400_000), shortSleep: Duration = .zero) {
     state = Mutex(State(now: now))
     self.shortSleep = shortSleep
@@ -33,12 +33,12 @@ package final class TestClock: Sendable {
   package var uptime: Duration { state.withLock { $0.uptime } }
 
   /// This clock, and `random` for every random number.
-  package func surroundings(random: Double = 0.5) -> Surroundings {
-    Surroundings(
+  package func system(random: Double = 0.5) -> SystemServices {
+    SystemServices(
       now: { self.now }, uptime: { self.uptime }, sleep: { try await self.sleep($0) }, random: { random })
   }
 
-  /// Moves the time and wakes whoever is due.
+  /// Moves the time forward and wakes the tasks that are due.
   package func advance(by duration: Duration) {
     let due = state.withLock { state in
       state.now = state.now + duration
@@ -50,7 +50,7 @@ package final class TestClock: Sendable {
     for sleeper in due { sleeper.continuation.resume() }
   }
 
-  /// Sets the clock forward or back, as an operator or NTP would: whoever sleeps goes on sleeping for as long as before.
+  /// Sets the clock forward or back, as an operator or NTP does. Sleeping tasks sleep for as long as before.
   package func jump(by duration: Duration) {
     state.withLock { state in
       state.now = state.now + duration
@@ -61,7 +61,7 @@ package final class TestClock: Sendable {
   /// Waits until at least this many tasks sleep on the clock.
   package func untilSleeping(_ count: Int) async throws { try await untilSleeping { $0.count >= count } }
 
-  /// Waits until a task sleeps that wanted to for so long, which tells it from others.
+  /// Waits until a task sleeps that asked for this duration.
   package func untilSleeping(for duration: Duration) async throws {
     try await untilSleeping { $0.contains(duration) }
   }

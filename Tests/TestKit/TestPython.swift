@@ -1,16 +1,18 @@
 package import Foundation
 
-/// The Python of the tests, with the packages of `scripts/requirements-test.txt`.
+/// The Python environment of the tests, with the packages of `scripts/requirements-test.txt`.
 package enum TestPython {
   package struct Failure: Error, CustomStringConvertible {
     package var description: String
   }
 
-  /// The package's root.
+  /// The root folder of the package.
   package static let root = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-  /// - Throws: `Failure` with what to do when there is none.
+  /// The interpreter.
+  ///
+  /// - Throws: `Failure` when it is not installed.
   package static func executable() throws -> URL {
     let python = root.appending(path: ".venv/bin/python")
     guard FileManager.default.isExecutableFile(atPath: python.path()) else {
@@ -19,16 +21,16 @@ package enum TestPython {
     return python
   }
 
-  /// Runs a script with JSON on its standard input and gives what it prints, decoded.
+  /// Runs a script with JSON on its standard input and decodes the JSON that it prints.
   ///
-  /// - Throws: `Failure` when it ends with another status than 0.
+  /// - Throws: `Failure` when its exit status is not 0.
   package static func run<Output: Decodable & Sendable>(
     _ script: URL, _ input: some Encodable & Sendable
   ) async throws -> Output {
     try await blocking { try runBlocking(script, input) }
   }
 
-  /// Runs what waits for a child on a thread of its own: those that the code under test has are needed meanwhile.
+  /// Runs a blocking body on a thread of its own, because the code under test needs the threads of the pool.
   static func blocking<Output: Sendable>(_ body: @escaping @Sendable () throws -> Output) async throws -> Output {
     try await withCheckedThrowingContinuation { continuation in
       Thread { continuation.resume(with: Result { try body() }) }.start()

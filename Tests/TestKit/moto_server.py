@@ -1,8 +1,8 @@
 """Runs moto's S3 until standard input ends, with signatures and permissions checked.
 
-The one argument is the document that says which permissions Tapedeck's access key needs: the first key has just those,
-for one prefix of one bucket. The second key, for looking at what the first one did, may do everything. Both are printed
-with the address, as one line of JSON, once the server answers.
+Its argument is the document that lists the permissions of Tapedeck's access key. The first key has exactly these, for
+one prefix of one bucket; the second key has all permissions. When the server answers, both keys and the address are
+printed as one line of JSON.
 """
 
 import json
@@ -23,7 +23,7 @@ EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action
 
 
 class ExactS3Request(moto.iam.access_control.S3IAMRequest):
-    """Checks a signature over the address that was sent; moto takes it as werkzeug spells it, so boto3 fails, too."""
+    """Checks the signature over the path as it was sent. moto uses werkzeug's spelling, which not even boto3 signs."""
 
     def __init__(self, path, **rest):
         super().__init__(path=flask.request.environ["RAW_URI"], **rest)
@@ -66,7 +66,7 @@ def main():
         "key": make_key(iam, "tapedeck", documented_policy(sys.argv[1])),
         "observer": make_key(iam, "observer", EVERYTHING),
     }
-    # From here on moto lets nobody in without a right signature and a permission.
+    # From here on moto requires valid signatures and permissions.
     settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
     print(json.dumps(facts), flush=True)
     sys.stdin.read()

@@ -2,13 +2,13 @@ import Testing
 import TransparencyLog
 
 @Suite struct SignedNoteTests {
-  /// The known answer of the C2SP specification's own examples, made by Go's `note` package.
+  /// An example of the C2SP specification, created by Go's `note` package.
   private static let key = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
   private static let line =
     "— example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM="
   private static let note = "This is an example message.\n\n\(line)\n"
 
-  @Test func `a note that another implementation signed is verified`() throws {
+  @Test func `a note signed by another implementation is verified`() throws {
     let key = try #require(NoteVerifierKey(Self.key))
     #expect(key.description == Self.key && key.name == "example.com/foo" && key.id == [0x53, 0x0D, 0x90, 0x3A])
     let note = try #require(SignedNote(parsing: Self.note))
@@ -20,14 +20,14 @@ import TransparencyLog
   @Test(arguments: [
     ("This is an example message.", "This is an Example message."), ("U", "V"), ("example.com/foo", "example.com/fop"),
   ])
-  func `a note that was changed in a byte is not`(from: String, to: String) throws {
+  func `a note with one changed byte is not verified`(from: String, to: String) throws {
     let key = try #require(NoteVerifierKey(Self.key))
     let changed = Self.note.replacing(from, with: to, maxReplacements: 1)
     #expect(changed != Self.note)
     #expect(SignedNote(parsing: changed)?.isSigned(by: key) != true)
   }
 
-  @Test func `what we sign verifies, with an empty line in the text too`() throws {
+  @Test func `a signed note is verified, also with an empty line in the text`() throws {
     let signer = try #require(NoteSigner(newKeyNamed: "archive.example.com/tapedeck"))
     let text = "first\n\n— not a signature\n\nlast\n"
     let encoded = try #require(signer.sign(text)).encoded
@@ -39,7 +39,7 @@ import TransparencyLog
     #expect(!note.isSigned(by: other.verifierKey))
   }
 
-  @Test func `a private key is read back, and no other text is one`() throws {
+  @Test func `a private key is read back, and malformed keys are rejected`() throws {
     let signer = try #require(NoteSigner(newKeyNamed: "a"))
     let again = try #require(NoteSigner(signer.revealed))
     #expect(again.verifierKey.description == signer.verifierKey.description)
@@ -55,11 +55,11 @@ import TransparencyLog
     "text\n\n— a AAAAAAAA", "text\r\n\n— a AAAAAAAA\n", "text\n\n—  AAAAAAAA\n", "text\n\n— a ====\n",
     "te\u{0}xt\n\n— a AAAAAAAA\n",
   ])
-  func `what is no note is none`(text: String) {
+  func `malformed notes are rejected`(text: String) {
     #expect(SignedNote(parsing: text) == nil)
   }
 
-  @Test func `what cannot be a name or a text is refused`() throws {
+  @Test func `invalid names and texts are rejected`() throws {
     for name in ["", "a b", "a+b", "a\n"] { #expect(NoteSigner(newKeyNamed: name) == nil) }
     let signer = try #require(NoteSigner(newKeyNamed: "a"))
     for text in ["", "no end", "a\u{1}\n", "a\r\n"] { #expect(signer.sign(text) == nil) }

@@ -6,10 +6,10 @@ import TestKit
 import Testing
 import Web
 
-/// Nothing is disclosed before it is in the log.
+/// Nothing is disclosed before its log entry is committed.
 @Suite(.timeLimit(.minutes(5)))
 struct AccessLogTests {
-  @Test func `each act leaves its entry`() async throws {
+  @Test func `each action has its log entry`() async throws {
     try await WebFixture.run { fixture in
       let key = try await fixture.archive(try fixture.facts("r")).key
       _ = try await fixture.get("/api/v1/recordings?q=Anna&limit=7", as: .agent)
@@ -60,7 +60,7 @@ struct AccessLogTests {
     }
   }
 
-  @Test func `what discloses no sound opens no listening session`() async throws {
+  @Test func `a response without sound begins no listening session`() async throws {
     try await WebFixture.run { fixture in
       try await fixture.archive(try fixture.facts("r"))
       _ = try await fixture.send(.head, "/audio/r.mp3", as: .agent)
@@ -88,7 +88,7 @@ struct AccessLogTests {
     }
   }
 
-  @Test func `a denial is in the log`() async throws {
+  @Test func `a denial is logged`() async throws {
     try await WebFixture.run { fixture in
       let job = try await fixture.archive(try fixture.facts("secret", privacy: .restricted))
       let denials: [(HTTPRequest.Method, String, LogEntry.Action)] = [
@@ -122,7 +122,7 @@ struct AccessLogTests {
     }
   }
 
-  @Test func `those without any identity are counted, not listed`() async throws {
+  @Test func `requests without an identity are counted, not listed`() async throws {
     try await WebFixture.run { fixture in
       for _ in 0..<5 { _ = try await fixture.get("/api/v1/recordings") }
       _ = try await fixture.get("/audio/r.mp3", headers: ["Authorization": "Bearer tdk_guess"])
@@ -151,7 +151,7 @@ struct AccessLogTests {
     }
   }
 
-  @Test func `a denial that cannot be written down is not told`() async throws {
+  @Test func `a denial that cannot be logged is answered as an error`() async throws {
     try await WebFixture.run { fixture in
       let job = try await fixture.archive(try fixture.facts("secret", privacy: .restricted))
       try await fixture.breakAccessLog()

@@ -3,13 +3,14 @@ import Foundation
 import HTTPTypes
 import Model
 import Testing
+import Web
 
-/// Who gets what from every address.
+/// Who may use each route.
 @Suite(.timeLimit(.minutes(5)))
 struct AccessMatrixTests {
   typealias Visitor = WebFixture.Visitor
 
-  /// What an address is about, and so who may have what it gives.
+  /// What a route is about, which decides who may use it.
   enum Kind: Sendable {
     /// One recording, standard or restricted.
     case recording
@@ -20,7 +21,7 @@ struct AccessMatrixTests {
     var method: HTTPRequest.Method
     var path: String
     var kind: Kind
-    /// The status for those who may.
+    /// The status for those who may use it.
     var good: Int
     var headers: [String: String] = [:]
     var body: String?
@@ -28,7 +29,7 @@ struct AccessMatrixTests {
     var name: String { "\(method.rawValue) \(path)" }
   }
 
-  /// Every address of the server that is about recordings, with `ID` for the recording and `JOB` for its job.
+  /// Requests about recordings, with `ID` for the recording and `JOB` for its job.
   static let recordingRoutes: [Route] = [
     Route(method: .get, path: "/audio/ID.mp3", kind: .recording, good: 200),
     Route(method: .head, path: "/audio/ID.mp3", kind: .recording, good: 200),
@@ -79,7 +80,7 @@ struct AccessMatrixTests {
     Route(method: .get, path: "/metrics", kind: .metrics, good: 200),
     Route(method: .head, path: "/metrics", kind: .metrics, good: 200),
     Route(method: .get, path: "/api/v1/tokens", kind: .administration, good: 200),
-    Route(method: .delete, path: "/api/v1/tokens/nobodys", kind: .administration, good: 404),
+    Route(method: .delete, path: "/api/v1/tokens/unknown", kind: .administration, good: 404),
     Route(
       method: .post, path: "/api/v1/tokens", kind: .administration, good: 409,
       headers: ["Content-Type": "application/json"], body: #"{"name":"token-agent","role":"agent"}"#),
@@ -92,7 +93,7 @@ struct AccessMatrixTests {
   /// The rule, written down a second time.
   private func isAllowed(_ route: Route, _ visitor: Visitor, restricted: Bool) -> Bool {
     switch (route.kind, visitor) {
-    case (_, .nobody): false
+    case (_, .anonymous): false
     case (.recording, .supervisor), (.recording, .supervisorsBrowser): true
     case (.recording, .agent), (.recording, .admin), (.recording, .agentsBrowser): !restricted
     case (.list, .metrics): false
@@ -107,13 +108,13 @@ struct AccessMatrixTests {
 
   private func expected(_ route: Route, _ visitor: Visitor, restricted: Bool) -> Int {
     if isAllowed(route, visitor, restricted: restricted) { return route.good }
-    guard visitor == .nobody else { return 403 }
-    // Somebody with a browser is led to the sign-in page.
+    guard visitor == .anonymous else { return 403 }
+    // A browser is redirected to the sign-in page.
     let isPage = route.headers["Accept"] != nil && route.method == .get
     return isPage ? 303 : 401
   }
 
-  @Test func `every address asks who it is, for every role and every privacy`() async throws {
+  @Test func `each request is answered by role and privacy`() async throws {
     try await WebFixture.run { fixture in
       let standard = try await fixture.archive(try fixture.facts("standard-1"))
       let restricted = try await fixture.archive(try fixture.facts("restricted-1", privacy: .restricted))
@@ -136,6 +137,56 @@ struct AccessMatrixTests {
     }
   }
 
+  /// Who has a permission, written down a second time.
+  private func has(_ permission: Permission, _ visitor: Visitor) -> Bool {
+    switch permission {
+    case .listRecordings: visitor != .metrics && visitor != .anonymous
+    case .readAccessLog, .manageJobs, .readCoverage, .readPlatform:
+      [.supervisor, .supervisorsBrowser, .admin].contains(visitor)
+    case .runBackfills, .administer: visitor == .admin
+    case .readMetrics: visitor == .metrics || visitor == .admin
+    }
+  }
+
+  private func mayUse(_ access: Web.Route.Access, _ visitor: Visitor, restricted: Bool) -> Bool {
+    switch access {
+    case .open, .signedIn: true
+    case .permission(let permission): has(permission, visitor)
+    case .recording: visitor.hearsRestricted || visitor != .metrics && !restricted
+    }
+  }
+
+  private func denials(_ fixture: WebFixture) async throws -> Int {
+    var filter = LogFilter()
+    filter.outcome = .denied
+    return try await fixture.catalog.logEntries(matching: filter, before: nil, limit: 1000).count
+  }
+
+  @Test(arguments: Visitor.allCases)
+  func `every route of the table asks for its access, and logs each denial`(visitor: Visitor) async throws {
+    try await WebFixture.run { fixture in
+      let standard = try await fixture.archive(try fixture.facts("standard-1"))
+      let restricted = try await fixture.archive(try fixture.facts("restricted-1", privacy: .restricted))
+      for route in fixture.table.routes where route.access != .open {
+        for (id, job, isRestricted) in [("standard-1", standard, false), ("restricted-1", restricted, true)] {
+          let path = route.path.replacing("{id}", with: id).replacing("{job}", with: "\(job.id)")
+            .replacing("{name}", with: "none")
+          let before = try await denials(fixture)
+          let answer = try await fixture.send(route.method, path, as: visitor)
+          let name = "\(route.method) \(path) as \(visitor): \(answer.status)"
+          if visitor == .anonymous {
+            #expect(answer.status == 401, "\(name)")
+          } else if mayUse(route.access, visitor, restricted: isRestricted) {
+            #expect(answer.code != "insufficient_permissions" && answer.status != 401, "\(name)")
+          } else {
+            #expect(answer.status == 403 && answer.code == "insufficient_permissions", "\(name)")
+            #expect(try await denials(fixture) == before + 1, "\(name)")
+          }
+        }
+      }
+    }
+  }
+
   @Test func `a recording that becomes restricted is closed from the next request on`() async throws {
     try await WebFixture.run { fixture in
       let facts = try fixture.facts("turns")
@@ -148,10 +199,10 @@ struct AccessMatrixTests {
       stricter.privacy = .restricted
       try await fixture.catalog.observe(stricter, of: job.key)
       for path in paths { #expect(try await fixture.get(path, as: .agent).status == 403, "\(path)") }
-      // Although a listening session is open.
+      // An open listening session changes nothing.
       let next = try await fixture.get("/audio/turns.mp3", as: .agent, headers: ["Range": "bytes=2-3"])
       #expect(next.status == 403)
-      // The platform's laxer word does not open it again.
+      // A less strict privacy on the platform does not open it again.
       try await fixture.catalog.observe(facts, of: job.key)
       for path in paths { #expect(try await fixture.get(path, as: .agent).status == 403, "\(path)") }
       #expect(try await fixture.get("/audio/turns.mp3", as: .supervisor).status == 200)
@@ -159,7 +210,7 @@ struct AccessMatrixTests {
   }
 
   @Test(arguments: ["?user_role=supervisor", "?user_role=admin&role=supervisor", "?user_role[]=supervisor&user=root"])
-  func `a role in the address is ignored`(query: String) async throws {
+  func `a role in the query or headers is ignored`(query: String) async throws {
     try await WebFixture.run { fixture in
       let job = try await fixture.archive(try fixture.facts("secret", privacy: .restricted))
       for path in ["/audio/secret.mp3", "/play/secret", "/api/v1/recordings/secret", "/api/v1/jobs/\(job.id)"] {
@@ -172,7 +223,7 @@ struct AccessMatrixTests {
     }
   }
 
-  @Test func `nobody gets anything but health, assets and the sign-in page`() async throws {
+  @Test func `only health, assets and the sign-in page are open`() async throws {
     try await WebFixture.run { fixture in
       try await fixture.archive(try fixture.facts("r"))
       for path in ["/livez", "/readyz", "/login", "/assets/tapedeck.css", "/assets/player.js", "/assets/icon.svg"] {
@@ -197,7 +248,7 @@ struct AccessMatrixTests {
   ]
 
   @Test(arguments: credentials)
-  func `credentials that are none are refused, even beside a good cookie`(credentials: String) async throws {
+  func `malformed credentials are refused, even with a valid cookie`(credentials: String) async throws {
     try await WebFixture.run { fixture in
       let answer = try await fixture.get("/api/v1/recordings", headers: ["Authorization": credentials])
       #expect(answer.status == 401)
@@ -207,7 +258,7 @@ struct AccessMatrixTests {
     }
   }
 
-  @Test func `a revoked token and an ended session are worth nothing`() async throws {
+  @Test func `a revoked token and an ended session are refused`() async throws {
     try await WebFixture.run { fixture in
       #expect(try await fixture.get("/api/v1/recordings", as: .agent).status == 200)
       #expect(try await fixture.send(.delete, "/api/v1/tokens/token-agent", as: .admin).status == 204)
@@ -223,7 +274,7 @@ struct AccessMatrixTests {
     }
   }
 
-  @Test func `a token that was made works and is shown once`() async throws {
+  @Test func `a new token works, and its secret is shown once`() async throws {
     try await WebFixture.run { fixture in
       let made = try await fixture.send(
         .post, "/api/v1/tokens", as: .admin, headers: ["Content-Type": "application/json"],
@@ -240,7 +291,7 @@ struct AccessMatrixTests {
   static let badBodies = ["", "{", "[]", "null", #"{"name":1}"#, #"{"name":"x"}"#, #"{"name":"x","role":"root"}"#]
 
   @Test(arguments: badBodies)
-  func `a body that is not understood is the client's mistake`(body: String) async throws {
+  func `a malformed body is a bad request`(body: String) async throws {
     try await WebFixture.run { fixture in
       for path in ["/api/v1/tokens", "/api/v1/accounts"] {
         let answer = try await fixture.send(

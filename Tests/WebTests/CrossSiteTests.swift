@@ -4,7 +4,7 @@ import HTTPTypes
 import Model
 import Testing
 
-/// What other sites can make a signed-in browser do: nothing.
+/// Other sites cannot make a signed-in browser change anything.
 @Suite(.timeLimit(.minutes(5)))
 struct CrossSiteTests {
   struct Case: Sendable, CustomTestStringConvertible {
@@ -44,7 +44,7 @@ struct CrossSiteTests {
   ]
 
   @Test(arguments: cases)
-  func `a browser's request that changes something must come from our own pages`(request: Case) async throws {
+  func `a change from a browser must come from a page of this server`(request: Case) async throws {
     try await WebFixture.run(WebFixture.Options(publicOrigin: "https://tapes.example")) { fixture in
       let session = try #require(fixture.sessions[.supervisorsBrowser])
       var headers = request.headers
@@ -59,13 +59,13 @@ struct CrossSiteTests {
           #expect(answer.code == "cross_site_request", "\(path)")
         }
       }
-      // Reading changes nothing, so a link from anywhere works.
+      // A link from another site works, as reading changes nothing.
       #expect(try await fixture.get("/api/v1/recordings", headers: headers).status == 200)
       #expect((try await fixture.catalog.job(of: try fixture.key("r")) != nil) == request.isOurs)
     }
   }
 
-  @Test func `a program with a token needs no such proof`() async throws {
+  @Test func `a program with a token may come from anywhere`() async throws {
     try await WebFixture.run { fixture in
       let answer = try await fixture.post(
         "/ingest/r?wait=0", as: .agent, headers: [Self.site: "cross-site", "Origin": "https://evil.example"])
@@ -88,7 +88,7 @@ struct CrossSiteTests {
       #expect(answer.status == 303)
       #expect(answer.header("Location") == "/play/r")
       #expect(try await fixture.catalog.job(of: try fixture.key("r")) != nil)
-      // With an API token there is no session, and so no form.
+      // An API token has no session, and so no form.
       #expect(try await fixture.post("/play/r/ingest", as: .agent, form: ["csrf": csrf]).status == 403)
       #expect(try await fixture.post("/logout", as: .agent, form: ["csrf": csrf]).status == 400)
     }

@@ -3,7 +3,7 @@ import Foundation
 import Model
 import Testing
 
-/// Damage is shown in plain words, to those who may see the recording.
+/// Damage is shown to readers who may see the recording.
 @Suite(.timeLimit(.minutes(5)))
 struct DamageTests {
   private static let finding = "The MP3 is <b>damaged</b>"
@@ -18,7 +18,7 @@ struct DamageTests {
       ], at: Instant(iso8601: "2026-03-05T10:20:30Z")!)
   }
 
-  @Test func `the list marks it, the page and the programs' answers say it`() async throws {
+  @Test func `the list, the page and the API show damage`() async throws {
     try await WebFixture.run { fixture in
       try await fixture.archive(try fixture.facts("whole"))
       let whole = try await fixture.get("/api/v1/recordings/whole", as: .agent)
@@ -38,11 +38,11 @@ struct DamageTests {
       let page = try await fixture.page("/play/hurt", as: .agentsBrowser)
       #expect(page.status == 200)
       #expect(page.text.contains("The MP3 is &lt;b&gt;damaged&lt;/b&gt;, found on 2026-03-05 at 10:20 UTC."))
-      #expect(page.text.contains("last read back and compared on"))
+      #expect(page.text.contains("The files were last verified on"))
     }
   }
 
-  @Test func `of a restricted recording nobody else is told`() async throws {
+  @Test func `damage of a restricted recording is hidden from other readers`() async throws {
     try await WebFixture.run { fixture in
       try await fixture.archive(try fixture.facts("secret", privacy: .restricted))
       try await damage("secret", fixture)
@@ -55,7 +55,7 @@ struct DamageTests {
     }
   }
 
-  @Test func `the access log tells it as the archive's own finding`() async throws {
+  @Test func `the access log shows the finding as the server's own`() async throws {
     try await WebFixture.run { fixture in
       try await fixture.archive(try fixture.facts("hurt"))
       try await damage("hurt", fixture)

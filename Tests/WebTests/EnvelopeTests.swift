@@ -6,7 +6,7 @@ import ObjectStorage
 import SystemPackage
 import Testing
 
-/// What every answer has around it.
+/// What all responses have in common.
 @Suite(.timeLimit(.minutes(5)))
 struct EnvelopeTests {
   static let paths = [
@@ -17,7 +17,7 @@ struct EnvelopeTests {
   ]
 
   @Test(arguments: WebFixture.Visitor.allCases)
-  func `every answer carries the headers that protect it, errors too`(visitor: WebFixture.Visitor) async throws {
+  func `every response has the security headers, errors too`(visitor: WebFixture.Visitor) async throws {
     try await WebFixture.run { fixture in
       try await fixture.archive(try fixture.facts("r"))
       var ids: Set<String> = []
@@ -35,10 +35,10 @@ struct EnvelopeTests {
           #expect(answer.header("Cross-Origin-Opener-Policy") == "same-origin")
           ids.insert(try #require(answer.header("X-Request-Id")))
           #expect(answer.status < 500, "\(path)")
-          // Nothing but the scripts and styles may be kept by a cache that others share.
+          // Only scripts and styles may be cached.
           let cache = answer.header("Cache-Control") ?? ""
           #expect(cache.contains("no-store") || path.hasPrefix("/assets/"), "\(path): \(cache)")
-          // Every answer that is no page and no success tells its code.
+          // Every error outside of a page has its code.
           if answer.status >= 400, answer.header("Content-Type")?.hasPrefix("text/html") != true {
             #expect(answer.header("Content-Type") == "application/problem+json", "\(path)")
             #expect(answer.json["status"] as? Int == answer.status)
@@ -52,7 +52,7 @@ struct EnvelopeTests {
     }
   }
 
-  @Test func `an error as a page is for the browser and knows who is signed in`() async throws {
+  @Test func `a browser gets an error as a page with its session`() async throws {
     try await WebFixture.run { fixture in
       try await fixture.archive(try fixture.facts("secret", privacy: .restricted))
       let denied = try await fixture.page("/play/secret", as: .agentsBrowser)
@@ -61,7 +61,7 @@ struct EnvelopeTests {
       #expect(denied.text.contains("Your role does not allow this. Ask a supervisor."))
       #expect(denied.text.contains(try #require(denied.header("X-Request-Id"))))
       #expect(denied.text.contains("agent-anna"))
-      #expect(denied.text.contains(#"href="/">All recordings"#))
+      #expect(denied.text.contains(#"href="/">Back to recordings"#))
       let csrf = try #require(fixture.sessions[.agentsBrowser]?.csrf)
       #expect(denied.text.contains(csrf), "the sign-out form of an error page must work")
       let program = try await fixture.get("/play/secret", as: .agentsBrowser, headers: ["Accept": "*/*"])
@@ -70,7 +70,7 @@ struct EnvelopeTests {
     }
   }
 
-  @Test func `what is not ready or not there is told apart`() async throws {
+  @Test func `unknown, unfinished and missing recordings have different codes`() async throws {
     try await WebFixture.run { fixture in
       _ = try await fixture.fetching(try fixture.facts("coming"))
       for id in ["coming", "unknown"] {
@@ -89,12 +89,12 @@ struct EnvelopeTests {
     }
   }
 
-  @Test func `a file of the archive that is gone is said to be ours to mend`() async throws {
+  @Test func `a missing file of the archive is a server error`() async throws {
     try await WebFixture.run { fixture in
       let job = try await fixture.archive(try fixture.facts("r"))
       for folder in ObjectFolder.all {
         for object in try await fixture.store.objects(in: folder) {
-          try await fixture.store.quarantine(object.key, because: "")
+          try await fixture.store.quarantine(object.name, because: "")
         }
       }
       let answer = try await fixture.get("/audio/r.mp3", as: .agent)
@@ -105,7 +105,7 @@ struct EnvelopeTests {
     }
   }
 
-  @Test func `readiness says what is wrong`() async throws {
+  @Test func `readiness shows what is wrong`() async throws {
     let options = WebFixture.Options(readiness: { ["The disk is nearly full."] })
     try await WebFixture.run(options) { fixture in
       let answer = try await fixture.get("/readyz")
@@ -123,7 +123,7 @@ struct EnvelopeTests {
     "/api/v1/recordings?source=No", "/api/v1/recordings?from=2026-13-01", "/api/v1/recordings?to=tomorrow",
     "/?direction=up", "/?cursor=%2e%2e",
   ])
-  func `a question that is not understood is the client's mistake`(path: String) async throws {
+  func `a malformed parameter is a bad request`(path: String) async throws {
     try await WebFixture.run { fixture in
       let answer = try await fixture.get(path, as: .supervisor)
       #expect(answer.status == 400)

@@ -6,16 +6,16 @@ import TestKit
 import Testing
 import Web
 
-/// `POST /ingest/{id}`: the caller waits for somebody else's work.
+/// `POST /ingest/{id}`: the caller waits for a worker.
 @Suite(.timeLimit(.minutes(5)))
 struct IngestTests {
-  /// Waits until a caller waits for the job of a recording.
+  /// Waits until a caller has requested a recording.
   private func untilAsked(_ key: RecordingKey, _ fixture: WebFixture) async throws -> JobRow {
     try await until { try await fixture.catalog.job(of: key) != nil }
     return try await fixture.job(key)
   }
 
-  @Test func `a caller waits and is woken when the recording is ready`() async throws {
+  @Test func `a caller waits and is answered when the recording is ready`() async throws {
     try await WebFixture.run { fixture in
       async let answer = fixture.post("/ingest/call-1?wait=60", as: .agent)
       _ = try await untilAsked(try fixture.key("call-1"), fixture)
@@ -26,7 +26,7 @@ struct IngestTests {
     }
   }
 
-  @Test func `what is ready is answered at once`() async throws {
+  @Test func `an archived recording is answered at once`() async throws {
     try await WebFixture.run { fixture in
       try await fixture.archive(try fixture.facts("call-1"))
       let answer = try await fixture.post("/ingest/call-1", as: .agent)
@@ -36,7 +36,7 @@ struct IngestTests {
   }
 
   @Test(arguments: ["/ingest/call-1?wait=0", "/ingest/call-1"])
-  func `whoever does not wait gets the address of the job`(path: String) async throws {
+  func `a caller that does not wait gets the address of the job`(path: String) async throws {
     try await WebFixture.run { fixture in
       let headers = path.contains("wait") ? [:] : ["Prefer": "wait=10, Respond-Async"]
       let answer = try await fixture.post(path, as: .agent, headers: headers)
@@ -61,7 +61,7 @@ struct IngestTests {
   }
 
   @Test(arguments: ["-1", "3601", "1.5", "ten", "99999999999999999999", "+5 "])
-  func `a wait that is no number of seconds is refused`(wait: String) async throws {
+  func `a malformed wait is refused`(wait: String) async throws {
     try await WebFixture.run { fixture in
       let answer = try await fixture.post("/ingest/call-1?wait=\(WebFixture.encoded(wait))", as: .agent)
       #expect(answer.status == 400)
@@ -72,7 +72,7 @@ struct IngestTests {
 
   static let failures: [(TapedeckError.Code, Int)] = [
     (.unknownRecording, 404), (.recordingFailedOnPlatform, 502), (.platformCredentialsRefused, 502),
-    (.platformScopeRefused, 502), (.notAWholeRecording, 502), (.platformUnavailable, 502), (.neverAvailable, 504),
+    (.platformScopeRefused, 502), (.incompleteRecording, 502), (.platformUnavailable, 502), (.neverAvailable, 504),
     (.ffmpegMissing, 503), (.conversionFailed, 500), (.internalError, 500),
   ]
 
@@ -93,7 +93,7 @@ struct IngestTests {
     }
   }
 
-  @Test func `a full disk is answered at once, and whoever asks again has it looked at again`() async throws {
+  @Test func `a full disk is answered at once, and the next request checks the disk again`() async throws {
     try await WebFixture.run { fixture in
       let key = try fixture.key("call-1")
       async let answer = fixture.post("/ingest/call-1?wait=60", as: .agent)
@@ -110,7 +110,8 @@ struct IngestTests {
   }
 
   @Test(arguments: [nil, Duration.seconds(1200)])
-  func `a platform at its limit is told when the wait is over, and when to come again`(after: Duration?) async throws {
+  func `a rate limit of the platform is answered when the wait is over, with Retry-After`(after: Duration?) async throws
+  {
     try await WebFixture.run { fixture in
       let lease = try await fixture.leased(try fixture.key("call-1"))
       let due = Instant.systemNow() + (after ?? .zero)
@@ -124,22 +125,22 @@ struct IngestTests {
     }
   }
 
-  @Test func `a shutdown answers everybody who waits with 202`() async throws {
+  @Test func `a shutdown answers waiting callers with 202`() async throws {
     try await WebFixture.run { fixture in
       let waiters = fixture.services.waiters
       async let answer = fixture.post("/ingest/call-1?wait=600", as: .agent)
       _ = try await untilAsked(try fixture.key("call-1"), fixture)
-      // Stopped, as at the end of the server.
+      // Stopped, as when the server shuts down.
       let second = Task { try await waiters.run() }
       second.cancel()
       try await second.value
       #expect(try await answer.status == 202)
-      // And whoever comes later does not wait at all.
+      // Later callers do not wait.
       #expect(try await fixture.post("/ingest/call-2?wait=600", as: .agent).status == 202)
     }
   }
 
-  @Test func `a recording that turns out to be restricted is denied while its caller waits, and nobody else is hurt`()
+  @Test func `a recording that turns out to be restricted is denied to the caller who waits, and not to others`()
     async throws
   {
     try await WebFixture.run { fixture in
@@ -162,7 +163,7 @@ struct IngestTests {
     }
   }
 
-  @Test func `what is known to be restricted starts no job for an agent`() async throws {
+  @Test func `a known restricted recording starts no job for an agent`() async throws {
     try await WebFixture.run { fixture in
       let key = try fixture.key("secret")
       try await fixture.catalog.observe(try fixture.facts("secret", privacy: .restricted), of: key)
@@ -174,7 +175,7 @@ struct IngestTests {
     }
   }
 
-  @Test func `many who wait for one job get one answer each`() async throws {
+  @Test func `many callers of one job get one response each`() async throws {
     try await WebFixture.run { fixture in
       let answers = try await withThrowingTaskGroup(of: Int.self) { group in
         for _ in 0..<50 {
@@ -204,7 +205,7 @@ struct IngestTests {
     }
   }
 
-  @Test func `a source that is not configured is not found, and one that is has its own jobs`() async throws {
+  @Test func `an unknown source is not found, and a configured one has its own jobs`() async throws {
     try await WebFixture.run { fixture in
       let nowhere = try await fixture.post("/ingest/nowhere~call-1?wait=0", as: .agent)
       #expect(nowhere.status == 404)
@@ -220,7 +221,8 @@ struct IngestTests {
     try await WebFixture.run { fixture in
       for method in [.get, .head, .put, .delete, .patch] as [HTTPRequest.Method] {
         let answer = try await fixture.send(method, "/ingest/call-1", as: .supervisor)
-        #expect(answer.status == 404)
+        #expect(answer.status == 405)
+        #expect(answer.header("Allow") == "POST, OPTIONS")
       }
       #expect(try await fixture.catalog.job(of: try fixture.key("call-1")) == nil)
     }

@@ -4,7 +4,7 @@ import HummingbirdTesting
 import Model
 import Testing
 
-/// Jobs in the hands of people.
+/// Lists of jobs, retry and cancel.
 @Suite(.timeLimit(.minutes(5)))
 struct JobControlTests {
   /// A job that failed with a code.
@@ -18,7 +18,7 @@ struct JobControlTests {
     (answer.json["jobs"] as? [[String: Any]] ?? []).compactMap { $0["recordingId"] as? String }
   }
 
-  @Test func `jobs are listed the newest first, by state, code, source and recording, page by page`() async throws {
+  @Test func `jobs are listed newest first, by state, code, source and recording, page by page`() async throws {
     try await WebFixture.run { fixture in
       for (id, code) in [("a", TapedeckError.Code.neverAvailable), ("b", .unknownRecording), ("c", .neverAvailable)] {
         _ = try await fail(id, code, fixture)
@@ -50,7 +50,7 @@ struct JobControlTests {
     }
   }
 
-  @Test func `an administrator cannot ask by code what is hidden of a restricted recording's job`() async throws {
+  @Test func `an administrator cannot filter jobs of restricted recordings by code`() async throws {
     try await WebFixture.run { fixture in
       let lease = try await fixture.fetching(try fixture.facts("secret", privacy: .restricted))
       try await fixture.catalog.release(lease, .giveUp(TapedeckError(.conversionFailed)))
@@ -68,35 +68,35 @@ struct JobControlTests {
   ]
 
   @Test(arguments: malformed)
-  func `a list that is asked for wrongly is the client's mistake`(query: String) async throws {
+  func `a malformed parameter of the list is a bad request`(query: String) async throws {
     try await WebFixture.run { fixture in
       let answer = try await fixture.get("/api/v1/jobs\(query)", as: .admin)
       #expect(answer.status == 400)
     }
   }
 
-  @Test func `a failed job is started afresh, and that is in the access log`() async throws {
+  @Test func `a failed job is retried, with a log entry`() async throws {
     try await WebFixture.run { fixture in
-      let failed = try await fail("lost", .notAWholeRecording, fixture)
+      let failed = try await fail("lost", .incompleteRecording, fixture)
       let answer = try await fixture.post("/api/v1/jobs/\(failed.id)/retry", as: .admin)
       #expect(answer.status == 200)
       #expect(answer.json["state"] as? String == "idle")
       #expect(answer.json["stage"] as? String == "queued")
       let job = try await fixture.job(failed.key)
       #expect(job.failure == nil && job.attempts == 0)
-      // Whose clearance it was is not forgotten by somebody who has less.
+      // A retry with a lower clearance keeps the higher one.
       #expect(job.clearance == .restricted)
       let entry = try #require(try await fixture.logged(.retryJob).first)
       #expect(entry.actor?.name == "token-admin")
       #expect(entry.recording == failed.key)
       #expect(entry.details["job"] == "\(failed.id)")
-      // Once more changes nothing: it is about to be worked on.
+      // A second retry changes nothing, as the job is due already.
       #expect(try await fixture.post("/api/v1/jobs/\(failed.id)/retry", as: .admin).status == 200)
       #expect(try await fixture.job(failed.key).fence == job.fence)
     }
   }
 
-  @Test func `a job that waits for its time is tried now`() async throws {
+  @Test func `a waiting job is tried now`() async throws {
     try await WebFixture.run { fixture in
       let lease = try await fixture.leased(try fixture.key("later"))
       try await fixture.catalog.release(
@@ -130,16 +130,18 @@ struct JobControlTests {
     }
   }
 
-  @Test func `a stopped job takes the lease from its worker, and whoever waits for it is told`() async throws {
+  @Test func `a cancelled job takes the lease from its worker, and waiting callers are answered`() async throws {
     try await WebFixture.run { fixture in
       let lease = try await fixture.fetching(try fixture.facts("stopped"))
-      try await fixture.catalog.recordProgress(of: lease, bytes: 5, totalBytes: 10, download: "{}", resumes: 0)
+      try await fixture.catalog.recordProgress(
+        of: lease, JobPart(0, download: "{}", bytes: 5, totalBytes: 10), resumes: 0)
       let answer = try await fixture.post("/api/v1/jobs/\(lease.jobID)/cancel", as: .supervisor)
       #expect(answer.status == 200)
       #expect(answer.json["state"] as? String == "cancelled")
       #expect(answer.json["bytes"] as? Int == 0)
       await #expect(throws: TapedeckError.self) {
-        try await fixture.catalog.recordProgress(of: lease, bytes: 6, totalBytes: 10, download: "{}", resumes: 0)
+        try await fixture.catalog.recordProgress(
+          of: lease, JobPart(0, download: "{}", bytes: 6, totalBytes: 10), resumes: 0)
       }
       #expect(try await fixture.catalog.heartbeat([lease], lease: .seconds(30)) == [lease])
       let entry = try #require(try await fixture.logged(.cancelJob).first)
@@ -147,12 +149,12 @@ struct JobControlTests {
       let again = try await fixture.post("/api/v1/jobs/\(lease.jobID)/cancel", as: .supervisor)
       #expect(again.status == 409 && again.code == "job_ended")
       #expect(try await fixture.logged(.cancelJob).count == 1)
-      // Asked for again, it starts afresh.
+      // A new request starts it again.
       #expect(try await fixture.post("/ingest/stopped?wait=0", as: .agent).status == 202)
     }
   }
 
-  @Test func `a job that failed can be stopped, so that no look back takes it up`() async throws {
+  @Test func `a failed job can be cancelled, so that no look-back retries it`() async throws {
     try await WebFixture.run { fixture in
       let job = try await fail("failed", .platformUnavailable, fixture)
       let answer = try await fixture.post("/api/v1/jobs/\(job.id)/cancel", as: .admin)
@@ -160,13 +162,13 @@ struct JobControlTests {
     }
   }
 
-  @Test func `whoever waits for a job that is stopped is answered at once`() async throws {
+  @Test func `a caller who waits for a cancelled job is answered at once`() async throws {
     try await WebFixture.run(WebFixture.Options(setup: .live)) { fixture in
       async let waiting = fixture.post("/ingest/waited-for?wait=60", as: .agent)
       var changes = fixture.catalog.changes().makeAsyncIterator()
       let key = try fixture.key("waited-for")
       while try await fixture.catalog.job(of: key) == nil { _ = await changes.next() }
-      // Not through the client, whose one connection is waiting.
+      // Not through the client, whose only connection waits.
       _ = try await fixture.catalog.cancelJob(
         try await fixture.job(key).id,
         entry: LogEntry(at: .systemNow(), action: .cancelJob, outcome: .allowed, actor: nil, recording: key))
@@ -176,7 +178,7 @@ struct JobControlTests {
     }
   }
 
-  @Test func `what cannot be logged is not done`() async throws {
+  @Test func `a change that cannot be logged is not made`() async throws {
     try await WebFixture.run { fixture in
       let failed = try await fail("lost", .neverAvailable, fixture)
       try await fixture.breakAccessLog()
@@ -186,7 +188,7 @@ struct JobControlTests {
     }
   }
 
-  @Test func `a denial is in the access log before it is told`() async throws {
+  @Test func `a denial is logged before it is answered`() async throws {
     try await WebFixture.run { fixture in
       let failed = try await fail("lost", .neverAvailable, fixture)
       for path in ["/api/v1/jobs/\(failed.id)/retry", "/api/v1/jobs/\(failed.id)/cancel"] {
@@ -201,7 +203,7 @@ struct JobControlTests {
 
   // MARK: Other sites
 
-  @Test func `another site cannot stop a job through a browser`() async throws {
+  @Test func `another site cannot cancel a job through a browser`() async throws {
     try await WebFixture.run { fixture in
       let lease = try await fixture.fetching(try fixture.facts("r"))
       let answer = try await fixture.post(

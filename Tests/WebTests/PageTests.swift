@@ -4,12 +4,12 @@ import HTTPTypes
 import Model
 import Testing
 
-/// What people see.
+/// The pages.
 @Suite(.timeLimit(.minutes(5)))
 struct PageTests {
   private static let hostileID = #"<script>alert('1')</script>"'&{{csrf}}"#
   private static let hostile = hostileID + marked
-  /// With marks that make other characters of the brackets and quotation marks in front of them or behind: not for browsers.
+  /// With combining and prepended marks, which browsers read separately from the brackets and quotation marks beside them.
   private static let marked = "\u{600}<meta x\u{600}>\"\u{301}\u{600}\"onload"
 
   private func hostile(_ facts: inout PlatformRecording) {
@@ -24,13 +24,13 @@ struct PageTests {
     facts.disposition = Self.hostile
   }
 
-  /// The page has what was put in as text, and none of it as markup.
+  /// Checks that a page shows the input as text, and none of it as markup.
   private func expectEscaped(_ answer: WebFixture.Answer, status: Int = 200, _ page: String) {
     #expect(answer.status == status, "\(page)")
     #expect(answer.header("Content-Type") == "text/html; charset=utf-8", "\(page)")
     #expect(!answer.text.contains("<script>alert"), "\(page)")
     #expect(answer.text.contains("&lt;script&gt;alert"), "\(page)")
-    // Inside an attribute a bare quotation mark would end it.
+    // A bare quotation mark would end an attribute.
     #expect(!answer.text.contains(#"</script>""#) && !answer.text.contains(#"&lt;/script&gt;""#), "\(page)")
     #expect(answer.text.contains("{{csrf}}"), "what is shown must not be taken for a template")
     let scalars = answer.text.unicodeScalars
@@ -41,7 +41,7 @@ struct PageTests {
 
   @Test func `every page shows hostile text as text`() async throws {
     try await WebFixture.run { fixture in
-      // An id, too, may hold almost anything.
+      // An id may hold almost any character.
       let id = Self.hostileID
       let path = try fixture.key(id).pathSegment
       try await fixture.archive(try fixture.facts(id, hostile), warning: Self.hostile)
@@ -56,7 +56,7 @@ struct PageTests {
       expectEscaped(
         try await fixture.page("/audit?who=\(query)&recording=\(plain)", as: .supervisorsBrowser), "log filter")
       expectEscaped(
-        try await fixture.page("/login?next=/\(plain)".replacing("%20", with: ""), as: .nobody), "sign-in")
+        try await fixture.page("/login?next=/\(plain)".replacing("%20", with: ""), as: .anonymous), "sign-in")
 
       let other = "other \(Self.hostileID)"
       let otherPath = try fixture.key(other).pathSegment
@@ -69,7 +69,7 @@ struct PageTests {
     }
   }
 
-  @Test func `an id full of reserved characters comes back through every link`() async throws {
+  @Test func `an id with reserved characters survives every link`() async throws {
     try await WebFixture.run { fixture in
       let id = "odd id/with ~ reserved%bytes?&#+;=.mp3"
       let west = try #require(SourceID("west"))
@@ -109,7 +109,7 @@ struct PageTests {
       let links = list.matches(of: /<a href="(\/play\/[^"]+)"/).map { String($0.1) }
       #expect(links.count == 2)
       for link in links { #expect(try await fixture.page(link, as: .agentsBrowser).status == 200, "\(link)") }
-      // And the pager's link leads to the next page, which holds the other one.
+      // The link of the pager leads to the next page with the other recording.
       let first = try await fixture.get("/api/v1/recordings?limit=1", as: .agent).json
       let cursor = try #require(first["nextCursor"] as? String)
       let second = try await fixture.get("/api/v1/recordings?limit=1&cursor=\(WebFixture.encoded(cursor))", as: .agent)
@@ -121,7 +121,7 @@ struct PageTests {
     }
   }
 
-  @Test func `agents see the end of a number and no more`() async throws {
+  @Test func `agents see only the end of a number`() async throws {
     try await WebFixture.run { fixture in
       let job = try await fixture.archive(try fixture.facts("r"))
       let paths = ["/", "/play/r", "/api/v1/recordings", "/api/v1/recordings/r", "/api/v1/jobs/\(job.id)"]
@@ -165,7 +165,7 @@ struct PageTests {
     }
   }
 
-  @Test func `a length beyond all reason is shown and ends nothing`() async throws {
+  @Test func `an absurd duration is shown without a crash`() async throws {
     try await WebFixture.run { fixture in
       try await fixture.archive(try fixture.facts("r") { $0.durationSeconds = .max })
       _ = try await fixture.fetching(try fixture.facts("other") { $0.durationSeconds = .max })
@@ -176,10 +176,10 @@ struct PageTests {
     }
   }
 
-  @Test func `the list pages through everything once, in order`() async throws {
+  @Test func `the list shows each recording once, in order`() async throws {
     try await WebFixture.run { fixture in
       for number in 0..<12 {
-        // Three at each moment: the order among them must be stable too.
+        // Three start at each moment, and their order must be stable.
         let start = Instant(milliseconds: 1_772_000_000_000 + Int64(number / 3) * 1000)
         try await fixture.catalog.observe(
           try fixture.facts("call-\(number)") { $0.startTime = start }, of: try fixture.key("call-\(number)"))
@@ -195,17 +195,17 @@ struct PageTests {
     }
   }
 
-  @Test func `lists that are empty say why`() async throws {
+  @Test func `an empty list shows why it is empty`() async throws {
     try await WebFixture.run { fixture in
       #expect(try await fixture.page("/", as: .agentsBrowser).text.contains("No recordings yet"))
       #expect(try await fixture.page("/?q=x", as: .agentsBrowser).text.contains("Nothing matches"))
       let denied = try await fixture.page("/", as: .metrics)
       #expect(denied.status == 403)
-      #expect(denied.text.contains("Not for your role"))
+      #expect(denied.text.contains("Your role does not allow this"))
     }
   }
 
-  @Test func `scripts and styles may be kept by the address that names their version`() async throws {
+  @Test func `scripts and styles are cached by an address with their version`() async throws {
     try await WebFixture.run { fixture in
       let page = try await fixture.page("/login").text
       let links = page.matches(of: /(?:href|src)="(\/assets\/[^"]+)"/).map { String($0.1) }

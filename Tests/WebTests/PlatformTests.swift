@@ -2,29 +2,29 @@ import Foundation
 import Model
 import Testing
 
-/// What those see who watch over the requests to the platform.
+/// The request rate and the jobs of each source.
 @Suite(.timeLimit(.minutes(5)))
 struct PlatformTests {
-  private func standing(
+  private func status(
     rate: Double = 10, pausedFor: Duration? = nil, requests: Int = 0
-  ) -> SourceStanding {
+  ) -> RateLimitStatus {
     let now = Instant.systemNow()
     var allowance = RequestAllowance(limits: RequestLimits(rate: rate, burst: 20), now: now)
-    _ = allowance.draw(Array(repeating: RequestWish(.metadata, .fresh), count: requests), now: now)
+    _ = allowance.take(Array(repeating: RequestTicket(.metadata, .fresh), count: requests), now: now)
     if let pausedFor {
       var outcomes = RequestOutcomes()
-      outcomes.silences = [.refused(retryAfter: pausedFor, random: 0.5)]
+      outcomes.pauses = [.refused(retryAfter: pausedFor, random: 0.5)]
       allowance.note(outcomes, now: now)
     }
-    return SourceStanding(allowance, of: .default, now: now)
+    return RateLimitStatus(allowance, of: .default, now: now)
   }
 
   private func source(_ answer: WebFixture.Answer) throws -> [String: Any] {
     try #require((answer.json["sources"] as? [[String: Any]])?.first)
   }
 
-  @Test func `the rate, what was asked and what is still to be done are told`() async throws {
-    try await WebFixture.run(WebFixture.Options(standings: [standing(requests: 3)])) { fixture in
+  @Test func `the rate, recent requests and remaining jobs are shown`() async throws {
+    try await WebFixture.run(WebFixture.Options(rateLimits: [status(requests: 3)])) { fixture in
       _ = try await fixture.fetching(try fixture.facts("r"))
       _ = try await fixture.leased(try fixture.key("s"))
       let answer = try await fixture.get("/api/v1/platform", as: .admin)
@@ -34,14 +34,14 @@ struct PlatformTests {
       #expect(source["effectiveRate"] as? Double == 1)
       #expect(source["requestsLastMinute"] as? Int == 3)
       #expect(source["waitingJobs"] as? [String: Int] == ["fetching": 1, "queued": 1])
-      // Five requests at one a second.
+      // Five requests at one per second.
       let done = try #require((source["doneAt"] as? String).flatMap { Instant(iso8601: $0) })
       #expect((-30...7).contains((done - .systemNow()).inSeconds.rounded()))
     }
   }
 
-  @Test func `a silence of the platform is told, and counts`() async throws {
-    let options = WebFixture.Options(standings: [standing(pausedFor: .seconds(600))])
+  @Test func `a pause of the platform is shown, and counts in the estimate`() async throws {
+    let options = WebFixture.Options(rateLimits: [status(pausedFor: .seconds(600))])
     try await WebFixture.run(options) { fixture in
       _ = try await fixture.leased(try fixture.key("s"))
       let source = try source(try await fixture.get("/api/v1/platform", as: .supervisor))
@@ -54,8 +54,8 @@ struct PlatformTests {
     }
   }
 
-  @Test func `a source without a limit has none in the answer, and no estimate`() async throws {
-    try await WebFixture.run(WebFixture.Options(standings: [standing(rate: 0)])) { fixture in
+  @Test func `a source without a limit has no rate and no estimate`() async throws {
+    try await WebFixture.run(WebFixture.Options(rateLimits: [status(rate: 0)])) { fixture in
       _ = try await fixture.leased(try fixture.key("s"))
       let source = try source(try await fixture.get("/api/v1/platform", as: .admin))
       #expect(source["configuredRate"] == nil && source["effectiveRate"] == nil && source["doneAt"] == nil)
@@ -65,8 +65,8 @@ struct PlatformTests {
     }
   }
 
-  @Test func `the page is in the menu of those who may see it`() async throws {
-    try await WebFixture.run(WebFixture.Options(standings: [standing()])) { fixture in
+  @Test func `the page is in the menu of readers who may see it`() async throws {
+    try await WebFixture.run(WebFixture.Options(rateLimits: [status()])) { fixture in
       #expect(try await fixture.page("/", as: .supervisorsBrowser).text.contains("href=\"/platform\""))
       let agents = try await fixture.page("/", as: .agentsBrowser).text
       #expect(!agents.contains("href=\"/platform\""))

@@ -3,7 +3,7 @@ import Model
 import Testing
 import Web
 
-/// Whose word about a client's address is taken.
+/// The client's address behind proxies.
 @Suite(.timeLimit(.minutes(5)))
 struct ProxyTests {
   static let good = [
@@ -12,7 +12,7 @@ struct ProxyTests {
   ]
 
   @Test(arguments: good)
-  func `addresses and networks are understood`(list: String) throws {
+  func `addresses and networks are read`(list: String) throws {
     _ = try TrustedProxies(list)
   }
 
@@ -33,7 +33,7 @@ struct ProxyTests {
     }
   }
 
-  /// What stands in the access log as the address, for a peer of 127.0.0.1.
+  /// The address in the access log, for a peer of 127.0.0.1.
   struct Case: Sendable, CustomTestStringConvertible {
     var proxies: String
     var forwarded: String?
@@ -67,7 +67,7 @@ struct ProxyTests {
   ]
 
   @Test(arguments: cases)
-  func `the client is the last address that no trusted proxy has`(hops: Case) async throws {
+  func `the client is the last address that is not a trusted proxy`(hops: Case) async throws {
     var options = WebFixture.Options(proxies: try TrustedProxies(hops.proxies))
     options.setup = .live
     try await WebFixture.run(options) { fixture in

@@ -4,14 +4,14 @@ import HTTPTypes
 import Model
 import Testing
 
-/// What is restricted must not show through anywhere.
+/// Facts of restricted recordings must not leak anywhere.
 @Suite(.timeLimit(.minutes(5)))
 struct RestrictedLeakTests {
   typealias Visitor = WebFixture.Visitor
 
-  private static let closedTo: [Visitor] = [.agent, .admin, .metrics, .agentsBrowser, .nobody]
+  private static let closedTo: [Visitor] = [.agent, .admin, .metrics, .agentsBrowser, .anonymous]
 
-  /// Words that stand nowhere but in the facts of the restricted recording.
+  /// Words that occur only in the facts of the restricted recording.
   private static let canaries = [
     "Zacharias", "z-agent", "Zskill", "Zcampaign", "555666777", "555666888", "z-contact", "zdisposition", "zteam",
     "Zwarning", "2026-03-02T11:22:33", "11:22:33", "1234.5", "20:34", "1234",
@@ -37,13 +37,13 @@ struct RestrictedLeakTests {
       }, warning: "Zwarning")
   }
 
-  /// Everything that an address can say, headers included.
+  /// The whole response, headers included.
   private func said(_ answer: WebFixture.Answer) -> String {
     answer.headers.filter { $0.name.canonicalName != "x-request-id" }.map { "\($0.name): \($0.value)\n" }.joined()
       + answer.text
   }
 
-  @Test func `no address tells a fact of a restricted recording to those who may not see it`() async throws {
+  @Test func `no route shows a fact of a restricted recording to readers who may not see it`() async throws {
     try await WebFixture.run { fixture in
       let job = try await prepare(fixture)
       let paths = [
@@ -65,13 +65,13 @@ struct RestrictedLeakTests {
           }
         }
       }
-      // The test would see them: a supervisor does.
+      // A supervisor sees them, so the test would find them.
       let open = said(try await fixture.get("/api/v1/recordings/closed-1", as: .supervisor))
       #expect(open.contains("Zacharias") && open.contains("2026-03-02T11:22:33") && open.contains("Zwarning"))
     }
   }
 
-  @Test func `a restricted recording stands in the list as a row that says whom to ask`() async throws {
+  @Test func `a restricted recording is a row that names whom to ask`() async throws {
     try await WebFixture.run { fixture in
       _ = try await prepare(fixture)
       for visitor in [Visitor.agent, .admin] {
@@ -87,7 +87,7 @@ struct RestrictedLeakTests {
     }
   }
 
-  /// Questions that only somebody who knows a hidden fact would get another answer to.
+  /// Searches whose result would reveal a hidden fact.
   static let questions = [
     "q=Zacharias", "q=zach", "q=555666777", "q=%2B555666777", "q=z-contact", "q=zdisposition", "q=Zskill", "q=closed-1",
     "agent=z-agent", "agent=Zacharias", "direction=inbound", "from=2026-03-02T11:22:33Z&to=2026-03-02T11:22:34Z",
@@ -96,7 +96,7 @@ struct RestrictedLeakTests {
   ]
 
   @Test(arguments: questions)
-  func `a search by hidden facts finds nothing, whatever else is asked`(question: String) async throws {
+  func `a search by hidden facts finds nothing, with any other filter`(question: String) async throws {
     try await WebFixture.run { fixture in
       _ = try await prepare(fixture)
       for extra in ["", "&privacy=restricted", "&status=ready", "&privacy=restricted&status=ready", "&source=default"] {
@@ -108,7 +108,7 @@ struct RestrictedLeakTests {
           let page = try await fixture.page("/\(query)", as: visitor)
           #expect(page.status == 200)
           #expect(!page.text.contains("Restricted: ask a supervisor"), "\(visitor): \(query)")
-          // The count is in the log of the question, as it was told.
+          // The log entry has the same count.
           #expect(try await fixture.logged(.list).first?.count == Int64(rows.count))
         }
         let known = try await fixture.get("/api/v1/recordings\(query)", as: .supervisor)
@@ -117,7 +117,7 @@ struct RestrictedLeakTests {
     }
   }
 
-  @Test func `the pages of a list cannot be used to find out when a closed call began`() async throws {
+  @Test func `paging does not reveal when a restricted call began`() async throws {
     try await WebFixture.run { fixture in
       _ = try await prepare(fixture)
       // All three rows, one at a time.
@@ -130,7 +130,7 @@ struct RestrictedLeakTests {
         cursor = page["nextCursor"] as? String
       } while cursor != nil
       #expect(ids == ["open-2", "closed-1", "open-1"])
-      // A moment, or anything else that no answer has given, is no cursor.
+      // A moment, or anything else that no response contained, is refused as a cursor.
       for made in ["mmb0zqo0.2", "1772450553000.1", "nothing-like-it", "%00", "west~open-1"] {
         let answer = try await fixture.get("/api/v1/recordings?cursor=\(made)", as: .agent)
         #expect(answer.status == 400, "\(made)")
@@ -139,7 +139,7 @@ struct RestrictedLeakTests {
     }
   }
 
-  @Test func `an exact id that is closed leads nowhere`() async throws {
+  @Test func `the exact id of a restricted recording does not redirect`() async throws {
     try await WebFixture.run { fixture in
       _ = try await prepare(fixture)
       #expect(try await fixture.page("/?q=closed-1", as: .agentsBrowser).status == 200)

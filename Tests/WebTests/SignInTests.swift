@@ -5,7 +5,7 @@ import Model
 import Testing
 import Web
 
-/// The way in for people.
+/// Signing in and out.
 @Suite(.timeLimit(.minutes(5)))
 struct SignInTests {
   /// The token of the form and the cookie that goes with it.
@@ -26,7 +26,7 @@ struct SignInTests {
       form: ["csrf": token, "name": name, "password": password, "next": next])
   }
 
-  @Test func `whoever signs in gets a cookie for this host alone and goes where they wanted to`() async throws {
+  @Test func `signing in sets a cookie for this host only and opens the requested page`() async throws {
     try await WebFixture.run { fixture in
       let wanted = try await fixture.page("/play/call%2F1?t=252")
       #expect(wanted.status == 303)
@@ -54,7 +54,7 @@ struct SignInTests {
   ]
 
   @Test(arguments: elsewhere)
-  func `nobody is sent to another site after signing in`(next: String) async throws {
+  func `signing in never redirects to another site`(next: String) async throws {
     try await WebFixture.run { fixture in
       let answer = try await signIn(fixture, next: next)
       #expect(answer.status == 303)
@@ -65,8 +65,8 @@ struct SignInTests {
     }
   }
 
-  @Test(arguments: [("agent-anna", "wrong password"), ("nobody", WebFixture.password), ("", ""), ("agent-anna", "")])
-  func `a wrong name and a wrong password are told alike`(name: String, password: String) async throws {
+  @Test(arguments: [("agent-anna", "wrong password"), ("unknown", WebFixture.password), ("", ""), ("agent-anna", "")])
+  func `a wrong name and a wrong password are answered alike`(name: String, password: String) async throws {
     try await WebFixture.run { fixture in
       let answer = try await signIn(fixture, name: name, password: password)
       #expect(answer.status == 401)
@@ -78,7 +78,7 @@ struct SignInTests {
     }
   }
 
-  @Test func `a form that was not ours is refused`() async throws {
+  @Test func `a form from elsewhere is refused`() async throws {
     try await WebFixture.run { fixture in
       let (token, cookie) = try await form(fixture)
       let fields = ["name": "agent-anna", "password": WebFixture.password]
@@ -96,8 +96,8 @@ struct SignInTests {
     }
   }
 
-  @Test func `guessing is slowed down, and a throttled guess says when to come again`() async throws {
-    // Time stands still, so that no wait is over before the next attempt.
+  @Test func `guessing is throttled, with Retry-After`() async throws {
+    // The clock is fixed, so that no wait ends before the next attempt.
     let now = Instant.systemNow()
     try await WebFixture.run(WebFixture.Options(now: { now })) { fixture in
       var answer = try await signIn(fixture, password: "wrong")
@@ -105,14 +105,14 @@ struct SignInTests {
       #expect(answer.status == 429)
       #expect(try #require(answer.header("Retry-After").flatMap { Int($0) }) >= 1)
       #expect(answer.text.contains("Too many attempts"))
-      // Even the right password waits.
+      // The right password waits too.
       #expect(try await signIn(fixture).status == 429)
-      // Nobody else is locked out by it.
+      // Other accounts are not locked out.
       #expect(try await signIn(fixture, name: "supervisor-anna").status == 303)
     }
   }
 
-  @Test func `a form of any size or kind is answered`() async throws {
+  @Test func `a form of any size or type is answered`() async throws {
     try await WebFixture.run { fixture in
       let (token, cookie) = try await form(fixture)
       let large = try await fixture.post(
@@ -141,7 +141,7 @@ struct SignInTests {
     }
   }
 
-  @Test func `the sign-in page says how the first account is made, until there is one`() async throws {
+  @Test func `the sign-in page shows how to create the first account, until there is one`() async throws {
     try await WebFixture.run { fixture in
       #expect(!(try await fixture.page("/login").text.contains("tapedeck user add")))
       _ = try await fixture.database.write { db in

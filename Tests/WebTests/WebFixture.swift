@@ -13,20 +13,20 @@ import Synchronization
 import SystemPackage
 import Web
 
-/// The web as a node composes it, over a catalog and a store of its own, with somebody of every role.
+/// The web as a node composes it, with its own catalog and store, and a token or account of every role.
 struct WebFixture: Sendable {
   struct Options: Sendable {
     var proxies = TrustedProxies.none
     var publicOrigin: String?
     var readiness: @Sendable () async -> [String] = { [] }
     var setup: TestingSetup = .router
-    var now: @Sendable () -> Instant = Surroundings.system.now
-    var standings: [SourceStanding] = []
+    var now: @Sendable () -> Instant = SystemServices.system.now
+    var rateLimits: [RateLimitStatus] = []
   }
 
-  /// Who asks.
+  /// Who sends a request.
   enum Visitor: Sendable, CaseIterable {
-    case nobody, agent, supervisor, admin, metrics
+    case anonymous, agent, supervisor, admin, metrics
     /// Signed in with a browser.
     case agentsBrowser, supervisorsBrowser
 
@@ -35,7 +35,7 @@ struct WebFixture: Sendable {
     var hearsRestricted: Bool { self == .supervisor || self == .supervisorsBrowser }
   }
 
-  /// What came back.
+  /// A response.
   struct Answer: Sendable {
     var status: Int
     var headers: HTTPFields
@@ -57,6 +57,8 @@ struct WebFixture: Sendable {
   let tokens: [Visitor: String]
   let sessions: [Visitor: (secret: String, csrf: String)]
   let client: any TestClientProtocol
+  let table: RouteTable
+  private let document: DocumentedResponses
   private let numbers = Numbers()
 
   /// The password of every account.
@@ -71,8 +73,8 @@ struct WebFixture: Sendable {
     try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder.string) }
     let now = options.now
-    var surroundings = Surroundings.system
-    surroundings.now = now
+    var system = SystemServices.system
+    system.now = now
     let database = try SQLiteDatabase(path: folder.appending("catalog.sqlite").string, now: now)
     let catalog = Catalog(database: database)
     try await catalog.migrate()
@@ -82,44 +84,46 @@ struct WebFixture: Sendable {
     // The standard cost takes seconds in a debug build.
     let passwords = PasswordHasher(cost: .init(logRounds: 4))
     let authenticator = Authenticator(catalog: catalog, log: log, passwords: passwords, now: now)
-    let registry = Registry(catalog: catalog, passwords: passwords, now: now)
+    let accounts = Accounts(catalog: catalog, passwords: passwords, now: now)
     let services = WebServices(
-      catalog: catalog, store: store, authenticator: authenticator, registry: registry, log: log,
+      catalog: catalog, store: store, authenticator: authenticator, accounts: accounts, log: log,
       listening: ListeningSessions(catalog: catalog, now: now), waiters: JobWaiters(catalog: catalog),
       proxies: options.proxies, publicOrigin: options.publicOrigin, sources: [.default, SourceID("west")!],
-      renderMetrics: { "tapedeck_up 1\n" }, readiness: options.readiness, surroundings: surroundings,
-      standings: { () throws(TapedeckError) in options.standings })
+      renderMetrics: { "tapedeck_up 1\n" }, readiness: options.readiness, system: system,
+      rateLimits: { () throws(TapedeckError) in options.rateLimits })
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let application = Application(
-      router: try makeWebRouter(services, door: .network),
+      router: try makeWebRouter(services, listener: .network),
       configuration: .init(address: .hostname("127.0.0.1", port: 0)),
       services: [services.waiters], logger: logger)
-    let (tokens, sessions) = try await admit(registry, authenticator)
+    let (tokens, sessions) = try await admit(accounts, authenticator)
+    let table = try webRouteTable(services)
+    let document = try DocumentedResponses(table)
     let result = try await application.test(options.setup) { client in
       try await body(
         WebFixture(
           folder: folder, database: database, catalog: catalog, store: store, services: services, tokens: tokens,
-          sessions: sessions, client: client))
+          sessions: sessions, client: client, table: table, document: document))
     }
     try database.close()
     return result
   }
 
   private static func admit(
-    _ registry: Registry, _ authenticator: Authenticator
+    _ accounts: Accounts, _ authenticator: Authenticator
   ) async throws -> ([Visitor: String], [Visitor: (secret: String, csrf: String)]) {
     var tokens: [Visitor: String] = [:]
     for (visitor, role) in [
       (Visitor.agent, Role.agent), (.supervisor, .supervisor), (.admin, .admin), (.metrics, .metrics),
     ] {
-      tokens[visitor] = try await registry.createToken(
+      tokens[visitor] = try await accounts.createToken(
         name: "token-\(role.rawValue)", role: role, agentID: nil, team: nil, by: `operator`, from: nil
       ).secret.text
     }
     var sessions: [Visitor: (secret: String, csrf: String)] = [:]
     for (visitor, role) in [(Visitor.agentsBrowser, Role.agent), (.supervisorsBrowser, .supervisor)] {
-      _ = try await registry.createAccount(
+      _ = try await accounts.createAccount(
         name: "\(role.rawValue)-anna", role: role, agentID: nil, team: nil, password: password, by: `operator`,
         from: nil)
       let secret = try await authenticator.signIn(name: "\(role.rawValue)-anna", password: password, from: origin)
@@ -129,10 +133,10 @@ struct WebFixture: Sendable {
     return (tokens, sessions)
   }
 
-  // MARK: Asking
+  // MARK: Requests
 
   func send(
-    _ method: HTTPRequest.Method = .get, _ path: String, as visitor: Visitor = .nobody,
+    _ method: HTTPRequest.Method = .get, _ path: String, as visitor: Visitor = .anonymous,
     headers: [String: String] = [:], body: String? = nil
   ) async throws -> Answer {
     var fields = HTTPFields()
@@ -147,21 +151,23 @@ struct WebFixture: Sendable {
     }
     let response = try await client.executeRequest(
       uri: path, method: method, headers: fields, body: body.map { ByteBuffer(string: $0) })
-    return Answer(
+    let answer = Answer(
       status: response.status.code, headers: response.headers, body: Array(response.body.readableBytesView))
+    document.check(answer, to: method, path)
+    return answer
   }
 
-  func get(_ path: String, as visitor: Visitor = .nobody, headers: [String: String] = [:]) async throws -> Answer {
+  func get(_ path: String, as visitor: Visitor = .anonymous, headers: [String: String] = [:]) async throws -> Answer {
     try await send(.get, path, as: visitor, headers: headers)
   }
 
   /// As a browser asks for a page.
-  func page(_ path: String, as visitor: Visitor = .nobody) async throws -> Answer {
+  func page(_ path: String, as visitor: Visitor = .anonymous) async throws -> Answer {
     try await get(path, as: visitor, headers: ["Accept": "text/html,application/xhtml+xml"])
   }
 
   func post(
-    _ path: String, as visitor: Visitor = .nobody, headers: [String: String] = [:], form: [String: String]? = nil
+    _ path: String, as visitor: Visitor = .anonymous, headers: [String: String] = [:], form: [String: String]? = nil
   ) async throws -> Answer {
     var headers = headers
     if form != nil { headers["Content-Type"] = "application/x-www-form-urlencoded" }
@@ -175,7 +181,7 @@ struct WebFixture: Sendable {
     text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
   }
 
-  // MARK: Preparing
+  // MARK: Preparation
 
   func key(_ id: String, source: SourceID = .default) throws -> RecordingKey {
     guard let id = RecordingID(id) else { throw TapedeckError(.invalidRecordingID) }
@@ -205,16 +211,15 @@ struct WebFixture: Sendable {
   ) async throws -> JobRow {
     let key = RecordingKey(source: source, id: facts.id)
     let lease = try await fetching(facts, source: source)
-    let mp3Key = try await put(mp3, .mp3)
-    let peaksKey = try await put(Array("peaks".utf8), .peaks)
-    var originalKey: ObjectKey?
-    if let original { originalKey = try await put(original, .wav) }
+    let storedMP3 = try await put(mp3, .mp3)
+    let storedPeaks = try await put(Array("peaks".utf8), .peaks)
+    var storedOriginal: MediaPart.File?
+    if let original { storedOriginal = try await put(original, .wav) }
     let part = MediaPart(
-      part: 0, sourceSHA256: originalKey?.sha256 ?? mp3Key.sha256, sourceBytes: Int64(original?.count ?? 0),
-      originalKey: originalKey?.description, codec: "pcm_s16le", channels: 2, sampleRate: 8000,
+      part: 0, sourceHash: storedOriginal?.hash ?? storedMP3.hash, sourceBytes: Int64(original?.count ?? 0),
+      original: storedOriginal?.name, codec: "pcm_s16le", channels: 2, sampleRate: 8000,
       duration: .milliseconds(42_250),
-      mp3: .init(key: mp3Key.description, sha256: mp3Key.sha256, bytes: Int64(mp3.count)),
-      peaks: .init(key: peaksKey.description, sha256: peaksKey.sha256, bytes: 5))
+      mp3: storedMP3, peaks: storedPeaks)
     let now = Instant.systemNow()
     try await catalog.archive(
       Archive(
@@ -225,14 +230,14 @@ struct WebFixture: Sendable {
     return try await job(key)
   }
 
-  /// Brings the job of a recording into the hands of a worker that fetches it.
+  /// Makes the job of a recording and claims it for the download.
   func fetching(_ facts: PlatformRecording, source: SourceID = .default) async throws -> JobLease {
     let key = RecordingKey(source: source, id: facts.id)
     try await catalog.observe(facts, of: key)
     return try await leased(key, stage: .fetching)
   }
 
-  /// Makes the job of a recording that may not be known yet, and takes it.
+  /// Makes the job of a recording, known or not, and claims it.
   func leased(_ key: RecordingKey, stage: Stage = .queued) async throws -> JobLease {
     let job = try await catalog.requestIngest(
       of: key, clearance: .restricted, by: "test",
@@ -243,7 +248,7 @@ struct WebFixture: Sendable {
     return try await claim(job.id, in: .moving)
   }
 
-  /// Takes the job that is due.
+  /// Claims the job that is due.
   func claim(_ id: Int64, in lane: Lane) async throws -> JobLease {
     guard let claimed = try await catalog.claimJob(in: lane, lease: .seconds(600)), claimed.id == id else {
       throw TapedeckError(.notFound, "Another job than the one wanted is due.")
@@ -256,18 +261,17 @@ struct WebFixture: Sendable {
     return job
   }
 
-  private func put(_ bytes: [UInt8], _ kind: ObjectKey.Kind) async throws -> ObjectKey {
-    let number = numbers.next()
-    guard let key = ObjectKey(sha256: String(format: "%064x", number), kind: kind) else {
-      throw TapedeckError(.internalError)
-    }
-    let file = folder.appending("object-\(number)")
+  private func put(_ bytes: [UInt8], _ kind: ObjectName.Kind) async throws -> MediaPart.File {
+    // A random hash, so that each recording has its own objects.
+    let content = ObjectContent(hash: ContentHash(digest: randomBytes(32)), bytes: Int64(bytes.count))
+    guard let name = try await catalog.reserve([(kind, content)]).first else { throw TapedeckError(.internalError) }
+    let file = folder.appending("object-\(numbers.next())")
     try Data(bytes).write(to: URL(filePath: file.string))
-    try await store.store(file, as: key, bytes: Int64(bytes.count))
-    return key
+    try await store.store(file, as: name, content: content)
+    return MediaPart.File(name: name, hash: content.hash, bytes: content.bytes)
   }
 
-  // MARK: Looking
+  // MARK: Results
 
   /// The entries of one action, the newest first.
   func logged(_ action: LogEntry.Action, _ outcome: LogEntry.Outcome? = nil) async throws -> [LogEntry] {
@@ -277,7 +281,7 @@ struct WebFixture: Sendable {
     return try await catalog.logEntries(matching: filter, before: nil, limit: 1000).map(\.entry)
   }
 
-  /// From now on every entry of the access log fails.
+  /// Makes every later entry of the access log fail.
   func breakAccessLog() async throws {
     _ = try await database.write { db in
       try db.execute(
@@ -286,7 +290,7 @@ struct WebFixture: Sendable {
   }
 }
 
-/// Counts objects, so that each has a name of its own.
+/// Numbers objects, so that each has its own name.
 private final class Numbers: Sendable {
   private let last = Mutex(0)
 

@@ -8,7 +8,7 @@ import Webhooks
   let message = WebhookMessage(id: "msg_1", body: Array(#"{"type":"recording.archived"}"#.utf8))
   let clock = TestClock(now: Instant(iso8601: "2026-01-15T12:00:00Z")!)
 
-  /// Delivers the message once to a receiver that answers so; `meanwhile` runs while it is under way.
+  /// Delivers the message once to a receiver with this behaviour; `meanwhile` runs during the delivery.
   func deliver(
     path: String = "/hook", _ reply: ScriptedServer.Reply,
     meanwhile: (ScriptedServer) async throws -> Void = { _ in }
@@ -16,7 +16,7 @@ import Webhooks
     var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
     configuration.httpVersion = .http1Only
     let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    let delivery = WebhookDelivery(client: client, surroundings: clock.surroundings(), userAgent: "Tapedeck/1.0")
+    let delivery = WebhookDelivery(client: client, system: clock.system(), userAgent: "Tapedeck/1.0")
     do {
       let result = try await ScriptedServer.run { _ in
         reply
@@ -41,7 +41,7 @@ import Webhooks
     #expect(outcome == .delivered(status: status))
   }
 
-  @Test func `a message carries what Standard Webhooks ask for`() async throws {
+  @Test func `a message has the headers of Standard Webhooks`() async throws {
     let (_, requests) = try await deliver(path: "/hook?key=1", .response(200))
     let request = try #require(requests.first)
     let timestamp = clock.now.milliseconds / 1000
@@ -58,7 +58,7 @@ import Webhooks
       request.header("webhook-signature") == signer.signature(id: "msg_1", timestamp: timestamp, body: message.body))
   }
 
-  @Test func `410 ends the endpoint`() async throws {
+  @Test func `410 is reported as gone`() async throws {
     #expect(try await deliver(.response(410)).outcome == .gone)
   }
 
@@ -70,7 +70,7 @@ import Webhooks
   }
 
   @Test(arguments: [400, 401, 404, 500, 503])
-  func `any other status is tried again, with its words as the reason`(status: Int) async throws {
+  func `any other status is a failure with the response body as the reason`(status: Int) async throws {
     let (outcome, _) = try await deliver(.response(status, body: Array("no\r\n such\u{0} queue".utf8)))
     #expect(outcome == .failed(after: nil, reason: "status \(status): no such queue"))
   }
@@ -78,18 +78,18 @@ import Webhooks
   @Test(arguments: [
     ("7", Duration.seconds(7)), ("Thu, 15 Jan 2026 12:02:00 GMT", .seconds(120)), ("99999999999", .seconds(86_400)),
   ])
-  func `Retry-After is obeyed, for a day at most`(value: String, delay: Duration) async throws {
+  func `Retry-After is respected up to one day`(value: String, delay: Duration) async throws {
     let (outcome, _) = try await deliver(.response(503, ["Retry-After": value]))
     #expect(outcome == .failed(after: delay, reason: "status 503"))
   }
 
-  @Test func `a long refusal is kept only in its beginning`() async throws {
+  @Test func `a long error response is truncated`() async throws {
     let (outcome, _) = try await deliver(
       .chunked(500, pieces: Array(repeating: [UInt8](repeating: 0x61, count: 100_000), count: 20)))
     #expect(outcome == .failed(after: nil, reason: "status 500: " + String(repeating: "a", count: 1024)))
   }
 
-  @Test func `a receiver that hangs before its answer or within it is given ten seconds`() async throws {
+  @Test func `a receiver that hangs before or within its response times out after ten seconds`() async throws {
     let never = Gate()
     for reply in [
       ScriptedServer.Reply([.wait(never)]),
@@ -99,11 +99,11 @@ import Webhooks
         try await clock.untilSleeping(1)
         clock.advance(by: .seconds(10))
       }
-      #expect(outcome == .failed(after: nil, reason: "no answer within 10.0 seconds"))
+      #expect(outcome == .failed(after: nil, reason: "no response within 10.0 seconds"))
     }
   }
 
-  @Test func `a broken connection is tried again`() async throws {
+  @Test func `a broken connection is a failure`() async throws {
     for reply in [ScriptedServer.Reply([.close]), ScriptedServer.Reply([.reset])] {
       let (outcome, _) = try await deliver(reply)
       guard case .failed(nil, let reason) = outcome else {
@@ -114,9 +114,9 @@ import Webhooks
     }
   }
 
-  @Test func `a delivery that we stop is no failure of the receiver`() async throws {
+  @Test func `a cancelled delivery is not a failure of the receiver`() async throws {
     let never = Gate()
-    let delivery = WebhookDelivery(client: .shared, surroundings: clock.surroundings())
+    let delivery = WebhookDelivery(client: .shared, system: clock.system())
     try await ScriptedServer.run { _ in
       ScriptedServer.Reply([.wait(never)])
     } _: { server in
@@ -131,7 +131,7 @@ import Webhooks
   @Test(arguments: [
     "", "example.com", "ftp://example.com", "https://", "https://user:canary@example.com", "https://h/#x",
   ])
-  func `an address that is none is refused by the setting's name, without its value`(url: String) {
+  func `an invalid URL is rejected with the name of the setting but not its value`(url: String) {
     let error = #expect(throws: TapedeckError.self) { try WebhookEndpoint(url: url, signer: WebhookSigner(.make())) }
     #expect(error?.code == .configurationInvalid)
     #expect(error?.message.contains("QM_WEBHOOK_URL") == true)
@@ -139,7 +139,7 @@ import Webhooks
   }
 
   @Test(arguments: ["http://10.1.2.3:8080/qm", "https://qm.example.com/hook?key=canary"])
-  func `an operator's address is trusted as it stands, and its path is not printed`(url: String) throws {
+  func `the operator's URL is trusted, and its path is not printed`(url: String) throws {
     let endpoint = try WebhookEndpoint(url: url, signer: WebhookSigner(.make()))
     #expect(endpoint.url == url)
     #expect(!"\(endpoint)".contains("canary"))

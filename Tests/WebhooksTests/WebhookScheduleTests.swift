@@ -3,7 +3,7 @@ import Testing
 import Webhooks
 
 @Suite struct WebhookScheduleTests {
-  @Test func `the published delays are kept, give or take a tenth`() throws {
+  @Test func `the published delays apply, varied by up to a tenth`() throws {
     let published = [0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400]
     for (attempt, seconds) in published.enumerated() {
       let expected = Double(seconds)
@@ -14,12 +14,12 @@ import Webhooks
     }
   }
 
-  @Test func `after the last attempt there is none`() {
+  @Test func `there is no attempt after the last one`() {
     #expect(WebhookSchedule.delay(attempt: 10, random: 0) == nil)
     #expect(WebhookSchedule.delay(attempt: -1, random: 0) == nil)
   }
 
-  @Test func `a receiver that asks for more time gets it`() {
+  @Test func `a longer delay asked for by the receiver applies`() {
     #expect(WebhookSchedule.delay(attempt: 1, random: 0.5, notBefore: .seconds(60)) == .seconds(60))
     #expect(WebhookSchedule.delay(attempt: 1, random: 0.5, notBefore: .seconds(1)) == .seconds(5))
   }

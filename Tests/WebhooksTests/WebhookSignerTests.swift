@@ -5,7 +5,7 @@ import Webhooks
 @Suite struct WebhookSignerTests {
   static let known = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-  @Test func `the published example is signed as published`() throws {
+  @Test func `the signature of the published example matches`() throws {
     let signer = WebhookSigner(try WebhookSecret(Self.known))
     let signature = signer.signature(
       id: "msg_p5jXN8AQM9LWM0D4loKWxJek", timestamp: 1_614_265_330, body: Array(#"{"test": 2432232314}"#.utf8))
@@ -20,7 +20,7 @@ import Webhooks
       sign(WebhookSigner(new, previous: [old])) == sign(WebhookSigner(new)) + " " + sign(WebhookSigner(old)))
   }
 
-  @Test func `a new secret is different each time and can be stored`() throws {
+  @Test func `a new secret is random and can be stored`() throws {
     let secret = WebhookSecret.make()
     #expect(secret != WebhookSecret.make())
     #expect(secret.revealed.hasPrefix("whsec_"))
@@ -33,7 +33,7 @@ import Webhooks
     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS!",
     "whsec_" + String(repeating: "AAAA", count: 22),
   ])
-  func `a malformed secret is refused by the setting's name, without its value`(text: String) {
+  func `a malformed secret is rejected with the name of the setting but not its value`(text: String) {
     let error = #expect(throws: TapedeckError.self) { try WebhookSecret(text) }
     #expect(error?.code == .configurationInvalid)
     #expect(error?.message.contains("QM_WEBHOOK_SECRET") == true)

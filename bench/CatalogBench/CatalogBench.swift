@@ -4,35 +4,35 @@ import Foundation
 import Model
 import TestKit
 
-/// How quick the catalog is when there is a lot in it, on both databases.
+/// Measures the catalog with many recordings, on both databases.
 @main
 struct CatalogBench: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "CatalogBench",
     abstract: "Fills a catalog on SQLite and one on PostgreSQL, and measures lists, searches and the job queue.")
 
-  @Option(help: "How many recordings.")
+  @Option(help: "The number of recordings.")
   var rows = 1_000_000
 
   @Option(help: "How often each query is measured.")
   var runs = 400
 
-  @Option(help: "An empty PostgreSQL database; without it a server is started and removed afterwards.")
+  @Option(help: "An empty PostgreSQL database; by default a server is started and removed afterwards.")
   var postgres: String?
 
-  @Option(help: "Only this database: sqlite or postgresql.")
+  @Option(help: "Measure only this database: sqlite or postgresql.")
   var only: String?
 
   func validate() throws {
-    guard rows >= 1000, runs >= 1 else { throw ValidationError("There must be 1,000 rows and one run at least.") }
+    guard rows >= 1000, runs >= 1 else { throw ValidationError("At least 1,000 rows and one run are required.") }
     guard [nil, "sqlite", "postgresql"].contains(only) else {
-      throw ValidationError("--only takes sqlite or postgresql.")
+      throw ValidationError("--only must be sqlite or postgresql.")
     }
   }
 
   func run() async throws {
     do { try await measureAll() } catch let error as TapedeckError {
-      // Whoever measures is the operator.
+      // The detail is shown, because the person who measures is the operator.
       throw ValidationError("\(error)\n\(error.detail ?? "")")
     }
   }
@@ -53,7 +53,7 @@ struct CatalogBench: AsyncParsableCommand {
       if let postgres {
         url = postgres
       } else {
-        // As one would set up a small server, and on disk: a commit is synced.
+        // Configured like a small server, and on disk: a commit is synced.
         let started = try PostgresServer(settings: ["autovacuum = on", "shared_buffers = 512MB", "max_wal_size = 4GB"])
         url = started.url(of: try started.makeDatabase())
         server = started
@@ -73,12 +73,14 @@ struct CatalogBench: AsyncParsableCommand {
     for query in Query.all(archive) {
       var times: [Duration] = []
       var found = 0
-      // The first ones find nothing in memory.
+      // The first runs find nothing in memory.
       for run in -20..<runs {
         let (filter, cursor) = query.make(run)
         var rows = 0
         let time = try await ContinuousClock().measure {
-          rows = try await catalog.recordings(matching: filter, after: cursor, limit: 51).count
+          rows = try await catalog.recordings(
+            matching: filter, visibleTo: .everything, after: cursor, limit: 51
+          ).count
         }
         if run >= 0 {
           times.append(time)

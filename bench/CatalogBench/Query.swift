@@ -1,7 +1,7 @@
 import Catalog
 import Model
 
-/// A kind of question, asked with other values each time.
+/// A kind of query, with other values in each run.
 struct Query: Sendable {
   let name: String
   let make: @Sendable (Int) -> (RecordingFilter, ListCursor?)
@@ -17,7 +17,7 @@ struct Query: Sendable {
     return [
       Query(name: "first page") { _ in filter { _ in } },
       Query(name: "thousandth page, by cursor") { run in
-        // Rows are in about the order of time, so page 1,000 is 50,000 rows from the end.
+        // Rows are approximately in order of time, so page 1,000 is 50,000 rows from the end.
         let at = archive.startTime(max(0, archive.rows - 50_000 - run))
         return (RecordingFilter(), ListCursor(at: at, id: .max))
       },
@@ -58,7 +58,7 @@ struct Query: Sendable {
           $0.text = "\(name.prefix(2)) \(skill.prefix(1))"
         }
       },
-      Query(name: "a word of which all is a year old") { _ in filter { $0.text = SampleArchive.former } },
+      Query(name: "a word whose matches are all a year old") { _ in filter { $0.text = SampleArchive.former } },
     ]
   }
 }

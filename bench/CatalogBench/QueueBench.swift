@@ -2,7 +2,7 @@ import Catalog
 import Foundation
 import Model
 
-/// The job queue with a hundred thousand jobs that wait for their time.
+/// The job queue with a hundred thousand jobs that are not yet due.
 struct QueueBench {
   let catalog: Catalog
   let name: String
@@ -15,9 +15,9 @@ struct QueueBench {
   }
 
   func run(into report: inout Report) async throws {
-    let before = try Process.standing()
+    let before = try Process.usage()
     try await add(waiting, "waiting", dueAt: .systemNow() + .seconds(86_400))
-    let after = try Process.standing()
+    let after = try Process.usage()
     report.note(
       """
       \(name): \(waiting) waiting jobs: memory \(before.memory) → \(after.memory) MiB, threads \(before.threads) → \
@@ -37,7 +37,7 @@ struct QueueBench {
       report.add(
         name, "claim, \(workers) at a time", latencies, note: "\(Int(Double(claims) / time.inSeconds)) claims/s")
     }
-    report.note("\(name): peak memory of this process \(try Process.standing().peak) MiB")
+    report.note("\(name): peak memory of this process \(try Process.usage().peak) MiB")
   }
 
   private func add(_ count: Int, _ prefix: String, dueAt: Instant) async throws {
@@ -69,7 +69,7 @@ struct QueueBench {
             times.append(
               try await ContinuousClock().measure {
                 guard try await catalog.claimJob(in: .polling, lease: .seconds(3600)) != nil else {
-                  throw TapedeckError(.internalError, "The queue was empty too soon.")
+                  throw TapedeckError(.internalError, "The queue became empty too early.")
                 }
               })
           }
@@ -82,9 +82,9 @@ struct QueueBench {
   }
 }
 
-/// This process, as Linux sees it.
+/// This process as Linux reports it.
 private enum Process {
-  static func standing() throws -> (memory: Int, peak: Int, threads: Int) {
+  static func usage() throws -> (memory: Int, peak: Int, threads: Int) {
     let text = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
     func number(_ name: String) -> Int {
       let line = text.split(separator: "\n").first { $0.hasPrefix("\(name):") }

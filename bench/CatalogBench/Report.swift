@@ -1,12 +1,12 @@
 import Foundation
 import Model
 
-/// What was measured, as a table.
+/// The measurements as a table.
 struct Report {
   private var lines: [String] = []
   private var notes: [String] = []
 
-  /// Told at once, and again below the table.
+  /// Printed at once, and again below the table.
   mutating func note(_ text: String) {
     FileHandle.standardError.write(Data("\(text)\n".utf8))
     notes.append(text)

@@ -2,7 +2,7 @@ import Catalog
 import Foundation
 import Model
 
-/// A year of a contact centre's calls, the same at every run.
+/// One year of a contact centre's calls, the same in every run.
 struct SampleArchive: Sendable {
   static let names = [
     "Anna", "Boris", "Carla", "David", "Elena", "Felix", "Greta", "Hassan", "Irene", "Jonas", "Karin", "Lukas", "Maria",
@@ -19,7 +19,7 @@ struct SampleArchive: Sendable {
 
   let rows: Int
 
-  /// Stable and cheap: SplitMix64 of the row's number.
+  /// Stable and fast: SplitMix64 of the row number.
   static func random(_ row: Int, _ stream: UInt64) -> UInt64 {
     var z = UInt64(row) &* 0x9E37_79B9_7F4A_7C15 &+ stream &* 0xBF58_476D_1CE4_E5B9
     z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -27,7 +27,7 @@ struct SampleArchive: Sendable {
     return z ^ (z >> 31)
   }
 
-  /// The calls of a year in about their order; one in ten was found days later.
+  /// Start times in approximate order; one call in ten was discovered days later.
   func startTime(_ row: Int) -> Instant {
     let age = Self.year - Int64(row) * (Self.year / Int64(rows))
     let late = Self.random(row, 1) % 10 == 0 ? Int64(Self.random(row, 2) % (5 * 86_400_000)) : 0
@@ -36,7 +36,7 @@ struct SampleArchive: Sendable {
 
   func number(_ row: Int) -> String { "+4420\(10_000_000 + Self.random(row, 3) % 90_000_000)" }
 
-  /// Somebody who left after the first month, with one call in fifty of it, so that newer ones hold nothing of hers.
+  /// An agent who left after the first month and had one call in fifty, so that newer calls do not contain the name.
   static let former = "Zenobia"
 
   func agent(_ row: Int) -> (id: String, name: String) {
@@ -80,7 +80,7 @@ struct SampleArchive: Sendable {
 
   // MARK: Filling
 
-  /// Writes rows as the catalog itself would, some hundred at a time.
+  /// Writes rows as the catalog would, several hundred at a time.
   func fill(_ database: any Database) async throws {
     let batch = 400
     for first in stride(from: 0, to: rows, by: batch * 10) {
@@ -91,7 +91,7 @@ struct SampleArchive: Sendable {
       }
     }
     _ = try await database.write { db in
-      // SQLite is not told: nobody tells it in real life, and what it learned would change its plans.
+      // No ANALYZE on SQLite, because it is not run in production and would change the query plans.
       guard db.dialect == .postgresql else { return }
       for table: SQL in ["recording", "job"] { try db.execute("ANALYZE \(table)") }
     }

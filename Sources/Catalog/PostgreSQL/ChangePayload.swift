@@ -1,11 +1,10 @@
 import Model
 
-/// Changes as they travel in the payload of NOTIFY: `origin:j12,w,h`. Letters, digits and signs that need no quoting.
+/// Encodes changes as the payload of NOTIFY: `origin:j12,w,h`. It needs no quoting.
 enum ChangePayload {
-  /// The server takes less than 8,000 bytes.
+  /// Bytes; PostgreSQL requires less than 8,000.
   static let limit = 7_900
 
-  /// As many payloads as it takes.
   static func payloads(_ changes: [Change], origin: String) -> [String] {
     var payloads: [String] = []
     var payload = ""
@@ -27,7 +26,7 @@ enum ChangePayload {
     return payload.isEmpty ? [] : payloads + [payload]
   }
 
-  /// What another process tells; words that this program does not know are left out.
+  /// Decodes a payload; unknown words are ignored.
   static func read(_ payload: String) -> (origin: String, changes: [Change]) {
     let halves = payload.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     guard halves.count == 2 else { return ("", []) }

@@ -1,12 +1,12 @@
 import CPostgres
 
-/// The server's answer to one statement.
+/// The result of one statement.
 struct PostgreSQLAnswer {
   var rows: [Row] = []
-  /// How many rows it inserted, updated or deleted.
+  /// The number of rows inserted, updated or deleted.
   var changed = 0
 
-  /// Reads an answer in binary form and frees it.
+  /// Decodes a result in binary format and frees it.
   init(taking answer: OpaquePointer, columns: [String: Int]? = nil) throws(PostgreSQLFailure) {
     defer { PQclear(answer) }
     changed = PQcmdTuples(answer).flatMap { Int(String(cString: $0)) } ?? 0
@@ -23,7 +23,7 @@ struct PostgreSQLAnswer {
     }
   }
 
-  /// The columns' places by their names.
+  /// The index of each column by its name.
   static func columns(of answer: OpaquePointer) -> [String: Int] {
     var columns: [String: Int] = [:]
     for column in 0..<PQnfields(answer) { columns[String(cString: PQfname(answer, column))] = Int(column) }
@@ -52,7 +52,7 @@ struct PostgreSQLAnswer {
     case (PostgreSQLType.void, _): return .null
     default:
       let name = PQfname(answer, column).map { String(cString: $0) } ?? ""
-      throw PostgreSQLFailure(message: "column '\(name)' has a type that is not read here (\(type)); cast it")
+      throw PostgreSQLFailure(message: "column '\(name)' has the unsupported type \(type); cast it")
     }
   }
 }

@@ -1,17 +1,19 @@
 import Model
 
-/// What a closure is given: one transaction on a session, usable until the closure returns.
+/// A transaction on a session, valid until its closure returns.
 final class PostgreSQLConnection: Connection {
   let dialect = Dialect.postgresql
   private(set) var changes: [Change] = []
   private var session: PostgreSQLSession?
-  /// Of the first statement that failed; the server undoes the transaction then, whatever the closure makes of it.
+  /// The failure of the first failed statement; the transaction is then rolled back, even if the closure catches it.
   private var failure: PostgreSQLFailure?
 
   init(session: PostgreSQLSession) { self.session = session }
 
-  /// - Returns: what the closure returned or threw of its own accord.
-  /// - Throws: what a statement of it failed with.
+  /// Runs the closure of the transaction.
+  ///
+  /// - Returns: the result or the own error of the closure.
+  /// - Throws: the failure of a statement.
   func run<T>(
     _ body: (any Connection) throws -> T
   ) throws(PostgreSQLFailure) -> Result<T, TapedeckError> {

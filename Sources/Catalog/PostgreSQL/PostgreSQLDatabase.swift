@@ -1,12 +1,12 @@
 package import Model
 
-/// How a PostgreSQL server is used.
+/// The settings of the connections to a PostgreSQL server.
 package struct PostgreSQLSettings: Sendable {
-  /// At most this many connections for transactions; one more listens.
+  /// The maximum number of connections for transactions; one more listens for notifications.
   package var connections: Int
-  /// How long one address of the server may take to answer; at least 2 s, as libpq counts.
+  /// The timeout for connecting to one address of the server; libpq uses at least 2 s.
   package var connectTimeout: Duration
-  /// A statement that takes longer is stopped. Migrations and copies take as long as they take.
+  /// The timeout of a statement; it does not apply to migrations and copies.
   package var statementTimeout: Duration
 
   package init(
@@ -17,15 +17,15 @@ package struct PostgreSQLSettings: Sendable {
     self.statementTimeout = statementTimeout
   }
 
-  /// What each connection starts with; its answer is the server's epoch.
+  /// The first statements on each connection; the result is the epoch of the server.
   var preparation: String {
     """
     SET statement_timeout = \(max(0, statementTimeout.milliseconds));
     SET idle_in_transaction_session_timeout = 60000;
-    -- A plan for the average of all values is wrong for a list: one agent has ten calls, another 50,000.
+    -- Generic plans are wrong for lists: one agent has ten calls, another 50,000.
     SET plan_cache_mode = force_custom_plan;
     SET jit = off;
-    -- What was committed must not be lost, whatever the server's own default.
+    -- Commits must be durable, whatever the default of the server.
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
     SELECT coalesce(CAST(extract(epoch FROM stats_reset) AS TEXT), '') FROM pg_stat_bgwriter
     """
@@ -34,19 +34,19 @@ package struct PostgreSQLSettings: Sendable {
 
 /// The catalog on a PostgreSQL server, which any number of processes share.
 ///
-/// Nothing is connected before the first transaction. A server that went away is reconnected to: reads and whatever had
-/// not reached its COMMIT are done again for some seconds, then they throw `catalogFailed`.
+/// Connects at the first transaction. When the connection is lost, it reconnects and repeats reads, and transactions
+/// that had not sent COMMIT, for some seconds; then they throw `catalogFailed`.
 package final class PostgreSQLDatabase: Database {
   private let pool: PostgreSQLPool
   private let listener: PostgreSQLListener
   private let feed: ChangeFeed
-  private let surroundings: PostgreSQLSession.Surroundings
+  private let system: PostgreSQLSession.SystemServices
 
   /// - Parameters:
-  ///   - url: `postgres://user:password@host:port/database?sslmode=…`, as libpq takes it; the password may also come from
-  ///     `PGPASSWORD` or `~/.pgpass`.
-  ///   - now: what `tapedeck_now_ms()` answers in SQL; for tests. By default the server's clock, which all processes share.
-  /// - Throws: `configurationInvalid` when the URL is none.
+  ///   - url: `postgres://user:password@host:port/database?sslmode=…`, in the format of libpq; the password may also
+  ///     come from `PGPASSWORD` or `~/.pgpass`.
+  ///   - now: the result of `tapedeck_now_ms()` in SQL, for tests. Defaults to the clock of the server.
+  /// - Throws: `configurationInvalid` when the URL is malformed.
   package init(
     url: String, settings: PostgreSQLSettings = PostgreSQLSettings(), now: (@Sendable () -> Instant)? = nil
   ) throws(TapedeckError) {
@@ -57,7 +57,7 @@ package final class PostgreSQLDatabase: Database {
     let reachability = Reachability()
     self.feed = feed
     self.listener = listener
-    surroundings = .init(now: now, origin: origin)
+    system = .init(now: now, origin: origin)
     pool = PostgreSQLPool(connections: settings.connections) { interrupter in
       listener.waitForFirstAttempt()
       return PostgreSQLSession(
@@ -70,16 +70,16 @@ package final class PostgreSQLDatabase: Database {
   package func read<T: Sendable>(
     _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {
-    try await pool.run(.read) { [surroundings] session throws(TapedeckError) in
-      try session.read(in: surroundings, body)
+    try await pool.run(.read) { [system] session throws(TapedeckError) in
+      try session.read(in: system, body)
     }
   }
 
   package func write<T: Sendable>(
     _ isolation: Isolation, _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {
-    try await pool.run(.write) { [surroundings, feed] session throws(TapedeckError) in
-      try session.write(isolation, in: surroundings, publish: feed.publish, body)
+    try await pool.run(.write) { [system, feed] session throws(TapedeckError) in
+      try session.write(isolation, in: system, publish: feed.publish, body)
     }
   }
 

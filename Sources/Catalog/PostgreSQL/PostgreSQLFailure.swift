@@ -1,22 +1,22 @@
 import Model
 
-/// Why a call to the server failed, before it is made an error of ours.
+/// A failed call to the server, before it becomes a `TapedeckError`.
 struct PostgreSQLFailure: Error, Sendable {
-  /// The server's five characters, see https://www.postgresql.org/docs/15/errcodes-appendix.html; nil when it gave none.
+  /// The SQLSTATE, see https://www.postgresql.org/docs/15/errcodes-appendix.html; nil when the server gave none.
   var sqlState: String?
-  /// The server's or the client library's sentence, without values of rows and without secrets.
+  /// The message of the server or of libpq, without values of rows and without secrets.
   var message: String
-  /// The connection is of no more use.
+  /// Whether the connection must be closed.
   var isConnectionLost = false
 
-  /// What may be done about it, apart from telling.
+  /// How the transaction may be repeated.
   enum Remedy: Equatable {
     case none
-    /// Another transaction was in the way: the same again, a moment later.
+    /// Conflict with another transaction: repeat after a pause.
     case repeatLater
-    /// Another transaction may have been in the way: the same again, once.
+    /// Possible conflict with another transaction: repeat once.
     case repeatOnce
-    /// The same again on a connection that knows nothing of earlier statements.
+    /// Repeat on a new connection without prepared statements.
     case reconnect
   }
 
@@ -25,7 +25,7 @@ struct PostgreSQLFailure: Error, Sendable {
     switch sqlState {
     // serialization_failure, deadlock_detected
     case "40001", "40P01": return .repeatLater
-    // unique_violation: what was looked for and not there may have been inserted since.
+    // unique_violation: another transaction may have inserted the row after this one looked for it.
     case "23505": return .repeatOnce
     // "cached plan must not change result type" after a migration by another process; a statement that a proxy forgot.
     case "0A000", "26000": return .reconnect
@@ -44,20 +44,21 @@ struct PostgreSQLFailure: Error, Sendable {
     return switch sqlState {
     case "53100":
       TapedeckError(
-        .diskFull, "The database server's disk is full. Work goes on once there is space.", detail: detail, cause: self)
+        .diskFull, "The disk of the database server is full. Work continues when there is space.", detail: detail,
+        cause: self)
     case "42501":
       TapedeckError(
-        .catalogFailed, "The database refused it: the role lacks a right. It must own the database or its schema.",
+        .catalogFailed, "The database role lacks a privilege. It must own the database or its schema.",
         detail: detail, cause: self)
     case "57014":
-      TapedeckError(.catalogFailed, "The database took too long and was stopped.", detail: detail, cause: self)
+      TapedeckError(.catalogFailed, "A database statement timed out.", detail: detail, cause: self)
     case "53300":
       TapedeckError(
-        .catalogFailed, "The database server has no connection left. Raise its 'max_connections'.", detail: detail,
+        .catalogFailed, "The database server has no free connection. Increase its 'max_connections'.", detail: detail,
         cause: self)
     case nil where isConnectionLost:
       TapedeckError(
-        .catalogFailed, "The database server cannot be reached, or does not let us in. The reason is in the log.",
+        .catalogFailed, "The database server cannot be reached or refuses the connection. The reason is in the log.",
         detail: detail, cause: self)
     default: TapedeckError(.catalogFailed, detail: detail, cause: self)
     }

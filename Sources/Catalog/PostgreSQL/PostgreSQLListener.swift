@@ -9,8 +9,8 @@ import Synchronization
   import Darwin
 #endif
 
-/// Hears what other processes commit: one connection that waits in LISTEN, on a thread of its own, and comes back by
-/// itself when it is lost.
+/// Receives the changes that other processes commit: one connection that uses LISTEN, on its own thread. It reconnects
+/// when the connection is lost.
 final class PostgreSQLListener: Sendable {
   static let channel = "tapedeck"
 
@@ -19,12 +19,12 @@ final class PostgreSQLListener: Sendable {
   private let origin: String
   private let feed: ChangeFeed
   private let isClosed = Atomic(false)
-  /// Left when the first attempt to listen has succeeded or failed.
+  /// Completed when the first attempt to listen has succeeded or failed.
   private let firstAttempt = DispatchGroup()
-  /// A byte in it ends the wait for the server: a pipe's two ends.
-  private let bell: (read: Int32, write: Int32)
+  /// A pipe; a byte in it ends the wait for the server.
+  private let closing: (read: Int32, write: Int32)
 
-  /// - Parameter origin: who this process is; what it committed itself its subscribers have heard already.
+  /// - Parameter origin: the id of this process; its own changes are ignored, since they are already published.
   init(settings: PostgreSQLSettings, address: ServerAddress, origin: String, feed: ChangeFeed) {
     self.settings = settings
     self.address = address
@@ -33,7 +33,7 @@ final class PostgreSQLListener: Sendable {
     var ends: [Int32] = [-1, -1]
     _ = pipe(&ends)
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    bell = (ends[0], ends[1])
+    closing = (ends[0], ends[1])
     firstAttempt.enter()
     let thread = Thread { [self] in listen() }
     thread.name = "postgresql-listen"
@@ -41,20 +41,20 @@ final class PostgreSQLListener: Sendable {
   }
 
   deinit {
-    closeFile(bell.read)
-    closeFile(bell.write)
+    closeFile(closing.read)
+    closeFile(closing.write)
   }
 
-  /// Waits until this process listens or cannot: what is looked at afterwards and what is heard leave no gap.
+  /// Waits until the first attempt to listen has ended, so that a later read and the notifications leave no gap.
   func waitForFirstAttempt() { firstAttempt.wait() }
 
   func close() {
     guard !isClosed.exchange(true, ordering: .sequentiallyConsistent) else { return }
     var byte: UInt8 = 1
-    _ = write(bell.write, &byte, 1)
+    _ = write(closing.write, &byte, 1)
   }
 
-  /// The life of the thread.
+  /// The body of the thread.
   private func listen() {
     var failures = 0
     var isFirst = true
@@ -62,11 +62,11 @@ final class PostgreSQLListener: Sendable {
       let connection = try? address.connect(settings)
       if let connection, begin(connection) {
         failures = 0
-        // What was committed while nobody listened.
+        // Changes committed while this process did not listen.
         feed.publish([.workDue, .webhookDue, .dutyDue])
         if isFirst { firstAttempt.leave() }
         isFirst = false
-        hear(connection)
+        receive(connection)
       } else {
         if isFirst { firstAttempt.leave() }
         isFirst = false
@@ -83,26 +83,26 @@ final class PostgreSQLListener: Sendable {
     return PQresultStatus(answer) == PGRES_COMMAND_OK
   }
 
-  /// Passes on what is heard until the connection is lost or the listener closed.
-  private func hear(_ connection: OpaquePointer) {
+  /// Publishes notifications until the connection is lost or the listener is closed.
+  private func receive(_ connection: OpaquePointer) {
     while !isClosed.load(ordering: .sequentiallyConsistent) {
       while let notification = PQnotifies(connection) {
-        let (teller, changes) = ChangePayload.read(String(cString: notification.pointee.extra))
+        let (sender, changes) = ChangePayload.read(String(cString: notification.pointee.extra))
         PQfreemem(notification)
-        if teller != origin { feed.publish(changes) }
+        if sender != origin { feed.publish(changes) }
       }
       wait(for: PQsocket(connection), milliseconds: -1)
       guard PQconsumeInput(connection) == 1, PQstatus(connection) == CONNECTION_OK else { return }
     }
   }
 
-  /// Until the socket has something to read, the time is over or the listener is closed.
+  /// Waits until the socket is readable, the time is over or the listener is closed.
   private func wait(for socket: Int32?, milliseconds: Int) {
-    var files = [pollfd(fd: bell.read, events: Int16(POLLIN), revents: 0)]
+    var files = [pollfd(fd: closing.read, events: Int16(POLLIN), revents: 0)]
     if let socket { files.append(pollfd(fd: socket, events: Int16(POLLIN), revents: 0)) }
     _ = poll(&files, nfds_t(files.count), Int32(clamping: milliseconds))
   }
 }
 
-/// `close(2)`, whose name a method has taken.
+/// `close(2)`, which the method `close` hides.
 private func closeFile(_ descriptor: Int32) { _ = close(descriptor) }

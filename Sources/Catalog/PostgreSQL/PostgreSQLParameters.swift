@@ -1,15 +1,15 @@
 import CPostgres
 
-/// Values of a statement in the server's binary form.
+/// The values of a statement in PostgreSQL's binary format.
 struct PostgreSQLParameters {
   private let values: [Value]
-  /// All values one after the other, and a byte more, so that there always is an address.
+  /// All values, and one more byte, so that the buffer is never empty.
   private let bytes: [UInt8]
-  /// Where each begins and how long it is; a null has no place.
+  /// The offset and length of each value; nil for a null.
   private let places: [(offset: Int, length: Int32)?]
 
   init(_ values: [Value]) throws(PostgreSQLFailure) {
-    // The protocol counts them in 16 bits.
+    // The protocol has a 16-bit count.
     guard values.count <= 65_535 else { throw PostgreSQLFailure(message: "a statement has \(values.count) values") }
     var bytes: [UInt8] = []
     var places: [(offset: Int, length: Int32)?] = []
@@ -32,7 +32,7 @@ struct PostgreSQLParameters {
     self.places = places
   }
 
-  /// Calls `body` with what libpq's functions take: number, types, addresses, lengths, formats.
+  /// Calls `body` with the arguments of libpq's functions: count, types, addresses, lengths, formats.
   func withPointers<T>(
     _ body: (
       Int32, UnsafePointer<Oid>, UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<Int32>, UnsafePointer<Int32>
@@ -42,7 +42,7 @@ struct PostgreSQLParameters {
       let addresses = places.map { place in
         place.flatMap { bytes.baseAddress?.advanced(by: $0.offset).assumingMemoryBound(to: CChar.self) }
       }
-      // Never empty arrays, whose address may be nil.
+      // One more element each, since the address of an empty array may be nil.
       let types = values.map(\.postgreSQLType) + [0]
       let lengths = places.map { $0?.length ?? 0 } + [0]
       let formats = [Int32](repeating: 1, count: values.count + 1)
@@ -62,7 +62,7 @@ struct PostgreSQLParameters {
 }
 
 extension Value {
-  /// The server's number of the type; 0 lets it see from the statement what a null is.
+  /// The OID of the type; 0 lets the server infer the type of a null.
   var postgreSQLType: UInt32 {
     switch self {
     case .null: 0
@@ -74,7 +74,7 @@ extension Value {
   }
 }
 
-/// The numbers of the server's own types (`pg_type.dat`), which never change.
+/// The OIDs of built-in types (`pg_type.dat`), which never change.
 enum PostgreSQLType {
   static let bool: UInt32 = 16
   static let bytea: UInt32 = 17

@@ -3,15 +3,15 @@ import Foundation
 import Model
 import Synchronization
 
-/// Threads with a connection each, for libpq's blocking calls: neither an event loop nor Swift's own threads wait for the
-/// server. Threads are started when there is work for them and stay until the pool is closed.
+/// A pool of threads with one connection each. libpq blocks, so its calls must not run on event loops or on Swift's
+/// cooperative threads. Threads start on demand and run until the pool is closed.
 final class PostgreSQLPool: Sendable {
   typealias Queue = WorkQueue<Payload>
 
   struct Payload: Sendable {
-    /// Does the work; what it returns is called when the thread is free again, and tells whoever waits.
+    /// Does the work. The returned closure resumes the caller; it is called when the thread is free again.
     let perform: @Sendable (PostgreSQLSession) -> (@Sendable () -> Void)
-    /// Tells whoever waits that the work will not be done.
+    /// Resumes the caller with an error without doing the work.
     let refuse: @Sendable (TapedeckError) -> Void
   }
 
@@ -25,7 +25,7 @@ final class PostgreSQLPool: Sendable {
   private let members: [Member]
   private let numbers = Atomic<UInt64>(0)
 
-  /// - Parameter makeSession: is called on the thread that the session then belongs to.
+  /// - Parameter makeSession: called on the thread that uses the session.
   init(connections: Int, makeSession: @escaping @Sendable (Interrupter) -> PostgreSQLSession) {
     self.makeSession = makeSession
     let connections = max(1, connections)
@@ -33,7 +33,7 @@ final class PostgreSQLPool: Sendable {
     members = (0..<connections).map { _ in Member() }
   }
 
-  /// Does work on a thread of the pool. Reads end early when the task is cancelled, writes do not.
+  /// Runs work on a thread of the pool. Cancelling the task interrupts reads, but not writes.
   func run<T: Sendable>(
     _ kind: Queue.Kind, _ body: @escaping @Sendable (PostgreSQLSession) throws(TapedeckError) -> T
   ) async throws(TapedeckError) -> T {
@@ -48,7 +48,7 @@ final class PostgreSQLPool: Sendable {
           },
           refuse: { continuation.resume(returning: .failure($0)) })
         submit(Queue.Work(id: id, kind: kind, payload: payload))
-        // The task may have been cancelled since, before there was anything to cancel.
+        // The task may have been cancelled before the work was submitted.
         if kind == .read, Task.isCancelled { cancel(id) }
       }
     } onCancel: {
@@ -57,7 +57,7 @@ final class PostgreSQLPool: Sendable {
     return try result.get()
   }
 
-  /// Lets work that is under way come to its end, reads to an early one; everything later throws.
+  /// Finishes running writes, interrupts running reads and refuses all other work.
   func close() {
     let (refused, asleep, reading) = queue.withLock { $0.close() }
     for work in refused { work.payload.refuse(Self.closed) }
@@ -87,14 +87,14 @@ final class PostgreSQLPool: Sendable {
     }
   }
 
-  /// The life of a thread.
+  /// The body of a thread.
   private func serve(as number: Int) {
     let member = members[number - 1]
     let session = makeSession(member.interrupter)
     var answer: (@Sendable () -> Void)?
     while true {
       let order = queue.withLock { $0.next(for: number) }
-      // Only now, so that whoever comes back with more work finds this thread free.
+      // After `next`, so that a caller that submits more work finds this thread free.
       answer?()
       answer = nil
       switch order {

@@ -1,8 +1,8 @@
 import CPostgres
 import Model
 
-/// One connection to the server, made when it is needed and again when it was lost. It belongs to one thread, which its
-/// calls block; only the interrupter is for others.
+/// One connection to the server, opened on demand and reopened when it is lost. Only one thread uses it, and calls
+/// block that thread; other threads may use the interrupter.
 final class PostgreSQLSession {
   private let settings: PostgreSQLSettings
   private let address: ServerAddress
@@ -10,7 +10,7 @@ final class PostgreSQLSession {
   private let interrupter: Interrupter
   private var connection: OpaquePointer?
   private var statements = StatementCache()
-  /// The same as long as the server did not crash: its statistics are reset whenever it recovers.
+  /// Changes when the server recovers from a crash, which resets its statistics.
   private(set) var epoch = ""
 
   init(settings: PostgreSQLSettings, address: ServerAddress, reachability: Reachability, interrupter: Interrupter) {
@@ -22,17 +22,17 @@ final class PostgreSQLSession {
 
   deinit { disconnect() }
 
-  /// Whether whoever asked for the work at hand no longer wants it.
+  /// Whether the current work was cancelled.
   var isInterrupted: Bool { interrupter.isInterrupted }
 
   // MARK: Connecting
 
-  /// Connects unless that is done already.
+  /// Connects unless connected.
   ///
-  /// - Parameter insistently: even when the server could not be reached a moment ago.
-  func connect(insistently: Bool = false) throws(PostgreSQLFailure) {
+  /// - Parameter ignoringRecentFailure: whether to connect even if another attempt failed within the last second.
+  func connect(ignoringRecentFailure: Bool = false) throws(PostgreSQLFailure) {
     if connection != nil { return }
-    if !insistently, let failure = reachability.recentFailure { throw failure }
+    if !ignoringRecentFailure, let failure = reachability.recentFailure { throw failure }
     do throws(PostgreSQLFailure) {
       connection = try address.connect(settings)
       interrupter.use(connection)
@@ -54,9 +54,9 @@ final class PostgreSQLSession {
 
   // MARK: Statements
 
-  /// Runs statements that bind nothing, all in one message.
+  /// Runs statements without parameters in one message.
   ///
-  /// - Returns: the first value of the last one's answer.
+  /// - Returns: the first value of the last result.
   @discardableResult
   func command(_ text: String) throws(PostgreSQLFailure) -> String? {
     let connection = try connected()
@@ -66,14 +66,14 @@ final class PostgreSQLSession {
     return String(cString: value)
   }
 
-  /// Undoes the transaction that is under way, if there is one.
+  /// Rolls back the current transaction, if there is one.
   func rollback() {
     guard let connection, PQtransactionStatus(connection) != PQTRANS_IDLE else { return }
-    // Whatever went wrong here goes with the connection.
+    // If that fails, closing the connection rolls back.
     if (try? command("ROLLBACK")) == nil, PQtransactionStatus(connection) != PQTRANS_IDLE { disconnect() }
   }
 
-  /// Runs one statement with its values.
+  /// Runs one statement with its parameters.
   func run(_ sql: SQL) throws(PostgreSQLFailure) -> PostgreSQLAnswer {
     let connection = try connected()
     let text = sql.text { "$\($0)" }
@@ -116,16 +116,16 @@ final class PostgreSQLSession {
     return connection
   }
 
-  /// The one place where libpq's failures become ours.
+  /// Returns a successful result, or throws the failure and frees the result.
   private func checked(_ answer: OpaquePointer?) throws(PostgreSQLFailure) -> OpaquePointer {
     let status = PQresultStatus(answer)
     if let answer, status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK { return answer }
     defer { PQclear(answer) }
-    // The C header has these as characters, which Swift does not import: PG_DIAG_SQLSTATE and
-    // PG_DIAG_MESSAGE_PRIMARY. The server's further details quote values of rows, so they are left out.
+    // PG_DIAG_SQLSTATE and PG_DIAG_MESSAGE_PRIMARY, which are C character literals that Swift does not import. The
+    // details of the message may contain values of rows, so they are left out.
     let state = PQresultErrorField(answer, Int32(UInt8(ascii: "C"))).map { String(cString: $0) }
     let message = PQresultErrorField(answer, Int32(UInt8(ascii: "M"))) ?? PQerrorMessage(connection)
-    // After a failed write the status still says OK; but what has no code the server did not say.
+    // After a failed write the status is still OK, but a failure without a code does not come from the server.
     throw PostgreSQLFailure(
       sqlState: state, message: address.redacted(message.map { String(cString: $0) } ?? ""),
       isConnectionLost: state == nil || PQstatus(connection) != CONNECTION_OK)
@@ -133,12 +133,12 @@ final class PostgreSQLSession {
 }
 
 extension ServerAddress {
-  /// Opens a connection; blocks until it stands or has failed.
+  /// Opens a connection; blocks until it succeeds or fails.
   func connect(_ settings: PostgreSQLSettings) throws(PostgreSQLFailure) -> OpaquePointer {
-    // What stands behind `dbname` in this order overrules the URL, what stands in front of it is a default.
+    // Options before `dbname` are defaults; options after it override the URL.
     let options = [
       ("fallback_application_name", "tapedeck"), ("connect_timeout", "\(settings.connectTimeout.components.seconds)"),
-      // A server that is gone without a word is noticed within a minute.
+      // Detects an unreachable server within a minute.
       ("keepalives_idle", "20"), ("keepalives_interval", "10"), ("keepalives_count", "3"),
       ("tcp_user_timeout", "30000"), ("dbname", url), ("client_encoding", "UTF8"),
     ]
@@ -151,7 +151,7 @@ extension ServerAddress {
       throw PostgreSQLFailure(
         message: redacted(String(cString: PQerrorMessage(connection))), isConnectionLost: true)
     }
-    // Else the server's remarks go to standard error.
+    // By default, libpq prints notices to standard error.
     PQsetNoticeReceiver(connection, { _, _ in }, nil)
     guard PQserverVersion(connection) >= 140_000 else {
       defer { PQfinish(connection) }
@@ -164,7 +164,7 @@ extension ServerAddress {
   }
 }
 
-/// Calls `body` with texts as C wants them, and a null behind the last.
+/// Calls `body` with a null-terminated array of C strings.
 private func withCStrings<T>(
   _ texts: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> T
 ) -> T {

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Whether the server could be reached the last time. While it cannot, work fails at once instead of each waiting for a
-/// time-out of its own, and once a second somebody tries.
+/// Remembers a failed connection attempt for a second. Meanwhile other work fails at once instead of waiting for its
+/// own timeout.
 final class Reachability: Sendable {
   private let last = Mutex<(at: ContinuousClock.Instant, failure: PostgreSQLFailure)?>(nil)
 
@@ -10,5 +10,6 @@ final class Reachability: Sendable {
     last.withLock { last in last.flatMap { $0.at.duration(to: .now) < .seconds(1) ? $0.failure : nil } }
   }
 
+  /// Records the outcome of an attempt; nil for success.
   func note(_ failure: PostgreSQLFailure?) { last.withLock { $0 = failure.map { (.now, $0) } } }
 }

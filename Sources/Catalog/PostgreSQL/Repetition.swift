@@ -1,10 +1,12 @@
 import Model
 
-/// How often one transaction may still be repeated, and after how long a pause.
+/// Counts the repetitions of one transaction, and decides whether and when to repeat it again.
 struct Repetition {
-  /// Of a transaction that met others. Generous: of those that meet, one gets through each time.
-  static let conflicts = 25
-  /// Of a lost connection; with the pauses between them they take five seconds, the time of a server's restart.
+  /// Retries after a serialization failure. Each one means that another transaction committed, so there is progress; but
+  /// eight nodes that list the same pages can commit more than a hundred before the last one gets through. With pauses of
+  /// at most 50 ms the bound is reached after about five seconds.
+  static let conflicts = 200
+  /// The maximum after lost connections. The pauses add up to about five seconds, enough for a restart of the server.
   static let losses = 8
 
   private var conflicts = 0
@@ -19,7 +21,7 @@ struct Repetition {
     case .none: return nil
     case .repeatLater:
       conflicts += 1
-      return conflicts <= Self.conflicts ? jittered(.milliseconds(2), doublings: conflicts, most: 200, random) : nil
+      return conflicts <= Self.conflicts ? jittered(.milliseconds(2), doublings: conflicts, most: 50, random) : nil
     case .repeatOnce:
       violations += 1
       return violations <= 1 ? .zero : nil
@@ -27,11 +29,11 @@ struct Repetition {
     }
   }
 
-  /// The same for anything that needs a connection again: at once the first time, as the server is most often still there.
+  /// The pause before reconnecting; zero at first, since the server usually still runs. Nil when there were too many.
   mutating func pauseBeforeConnecting(random: Double) -> Duration? {
     losses += 1
     if losses == 1 { return .zero }
-    // At least half of it, or eight attempts may pass while the server is still starting.
+    // At least half the pause: otherwise eight attempts may pass while the server is still starting.
     return losses <= Self.losses ? jittered(.milliseconds(50), doublings: losses, most: 1_600, 0.5 + random / 2) : nil
   }
 

@@ -1,27 +1,27 @@
 import CPostgres
 import Model
 
-/// Where the database is and how to get in: a URL as libpq takes it, `postgres://user:password@host:port/database?…`.
+/// The URL of the database in the format of libpq: `postgres://user:password@host:port/database?…`.
 ///
-/// What it does not say libpq finds by itself, in `PGPASSWORD`, `~/.pgpass`, `PGSSLROOTCERT` and the like.
+/// libpq takes missing parts from `PGPASSWORD`, `~/.pgpass`, `PGSSLROOTCERT` and the like.
 struct ServerAddress: Sendable {
   let url: String
-  /// What must not stand in a message.
+  /// Texts that messages must not contain.
   private let secrets: [String]
 
-  /// - Throws: `configurationInvalid`. Its sentence quotes nothing: a password with a sign that should have been encoded
-  ///   may be anywhere in such a text.
+  /// - Throws: `configurationInvalid`. Its message does not quote the URL: with an unencoded special character, the
+  ///   password may be in any part of it.
   init(_ url: String) throws(TapedeckError) {
     let malformed = TapedeckError(
       .configurationInvalid,
       """
-      The database's URL must be of the form postgres://user:password@host:port/database. Write special characters of \
+      The database URL must have the form postgres://user:password@host:port/database. Write special characters of \
       the password as %XX.
       """)
     guard url.hasPrefix("postgres://") || url.hasPrefix("postgresql://"), !url.utf8.contains(0) else { throw malformed }
-    var complaint: UnsafeMutablePointer<CChar>?
-    defer { PQfreemem(complaint) }
-    guard let first = PQconninfoParse(url, &complaint) else { throw malformed }
+    var message: UnsafeMutablePointer<CChar>?
+    defer { PQfreemem(message) }
+    guard let first = PQconninfoParse(url, &message) else { throw malformed }
     defer { PQconninfoFree(first) }
     var parts: [String: String] = [:]
     var option = first
@@ -29,8 +29,8 @@ struct ServerAddress: Sendable {
       if let value = option.pointee.val { parts[String(cString: keyword)] = String(cString: value) }
       option += 1
     }
-    // libpq ends user and password at the first @ or /, so a bare one in the password makes the rest of it a host, a
-    // port or a database, whose name the server's complaints would tell.
+    // libpq ends user and password at the first @ or /. With an unencoded one in the password, the rest of the password
+    // becomes the host, port or database, which the messages of the server would disclose.
     let isClean =
       !(parts["host"] ?? "").contains("@") && !(parts["dbname"] ?? "").contains("@")
       && (parts["port"] ?? "").utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x2C }
@@ -39,7 +39,7 @@ struct ServerAddress: Sendable {
     secrets = ["password", "sslpassword"].compactMap { parts[$0] }.filter { !$0.isEmpty }
   }
 
-  /// The first line of what libpq says, without the password.
+  /// The first line of a message of libpq, without secrets.
   func redacted(_ message: String) -> String {
     let line = message.split(separator: "\n").first.map(String.init) ?? "no reason given"
     return secrets.reduce(line) { $0.replacing($1, with: "…") }

@@ -1,8 +1,8 @@
-/// The statements that a connection has prepared, by their text. Bounded: the least used make room.
+/// The prepared statements of a connection, by their text; at most 200, of which the least recently used is evicted.
 struct StatementCache {
   struct Statement: Sendable {
     let name: String
-    /// The server's numbers of the parameters' types.
+    /// The OIDs of the types of the parameters.
     let types: [UInt32]
     let columns: [String: Int]
   }
@@ -14,8 +14,8 @@ struct StatementCache {
   private var names: UInt64 = 0
   private var clock: UInt64 = 0
 
-  /// Whether a statement may come again. Changes of the schema come once. One of thousands of values is not prepared, since
-  /// libpq takes a description of more than 7,500 for a broken connection.
+  /// Whether to prepare a statement: it is likely to be repeated, and has at most 1,000 values, since libpq reports a
+  /// broken connection for the description of a statement with more than 7,500.
   static func isWorthKeeping(_ text: String, values: Int) -> Bool {
     guard values <= 1000 else { return false }
     let verb = text.drop(while: \.isWhitespace).prefix { $0.isLetter }
@@ -27,7 +27,7 @@ struct StatementCache {
     return "t\(names)"
   }
 
-  /// A statement of that text whose types the values have; a null has every type.
+  /// A statement with this text whose types match the values; a null matches every type.
   mutating func statement(for text: String, _ values: [Value]) -> Statement? {
     let fitting = statements[text]?.firstIndex { entry in
       entry.statement.types.count == values.count
@@ -39,7 +39,7 @@ struct StatementCache {
     return statements[text]?[fitting].statement
   }
 
-  /// - Returns: the name of the one that had to go.
+  /// - Returns: the name of the evicted statement; the caller deallocates it.
   mutating func insert(_ statement: Statement, for text: String) -> String? {
     clock += 1
     count += 1

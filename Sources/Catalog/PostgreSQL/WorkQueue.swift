@@ -1,7 +1,7 @@
-/// Which thread does which work, and when: a state machine without threads, time or locks of its own.
+/// Assigns work to threads: a state machine without threads, time or locks.
 ///
-/// Work is done in the order in which it came. Reads never take all threads, so that a crowd of slow searches does not
-/// keep a worker from prolonging its leases.
+/// Work starts in the order of arrival. Reads never use all threads, so that slow searches do not keep a worker from
+/// renewing its leases.
 struct WorkQueue<Payload: Sendable>: Sendable {
   enum Kind: Sendable { case read, write }
 
@@ -11,32 +11,32 @@ struct WorkQueue<Payload: Sendable>: Sendable {
     let payload: Payload
   }
 
-  /// What is to be done after work came in.
+  /// What to do after work arrived.
   enum Arrival: Equatable {
-    /// A thread of this number, which does not exist yet, is to be started.
+    /// Start the thread with this number.
     case start(Int)
-    /// This sleeping thread is to be woken.
+    /// Wake this sleeping thread.
     case wake(Int)
-    /// All threads have something to do; the next that is done takes it.
+    /// All threads are busy; the next free one takes the work.
     case wait
-    /// The queue was closed.
+    /// The queue is closed.
     case refuse
   }
 
-  /// What a thread is to do.
+  /// What a thread does next.
   enum Order {
     case work(Work)
     case sleep
     case end
   }
 
-  /// What became of work that is no longer wanted.
+  /// The state of cancelled work.
   enum Cancellation {
-    /// It had not begun and never will.
+    /// It had not started and is removed.
     case removed(Work)
-    /// This thread is at it.
+    /// This thread is running it.
     case running(thread: Int)
-    /// It is done, or never came.
+    /// It has ended, or is unknown.
     case absent
   }
 
@@ -48,7 +48,7 @@ struct WorkQueue<Payload: Sendable>: Sendable {
   private var running: [Int: Work] = [:]
   private var isClosed = false
 
-  /// - Parameter threads: at most this many, at least one.
+  /// - Parameter threads: the maximum number of threads; at least one.
   init(threads: Int) {
     self.threads = max(1, threads)
     readers = max(1, self.threads - max(1, self.threads / 4))
@@ -58,14 +58,14 @@ struct WorkQueue<Payload: Sendable>: Sendable {
     if isClosed { return .refuse }
     waiting.append(work)
     guard nextPlace != nil else { return .wait }
-    // The one that slept last: its connection is the warmest.
+    // The thread that slept last, since its connection is the most likely to be intact.
     if let thread = sleeping.popLast() { return .wake(thread) }
     guard started < threads else { return .wait }
     started += 1
     return .start(started)
   }
 
-  /// What a thread does now. It has finished what it was given before.
+  /// The next order for a thread that has finished its previous work.
   mutating func next(for thread: Int) -> Order {
     running[thread] = nil
     if let place = nextPlace {
@@ -84,9 +84,9 @@ struct WorkQueue<Payload: Sendable>: Sendable {
     return .absent
   }
 
-  /// Takes no more work.
+  /// Closes the queue.
   ///
-  /// - Returns: what had not begun, the threads to wake so that they end, and those that are at a read.
+  /// - Returns: the work that had not started, the sleeping threads to wake so that they end, and the running reads.
   mutating func close() -> (refused: [Work], asleep: [Int], reading: [(thread: Int, work: UInt64)]) {
     isClosed = true
     defer { (waiting, sleeping) = ([], []) }
@@ -94,7 +94,7 @@ struct WorkQueue<Payload: Sendable>: Sendable {
     return (waiting, sleeping, reading)
   }
 
-  /// Where the first work stands that may begin.
+  /// The index of the first work that may start.
   private var nextPlace: Int? {
     let reading = running.values.count { $0.kind == .read }
     return reading < readers ? waiting.indices.first : waiting.firstIndex { $0.kind == .write }

@@ -2,5 +2,5 @@
 
 #pragma once
 
-/// Set by whoever wants FFmpeg to serve requests on its standard input; without it the library does nothing.
+/// Set this variable to make FFmpeg serve requests on its standard input; without it the library does nothing.
 #define LAUNCHER_VARIABLE "TAPEDECK_FFMPEG_LAUNCHER"

@@ -1,7 +1,7 @@
 import Model
 import NIOCore
 
-/// The bytes of a file as they are sent, read as fast as the connection takes them.
+/// A span of a file as a request body, read as fast as the connection accepts it.
 struct FileUpload: AsyncSequence, Sendable {
   typealias Element = ByteBuffer
 
@@ -16,9 +16,9 @@ struct FileUpload: AsyncSequence, Sendable {
     var offset: Int64
 
     mutating func next() async throws -> ByteBuffer? {
-      // Whoever asks for more has sent what it had. The time in which the disk is read is ours.
-      upload.watch.sawSign()
-      defer { upload.watch.expectSign() }
+      // A request for the next piece means that the last one was sent. Reading the disk is not the service's time.
+      upload.watch.stopWaiting()
+      defer { upload.watch.startWaiting() }
       guard offset < upload.span.upperBound else { return nil }
       let piece = try await upload.file.read(
         at: offset, limit: Int(Swift.min(Int64(FileUpload.chunk), upload.span.upperBound - offset)))

@@ -2,7 +2,7 @@ import Model
 import NIOCore
 import NIOHTTP1
 
-/// An answer of the object store.
+/// An answer of the S3 service.
 struct S3Answer: Sendable {
   var status: Int
   var headers: HTTPHeaders
@@ -11,26 +11,40 @@ struct S3Answer: Sendable {
   var isSuccess: Bool { (200..<300).contains(status) }
   var bytes: [UInt8] { Array(body.readableBytesView) }
 
-  /// The short name of an error; nil where there is none, as in every answer to HEAD.
+  /// The text of an element directly below the root; nil when there is none, or the body is not XML.
+  ///
+  /// - Parameter root: the root's name; nil for any but `Error`, since services name the roots of results differently.
+  func text(of element: String, root: String? = nil) -> String? {
+    var found: String?
+    do {
+      try XMLScanner.forEachElement(in: bytes) { path, text throws(XMLScanner.Malformed) in
+        guard root.map({ $0 == path[0] }) ?? (path[0] != "Error") else { throw XMLScanner.Malformed() }
+        if path.count == 2, path[1] == element, found == nil { found = text }
+      }
+    } catch { return nil }
+    return found
+  }
+
+  /// The code of an error; nil when there is none, as in every answer to HEAD.
   var errorCode: String? {
-    S3Word.read("Code", of: "Error", in: bytes).flatMap { code in
-      // It goes to the log, and nothing that could echo what we sent.
+    text(of: "Code", root: "Error").flatMap { code in
+      // It is logged, so it must not be able to echo what was sent.
       let isPlain = code.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) }
       return (1...60).contains(code.utf8.count) && isPlain ? code : nil
     }
   }
 
-  /// Whether it says that there is no object of that name, and not that there is no bucket. A 404 with other words is
-  /// that of something that stands before the store.
+  /// Whether the object does not exist. A missing bucket is another code; a 404 with another body comes from a proxy in
+  /// front of the service.
   var saysMissing: Bool { status == 404 && (errorCode == "NoSuchKey" || hasNoBody) }
 
-  /// Whether none came, and none was announced that broke off.
+  /// Whether there is no body, and none was announced that then broke off.
   private var hasNoBody: Bool {
     body.readableBytes == 0 && ["0", nil].contains(headers.first(name: "Content-Length"))
       && !headers.contains(name: "Transfer-Encoding")
   }
 
-  /// What an answer means that is not what was hoped for; also for one of status 200 with an error in its body.
+  /// The error that an unexpected answer means, also for status 200 with an error in the body.
   func failure(_ what: String, now: Instant) -> TapedeckError {
     let code = errorCode
     let detail =
@@ -43,39 +57,46 @@ struct S3Answer: Sendable {
     return switch code {
     case "RequestTimeTooSkewed":
       failed(
-        "The clock of this machine and that of the object store are too far apart. Set this one right, best by NTP.")
-    case "InvalidAccessKeyId": failed("The object store does not know our access key. Check AWS_ACCESS_KEY_ID.")
+        "The clocks of this machine and the object store differ too much. Synchronize this machine's clock, for example with NTP."
+      )
+    case "InvalidAccessKeyId": failed("The object store does not know the access key. Check AWS_ACCESS_KEY_ID.")
     case "SignatureDoesNotMatch":
       failed(
-        "The object store refused our signature. Check AWS_SECRET_ACCESS_KEY, and that AWS_ACCESS_KEY_ID belongs to it."
+        "The object store rejected the signature. Check that AWS_SECRET_ACCESS_KEY and AWS_ACCESS_KEY_ID belong together."
       )
     case "InvalidToken", "ExpiredToken", "TokenRefreshRequired":
-      failed("The object store refused our session token. Check AWS_SESSION_TOKEN: it may have run out.")
+      failed("The object store rejected the session token. Check AWS_SESSION_TOKEN: it may have expired.")
     case "NoSuchBucket":
-      failed("The object store has no such bucket. Check its name in TAPEDECK_STORAGE_URL, or make it.")
+      failed("The object store has no such bucket. Check its name in TAPEDECK_STORAGE_URL, or create it.")
     case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect":
-      failed("The bucket is somewhere else. Check 'region' and 'endpoint' in TAPEDECK_STORAGE_URL.")
+      failed(
+        "The bucket is in another region or at another endpoint. Check 'region' and 'endpoint' in TAPEDECK_STORAGE_URL."
+      )
     case "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded": full(detail)
     case "NotImplemented":
-      failed("The object store does not know a kind of request that we need; conditional writes are the newest.")
+      failed(
+        "The object store does not support a request that Tapedeck needs; the most recent one is conditional writes.")
     default:
       switch status {
-      case 300..<400: failed("The bucket is somewhere else. Check 'region' and 'endpoint' in TAPEDECK_STORAGE_URL.")
+      case 300..<400:
+        failed(
+          "The bucket is in another region or at another endpoint. Check 'region' and 'endpoint' in TAPEDECK_STORAGE_URL."
+        )
       case 401, 403:
         failed(
-          "The object store does not allow this. Check AWS_ACCESS_KEY_ID, and that its permissions are those of "
+          "The object store denied the request. Check AWS_ACCESS_KEY_ID, and that its permissions are those of "
             + "docs/storage-format.md.")
       case 507: full(detail)
-      case 429, 500...: failed("The object store is too busy or unwell. It is tried again.")
-      case 200..<300: failed("The object store gave an answer that cannot be understood.")
-      default: failed("The object store refused a request with status \(status). The reason is in the log.")
+      case 429, 500...: failed("The object store is busy or failing. The request is retried.")
+      case 200..<300: failed("The object store sent an answer that cannot be read.")
+      default: failed("The object store rejected a request with status \(status). The reason is in the log.")
       }
     }
   }
 
   private func full(_ detail: String) -> TapedeckError {
     TapedeckError(
-      .diskFull, "The object store is full or its quota is used up. Make room; work goes on by itself afterwards.",
+      .diskFull, "The object store is full or its quota is used up. Free space; work resumes automatically.",
       detail: detail)
   }
 

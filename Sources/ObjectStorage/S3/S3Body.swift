@@ -2,7 +2,7 @@ import AsyncHTTPClient
 import Model
 import NIOCore
 
-/// The body of an answer, piece by piece.
+/// The body of an answer, read piece by piece.
 struct S3Body {
   private var pieces: HTTPClientResponse.Body.AsyncIterator
   private let watch: StallWatch
@@ -16,26 +16,26 @@ struct S3Body {
   ///
   /// - Throws: `storageFailed` when the body breaks off, `interrupted`.
   mutating func next() async throws(TapedeckError) -> ByteBuffer? {
-    watch.expectSign()
-    defer { watch.sawSign() }
+    watch.startWaiting()
+    defer { watch.stopWaiting() }
     do { return try await pieces.next(isolation: #isolation) } catch { throw S3Transport.failure(error) }
   }
 
-  /// All of it.
+  /// The whole body.
   ///
-  /// - Throws: `storageFailed`, also when there is more than `limit`; `interrupted`.
+  /// - Throws: `storageFailed`, also when the body is longer than `limit`; `interrupted`.
   mutating func whole(upTo limit: Int) async throws(TapedeckError) -> ByteBuffer {
     var bytes = ByteBuffer()
     while let piece = try await next() {
       guard piece.readableBytes <= limit - bytes.readableBytes else {
-        throw TapedeckError(.storageFailed, "The object store's answer is longer than it can be.")
+        throw TapedeckError(.storageFailed, "The object store's answer is longer than expected.")
       }
       bytes.writeImmutableBuffer(piece)
     }
     return bytes
   }
 
-  /// As much of it as comes, up to `limit`: an error page says enough by its status.
+  /// The first bytes of the body, up to `limit`; a body that breaks off is no error.
   mutating func beginning(upTo limit: Int) async -> ByteBuffer {
     var bytes = ByteBuffer()
     while bytes.readableBytes < limit, let piece = try? await next() {

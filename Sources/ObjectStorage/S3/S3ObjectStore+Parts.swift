@@ -4,85 +4,87 @@ import Model
 import NIOHTTP1
 
 extension S3ObjectStore {
-  /// S3 takes no more parts than this.
-  private static let mostParts: Int64 = 10_000
-  /// As long may it take to give parts up, so that nobody waits at the end of the program.
-  private static let farewell: Duration = .seconds(10)
+  /// S3 allows no more parts than this.
+  private static let maxParts: Int64 = 10_000
+  /// The time limit for aborting an upload, so that a shutdown does not wait for it.
+  private static let abortTimeout: Duration = .seconds(10)
 
-  /// Writes a file in parts, one after the other. Nothing is visible before the last request, and when anything fails
-  /// the parts are given up.
-  func writeParts(_ file: OpenFile, _ key: ObjectKey, replacing: Bool) async throws(TapedeckError) -> Written {
+  /// Writes a file in parts, one after the other. The object becomes visible with the last request; after a failure the
+  /// upload is aborted.
+  func writeParts(
+    _ file: OpenFile, _ name: ObjectName, _ hash: ContentHash, replacing: Bool
+  ) async throws(TapedeckError) -> Written {
     let upload = try await beginUpload(
-      name(of: key), [("content-type", key.kind.contentType), ("x-amz-checksum-algorithm", "SHA256")])
+      key(of: name), [("content-type", name.kind.contentType), ("x-amz-checksum-algorithm", "SHA256")])
     do throws(TapedeckError) {
-      let parts = try await send(file, key, upload)
+      let parts = try await send(file, name, hash, upload)
       let written = try await complete(upload, parts, replacing: replacing)
-      if written == .taken { await abandon(upload) }
+      if written == .taken { await abort(upload) }
       return written
     } catch {
-      await abandon(upload)
+      await abort(upload)
       throw error
     }
   }
 
-  /// Lets the store copy an object in parts, one after the other, as it does with what is too long for one copy.
+  /// Has S3 copy an object in parts, one after the other; for objects that are too long for one copy.
   ///
-  /// - Returns: whether there was one.
+  /// - Returns: false when there is no object.
   func copyParts(
     of bytes: Int64, from source: (name: String, value: String), to target: String,
     headers: [(name: String, value: String)]
   ) async throws(TapedeckError) -> Bool {
     let upload = try await beginUpload(target, headers)
     do throws(TapedeckError) {
-      let length = max(settings.copyPartBytes, (bytes + Self.mostParts - 1) / Self.mostParts)
+      let length = max(settings.copyPartBytes, (bytes + Self.maxParts - 1) / Self.maxParts)
       var parts: [CompletedParts.Part] = []
       for offset in stride(from: 0, to: bytes, by: Int(length)) {
         let last = min(offset + length, bytes) - 1
-        let answer = try await line.answer(
+        let answer = try await client.answer(
           to: S3Call(
-            method: .PUT, name: target, query: [("partNumber", "\(parts.count + 1)"), ("uploadId", upload.id)],
+            method: .PUT, key: target, query: [("partNumber", "\(parts.count + 1)"), ("uploadId", upload.id)],
             headers: [source, ("x-amz-copy-source-range", "bytes=\(offset)-\(last)")]))
         if answer.saysMissing {
-          await abandon(upload)
+          await abort(upload)
           return false
         }
-        guard answer.isSuccess, let etag = S3Word.read("ETag", in: answer.bytes) else {
-          throw line.failure(answer, "copy part of object")
+        guard answer.isSuccess, let etag = answer.text(of: "ETag") else {
+          throw client.failure(answer, "copy part of object")
         }
         parts.append(.init(etag: etag))
       }
       guard try await complete(upload, parts, replacing: true) == .done else {
-        throw TapedeckError(.storageFailed, detail: "complete copy: the object store was writing the same name")
+        throw TapedeckError(.storageFailed, detail: "complete copy: another request is writing the same key")
       }
       return true
     } catch {
-      await abandon(upload)
+      await abort(upload)
       throw error
     }
   }
 
   struct Upload: Sendable {
-    var name: String
+    var key: String
     var id: String
   }
 
   private func beginUpload(
-    _ name: String, _ headers: [(name: String, value: String)]
+    _ key: String, _ headers: [(name: String, value: String)]
   ) async throws(TapedeckError) -> Upload {
-    let answer = try await line.success(
-      of: S3Call(method: .POST, name: name, query: [("uploads", "")], headers: headers), doing: "begin upload")
-    guard let id = S3Word.read("UploadId", in: answer.bytes),
+    let answer = try await client.success(
+      of: S3Call(method: .POST, key: key, query: [("uploads", "")], headers: headers), doing: "begin upload")
+    guard let id = answer.text(of: "UploadId"),
       (1...4096).contains(id.utf8.count)
-    else { throw line.failure(answer, "begin upload") }
-    return Upload(name: name, id: id)
+    else { throw client.failure(answer, "begin upload") }
+    return Upload(key: key, id: id)
   }
 
-  /// Hashes each part and sends it, and checks at the end that all of them together have the key's hash, which no
-  /// store does: the checksum of an object in parts is one of checksums.
+  /// Hashes and sends each part, then checks the hash of the whole file. S3 cannot: the checksum of an object in parts
+  /// is a checksum of checksums.
   private func send(
-    _ file: OpenFile, _ key: ObjectKey, _ upload: Upload
+    _ file: OpenFile, _ name: ObjectName, _ hash: ContentHash, _ upload: Upload
   ) async throws(TapedeckError) -> [CompletedParts.Part] {
-    let length = max(settings.partBytes, (file.bytes + Self.mostParts - 1) / Self.mostParts)
+    let length = max(settings.partBytes, (file.bytes + Self.maxParts - 1) / Self.maxParts)
     var parts: [CompletedParts.Part] = []
     var whole = SHA256()
     var offset: Int64 = 0
@@ -90,48 +92,72 @@ extension S3ObjectStore {
       let span = offset..<min(offset + length, file.bytes)
       whole = try await file.hash(span, continuing: whole)
       let sha256 = hex(try await file.hash(span).finalize())
-      let checksum = base64(hexadecimal: sha256)
-      let answer = try await line.success(
+      let checksum = base64(hexadecimal: sha256) ?? ""
+      let answer = try await client.success(
         of: S3Call(
-          method: .PUT, name: upload.name,
+          method: .PUT, key: upload.key,
           query: [("partNumber", "\(parts.count + 1)"), ("uploadId", upload.id)],
           headers: [("x-amz-checksum-sha256", checksum), ("x-amz-sdk-checksum-algorithm", "SHA256")],
           payload: .file(file, span, sha256: sha256)), doing: "upload part")
-      guard let etag = answer.headers.first(name: "ETag") else { throw line.failure(answer, "upload part") }
+      guard let etag = answer.headers.first(name: "ETag") else { throw client.failure(answer, "upload part") }
       parts.append(.init(etag: etag, checksum: checksum))
       offset = span.upperBound
     }
-    try check(hex(whole.finalize()), isOf: key)
+    try check(ContentHash(digest: whole.finalize()), is: hash, of: name)
     return parts
   }
 
   private func complete(
     _ upload: Upload, _ parts: [CompletedParts.Part], replacing: Bool
   ) async throws(TapedeckError) -> Written {
-    let answer = try await line.answer(
+    let answer = try await client.answer(
       to: S3Call(
-        method: .POST, name: upload.name, query: [("uploadId", upload.id)],
+        method: .POST, key: upload.key, query: [("uploadId", upload.id)],
         headers: [("content-type", "application/xml")] + condition(replacing),
         payload: .bytes(CompletedParts.encode(parts))))
     let written = try written(answer)
-    // S3 says 200 before it knows: the truth is in the body.
-    if written == .done, S3Word.read("ETag", in: answer.bytes) == nil {
-      throw line.failure(answer, "complete upload")
+    // S3 sends status 200 before it has finished: only the body tells the result.
+    if written == .done, answer.text(of: "ETag") == nil {
+      throw client.failure(answer, "complete upload")
     }
     return written
   }
 
-  /// Gives an upload's parts up. If that fails too, the bucket's rule for unfinished uploads removes them one day.
-  private func abandon(_ upload: Upload) async {
-    // Not a child: whoever was cancelled must still say that the parts are not wanted any more.
+  /// Aborts an upload. If that fails too, the bucket's lifecycle rule for unfinished uploads removes the parts.
+  private func abort(_ upload: Upload) async {
+    // Not a child task: the parts must be removed even after a cancellation.
     let task = Task {
       await limited {
-        _ = try? await line.answer(
-          to: S3Call(method: .DELETE, name: upload.name, query: [("uploadId", upload.id)]))
+        _ = try? await client.answer(
+          to: S3Call(method: .DELETE, key: upload.key, query: [("uploadId", upload.id)]))
       } by: {
-        try await line.surroundings.sleep(Self.farewell)
+        try await client.system.sleep(Self.abortTimeout)
       }
     }
     _ = await task.value
+  }
+}
+
+/// The request body of CompleteMultipartUpload.
+enum CompletedParts {
+  struct Part: Sendable {
+    var etag: String
+    /// In base64; nil for an upload without checksums of its parts.
+    var checksum: String?
+  }
+
+  static func encode(_ parts: [Part]) -> [UInt8] {
+    let list = parts.enumerated().map { index, part in
+      "<Part>" + (part.checksum.map { "<ChecksumSHA256>\(escaped($0))</ChecksumSHA256>" } ?? "")
+        + "<ETag>\(escaped(part.etag))</ETag><PartNumber>\(index + 1)</PartNumber></Part>"
+    }
+    return Array(
+      ("<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">" + list.joined()
+        + "</CompleteMultipartUpload>").utf8)
+  }
+
+  private static func escaped(_ text: String) -> String {
+    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+      .replacing("\"", with: "&quot;")
   }
 }

@@ -4,77 +4,81 @@ import Model
 import NIOHTTP1
 
 extension S3ObjectStore {
-  /// What came of an attempt to write an object that must not be there yet.
+  /// The result of writing an object on the condition that there is none.
   enum Written: Sendable {
     case done
-    /// Something has that name already, or somebody else is writing it just now.
+    /// There is an object of that name, or another request is writing one.
     case taken
   }
 
-  private enum Occupant: Equatable {
+  private enum Existing: Equatable {
     case missing
-    /// As far as can be told without reading it.
+    /// As far as its metadata shows.
     case same
     case different(bytes: Int64)
   }
 
-  /// Writes a file's bytes under their name. What is there already stays; if it has another length or checksum, it is
-  /// damaged, and goes to quarantine.
+  /// Writes a file under a name. An existing object stays, unless its length or checksum shows that it is damaged: it
+  /// is copied to quarantine and replaced.
   ///
   /// - Throws: `storageFailed`, `diskFull`, `interrupted`; `objectDamaged` when the file changes meanwhile.
-  func put(_ file: OpenFile, as key: ObjectKey) async throws(TapedeckError) {
+  func put(_ file: OpenFile, as name: ObjectName, _ hash: ContentHash) async throws(TapedeckError) {
+    let content = ObjectContent(hash: hash, bytes: file.bytes)
     let isLarge = file.bytes > settings.multipartThreshold
-    // In parts, only the last request of many is refused.
-    if isLarge, try await occupant(of: key, bytes: file.bytes) == .same { return }
-    guard try await write(file, key, isLarge: isLarge, replacing: false) == .taken else { return }
-    switch try await occupant(of: key, bytes: file.bytes) {
+    // An upload in parts is refused only by its last request, so ask first.
+    if isLarge, try await existing(name, content) == .same { return }
+    guard try await write(file, name, hash, isLarge: isLarge, replacing: false) == .taken else { return }
+    switch try await existing(name, content) {
     case .same: return
-    case .missing: throw contended(key)
+    case .missing: throw contended(name)
     case .different(let bytes):
       try await copyToQuarantine(
-        key, bytes: bytes, because: "It had another length or checksum than the file that was to be stored.")
-      // Over it, not after removing it: another node may have put the right one there meanwhile.
-      guard try await write(file, key, isLarge: isLarge, replacing: true) == .done else { throw contended(key) }
+        name, bytes: bytes, because: "It had another length or checksum than the file that was to be stored.")
+      // Overwritten, not removed and written: another node may have stored the right object meanwhile.
+      guard try await write(file, name, hash, isLarge: isLarge, replacing: true) == .done else {
+        throw contended(name)
+      }
     }
   }
 
-  private func contended(_ key: ObjectKey) -> TapedeckError {
+  private func contended(_ name: ObjectName) -> TapedeckError {
     TapedeckError(
-      .storageFailed, "The object store is writing the same object for somebody else. It is tried again.",
-      detail: location(of: key), retryAfter: .seconds(1))
+      .storageFailed, "Another node is writing the same object. The request is retried.", detail: location(of: name),
+      retryAfter: .seconds(1))
   }
 
-  private func occupant(of key: ObjectKey, bytes: Int64) async throws(TapedeckError) -> Occupant {
-    guard let head = try await line.head(name(of: key)) else { return .missing }
-    return head.fits(key, bytes: bytes) ? .same : .different(bytes: head.bytes)
+  private func existing(_ name: ObjectName, _ content: ObjectContent) async throws(TapedeckError) -> Existing {
+    guard let head = try await client.head(key(of: name)) else { return .missing }
+    return head.fits(content) ? .same : .different(bytes: head.bytes)
   }
 
   private func write(
-    _ file: OpenFile, _ key: ObjectKey, isLarge: Bool, replacing: Bool
+    _ file: OpenFile, _ name: ObjectName, _ hash: ContentHash, isLarge: Bool, replacing: Bool
   ) async throws(TapedeckError) -> Written {
     isLarge
-      ? try await writeParts(file, key, replacing: replacing)
-      : try await writeWhole(file, key, replacing: replacing)
+      ? try await writeParts(file, name, hash, replacing: replacing)
+      : try await writeWhole(file, name, hash, replacing: replacing)
   }
 
   private func writeWhole(
-    _ file: OpenFile, _ key: ObjectKey, replacing: Bool
+    _ file: OpenFile, _ name: ObjectName, _ hash: ContentHash, replacing: Bool
   ) async throws(TapedeckError) -> Written {
-    try check(hex(try await file.hash(0..<file.bytes).finalize()), isOf: key)
-    let answer = try await line.answer(
+    try check(ContentHash(digest: try await file.hash(0..<file.bytes).finalize()), is: hash, of: name)
+    let answer = try await client.answer(
       to: S3Call(
-        method: .PUT, name: name(of: key),
+        method: .PUT, key: key(of: name),
         headers: [
-          ("content-type", key.kind.contentType), ("x-amz-checksum-sha256", base64(hexadecimal: key.sha256)),
+          ("content-type", name.kind.contentType), ("x-amz-checksum-sha256", base64(hexadecimal: hash.rawValue) ?? ""),
           ("x-amz-sdk-checksum-algorithm", "SHA256"),
-        ] + condition(replacing), payload: .file(file, 0..<file.bytes, sha256: key.sha256)))
+        ] + condition(replacing), payload: .file(file, 0..<file.bytes, sha256: hash.rawValue)))
     return try written(answer)
   }
 
-  /// That the bytes have their name's hash. The store checks it too, for a file that goes in one piece; but not all do.
-  func check(_ sha256: String, isOf key: ObjectKey) throws(TapedeckError) {
-    guard sha256 == key.sha256 else {
-      throw TapedeckError(.storageFailed, detail: "a file for \(key) has the SHA-256 \(sha256)")
+  /// Throws `storageFailed` unless the bytes have the expected hash. The service compares it too for a file that is sent
+  /// in one piece, but not every service does.
+  func check(_ found: ContentHash, is hash: ContentHash, of name: ObjectName) throws(TapedeckError) {
+    guard found == hash else {
+      throw TapedeckError(.storageFailed, detail: "the file for \(name) has the SHA-256 \(found), not \(hash)")
     }
   }
 
@@ -86,13 +90,13 @@ extension S3ObjectStore {
     switch answer.status {
     case 200..<300: return .done
     case 412, 409: return .taken
-    default: throw line.failure(answer, "store object")
+    default: throw client.failure(answer, "store object")
     }
   }
 }
 
-extension ObjectKey.Kind {
-  /// For whoever looks at the bucket with another tool.
+extension ObjectName.Kind {
+  /// For other tools that read the bucket.
   var contentType: String {
     switch self {
     case .wav: "audio/wav"

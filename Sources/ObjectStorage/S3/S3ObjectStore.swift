@@ -4,67 +4,81 @@ import NIOHTTP1
 package import NIOPosix
 package import SystemPackage
 
-/// Objects in a bucket of anything that speaks S3: `PREFIX/ab/abcdef….mp3`.
+/// Objects in a bucket of any S3-compatible service: `PREFIX/ab/abcdef….mp3`.
 ///
-/// A request is sent once; the job that wanted it is what tries again.
+/// Requests are not retried here; the job that stores or reads is retried.
 package struct S3ObjectStore: ObjectStore {
-  /// How long the head of an object is believed. Another node may have replaced or removed the object.
-  static let memory: Duration = .seconds(60)
+  /// How long the metadata of an object is cached. Another node may replace or remove the object meanwhile.
+  static let cacheTime: Duration = .seconds(60)
 
   let settings: S3Settings
-  let line: S3Line
+  let client: S3Client
   let threads: NIOThreadPool
-  let heads = RecentlyUsed<KnownHead>()
+  let heads = RecentlyUsed<CachedHead>()
 
-  struct KnownHead: Sendable {
+  struct CachedHead: Sendable {
     var head: S3Head
     var until: Instant
   }
 
-  /// `client` must follow no redirects, and `threads` is where local files are read.
+  /// - Parameters:
+  ///   - client: must not follow redirects.
+  ///   - threads: where local files are read.
   package init(
     settings: S3Settings, credentials: S3Credentials, client: HTTPClient, threads: NIOThreadPool,
-    surroundings: Surroundings
+    system: SystemServices
   ) {
     self.settings = settings
     self.threads = threads
-    line = S3Line(settings: settings, credentials: credentials, client: client, surroundings: surroundings)
+    self.client = S3Client(settings: settings, credentials: credentials, client: client, system: system)
   }
 
-  package func store(_ file: FilePath, as key: ObjectKey, bytes: Int64) async throws(TapedeckError) {
-    heads.forget(key)
+  package func store(
+    _ file: FilePath, as name: ObjectName, content: ObjectContent
+  ) async throws(TapedeckError) {
+    heads.forget(name)
     let source = try await threads.blocking("open file") { try OpenFile(file, threads: threads) }
-    guard source.bytes == bytes else {
-      throw TapedeckError(.storageFailed, detail: "\(file) has not the length that was counted")
+    guard source.bytes == content.bytes else {
+      throw TapedeckError(.storageFailed, detail: "\(file) does not have the expected length")
     }
     do {
-      try await put(source, as: key)
+      try await put(source, as: name, content.hash)
     } catch  where error.code == .objectDamaged {
       throw TapedeckError(.storageFailed, detail: "\(file) changed while it was stored", cause: error)
     }
-    heads.forget(key)
+    heads.forget(name)
     try await threads.blocking("remove stored file") { try FileSystemCalls.unlink(file) }
   }
 
-  package func open(_ key: ObjectKey) async throws(TapedeckError) -> any StoredObject {
-    let now = line.surroundings.now()
-    if let known = heads.value(key), known.until > now { return S3Object(store: self, key: key, head: known.head) }
-    let forgettings = heads.forgettings
-    guard let head = try await line.head(name(of: key)) else {
-      heads.forget(key)
-      throw TapedeckError(.objectMissing, detail: location(of: key))
+  package func open(_ name: ObjectName) async throws(TapedeckError) -> any StoredObject {
+    let now = client.system.now()
+    if let cached = heads.value(name), cached.until > now {
+      return S3Object(store: self, name: name, head: cached.head)
     }
-    heads.note(KnownHead(head: head, until: now + Self.memory), key, since: forgettings)
-    return S3Object(store: self, key: key, head: head)
+    let generation = heads.generation
+    guard let head = try await client.head(key(of: name)) else {
+      heads.forget(name)
+      throw TapedeckError(.objectMissing, detail: location(of: name))
+    }
+    heads.note(CachedHead(head: head, until: now + Self.cacheTime), name, since: generation)
+    return S3Object(store: self, name: name, head: head)
   }
 
-  package func location(of key: ObjectKey) -> String { "s3://\(settings.bucket)/\(name(of: key))" }
+  package func remove(_ name: ObjectName) async throws(TapedeckError) {
+    heads.forget(name)
+    try await delete(key(of: name))
+    // Again: a reader may have cached the metadata before the object was deleted.
+    heads.forget(name)
+  }
 
-  func name(of key: ObjectKey) -> String { settings.name(key.description) }
+  package func location(of name: ObjectName) -> String { "s3://\(settings.bucket)/\(key(of: name))" }
 
-  /// Removes whatever has that name; nothing is no error.
-  func delete(_ name: String) async throws(TapedeckError) {
-    let answer = try await line.answer(to: S3Call(method: .DELETE, name: name))
-    guard answer.isSuccess || answer.saysMissing else { throw line.failure(answer, "remove object") }
+  /// What S3 calls the object's key: its name behind the prefix.
+  func key(of name: ObjectName) -> String { settings.key(name.description) }
+
+  /// Deletes whatever has that key; succeeds when there is nothing.
+  func delete(_ key: String) async throws(TapedeckError) {
+    let answer = try await client.answer(to: S3Call(method: .DELETE, key: key))
+    guard answer.isSuccess || answer.saysMissing else { throw client.failure(answer, "remove object") }
   }
 }

@@ -1,40 +1,40 @@
 import Foundation
 package import Model
 
-/// Where an object store is and how it is spoken to.
+/// The address of an S3 bucket and how to reach it.
 ///
-/// Read from one address, `s3://BUCKET/PREFIX?…`, with these parameters:
+/// Parsed from `s3://BUCKET/PREFIX?…` with these parameters:
 ///
 /// | parameter | default | |
 /// | --- | --- | --- |
-/// | `region` | `AWS_REGION`; `us-east-1` at an `endpoint` of its own | |
-/// | `endpoint` | Amazon's in that region | https, or http on loopback |
-/// | `addressing` | `path` at an `endpoint` of its own or when the bucket has a dot, else `virtual` | whether the bucket stands in the path or in the host |
-/// | `insecure` | none | `1` allows http beyond loopback: recordings then travel in clear |
+/// | `region` | `AWS_REGION`; `us-east-1` with an `endpoint` | |
+/// | `endpoint` | Amazon's in that region | https; http only on loopback |
+/// | `addressing` | `path` with an `endpoint` or when the bucket's name has a dot, otherwise `virtual` | whether the bucket's name is in the path or in the host |
+/// | `insecure` | none | `1` allows http beyond loopback; recordings are then sent unencrypted |
 package struct S3Settings: Sendable, Equatable {
-  /// Where the bucket stands in a request's address.
+  /// Where the bucket's name is in a request's URL.
   package enum Addressing: String, Sendable { case path, virtual }
 
   package let bucket: String
-  /// Stands before every name, with a slash between; empty for none.
+  /// Precedes every key, followed by a slash; may be empty.
   package let prefix: String
   package let region: String
   package let addressing: Addressing
   let endpoint: S3Endpoint
 
-  /// A file with more bytes than this goes in parts.
+  /// A file with more bytes than this is uploaded in parts.
   package var multipartThreshold: Int64 = 64 << 20
-  /// The length of each part but the last; S3 asks for 5 MiB at least.
+  /// The length of each part but the last; S3 requires at least 5 MiB.
   package var partBytes: Int64 = 16 << 20
-  /// An object with more bytes than this is copied in parts; S3 copies no more at once.
+  /// An object with more bytes than this is copied in parts; S3 does not copy more in one request.
   package var copyThreshold: Int64 = 5 << 30
   /// The length of each part of a copy but the last.
   package var copyPartBytes: Int64 = 512 << 20
-  /// Without a sign of life for so long, a request has failed.
+  /// A request without any progress for this long has failed.
   package var stallTimeout: Duration = .seconds(60)
 
-  /// - Parameter region: used where the address names none.
-  /// - Throws: `configurationInvalid`, which names `TAPEDECK_STORAGE_URL` and never shows its value.
+  /// - Parameter region: used when the address has none.
+  /// - Throws: `configurationInvalid`, which names `TAPEDECK_STORAGE_URL` but not its value.
   package init(url: String, region defaultRegion: String? = nil) throws(TapedeckError) {
     guard let parts = URLComponents(string: url, encodingInvalidCharacters: false), parts.scheme == "s3",
       parts.user == nil, parts.password == nil, parts.port == nil, parts.fragment == nil
@@ -46,7 +46,7 @@ package struct S3Settings: Sendable, Equatable {
     var parameters = try Self.parameters(parts.queryItems ?? [])
 
     let isInsecure = parameters.removeValue(forKey: "insecure")
-    guard isInsecure == nil || isInsecure == "1" else { throw Self.invalid("may say insecure=1 and nothing else.") }
+    guard isInsecure == nil || isInsecure == "1" else { throw Self.invalid("may have insecure=1, but no other value.") }
     let given = parameters.removeValue(forKey: "endpoint")
     guard let region = parameters.removeValue(forKey: "region") ?? defaultRegion ?? given.map({ _ in "us-east-1" })
     else {
@@ -60,7 +60,7 @@ package struct S3Settings: Sendable, Equatable {
       guard let endpoint = S3Endpoint(given, allowsPlain: isInsecure != nil) else {
         throw Self.invalid(
           "has an endpoint that cannot be used: it is https://host or https://host:port without a path. "
-            + "http is for loopback alone, unless the address says insecure=1; recordings then travel in clear.")
+            + "http is allowed only on loopback, or with insecure=1; recordings are then sent unencrypted.")
       }
       self.endpoint = endpoint
     } else {
@@ -78,20 +78,20 @@ package struct S3Settings: Sendable, Equatable {
     }
   }
 
-  // MARK: Names and places
+  // MARK: Keys and URLs
 
-  /// The name of something below the prefix.
-  func name(_ rest: String) -> String { prefix.isEmpty ? rest : "\(prefix)/\(rest)" }
+  /// The key of something below the prefix.
+  func key(_ rest: String) -> String { prefix.isEmpty ? rest : "\(prefix)/\(rest)" }
 
-  /// Where a request for a name goes; an empty name is the bucket itself. The path is decoded.
-  package func place(of name: String) -> (origin: String, host: String, path: String) {
+  /// The URL of a key; of the bucket itself when the key is empty. The path is not percent-encoded.
+  package func place(of key: String) -> (origin: String, host: String, path: String) {
     switch addressing {
     case .path:
-      let path = name.isEmpty ? "/\(bucket)" : "/\(bucket)/\(name)"
+      let path = key.isEmpty ? "/\(bucket)" : "/\(bucket)/\(key)"
       return ("\(endpoint.scheme)://\(endpoint.authority)", endpoint.authority, path)
     case .virtual:
       let host = "\(bucket).\(endpoint.authority)"
-      return ("\(endpoint.scheme)://\(host)", host, "/\(name)")
+      return ("\(endpoint.scheme)://\(host)", host, "/\(key)")
     }
   }
 
@@ -108,7 +108,7 @@ package struct S3Settings: Sendable, Equatable {
     }
   }
 
-  /// The rules that Amazon has for names of buckets.
+  /// Amazon's rules for bucket names.
   private static func bucket(_ name: String) throws(TapedeckError) -> String {
     let labels = name.split(separator: ".", omittingEmptySubsequences: false)
     let isValid =
@@ -145,5 +145,39 @@ package struct S3Settings: Sendable, Equatable {
       }
     }
     return parameters
+  }
+}
+
+/// The server of an S3 service.
+struct S3Endpoint: Sendable, Equatable {
+  let scheme: String
+  /// The value of `Host`: the host, and the port unless it is the scheme's default.
+  let authority: String
+
+  /// Amazon's endpoint of a region.
+  init(region: String) {
+    scheme = "https"
+    authority = "s3.\(region).amazonaws.com" + (region.hasPrefix("cn-") ? ".cn" : "")
+  }
+
+  /// Parses `https://host:port`, and `http://` when the host is loopback or `allowsPlain` is true; nil for anything else.
+  init?(_ text: String, allowsPlain: Bool) {
+    guard let parts = URLComponents(string: text, encodingInvalidCharacters: false),
+      let scheme = parts.scheme?.lowercased(), let host = parts.host.flatMap(hostName),
+      parts.user == nil, parts.password == nil, parts.query == nil, parts.fragment == nil,
+      parts.path.isEmpty || parts.path == "/"
+    else { return nil }
+    switch scheme {
+    case "https": break
+    case "http" where allowsPlain || isLoopback(host: host): break
+    default: return nil
+    }
+    self.scheme = scheme
+    let name = host.contains(":") ? "[\(host)]" : host
+    switch parts.port {
+    case nil, scheme == "https" ? 443 : 80: authority = name
+    case .some(let port) where (1...65_535).contains(port): authority = "\(name):\(port)"
+    default: return nil
+    }
   }
 }

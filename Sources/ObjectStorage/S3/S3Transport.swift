@@ -4,26 +4,30 @@ import Model
 import NIOCore
 import NIOHTTP1
 
-/// What AsyncHTTPClient's errors mean. They come as several unrelated types, depending on where a connection broke.
+/// Maps AsyncHTTPClient's errors, which have several unrelated types, to `TapedeckError`.
 enum S3Transport {
-  /// How a request or the body of its answer failed. What our own code threw stays as it is.
+  /// Maps an error of a request or of reading its answer; a `TapedeckError` is returned unchanged.
   static func failure(_ error: any Error) -> TapedeckError {
     if let error = error as? TapedeckError { return error }
     if Task.isCancelled || error is CancellationError { return TapedeckError(.interrupted, cause: error) }
     if isTimeout(error) { return timeout(cause: error) }
     return TapedeckError(
-      .storageFailed, "The object store could not be reached, or the connection broke. It is tried again.",
-      detail: words(error), cause: error)
+      .storageFailed, "The object store could not be reached, or the connection broke. The request is retried.",
+      detail: detail(error), cause: error)
   }
 
   static func timeout(cause: (any Error)? = nil) -> TapedeckError {
-    TapedeckError(.storageFailed, "The object store did not answer in time. It is tried again.", cause: cause)
+    TapedeckError(.storageFailed, "The object store did not answer in time. The request is retried.", cause: cause)
   }
 
-  /// Whether the other side ended the connection before it said anything.
+  /// Whether the server closed the connection without an answer.
   static func wasClosed(_ error: any Error) -> Bool {
-    if let error = error as? HTTPClientError { return error == .remoteConnectionClosed }
-    return (error as? IOError).map { [ECONNRESET, EPIPE].contains($0.errnoCode) } ?? false
+    switch error {
+    case let error as HTTPClientError: error == .remoteConnectionClosed
+    case let error as ChannelError: error == .ioOnClosedChannel || error == .alreadyClosed
+    case let error as IOError: [ECONNRESET, EPIPE].contains(error.errnoCode)
+    default: false
+    }
   }
 
   private static func isTimeout(_ error: any Error) -> Bool {
@@ -34,11 +38,11 @@ enum S3Transport {
     return (error as? HTTPClientError).map(timeouts.contains) ?? false
   }
 
-  /// The error in words for the log. `HTTPClientError`'s long description can quote header values, so a signature.
-  private static func words(_ error: any Error) -> String {
+  /// The error for the log. The long description of `HTTPClientError` can quote header values, and so a signature.
+  private static func detail(_ error: any Error) -> String {
     switch error {
     case let error as HTTPClientError: error.shortDescription
-    case let error as HTTPParserError: "the answer broke HTTP's framing: \(error)"
+    case let error as HTTPParserError: "the answer is not valid HTTP: \(error)"
     case let error as IOError: error.description
     default: "\(type(of: error)): \(String(describing: error).prefix(500))"
     }

@@ -3,14 +3,14 @@ import Foundation
 package import Model
 import Synchronization
 
-/// Signs requests as AWS Signature Version 4 asks, in the header `Authorization`.
+/// Signs requests with AWS Signature Version 4, in the header `Authorization`.
 package final class SigV4Signer: Sendable {
   private static let algorithm = "AWS4-HMAC-SHA256"
 
   private let credentials: S3Credentials
   private let region: String
   private let service: String
-  /// The key of one day. Four rounds of HMAC are saved for every request but the day's first.
+  /// The signing key of one day, cached to save four HMAC operations for each request.
   private let derived = Mutex<(day: String, key: SymmetricKey)?>(nil)
 
   package init(credentials: S3Credentials, region: String, service: String = "s3") {
@@ -22,7 +22,7 @@ package final class SigV4Signer: Sendable {
   /// The value of `x-amz-date`: `20150830T123600Z`.
   package static func time(_ moment: Instant) -> String { moment.iso8601.filter { $0 != "-" && $0 != ":" } }
 
-  /// The value of `Authorization`. `moment` has to be the one in the request's `x-amz-date`.
+  /// The value of `Authorization`. `moment` must be the one in the request's `x-amz-date`.
   package func authorization(for request: CanonicalRequest, at moment: Instant) -> String {
     let credential = "\(credentials.accessKeyID)/\(scope(Self.time(moment)))"
     return "\(Self.algorithm) Credential=\(credential), SignedHeaders=\(request.signedHeaders), "
@@ -54,4 +54,33 @@ package final class SigV4Signer: Sendable {
   private func code(_ text: String, _ key: SymmetricKey) -> HMAC<SHA256>.MAC {
     HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key)
   }
+}
+
+/// The access key of an S3 service, with a session token when the key is temporary. Its description hides the values.
+package struct S3Credentials: Sendable, Equatable {
+  package let accessKeyID: String
+  let secretAccessKey: String
+  let sessionToken: String?
+
+  /// - Throws: `configurationInvalid`, which names the setting but not its value.
+  package init(
+    accessKeyID: String, secretAccessKey: String, sessionToken: String? = nil
+  ) throws(TapedeckError) {
+    for (setting, value) in [
+      ("AWS_ACCESS_KEY_ID", accessKeyID), ("AWS_SECRET_ACCESS_KEY", secretAccessKey),
+      ("AWS_SESSION_TOKEN", sessionToken ?? "-"),
+    ] where value.isEmpty || !value.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
+      throw TapedeckError(
+        .configurationInvalid, "\(setting) must consist of printable characters without spaces, and must not be empty.")
+    }
+    self.accessKeyID = accessKeyID
+    self.secretAccessKey = secretAccessKey
+    self.sessionToken = sessionToken
+  }
+}
+
+extension S3Credentials: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+  package var description: String { "S3Credentials(<redacted>)" }
+  package var debugDescription: String { description }
+  package var customMirror: Mirror { Mirror(self, children: []) }
 }

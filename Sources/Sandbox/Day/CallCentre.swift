@@ -1,6 +1,6 @@
 import Model
 
-/// The made-up company whose calls the sandbox holds. Telephone numbers are of the block that is reserved for fiction.
+/// The fictional company whose calls the sandbox contains. Telephone numbers are from the block reserved for fiction.
 enum CallCentre {
   struct Agent {
     var id: String
@@ -8,7 +8,7 @@ enum CallCentre {
     var teamID: String
   }
 
-  struct Line {
+  struct Campaign {
     var skillID: String
     var skillName: String
     var campaignID: String
@@ -22,11 +22,11 @@ enum CallCentre {
     ("1010", "Owen Pritchard", "13"), ("1011", "Mei-Ling Zhou", "13"), ("1012", "Rafael Nowak", "13"),
   ].map { Agent(id: $0.0, name: $0.1, teamID: $0.2) }
 
-  static let lines: [Line] = [
+  static let campaigns: [Campaign] = [
     ("2101", "Billing", "310", "Payment reminders"), ("2102", "Orders", "311", "Delivery updates"),
     ("2103", "Appointments", "312", "Engineer visits"), ("2104", "Retention", "313", "Contract renewals"),
     ("2105", "Complaints", "314", "Customer care"), ("2106", "Sales", "315", "Spring offer"),
-  ].map { Line(skillID: $0.0, skillName: $0.1, campaignID: $0.2, campaignName: $0.3) }
+  ].map { Campaign(skillID: $0.0, skillName: $0.1, campaignID: $0.2, campaignName: $0.3) }
 
   static let dispositions = [
     "Resolved", "Callback scheduled", "Payment arranged", "Left message", "Order cancelled", "Appointment booked",
@@ -35,25 +35,26 @@ enum CallCentre {
 
   static let ownNumber = "+18005550100"
 
-  static func customerNumber(_ dice: inout Dice) -> String {
-    let area = dice.pick(["212", "303", "312", "404", "415", "503", "617", "702", "801"])
-    return "+1\(area)55501\(10 + dice.next() % 90)"
+  static func customerNumber(_ random: inout SeededRandom) -> String {
+    let area = random.pick(["212", "303", "312", "404", "415", "503", "617", "702", "801"])
+    return "+1\(area)55501\(10 + random.next() % 90)"
   }
 
-  /// A recording with everything that does not matter chosen by the dice.
+  /// A recording whose remaining properties are chosen at random.
   static func call(
-    id: String, start: Instant, format: WAVFormat, dataBytes: Int, direction: Direction, dice: inout Dice
+    id: String, start: Instant, format: WAVFormat, dataBytes: Int, direction: Direction, random: inout SeededRandom
   ) -> SandboxRecording {
-    let agent = dice.pick(agents)
-    let line = dice.pick(lines)
-    let customer = customerNumber(&dice)
+    let agent = random.pick(agents)
+    let campaign = random.pick(campaigns)
+    let customer = customerNumber(&random)
     return SandboxRecording(
       id: id, startTime: start, durationSeconds: Int(format.seconds(dataBytes: dataBytes).rounded()),
       direction: direction, privacy: .standard, agentID: agent.id, agentName: agent.name, teamID: agent.teamID,
-      skillID: line.skillID, skillName: line.skillName, campaignID: line.campaignID, campaignName: line.campaignName,
+      skillID: campaign.skillID, skillName: campaign.skillName, campaignID: campaign.campaignID,
+      campaignName: campaign.campaignName,
       fromAddress: direction == .outbound ? ownNumber : customer,
       toAddress: direction == .outbound ? customer : ownNumber,
-      contactID: String(460_000_000_000 + dice.next() % 10_000_000_000), disposition: dice.pick(dispositions),
+      contactID: String(460_000_000_000 + random.next() % 10_000_000_000), disposition: random.pick(dispositions),
       format: format, dataBytes: dataBytes, availability: .immediately, isHidden: false)
   }
 }

@@ -1,31 +1,33 @@
 import Model
 
-/// The recordings with ids that tests, demonstrations and benchmarks rely on. They are there whatever the seed.
+/// Recordings with fixed ids for tests, demonstrations and benchmarks. They exist with every seed.
 package enum FixedRecordings {
   /// `bench-3min-01` to `bench-3min-40`: three minutes, one channel, 8 kHz, 16 bit. Hidden.
   package static let benchmark = (1...40).map { "bench-3min-\(twoDigits($0))" }
   /// 50,000,000 bytes: 52 minutes, one channel, 8 kHz, 16 bit. Hidden.
   package static let fiftyMegabytes = "bench-50mb"
+  /// 200,000,000 bytes: 17 minutes, two channels, 48 kHz, 16 bit. Hidden.
+  package static let large = "large-200mb"
   /// 1,000,000,000 bytes: 87 minutes, two channels, 48 kHz, 16 bit. Hidden.
   package static let gigabyte = "huge-1gb"
   /// `small-01` to `small-64`: three minutes, two channels, 8 kHz, 16 bit. Hidden.
   package static let small = (1...64).map { "small-\(twoDigits($0))" }
-  /// `short-0001` to `short-1000`: two seconds, one channel, 8 kHz, 16 bit, each with a sound of its own; every tenth is
-  /// available only some time after it was first asked for. Hidden.
+  /// `short-0001` to `short-1000`: two seconds, one channel, 8 kHz, 16 bit, each with different audio; every tenth
+  /// becomes available only some time after the first request for it. Hidden.
   package static let short = (1...1000).map { number in "short-" + String(String(10_000 + number).dropFirst()) }
   /// 65,536 bytes: four seconds, one channel, 8 kHz, 16 bit. Hidden.
   package static let tiny = "tiny-64kib"
-  /// For supervisors alone.
+  /// Restricted to supervisors.
   package static let restricted = "restricted-01"
-  /// Available a short time after it was first asked for.
+  /// Available a short time after the first request for it.
   package static let processing = "processing-01"
   /// Never available. Hidden.
   package static let never = "never-01"
-  /// The platform's own failure.
+  /// Failed on the platform.
   package static let failed = "failed-01"
-  /// An id full of bytes that mean something in an address.
+  /// An id with many characters that have a meaning in URLs.
   package static let oddID = "odd id/with ~ reserved%bytes?&#"
-  /// One short recording per coding, by id.
+  /// One short recording per codec, by id.
   package static let codecs: [(id: String, format: WAVFormat)] = [
     ("codec-pcm-mono", WAVFormat(.pcm16, channels: 1)),
     ("codec-pcm-stereo", WAVFormat(.pcm16, channels: 2)),
@@ -50,10 +52,11 @@ package enum FixedRecordings {
       + small.map { make($0, stereo, stereo.dataBytes(milliseconds: threeMinutes), on: day, isHidden: true) }
     recordings += short.enumerated().map { index, id in
       var call = make(id, mono, mono.dataBytes(milliseconds: 2000), on: day, isHidden: true)
-      if index % 10 == 9 { call.availability = .afterFirstAsked(processingTime) }
+      if index % 10 == 9 { call.availability = .afterFirstRequest(processingTime) }
       return call
     }
     recordings.append(make(fiftyMegabytes, mono, 50_000_000 - 44, on: day, isHidden: true))
+    recordings.append(make(large, wide, 200_000_000 - 44, on: day, isHidden: true))
     recordings.append(make(gigabyte, wide, 1_000_000_000 - 44, on: day, isHidden: true))
     recordings.append(make(tiny, mono, 65_536 - 44, on: day, isHidden: true))
     recordings += codecs.enumerated().map { index, codec in
@@ -65,7 +68,7 @@ package enum FixedRecordings {
     special.privacy = .restricted
     recordings.append(special)
     special = make(processing, stereo, stereo.dataBytes(milliseconds: 35_000), on: day)
-    special.availability = .afterFirstAsked(processingTime)
+    special.availability = .afterFirstRequest(processingTime)
     recordings.append(special)
     special = make(failed, stereo, stereo.dataBytes(milliseconds: 61_000), on: day)
     special.availability = .failed
@@ -79,11 +82,11 @@ package enum FixedRecordings {
   private static func make(
     _ id: String, _ format: WAVFormat, _ dataBytes: Int, on day: DayOfCalls, isHidden: Bool = false
   ) -> SandboxRecording {
-    var dice = Dice(seed: Dice.seed(id, under: 0))
-    let minute = 8 * 60 + Int(dice.next() % 600)
+    var random = SeededRandom(seed: SeededRandom.seed(id, under: 0))
+    let minute = 8 * 60 + Int(random.next() % 600)
     var call = CallCentre.call(
       id: id, start: day.moment(minute: minute), format: format, dataBytes: dataBytes, direction: .outbound,
-      dice: &dice)
+      random: &random)
     call.isHidden = isHidden
     return call
   }

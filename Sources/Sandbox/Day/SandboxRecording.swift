@@ -1,23 +1,23 @@
 package import Model
 
-/// One recording of the simulated tenant: its facts, how it is coded, and when it can be had.
+/// One recording of the simulated tenant: its metadata, its format, and when it becomes available.
 package struct SandboxRecording: Sendable, Equatable {
   /// When a recording can be downloaded.
   package enum Availability: Sendable, Equatable {
     case immediately
-    /// So long after somebody first asked for its metadata.
-    case afterFirstAsked(Duration)
-    /// So long after the tenant was made.
+    /// This long after its metadata was first requested.
+    case afterFirstRequest(Duration)
+    /// This long after the tenant was created.
     case afterStart(Duration)
-    /// It stays `processing` for ever.
+    /// It remains `processing`.
     case never
-    /// It is `failed` for ever.
+    /// It remains `failed`.
     case failed
   }
 
   package var id: String
   package var startTime: Instant
-  /// The platform's figure, rounded to whole seconds.
+  /// The platform's duration, rounded to whole seconds.
   package var durationSeconds: Int
   package var direction: Direction
   package var privacy: Privacy
@@ -32,16 +32,16 @@ package struct SandboxRecording: Sendable, Equatable {
   package var toAddress: String
   package var contactID: String
   package var disposition: String
-  /// How the sound is coded.
+  /// The format of the audio.
   package var format: WAVFormat
-  /// Bytes of sound behind the header.
+  /// Bytes of audio after the header.
   package var dataBytes: Int
   package var availability: Availability
-  /// Whether it is left out of searches; it can still be fetched by its id.
+  /// Whether searches omit it; it can still be fetched by its id.
   package var isHidden: Bool
 
-  /// The moment at which the call ended.
+  /// The end of the call.
   package var endTime: Instant { startTime + .seconds(durationSeconds) }
-  /// The size of the file.
+  /// The size of the file in bytes.
   package var totalBytes: Int { format.header(dataBytes: dataBytes).count + dataBytes }
 }

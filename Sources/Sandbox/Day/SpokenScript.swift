@@ -1,10 +1,10 @@
-/// A short conversation that is read out by a speech synthesiser.
+/// A short conversation that a speech synthesiser reads.
 struct SpokenScript: Sendable {
   enum Speaker: Sendable { case agent, customer }
 
   var id: String
   var title: String
-  /// The length of the recording; what is said must fit in.
+  /// The length of the recording; the speech must fit into it.
   var milliseconds: Int
   var agentVoice: String
   var customerVoice: String
@@ -49,7 +49,7 @@ struct SpokenScript: Sendable {
         (.agent, "I can offer you Tuesday between eight and ten, or Thursday afternoon."),
         (.customer, "Tuesday is difficult. What time on Thursday?"),
         (.agent, "Between two and four. The engineer calls you half an hour before he arrives."),
-        (.customer, "Thursday at two is fine. Does anybody have to move the washing machine?"),
+        (.customer, "Thursday at two is fine. Do I have to move the washing machine?"),
         (.agent, "No, he brings a colleague. Just make sure that the cellar is open."),
         (.customer, "All right. See you on Thursday then."),
         (.agent, "Perfect, it is booked. You get a message to confirm it. Goodbye."),
@@ -59,7 +59,7 @@ struct SpokenScript: Sendable {
       customerVoice: "en-gb+m4",
       lines: [
         (.agent, "Good afternoon, this is Chloe from customer care. You asked for a call back about your complaint."),
-        (.customer, "Finally. I have been waiting for two weeks, and nobody told me anything."),
+        (.customer, "Finally. I have been waiting for two weeks, and no one has told me anything."),
         (.agent, "I am sorry about that. Can you tell me what happened, in your own words?"),
         (.customer, "Your driver left the parcel in the rain. The books were ruined. I sent photographs."),
         (.agent, "I have the photographs here. You are right, that should not have happened."),

@@ -3,12 +3,12 @@ import Model
 import NIOCore
 import ServiceLifecycle
 
-/// The body of one download on its way to the client, whole or disturbed.
+/// Sends the body of one download, complete or disturbed.
 struct Delivery: Sendable {
-  /// Thrown to close the connection without an end of the body: the server does that for any error.
+  /// Thrown to close the connection before the end of the body, as the server does for any error.
   struct Cut: Error {}
 
-  /// Bytes handed to the connection at a time; it takes the next ones when these are nearly gone.
+  /// Bytes passed to the connection at a time; it requests more when these have almost been sent.
   private static let batch = 256 * 1024
 
   var audio: SandboxAudio
@@ -16,8 +16,8 @@ struct Delivery: Sendable {
   var exchange: Exchange
   var id: String
   var ledger: RequestLedger
-  var history: History
-  var surroundings: Surroundings
+  var history: RecordingHistory
+  var system: SystemServices
 
   @concurrent func run(_ writer: inout any ResponseBodyWriter) async throws {
     ledger.startedBody()
@@ -31,7 +31,7 @@ struct Delivery: Sendable {
     try await send(positions.lowerBound..<positions.lowerBound + bytes, &writer)
     await drain()
     switch disturbance.fault {
-    case .changedFile: history.change(id)
+    case .changedFile: history.replaceFile(of: id)
     case .stalledBody: await stall(seconds: disturbance.delay ?? 600)
     default: break
     }
@@ -39,9 +39,10 @@ struct Delivery: Sendable {
   }
 
   @concurrent private func send(_ positions: Range<Int>, _ writer: inout any ResponseBodyWriter) async throws {
-    let rate = exchange.rule(.slow).map { $0.bytesPerSecond ?? 64_000 }
+    let slowRate = exchange.rule(.slow).map { $0.bytesPerSecond ?? 64_000 }
     var position = positions.lowerBound
     while position < positions.upperBound {
+      let rate = exchange.isCleared() ? nil : slowRate
       let step = rate.map { min(positions.upperBound, position + max(1, $0 / 10)) } ?? positions.upperBound
       let pieces = audio.pieces(at: position, end: step, batch: Delivery.batch)
       let bytes = pieces.reduce(0) { $0 + $1.readableBytes }
@@ -49,11 +50,11 @@ struct Delivery: Sendable {
       try await writer.write(contentsOf: pieces)
       ledger.sent(exchange.number, bytes: bytes, of: id)
       position += bytes
-      if rate != nil { try await surroundings.pause(.milliseconds(100)) }
+      if rate != nil { try await system.sleepUntilShutdown(.milliseconds(100)) }
     }
   }
 
-  /// Waits until the operating system has taken all that was written: closing would throw the rest away.
+  /// Waits until the operating system has taken all written bytes: closing would discard the rest.
   private func drain() async {
     while exchange.channel.isActive, let left = try? await exchange.channel.getOption(.bufferedWritableBytes).get(),
       left > 0
@@ -63,18 +64,18 @@ struct Delivery: Sendable {
     }
   }
 
-  /// Waits until the client leaves, the time is over or the server stops.
+  /// Waits until the client disconnects, the time is over or the server stops.
   private func stall(seconds: Double) async {
-    let surroundings = surroundings
+    let system = system
     try? await exchange.request.body.consumeWithCancellationOnInboundClose { _ in
-      try await surroundings.pause(.seconds(seconds))
+      try await system.sleepUntilShutdown(.seconds(seconds))
     }
   }
 }
 
-extension Surroundings {
-  /// Waits, and gives up when the server is told to stop.
-  func pause(_ duration: Duration) async throws {
+extension SystemServices {
+  /// Sleeps; ends early when the server shuts down.
+  func sleepUntilShutdown(_ duration: Duration) async throws {
     let sleep = sleep
     try await cancelWhenGracefulShutdown { try await sleep(duration) }
   }

@@ -4,25 +4,27 @@ import Hummingbird
 import Model
 import NIOCore
 
-/// One request for the platform's part of the tenant, counted, and with what goes wrong with it.
+/// One counted request to a platform endpoint, with the faults that apply to it.
 struct Exchange: Sendable {
   var request: Request
   var channel: any Channel
-  /// The id in the address, decoded.
+  /// The decoded id in the path.
   var id: String?
-  /// Under which the ledger keeps the request.
+  /// The number of its entry in the ledger.
   var number: Int
   var range: ByteRange?
   var faults: [FaultRule]
+  /// Whether the faults have been cleared since this request came.
+  var isCleared: @Sendable () -> Bool
 
-  /// The rule of a fault, when it was drawn for this request.
+  /// The rule of a fault, if it applies to this request.
   func rule(_ fault: FaultRule.Fault) -> FaultRule? { faults.first { $0.fault == fault } }
 
   func has(_ fault: FaultRule.Fault) -> Bool { rule(fault) != nil }
 }
 
 extension SandboxTenant {
-  /// Counts a request, applies the limit and the faults that replace an answer, and then has it answered.
+  /// Counts a request, applies the rate limit and the faults that replace a response, and otherwise answers it.
   func exchange(
     _ endpoint: FaultRule.Endpoint, _ request: Request, _ context: SandboxContext,
     answer: (Exchange) async throws -> Response
@@ -30,7 +32,7 @@ extension SandboxTenant {
     let id = context.parameters.get("id").map { $0.removingPercentEncoding ?? $0 }
     let range = ByteRange(request.headers[.range])
     let entry = RequestLedger.Entry(
-      at: surroundings.now().iso8601Milliseconds, endpoint: endpoint, recording: id.map { String($0.prefix(300)) },
+      at: system.now().iso8601Milliseconds, endpoint: endpoint, recording: id.map { String($0.prefix(300)) },
       range: request.headers[.range].map { String($0.prefix(300)) },
       ifRange: request.headers[.ifRange].map { String($0.prefix(300)) }, status: nil, bytesSent: 0, faults: [])
     let number = ledger.open(entry, isKnown: id.map { recording($0) != nil } ?? false)
@@ -41,14 +43,16 @@ extension SandboxTenant {
         ledger.countOverLimit()
         throw Refusal.rateLimited(retryAfter: terms.saysRetryAfter ?? true ? "1" : nil)
       }
-      let drawn = faults.draw(endpoint, recording: id, start: range?.start)
-      if !drawn.isEmpty { ledger.faults(number, drawn.map(\.fault)) }
-      let delay = drawn.filter { $0.fault != .stalledBody }.compactMap(\.delay).reduce(0, +)
-      if delay > 0 { try await surroundings.pause(.seconds(delay)) }
-      for rule in drawn { try refuse(for: rule, endpoint) }
+      let isCleared = faults.clearingObserver()
+      let taken = faults.take(endpoint, recording: id, start: range?.start)
+      if !taken.isEmpty { ledger.faults(number, taken.map(\.fault)) }
+      let delay = taken.filter { $0.fault != .stalledBody }.compactMap(\.delay).reduce(0, +)
+      if delay > 0 { try await system.sleepUntilShutdown(.seconds(delay)) }
+      for rule in taken { try refuse(for: rule, endpoint) }
       response = try await answer(
         Exchange(
-          request: request, channel: context.channel, id: id, number: number, range: range, faults: drawn))
+          request: request, channel: context.channel, id: id, number: number, range: range, faults: taken,
+          isCleared: isCleared))
     } catch let refusal as Refusal {
       response = refusal.response
     }
@@ -62,10 +66,11 @@ extension SandboxTenant {
     case .serverError:
       var headers = HTTPFields()
       if let value = retryAfter(rule) { headers[.retryAfter] = value }
-      throw Refusal(.init(code: rule.status ?? 500), "server_error", "Something went wrong.", headers: headers)
+      throw Refusal(.init(code: rule.status ?? 500), "server_error", "Internal server error.", headers: headers)
     case .lapsedToken: throw .invalidToken()
     case .scopeMissing: throw .scopeMissing(endpoint == .download ? "recording:download" : "recording:read")
-    case .privacyRefused: throw Refusal(.forbidden, "access_denied", "The privacy of this recording forbids it.")
+    case .privacyRefused:
+      throw Refusal(.forbidden, "access_denied", "Access to this recording is denied by its privacy.")
     case .gone: throw .unknownRecording()
     default: break
     }
@@ -81,10 +86,10 @@ extension SandboxTenant {
         \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\(minute: .twoDigits):\(second: .twoDigits) GMT
         """,
       locale: Locale(identifier: "en_US_POSIX"), timeZone: .gmt, calendar: Calendar(identifier: .gregorian))
-    return (surroundings.now() + .seconds(seconds)).date.formatted(format)
+    return (system.now() + .seconds(seconds)).date.formatted(format)
   }
 
-  /// - Throws: `Refusal` unless the request carries a token that is accepted and has the scope.
+  /// - Throws: `Refusal` unless the request has a valid token with the scope.
   func authorise(_ request: Request, scope: String) throws(Refusal) {
     guard let header = request.headers[.authorization], header.lowercased().hasPrefix("bearer "),
       tokens.accepts(String(header.dropFirst(7)))

@@ -1,6 +1,6 @@
 import Model
 
-/// A recording as the contract writes it.
+/// A recording in the JSON form of the contract.
 struct RecordingAnswer: Encodable {
   struct Links: Encodable { var download: String }
 

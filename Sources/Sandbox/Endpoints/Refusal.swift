@@ -3,7 +3,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// An answer that is not what was asked for.
+/// An error response.
 struct Refusal: Error {
   var response: Response
 

@@ -4,7 +4,8 @@ import Hummingbird
 import NIOCore
 
 extension SandboxTenant {
-  /// `/sandbox/faults`, `/sandbox/requests` and `/sandbox/limit`: no token, not counted, never limited. The tenant listens on loopback.
+  /// `/sandbox/faults`, `/sandbox/requests`, `/sandbox/limit` and `/sandbox/reset`: no token, not counted, never limited.
+  /// The tenant listens on loopback.
   func addControlEndpoints(to router: Router<SandboxContext>) {
     let control = router.group("/sandbox").add(middleware: NoBrowsers())
     control.post("/faults") { request, _ in
@@ -17,7 +18,7 @@ extension SandboxTenant {
         return .json(rule, status: .created)
       } catch {
         let names = FaultRule.Fault.allCases.map(\.rawValue).joined(separator: ", ")
-        return Refusal(.badRequest, "invalid_request", "No rule: \(error). Faults: \(names).").response
+        return Refusal(.badRequest, "invalid_request", "Invalid rule: \(error). Faults: \(names).").response
       }
     }
     control.get("/faults") { _, _ in Response.json(["faults": faults.rules]) }
@@ -28,9 +29,9 @@ extension SandboxTenant {
     control.put("/limit") { request, _ in
       guard let body = try? await request.body.collect(upTo: 65_536),
         let terms = try? JSONDecoder().decode(RateLimit.Terms.self, from: Data(body.readableBytesView)),
-        terms.complaint == nil
+        terms.problem == nil
       else {
-        return Refusal(.badRequest, "invalid_request", #"No limit. Write for example {"rate": 5, "burst": 10}."#)
+        return Refusal(.badRequest, "invalid_request", #"Invalid limit. Write for example {"rate": 5, "burst": 10}."#)
           .response
       }
       limit.change(to: terms)
@@ -38,6 +39,10 @@ extension SandboxTenant {
     }
     control.delete("/limit") { _, _ in
       limit.change(to: nil)
+      return Response(status: .noContent)
+    }
+    control.post("/reset") { _, _ in
+      reset()
       return Response(status: .noContent)
     }
     control.get("/requests") { _, _ in Response.json(ledger.snapshot) }
@@ -48,13 +53,13 @@ extension SandboxTenant {
   }
 }
 
-/// Keeps pages of other sites, opened on this machine, from reaching the control addresses.
+/// Prevents pages of other sites that are open on this machine from reaching the control endpoints.
 private struct NoBrowsers<Context: RequestContext>: RouterMiddleware {
   func handle(
     _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
   ) async throws -> Response {
     guard request.headers[.origin] == nil else {
-      return Refusal(.forbidden, "forbidden", "Not for pages in a browser.").response
+      return Refusal(.forbidden, "forbidden", "Requests from web pages are not allowed.").response
     }
     return try await next(request, context)
   }

@@ -16,12 +16,12 @@ extension SandboxTenant {
     guard let id = exchange.id, let recording = recording(id), let whole = await audio(of: id) else {
       throw Refusal.unknownRecording()
     }
-    guard history.status(of: recording, at: surroundings.now()) == .available else {
+    guard history.status(of: recording, at: system.now()) == .available else {
       throw Refusal(.conflict, "not_available", "The recording is not available.")
     }
     if let rule = exchange.rule(.errorPage) { return errorPage(rule) }
 
-    let audio = pretence(exchange, of: whole)
+    let audio = substitute(exchange, for: whole)
     var headers: HTTPFields = [.contentType: "audio/wav", .acceptRanges: "bytes", .eTag: audio.entityTag]
     if exchange.has(.weakETag) { headers[.eTag] = "W/\(audio.entityTag)" }
     if exchange.has(.wrongETag) { headers[.eTag] = audio.entityTag.replacing("-", with: "f-") }
@@ -32,8 +32,8 @@ extension SandboxTenant {
       range = nil
       headers[.acceptRanges] = nil
     }
-    // The range holds only for the file that the client has a part of (RFC 9110, 13.1.5). A server with the fault
-    // `wrong-etag` does not look.
+    // The range applies only if the client has a part of this very file (RFC 9110 §13.1.5). With the fault `wrong-etag`
+    // the server ignores the condition.
     if let condition = exchange.request.headers[.ifRange], condition != audio.entityTag, !exchange.has(.wrongETag) {
       range = nil
     }
@@ -75,8 +75,8 @@ extension SandboxTenant {
       status: .ok, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
   }
 
-  /// The file itself, or what is sent in its place.
-  private func pretence(_ exchange: Exchange, of audio: SandboxAudio) -> SandboxAudio {
+  /// The file, or what is sent instead of it.
+  private func substitute(_ exchange: Exchange, for audio: SandboxAudio) -> SandboxAudio {
     if let rule = exchange.rule(.cutShort) {
       return audio.shortened(to: rule.afterBytes ?? audio.totalBytes * 62 / 100)
     }
@@ -105,7 +105,7 @@ extension SandboxTenant {
   ) -> ResponseBody {
     let delivery = Delivery(
       audio: audio, positions: positions, exchange: exchange, id: id, ledger: ledger, history: history,
-      surroundings: surroundings)
+      system: system)
     return ResponseBody(contentLength: contentLength) { writer in try await delivery.run(&writer) }
   }
 }

@@ -17,8 +17,8 @@ extension SandboxTenant {
   private func metadata(_ exchange: Exchange) throws(Refusal) -> Response {
     try authorise(exchange.request, scope: "recording:read")
     guard let recording = exchange.id.flatMap(recording) else { throw .unknownRecording() }
-    let now = surroundings.now()
-    history.asked(for: recording.id, at: now)
+    let now = system.now()
+    history.recordRequest(for: recording.id, at: now)
     let status = exchange.has(.statusFlap) ? .processing : history.status(of: recording, at: now)
     return .json(RecordingAnswer(recording, status: status, base: base(exchange.request)))
   }
@@ -32,7 +32,7 @@ extension SandboxTenant {
     func encode(to encoder: any Encoder) throws {
       var container = encoder.container(keyedBy: CodingKeys.self)
       try container.encode(recordings, forKey: .recordings)
-      // Written as null on the last page.
+      // The last page has an explicit null.
       try container.encode(nextCursor, forKey: .nextCursor)
     }
   }
@@ -45,21 +45,21 @@ extension SandboxTenant {
     var direction: Direction?
     if let name = query.get("direction") {
       guard let known = Direction(rawValue: name) else {
-        throw Refusal(.badRequest, "invalid_request", "'direction' is outbound, inbound or internal.")
+        throw Refusal(.badRequest, "invalid_request", "'direction' must be outbound, inbound or internal.")
       }
       direction = known
     }
     var pageSize = min(100, configuration.pageSizeLimit)
     if let text = query.get("pageSize") {
       guard let size = Int(text), (1...configuration.pageSizeLimit).contains(size) else {
-        throw Refusal(.badRequest, "invalid_request", "'pageSize' is from 1 to \(configuration.pageSizeLimit).")
+        throw Refusal(.badRequest, "invalid_request", "'pageSize' must be from 1 to \(configuration.pageSizeLimit).")
       }
       pageSize = size
     }
     var after: SearchCursor?
     if let text = query.get("cursor") {
       guard let cursor = SearchCursor(text) else {
-        throw Refusal(.badRequest, "invalid_request", "The cursor is not one that this tenant gave out.")
+        throw Refusal(.badRequest, "invalid_request", "The cursor was not issued by this tenant.")
       }
       after = cursor
     }
@@ -72,7 +72,7 @@ extension SandboxTenant {
     }
     let found = Array(matching.prefix(pageSize + 1))
     guard !found.isEmpty else { return Response(status: .noContent) }
-    let now = surroundings.now()
+    let now = system.now()
     let base = base(request)
     let page = found.prefix(pageSize)
     return .json(
@@ -83,9 +83,9 @@ extension SandboxTenant {
 
   private func moment(_ text: String?, named name: String) throws(Refusal) -> Instant? {
     guard let text else { return nil }
-    // As on the platform, only a literal Z will do.
+    // Like the platform, accept a literal Z only.
     guard text.hasSuffix("Z"), let instant = Instant(iso8601: text) else {
-      throw Refusal(.badRequest, "invalid_request", "'\(name)' is no ISO 8601 time with a literal Z.")
+      throw Refusal(.badRequest, "invalid_request", "'\(name)' must be an ISO 8601 time with a literal Z.")
     }
     return instant
   }
@@ -93,7 +93,7 @@ extension SandboxTenant {
   private func base(_ request: Request) -> String { "http://\(request.head.authority ?? configuration.listenHost)" }
 }
 
-/// Where the next page of a search begins. Clients see it as opaque text.
+/// The position where the next page of a search begins. Opaque to clients.
 private struct SearchCursor {
   private var milliseconds: Int64
   private var id: String
@@ -104,19 +104,14 @@ private struct SearchCursor {
   }
 
   init?(_ text: String) {
-    let base64 = text.replacing("-", with: "+").replacing("_", with: "/")
-    let padding = String(repeating: "=", count: (4 - base64.utf8.count % 4) % 4)
-    guard let data = Data(base64Encoded: base64 + padding) else { return nil }
-    let parts = String(decoding: data, as: UTF8.self).split(separator: "|", maxSplits: 1)
+    guard let decoded = bytes(base64URL: text) else { return nil }
+    let parts = String(decoding: decoded, as: UTF8.self).split(separator: "|", maxSplits: 1)
     guard parts.count == 2, let milliseconds = Int64(parts[0]) else { return nil }
     self.milliseconds = milliseconds
     id = String(parts[1])
   }
 
-  var text: String {
-    Data("\(milliseconds)|\(id)".utf8).base64EncodedString()
-      .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
-  }
+  var text: String { base64URL("\(milliseconds)|\(id)".utf8) }
 
   func precedes(_ recording: SandboxRecording) -> Bool {
     (milliseconds, id) < (recording.startTime.milliseconds, recording.id)

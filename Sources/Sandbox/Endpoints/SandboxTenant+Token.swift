@@ -34,14 +34,14 @@ extension SandboxTenant {
     }
     let fields = form.split(separator: "&")
     guard let grant = fields.first(where: { $0.hasPrefix("grant_type=") }) else {
-      throw Refusal(.badRequest, "invalid_request", "There is no grant_type.")
+      throw Refusal(.badRequest, "invalid_request", "The field grant_type is missing.")
     }
     guard grant == "grant_type=client_credentials" else {
       throw Refusal(.badRequest, "unsupported_grant_type", "Only client_credentials is supported.")
     }
     guard hasCredentials(request.headers[.authorization]) else {
       throw Refusal(
-        .unauthorized, "invalid_client", "Client id or client secret is wrong.",
+        .unauthorized, "invalid_client", "The client id or client secret is wrong.",
         headers: [.wwwAuthenticate: "Basic realm=\"sandbox\""])
     }
     return .json(
@@ -51,7 +51,7 @@ extension SandboxTenant {
       headers: [.cacheControl: "no-store"])
   }
 
-  /// Accepts id and secret as they are, and percent-encoded as RFC 6749 wants them: clients do both.
+  /// Accepts id and secret as they are, and percent-encoded as RFC 6749 requires: clients do both.
   private func hasCredentials(_ header: String?) -> Bool {
     guard let header, header.lowercased().hasPrefix("basic "),
       let data = Data(base64Encoded: String(header.dropFirst(6)))

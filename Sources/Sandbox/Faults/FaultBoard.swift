@@ -1,10 +1,10 @@
 import Model
 import Synchronization
 
-/// The faults that are in force. The first rule that fits a request is applied and counted.
+/// The active faults. The first rule that matches a request is applied and counted.
 ///
-/// A rule that replaces the answer stands alone. One that only changes its head and one that disturbs its body can
-/// meet in the same answer, and a delay goes with anything.
+/// A rule that replaces the response is applied alone. A rule that changes its headers and one that disturbs its body
+/// can be combined, and a delay can be combined with any rule.
 package final class FaultBoard: Sendable {
   private struct Entry {
     var rule: FaultRule
@@ -12,10 +12,11 @@ package final class FaultBoard: Sendable {
     var addedAt: Instant
   }
 
-  /// What a rule acts on.
+  /// What a rule changes.
   fileprivate enum Kind { case answer, head, body, pause }
 
   private let entries: Mutex<[Entry]>
+  private let clearings = Atomic(0)
   private let now: @Sendable () -> Instant
 
   init(_ rules: [FaultRule], now: @escaping @Sendable () -> Instant) {
@@ -23,18 +24,29 @@ package final class FaultBoard: Sendable {
     entries = Mutex(rules.map { Entry(rule: $0, left: $0.times, addedAt: now()) })
   }
 
-  /// Puts a rule behind those in force.
+  /// Adds a rule after the active ones.
   package func add(_ rule: FaultRule) {
     let now = now()
     entries.withLock { $0.append(Entry(rule: rule, left: rule.times, addedAt: now)) }
   }
 
-  /// Takes all rules away. A file that has changed stays changed.
-  package func clear() {
-    entries.withLock { $0.removeAll() }
+  /// Takes all rules away. A slow body is sent at full speed from now on; a file that has changed stays changed.
+  package func clear() { reset(to: []) }
+
+  /// Tells whether the rules have been cleared since this call.
+  func clearingObserver() -> @Sendable () -> Bool {
+    let before = clearings.load(ordering: .relaxed)
+    return { self.clearings.load(ordering: .relaxed) != before }
   }
 
-  /// The rules that are not used up; `times` is what is left of each.
+  /// Takes all rules away and puts these in force.
+  func reset(to rules: [FaultRule]) {
+    let now = now()
+    clearings.add(1, ordering: .relaxed)
+    entries.withLock { $0 = rules.map { Entry(rule: $0, left: $0.times, addedAt: now) } }
+  }
+
+  /// The rules that are not used up, each with its remaining `times`.
   package var rules: [FaultRule] {
     entries.withLock { entries in
       entries.map { entry in
@@ -45,11 +57,11 @@ package final class FaultBoard: Sendable {
     }
   }
 
-  /// Takes what goes wrong with one request. `start` is the first byte it asks for, nil without a range.
-  func draw(_ endpoint: FaultRule.Endpoint, recording: String?, start: Int?) -> [FaultRule] {
+  /// Applies the rules for one request and counts them. `start` is the first requested byte, nil without a range.
+  func take(_ endpoint: FaultRule.Endpoint, recording: String?, start: Int?) -> [FaultRule] {
     let now = now()
     return entries.withLock { entries in
-      var drawn: [FaultRule] = []
+      var taken: [FaultRule] = []
       var kinds: [Kind] = []
       for index in entries.indices {
         let rule = entries[index].rule
@@ -59,18 +71,18 @@ package final class FaultBoard: Sendable {
         else { continue }
         let standsAlone = kind == .answer || kinds.contains(.answer)
         if standsAlone, kind != .pause, kinds.contains(where: { $0 != .pause }) { continue }
-        drawn.append(rule)
+        taken.append(rule)
         kinds.append(kind)
         entries[index].left = entries[index].left.map { $0 - 1 }
       }
       entries.removeAll { $0.left == 0 }
-      return drawn
+      return taken
     }
   }
 }
 
 extension FaultRule {
-  /// Whether it is one of the times at which it happens, so long after it was put up.
+  /// Whether it is active this long after it was added.
   fileprivate func isInForce(after time: Duration) -> Bool {
     guard let lasts else { return true }
     let seconds = time.inSeconds

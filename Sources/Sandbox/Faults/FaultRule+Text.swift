@@ -2,7 +2,7 @@ import Foundation
 package import Model
 
 extension FaultRule {
-  /// Reads JSON; `*` as recording or endpoint means any.
+  /// Reads JSON; `*` as recording or endpoint matches all.
   package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     self.init(try values.decode(Fault.self, forKey: .fault))
@@ -10,7 +10,7 @@ extension FaultRule {
     if let name = try values.decodeIfPresent(String.self, forKey: .endpoint), name != "*" {
       guard let known = Endpoint(rawValue: name) else {
         throw DecodingError.dataCorruptedError(
-          forKey: .endpoint, in: values, debugDescription: "endpoint is token, search, metadata, download or *")
+          forKey: .endpoint, in: values, debugDescription: "endpoint must be token, search, metadata, download or *")
       }
       endpoint = known
     }
@@ -23,14 +23,14 @@ extension FaultRule {
     delay = try values.decodeIfPresent(Double.self, forKey: .delay)
     bytesPerSecond = try values.decodeIfPresent(Int.self, forKey: .bytesPerSecond)
     variant = try values.decodeIfPresent(String.self, forKey: .variant)
-    if let complaint {
-      throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: complaint))
+    if let problem {
+      throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: problem))
     }
   }
 
-  /// Reads the form of the command line: `cut`, `cut,recording=bench-3min-01,times=1,afterBytes=1000`, or JSON.
+  /// Reads the command-line form `cut`, `cut,recording=bench-3min-01,times=1,afterBytes=1000`, or JSON.
   ///
-  /// - Throws: `usage` when the fault or a key is unknown or a value is malformed.
+  /// - Throws: `usage` for an unknown fault or key, or a malformed value.
   package init(argument: String) throws(TapedeckError) {
     do {
       if argument.hasPrefix("{") {
@@ -38,21 +38,22 @@ extension FaultRule {
         return
       }
     } catch {
-      throw TapedeckError(.usage, "The fault is not a rule that the sandbox understands.", cause: error)
+      throw TapedeckError(.usage, "The fault is not a valid rule.", cause: error)
     }
     let parts = argument.split(separator: ",")
     guard let name = parts.first, let fault = Fault(rawValue: String(name)) else {
       let names = Fault.allCases.map(\.rawValue).joined(separator: ", ")
-      throw TapedeckError(.usage, "The sandbox knows these faults: \(names).")
+      throw TapedeckError(.usage, "Unknown fault '\(parts.first ?? "")'. The sandbox supports: \(names).")
     }
     self.init(fault)
     for part in parts.dropFirst() {
       let pair = part.split(separator: "=", maxSplits: 1).map(String.init)
       guard pair.count == 2, set(pair[0], to: pair[1]) else {
-        throw TapedeckError(.usage, "'\(part)' is no part of a fault; write for example times=1 or afterBytes=1000.")
+        throw TapedeckError(
+          .usage, "'\(part)' is not a valid part of a fault. Write for example times=1 or afterBytes=1000.")
       }
     }
-    if let complaint { throw TapedeckError(.usage, "The fault cannot be used: \(complaint).") }
+    if let problem { throw TapedeckError(.usage, "The fault is invalid: \(problem).") }
   }
 
   private mutating func set(_ key: String, to text: String) -> Bool {

@@ -9,7 +9,7 @@ enum IMAADPCM {
   ]
   private static let indexChanges = [-1, -1, -1, -1, 2, 4, 6, 8]
 
-  /// As many whole blocks as the samples fill.
+  /// As many complete blocks as the samples fill.
   static func encode(_ samples: [Int16], blockBytes: Int) -> [UInt8] {
     let framesPerBlock = (blockBytes - 4) * 2 + 1
     var bytes: [UInt8] = []

@@ -1,18 +1,18 @@
 import NIOCore
 import Synchronization
 
-/// The phrases of all voices coded in one format, each the same number of bytes, ready to be sent without a copy.
+/// The phrases of all voices in one format, each with the same number of bytes, ready to be sent without copying.
 struct PhraseTable: Sendable {
   /// Bytes of one phrase.
   let slotBytes: Int
-  /// A quiet line.
+  /// Background noise without speech.
   let silence: ByteBuffer
-  /// By voice and number.
+  /// By voice and phrase number.
   let phrases: [[ByteBuffer]]
 
   private static let tables = Mutex<[WAVFormat: PhraseTable]>([:])
 
-  /// The table of a format; coded on first use, then kept: 24 phrases of two seconds.
+  /// The table of a format; encoded on first use and then kept: 24 phrases of two seconds.
   static func coded(in format: WAVFormat) -> PhraseTable {
     tables.withLock { tables in
       if let table = tables[format] { return table }
@@ -60,7 +60,7 @@ struct PhraseTable: Sendable {
     }
   }
 
-  /// Two seconds at another sample rate.
+  /// Two seconds of audio at another sample rate.
   private static func resample(_ samples: [Int16], to rate: Int) -> [Int16] {
     let count = 2 * rate
     guard rate != VoiceBank.sampleRate else { return Array(samples.prefix(count)) }
@@ -81,5 +81,22 @@ func littleEndianBytes(_ samples: [Int16]) -> [UInt8] {
       bytes[2 * index + 1] = UInt8(truncatingIfNeeded: sample >> 8)
     }
     count = 2 * samples.count
+  }
+}
+
+/// The companding laws of ITU-T G.711.
+enum G711 {
+  static func muLaw(_ sample: Int16) -> UInt8 {
+    let magnitude = min(abs(Int(sample)), 32_635) + 132
+    let exponent = max(0, Int.bitWidth - 1 - magnitude.leadingZeroBitCount - 7)
+    let mantissa = (magnitude >> (exponent + 3)) & 0x0F
+    return ~UInt8(truncatingIfNeeded: (sample < 0 ? 0x80 : 0) | exponent << 4 | mantissa)
+  }
+
+  static func aLaw(_ sample: Int16) -> UInt8 {
+    let magnitude = sample < 0 ? -(Int(sample) + 1) : Int(sample)
+    let exponent = max(0, Int.bitWidth - 1 - magnitude.leadingZeroBitCount - 7)
+    let mantissa = (magnitude >> (exponent == 0 ? 4 : exponent + 3)) & 0x0F
+    return UInt8(truncatingIfNeeded: (sample < 0 ? 0 : 0x80) | exponent << 4 | mantissa) ^ 0x55
   }
 }

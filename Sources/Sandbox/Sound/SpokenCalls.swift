@@ -5,7 +5,7 @@ import Subprocess
 import Synchronization
 import SystemPackage
 
-/// Conversations read out by `espeak-ng`, each rendered when it is first asked for and then kept in memory (0.8 MB).
+/// Conversations read by `espeak-ng`, rendered on first use and then kept in memory (0.8 MB).
 final class SpokenCalls: Sendable {
   static let format = WAVFormat(.pcm16, channels: 2)
 
@@ -13,7 +13,7 @@ final class SpokenCalls: Sendable {
   private let logger: Logger
   private let rendered = Mutex<[String: Task<ByteBuffer, any Error>]>([:])
 
-  /// Nil where `espeak-ng` is not on the path.
+  /// Nil where `espeak-ng` is not in the path.
   init?(path: String?, logger: Logger) {
     let candidates = (path ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":").map { "\($0)/espeak-ng" }
     guard let program = candidates.first(where: FileManager.default.isExecutableFile(atPath:)) else { return nil }
@@ -21,9 +21,9 @@ final class SpokenCalls: Sendable {
     self.logger = logger
   }
 
-  /// The sound of a conversation, agent left and customer right; nil when the synthesiser fails.
-  func sound(of script: SpokenScript) async -> ByteBuffer? {
-    // A task of its own, because several callers wait for it and one of them may leave.
+  /// The audio of a conversation, agent left and customer right; nil when the synthesiser fails.
+  func audio(of script: SpokenScript) async -> ByteBuffer? {
+    // A separate task, because several callers wait for it and one of them may be cancelled.
     let task = rendered.withLock { rendered in
       if let task = rendered[script.id] { return task }
       let task = Task { try await self.render(script) }
@@ -33,7 +33,7 @@ final class SpokenCalls: Sendable {
     do {
       return try await task.value
     } catch {
-      logger.warning("espeak-ng failed, made-up sound is served instead", metadata: ["error": "\(error)"])
+      logger.warning("espeak-ng failed; generated audio is served instead", metadata: ["error": "\(error)"])
       return nil
     }
   }
@@ -64,7 +64,7 @@ final class SpokenCalls: Sendable {
     return SpokenCalls.levelled(SpokenCalls.telephone(speech.samples, from: speech.rate))
   }
 
-  /// The samples of what `espeak-ng --stdout` writes: 16 bit, one channel, a header of 44 bytes without true lengths.
+  /// The samples in the output of `espeak-ng --stdout`: 16 bit, one channel, a 44-byte header with invalid lengths.
   private static func samples(of bytes: [UInt8]) -> (samples: [Int16], rate: Int)? {
     guard bytes.count > 44, bytes.starts(with: Array("RIFF".utf8)) else { return nil }
     let rate = Int(bytes[24]) | Int(bytes[25]) << 8 | Int(bytes[26]) << 16
@@ -75,13 +75,13 @@ final class SpokenCalls: Sendable {
     return (samples, rate)
   }
 
-  /// As loud as a telephone call, whatever the voice.
+  /// Adjusts the loudness to that of a telephone call.
   private static func levelled(_ samples: [Int16]) -> [Int16] {
     let peak = samples.reduce(1) { max($0, abs(Int($1))) }
     return samples.map { Int16(truncatingIfNeeded: Int($0) * 18_000 / peak) }
   }
 
-  /// Fewer samples a second, each the weighted mean of those around it.
+  /// Reduces the sample rate; each sample is the weighted mean of its neighbours.
   private static func telephone(_ samples: [Int16], from rate: Int) -> [Int16] {
     let target = VoiceBank.sampleRate
     let reach = max(1, rate / target)

@@ -1,6 +1,6 @@
-/// How the samples of a recording are coded in its WAV file. Every form can be produced from any byte on.
+/// The encoding of a recording's samples in its WAV file. Every encoding can be generated starting at any byte.
 package struct WAVFormat: Hashable, Sendable {
-  /// The codings that occur, by their usual names.
+  /// The supported codecs; raw values are FFmpeg's names.
   package enum Codec: String, Sendable, CaseIterable {
     case pcm16 = "pcm_s16le"
     case pcm8 = "pcm_u8"
@@ -13,9 +13,9 @@ package struct WAVFormat: Hashable, Sendable {
   }
 
   package var codec: Codec
-  /// Samples a second and channel.
+  /// Samples per second of each channel.
   package var sampleRate: Int
-  /// 1: both speakers mixed. 2: the agent left, the customer right.
+  /// 1: both speakers mixed; 2: agent left, customer right.
   package var channels: Int
 
   package init(_ codec: Codec, sampleRate: Int = 8000, channels: Int) {
@@ -24,7 +24,7 @@ package struct WAVFormat: Hashable, Sendable {
     self.channels = channels
   }
 
-  /// The number that names the coding in a WAV header.
+  /// The format tag in the WAV header.
   package var formatTag: UInt16 {
     switch codec {
     case .pcm16, .pcm8: 1
@@ -63,19 +63,20 @@ package struct WAVFormat: Hashable, Sendable {
     }
   }
 
-  /// Bytes of sound for at least this long: whole blocks, and an even number, so that the file needs no padding byte.
+  /// Bytes of audio for at least this duration: complete blocks, and an even number, so that the file needs no padding
+  /// byte.
   package func dataBytes(milliseconds: Int) -> Int {
     let frames = (milliseconds * sampleRate + 999) / 1000
     let blocks = (frames + framesPerBlock - 1) / framesPerBlock
     return blocks * blockBytes % 2 == 0 ? blocks * blockBytes : (blocks + 1) * blockBytes
   }
 
-  /// The length of so many bytes of sound, in seconds.
+  /// The duration of this many bytes of audio in seconds.
   package func seconds(dataBytes: Int) -> Double {
     Double(dataBytes / blockBytes * framesPerBlock) / Double(sampleRate)
   }
 
-  /// The bytes in front of the sound: 44 for PCM, more for the others, which need a `fact` chunk.
+  /// The bytes before the audio: 44 for PCM, more for the other codecs, which need a `fact` chunk.
   package func header(dataBytes: Int) -> [UInt8] {
     var fmt: [UInt8] = []
     fmt.append(littleEndian: formatTag)
@@ -110,7 +111,7 @@ package struct WAVFormat: Hashable, Sendable {
 }
 
 extension [UInt8] {
-  /// Appends the bytes of a number, the lowest first.
+  /// Appends the bytes of a number in little-endian order.
   mutating func append(littleEndian value: some FixedWidthInteger) {
     Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
   }

@@ -6,92 +6,84 @@ import Model
 
 /// `GET /api/v1/audit`: the access log for programs.
 struct AuditController {
-  let services: WebServices
+  let listing: AuditListing
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("api/v1/audit") { request, context in
-      let page = try await AuditListing(services: services).load(request, context, limit: 100, maximum: 1000)
-      return Response.json(
-        Answer(entries: page.entries.map(EntryAnswer.init), nextCursor: page.next.map(String.init)))
-    }
+  var routes: [Route] {
+    [
+      .admitted(
+        .get, "/api/v1/audit", .api, permission: .readAccessLog, log: .entry(.readLog),
+        "A page of the access log, the newest entry first, and `nextCursor`.",
+        query: AuditListing.parameters(maximum: 1000), responses: [.json(Answer.schema, "A page of entries.")]
+      ) { admitted in
+        let page = try await listing.load(admitted.query)
+        return Reply(
+          .json(Answer(entries: page.entries.map(EntryAnswer.init), nextCursor: page.next.map(String.init))),
+          .shown(count: Int64(page.entries.count), details: admitted.query.values))
+      }
+    ]
   }
 
   private struct Answer: Encodable {
+    static let schema = Schema.object("AuditPage", ["entries": .list(EntryAnswer.schema), "nextCursor?": .string])
     let entries: [EntryAnswer]
     let nextCursor: String?
   }
 }
 
-/// A page of the access log. Reading the log is in the log.
+/// A page of the access log.
 struct AuditListing {
-  let services: WebServices
+  let catalog: Catalog
 
   struct Page {
     var entries: [LoggedEntry]
     var next: Int64?
-    var values: [String: String]
   }
 
-  func load(_ request: Request, _ context: WebContext, limit standard: Int, maximum: Int) async throws(TapedeckError)
-    -> Page
-  {
-    let identity = try context.requireIdentity()
-    let origin = context.origin(of: request)
-    guard Policy.mayReadAccessLog(identity) else {
-      try await services.log.record(.readLog, .denied, by: identity, code: .insufficientPermissions, from: origin)
-      throw TapedeckError(.insufficientPermissions)
-    }
-    var values: [String: String] = [:]
-    for (name, value) in request.uri.queryParameters where !value.isEmpty { values[String(name)] = String(value) }
+  static func parameters(maximum: Int64) -> [QueryParameter] {
+    [
+      QueryParameter("who", .text, "The name or id of an account or token."),
+      .choice("what", LogEntry.Action.self, "What was done."),
+      .choice("outcome", LogEntry.Outcome.self, "How it ended."),
+      QueryParameter("recording", .recording, "The platform's id of a recording."), .source,
+      QueryParameter("from", .moment, "A day in UTC or a moment."),
+      QueryParameter("to", .moment, "A day in UTC, included, or a moment."), .cursor,
+      .limit(maximum, default: 100),
+    ]
+  }
+
+  func load(_ query: Query) async throws(TapedeckError) -> Page {
     var filter = LogFilter()
-    filter.who = values["who"]
-    filter.action = try choice(values, "what")
-    filter.outcome = try choice(values, "outcome")
-    if let recording = values["recording"] {
-      guard let id = RecordingID(recording) else { throw TapedeckError(.invalidRecordingID) }
-      guard let source = SourceID(values["source"] ?? "default") else {
-        throw TapedeckError(.invalidRequest, "'source' must be the name of a source.")
-      }
-      filter.recording = RecordingKey(source: source, id: id)
+    filter.who = query["who"]
+    filter.action = query.choice("what")
+    filter.outcome = query.choice("outcome")
+    if let recording = query["recording"].flatMap({ RecordingID($0) }) {
+      filter.recording = RecordingKey(source: query.source ?? .default, id: recording)
     }
-    filter.from = try moment(values["from"], name: "from", endOfDay: false)
-    filter.to = try moment(values["to"], name: "to", endOfDay: true)
-    var limit = standard
-    if let text = values["limit"] {
-      guard let number = Int(text), (1...maximum).contains(number) else {
-        throw TapedeckError(.invalidRequest, "'limit' must be a number from 1 to \(maximum).")
-      }
-      limit = number
-    }
-    var before: Int64?
-    if let text = values["cursor"] {
-      guard let number = Int64(text) else {
-        throw TapedeckError(.invalidRequest, "'cursor' must be the cursor of an earlier answer.")
-      }
-      before = number
-    }
-    var entries = try await services.catalog.logEntries(matching: filter, before: before, limit: limit + 1)
+    filter.from = query.moment("from")
+    filter.to = query.moment("to", endOfDay: true)
+    let limit = query.integer("limit").map { Int($0) } ?? 100
+    var entries = try await catalog.logEntries(
+      matching: filter, before: query.integer("cursor"), limit: limit + 1)
     let hasMore = entries.count > limit
     if hasMore { entries.removeLast() }
-    try await services.log.record(.readLog, by: identity, count: Int64(entries.count), from: origin, details: values)
-    return Page(entries: entries, next: hasMore ? entries.last?.id : nil, values: values)
-  }
-
-  private func choice<T: RawRepresentable<String> & CaseIterable>(
-    _ values: [String: String], _ name: String
-  ) throws(TapedeckError) -> T? {
-    guard let text = values[name] else { return nil }
-    guard let value = T(rawValue: text) else {
-      throw TapedeckError(
-        .invalidRequest, "'\(name)' must be one of \(T.allCases.map(\.rawValue).joined(separator: ", ")).")
-    }
-    return value
+    return Page(entries: entries, next: hasMore ? entries.last?.id : nil)
   }
 }
 
 /// An entry of the access log as programs see it.
 struct EntryAnswer: Encodable {
+  static let schema = Schema.object(
+    "LogEntry",
+    [
+      "number": .integer, "at": .moment, "actor?": Actor.schema, "action": .choice(of: LogEntry.Action.self),
+      "outcome": .choice(of: LogEntry.Outcome.self), "source?": .source, "recordingId?": .string, "count?": .integer,
+      "code?": .string, "address?": .string, "userAgent?": .string, "requestId?": .string, "details": .map(.string),
+      "canonical": .string,
+    ])
+
   struct Actor: Encodable {
+    static let schema = Schema.object(
+      "Actor", ["id": .string, "kind": .string, "name": .string, "role": .choice(of: Role.self)])
     let id: String
     let kind: String
     let name: String
@@ -111,7 +103,7 @@ struct EntryAnswer: Encodable {
   let userAgent: String?
   let requestId: String?
   let details: [String: String]
-  /// The bytes that are kept for good, as they are stored.
+  /// The bytes that are never erased, as they are stored.
   let canonical: String
 
   init(_ logged: LoggedEntry) {

@@ -1,48 +1,59 @@
 import Access
 import Catalog
+import Foundation
 import Hummingbird
 import Model
 
-/// `/api/v1/backfills`: spans of time whose calls are fetched bit by bit.
+/// `/api/v1/backfills`: periods whose calls are archived gradually.
 struct BackfillController {
-  let services: WebServices
+  let catalog: Catalog
+  let plans: SyncPlans
+  let system: SystemServices
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("api/v1/backfills") { request, context in
-      guard Policy.mayReadCoverage(try context.requireIdentity()) else { try await services.deny(request, context) }
-      let now = services.surroundings.now()
-      let rows = try await services.catalog.backfills()
-      return Response.json(["backfills": rows.map { BackfillAnswer($0, at: now) }])
-    }
-    group.post("api/v1/backfills") { request, context in
-      let wanted = try await request.decode(as: NewBackfill.self, context: context)
-      let row = try await BackfillDesk(services: services).start(wanted, request, context)
-      return Response.json(BackfillAnswer(row, at: services.surroundings.now()), status: .created)
-    }
-    group.post("api/v1/backfills/:id/:verb") { request, context in
-      let row = try await BackfillDesk(services: services).change(request, context)
-      return Response.json(BackfillAnswer(row, at: services.surroundings.now()))
+  /// What a route does to a back-fill.
+  enum Verb: String, CaseIterable {
+    case pause, resume, cancel
+
+    var state: Backfill.State {
+      switch self {
+      case .pause: .paused
+      case .resume: .running
+      case .cancel: .cancelled
+      }
     }
   }
-}
 
-/// What a back-fill is asked for with. Days are those of the source; as an end, a day includes itself.
-struct NewBackfill: Decodable {
-  var source: String?
-  var from: String
-  var to: String
-  var direction: String?
-}
+  var routes: [Route] {
+    [
+      .admitted(
+        .get, "/api/v1/backfills", .api, permission: .readCoverage, log: .denials,
+        "Back-fills, with their rate and when they will be finished.",
+        responses: [.json(.object("BackfillList", ["backfills": .list(BackfillAnswer.schema)]), "The back-fills.")]
+      ) { _ in
+        let now = system.now()
+        return Reply(.json(["backfills": try await catalog.backfills().map { BackfillAnswer($0, at: now) }]))
+      },
+      .admitted(
+        .post, "/api/v1/backfills", .api, permission: .runBackfills, log: .change(.backfill),
+        "Starts a back-fill of a period. Days are those of the source, and `to` is included.",
+        body: .json(NewBackfill.schema), responses: [.json(BackfillAnswer.schema, status: 201, "The back-fill.")],
+        errors: [404, 409]
+      ) { admitted in
+        let row = try await start(try await admitted.incoming.decode(NewBackfill.self), admitted)
+        return Reply(.json(BackfillAnswer(row, at: system.now()), status: .created))
+      },
+    ]
+      + Verb.allCases.map { verb -> Route in
+        Route.admitted(
+          .post, "/api/v1/backfills/{id}/\(verb)", .api, permission: .runBackfills, log: .change(.backfill),
+          "\(verb.rawValue.capitalized)s a back-fill.", responses: [.json(BackfillAnswer.schema, "The back-fill.")],
+          errors: [409]
+        ) { admitted in Reply(.json(BackfillAnswer(try await change(verb, admitted), at: system.now()))) }
+      }
+  }
 
-/// Starts, pauses, resumes and cancels back-fills; each of these is in the access log.
-struct BackfillDesk {
-  let services: WebServices
-
-  func start(
-    _ wanted: NewBackfill, _ request: Request, _ context: WebContext
-  ) async throws(TapedeckError) -> Backfill {
-    let identity = try await admit(request, context)
-    let plan = try services.plan(of: wanted.source)
+  private func start(_ wanted: NewBackfill, _ admitted: Admitted<Void>) async throws(TapedeckError) -> Backfill {
+    let plan = try plans.plan(of: wanted.source)
     let period = Period(
       start: try moment(wanted.from, "from", plan, endOfDay: false),
       end: try moment(wanted.to, "to", plan, endOfDay: true))
@@ -54,42 +65,19 @@ struct BackfillDesk {
       }
       direction = known
     }
-    return try await services.catalog.startBackfill(
-      of: period, from: plan.source, direction: direction, by: identity.id,
-      entry: entry(
-        identity, request, context,
-        [
-          "do": "start", "from": period.start.iso8601, "source": plan.source.rawValue, "to": period.end.iso8601,
-        ]))
+    let details = [
+      "do": "start", "from": period.start.iso8601, "source": plan.source.rawValue, "to": period.end.iso8601,
+    ]
+    return try await catalog.startBackfill(
+      of: period, from: plan.source, direction: direction, by: admitted.identity.id,
+      entry: admitted.entry(details: details))
   }
 
-  func change(_ request: Request, _ context: WebContext) async throws(TapedeckError) -> Backfill {
-    let identity = try await admit(request, context)
-    let id = context.parameters.get("id") ?? ""
-    let verb = context.parameters.get("verb") ?? ""
-    let state: Backfill.State
-    switch verb {
-    case "pause": state = .paused
-    case "resume": state = .running
-    case "cancel": state = .cancelled
-    default: throw TapedeckError(.notFound)
-    }
-    return try await services.catalog.setBackfill(
-      id, to: state, entry: entry(identity, request, context, ["backfill": id, "do": verb]))
-  }
-
-  private func admit(_ request: Request, _ context: WebContext) async throws(TapedeckError) -> Identity {
-    let identity = try context.requireIdentity()
-    guard Policy.mayRunBackfills(identity) else { try await services.deny(request, context) }
-    return identity
-  }
-
-  private func entry(
-    _ identity: Identity, _ request: Request, _ context: WebContext, _ details: [String: String]
-  ) -> LogEntry {
-    LogEntry(
-      at: services.surroundings.now(), action: .backfill, outcome: .allowed, actor: identity,
-      origin: context.origin(of: request), details: details)
+  /// Changes the back-fill that the path names; the entry is committed with the change.
+  func change(_ verb: Verb, _ admitted: Admitted<Void>) async throws(TapedeckError) -> Backfill {
+    let id = admitted.incoming.path("id")
+    return try await catalog.setBackfill(
+      id, to: verb.state, entry: admitted.entry(details: ["backfill": id, "do": verb.rawValue]))
   }
 
   private func moment(
@@ -104,8 +92,28 @@ struct BackfillDesk {
   }
 }
 
+/// The body that starts a back-fill.
+struct NewBackfill: Decodable {
+  static let schema = Schema.input(
+    "NewBackfill",
+    ["source?": .source, "from": .string, "to": .string, "direction?": .choice(of: Direction.self)])
+  var source: String?
+  var from: String
+  var to: String
+  var direction: String?
+}
+
 /// A back-fill as programs see it.
 struct BackfillAnswer: Encodable {
+  static let schema = Schema.object(
+    "Backfill",
+    [
+      "id": .string, "source": .source, "from": .moment, "to": .moment, "direction?": .choice(of: Direction.self),
+      "state": .choice(of: Backfill.State.self), "reachedAt": .moment, "found": .integer, "queued": .integer,
+      "open": .integer, "failed": .integer, "remaining?": .integer, "hourlyRate?": .number, "throughAt?": .moment,
+      "createdAt": .moment, "endedAt?": .moment, "failure?": .string,
+    ])
+
   let id: String
   let source: String
   let from: String

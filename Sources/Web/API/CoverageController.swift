@@ -2,21 +2,43 @@ import Catalog
 import Hummingbird
 import Model
 
-/// `GET /api/v1/coverage`: what each day holds against what it must hold, and each gap with its reason.
+/// `GET /api/v1/coverage`: for each day, the recordings that the archive holds and those that it must hold.
 struct CoverageController {
-  let services: WebServices
+  let listing: CoverageListing
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("api/v1/coverage") { request, context in
-      let page = try await CoverageListing(services: services).load(request, context, gaps: 500)
-      return Response.json(CoverageAnswer(page))
-    }
+  var routes: [Route] {
+    [
+      .admitted(
+        .get, "/api/v1/coverage", .api, permission: .readCoverage, log: .entry(.coverage),
+        "For each day of the source's time zone, both ends included: reported, expected, ready, waiting, failed, refused and missing recordings; `gaps` with their reasons. Restricted recordings are named to supervisors only.",
+        query: CoverageListing.parameters, responses: [.json(CoverageAnswer.schema, "The coverage.")], errors: [404]
+      ) { admitted in
+        let page = try await listing.load(admitted, gaps: 500)
+        return Reply(
+          .json(CoverageAnswer(page)), .shown(count: Int64(page.gaps.count), details: admitted.query.values))
+      }
+    ]
   }
 }
 
-/// The coverage of a span of days as programs see it.
+/// The coverage of some days as programs see it.
 struct CoverageAnswer: Encodable {
+  static let schema = Schema.object(
+    "Coverage",
+    [
+      "source": .source, "timeZone": .string, "filter": .string, "days": .list(Figures.schema),
+      "total": Figures.schema, "gaps": .list(Gap.schema), "nextCursor?": .string,
+    ])
+
   struct Figures: Encodable {
+    static let schema = Schema.object(
+      "CoverageFigures",
+      [
+        "day?": .day, "from?": .moment, "to?": .moment, "reported?": .integer, "expected": .integer,
+        "ready": .integer, "waiting": .integer, "failed": .integer, "refused": .integer, "missing": .integer,
+        "unlisted": .integer, "checkedAt?": .moment,
+      ])
+
     let day: String?
     /// Half open.
     let from: String?
@@ -36,7 +58,7 @@ struct CoverageAnswer: Encodable {
       day = isTotal ? nil : days.first?.day.description
       from = isTotal ? nil : days.first?.day.start.iso8601
       to = isTotal ? nil : days.first?.day.end.iso8601
-      // A day that was never asked for makes the sum unknown.
+      // A day that was never checked makes the sum unknown.
       reported = days.allSatisfy { $0.reported != nil } ? sum { $0.reported ?? 0 } : nil
       expected = sum(\.expected)
       ready = sum { $0.count(.ready) }
@@ -50,6 +72,13 @@ struct CoverageAnswer: Encodable {
   }
 
   struct Gap: Encodable {
+    static let schema = Schema.object(
+      "Gap",
+      [
+        "id": .string, "source": .source, "day": .day, "at": .moment, "standing": .choice(of: CoverageStatus.self),
+        "code?": .string, "reason": .string, "fillable": .boolean,
+      ])
+
     let id: String
     let source: String
     let day: String
@@ -78,7 +107,7 @@ struct CoverageAnswer: Encodable {
       Gap(
         id: gap.key.id.rawValue, source: gap.key.source.rawValue,
         day: CalendarDay(containing: gap.countedAt, in: page.plan.zone).description, at: gap.countedAt.iso8601,
-        standing: gap.standing.rawValue, code: gap.code?.rawValue, reason: gap.reason, fillable: gap.isFillable)
+        standing: gap.status.rawValue, code: gap.code?.rawValue, reason: gap.reason, fillable: gap.isFillable)
     }
     nextCursor = page.next.map(String.init)
   }

@@ -3,64 +3,53 @@ import Catalog
 import Hummingbird
 package import Model
 
-/// What the archive holds against what it must hold, for a span of days; that somebody looked is in the access log.
+/// The coverage of some days, with their gaps.
 struct CoverageListing {
-  let services: WebServices
+  let catalog: Catalog
+  let plans: SyncPlans
+  let system: SystemServices
 
   struct Page {
     var plan: SyncPlan
     var days: [CoverageDay]
-    /// Without restricted recordings for those who may not see them; the days' numbers have them all.
+    /// Without restricted recordings for readers who may not see them; the figures of the days include them.
     var gaps: [CoverageGap]
     var next: Int64?
-    var values: [String: String]
 
     var first: CalendarDay? { days.first?.day }
     var last: CalendarDay? { days.last?.day }
   }
 
-  /// More days would be more than anybody looks at at once.
-  static let mostDays = 400
+  static let maxDays = 400
 
-  func load(_ request: Request, _ context: WebContext, gaps limit: Int) async throws(TapedeckError) -> Page {
-    let identity = try context.requireIdentity()
-    let origin = context.origin(of: request)
-    guard Policy.mayReadCoverage(identity) else {
-      try await services.log.record(.coverage, .denied, by: identity, code: .insufficientPermissions, from: origin)
-      throw TapedeckError(.insufficientPermissions)
-    }
-    var values: [String: String] = [:]
-    for (name, value) in request.uri.queryParameters where !value.isEmpty { values[String(name)] = String(value) }
-    let plan = try services.plan(of: values["source"])
-    let days = try days(values, plan)
-    let after = try values["cursor"].map { text throws(TapedeckError) in
-      guard let number = Int64(text) else {
-        throw TapedeckError(.invalidRequest, "'cursor' must be the cursor of an earlier answer.")
-      }
-      return number
-    }
+  static let parameters: [QueryParameter] = [
+    QueryParameter("from", .day, "The first day; six days before `to` without it."),
+    QueryParameter("to", .day, "The last day; today without it."), .source, .cursor,
+  ]
+
+  func load(_ admitted: Admitted<Void>, gaps limit: Int) async throws(TapedeckError) -> Page {
+    let (identity, query) = (admitted.identity, admitted.query)
+    let plan = try plans.plan(of: query["source"])
+    let days = try days(query, plan)
     let period = Period(
       start: days.first?.start ?? Instant(milliseconds: 0), end: days.last?.end ?? Instant(milliseconds: 0))
-    var gaps = try await services.catalog.coverageGaps(
+    var gaps = try await catalog.coverageGaps(
       of: plan.source, in: period,
-      strictest: Policy.allows(.inspect, by: identity, privacy: .restricted) ? .restricted : .standard, after: after,
-      limit: limit + 1)
+      visibleTo: identity.visibility, after: query.integer("cursor"), limit: limit + 1)
     let hasMore = gaps.count > limit
     if hasMore { gaps.removeLast() }
-    let coverage = try await services.catalog.coverage(of: plan, on: days)
-    try await services.log.record(
-      .coverage, by: identity, count: Int64(gaps.count), from: origin, details: values)
-    return Page(plan: plan, days: coverage, gaps: gaps, next: hasMore ? gaps.last?.id : nil, values: values)
+    let coverage = try await catalog.coverage(of: plan, on: days, visibleTo: identity.visibility)
+    return Page(plan: plan, days: coverage, gaps: gaps, next: hasMore ? gaps.last?.id : nil)
   }
 
-  /// The days that are asked for; the last week without any.
-  private func days(_ values: [String: String], _ plan: SyncPlan) throws(TapedeckError) -> [CalendarDay] {
-    let today = CalendarDay(containing: services.surroundings.now(), in: plan.zone)
-    let last = try day(values["to"], "to", plan) ?? today
-    let first = try day(values["from"], "from", plan) ?? last.advanced(by: -6)
-    guard first <= last, first.distance(to: last) < Self.mostDays else {
+  /// The requested days; the last week by default.
+  private func days(_ query: Query, _ plan: SyncPlan) throws(TapedeckError) -> [CalendarDay] {
+    let today = CalendarDay(containing: system.now(), in: plan.zone)
+    let last = try day(query["to"], "to", plan) ?? today
+    let first = try day(query["from"], "from", plan) ?? last.advanced(by: -6)
+    guard first <= last, first.distance(to: last) < Self.maxDays else {
       throw TapedeckError(
-        .invalidRequest, "'from' must not be after 'to', and at most \(Self.mostDays) days can be asked for at once.")
+        .invalidRequest, "'from' must not be after 'to', and at most \(Self.maxDays) days can be asked for at once.")
     }
     return CalendarDay.days(from: first, through: last)
   }
@@ -74,15 +63,20 @@ struct CoverageListing {
   }
 }
 
-extension WebServices {
-  /// The plan of a source by its name; of the default one without a name.
+/// The synchronization plans of the configured sources.
+package struct SyncPlans: Sendable {
+  let plans: [SourceID: SyncPlan]
+
+  package init(plans: [SourceID: SyncPlan]) { self.plans = plans }
+
+  /// The plan of a source by its name, or of the default source without a name.
   ///
   /// - Throws: `notFound` for a source that is not configured.
   package func plan(of name: String?) throws(TapedeckError) -> SyncPlan {
     let source = SourceID(name ?? "default")
     if let source, let plan = plans[source] { return plan }
     guard source == .default else {
-      throw TapedeckError(.notFound, "No source of the name '\(name ?? "")' is configured.")
+      throw TapedeckError(.notFound, "No source named '\(name ?? "")' is configured.")
     }
     return SyncPlan(source: .default)
   }

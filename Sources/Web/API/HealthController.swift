@@ -1,22 +1,30 @@
 import HTTPTypes
 import Hummingbird
 
-/// The two addresses that are open to everybody.
+/// Whether the process is alive, and whether it can do its work.
 struct HealthController {
-  let services: WebServices
+  let readiness: @Sendable () async -> [String]
 
   private struct Health: Encodable {
+    static let schema = Schema.object("Health", ["status": .string, "problems": .list(.string)])
     let status: String
     let problems: [String]
   }
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("livez") { _, _ in Response.json(Health(status: "alive", problems: [])) }
-    group.get("readyz") { _, _ in
-      let problems = await services.readiness()
-      return Response.json(
-        Health(status: problems.isEmpty ? "ready" : "not ready", problems: problems),
-        status: problems.isEmpty ? .ok : .serviceUnavailable)
-    }
+  var routes: [Route] {
+    [
+      .open(.get, "/livez", .api, "Whether the process answers.", responses: [.json(Health.schema)]) { _ in
+        Response.json(Health(status: "alive", problems: []))
+      },
+      .open(
+        .get, "/readyz", .api, "Whether the server can do its work; 503 with the reasons while it cannot.",
+        responses: [.json(Health.schema), .json(Health.schema, status: 503, "Not ready, with the reasons.")]
+      ) { _ in
+        let problems = await readiness()
+        return Response.json(
+          Health(status: problems.isEmpty ? "ready" : "not ready", problems: problems),
+          status: problems.isEmpty ? .ok : .serviceUnavailable)
+      },
+    ]
   }
 }

@@ -2,97 +2,85 @@ import Catalog
 import Hummingbird
 import Model
 
-/// `GET /api/v1/jobs/{id}`: how far a job is and what each step took.
+/// `/api/v1/jobs`: the progress of a job, lists of jobs, and retry and cancel.
 struct JobController {
-  let services: WebServices
-  let guardian: RecordingGuard
+  let catalog: Catalog
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("api/v1/jobs/:job") { request, context in try await show(request, context) }
+  private static let parameters: [QueryParameter] = [
+    .choice("state", RunState.self, "The run state."),
+    .choice("code", TapedeckError.Code.self, "The code of the failure."), .source,
+    QueryParameter("recording", .recording, "The platform's id of a recording."), .cursor,
+    .limit(1000, default: 100),
+  ]
+
+  var routes: [Route] {
+    [
+      .recording(
+        .get, "/api/v1/jobs/{job}", .api, action: .inspect, log: .denials,
+        "The job: `state`, `stage`, `message`, `bytes`, `totalBytes`, `error` and the time in each step.",
+        responses: [.json(JobAnswer.schema, "The job.")]
+      ) { admitted in
+        guard let job = admitted.subject.job else { throw TapedeckError(.notFound) }
+        return Reply(.json(JobAnswer(job, steps: try await catalog.steps(of: job.id))))
+      },
+      .admitted(
+        .get, "/api/v1/jobs", .api, permission: .manageJobs, log: .entry(.list, details: ["of": "jobs"]),
+        "A page of jobs, the newest first, and `nextCursor`.", query: Self.parameters,
+        responses: [.json(ListAnswer.schema, "A page of jobs.")], handler: list),
+      .admitted(
+        .post, "/api/v1/jobs/{job}/retry", .api, permission: .manageJobs, log: .change(.retryJob),
+        "Starts a failed or cancelled job again, or has a waiting one tried now. 409 `job_ended` when its recording is in the archive.",
+        responses: [.json(ListedJobAnswer.schema, "The job.")], errors: [409]
+      ) { admitted in
+        try await change(admitted) { id, entry throws(TapedeckError) in
+          try await catalog.retryJob(id, clearance: admitted.clearance, by: admitted.identity.id, entry: entry)
+        }
+      },
+      .admitted(
+        .post, "/api/v1/jobs/{job}/cancel", .api, permission: .manageJobs, log: .change(.cancelJob),
+        "Cancels a job and deletes what was downloaded; a failed job is not tried again. 409 `job_ended` when it is done or cancelled.",
+        responses: [.json(ListedJobAnswer.schema, "The job.")], errors: [409]
+      ) { admitted in
+        try await change(admitted) { id, entry throws(TapedeckError) in try await catalog.cancelJob(id, entry: entry) }
+      },
+    ]
   }
 
-  private func show(_ request: Request, _ context: WebContext) async throws -> Response {
-    guard let id = context.parameters.get("job", as: Int64.self), let job = try await services.catalog.job(id) else {
-      throw TapedeckError(.notFound, "There is no job of that number.")
+  private struct ListAnswer: Encodable {
+    static let schema = Schema.object("JobPage", ["jobs": .list(ListedJobAnswer.schema), "nextCursor?": .string])
+    let jobs: [ListedJobAnswer]
+    let nextCursor: String?
+  }
+
+  private func list(_ admitted: Admitted<Void>) async throws -> Reply {
+    let query = admitted.query
+    var filter = JobFilter()
+    filter.state = query.choice("state")
+    filter.code = query.choice("code")
+    filter.source = query.source
+    filter.recording = query["recording"].flatMap { RecordingID($0) }
+    let limit = query.integer("limit").map { Int($0) } ?? 100
+    var jobs = try await catalog.jobs(
+      matching: filter, visibleTo: admitted.identity.visibility, before: query.integer("cursor"), limit: limit + 1)
+    let hasMore = jobs.count > limit
+    if hasMore { jobs.removeLast() }
+    return Reply(
+      .json(
+        ListAnswer(
+          jobs: jobs.map { ListedJobAnswer($0, for: admitted.identity) },
+          nextCursor: hasMore ? jobs.last.map { String($0.job.id) } : nil)),
+      .shown(count: Int64(jobs.count), details: query.values))
+  }
+
+  /// Changes a job; the entry is committed with the change.
+  private func change(
+    _ admitted: Admitted<Void>, _ body: (Int64, LogEntry) async throws(TapedeckError) -> JobRow
+  ) async throws -> Reply {
+    guard let id = Int64(admitted.incoming.path("job")), let job = try await catalog.job(id) else {
+      throw TapedeckError(.notFound, "There is no job with this number.")
     }
-    if let recording = try await services.catalog.recording(job.key) {
-      try await guardian.admit(.inspect, to: recording, for: request, context, as: .view)
-    } else {
-      try await guardian.admitUnknown(.inspect, key: job.key, for: request, context, as: .view)
-    }
-    return .json(JobAnswer(job, steps: try await services.catalog.steps(of: id)))
-  }
-}
-
-/// A job as programs see it.
-struct JobAnswer: Encodable {
-  struct StepAnswer: Encodable {
-    let step: String
-    let startedAt: String
-    let seconds: Double
-  }
-
-  struct ErrorAnswer: Encodable {
-    let code: String
-    let detail: String
-  }
-
-  let id: Int64
-  let source: String
-  let recordingId: String
-  let state: String
-  let stage: String
-  let message: String
-  let bytes: Int64
-  let totalBytes: Int64?
-  let priority: String
-  let attempts: Int
-  let polls: Int
-  let resumes: Int
-  let requestedAt: String
-  let dueAt: String?
-  let endedAt: String?
-  let playerUrl: String?
-  let error: ErrorAnswer?
-  let steps: [StepAnswer]
-
-  init(_ job: JobRow, steps: [StepTime]) {
-    id = job.id
-    source = job.key.source.rawValue
-    recordingId = job.key.id.rawValue
-    state = job.runState.rawValue
-    stage = job.stage.rawValue
-    message = job.sentence
-    bytes = job.bytes
-    totalBytes = job.totalBytes
-    priority = job.priority == .fresh ? "fresh" : "backfill"
-    attempts = job.attempts
-    polls = job.polls
-    resumes = job.resumes
-    requestedAt = job.requestedAt.iso8601Milliseconds
-    dueAt = job.dueAt?.iso8601Milliseconds
-    endedAt = job.endedAt?.iso8601Milliseconds
-    playerUrl = job.runState == .done ? "/play/\(job.key.pathSegment)" : nil
-    error = job.failure.map { ErrorAnswer(code: $0.code.rawValue, detail: $0.message) }
-    self.steps = steps.map {
-      StepAnswer(step: $0.step.rawValue, startedAt: $0.startedAt.iso8601Milliseconds, seconds: $0.duration.inSeconds)
-    }
-  }
-}
-
-extension JobRow {
-  /// How it stands, in plain words.
-  var sentence: String {
-    switch (runState, stage) {
-    case (.done, _): "In the archive."
-    case (.failed, _), (.cancelled, _): failure?.message ?? "Stopped."
-    case (.waiting, _) where dueAt == nil: "Waiting for somebody who may hear restricted recordings to ask for it."
-    case (.waiting, _) where failure != nil: "\(failure?.message ?? "") The next try is on its way."
-    case (_, .queued): "Waiting for its turn."
-    case (_, .awaiting): "Waiting until the platform has the recording ready."
-    case (_, .fetching): "Fetching the audio from the platform."
-    case (_, .processing): "Checking and converting the audio."
-    case (_, .ready): "In the archive."
-    }
+    let changed = try await body(id, admitted.entry(recording: job.key, details: ["job": "\(id)"]))
+    let privacy = try await catalog.recording(job.key)?.facts.privacy
+    return Reply(.json(ListedJobAnswer(ListedJob(job: changed, privacy: privacy), for: admitted.identity)))
   }
 }

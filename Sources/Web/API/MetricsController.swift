@@ -3,22 +3,30 @@ import Hummingbird
 import Model
 import NIOCore
 
-/// `/metrics` in Prometheus' text format, for API tokens of the role `metrics` and for administrators.
+/// `/metrics` in the text format of Prometheus.
 struct MetricsController {
-  let services: WebServices
+  let renderMetrics: @Sendable () async -> String
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("metrics") { request, context in
-      let identity = try context.requireIdentity()
-      guard Policy.mayReadMetrics(identity) else { try await services.deny(request, context) }
-      return await response()
-    }
+  private static let responses = [ResponseDescription.other("text/plain", "The metrics.")]
+  private static let summary = "The metrics as Prometheus text."
+
+  var routes: [Route] {
+    [
+      .admitted(
+        .get, "/metrics", .api, permission: .readMetrics, log: .denials, Self.summary, responses: Self.responses
+      ) { _ in Reply(await response()) }
+    ]
   }
 
-  func response() async -> Response {
+  /// The same without authentication.
+  var openRoute: Route {
+    .open(.get, "/metrics", .api, Self.summary, responses: Self.responses) { _ in await response() }
+  }
+
+  private func response() async -> Response {
     Response(
       status: .ok,
       headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8", .cacheControl: "no-store"],
-      body: .init(byteBuffer: ByteBuffer(string: await services.renderMetrics())))
+      body: .init(byteBuffer: ByteBuffer(string: await renderMetrics())))
   }
 }

@@ -3,23 +3,40 @@ import Catalog
 import Hummingbird
 import Model
 
-/// `GET /api/v1/platform`: how much is being asked of each source, and what is still to be done.
+/// `GET /api/v1/platform`: the request rate of each source, and the jobs that wait for it.
 struct PlatformController {
-  let services: WebServices
+  let loader: PlatformReport.Loader
+  let system: SystemServices
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("api/v1/platform") { request, context in
-      guard Policy.mayManageJobs(try context.requireIdentity()) else { try await services.deny(request, context) }
-      let now = services.surroundings.now()
-      return Response.json(
-        Answer(sources: try await PlatformReport.load(services).map { SourceAnswer($0, now: now) }))
-    }
+  var routes: [Route] {
+    [
+      .admitted(
+        .get, "/api/v1/platform", .api, permission: .readPlatform, log: .denials,
+        "For each source: configured and effective rate, requests, refusals and retries of the last hour, the pause that the platform asked for, jobs by stage, and when they will be done at this rate.",
+        responses: [.json(Answer.schema, "The sources.")]
+      ) { admitted in
+        let now = system.now()
+        return Reply(
+          .json(Answer(sources: try await loader.load(for: admitted.identity).map { SourceAnswer($0, now: now) })))
+      }
+    ]
   }
 
-  private struct Answer: Encodable { let sources: [SourceAnswer] }
+  private struct Answer: Encodable {
+    static let schema = Schema.object("Platform", ["sources": .list(SourceAnswer.schema)])
+    let sources: [SourceAnswer]
+  }
 
-  /// Rates are requests a second; a rate that is missing is no limit.
+  /// Rates are in requests per second; an absent rate means no limit.
   private struct SourceAnswer: Encodable {
+    static let schema = Schema.object(
+      "PlatformSource",
+      [
+        "source": .source, "configuredRate?": .number, "burst": .integer, "effectiveRate?": .number,
+        "requestsLastMinute": .integer, "requestsLastHour": .integer, "refusedLastHour": .integer,
+        "retriesLastHour": .integer, "pausedUntil?": .moment, "waitingJobs": .map(.integer), "doneAt?": .moment,
+      ])
+
     let source: String
     let configuredRate: Double?
     let burst: Int
@@ -33,48 +50,53 @@ struct PlatformController {
     let doneAt: String?
 
     init(_ report: PlatformReport, now: Instant) {
-      let standing = report.standing
-      source = standing.source.rawValue
-      configuredRate = standing.limits.rate > 0 ? standing.limits.rate : nil
-      burst = standing.limits.burst
-      effectiveRate = standing.rate
-      requestsLastMinute = Int(standing.requestsInLastMinute.rounded())
-      requestsLastHour = standing.lastHour.requests
-      refusedLastHour = standing.lastHour.refused
-      retriesLastHour = standing.lastHour.retries
-      pausedUntil = standing.pausedUntil?.iso8601Milliseconds
+      let status = report.status
+      source = status.source.rawValue
+      configuredRate = status.limits.rate > 0 ? status.limits.rate : nil
+      burst = status.limits.burst
+      effectiveRate = status.rate
+      requestsLastMinute = Int(status.requestsInLastMinute.rounded())
+      requestsLastHour = status.lastHour.requests
+      refusedLastHour = status.lastHour.refused
+      retriesLastHour = status.lastHour.retries
+      pausedUntil = status.pausedUntil?.iso8601Milliseconds
       waitingJobs = Dictionary(report.jobs.map { ($0.key.rawValue, $0.value) }) { $0 + $1 }
       doneAt = report.timeLeft(now: now).map { (now + $0).iso8601 }
     }
   }
 }
 
-/// How much is being asked of a source, and how many jobs it has in each stage.
+/// The request rate of a source, and its jobs by stage.
 struct PlatformReport: Sendable {
-  var standing: SourceStanding
+  var status: RateLimitStatus
   var jobs: [Stage: Int64]
 
-  static func load(_ services: WebServices) async throws(TapedeckError) -> [PlatformReport] {
-    let underWay = try await services.catalog.jobsUnderWay()
-    return try await services.standings().map { standing in
-      let own = underWay.filter { $0.source == standing.source }
-      return PlatformReport(
-        standing: standing, jobs: Dictionary(own.map { ($0.stage, $0.count) }, uniquingKeysWith: +))
+  struct Loader: Sendable {
+    let catalog: Catalog
+    let rateLimits: @Sendable () async throws(TapedeckError) -> [RateLimitStatus]
+
+    func load(for identity: Identity) async throws(TapedeckError) -> [PlatformReport] {
+      let underWay = try await catalog.unfinishedJobCounts(visibleTo: identity.visibility)
+      return try await rateLimits().map { status in
+        let own = underWay.filter { $0.source == status.source }
+        return PlatformReport(
+          status: status, jobs: Dictionary(own.map { ($0.stage, $0.count) }, uniquingKeysWith: +))
+      }
     }
   }
 
   var jobCount: Int64 { jobs.values.reduce(0, +) }
 
-  /// When the platform will have been asked everything that the jobs of now need, at the present rate; nil without a
-  /// limit or a job. Recordings that the platform has not ready yet take longer.
+  /// How long the requests of the present jobs take at the present rate; nil without a limit or a job. Recordings that
+  /// the platform has not prepared yet take longer.
   func timeLeft(now: Instant) -> Duration? {
-    guard let rate = standing.rate, rate > 0, jobCount > 0 else { return nil }
+    guard let rate = status.rate, rate > 0, jobCount > 0 else { return nil }
     let requests = jobs.reduce(0.0) { $0 + Double($1.value) * Self.requests(in: $1.key) }
-    let silence = standing.pausedUntil.map { max(.zero, $0 - now) } ?? .zero
-    return silence + .seconds(min(requests / rate, 3_000_000_000))
+    let pause = status.pausedUntil.map { max(.zero, $0 - now) } ?? .zero
+    return pause + .seconds(min(requests / rate, 3_000_000_000))
   }
 
-  /// Requests that a job still has before it: whether it is ready, its audio, and once more who may hear it.
+  /// How many requests a job still needs: its availability, its audio, and its privacy once more.
   private static func requests(in stage: Stage) -> Double {
     switch stage {
     case .queued, .awaiting: 3

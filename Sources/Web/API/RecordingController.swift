@@ -5,55 +5,80 @@ import Hummingbird
 import Model
 import ObjectStorage
 
-/// Recordings for programs: `GET /api/v1/recordings` and `GET /api/v1/recordings/{id}`.
+/// `GET /api/v1/recordings` and `GET /api/v1/recordings/{id}`: recordings for programs.
 struct RecordingController {
-  let services: WebServices
-  let guardian: RecordingGuard
+  let catalog: Catalog
+  let store: any ObjectStore
+  let listing: RecordingListing
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("api/v1/recordings") { request, context in try await list(request, context) }
-    group.get("api/v1/recordings/:id") { request, context in try await show(request, context) }
+  var routes: [Route] {
+    [
+      .admitted(
+        .get, "/api/v1/recordings", .api, permission: .listRecordings, log: .entry(.list),
+        "A page of recordings, the newest call first, and `nextCursor`.",
+        query: RecordingListing.parameters + [.limit(500, default: 100)],
+        responses: [.json(ListAnswer.schema, "A page of recordings.")], handler: list),
+      .recording(
+        .get, "/api/v1/recordings/{id}", .api, action: .inspect, log: .entry(.view),
+        "The recording: its facts, files with hashes, and steps; `damage`, a sentence, when a file is damaged or missing; `verifiedAt`, when its bytes were last read and compared.",
+        responses: [.json(RecordingAnswer.schema, "The recording.")], handler: show),
+    ]
   }
 
   private struct ListAnswer: Encodable {
+    static let schema = Schema.object(
+      "RecordingPage", ["recordings": .list(RecordingAnswer.schema), "nextCursor?": .string])
     let recordings: [RecordingAnswer]
     let nextCursor: String?
   }
 
-  private func list(_ request: Request, _ context: WebContext) async throws -> Response {
-    let identity = try context.requireIdentity()
-    let query = try RecordingQueryString(request)
-    let limit = try query.limit(default: 100, maximum: 500)
-    let listing = try await RecordingListing(services: services)
-      .load(query, limit: limit, for: identity, from: context.origin(of: request))
-    return .json(
-      ListAnswer(
-        recordings: listing.rows.map { RecordingAnswer($0, for: identity) }, nextCursor: listing.next))
+  private func list(_ admitted: Admitted<Void>) async throws -> Reply {
+    let limit = admitted.query.integer("limit").map { Int($0) } ?? 100
+    let page = try await listing.load(admitted, limit: limit)
+    return Reply(
+      .json(
+        ListAnswer(
+          recordings: page.rows.map(RecordingAnswer.init), nextCursor: page.next)),
+      .shown(count: Int64(page.rows.count), details: admitted.query.values))
   }
 
-  private func show(_ request: Request, _ context: WebContext) async throws -> Response {
-    let key = try guardian.key(context)
-    guard let (recording, parts) = try await services.catalog.archived(key) else {
-      try await guardian.admitUnknown(.inspect, key: key, for: request, context, as: .view)
-      throw TapedeckError(.unknownRecording, "The catalog knows no recording of this id. Ingest it first.")
+  private func show(_ admitted: Admitted<RecordingSubject>) async throws -> Reply {
+    guard let recording = admitted.subject.recording else {
+      throw TapedeckError(.unknownRecording, "The catalog has no recording with this id. Ingest it first.")
     }
-    try await guardian.admit(.inspect, to: recording, for: request, context, as: .view)
-    let identity = try context.requireIdentity()
-    try await services.log.record(.view, by: identity, recording: key, from: context.origin(of: request))
-    let job = try await services.catalog.job(of: key)
+    let job = try await catalog.job(of: recording.key)
     var steps: [StepTime] = []
-    if let job { steps = try await services.catalog.steps(of: job.id) }
-    let listed = ListedRecording(
-      recording: recording, stage: job?.stage, runState: job?.runState, failureMessage: job?.failure?.message)
-    var answer = RecordingAnswer(listed, for: identity)
-    answer.add(parts: parts, steps: steps, store: services.store, showsLocations: identity.role != .agent)
-    return .json(answer)
+    if let job { steps = try await catalog.steps(of: job.id) }
+    let visibility = admitted.identity.visibility
+    var answer = RecordingAnswer(VisibleRecording(recording, job: job, for: visibility))
+    answer.add(
+      parts: admitted.subject.parts, steps: steps, store: store, showsLocations: visibility.showsLocations)
+    return Reply(.json(answer), .shown())
   }
 }
 
-/// A recording as programs see it. Of one that its reader may not hear, only that it exists and why it is closed.
+/// A recording in the API. Without facts, it says that the recording exists and why it is closed.
 struct RecordingAnswer: Encodable {
+  static let schema = Schema.object(
+    "Recording",
+    [
+      "id": .string, "source": .source, "status": .choice(of: ListedStatus.self),
+      "privacy": .choice(of: Privacy.self), "restrictedReason?": .string, "startTime?": .moment,
+      "durationSeconds?": .integer, "audioSeconds?": .number, "direction?": .choice(of: Direction.self),
+      "agentId?": .string, "agentName?": .string, "skillName?": .string, "campaignName?": .string,
+      "fromAddress?": .string, "toAddress?": .string, "contactId?": .string, "disposition?": .string,
+      "archivedAt?": .moment, "playerUrl?": .string, "failure?": .string, "warning?": .string, "damage?": .string,
+      "verifiedAt?": .moment, "codec?": .string, "channels?": .integer, "sampleRate?": .integer,
+      "files?": .list(FileAnswer.schema), "steps?": .list(JobAnswer.StepAnswer.schema),
+    ])
+
   struct FileAnswer: Encodable {
+    static let schema = Schema.object(
+      "File",
+      [
+        "kind": .choice(["original", "mp3", "peaks"]), "location?": .string, "sha256": .sha256, "bytes": .integer,
+      ])
+
     let kind: String
     let location: String?
     let sha256: String
@@ -81,9 +106,9 @@ struct RecordingAnswer: Encodable {
   let playerUrl: String?
   let failure: String?
   let warning: String?
-  /// What is wrong with its files; absent when nothing is known to be.
+  /// What is wrong with its files; absent when no damage is known.
   let damage: String?
-  /// When its bytes were last read back and compared.
+  /// When its bytes were last read and compared.
   let verifiedAt: String?
   var codec: String?
   var channels: Int?
@@ -91,51 +116,48 @@ struct RecordingAnswer: Encodable {
   var files: [FileAnswer]?
   var steps: [JobAnswer.StepAnswer]?
 
-  init(_ listed: ListedRecording, for identity: Identity) {
-    let recording = listed.recording
-    let facts = recording.facts
-    let isOpen = Policy.allows(.inspect, by: identity, privacy: facts.privacy)
-    let showsNumbers = Policy.maySeeAddresses(identity)
-    id = recording.key.id.rawValue
-    source = recording.key.source.rawValue
-    status = listed.status.rawValue
-    privacy = facts.privacy.rawValue
-    restrictedReason = isOpen ? nil : "Restricted: ask a supervisor"
-    startTime = isOpen ? facts.startTime?.iso8601 : nil
-    durationSeconds = isOpen ? facts.durationSeconds : nil
-    audioSeconds = isOpen ? recording.audioDuration?.inSeconds : nil
-    direction = isOpen ? facts.direction?.rawValue : nil
-    agentId = isOpen ? facts.agentID : nil
-    agentName = isOpen ? facts.agentName : nil
-    skillName = isOpen ? facts.skillName : nil
-    campaignName = isOpen ? facts.campaignName : nil
-    fromAddress = isOpen ? facts.fromAddress.map { showsNumbers ? $0 : masked($0) } : nil
-    toAddress = isOpen ? facts.toAddress.map { showsNumbers ? $0 : masked($0) } : nil
-    contactId = isOpen ? facts.contactID : nil
-    disposition = isOpen ? facts.disposition : nil
-    archivedAt = isOpen ? recording.archivedAt?.iso8601Milliseconds : nil
-    playerUrl = isOpen && recording.archivedAt != nil ? "/play/\(recording.key.pathSegment)" : nil
-    failure = isOpen && listed.status == .failed ? listed.failureMessage : nil
-    warning = isOpen ? recording.warning : nil
-    damage = isOpen ? recording.damage : nil
-    verifiedAt = isOpen ? recording.verifiedAt?.iso8601Milliseconds : nil
+  init(_ visible: VisibleRecording) {
+    let open = visible.open
+    let facts = open?.facts
+    id = visible.key.id.rawValue
+    source = visible.key.source.rawValue
+    status = visible.status.rawValue
+    privacy = visible.privacy.rawValue
+    restrictedReason = open == nil ? VisibleRecording.restrictedReason : nil
+    startTime = facts?.startTime?.iso8601
+    durationSeconds = facts?.durationSeconds
+    audioSeconds = open?.audioDuration?.inSeconds
+    direction = facts?.direction?.rawValue
+    agentId = facts?.agentID
+    agentName = facts?.agentName
+    skillName = facts?.skillName
+    campaignName = facts?.campaignName
+    fromAddress = facts?.fromAddress
+    toAddress = facts?.toAddress
+    contactId = facts?.contactID
+    disposition = facts?.disposition
+    archivedAt = open?.archivedAt?.iso8601Milliseconds
+    playerUrl = open?.archivedAt == nil ? nil : visible.page
+    failure = visible.failure
+    warning = open?.warning
+    damage = open?.damage
+    verifiedAt = open?.verifiedAt?.iso8601Milliseconds
   }
 
-  /// - Parameter showsLocations: whether the asker may know where files lie; agents hear them and need not.
+  /// - Parameter showsLocations: whether the reader may see where files are stored; agents do not need it.
   mutating func add(parts: [MediaPart], steps: [StepTime], store: any ObjectStore, showsLocations: Bool) {
-    func file(_ kind: String, _ key: String?, _ sha256: String, _ bytes: Int64) -> FileAnswer {
+    func file(_ kind: String, _ name: ObjectName?, _ hash: ContentHash, _ bytes: Int64) -> FileAnswer {
       FileAnswer(
-        kind: kind, location: showsLocations ? key.flatMap(ObjectKey.init).map(store.location) : nil, sha256: sha256,
-        bytes: bytes)
+        kind: kind, location: showsLocations ? name.map(store.location) : nil, sha256: hash.rawValue, bytes: bytes)
     }
     codec = parts.first?.codec
     channels = parts.first?.channels
     sampleRate = parts.first?.sampleRate
     files = parts.flatMap { part in
       [
-        file("original", part.originalKey, part.sourceSHA256, part.sourceBytes),
-        file("mp3", part.mp3.key, part.mp3.sha256, part.mp3.bytes),
-        file("peaks", part.peaks.key, part.peaks.sha256, part.peaks.bytes),
+        file("original", part.original, part.sourceHash, part.sourceBytes),
+        file("mp3", part.mp3.name, part.mp3.hash, part.mp3.bytes),
+        file("peaks", part.peaks.name, part.peaks.hash, part.peaks.bytes),
       ]
     }
     self.steps = steps.map {
@@ -143,16 +165,4 @@ struct RecordingAnswer: Encodable {
         step: $0.step.rawValue, startedAt: $0.startedAt.iso8601Milliseconds, seconds: $0.duration.inSeconds)
     }
   }
-}
-
-/// An address, such as a telephone number, with all but the last two of its digits and letters hidden.
-func masked(_ address: String) -> String {
-  let hidden = address.filter { $0.isNumber || $0.isLetter }.count - 2
-  var seen = 0
-  return String(
-    address.map { character in
-      guard character.isNumber || character.isLetter else { return character }
-      seen += 1
-      return seen > hidden ? character : "•"
-    })
 }

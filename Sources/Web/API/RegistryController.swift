@@ -5,36 +5,50 @@ import HTTPTypes
 import Hummingbird
 import Model
 
-/// Accounts and API tokens, for administrators.
+/// `/api/v1/accounts` and `/api/v1/tokens`: accounts and API tokens, for administrators.
 struct RegistryController {
-  let services: WebServices
+  let catalog: Catalog
+  let accounts: Accounts
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.post("api/v1/accounts") { request, context in
-      let wanted = try await request.decode(as: NewAccount.self, context: context)
-      let made = try await services.registry.createAccount(
-        name: wanted.name, role: try role(wanted.role), agentID: wanted.agentId, team: wanted.team,
-        password: wanted.password, by: try context.requireIdentity(), from: context.origin(of: request))
-      return Response.json(Made(id: made.id, name: made.name, role: made.role.rawValue, token: nil), status: .created)
-    }
-    group.post("api/v1/tokens") { request, context in
-      let wanted = try await request.decode(as: NewToken.self, context: context)
-      let (made, secret) = try await services.registry.createToken(
-        name: wanted.name, role: try role(wanted.role), agentID: wanted.agentId, team: wanted.team,
-        by: try context.requireIdentity(), from: context.origin(of: request))
-      return Response.json(
-        Made(id: made.id, name: made.name, role: made.role.rawValue, token: secret.text), status: .created)
-    }
-    group.get("api/v1/tokens") { request, context in
-      guard Policy.mayAdminister(try context.requireIdentity()) else { try await services.deny(request, context) }
-      return Response.json(TokenList(tokens: try await services.catalog.tokens().map(TokenAnswer.init)))
-    }
-    group.delete("api/v1/tokens/:name") { request, context in
-      let name = context.parameters.get("name")?.removingPercentEncoding ?? ""
-      try await services.registry.revokeToken(
-        name, by: try context.requireIdentity(), from: context.origin(of: request))
-      return Response(status: .noContent)
-    }
+  var routes: [Route] {
+    [
+      .admitted(
+        .post, "/api/v1/accounts", .api, permission: .administer, log: .change(.createAccount),
+        "Creates an account for a person.", body: .json(NewAccount.schema),
+        responses: [.json(Made.schema, status: 201, "The account.")], errors: [409]
+      ) { admitted in
+        let wanted = try await admitted.incoming.decode(NewAccount.self)
+        let made = try await accounts.createAccount(
+          name: wanted.name, role: try role(wanted.role), agentID: wanted.agentId, team: wanted.team,
+          password: wanted.password, by: admitted.identity, from: admitted.incoming.origin)
+        return Reply(
+          .json(Made(id: made.id, name: made.name, role: made.role.rawValue, token: nil), status: .created))
+      },
+      .admitted(
+        .post, "/api/v1/tokens", .api, permission: .administer, log: .change(.createToken),
+        "Creates an API token; its secret is in `token`, this once.", body: .json(NewToken.schema),
+        responses: [.json(Made.schema, status: 201, "The token.")], errors: [409]
+      ) { admitted in
+        let wanted = try await admitted.incoming.decode(NewToken.self)
+        let (made, secret) = try await accounts.createToken(
+          name: wanted.name, role: try role(wanted.role), agentID: wanted.agentId, team: wanted.team,
+          by: admitted.identity, from: admitted.incoming.origin)
+        return Reply(
+          .json(Made(id: made.id, name: made.name, role: made.role.rawValue, token: secret.text), status: .created))
+      },
+      .admitted(
+        .get, "/api/v1/tokens", .api, permission: .administer, log: .denials, "All API tokens, without their secrets.",
+        responses: [.json(TokenList.schema, "The tokens.")]
+      ) { _ in Reply(.json(TokenList(tokens: try await catalog.tokens().map(TokenAnswer.init)))) },
+      .admitted(
+        .delete, "/api/v1/tokens/{name}", .api, permission: .administer, log: .change(.revokeToken),
+        "Revokes the token with a name or id.", responses: [.empty(204, "The token is revoked.")]
+      ) { admitted in
+        let name = admitted.incoming.path("name").removingPercentEncoding ?? ""
+        try await accounts.revokeToken(name, by: admitted.identity, from: admitted.incoming.origin)
+        return Reply(Response(status: .noContent))
+      },
+    ]
   }
 
   private func role(_ text: String) throws(TapedeckError) -> Role {
@@ -46,6 +60,9 @@ struct RegistryController {
   }
 
   private struct NewAccount: Decodable {
+    static let schema = Schema.input(
+      "NewAccount",
+      ["name": .string, "role": .choice(of: Role.self), "agentId?": .string, "team?": .string, "password": .string])
     var name: String
     var role: String
     var agentId: String?
@@ -54,6 +71,8 @@ struct RegistryController {
   }
 
   private struct NewToken: Decodable {
+    static let schema = Schema.input(
+      "NewToken", ["name": .string, "role": .choice(of: Role.self), "agentId?": .string, "team?": .string])
     var name: String
     var role: String
     var agentId: String?
@@ -61,16 +80,27 @@ struct RegistryController {
   }
 
   private struct Made: Encodable {
+    static let schema = Schema.object(
+      "CreatedIdentity", ["id": .string, "name": .string, "role": .choice(of: Role.self), "token?": .string])
     let id: String
     let name: String
     let role: String
-    /// The secret, told this once.
+    /// The secret, which no later response holds.
     let token: String?
   }
 
-  private struct TokenList: Encodable { let tokens: [TokenAnswer] }
+  private struct TokenList: Encodable {
+    static let schema = Schema.object("TokenList", ["tokens": .list(TokenAnswer.schema)])
+    let tokens: [TokenAnswer]
+  }
 
   private struct TokenAnswer: Encodable {
+    static let schema = Schema.object(
+      "Token",
+      [
+        "id": .string, "name": .string, "role": .choice(of: Role.self), "agentId?": .string, "team?": .string,
+        "createdAt": .moment, "lastUsedAt?": .moment, "revokedAt?": .moment,
+      ])
     let id: String
     let name: String
     let role: String

@@ -1,15 +1,17 @@
-/// What a request asks for of a file, read from `Range` and `If-Range` (RFC 9110, section 14).
+import Model
+
+/// The part of a file that a request selects with `Range` and `If-Range` (RFC 9110, section 14).
 enum ByteRange: Equatable {
-  /// Everything: no range, one that is malformed, several, or one of another version of the file.
+  /// The whole file: no range, a malformed one, several, or one of another version of the file.
   case whole
   /// These bytes.
   case part(Range<Int64>)
-  /// A well-formed range that holds nothing of the file.
+  /// A well-formed range outside of the file.
   case unsatisfiable
 
   /// - Parameters:
   ///   - header: the value of `Range`.
-  ///   - ifRange: the value of `If-Range`; dates never match, since our files have none.
+  ///   - ifRange: the value of `If-Range`; dates never match, as the files have none.
   ///   - etag: the file's strong tag, quotes included.
   ///   - length: the file's length in bytes.
   init(_ header: String?, ifRange: String?, etag: String, length: Int64) {
@@ -18,12 +20,12 @@ enum ByteRange: Equatable {
       return
     }
     let parts = header.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-    guard parts.count == 2, parts[0].lowercased().trimmed == "bytes" else {
+    guard parts.count == 2, parts[0].lowercased().trimmingHTTPWhitespace == "bytes" else {
       self = .whole
       return
     }
-    // Several ranges may be answered with everything (section 14.2), and no player asks for them.
-    let bounds = parts[1].trimmed.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+    // Several ranges may be answered with the whole file (section 14.2), and players do not send them.
+    let bounds = parts[1].trimmingHTTPWhitespace.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
     guard bounds.count == 2, let first = Position(bounds[0]), let last = Position(bounds[1]) else {
       self = .whole
       return
@@ -42,7 +44,7 @@ enum ByteRange: Equatable {
     }
   }
 
-  /// One end of a range; a number too large for 64 bits is as good as the largest.
+  /// One end of a range; a number too large for 64 bits counts as the largest.
   private enum Position {
     case missing
     case at(Int64)
@@ -52,18 +54,8 @@ enum ByteRange: Equatable {
         self = .missing
         return
       }
-      guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+      guard text.isASCIIDigits else { return nil }
       self = .at(Int64(text) ?? .max)
     }
-  }
-}
-
-extension StringProtocol {
-  fileprivate var trimmed: SubSequence {
-    let isSpace: (Character) -> Bool = { $0 == " " || $0 == "\t" }
-    guard let first = firstIndex(where: { !isSpace($0) }), let last = lastIndex(where: { !isSpace($0) }) else {
-      return self[endIndex...]
-    }
-    return self[first...last]
   }
 }

@@ -13,7 +13,7 @@ extension HTTPField.Name {
   static let forwardedFor = HTTPField.Name("X-Forwarded-For")!  // The name is a valid token.
 }
 
-/// An error as problem details (RFC 9457), with our stable `code`.
+/// An error as problem details (RFC 9457), with a stable `code`.
 struct Problem: Encodable {
   let type = "about:blank"
   let title: String
@@ -24,7 +24,7 @@ struct Problem: Encodable {
 
   init(_ error: TapedeckError, requestID: String) {
     status = error.code.httpStatus
-    // HTTPTypes knows the phrases of its named constants alone.
+    // HTTPTypes has the phrases of its named constants only.
     title = HTTPResponseStatus(statusCode: status).reasonPhrase
     code = error.code.rawValue
     detail = error.message
@@ -43,7 +43,7 @@ struct Problem: Encodable {
 }
 
 extension Response {
-  /// A JSON answer with sorted keys that no cache keeps.
+  /// A JSON response with sorted keys that is not cached.
   static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) -> Response {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -59,7 +59,7 @@ extension Response {
       body: .init(byteBuffer: ByteBuffer(string: text)))
   }
 
-  /// 303: whatever the method was, the next request is a GET.
+  /// 303, after which a browser sends GET.
   static func seeOther(_ path: String) -> Response {
     Response(status: .seeOther, headers: [.location: path, .cacheControl: "no-store"])
   }

@@ -4,7 +4,7 @@ import Hummingbird
 package import Model
 import NIOCore
 
-/// The proxies whose word about a client's address we take.
+/// The proxies whose `X-Forwarded-For` is trusted.
 package struct TrustedProxies: Sendable {
   private var networks: [Network] = []
 
@@ -38,8 +38,8 @@ package struct TrustedProxies: Sendable {
       "TAPEDECK_TRUSTED_PROXIES is malformed: list addresses or networks, such as '10.0.0.0/8, 127.0.0.1'.")
   }
 
-  /// The address that a request comes from: the last one of `X-Forwarded-For` that is no trusted proxy, if the peer is
-  /// one; else the peer.
+  /// The address that a request comes from: behind a trusted proxy, the last address in `X-Forwarded-For` that is not a
+  /// trusted proxy; otherwise the peer.
   func clientAddress(of request: Request, peer: String) -> String {
     guard contains(peer), let forwarded = request.headers[.forwardedFor] else { return peer }
     let hops = forwarded.split(separator: ",").map { $0.trimmingPrefix { $0 == " " } }
@@ -72,7 +72,7 @@ private func addressBytes(_ text: String) -> [UInt8]? {
   }
 }
 
-/// An IPv4 client of a socket that listens on both comes as `::ffff:10.0.0.1`.
+/// A socket for IPv4 and IPv6 reports an IPv4 client as `::ffff:10.0.0.1`.
 private func unmapped(_ bytes: [UInt8]) -> [UInt8] {
   bytes.starts(with: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]) ? Array(bytes.dropFirst(12)) : bytes
 }

@@ -4,35 +4,44 @@ package import Model
 package import NIOCore
 import Synchronization
 
-/// What travels with a request: who asks, from where, and the id under which the log tells of it.
+/// The identity behind a request, where the request came from, and its id in the log.
 package struct WebContext: RequestContext, RemoteAddressRequestContext {
   package var coreContext: CoreRequestContextStorage
   package let channel: any Channel
   private let caller = Caller()
-  /// Set by `EntranceMiddleware`; nil before it and at the open addresses.
+  /// Set by `AuthenticationMiddleware`; nil before it and on open routes.
   package var identity: Identity? {
     get { caller.identity.withLock { $0 } }
     nonmutating set { caller.identity.withLock { $0 = newValue } }
   }
-  /// The browser's session; nil with an API token and on the local socket.
+  /// The browser's session; nil with an API token and on the command socket.
   package var session: BrowserSession? {
     get { caller.session.withLock { $0 } }
     nonmutating set { caller.session.withLock { $0 = newValue } }
   }
-  /// Also in the answer's `X-Request-Id`.
+  /// Also sent as `X-Request-Id`.
   package var requestID: String
-  /// The client's address, seen through trusted proxies.
+  /// The client's address, as trusted proxies forward it.
   package var clientAddress: String
 
-  /// Shared by all copies of a request's context: an error is answered outside of the entrance, for the same caller.
+  /// The methods that the path allows, once it is known that the request's own is not among them.
+  let allow = AllowedMethods()
+
+  /// Shared by all copies of a request's context, as an error is answered outside of the authentication.
   private final class Caller: Sendable {
     let identity = Mutex<Identity?>(nil)
     let session = Mutex<BrowserSession?>(nil)
   }
 
+  final class AllowedMethods: Sendable {
+    private let text = Mutex<String?>(nil)
+    var value: String? { text.withLock { $0 } }
+    func set(_ methods: String) { text.withLock { $0 = methods } }
+  }
+
   package struct BrowserSession: Sendable {
     package var secret: String
-    /// What every form must send back.
+    /// The token that every form must send back.
     package var csrf: String
   }
 
@@ -47,7 +56,7 @@ package struct WebContext: RequestContext, RemoteAddressRequestContext {
 
   package var maxUploadSize: Int { 64 << 10 }
 
-  /// Who asks; the entrance has let nobody through without.
+  /// The identity, which every route has that is not open.
   ///
   /// - Throws: `unauthenticated`.
   package func requireIdentity() throws(TapedeckError) -> Identity {

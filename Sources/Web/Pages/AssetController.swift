@@ -5,7 +5,7 @@ import Hummingbird
 import Model
 import NIOCore
 
-/// The scripts and styles, with the hash that stands in their addresses.
+/// The scripts and styles, with the hash that is part of their addresses.
 struct Assets: Sendable {
   struct Asset: Sendable {
     var contentType: String
@@ -14,7 +14,7 @@ struct Assets: Sendable {
   }
 
   private(set) var files: [String: Asset] = [:]
-  /// Changes whenever any of them does.
+  /// Changes whenever a file changes.
   let version: String
 
   init() {
@@ -34,23 +34,25 @@ struct Assets: Sendable {
   }
 }
 
-/// `GET /assets/{name}`: open, since the sign-in page needs them.
+/// `GET /assets/{name}`: open, as the sign-in page needs them.
 struct AssetController {
   let assets: Assets
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("assets/:name") { request, context in
-      guard let name = context.parameters.get("name"), let asset = assets.files[name] else {
-        throw TapedeckError(.notFound)
+  var routes: [Route] {
+    [
+      .open(
+        .get, "/assets/{name}", .asset, "A script or style.", query: [QueryParameter("v", .text, "The version.")]
+      ) { incoming in
+        guard let asset = assets.files[incoming.path("name")] else { throw TapedeckError(.notFound) }
+        let isVersioned = incoming.query["v"] == assets.version
+        let headers: HTTPFields = [
+          .contentType: asset.contentType, .eTag: asset.etag,
+          .cacheControl: isVersioned ? "public, max-age=31536000, immutable" : "no-cache",
+        ]
+        if incoming.request.hasVersion(asset.etag) { return Response(status: .notModified, headers: headers) }
+        return Response(status: .ok, headers: headers, body: .init(byteBuffer: asset.bytes))
       }
-      let isVersioned = request.uri.queryParameters["v"].map(String.init) == assets.version
-      let headers: HTTPFields = [
-        .contentType: asset.contentType, .eTag: asset.etag,
-        .cacheControl: isVersioned ? "public, max-age=31536000, immutable" : "no-cache",
-      ]
-      if request.hasVersion(asset.etag) { return Response(status: .notModified, headers: headers) }
-      return Response(status: .ok, headers: headers, body: .init(byteBuffer: asset.bytes))
-    }
+    ]
   }
 }
 

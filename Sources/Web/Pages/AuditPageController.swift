@@ -5,33 +5,39 @@ import Model
 
 /// `GET /audit`: the access log for people.
 struct AuditPageController {
-  let services: WebServices
+  let listing: AuditListing
   let pages: PageRenderer
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("audit") { request, context in
-      let page = try await AuditListing(services: services).load(request, context, limit: 100, maximum: 500)
-      return Response.html(try pages.page("audit", title: "Access log", context: context, on: .audit, values(of: page)))
-    }
+  var routes: [Route] {
+    [
+      .admitted(
+        .get, "/audit", .page, permission: .readAccessLog, log: .entry(.readLog), "The access log.",
+        query: AuditListing.parameters(maximum: 500)
+      ) { admitted in
+        let page = try await listing.load(admitted.query)
+        let text = try pages.page(
+          "audit", title: "Access log", context: admitted.context, on: .audit, values(of: page, admitted.query))
+        return Reply(.html(text), .shown(count: Int64(page.entries.count), details: admitted.query.values))
+      }
+    ]
   }
 
-  private func values(of page: AuditListing.Page) -> [String: Any?] {
-    let links = QueryLinks(path: "/audit", values: page.values)
+  private func values(of page: AuditListing.Page, _ query: Query) -> [String: Any?] {
+    let links = QueryLinks(path: "/audit", values: query.values)
     let hasFilters = !links.filters.isEmpty
     return [
-      "who": page.values["who"] ?? "", "recording": page.values["recording"] ?? "", "from": page.values["from"] ?? "",
-      "to": page.values["to"] ?? "",
-      "actions": options(LogEntry.Action.allCases.map { ($0.rawValue, $0.title) }, page.values["what"]),
+      "who": query["who"] ?? "", "recording": query["recording"] ?? "", "from": query["from"] ?? "",
+      "to": query["to"] ?? "",
+      "actions": options(LogEntry.Action.allCases.map { ($0.rawValue, $0.title) }, query["what"]),
       "outcomes": options(
-        LogEntry.Outcome.allCases.map { ($0.rawValue, $0.rawValue.capitalized) }, page.values["outcome"]),
+        LogEntry.Outcome.allCases.map { ($0.rawValue, $0.rawValue.capitalized) }, query["outcome"]),
       "hasFilters": hasFilters, "activeFilters": links.filters,
-      "countText": page.entries.isEmpty ? nil : "\(page.entries.count) entries shown, newest first",
+      "countText": page.entries.isEmpty ? nil : "\(counted(page.entries.count, "entry", "entries")), newest first",
       "hasRows": !page.entries.isEmpty, "rows": page.entries.map(row),
-      "hasPager": page.next != nil || page.values["cursor"] != nil,
-      "newestURL": page.values["cursor"] == nil ? nil : links.url(setting: "cursor", to: nil),
+      "hasPager": page.next != nil || query["cursor"] != nil,
+      "newestURL": query["cursor"] == nil ? nil : links.url(setting: "cursor", to: nil),
       "olderURL": page.next.map { links.url(setting: "cursor", to: "\($0)") },
       "emptyNothing": page.entries.isEmpty && !hasFilters, "emptyNoMatch": page.entries.isEmpty && hasFilters,
-      "emptyError": false,
     ]
   }
 
@@ -47,29 +53,40 @@ struct AuditPageController {
     ]
     if let name = entry.actor?.name {
       row["whoName"] = name
-    } else if [.archive, .verify, .repair, .privacyChange, .ingest].contains(entry.action) {
+    } else if [.archive, .verify, .repair, .removeObject, .privacyChange, .ingest].contains(entry.action) {
       row["whoName"] = "Tapedeck"
     }
     if let key = entry.recording { row["recordingURL"] = "/play/\(key.pathSegment)" }
     let details = entry.details.filter { $0.key != "sha256" && $0.key != "mp3_sha256" }.sorted { $0.key < $1.key }
-    let words = (entry.count.map { [grouped($0)] } ?? []) + details.map { "\($0.key) \($0.value)" }
-    if !words.isEmpty { row["detailText"] = words.joined(separator: " · ") }
+    let texts = (entry.count.map { [countText($0, of: entry.action)] } ?? []) + details.map { "\($0.key): \($0.value)" }
+    if !texts.isEmpty { row["detailText"] = texts.joined(separator: " · ") }
     return row
+  }
+
+  private func countText(_ count: Int64, of action: LogEntry.Action) -> String {
+    switch action {
+    case .archive, .download: counted(count, "byte")
+    case .list, .search, .coverage, .readLog: counted(count, "result")
+    case .ingest: counted(count, "recording")
+    case .anonymous: counted(count, "request")
+    default: grouped(count)
+    }
   }
 }
 
 extension LogEntry.Action {
-  /// As people read it.
+  /// The text on pages.
   var title: String {
     switch self {
-    case .ingest: "Asked for ingest"
+    case .ingest: "Requested ingest"
     case .archive: "Archived"
     case .verify: "Found damaged"
     case .repair: "Repaired"
+    case .removeObject: "Removed an unused file"
     case .privacyChange: "Privacy changed"
     case .list: "Listed recordings"
     case .search: "Searched the platform"
-    case .coverage: "Looked at the coverage"
+    case .coverage: "Viewed coverage"
     case .backfill: "Changed a back-fill"
     case .view: "Viewed"
     case .listen: "Listened"
@@ -77,12 +94,12 @@ extension LogEntry.Action {
     case .signIn: "Signed in"
     case .signOut: "Signed out"
     case .readLog: "Read the access log"
-    case .createAccount: "Made an account"
-    case .createToken: "Made a token"
+    case .createAccount: "Created an account"
+    case .createToken: "Created a token"
     case .revokeToken: "Revoked a token"
     case .retryJob: "Retried a job"
-    case .cancelJob: "Stopped a job"
-    case .anonymous: "Without identity"
+    case .cancelJob: "Cancelled a job"
+    case .anonymous: "Unauthenticated requests"
     }
   }
 }

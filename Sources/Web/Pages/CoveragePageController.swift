@@ -4,84 +4,99 @@ import Foundation
 import Hummingbird
 import Model
 
-/// `GET /coverage`: what each day holds against what it must hold, for people.
+/// `GET /coverage`: the coverage and the back-fills, for people.
 struct CoveragePageController {
-  let services: WebServices
+  let catalog: Catalog
+  let listing: CoverageListing
+  let backfills: BackfillController
+  let sources: Set<SourceID>
+  let system: SystemServices
   let pages: PageRenderer
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("coverage") { request, context in
-      let page = try await CoverageListing(services: services).load(request, context, gaps: 100)
-      return Response.html(
-        try pages.page(
-          "coverage", title: "Coverage", context: context, on: .coverage,
-          try await values(of: page, for: try context.requireIdentity())))
-    }
-    group.post("coverage/backfills/:id/:verb") { request, context in
-      try await FormBody(request).requireToken(context.session?.csrf)
-      _ = try await BackfillDesk(services: services).change(request, context)
-      return Response.seeOther("/coverage")
-    }
+  var routes: [Route] {
+    [
+      .admitted(
+        .get, "/coverage", .page, permission: .readCoverage, log: .entry(.coverage), "The coverage.",
+        query: CoverageListing.parameters
+      ) { admitted in
+        let page = try await listing.load(admitted, gaps: 100)
+        let text = try pages.page(
+          "coverage", title: "Coverage", context: admitted.context, on: .coverage,
+          try await values(of: page, for: admitted.identity, admitted.query))
+        return Reply(.html(text), .shown(count: Int64(page.gaps.count), details: admitted.query.values))
+      }
+    ]
+      + BackfillController.Verb.allCases.map { verb -> Route in
+        Route.admitted(
+          .post, "/coverage/backfills/{id}/\(verb)", .page, permission: .runBackfills, log: .change(.backfill),
+          "\(verb.rawValue.capitalized)s a back-fill.", body: .form
+        ) { admitted in
+          _ = try await admitted.form()
+          _ = try await backfills.change(verb, admitted)
+          return Reply(.seeOther("/coverage"))
+        }
+      }
   }
 
   private func values(
-    of page: CoverageListing.Page, for identity: Identity
+    of page: CoverageListing.Page, for identity: Identity, _ query: Query
   ) async throws(TapedeckError) -> [String: Any?] {
-    let links = QueryLinks(path: "/coverage", values: page.values)
-    let total = page.days.reduce(into: (expected: Int64(0), gaps: Int64(0))) {
-      $0.expected += $1.expected
-      $0.gaps += $1.gaps
-    }
-    let names = Set(services.sources).union([.default]).map(\.rawValue).sorted()
-    let now = services.surroundings.now()
+    let links = QueryLinks(path: "/coverage", values: query.values)
+    let names = Set(sources).union([.default]).map(\.rawValue).sorted()
+    let now = system.now()
     return [
       "from": page.first?.description ?? "", "to": page.last?.description ?? "", "zone": page.plan.zone.name,
       "filterText": page.plan.filter.description,
       "sources": names.map { ["value": $0, "text": $0, "selected": $0 == page.plan.source.rawValue] },
       "severalSources": names.count > 1,
-      "countText": total.gaps == 0
-        ? "\(grouped(total.expected)) expected, all ready"
-        : "\(grouped(total.expected)) expected, \(grouped(total.gaps)) not ready",
+      "countText": summary(of: page),
       "days": page.days.reversed().map(row), "hasGaps": !page.gaps.isEmpty,
       "gaps": page.gaps.map { gap($0, page.plan, identity) },
-      "hasPager": page.next != nil || page.values["cursor"] != nil,
-      "newestURL": page.values["cursor"] == nil ? nil : links.url(setting: "cursor", to: nil),
+      "hasPager": page.next != nil || query["cursor"] != nil,
+      "newestURL": query["cursor"] == nil ? nil : links.url(setting: "cursor", to: nil),
       "olderURL": page.next.map { links.url(setting: "cursor", to: "\($0)") },
-      "hiddenGaps": !Policy.allows(.inspect, by: identity, privacy: .restricted),
-      "duties": try await services.catalog.duties().filter { [.sync, .lookBack].contains($0.key.name) }.map {
+      "hiddenGaps": identity.visibility.extent(of: .restricted) < .facts,
+      "duties": try await catalog.duties().filter { [.sync, .lookBack].contains($0.key.name) }.map {
         duty($0, now)
       },
-      "backfills": try await services.catalog.backfills(limit: 20).map { backfill($0, now, identity) },
+      "backfills": try await catalog.backfills(limit: 20).map { backfill($0, now, identity) },
     ]
+  }
+
+  private func summary(of page: CoverageListing.Page) -> String {
+    if page.days.allSatisfy({ $0.checkedAt == nil }) { return "Not compared with the platform yet" }
+    let expected = page.days.reduce(0) { $0 + $1.expected }
+    let gaps = page.days.reduce(0) { $0 + $1.gaps }
+    return "\(grouped(expected)) expected, " + (gaps == 0 ? "all ready" : "\(grouped(gaps)) not ready")
   }
 
   private func row(_ day: CoverageDay) -> [String: Any] {
     var left = 0.0
     var parts: [[String: Any]] = []
-    for standing in CoverageStanding.allCases where day.expected > 0 {
-      let width = Double(day.count(standing)) / Double(day.expected) * 100
-      parts.append(["standing": standing.rawValue, "x": percent(left), "width": percent(width)])
+    for status in CoverageStatus.allCases where day.expected > 0 {
+      let width = Double(day.count(status)) / Double(day.expected) * 100
+      parts.append(["standing": status.rawValue, "x": percent(left), "width": percent(width)])
       left += width
     }
-    let counts = CoverageStanding.allCases.map { "\($0.rawValue) \(day.count($0))" }.joined(separator: ", ")
+    let counts = CoverageStatus.allCases.map { "\($0.rawValue) \(day.count($0))" }.joined(separator: ", ")
     var row: [String: Any] = [
       "dayText": day.day.description, "barText": "\(day.day): \(counts)", "parts": parts,
       "expectedText": grouped(day.expected), "reportedText": day.reported.map(grouped) ?? "Unknown",
       "checkedText": day.checkedAt.map { "\(longTime($0)) UTC" } ?? "Never",
     ]
-    for standing in CoverageStanding.allCases { row["\(standing.rawValue)Text"] = grouped(day.count(standing)) }
-    if day.unlisted > 0 { row["unlistedText"] = "\(grouped(day.unlisted)) not listed any more" }
+    for status in CoverageStatus.allCases { row["\(status.rawValue)Text"] = grouped(day.count(status)) }
+    if day.unlisted > 0 { row["unlistedText"] = "\(grouped(day.unlisted)) no longer listed" }
     return row
   }
 
-  /// Two digits are more than anybody sees.
+  /// Two decimals are finer than a screen shows.
   private func percent(_ number: Double) -> String { "\((number * 100).rounded() / 100)%" }
 
   private func gap(_ gap: CoverageGap, _ plan: SyncPlan, _ identity: Identity) -> [String: Any] {
     var row: [String: Any] = [
       "gapText": gap.key.description, "gapURL": "/play/\(gap.key.pathSegment)", "atISO": gap.countedAt.iso8601,
       "atText": longTime(gap.countedAt), "reason": gap.reason,
-      "tags": [tag(gap.standing.rawValue.capitalized, gap.standing == .waiting ? "info" : "danger")],
+      "tags": [tag(gap.status.rawValue.capitalized, gap.status == .waiting ? "info" : "danger")],
     ]
     if gap.isFillable, Policy.allows(.ingest, by: identity, privacy: gap.privacy) {
       row["fillURL"] = "/play/\(gap.key.pathSegment)/ingest"
@@ -89,10 +104,10 @@ struct CoveragePageController {
     return row
   }
 
-  private func duty(_ duty: DutyRow, _ now: Instant) -> [String: Any] {
+  private func duty(_ duty: TaskRow, _ now: Instant) -> [String: Any] {
     var row: [String: Any] = [
       "sourceText": duty.key.source.rawValue,
-      "dutyText": duty.key.name == .sync ? "New calls" : "Look back",
+      "dutyText": duty.key.name == .sync ? "Sync" : "Look-back",
       "successText": duty.lastSuccessAt.map { "\(longTime($0)) UTC" } ?? "Never",
       "nextText": duty.leaseUntil != nil ? "Now" : duty.dueAt.map { "\(longTime($0)) UTC" } ?? "",
     ]
@@ -108,15 +123,15 @@ struct CoveragePageController {
       "shareText": "\(Int((backfill.share * 100).rounded(.down))) %", "foundText": grouped(backfill.found),
       "queuedText": grouped(backfill.queued), "openText": grouped(backfill.open),
       "failedText": grouped(backfill.failed),
-      "rateText": backfill.hourlyRate(at: now).map { "\(grouped(Int64(min($0.rounded(), 1e15)))) an hour" } ?? "",
+      "rateText": backfill.hourlyRate(at: now).map { "\(grouped(Int64(min($0.rounded(), 1e15)))) per hour" } ?? "",
       "throughText": backfill.through(at: now).map { "\(longTime($0)) UTC" } ?? "",
     ]
     if let failure = backfill.failure { row["failureText"] = failure.message }
     let isOpen = backfill.state == .running || backfill.state == .paused
-    if isOpen, Policy.mayRunBackfills(identity) {
-      let first = backfill.state == .running ? ("pause", "Pause") : ("resume", "Resume")
-      row["verbs"] = [first, ("cancel", "Cancel")].map {
-        ["verbURL": "/coverage/backfills/\(backfill.id)/\($0.0)", "verbText": $0.1]
+    if isOpen, pages.allows(.runBackfills, identity) {
+      let verbs: [BackfillController.Verb] = [backfill.state == .running ? .pause : .resume, .cancel]
+      row["verbs"] = verbs.map {
+        ["verbURL": "/coverage/backfills/\(backfill.id)/\($0)", "verbText": $0.rawValue.capitalized]
       }
     }
     return row

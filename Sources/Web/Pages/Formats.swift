@@ -12,7 +12,7 @@ func longTime(_ instant: Instant) -> String {
   return "\(day) \(months[month - 1]) \(parts[0]), \(parts[3])"
 }
 
-/// `4:12` or `1:00:00`; at most some thousand years.
+/// `4:12` or `1:00:00`; capped at about 3,000 years.
 func clock(_ duration: Duration) -> String {
   let seconds = Int(min(max(duration.inSeconds, 0), 1e11).rounded())
   let (hours, minutes) = (seconds / 3600, seconds / 60 % 60)
@@ -29,6 +29,11 @@ func grouped(_ number: Int64) -> String {
     out.append(digit)
   }
   return number < 0 ? "-\(out)" : out
+}
+
+/// `1 recording`, `1,204 recordings`.
+func counted(_ number: some BinaryInteger, _ one: String, _ many: String? = nil) -> String {
+  "\(grouped(Int64(number))) \(number == 1 ? one : many ?? "\(one)s")"
 }
 
 /// `2.31 s`, `45 ms`.

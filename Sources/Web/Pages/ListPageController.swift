@@ -6,105 +6,95 @@ import Model
 
 /// `GET /`: the recordings.
 struct ListPageController {
-  let services: WebServices
+  let listing: RecordingListing
+  let system: SystemServices
   let pages: PageRenderer
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("/") { request, context in try await show(request, context) }
+  var routes: [Route] {
+    [
+      .admitted(
+        .get, "/", .page, permission: .listRecordings, log: .entry(.list), "The recordings.",
+        query: RecordingListing.parameters, handler: show)
+    ]
   }
 
-  private func show(_ request: Request, _ context: WebContext) async throws -> Response {
-    let identity = try context.requireIdentity()
-    let query = try RecordingQueryString(request)
-    guard Policy.mayList(identity) else {
-      try await services.log.record(
-        .list, .denied, by: identity, code: .insufficientPermissions, from: context.origin(of: request))
-      return .html(
-        try render([], next: nil, query: query, context: context, empty: "emptyNotAllowed"), status: .forbidden)
+  private func show(_ admitted: Admitted<Void>) async throws -> Reply {
+    let query = admitted.query
+    let filter = listing.filter(query)
+    let (rows, next) = try await listing.load(admitted, limit: 50)
+    let event = Reply.Event.shown(count: Int64(rows.count), details: query.values)
+    // The exact id of a recording leads to its page.
+    if rows.count == 1, let only = rows.first, only.key.id.rawValue == filter.text, let page = only.page {
+      return Reply(.seeOther(page), event)
     }
-    let (rows, next) = try await RecordingListing(services: services)
-      .load(query, limit: 50, for: identity, from: context.origin(of: request))
-    // An exact id goes straight to its call.
-    if rows.count == 1, let only = rows.first?.recording, only.key.id.rawValue == query.filter.text,
-      Policy.allows(.inspect, by: identity, privacy: only.facts.privacy)
-    {
-      return .seeOther("/play/\(only.key.pathSegment)")
-    }
-    let empty = rows.isEmpty ? (query.filter.isEmpty && query.cursor == nil ? "emptyNothing" : "emptyNoMatch") : nil
-    return .html(
-      try render(
-        rows.map { row($0, for: identity) }, next: next, query: query, context: context, empty: empty))
+    let empty = rows.isEmpty ? (filter.isEmpty && query["cursor"] == nil ? "emptyNothing" : "emptyNoMatch") : nil
+    let text = try render(
+      rows.map(row), next: next, filter: filter, query: query, context: admitted.context,
+      empty: empty)
+    return Reply(.html(text), event)
   }
 
   private func render(
-    _ rows: [[String: Any]], next: String?, query: RecordingQueryString, context: WebContext, empty: String?
+    _ rows: [[String: Any]], next: String?, filter: RecordingFilter, query: Query, context: WebContext, empty: String?
   ) throws(TapedeckError) -> String {
     let links = QueryLinks(path: "/", values: query.values)
     var values: [String: Any?] = [
-      "q": query.values["q"] ?? "", "agent": query.values["agent"] ?? "", "from": query.values["from"] ?? "",
-      "to": query.values["to"] ?? "",
+      "q": query["q"] ?? "", "agent": query["agent"] ?? "", "from": query["from"] ?? "",
+      "to": query["to"] ?? "",
       "directions": options(
-        [("outbound", "Outbound"), ("inbound", "Inbound"), ("internal", "Internal")], query.values["direction"]),
+        [("outbound", "Outbound"), ("inbound", "Inbound"), ("internal", "Internal")], query["direction"]),
       "statuses": options(
-        [("ready", "Ready"), ("under_way", "Under way"), ("failed", "Failed"), ("known", "Not archived")],
-        query.values["status"]),
-      "privacies": options([("standard", "Standard"), ("restricted", "Restricted")], query.values["privacy"]),
-      "hasFilters": !query.filter.isEmpty, "activeFilters": links.filters,
-      "countText": rows.isEmpty ? nil : "\(rows.count) recordings shown, newest first",
+        [("ready", "Ready"), ("under_way", "In progress"), ("failed", "Failed"), ("known", "Not archived")],
+        query["status"]),
+      "privacies": options([("standard", "Standard"), ("restricted", "Restricted")], query["privacy"]),
+      "hasFilters": !filter.isEmpty, "activeFilters": links.filters,
+      "countText": rows.isEmpty ? nil : "\(counted(rows.count, "recording")), newest first",
       "hasRows": !rows.isEmpty, "rows": rows,
-      "hasPager": next != nil || query.cursor != nil,
-      "newestURL": query.cursor == nil ? nil : links.url(setting: "cursor", to: nil),
+      "hasPager": next != nil || query["cursor"] != nil,
+      "newestURL": query["cursor"] == nil ? nil : links.url(setting: "cursor", to: nil),
       "olderURL": next.map { links.url(setting: "cursor", to: $0) },
-      "emptyNothing": false, "emptyNoMatch": false, "emptyNotAllowed": false, "emptyError": false,
+      "emptyNothing": false, "emptyNoMatch": false,
       "lookupID": "",
     ]
     if let empty { values[empty] = true }
-    let yesterday = services.surroundings.now().milliseconds - 86_400_000
+    let yesterday = system.now().milliseconds - 86_400_000
     values["exampleFrom"] = String(Instant(milliseconds: yesterday).iso8601.prefix(10))
-    values["exampleTo"] = String(services.surroundings.now().iso8601.prefix(10))
-    if let text = query.filter.text, let id = RecordingID(text), !text.contains(" ") {
+    values["exampleTo"] = String(system.now().iso8601.prefix(10))
+    if let text = filter.text, let id = RecordingID(text), !text.contains(" ") {
       values["lookupURL"] = "/play/\(id.pathSegment)"
       values["lookupID"] = text
     }
     return try pages.page("recordings", title: "Recordings", context: context, on: .recordings, values)
   }
 
-  private func row(_ listed: ListedRecording, for identity: Identity) -> [String: Any] {
-    let recording = listed.recording
-    let facts = recording.facts
-    guard Policy.allows(.inspect, by: identity, privacy: facts.privacy) else {
-      return ["deniedReason": "Restricted: ask a supervisor", "tags": [tag("Restricted", "warn")]]
+  private func row(_ visible: VisibleRecording) -> [String: Any] {
+    guard let open = visible.open else {
+      return ["deniedReason": VisibleRecording.restrictedReason, "tags": [tag("Restricted", "warn")]]
     }
+    let facts = open.facts
     var row: [String: Any] = [
-      "openURL": "/play/\(recording.key.pathSegment)",
-      "startedISO": facts.startTime?.iso8601 ?? "", "startedText": facts.startTime.map(longTime) ?? "Unknown",
-      "agentName": facts.agentName ?? facts.agentID ?? "", "customerText": customer(of: facts, for: identity),
+      "openURL": visible.page ?? "",
+      "startedISO": facts.startTime?.iso8601 ?? "", "startedText": facts.startTime.map(longTime) ?? "Unknown time",
+      "agentName": facts.agentName ?? facts.agentID ?? "", "customerText": visible.customer ?? "",
       "skillText": facts.skillName ?? facts.campaignName ?? "",
       "directionText": facts.direction.map { $0.rawValue.capitalized } ?? "",
-      "durationText": (recording.audioDuration ?? facts.durationSeconds.map { .seconds($0) }).map(clock) ?? "",
-      "tags": tags(of: listed),
+      "durationText": (open.audioDuration ?? facts.durationSeconds.map { .seconds($0) }).map(clock) ?? "",
+      "tags": tags(of: visible),
     ]
-    if listed.status == .failed, let message = listed.failureMessage { row["failureText"] = message }
+    if let failure = visible.failure { row["failureText"] = failure }
     return row
   }
 }
 
-/// The customer's number: who was called, or who called; hidden but for its end from agents.
-func customer(of facts: PlatformRecording, for identity: Identity) -> String {
-  let number = facts.direction == .inbound ? facts.fromAddress : facts.toAddress
-  guard let number else { return "" }
-  return Policy.maySeeAddresses(identity) ? number : masked(number)
-}
-
-func tags(of listed: ListedRecording) -> [[String: String]] {
+private func tags(of visible: VisibleRecording) -> [[String: String]] {
   var tags: [[String: String]] = []
-  switch listed.status {
+  switch visible.status {
   case .ready: tags.append(tag("Ready", "ok"))
   case .failed: tags.append(tag("Failed", "danger"))
   case .known: tags.append(tag("Not archived", ""))
   case .underway:
     let text =
-      switch listed.stage {
+      switch visible.stage {
       case .queued, nil: "Queued"
       case .awaiting: "Waiting"
       case .fetching: "Fetching"
@@ -112,8 +102,8 @@ func tags(of listed: ListedRecording) -> [[String: String]] {
       }
     tags.append(tag(text, "info"))
   }
-  if listed.recording.damage != nil { tags.append(tag("Damaged", "danger")) }
-  if listed.recording.facts.privacy == .restricted { tags.append(tag("Restricted", "warn")) }
+  if visible.open?.damage != nil { tags.append(tag("Damaged", "danger")) }
+  if visible.privacy == .restricted { tags.append(tag("Restricted", "warn")) }
   return tags
 }
 
@@ -123,7 +113,7 @@ func options(_ choices: [(String, String)], _ selected: String?) -> [[String: An
   ([("", "Any")] + choices).map { ["value": $0.0, "text": $0.1, "selected": $0.0 == (selected ?? "")] }
 }
 
-/// The addresses of a list that differ from the current one in a parameter.
+/// Links to the same list with one parameter changed.
 struct QueryLinks {
   let path: String
   let values: [String: String]
@@ -132,11 +122,11 @@ struct QueryLinks {
     var values = values
     values[name] = value
     if name != "cursor" { values["cursor"] = nil }
-    let query = values.sorted { $0.key < $1.key }.map { "\(queryEncoded($0.key))=\(queryEncoded($0.value))" }
+    let query = values.sorted { $0.key < $1.key }.map { "\(percentEncoded($0.key))=\(percentEncoded($0.value))" }
     return query.isEmpty ? path : "\(path)?\(query.joined(separator: "&"))"
   }
 
-  /// One for each filter that is set, with the address without it.
+  /// Each filter that is set, with the address of the list without it.
   var filters: [[String: String]] {
     values.filter { $0.key != "cursor" && $0.key != "limit" }.sorted { $0.key < $1.key }.map { name, value in
       [

@@ -21,7 +21,7 @@ struct PageRenderer: Sendable {
 
   /// Renders a page; keys that are nil are left out, as the templates expect.
   ///
-  /// - Parameter context: nil on pages that nobody is signed in for.
+  /// - Parameter context: nil on pages without an identity.
   func page(
     _ template: String, title: String, context: WebContext?, on section: Section? = nil, _ values: [String: Any?],
     csrf: String? = nil
@@ -30,19 +30,13 @@ struct PageRenderer: Sendable {
     all["pageTitle"] = title
     all["assets"] = assets.version
     all["csrf"] = csrf ?? context?.session?.csrf ?? ""
-    all["onRecordings"] = section == .recordings
-    all["onAudit"] = section == .audit
-    all["onPlatform"] = section == .platform
-    all["onCoverage"] = section == .coverage
     if let identity = context?.identity {
       all["user"] = ["userName": identity.name, "userRole": identity.role.title]
-      all["showAudit"] = Policy.mayReadAccessLog(identity)
-      all["showPlatform"] = Policy.mayManageJobs(identity)
-      all["showCoverage"] = Policy.mayReadCoverage(identity)
-    } else {
-      all["showAudit"] = false
-      all["showPlatform"] = false
-      all["showCoverage"] = false
+    }
+    for item in Section.allCases {
+      let name = item.rawValue.capitalized
+      all["on\(name)"] = section == item
+      all["show\(name)"] = context?.identity.map { allows(item.permission, $0) } ?? false
     }
     guard let text = library.render(all, withTemplate: template) else {
       throw TapedeckError(.internalError, detail: "there is no template '\(template)'")
@@ -50,7 +44,22 @@ struct PageRenderer: Sendable {
     return text
   }
 
-  enum Section { case recordings, coverage, platform, audit }
+  /// A section of the navigation, shown to readers with its permission.
+  enum Section: String, CaseIterable {
+    case recordings, coverage, platform, audit
+
+    fileprivate var permission: Permission {
+      switch self {
+      case .recordings: .listRecordings
+      case .coverage: .readCoverage
+      case .platform: .readPlatform
+      case .audit: .readAccessLog
+      }
+    }
+  }
+
+  /// Whether a page shows a control that needs a permission; its route checks again.
+  func allows(_ permission: Permission, _ identity: Identity) -> Bool { Policy.allows(permission, for: identity) }
 
   /// An error as a page; as plain text if even that cannot be rendered.
   func error(_ error: TapedeckError, context: WebContext) -> Response {
@@ -58,6 +67,7 @@ struct PageRenderer: Sendable {
     let title =
       switch error.code {
       case .insufficientPermissions: "Insufficient permissions"
+      case .invalidRequest, .invalidRecordingID: "Invalid request"
       case .notFound, .unknownRecording, .audioNotReady: "Not found"
       default: HTTPResponseStatus(statusCode: error.code.httpStatus).reasonPhrase
       }
@@ -78,7 +88,7 @@ struct PageRenderer: Sendable {
 }
 
 extension Role {
-  /// As people read it.
+  /// The text on pages.
   var title: String {
     switch self {
     case .agent: "Agent"

@@ -1,11 +1,11 @@
 import Mustache
 
-/// How a value is written into a page: as text, whatever it holds.
+/// Escapes values that are inserted into a page.
 ///
-/// Byte by byte, where the library's own rule goes by what people see as one character: it takes `<` with a combining mark,
-/// or with a prepended one such as U+0600, for another character than `<`, and browsers do not.
+/// Works on bytes. The library's own escaping works on grapheme clusters and misses a `<` that is combined with a mark, such
+/// as U+0600; browsers do not.
 struct PageText: MustacheContentType {
-  /// What every template begins with, so that this rule holds in it. Partials do not take it over from who includes them.
+  /// The first characters of every template, which select this escaping. Partials do not inherit it from the including template.
   static let pragma: String = {
     MustacheContentTypes.register(PageText(), named: "PAGE")
     return "{{% CONTENT_TYPE:PAGE}}"

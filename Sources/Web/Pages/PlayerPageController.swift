@@ -5,44 +5,42 @@ import HTTPTypes
 import Hummingbird
 import Model
 
-/// `GET /play/{id}`: the player, or how far the recording is; `POST /play/{id}/ingest`: the button that fetches it.
+/// `GET /play/{id}`: the player, or the progress of the job; `POST /play/{id}/ingest`: the button that requests it.
 struct PlayerPageController {
-  let services: WebServices
+  let catalog: Catalog
+  let ingest: IngestController
   let pages: PageRenderer
-  let guardian: RecordingGuard
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("play/:id") { request, context in try await show(request, context) }
-    group.post("play/:id/ingest") { request, context in
-      let key = try guardian.key(context)
-      try await FormBody(request).requireToken(context.session?.csrf)
-      _ = try await IngestController(services: services, guardian: guardian).startJob(key, request, context)
-      return Response.seeOther("/play/\(key.pathSegment)")
-    }
+  var routes: [Route] {
+    [
+      .recording(
+        .get, "/play/{id}", .page, action: .hear, log: .disclosure(denial: .view), "The player.", handler: show),
+      .recording(
+        .post, "/play/{id}/ingest", .page, action: .ingest, log: .change(.ingest), "Requests the recording."
+      ) { admitted in
+        _ = try await admitted.form()
+        _ = try await ingest.startJob(admitted)
+        return Reply(.seeOther("/play/\(admitted.subject.key.pathSegment)"))
+      },
+    ]
   }
 
-  private func show(_ request: Request, _ context: WebContext) async throws -> Response {
-    let key = try guardian.key(context)
-    let archived = try await services.catalog.archived(key)
-    if let recording = archived?.recording {
-      try await guardian.admit(.hear, to: recording, for: request, context, as: .view)
-    } else {
-      try await guardian.admitUnknown(.hear, key: key, for: request, context, as: .view)
-    }
-    let identity = try context.requireIdentity()
-    try await services.log.record(.view, by: identity, recording: key, from: context.origin(of: request))
-    services.views.note(key, by: identity, at: services.surroundings.now())
-    let job = try await services.catalog.job(of: key)
-    if let (recording, parts) = archived, let part = parts.first, recording.archivedAt != nil {
+  private func show(_ admitted: Admitted<RecordingSubject>) async throws -> Reply {
+    let (subject, identity) = (admitted.subject, admitted.identity)
+    let job = try await catalog.job(of: subject.key)
+    let visible = subject.recording.map { VisibleRecording($0, job: job, for: identity.visibility) }
+    if let visible, let open = visible.open, let part = subject.parts.first, open.archivedAt != nil {
       var steps: [StepTime] = []
-      if let job { steps = try await services.catalog.steps(of: job.id) }
-      let view = PlayerView(recording: recording, part: part, steps: steps, identity: identity)
-      return .html(try pages.page("player", title: view.heading, context: context, on: .recordings, view.values))
+      if let job { steps = try await catalog.steps(of: job.id) }
+      let view = PlayerView(visible: visible, recording: open, part: part, steps: steps)
+      let text = try pages.page(
+        "player", title: view.heading, context: admitted.context, on: .recordings, view.values)
+      return Reply(.html(text), .page)
     }
-    let view = JobView(key: key, recording: archived?.recording, job: job, identity: identity)
-    // A page for people, but no recording: programs that look at the status alone must not take it for one.
+    let view = JobView(key: subject.key, recording: visible?.open, job: job)
+    // Without a job there is no recording, which programs learn from the status alone.
     let status: HTTPResponse.Status = job == nil ? .notFound : .ok
-    return .html(
-      try pages.page("job", title: view.heading, context: context, on: .recordings, view.values), status: status)
+    let text = try pages.page("job", title: view.heading, context: admitted.context, on: .recordings, view.values)
+    return Reply(.html(text, status: status), .page)
   }
 }

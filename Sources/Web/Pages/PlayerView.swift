@@ -3,12 +3,13 @@ import Foundation
 import Model
 import ObjectStorage
 
-/// What the player's template shows of a recording.
+/// The values of the player's template.
 struct PlayerView {
+  let visible: VisibleRecording
+  /// The facts of `visible`.
   let recording: RecordingRow
   let part: MediaPart
   let steps: [StepTime]
-  let identity: Identity
 
   var heading: String {
     let facts = recording.facts
@@ -17,9 +18,9 @@ struct PlayerView {
     return what.isEmpty ? who : "\(who) — \(what.joined(separator: ", "))"
   }
 
-  /// Browsers seek these exactly; the others would not play at all.
+  /// Browsers play and seek these formats exactly, and the others not at all.
   private var isOriginalPlayable: Bool {
-    part.originalKey != nil
+    part.original != nil
       && (part.codec.hasPrefix("pcm") || part.codec.hasPrefix("PCM") || part.codec.contains("law"))
   }
 
@@ -30,7 +31,7 @@ struct PlayerView {
     return [
       "heading": heading, "startedISO": started.iso8601, "startedText": "\(longTime(started)) UTC",
       "durationText": clock(part.duration), "subheading": recording.facts.contactID.map { "contact \($0)" },
-      "tags": tags, "damageText": recording.damage, "hasNeighbours": false,
+      "tags": tags, "damageText": recording.damage,
       "mp3URL": "\(path).mp3", "originalURL": isOriginalPlayable ? "\(path)/original" : nil,
       "peaksURL": "\(path)/peaks", "durationSeconds": part.duration.inSeconds,
       "durationWhole": Int(part.duration.inSeconds), "stereo": isStereo,
@@ -54,7 +55,7 @@ struct PlayerView {
     var all = [tag("Ready", "ok")]
     if recording.damage != nil { all.append(tag("Damaged", "danger")) }
     if recording.facts.privacy == .restricted { all.append(tag("Restricted", "warn")) }
-    if part.originalKey != nil { all.append(tag("Original kept", "")) }
+    if part.original != nil { all.append(tag("Original kept", "")) }
     return all
   }
 
@@ -64,7 +65,7 @@ struct PlayerView {
     let rows: [(String, String?, Bool)] = [
       ("Recording", recording.key.id.rawValue, true), ("Contact", facts.contactID, true),
       ("Agent", [facts.agentName, facts.agentID].compactMap { $0 }.joined(separator: " · "), false),
-      ("Team", facts.teamID, false), ("Customer", customer(of: facts, for: identity), identity.role != .agent),
+      ("Team", facts.teamID, false), ("Customer", visible.customer, visible.showsAddresses),
       ("Direction", facts.direction?.rawValue.capitalized, false), ("Skill", facts.skillName ?? facts.skillID, false),
       ("Campaign", facts.campaignName ?? facts.campaignID, false), ("Disposition", facts.disposition, false),
       ("Duration on the platform", duration, false), ("Privacy", facts.privacy.rawValue.capitalized, false),
@@ -83,7 +84,7 @@ struct PlayerView {
         "downloadNote": "\(grouped(part.mp3.bytes)) bytes",
       ]
     ]
-    if part.originalKey != nil {
+    if part.original != nil {
       all.append([
         "downloadURL": "\(path)/original?download", "downloadText": "Original (WAV)",
         "downloadNote": "\(grouped(part.sourceBytes)) bytes",
@@ -94,9 +95,10 @@ struct PlayerView {
 
   private var custody: String {
     let at = recording.archivedAt.map { "on \(longTime($0)) UTC" } ?? "at an unknown time"
-    let kept = part.originalKey == nil ? " The original was not kept; its hash proves what it was." : ""
-    let read = recording.verifiedAt.map { " Its files were last read back and compared on \(longTime($0)) UTC." } ?? ""
-    return "Fetched whole from the source '\(recording.key.source)', checked and archived \(at).\(kept)\(read)"
+    let kept = part.original == nil ? " The original was not kept; its SHA-256 identifies it." : ""
+    let read = recording.verifiedAt.map { " The files were last verified on \(longTime($0)) UTC." } ?? ""
+    let source = recording.key.source
+    return "Downloaded from the source '\(source)', checked for integrity and archived \(at).\(kept)\(read)"
   }
 
   private var files: [[String: String]] {
@@ -105,33 +107,33 @@ struct PlayerView {
     return [
       [
         "fileLabel": "Original", "fileNote": "WAV, \(format) · \(grouped(part.sourceBytes)) bytes",
-        "sha256": part.sourceSHA256,
+        "sha256": part.sourceHash.rawValue,
       ],
-      ["fileLabel": "MP3", "fileNote": "\(grouped(part.mp3.bytes)) bytes", "sha256": part.mp3.sha256],
+      ["fileLabel": "MP3", "fileNote": "\(grouped(part.mp3.bytes)) bytes", "sha256": part.mp3.hash.rawValue],
     ]
   }
 }
 
 extension Step {
-  /// As people read it.
+  /// The text on pages.
   var title: String {
     switch self {
-    case .waiting: "Waiting for the platform"
+    case .waiting: "Wait for the platform"
     case .download: "Download"
     case .conversion: "Conversion"
-    case .verification: "Check"
+    case .verification: "Integrity check"
     case .storage: "Storage"
     case .commit: "Commit"
     }
   }
 }
 
-/// What the template for a recording that cannot be played yet shows.
+/// What the template shows of a recording that cannot be played yet.
 struct JobView {
   let key: RecordingKey
+  /// The facts that are visible; nil without any.
   let recording: RecordingRow?
   let job: JobRow?
-  let identity: Identity
 
   var heading: String { recording?.facts.agentName.map { "\($0) — \(key.id)" } ?? key.id.rawValue }
 
@@ -153,7 +155,7 @@ struct JobView {
     switch job?.runState {
     case nil: [tag("Not archived", "")]
     case .failed, .cancelled: [tag("Failed", "danger")]
-    case .idle, .leased, .waiting, .done: [tag("Under way", "info")]
+    case .idle, .leased, .waiting, .done: [tag("In progress", "info")]
     }
   }
 
@@ -179,7 +181,7 @@ struct JobView {
 }
 
 extension Stage {
-  /// As people read it.
+  /// The text on pages.
   var title: String {
     switch self {
     case .queued: "Queued"

@@ -5,29 +5,35 @@ import HTTPTypes
 import Hummingbird
 import Model
 
-/// `GET` and `POST /login`.
+/// `GET` and `POST /login`, and `POST /logout`.
 struct SignInController {
-  let services: WebServices
+  let catalog: Catalog
+  let authenticator: Authenticator
   let pages: PageRenderer
 
-  /// Holds the form's token until somebody is signed in: another site can neither read nor set it.
+  /// Holds the token of the sign-in form, which another site can neither read nor set.
   private static let formCookie = "__Host-tapedeck-form"
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("login") { request, context in
-      try await page(request, context, next: request.uri.queryParameters["next"].map(String.init) ?? "/")
-    }
-    group.post("login") { request, context in try await signIn(request, context) }
+  var routes: [Route] {
+    [
+      .open(
+        .get, "/login", .page, "The sign-in page.",
+        query: [QueryParameter("next", .text, "The page to open afterwards.")]
+      ) { incoming in try await page(incoming.request, next: incoming.query["next"] ?? "/") },
+      .open(.post, "/login", .page, log: .change(.signIn), "Signs in.", body: .form, handler: signIn),
+      .admitted(
+        .post, "/logout", .page, permission: nil, log: .change(.signOut), "Signs out.", body: .form, handler: signOut),
+    ]
   }
 
   private func page(
-    _ request: Request, _ context: WebContext, next: String, failure: TapedeckError? = nil, name: String? = nil
+    _ request: Request, next: String, failure: TapedeckError? = nil, name: String? = nil
   ) async throws(TapedeckError) -> Response {
     let token = request.cookies[Self.formCookie]?.value ?? Secret.makeSession().text
     let text = try pages.page(
       "login", title: "Sign in", context: nil,
       [
-        "next": localPath(next), "noAccounts": try await !services.catalog.hasAccounts(),
+        "next": localPath(next), "noAccounts": try await !catalog.hasAccounts(),
         "signInError": failure?.message, "nameValue": name,
       ], csrf: token)
     var response = Response.html(text, status: failure.map { .init(code: $0.code.httpStatus) } ?? .ok)
@@ -36,23 +42,35 @@ struct SignInController {
     return response
   }
 
-  private func signIn(_ request: Request, _ context: WebContext) async throws -> Response {
+  private func signIn(_ incoming: Incoming) async throws -> Response {
+    let request = incoming.request
     let form = try await FormBody(request)
     try form.requireToken(request.cookies[Self.formCookie]?.value)
     do throws(TapedeckError) {
-      let (secret, lasts) = try await services.authenticator.signIn(
-        name: form["name"], password: form["password"], from: context.origin(of: request))
+      let (secret, lasts) = try await authenticator.signIn(
+        name: form["name"], password: form["password"], from: incoming.origin)
       var response = Response.seeOther(localPath(form["next"]))
-      response.setHostCookie(EntranceMiddleware.cookie, secret.text, lasts: lasts)
+      response.setHostCookie(AuthenticationMiddleware.cookie, secret.text, lasts: lasts)
       response.setHostCookie(Self.formCookie, "", lasts: .zero)
       return response
     } catch {
       guard error.code == .signInRefused || error.code == .signInThrottled else { throw error }
-      return try await page(request, context, next: form["next"], failure: error, name: form["name"])
+      return try await page(request, next: form["next"], failure: error, name: form["name"])
     }
   }
 
-  /// Where to go after signing in: a path of ours, never another site.
+  private func signOut(_ admitted: Admitted<Void>) async throws -> Reply {
+    guard let session = admitted.context.session else {
+      throw TapedeckError(.invalidRequest, "This request has no session to end.")
+    }
+    _ = try await admitted.form()
+    try await authenticator.signOut(session.secret, of: admitted.identity, from: admitted.incoming.origin)
+    var response = Response.seeOther("/login")
+    response.setHostCookie(AuthenticationMiddleware.cookie, "", lasts: .zero)
+    return Reply(response)
+  }
+
+  /// The page to open after signing in: a path of this server, never another site.
   private func localPath(_ path: String) -> String {
     let isLocal =
       path.hasPrefix("/") && !path.hasPrefix("//") && !path.contains("\\")
@@ -61,25 +79,8 @@ struct SignInController {
   }
 }
 
-/// `POST /logout`.
-struct SignOutController {
-  let services: WebServices
-
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.post("logout") { request, context in
-      guard let session = context.session else { throw TapedeckError(.invalidRequest, "Nobody is signed in here.") }
-      try await FormBody(request).requireToken(session.csrf)
-      try await services.authenticator.signOut(
-        session.secret, of: try context.requireIdentity(), from: context.origin(of: request))
-      var response = Response.seeOther("/login")
-      response.setHostCookie(EntranceMiddleware.cookie, "", lasts: .zero)
-      return response
-    }
-  }
-}
-
 extension Response {
-  /// A cookie for this host alone, out of the reach of scripts and of other sites' forms.
+  /// Sets a cookie for this host only, hidden from scripts and not sent with other sites' forms.
   fileprivate mutating func setHostCookie(_ name: String, _ value: String, lasts: Duration) {
     headers.append(
       HTTPField(

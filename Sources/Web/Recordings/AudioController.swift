@@ -9,51 +9,52 @@ import ObjectStorage
 
 /// The files of a recording: `/audio/{id}.mp3`, `/audio/{id}/original`, `/audio/{id}/peaks`.
 struct AudioController {
-  let services: WebServices
-  let guardian: RecordingGuard
+  let store: any ObjectStore
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.get("audio/:id") { request, context in
-      guard context.parameters.get("id")?.hasSuffix(".mp3") == true else { throw TapedeckError(.notFound) }
-      return try await serve(.mp3, try guardian.key(context, dropping: ".mp3"), request, context)
-    }
-    group.get("audio/:id/original") { request, context in
-      try await serve(.original, try guardian.key(context), request, context)
-    }
-    group.get("audio/:id/peaks") { request, context in
-      try await serve(.peaks, try guardian.key(context), request, context)
-    }
+  var routes: [Route] {
+    [
+      route(
+        "/audio/{id}.mp3", .mp3, "audio/mpeg",
+        "The MP3. `Range`, `If-Range`, `ETag` and `Repr-Digest` work; `download` serves it as a file to keep."),
+      route("/audio/{id}/original", .original, "audio/wav", "The bytes of the platform, where they were kept."),
+      route("/audio/{id}/peaks", .peaks, "application/octet-stream", "The peaks of the waveform."),
+    ]
+  }
+
+  private func route(_ path: String, _ wanted: Wanted, _ type: String, _ summary: String) -> Route {
+    .recording(
+      .get, path, .api, action: .hear, log: .disclosure(denial: .listen), summary,
+      query: [QueryParameter("download", .flag, "Serve a file to keep.")],
+      responses: [
+        .other(type, "The whole file."), .other(type, status: 206, "The range."), .empty(304, "Not changed."),
+        .empty(416, "The range is not in the file."),
+      ]
+    ) { admitted in try await serve(wanted, admitted) }
   }
 
   private enum Wanted { case mp3, original, peaks }
 
   private struct File {
-    var key: ObjectKey
+    var object: ObjectName
     var sha256: String
     var contentType: String
     var name: String
   }
 
-  private func serve(
-    _ wanted: Wanted, _ key: RecordingKey, _ request: Request, _ context: WebContext
-  ) async throws -> Response {
-    guard let (recording, parts) = try await services.catalog.archived(key) else {
-      try await guardian.admitUnknown(.hear, key: key, for: request, context, as: .listen)
-      throw TapedeckError(.audioNotReady)
-    }
-    try await guardian.admit(.hear, to: recording, for: request, context, as: .listen)
-    guard let part = parts.first else { throw TapedeckError(.audioNotReady) }
-    let file = try file(wanted, of: part, key: key)
-    let object = try await services.store.open(file.key)
+  private func serve(_ wanted: Wanted, _ admitted: Admitted<RecordingSubject>) async throws -> Reply {
+    let request = admitted.request
+    guard let part = admitted.subject.parts.first else { throw TapedeckError(.audioNotReady) }
+    let file = try file(wanted, of: part, key: admitted.subject.key)
+    let object = try await store.open(file.object)
     let etag = "\"\(file.sha256)\""
     var headers: HTTPFields = [
       .contentType: file.contentType, .acceptRanges: "bytes", .eTag: etag, .cacheControl: "private, no-store",
     ]
     if let digest = base64(hexadecimal: file.sha256) { headers[.reprDigest] = "sha-256=:\(digest):" }
-    let isDownload = request.uri.queryParameters["download"] != nil
+    let isDownload = admitted.query.has("download")
     if isDownload { headers[.contentDisposition] = "attachment; filename=\"\(file.name)\"" }
 
-    if request.hasVersion(etag) { return Response(status: .notModified, headers: headers) }
+    if request.hasVersion(etag) { return Reply(Response(status: .notModified, headers: headers)) }
     let range = ByteRange(
       request.headers[.range], ifRange: request.headers[.ifRange], etag: etag, length: object.bytes)
     let span: Range<Int64>
@@ -65,64 +66,43 @@ struct AudioController {
     case .unsatisfiable:
       headers[.contentRange] = "bytes */\(object.bytes)"
       headers[.reprDigest] = nil
-      return Response(status: .rangeNotSatisfiable, headers: headers)
+      return Reply(Response(status: .rangeNotSatisfiable, headers: headers))
     }
     let status: HTTPResponse.Status = range == .whole ? .ok : .partialContent
     if request.method == .head {
       headers[.contentLength] = "\(span.count)"
-      return Response(status: status, headers: headers)
+      return Reply(Response(status: status, headers: headers))
     }
-    try await disclose(span, of: recording, wanted, isDownload: isDownload, request, context)
-    return Response(status: status, headers: headers, body: try await body(span, of: object))
+    let bytes = Int64(span.count)
+    let event: Reply.Event =
+      isDownload ? .download(bytes: bytes, file: "\(wanted)") : wanted == .peaks ? .waveform : .listening(bytes: bytes)
+    return Reply(Response(status: status, headers: headers, body: try await body(span, of: object)), event)
   }
 
   private func file(_ wanted: Wanted, of part: MediaPart, key: RecordingKey) throws(TapedeckError) -> File {
     let name = String(key.id.rawValue.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" })
-    let object: String?
-    var file: (sha256: String, contentType: String, name: String)
+    let object: ObjectName?
+    let file: (hash: ContentHash, contentType: String, name: String)
     switch wanted {
     case .mp3:
-      object = part.mp3.key
-      file = (part.mp3.sha256, "audio/mpeg", "\(name).mp3")
+      object = part.mp3.name
+      file = (part.mp3.hash, "audio/mpeg", "\(name).mp3")
     case .original:
-      object = part.originalKey
-      file = (part.sourceSHA256, "audio/wav", "\(name).wav")
+      object = part.original
+      file = (part.sourceHash, "audio/wav", "\(name).wav")
     case .peaks:
-      object = part.peaks.key
-      file = (part.peaks.sha256, "application/octet-stream", "\(name).dat")
+      object = part.peaks.name
+      file = (part.peaks.hash, "application/octet-stream", "\(name).dat")
     }
     guard let object else {
       throw TapedeckError(.notFound, "The original was not kept. The MP3 is at /audio/\(key.pathSegment).mp3.")
     }
-    guard let objectKey = ObjectKey(object) else {
-      throw TapedeckError(.catalogFailed, detail: "a row holds a malformed object key")
-    }
-    return File(key: objectKey, sha256: file.sha256, contentType: file.contentType, name: file.name)
-  }
-
-  /// Writes down who is about to hear or take what, before the first byte leaves.
-  private func disclose(
-    _ span: Range<Int64>, of recording: RecordingRow, _ wanted: Wanted, isDownload: Bool, _ request: Request,
-    _ context: WebContext
-  ) async throws(TapedeckError) {
-    let identity = try context.requireIdentity()
-    let origin = context.origin(of: request)
-    if isDownload {
-      try await services.log.record(
-        .download, by: identity, recording: recording.key, count: Int64(span.count), from: origin,
-        details: ["file": "\(wanted)"])
-    } else if wanted != .peaks {
-      try await services.listening.serve(bytes: Int64(span.count), of: recording, to: identity, from: origin)
-    } else if !services.views.covers(recording.key, by: identity, at: services.surroundings.now()) {
-      try await services.log.record(
-        .view, by: identity, recording: recording.key, from: origin, details: ["part": "waveform"])
-      services.views.note(recording.key, by: identity, at: services.surroundings.now())
-    }
+    return File(object: object, sha256: file.hash.rawValue, contentType: file.contentType, name: file.name)
   }
 
   private static let chunk = 256 << 10
 
-  /// A short span in one piece; a long one read as the client takes it.
+  /// Reads a short span at once, and a long one as the client receives it.
   private func body(_ span: Range<Int64>, of object: any StoredObject) async throws(TapedeckError) -> ResponseBody {
     if span.count <= Self.chunk {
       let bytes = try await object.read(at: span.lowerBound, limit: span.count)
@@ -138,16 +118,5 @@ struct AudioController {
       }
       try await writer.finish(nil)
     }
-  }
-
-  private func base64(hexadecimal text: String) -> String? {
-    var bytes = Data()
-    var rest = text[...]
-    while !rest.isEmpty {
-      guard let byte = UInt8(rest.prefix(2), radix: 16) else { return nil }
-      bytes.append(byte)
-      rest = rest.dropFirst(2)
-    }
-    return bytes.base64EncodedString()
   }
 }

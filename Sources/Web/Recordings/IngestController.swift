@@ -3,16 +3,31 @@ import HTTPTypes
 import Hummingbird
 import Model
 
-/// `POST /ingest/{id}`: have a recording archived, and wait until it is.
+/// `POST /ingest/{id}`: has a recording archived, and waits until it is.
 struct IngestController {
-  let services: WebServices
-  let guardian: RecordingGuard
+  let catalog: Catalog
+  let waiters: JobWaiters
+  let system: SystemServices
 
-  func addRoutes(to group: RouterGroup<WebContext>) {
-    group.post("ingest/:id") { request, context in try await ingest(request, context) }
+  var routes: [Route] {
+    [
+      .recording(
+        .post, "/ingest/{id}", .api, action: .ingest, log: .change(.ingest),
+        "Has the recording archived and waits until it is. 202 with the address of the job when the wait is over, or with `Prefer: respond-async`.",
+        query: [
+          QueryParameter("wait", .integer(0...3600), "How many seconds to wait; 600 without it."),
+          QueryParameter("user_role", .ignored, "Accepted and ignored: the role is that of the identity."),
+        ],
+        responses: [
+          .json(Ready.schema, "The recording is in the archive."),
+          .json(Accepted.schema, status: 202, "The job is not done yet."),
+        ],
+        errors: [409, 413, 502, 504, 507], handler: ingest)
+    ]
   }
 
   private struct Ready: Encodable {
+    static let schema = Schema.object("Ingested", ["status": .choice(["ready"]), "player_url": .string])
     let status = "ready"
     let playerURL: String
     enum CodingKeys: String, CodingKey {
@@ -22,6 +37,7 @@ struct IngestController {
   }
 
   private struct Accepted: Encodable {
+    static let schema = Schema.object("IngestStarted", ["status": .choice(of: Stage.self), "job_url": .string])
     let status: String
     let jobURL: String
     enum CodingKeys: String, CodingKey {
@@ -30,93 +46,77 @@ struct IngestController {
     }
   }
 
-  /// What a caller is told of a job as it stands.
+  /// What a job means for a caller.
   private enum Answer {
     case ready, denied
     case failed(TapedeckError)
     case notYet(JobRow)
   }
 
-  private func ingest(_ request: Request, _ context: WebContext) async throws -> Response {
-    let key = try guardian.key(context)
-    let wait = try waitingTime(of: request)
-    let job = try await startJob(key, request, context)
-    let answer = try await outcome(of: job, request, context, within: wait)
-    switch answer {
-    case .ready: return .json(Ready(playerURL: "/play/\(key.pathSegment)"))
+  private func ingest(_ admitted: Admitted<RecordingSubject>) async throws -> Reply {
+    let key = admitted.subject.key
+    let wait = waitingTime(of: admitted)
+    let job = try await startJob(admitted)
+    switch try await outcome(of: job, admitted, within: wait) {
+    case .ready: return Reply(.json(Ready(playerURL: "/play/\(key.pathSegment)")))
     case .failed(let error): throw error
     case .denied:
-      try await guardian.admit(.ingest, to: try await known(key), for: request, context, as: .ingest)
+      // The platform's answer made the recording restricted meanwhile.
+      _ = try await admitted.readmit()
       throw TapedeckError(.insufficientPermissions)
     case .notYet(let job):
       var response = Response.json(
         Accepted(status: job.stage.rawValue, jobURL: "/api/v1/jobs/\(job.id)"), status: .accepted)
       response.headers[.location] = "/api/v1/jobs/\(job.id)"
-      return response
+      return Reply(response)
     }
   }
 
-  /// Starts the job, or joins it. What is known to be denied is denied before there is a job.
-  func startJob(_ key: RecordingKey, _ request: Request, _ context: WebContext) async throws(TapedeckError) -> JobRow {
-    let identity = try context.requireIdentity()
-    if let recording = try await services.catalog.recording(key) {
-      try await guardian.admit(.ingest, to: recording, for: request, context, as: .ingest)
-    } else {
-      try await guardian.admitUnknown(.ingest, key: key, for: request, context, as: .ingest)
-    }
-    return try await services.catalog.requestIngest(
-      of: key, clearance: Policy.clearance(of: identity), by: identity.id,
-      entry: LogEntry(
-        at: services.surroundings.now(), action: .ingest, outcome: .allowed, actor: identity, recording: key,
-        origin: context.origin(of: request)))
+  /// Starts the job, or joins it; the entry is committed with it.
+  func startJob(_ admitted: Admitted<RecordingSubject>) async throws(TapedeckError) -> JobRow {
+    let key = admitted.subject.key
+    return try await catalog.requestIngest(
+      of: key, clearance: admitted.clearance, by: admitted.identity.id, entry: admitted.entry(recording: key))
   }
 
   private func outcome(
-    of job: JobRow, _ request: Request, _ context: WebContext, within wait: Duration
+    of job: JobRow, _ admitted: Admitted<RecordingSubject>, within wait: Duration
   ) async throws(TapedeckError) -> Answer {
-    let identity = try context.requireIdentity()
     let deadline = ContinuousClock.now + wait
-    var changes = services.waiters.changes(of: job.id, until: deadline).makeAsyncIterator()
+    var changes = waiters.changes(of: job.id, until: deadline).makeAsyncIterator()
     while true {
-      guard let (job, privacy) = try await services.catalog.standing(ofJob: job.id) else {
+      guard let (job, privacy) = try await catalog.standing(ofJob: job.id) else {
         throw TapedeckError(.notFound)
       }
-      let isOver = deadline <= .now || services.waiters.isOver
-      let answer = verdict(on: job, privacy: privacy, for: identity, isOver: isOver)
+      let isOver = deadline <= .now || waiters.isOver
+      let answer = verdict(on: job, privacy: privacy, for: admitted, isOver: isOver)
       guard case .notYet = answer, !isOver else { return answer }
       await changes.next()
     }
   }
 
-  private func verdict(on job: JobRow, privacy: Privacy?, for identity: Identity, isOver: Bool) -> Answer {
-    if let privacy, !Policy.allows(.ingest, by: identity, privacy: privacy) { return .denied }
+  private func verdict(
+    on job: JobRow, privacy: Privacy?, for admitted: Admitted<RecordingSubject>, isOver: Bool
+  ) -> Answer {
+    if let privacy, !admitted.isAllowed(at: privacy) { return .denied }
     switch job.runState {
     case .done: return .ready
     case .failed, .cancelled: return .failed(job.failure?.error ?? TapedeckError(.internalError))
     case .idle, .leased, .waiting:
       switch job.failure?.code {
-      // Waiting does not help against a full disk; a job that a worker has again is past it.
+      // Waiting does not help against a full disk; once a worker has the job again, the disk has space.
       case .diskFull where job.runState == .waiting: return .failed(job.failure?.error ?? TapedeckError(.diskFull))
-      // Against a platform at its limit it may, until the wait is over.
+      // Waiting may help against a platform at its limit, until the wait is over.
       case .platformRateLimited where isOver:
-        let untilNext = job.dueAt.map { $0 - services.surroundings.now() } ?? .zero
+        let untilNext = job.dueAt.map { $0 - system.now() } ?? .zero
         return .failed(TapedeckError(.platformRateLimited, retryAfter: max(untilNext, .seconds(1))))
       default: return .notYet(job)
       }
     }
   }
 
-  private func known(_ key: RecordingKey) async throws(TapedeckError) -> RecordingRow {
-    guard let recording = try await services.catalog.recording(key) else { throw TapedeckError(.unknownRecording) }
-    return recording
-  }
-
-  private func waitingTime(of request: Request) throws(TapedeckError) -> Duration {
-    if let prefer = request.headers[.prefer], prefer.lowercased().contains("respond-async") { return .zero }
-    guard let text = request.uri.queryParameters["wait"] else { return .seconds(600) }
-    guard let seconds = Int(text), (0...3600).contains(seconds) else {
-      throw TapedeckError(.invalidRequest, "'wait' is a number of seconds from 0 to 3600.")
-    }
-    return .seconds(seconds)
+  private func waitingTime(of admitted: Admitted<RecordingSubject>) -> Duration {
+    if let prefer = admitted.request.headers[.prefer], prefer.lowercased().contains("respond-async") { return .zero }
+    return .seconds(admitted.query.integer("wait") ?? 600)
   }
 }

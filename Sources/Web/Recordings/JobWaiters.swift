@@ -3,7 +3,7 @@ import Model
 import ServiceLifecycle
 import Synchronization
 
-/// Wakes the requests that wait for a job: one subscription to the catalog for the whole node, however many wait.
+/// Wakes the requests that wait for a job, with one subscription to the catalog for the whole node.
 package final class JobWaiters: Service {
   private struct State {
     var next = 0
@@ -29,12 +29,12 @@ package final class JobWaiters: Service {
     end()
   }
 
-  /// Whether the server is shutting down, so that nobody should wait any more.
+  /// Whether the server is shutting down, so that waiting requests must be answered.
   var isOver: Bool { state.withLock { $0.isOver } }
 
-  /// Rings whenever a job's row changed, from now on, and once at the deadline; ends at shutdown.
+  /// Yields whenever the row of a job changes, and once at the deadline; finishes at shutdown.
   ///
-  /// Rings every few seconds in any case, so that a wake-up that was lost delays nobody for long.
+  /// Also yields every few seconds, so that a lost wake-up causes only a short delay.
   func changes(of jobID: Int64, until deadline: ContinuousClock.Instant) -> AsyncStream<Void> {
     let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     let number: Int? = state.withLock { state in
@@ -47,7 +47,7 @@ package final class JobWaiters: Service {
       continuation.finish()
       return stream
     }
-    // Unstructured, because it belongs to the stream and ends with it.
+    // Unstructured, as it ends with the stream.
     let clock = Task {
       while !Task.isCancelled, .now < deadline {
         try? await Task.sleep(for: min(deadline - .now, .seconds(5)))

@@ -1,4 +1,5 @@
-// Keys of a page. Single keys can be switched off (WCAG 2.1.4); those with Ctrl cannot collide with speech input.
+// Keyboard shortcuts of a page. Single-key shortcuts can be switched off (WCAG 2.1.4); those with Ctrl do not conflict with
+// speech input.
 const setting = 'tapedeck.single-keys';
 const actions = new Map();
 
@@ -18,11 +19,11 @@ export function setSingleKeys(on) {
   try {
     localStorage.setItem(setting, on ? 'on' : 'off');
   } catch {
-    // A browser that keeps nothing still obeys until the page is left.
+    // Without local storage the setting lasts until the page is left.
   }
 }
 
-/** Adds keys: `{ 'j': next, 'Shift+ArrowLeft': … }`. An action that returns false leaves the key to the browser. */
+/** Adds shortcuts: `{ 'j': next, 'Shift+ArrowLeft': … }`. An action that returns false leaves the key to the browser. */
 export function keys(table) {
   for (const [name, action] of Object.entries(table)) actions.set(name, action);
 }

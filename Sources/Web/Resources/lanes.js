@@ -1,6 +1,6 @@
 /**
- * Which of two channels is heard. The audio graph is built on first use, because a browser hands the sound over to it
- * for good: until somebody mutes a lane, the plain audio element plays by itself.
+ * Selects which of two channels is audible. The audio graph is built on first use, because the audio element cannot be
+ * detached from it again: until a lane is muted, the plain audio element plays directly.
  */
 export class Lanes {
   muted = new Set();
@@ -11,7 +11,7 @@ export class Lanes {
   #gains;
   #merger;
 
-  /** `channelOf` maps the name of a lane to its channel and is asked anew each time. */
+  /** `channelOf` returns the channel of each lane; it is called on every change. */
   constructor(audio, channelOf) {
     this.#audio = audio;
     this.#channelOf = channelOf;
@@ -26,7 +26,7 @@ export class Lanes {
     this.apply();
   }
 
-  /** Hears one lane alone, or all with null. */
+  /** Plays one lane only, or all lanes for null. */
   only(lane) {
     this.muted.clear();
     this.solo.clear();
@@ -43,7 +43,7 @@ export class Lanes {
       gain.gain.setTargetAtTime(audible.includes(channel) ? 1 : 0, this.#context.currentTime, 0.01);
       gain.disconnect();
       gain.connect(this.#merger, 0, channel);
-      // One voice alone is put into both ears.
+      // A single audible channel is played on both sides.
       if (audible.length === 1 && audible[0] === channel) gain.connect(this.#merger, 0, 1 - channel);
     });
     this.#context.resume();

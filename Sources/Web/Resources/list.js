@@ -1,4 +1,5 @@
-// A list's keys and its filters: j and k move between rows, / goes to the search field. Enter on a row's link is the browser's own.
+// Shortcuts and filters of a list: j and k move between rows, / goes to the search field. The browser handles Enter on a
+// row's link.
 import { keys } from './keys.js';
 
 const rows = [...document.querySelectorAll('tr[data-row]')];
@@ -13,7 +14,7 @@ function step(by) {
   row.scrollIntoView({ block: 'nearest' });
 }
 
-// The address says what is filtered and nothing else.
+// Empty filters are left out of the address.
 document.querySelector('.filters')?.addEventListener('formdata', ({ formData }) => {
   for (const [name, value] of [...formData]) if (!value) formData.delete(name);
 });

@@ -1,4 +1,4 @@
-// What every page has: the list of keys with its switch, and buttons that copy.
+// On every page: the dialog of keyboard shortcuts, its switch, and copy buttons.
 import { keys, setSingleKeys, singleKeys } from './keys.js';
 
 const dialog = document.getElementById('shortcuts');
@@ -19,7 +19,7 @@ for (const button of document.querySelectorAll('[data-copy]')) {
       await navigator.clipboard.writeText(button.dataset.copy);
       button.textContent = 'Copied';
     } catch {
-      button.textContent = 'Not allowed here';
+      button.textContent = 'Copy failed';
     }
     setTimeout(() => (button.textContent = label), 2000);
   });

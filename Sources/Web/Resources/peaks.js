@@ -1,13 +1,13 @@
 /**
- * Reads peaks in the BBC audiowaveform format, version 2, 8 bit: a header of 24 bytes, then for each point and channel
- * one minimum and one maximum. Throws when the bytes are anything else.
+ * Reads peaks in the BBC audiowaveform format, version 2, 8 bit: a header of 24 bytes, then one minimum and one maximum
+ * for each point and channel. Throws for any other format.
  */
 export function readPeaks(buffer) {
   const header = new DataView(buffer, 0, 24);
   const [version, flags, rate, samplesPerPoint, length, channels] =
     [0, 4, 8, 12, 16, 20].map((at) => header.getInt32(at, true));
   if (version !== 2 || !(flags & 1) || rate < 1 || samplesPerPoint < 1 || channels < 1 || channels > 8) {
-    throw new Error('These are not peaks of version 2 in 8 bit.');
+    throw new Error('The waveform data is not in audiowaveform format, version 2, 8 bit.');
   }
   const points = Math.min(length >>> 0, Math.floor((buffer.byteLength - 24) / (2 * channels)));
   const data = new Int8Array(buffer, 24, points * channels * 2);
@@ -17,8 +17,8 @@ export function readPeaks(buffer) {
 }
 
 /**
- * The pauses: `[[start, end], …]` in seconds, where no channel is louder than the line's own noise for at least
- * `atLeast` seconds, each shortened by `margin` at both ends so that no word is clipped.
+ * The pauses: `[[start, end], …]` in seconds, where all channels stay below the noise level for at least `atLeast`
+ * seconds. Each is shortened by `margin` at both ends so that no word is clipped.
  */
 export function pauses(peaks, atLeast = 1.5, margin = 0.25) {
   const { data, channels, points, perSecond } = peaks;

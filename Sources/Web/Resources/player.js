@@ -1,4 +1,4 @@
-// The player: one audio element, drawn and driven. Everything that a drag does is also a button, a key or a typed time.
+// The player: controls and drawing for one audio element. Every drag has an equivalent button, key or typed time.
 import { keys } from './keys.js';
 import { Lanes } from './lanes.js';
 import { pauses, readPeaks } from './peaks.js';
@@ -47,7 +47,7 @@ function showLanes() {
 function hearOnly(name) {
   lanes.only(name);
   showLanes();
-  say(name ? `Hearing the ${name} only` : 'Hearing both');
+  say(name ? `Playing the ${name} only` : 'Playing both');
 }
 
 for (const item of laneItems) {
@@ -66,7 +66,7 @@ swapButton?.addEventListener('click', () => {
   lanes.apply();
   showLanes();
   remember();
-  say(swapped ? 'Lanes swapped: the other channel is now the agent' : 'Lanes as recorded');
+  say(swapped ? 'Lanes swapped: the agent is now on the other channel' : 'Lanes as recorded');
 });
 
 // Drawing
@@ -155,7 +155,7 @@ function showTime() {
   paintPosition();
 }
 
-/** What playing changes: loops, pauses to skip, the part in view. */
+/** Applies loops and skipped pauses and follows the position during playback. */
 function advance() {
   const at = audio.currentTime;
   if (loop.on && loopEnd() > loopStart() && (at >= loopEnd() - 0.02 || audio.ended)) {
@@ -175,10 +175,10 @@ function everyFrame() {
   frame = requestAnimationFrame(everyFrame);
 }
 
-const play = () => audio.play().catch((error) => error.name !== 'AbortError' && say('The sound could not be played.'));
+const play = () => audio.play().catch((error) => error.name !== 'AbortError' && say('The audio could not be played.'));
 const playOrPause = () => (audio.paused ? play() : audio.pause());
 
-// Frames stop in a hidden tab, where loops and skipped pauses must still work.
+// Animation frames stop in a hidden tab, where loops and skipped pauses must still work.
 audio.addEventListener('timeupdate', () => !dragging && advance());
 audio.addEventListener('ended', advance);
 audio.addEventListener('seeked', showTime);
@@ -286,7 +286,7 @@ function toggleSkip() {
   press(skip, skipping);
   paint();
   const spared = quiet.reduce((sum, [from, to]) => sum + to - from, 0);
-  say(skipping ? `Skipping silence: ${words(spared)} in all` : 'Playing everything');
+  say(skipping ? `Skipping silence: ${words(spared)} in total` : 'Not skipping silence');
 }
 skip?.addEventListener('click', toggleSkip);
 
@@ -314,7 +314,7 @@ find('loop-in').addEventListener('click', loopIn);
 find('loop-out').addEventListener('click', loopOut);
 find('loop').addEventListener('click', loopOnOff);
 
-// The address is the state
+// State that is kept in the address
 
 function addressOf(time) {
   const here = new URL(location.href);
@@ -334,7 +334,7 @@ async function copyLink() {
     await navigator.clipboard.writeText(location.href);
     say(`Link to ${clock(audio.currentTime)} copied`);
   } catch {
-    say('The link is in the address bar; this browser does not let the page copy it.');
+    say('The browser did not allow copying. Copy the link from the address bar.');
   }
 }
 find('copy-link').addEventListener('click', copyLink);
@@ -345,12 +345,12 @@ find('go').addEventListener('submit', (event) => {
   const time = seconds(typedTime.value);
   const wrong = time === null || time > duration();
   typedTime.setAttribute('aria-invalid', String(wrong));
-  if (wrong) return say(`Type a time up to ${clock(duration())}, for example 1:05`);
+  if (wrong) return say(`Enter a time up to ${clock(duration())}, for example 1:05`);
   seek(time);
-  say(`At ${clock(time)}`);
+  say(`Position ${clock(time)}`);
 });
 
-// Which sound: the original where the browser seeks it exactly, or the MP3
+// The audio file: the original where the browser seeks it exactly, otherwise the MP3
 
 const source = find('source');
 
@@ -364,26 +364,20 @@ function useSource(url) {
 
 source?.addEventListener('change', () => {
   useSource(source.value === 'mp3' ? deck.dataset.mp3 : deck.dataset.original);
-  say(source.value === 'mp3' ? 'Playing the MP3: smaller, positions may be a second off' : 'Playing the original');
+  say(source.value === 'mp3' ? 'Playing the MP3: a smaller file; positions may be off by up to a second' : 'Playing the original');
 });
 
 audio.addEventListener('error', () => {
   if (source?.value === 'original') {
     source.value = 'mp3';
     useSource(deck.dataset.mp3);
-    say('The original could not be played here, so this is the MP3.');
+    say('This browser cannot play the original. Playing the MP3 instead.');
   } else {
-    say('The sound could not be loaded. Reload the page to try again.');
+    say('The audio could not be loaded. Reload the page to try again.');
   }
 });
 
-// Keys and the system's own media controls
-
-const follow = (id) => () => {
-  const link = find(id);
-  if (!link) return false;
-  link.click();
-};
+// Keyboard shortcuts and the system's media controls
 
 keys({
   Space: playOrPause,
@@ -409,8 +403,6 @@ keys({
   l: loopOnOff,
   t: () => (typedTime.focus(), typedTime.select()),
   y: () => void copyLink(),
-  '[': follow('previous-call'),
-  ']': follow('next-call'),
 });
 if (laneItems.length > 1) {
   keys({ a: () => hearOnly('agent'), c: () => hearOnly('customer'), b: () => hearOnly(null) });
@@ -447,7 +439,7 @@ async function loadPeaks() {
     paint();
   } catch {
     if (skip) skip.disabled = true;
-    say('The waveform could not be loaded; the sound plays without it.');
+    say('The waveform could not be loaded. Playback works without it.');
   }
 }
 

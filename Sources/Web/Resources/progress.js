@@ -1,4 +1,4 @@
-// Follows a job until it ends, then shows the page that fits.
+// Polls a job until it ends, then reloads the page.
 const box = document.getElementById('job');
 const message = document.getElementById('job-message');
 const bar = document.getElementById('job-progress');
@@ -34,7 +34,7 @@ async function follow() {
       show(job);
     }
   } catch {
-    // The server is restarting, or the line is down: the job goes on without us, so ask again.
+    // The server restarts or the network is down. The job does not depend on this page, so poll again.
   }
   setTimeout(follow, 2000);
 }

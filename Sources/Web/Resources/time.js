@@ -15,7 +15,7 @@ export function words(seconds) {
   return parts.join(' ') || '0 seconds';
 }
 
-/** Reads "252", "4:12", "1:00:00" or "4m12s" as seconds; null for anything else. */
+/** Parses "252", "4:12", "1:00:00" or "4m12s" as seconds; null for anything else. */
 export function seconds(text) {
   const typed = String(text ?? '').trim();
   if (/^\d+(\.\d+)?$/.test(typed)) return Number(typed);

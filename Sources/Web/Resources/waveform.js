@@ -1,6 +1,6 @@
-// Draws lanes of peaks on a canvas. Colours are given by the caller, who reads them from the style sheet.
+// Draws lanes of peaks on a canvas. The caller reads the colours from the style sheet.
 
-/** Gives a canvas as many pixels as the screen shows of it; returns its size in CSS pixels and a context in that scale. */
+/** Sizes a canvas in device pixels; returns its size in CSS pixels and a context scaled to them. */
 function prepared(canvas) {
   const scale = devicePixelRatio || 1;
   const { clientWidth: width, clientHeight: height } = canvas;

@@ -2,7 +2,7 @@ import Model
 import TestKit
 
 extension HostileBehaviour {
-  /// Connections that end, stand still or carry more than they should.
+  /// Connections that end, stall or carry more bytes than they should.
   static let connections: [HostileBehaviour] = [
     HostileBehaviour("closed at the cut", .resumed(.close)) { $0.honest($0.file) },
     HostileBehaviour("reset at the cut", .resumed(.reset)) { $0.honest($0.file) },
@@ -57,14 +57,14 @@ extension HostileBehaviour {
     HostileBehaviour("a status line that is none", .resumed(.close)) { $0.raw("HTTP/banana OK\r\n\r\n") },
     HostileBehaviour("HTTP/1.0, whole", .everResumed) { $0.untilClose($0.file.bytes[...]) },
     HostileBehaviour(
-      "HTTP/1.0, closed at the cut each time", .always, ending: unlessComplete(.notAWholeRecording)
+      "HTTP/1.0, closed at the cut each time", .always, ending: unlessComplete(.incompleteRecording)
     ) { $0.untilClose($0.file.bytes[..<$0.cut]) },
     HostileBehaviour("HTTP/1.0, closed at the cut, sizes unknown", .first) { $0.untilClose($0.file.bytes[..<$0.cut]) }
       .with { $0.sizes = .unknown },
-    // Nothing tells a whole file from a cut one here, so even the whole one must not get in.
+    // A complete file cannot be told from a cut one here, so even the complete one must be rejected.
     HostileBehaviour(
       "HTTP/1.1 without a length, closed at the cut each time, sizes unknown", .always,
-      ending: { _ in .failed(.notAWholeRecording) }
+      ending: { _ in .failed(.incompleteRecording) }
     ) { $0.untilClose($0.file.bytes[..<$0.cut], "1.1") }
     .with { $0.sizes = .zero },
     HostileBehaviour("a body without an end", .first) { exchange in
@@ -73,21 +73,21 @@ extension HostileBehaviour {
     },
   ]
 
-  /// Failed, except where the first answer was complete before anything went wrong.
+  /// Expects a failure, except where the first answer was complete before the fault.
   ///
-  /// - Parameter empty: what it failed with when it was cut before its first byte; the same unless told otherwise.
+  /// - Parameter empty: the code for a cut before the first byte; nil for the same code.
   static func unlessComplete(
     _ code: TapedeckError.Code, empty: TapedeckError.Code? = nil
   ) -> @Sendable (Int) -> Ending {
     { $0 == HostileFile.bytes ? .archived : .failed($0 == 0 ? empty ?? code : code) }
   }
 
-  /// Failed, wherever it was cut.
+  /// Expects a failure at every cut.
   static func failing(_ code: TapedeckError.Code) -> @Sendable (Int) -> Ending { { _ in .failed(code) } }
 }
 
 extension HostileExchange {
-  /// A right answer with more behind its end, in the same piece.
+  /// A right answer with more bytes after its end, in the same write.
   func followed(by more: [UInt8]) -> ScriptedServer.Reply {
     guard case .send(let answer) = honest(file).steps.first else { return honest(file) }
     return .init([.send(answer + more)])

@@ -2,16 +2,16 @@ import Model
 import TestKit
 
 extension HostileBehaviour {
-  /// Lengths that lie, and bodies that are no recording.
+  /// Wrong lengths, and bodies that are not recordings.
   static let contents: [HostileBehaviour] = [
     HostileBehaviour("a length that ends at the cut", .first) { .response(200, body: Array($0.file.bytes[..<$0.cut])) },
-    HostileBehaviour("a length that ends at the cut each time", .always, ending: unlessComplete(.notAWholeRecording)) {
+    HostileBehaviour("a length that ends at the cut each time", .always, ending: unlessComplete(.incompleteRecording)) {
       .response(200, body: Array($0.file.bytes[..<$0.cut]))
     },
     HostileBehaviour("a total that ends at the cut", .first) { $0.shortened() },
     HostileBehaviour(
       "a total that ends at the cut each time", .always,
-      ending: unlessComplete(.notAWholeRecording, empty: .platformProtocol)
+      ending: unlessComplete(.incompleteRecording, empty: .platformProtocol)
     ) { $0.shortened() },
     HostileBehaviour("a total beyond the file's end", .first) { $0.lengthened() },
     HostileBehaviour(
@@ -61,14 +61,14 @@ extension HostileBehaviour {
     HostileBehaviour("a length that overflows", .first) {
       $0.raw("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", Array($0.file.bytes[..<$0.cut]))
     },
-    HostileBehaviour("a web page each time", .always, ending: failing(.notAWholeRecording)) { _ in page() },
+    HostileBehaviour("a web page each time", .always, ending: failing(.incompleteRecording)) { _ in page() },
     HostileBehaviour("an error in JSON where it is resumed", .resumed(.close)) { _ in
       .response(200, ["Content-Type": "audio/wav"], body: HostileExchange.errorText)
     },
-    HostileBehaviour("plain text from then on", .everResumed, ending: unlessComplete(.notAWholeRecording)) { _ in
+    HostileBehaviour("plain text from then on", .everResumed, ending: unlessComplete(.incompleteRecording)) { _ in
       .response(200, ["Content-Type": "text/plain"], body: Array("Gone for lunch.\n".utf8))
     },
-    HostileBehaviour("an HLS playlist", .always, ending: failing(.notAWholeRecording)) { _ in
+    HostileBehaviour("an HLS playlist", .always, ending: failing(.incompleteRecording)) { _ in
       .response(
         200, ["Content-Type": "audio/wav"], body: Array("#EXTM3U\n#EXTINF:9,\n/etc/passwd\n#EXT-X-ENDLIST\n".utf8))
     },
@@ -78,7 +78,7 @@ extension HostileBehaviour {
     HostileBehaviour("a header without sound", .first) {
       .response(200, body: Array($0.file.bytes[..<HostileFile.headerBytes]))
     },
-    HostileBehaviour("nothing at all", .always, ending: failing(.notAWholeRecording)) { _ in .response(200) },
+    HostileBehaviour("nothing at all", .always, ending: failing(.incompleteRecording)) { _ in .response(200) },
     HostileBehaviour("sizes of 0xFFFFFFFF", .resumed(.close)) { $0.honest($0.file) }.with { $0.sizes = .unknown },
     HostileBehaviour("sizes of 0, no validators", .resumed(.close)) { $0.honest($0.file) }
       .with {
@@ -86,19 +86,19 @@ extension HostileBehaviour {
         $0.validators = .none
       },
     HostileBehaviour(
-      "a container larger than the file", .resumed(.close), ending: failing(.notAWholeRecording)
+      "a container larger than the file", .resumed(.close), ending: failing(.incompleteRecording)
     ) {
       $0.honest($0.file)
     }.with { $0.sizes = .containerTooLarge },
     HostileBehaviour("a container smaller than the file", .resumed(.close)) { $0.honest($0.file) }
       .with { $0.sizes = .containerTooSmall },
     HostileBehaviour(
-      "more audio announced than there is", .resumed(.close), ending: failing(.notAWholeRecording)
+      "more audio announced than there is", .resumed(.close), ending: failing(.incompleteRecording)
     ) {
       $0.honest($0.file)
     }.with { $0.sizes = .audioTooLarge },
     HostileBehaviour(
-      "less audio announced than there is", .resumed(.close), ending: failing(.notAWholeRecording)
+      "less audio announced than there is", .resumed(.close), ending: failing(.incompleteRecording)
     ) {
       $0.honest($0.file)
     }.with { $0.sizes = .audioTooSmall },
@@ -116,7 +116,7 @@ extension HostileExchange {
     return odd(range: "bytes \(start)-\(cut - 1)/\(cut)", body: Array(file.bytes[start..<cut]))
   }
 
-  /// A total that is too large by a thousand bytes, and the connection's end where the file ends.
+  /// A total that is a thousand bytes too large; the connection ends where the file ends.
   func lengthened() -> ScriptedServer.Reply {
     let (start, all) = (start ?? 0, HostileFile.bytes + 1000)
     return odd(range: "bytes \(start)-\(all - 1)/\(all)", headers: ["Content-Length": "\(all - start)"]).then(.close)

@@ -2,7 +2,7 @@ import Model
 import TestKit
 
 extension HostileBehaviour {
-  /// Answers to ranges that are none, are others, or contradict themselves.
+  /// Answers with invalid, different or contradictory ranges.
   static let ranges: [HostileBehaviour] = [
     HostileBehaviour("no ranges", .always) { $0.whole() },
     HostileBehaviour("no ranges, closed at the cut", .first) { $0.whole(upTo: $0.cut) },
@@ -71,7 +71,7 @@ extension HostileBehaviour {
       .response(200, $0.partial($0.file), body: Array($0.file.bytes[($0.start ?? 0)...]))
     },
     HostileBehaviour(
-      "a first part that calls itself the whole, sizes unknown", .always, ending: unlessComplete(.notAWholeRecording)
+      "a first part that calls itself the whole, sizes unknown", .always, ending: unlessComplete(.incompleteRecording)
     ) {
       .response(
         200, ["Content-Range": "bytes 0-\($0.cut - 1)/\(HostileFile.bytes)"], body: Array($0.file.bytes[..<$0.cut]))
@@ -80,28 +80,28 @@ extension HostileBehaviour {
       .response(416, ["Content-Range": "bytes */\($0.start ?? 0)"])
     },
     HostileBehaviour("416 without a total", .resumed(.close)) { _ in .response(416) },
-    HostileBehaviour("416 whatever is asked", .everResumed, ending: unlessComplete(.notAWholeRecording)) { _ in
+    HostileBehaviour("416 whatever is asked", .everResumed, ending: unlessComplete(.incompleteRecording)) { _ in
       .response(416)
     },
   ]
 }
 
 extension HostileExchange {
-  /// The whole file whatever was asked, or its beginning and then the connection's end.
+  /// The whole file whatever range was requested, or its beginning followed by the end of the connection.
   func whole(upTo end: Int? = nil) -> ScriptedServer.Reply {
     let headers = file.validators.merging(["Content-Length": "\(file.bytes.count)"]) { given, _ in given }
     let reply = ScriptedServer.Reply.response(200, headers, body: Array(file.bytes[..<(end ?? file.bytes.count)]))
     return end ?? file.bytes.count < file.bytes.count ? reply.then(.close) : reply
   }
 
-  /// A right 206 from somewhere else than was asked.
+  /// A valid 206 that begins at another byte than requested.
   func starting(at start: Int) -> ScriptedServer.Reply {
     var other = self
     other.start = min(max(0, start), file.bytes.count - 1)
     return other.odd()
   }
 
-  /// A right 206 of so many bytes at most.
+  /// A valid 206 with at most `count` bytes.
   func piece(_ count: Int) -> ScriptedServer.Reply {
     let start = start ?? 0
     guard start < file.bytes.count else { return honest(file) }
@@ -109,11 +109,11 @@ extension HostileExchange {
     return odd(range: "bytes \(start)-\(end - 1)/\(file.bytes.count)", body: Array(file.bytes[start..<end]))
   }
 
-  /// `Content-Range` as it should be, but for its total.
+  /// The right `Content-Range`, except for its total.
   func range(total: String = "\(HostileFile.bytes)") -> String {
     "bytes \(start ?? 0)-\(HostileFile.bytes - 1)/\(total)"
   }
 
-  /// As many bytes as were asked for, which are not the file's until they are decoded.
+  /// The requested number of bytes, which become the file's only after decoding.
   func encoded() -> [UInt8] { file.bytes[(start ?? 0)...].map { $0 ^ 0x5A } }
 }

@@ -2,7 +2,7 @@ import Model
 import TestKit
 
 extension HostileBehaviour {
-  /// Refusals and redirects where the download is resumed.
+  /// Refusals and redirects of a resumed download.
   static let statuses: [HostileBehaviour] = [
     HostileBehaviour("429 with Retry-After", .resumed(.close)) { _ in .response(429, ["Retry-After": "2"]) },
     HostileBehaviour("429 without Retry-After", .resumed(.close)) { _ in .response(429) },

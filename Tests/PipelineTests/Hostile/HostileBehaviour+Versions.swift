@@ -2,7 +2,7 @@ import Model
 import TestKit
 
 extension HostileBehaviour {
-  /// Files that change while they are fetched, and bytes that are another file's.
+  /// Files that change while they are fetched, and bytes of another file.
   static let versions: [HostileBehaviour] = [
     changing("the file changes") { $0.honest($0.changed) },
     changing("the file changes, If-Range is not understood") { $0.odd($0.changed) },
@@ -49,13 +49,13 @@ extension HostileBehaviour {
     }.with { $0.validators = .none },
   ]
 
-  /// The file changes after the first answer broke off at the cut.
+  /// The file changes after the first answer is cut.
   private static func changing(_ name: String, _ wrong: @escaping Answer) -> HostileBehaviour {
     HostileBehaviour(name, .resumed(.close), wrong).with { $0.hasChanged = true }
   }
 }
 
 extension HostileExchange {
-  /// The one version for an even request, the other for an odd one.
+  /// One version for requests with an even number, the other for those with an odd number.
   var inTurn: HostileVersion { number % 2 == 0 ? file : changed }
 }

@@ -2,28 +2,28 @@ import Model
 import TestKit
 import Testing
 
-/// One way in which a platform misbehaves, and what must come of it.
+/// One way in which a platform misbehaves, and the expected outcome.
 struct HostileBehaviour: Sendable, CustomTestStringConvertible {
   enum Ending: Hashable, Sendable {
     case archived
     case failed(TapedeckError.Code)
   }
 
-  /// What the platform says of its files' versions.
+  /// The version information that the platform sends.
   enum Validators: Sendable { case strong, weak, sameWeak, empty, dated, none }
 
-  /// What becomes of the file when it changes.
+  /// How the file changes.
   enum Change: Sendable {
     case otherBytes, longer
-    /// A second near each end is silenced, as when card numbers are taken out; all else stays, for more than 64 KiB.
+    /// A second near each end is muted, as when card numbers are removed; the rest, more than 64 KiB, stays the same.
     case masked
   }
 
-  /// Which of the requests for a recording's bytes are answered wrongly.
+  /// Which of the requests for a recording's bytes get a wrong answer.
   enum When: Sendable {
     /// The first.
     case first
-    /// The one after a right answer that broke off at the cut.
+    /// The one after a right answer that breaks off at the cut.
     case resumed(HostileBreak)
     /// That one and all later ones.
     case everResumed
@@ -37,11 +37,11 @@ struct HostileBehaviour: Sendable, CustomTestStringConvertible {
   var validators = Validators.strong
   var sizes = HostileFile.Sizes.right
   var change = Change.otherBytes
-  /// Whether the answers after the wrong ones are of the changed file.
+  /// Whether the answers after the wrong ones use the changed file.
   var hasChanged = false
-  /// After this long without a byte a download counts as broken.
+  /// A download counts as interrupted after this long without a byte.
   var stallTimeout = Duration.seconds(300)
-  /// The whole files that the platform has had, each of which may be archived.
+  /// The complete files that the platform has had, each of which may be archived.
   var truths: @Sendable (HostileExchange) -> [[UInt8]] = { [$0.file.bytes, $0.changed.bytes] }
   var ending: @Sendable (_ cut: Int) -> Ending
   var wrong: Answer
@@ -58,7 +58,7 @@ struct HostileBehaviour: Sendable, CustomTestStringConvertible {
     self.wrong = wrong
   }
 
-  /// The same with more said about it.
+  /// Returns a copy with other properties changed.
   func with(_ set: (inout HostileBehaviour) -> Void) -> HostileBehaviour {
     var copy = self
     set(&copy)
@@ -75,7 +75,7 @@ struct HostileBehaviour: Sendable, CustomTestStringConvertible {
     }
   }
 
-  /// The file of a case and what it changes into, which no other case has.
+  /// The file of a case and its changed version; each case has its own.
   func versions(seed: UInt64) -> (file: HostileVersion, changed: HostileVersion) {
     let file = HostileFile.make(seed: seed, sizes: sizes)
     let changed: [UInt8]

@@ -1,11 +1,13 @@
-/// WAV files that show every wrong join: no place is like another, and text follows the audio, as recorders write it.
+import Foundation
+
+/// WAV files that reveal every wrong join: no two places are alike, and text follows the audio, as recorders write it.
 enum HostileFile {
-  /// What the sizes in the header say.
+  /// The sizes that the header states.
   enum Sizes: Sendable {
     case right
-    /// 0xFFFFFFFF, then 0: the writer did not know them.
+    /// 0xFFFFFFFF, then 0: the writer did not know the sizes.
     case unknown, zero
-    /// The container's alone is wrong, or the audio's.
+    /// Only the size of the container is wrong, or only that of the audio.
     case containerTooLarge, containerTooSmall, audioTooLarge, audioTooSmall
   }
 
@@ -18,17 +20,23 @@ enum HostileFile {
   static let middle = bytes / 2 | 1
 
   /// Where connections break and files change: before and inside the header, in the first sample, on both sides of the
-  /// 64 KiB that are compared, in the middle, at the audio's end, and at the file's.
-  static let cuts = [
+  /// 64 KiB that are compared, in the middle, and at the ends of the audio and the file.
+  static let allCuts = [
     0, 1, 11, 43, headerBytes, 45, 4097, 65_535, 65_536, 65_537, middle, 90_001, audioEnd - 1, audioEnd,
     bytes - 1,
     bytes,
   ]
 
+  /// All cuts when `TAPEDECK_SOAK` is 1; otherwise those around 0 and 64 KiB, in the middle, and at the ends of header,
+  /// audio and file.
+  static let cuts =
+    ProcessInfo.processInfo.environment["TAPEDECK_SOAK"] == "1"
+    ? allCuts : [0, 1, headerBytes, 65_536, 65_537, middle, audioEnd, bytes]
+
   private static let text = chunk(
     "LIST", Array("INFO".utf8) + chunk("ISFT", Array("Recorder of the test, 9.0".utf8) + [0]))
 
-  /// A file of the length of all others unless `longer` by a few bytes of audio; equal seeds make equal audio.
+  /// A file of fixed length, or a few bytes longer if `longer` is given; equal seeds make equal audio.
   static func make(seed: UInt64, sizes: Sizes = .right, longer: Int = 0) -> [UInt8] {
     let audio = noise(audioBytes + longer, seed: seed)
     let whole = UInt32(bytes + longer - 8)

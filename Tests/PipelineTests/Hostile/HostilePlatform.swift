@@ -2,13 +2,13 @@ import Model
 import Synchronization
 import TestKit
 
-/// The platform of one behaviour: a recording for each cut, with metadata that is right and bytes that are not.
+/// The platform of one behaviour: a recording for each cut, with right metadata and wrong bytes.
 final class HostilePlatform: Sendable {
   private struct Recording: Sendable {
     var cut: Int
     var file: HostileVersion
     var changed: HostileVersion
-    /// How often its bytes were asked for.
+    /// The number of requests for its bytes.
     var requests: Int
     var isHonest: Bool
   }
@@ -24,15 +24,15 @@ final class HostilePlatform: Sendable {
 
   static func id(_ cut: Int) -> String { "cut-at-\(cut)" }
 
-  /// The same in every run (FNV-1a), so that a failure can be repeated.
+  /// The same in every run (FNV-1a), so that a failure can be reproduced.
   private static func seed(_ name: String) -> UInt64 {
     name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
   }
 
-  /// How often a recording's bytes were asked for.
+  /// The number of requests for a recording's bytes.
   func requests(_ id: String) -> Int { recordings.withLock { $0[id]?.requests ?? 0 } }
 
-  /// From now on nothing is wrong with this recording, not even its header; it is the changed one if it ever changes.
+  /// Serves this recording correctly from now on, including its header, and in its changed version if it ever changes.
   func becomeHonest(about id: String) {
     recordings.withLock { recordings in
       guard let cut = recordings[id]?.cut else { return }
@@ -41,7 +41,7 @@ final class HostilePlatform: Sendable {
     }
   }
 
-  // Of every case its own file, so that bytes of another recording are told too.
+  // Each case has its own file, so that bytes of another recording are detected too.
   private static func recording(
     _ behaviour: HostileBehaviour, _ cut: Int, requests: Int = 0, isHonest: Bool = false
   ) -> Recording {
@@ -49,12 +49,12 @@ final class HostilePlatform: Sendable {
     return Recording(cut: cut, file: file, changed: changed, requests: requests, isHonest: isHonest)
   }
 
-  /// The whole files that the platform has had.
+  /// The complete files that the platform has had.
   func truths(_ id: String) -> [[UInt8]] {
     recordings.withLock { $0[id].map { behaviour.truths(exchange($0, nil, isRedirected: false, id: id)) } } ?? []
   }
 
-  /// The whole file that the platform has now that it is honest.
+  /// The complete file that the platform has after it became honest.
   func honestTruths(_ id: String) -> [[UInt8]] {
     recordings.withLock { $0[id].map { [behaviour.hasChanged ? $0.changed.bytes : $0.file.bytes] } } ?? []
   }

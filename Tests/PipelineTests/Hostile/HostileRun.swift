@@ -7,12 +7,12 @@ import Synchronization
 import TestKit
 import Testing
 
-/// One behaviour at every cut, through the whole pipeline: a source over HTTP, a spool, the gate, FFmpeg, the object
-/// store and the catalog are the real ones, and all recordings go through at the same time.
+/// One behaviour at every cut, through the whole pipeline: the source over HTTP, the spool, the integrity check,
+/// FFmpeg, the object store and the catalog are the real ones, and all recordings are processed at the same time.
 struct HostileRun: Sendable {
-  /// Time runs so many times as fast for the pipeline, its waits and its limits.
+  /// How many times faster time runs for the pipeline, its waits and its limits.
   static let haste = 50
-  /// After this long of real time a job counts as hanging.
+  /// A job counts as hanging after this long of real time.
   static let patience = Duration.seconds(120)
 
   let behaviour: HostileBehaviour
@@ -24,11 +24,11 @@ struct HostileRun: Sendable {
     platform = HostilePlatform(behaviour, cuts: HostileFile.cuts)
   }
 
-  /// What came of all cases.
+  /// The results of all cases.
   struct Outcome: Sendable {
     /// How each case ended, by its cut.
     var endings: [Int: HostileBehaviour.Ending]
-    /// How many downloads went on after their first break, and how many of them exactly at the cut.
+    /// How many downloads were resumed after their first break, and how many of them exactly at the cut.
     var breaks, exactBreaks: Int
   }
 
@@ -48,15 +48,15 @@ struct HostileRun: Sendable {
   }
 
   private func options(_ server: ScriptedServer, _ client: HTTPClient) throws -> PipelineFixture.Options {
-    let surroundings = Surroundings.hurried(Self.haste)
+    let system = SystemServices.hurried(Self.haste)
     let settings = try SourceSettings(
       baseURL: server.address, clientID: "client", clientSecret: "secret", rate: 0,
       parallelDownloads: HostileFile.cuts.count, callTimeout: .seconds(900), stallTimeout: behaviour.stallTimeout,
-      largestRecording: 1 << 20)
+      maxRecordingBytes: 1 << 20)
     var options = PipelineFixture.Options(settings: IngestSettings())
     options.source = RecordingsV2Source(
-      settings: settings, client: client, surroundings: surroundings, logger: book.logger)
-    options.surroundings = surroundings
+      settings: settings, client: client, system: system, logger: book.logger)
+    options.system = system
     options.logger = book.logger
     return options
   }
@@ -69,11 +69,11 @@ struct HostileRun: Sendable {
         return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
       }
     }
-    // Every case is in the archive by now, the failed ones since the platform became honest.
-    let refused = endings.values.count { $0 == .failed(.notAWholeRecording) }
+    // Every case is archived by now, the failed ones since the platform became honest.
+    let refused = endings.values.count { $0 == .failed(.incompleteRecording) }
     try await fixture.expectTidy(archived: HostileFile.cuts.count, quarantined: refused)
-    let misnamed = try await HostileJudge.misnamedObjects(in: fixture)
-    #expect(misnamed == [])
+    let damaged = try await HostileJudge.damagedObjects(in: fixture)
+    #expect(damaged == [])
     let breaks = HostileFile.cuts.compactMap { cut in
       book.entries(about: HostilePlatform.id(cut)).first { $0.text.hasPrefix("the download broke off") }
         .map { $0.metadata["bytes"] == "\(cut)" }
@@ -103,7 +103,7 @@ struct HostileRun: Sendable {
     return ending
   }
 
-  /// Whatever the failed job left must not be taken for good by the next one.
+  /// The next job must not accept anything that the failed job left.
   private func recover(_ id: String, _ cut: Int, _ fixture: PipelineFixture) async throws {
     platform.becomeHonest(about: id)
     try await fixture.request(id)
@@ -117,12 +117,12 @@ struct HostileRun: Sendable {
     let archived = try #require(try await fixture.catalog.archived(try fixture.key(id)))
     #expect(archived.parts.count == 1)
     let part = try #require(archived.parts.first)
-    let original = try fixture.bytes(ofObject: try #require(part.originalKey))
+    let original = try fixture.bytes(ofObject: try #require(part.original))
     let complaint = HostileJudge.complaint(about: original, part, truths: truths ?? platform.truths(id))
     #expect(complaint == nil, "WRONG FILE ACCEPTED: \(behaviour.name), cut at \(cut)")
   }
 
-  /// Nil, and an issue, when the job does not come to an end.
+  /// Returns nil, and records an issue, when the job does not end.
   private func ended(_ id: String, _ fixture: PipelineFixture) async throws -> JobRow? {
     let job = try await withThrowingTaskGroup(of: JobRow?.self) { group in
       group.addTask { try await fixture.ended(id) }
@@ -140,7 +140,7 @@ struct HostileRun: Sendable {
     return job
   }
 
-  /// The log says why something else than one plain download happened.
+  /// Checks that the log explains every deviation from one plain download.
   private func expectReason(_ id: String, _ cut: Int) {
     let reasons = book.entries(about: id).compactMap(\.reason)
     #expect(!reasons.isEmpty, "\(behaviour.name), cut at \(cut): the log gives no reason")
@@ -149,11 +149,11 @@ struct HostileRun: Sendable {
   }
 }
 
-extension Surroundings {
-  /// The system's clock, so many times as fast.
-  static func hurried(_ times: Int) -> Surroundings {
+extension SystemServices {
+  /// The system's clock, accelerated.
+  static func hurried(_ times: Int) -> SystemServices {
     let (start, began) = (Instant.systemNow(), ContinuousClock.now)
-    return Surroundings(
+    return SystemServices(
       now: { start + (ContinuousClock.now - began) * times }, sleep: { try await Task.sleep(for: $0 / times) },
       random: { 0.5 })
   }

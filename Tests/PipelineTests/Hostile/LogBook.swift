@@ -1,14 +1,14 @@
 import Logging
 import Synchronization
 
-/// Keeps what is logged, so that a test can ask whether it says enough.
+/// Keeps log messages, so that a test can check whether they say enough.
 final class LogBook: Sendable {
   struct Entry: Sendable {
     var level: Logger.Level
     var text: String
     var metadata: [String: String]
 
-    /// Why something was done, in words, with what is added for the operator alone.
+    /// The reason of a message, with the detail that only the operator sees.
     var reason: String? {
       metadata["reason"].flatMap { $0.isEmpty ? nil : $0 + (metadata["detail"].map { " " + $0 } ?? "") }
     }
@@ -16,7 +16,7 @@ final class LogBook: Sendable {
 
   private let kept = Mutex<[Entry]>([])
 
-  /// What was said about a recording, loud enough for an operator.
+  /// The messages about a recording at the levels that an operator sees.
   func entries(about id: String) -> [Entry] {
     kept.withLock { entries in
       entries.filter { entry in

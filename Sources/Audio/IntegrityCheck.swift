@@ -1,0 +1,176 @@
+package import Model
+
+/// The audio checks of the integrity check: decides whether a file is a complete recording, or says what is wrong with
+/// it.
+///
+/// Pure. Unknown facts are nil and not checked, so the same check serves before and after the conversion and later for
+/// the archive.
+package struct IntegrityCheck: Sendable {
+  /// The start of the file: all of it, or at least as much as `WAVHeader.read` requests.
+  package var firstBytes: ArraySlice<UInt8>
+  /// Size of the file in bytes.
+  package var fileLength: Int64
+  /// The size announced by the platform, proved by the framing of its response, or recorded in the archive.
+  ///
+  /// Nil when only the end of the connection marked the end of the file.
+  package var declaredLength: Int64?
+  /// Whether the recording was fetched a second time or is already in the archive: surplus bytes after the container's
+  /// end are then not an accident of one response.
+  package var isSecondFetch: Bool
+  /// The platform's duration of the call.
+  package var platformDuration: Duration?
+  /// The length of the decoded audio.
+  package var decodedDuration: Duration?
+
+  package init(
+    firstBytes: ArraySlice<UInt8>, fileLength: Int64, declaredLength: Int64? = nil, isSecondFetch: Bool = false,
+    platformDuration: Duration? = nil, decodedDuration: Duration? = nil
+  ) {
+    self.firstBytes = firstBytes
+    self.fileLength = fileLength
+    self.declaredLength = declaredLength
+    self.isSecondFetch = isSecondFetch
+    self.platformDuration = platformDuration
+    self.decodedDuration = decodedDuration
+  }
+
+  /// A recording that passed.
+  package struct Passed: Sendable, Equatable {
+    package var header: WAVHeader
+    /// Computed from the audio bytes, or the decoder's value where the header does not tell; nil when neither is known.
+    package var duration: Duration?
+    package var warnings: [Warning]
+  }
+
+  /// A peculiarity of a recording that is complete nevertheless.
+  package enum Warning: Sendable, Equatable {
+    /// It is longer than the platform's duration by this much.
+    case longerThanPlatform(Duration)
+    /// The header does not give the amount of audio, so only the number of bytes proves completeness.
+    case lengthUnknown
+    /// This many bytes follow the container's end.
+    case containerTooShort(Int64)
+    /// The audio does not end at the end of a sample or block.
+    case unevenEnd
+  }
+
+  /// Runs every check whose facts are known; returns the first failure.
+  ///
+  /// Every failure is `incompleteRecording`.
+  package func result() -> Result<Passed, TapedeckError> {
+    do throws(TapedeckError) {
+      try checkLength()
+      let header = try readHeader()
+      try checkContainer(header)
+      let duration = header.duration(fileLength: fileLength) ?? decodedDuration
+      var warnings: [Warning] = []
+      if header.dataLength == nil {
+        warnings.append(.lengthUnknown)
+      } else if !header.endsOnBlock {
+        warnings.append(.unevenEnd)
+      }
+      if let excess = try checkEnd(header) { warnings.append(.containerTooShort(excess)) }
+      if let duration, let excess = try checkAgainstPlatform(duration) { warnings.append(.longerThanPlatform(excess)) }
+      try checkDecoded(header.duration(fileLength: fileLength))
+      return .success(Passed(header: header, duration: duration, warnings: warnings))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  private func checkLength() throws(TapedeckError) {
+    if fileLength <= 0 { throw failure("The platform sent an empty file.") }
+    if let declaredLength, declaredLength != fileLength {
+      throw failure("The file has \(fileLength) bytes, but the platform announced \(declaredLength).")
+    }
+  }
+
+  private func readHeader() throws(TapedeckError) -> WAVHeader {
+    switch MediaSignature(firstBytes) {
+    case .wave: break
+    case .html: throw failure("The platform sent a web page instead of audio.")
+    case .json: throw failure("The platform sent JSON instead of audio.")
+    case .playlist: throw failure("The platform sent a playlist instead of audio.")
+    case .mp4: throw failure("The platform sent an MP4 file, which this source does not support.")
+    case .empty: throw failure("The platform sent an empty file.")
+    case .unknown: throw failure("The platform sent \(fileLength) bytes that are not a WAV file.")
+    }
+    switch WAVHeader.read(firstBytes) {
+    case .header(let header): return header
+    case .needsMore: throw failure("The file has \(fileLength) bytes and ends inside its WAV header.")
+    case .malformed(let reason): throw failure("The WAV file cannot be used: \(reason).")
+    }
+  }
+
+  private func checkContainer(_ header: WAVHeader) throws(TapedeckError) {
+    let present = max(0, fileLength - header.dataOffset)
+    if present == 0 { throw failure("The file is a WAV header of \(header.dataOffset) bytes without any audio.") }
+    if let announced = header.dataLength, announced > present {
+      throw failure(
+        "The WAV header announces \(announced) bytes of audio, but only \(present) arrived: the file was cut short.")
+    }
+  }
+
+  /// The number of surplus bytes after the container's end; nil when there is nothing to report.
+  private func checkEnd(_ header: WAVHeader) throws(TapedeckError) -> Int64? {
+    guard let container = header.containerLength else {
+      if header.dataLength == nil, declaredLength == nil {
+        throw failure(
+          "Neither the WAV header nor the platform gives the length of the file, so it may have been cut short.")
+      }
+      return nil
+    }
+    if fits(container, header) { return nil }
+    if container > fileLength {
+      throw failure(
+        "The WAV container announces \(container) bytes, but only \(fileLength) arrived: the end is missing.")
+    }
+    guard isSecondFetch else {
+      throw failure("The WAV container ends after \(container) bytes, but \(fileLength) bytes arrived.")
+    }
+    return fileLength - container
+  }
+
+  /// Whether the container ends where the file does. Accepts two common errors of writers that hide no truncation: the
+  /// container's own eight bytes are counted twice, or the padding byte of an odd audio length is either written or
+  /// counted, but not both.
+  private func fits(_ container: Int64, _ header: WAVHeader) -> Bool {
+    guard container != fileLength else { return true }
+    guard let audio = header.dataLength else { return false }
+    let audioEnd = header.dataOffset + audio
+    switch container - fileLength {
+    case 8: return fileLength == audioEnd || fileLength == audioEnd + audio % 2
+    case 1: return audio % 2 == 1 && fileLength == audioEnd
+    case -1: return audio % 2 == 1 && fileLength == audioEnd + 1
+    default: return false
+    }
+  }
+
+  /// By how much the recording exceeds the platform's duration; nil within the tolerance.
+  private func checkAgainstPlatform(_ duration: Duration) throws(TapedeckError) -> Duration? {
+    guard let platformDuration else { return nil }
+    let tolerance = max(Duration.seconds(2), platformDuration * 0.02)
+    if duration + tolerance < platformDuration {
+      throw failure(
+        "The audio lasts \(seconds(duration)), but the platform says \(seconds(platformDuration)): it was cut short.")
+    }
+    return duration > platformDuration + tolerance ? duration - platformDuration : nil
+  }
+
+  private func checkDecoded(_ expected: Duration?) throws(TapedeckError) {
+    guard let decodedDuration, let expected else { return }
+    let tolerance = max(Duration.milliseconds(500), expected * 0.01)
+    let difference = decodedDuration < expected ? expected - decodedDuration : decodedDuration - expected
+    guard difference > tolerance else { return }
+    throw failure(
+      "Decoding gave \(seconds(decodedDuration)) of audio, but the file has \(seconds(expected)): it is damaged."
+    )
+  }
+
+  private func failure(_ message: String) -> TapedeckError { TapedeckError(.incompleteRecording, message) }
+
+  private func seconds(_ duration: Duration) -> String {
+    let tenths = (duration.inSeconds * 10).rounded()
+    return "\(tenths / 10) s"
+  }
+}

@@ -1,0 +1,129 @@
+package import Model
+
+/// The entries that a list of the access log is narrowed to.
+package struct LogFilter: Sendable, Equatable {
+  /// An actor's id or name.
+  package var who: String?
+  package var action: LogEntry.Action?
+  package var outcome: LogEntry.Outcome?
+  package var recording: RecordingKey?
+  /// The first moment of the interval; `to` is the first moment after it.
+  package var from: Instant?
+  package var to: Instant?
+
+  package init() {}
+}
+
+/// A stored entry of the access log.
+package struct LoggedEntry: Sendable {
+  package var id: Int64
+  package var entry: LogEntry
+  /// The stored bytes, which never change.
+  package var canonical: [UInt8]
+}
+
+extension Catalog {
+  /// Writes entries in one transaction; they are durable when this returns.
+  ///
+  /// - Returns: their ids, in the same order.
+  /// - Throws: `accessLogUnavailable`; the caller must then disclose nothing.
+  @discardableResult
+  package func log(_ entries: [LogEntry]) async throws(TapedeckError) -> [Int64] {
+    do {
+      return try await database.write(.readCommitted) { db in try entries.map { try db.insert($0) } }
+    } catch {
+      throw TapedeckError(.accessLogUnavailable, detail: error.detail ?? error.message, cause: error)
+    }
+  }
+
+  /// Entries, newest first.
+  ///
+  /// - Parameter before: only entries with a smaller id.
+  package func logEntries(
+    matching filter: LogFilter, before: Int64?, limit: Int
+  ) async throws(TapedeckError) -> [LoggedEntry] {
+    try await database.read { db in
+      var condition: SQL = "1 = 1"
+      if let before { condition += " AND e.id < \(before)" }
+      if let who = filter.who {
+        condition +=
+          """
+           AND e.actor_id IN (SELECT \(who) UNION SELECT id FROM account WHERE name = \(who)
+            UNION SELECT id FROM api_token WHERE name = \(who))
+          """
+      }
+      if let action = filter.action { condition += " AND e.action = \(action.rawValue)" }
+      if let outcome = filter.outcome { condition += " AND e.outcome = \(outcome.rawValue)" }
+      if let key = filter.recording { condition += " AND e.source = \(key.source) AND e.platform_id = \(key.id)" }
+      if let from = filter.from { condition += " AND e.at >= \(from)" }
+      if let to = filter.to { condition += " AND e.at < \(to)" }
+      return try db.rows(
+        """
+        SELECT e.id, e.canonical, d.detail FROM log_entry e LEFT JOIN log_detail d ON d.entry_id = e.id
+        WHERE \(condition) ORDER BY e.id DESC LIMIT \(limit)
+        """
+      ).map { row in
+        let canonical = try row.bytes("canonical")
+        return LoggedEntry(
+          id: try row.int("id"),
+          entry: try StoredEntry.entry(canonical: canonical, detail: row.optionalText("detail")),
+          canonical: canonical)
+      }
+    }
+  }
+
+  /// Starts a listening session. Its entry is durable when this returns, before the first byte of audio is sent.
+  ///
+  /// - Returns: the id of the session, for `extendListening`.
+  package func beginListening(_ entry: LogEntry) async throws(TapedeckError) -> Int64 {
+    do {
+      return try await database.write(.readCommitted) { db in
+        let entryID = try db.insert(entry)
+        let row = try db.row(
+          """
+          INSERT INTO listening_session (entry_id, started_at, last_at, requests, bytes)
+          VALUES (\(entryID), \(entry.at), \(entry.at), 0, 0) RETURNING id
+          """)
+        guard let row else { throw TapedeckError(.accessLogUnavailable) }
+        return try row.int("id")
+      }
+    } catch {
+      throw TapedeckError(.accessLogUnavailable, detail: error.detail ?? error.message, cause: error)
+    }
+  }
+
+  /// Adds the requests and bytes served since the last call to listening sessions.
+  package func extendListening(
+    _ served: [Int64: (lastAt: Instant, requests: Int64, bytes: Int64)]
+  ) async throws(TapedeckError) {
+    try await database.write(.readCommitted) { db in
+      for (id, more) in served.sorted(by: { $0.key < $1.key }) {
+        try db.execute(
+          """
+          UPDATE listening_session SET last_at = \(more.lastAt), requests = requests + \(more.requests),
+            bytes = bytes + \(more.bytes) WHERE id = \(id)
+          """)
+      }
+    }
+  }
+}
+
+extension Connection {
+  /// Inserts one entry with its canonical bytes and its erasable details. The only statement that writes entries.
+  ///
+  /// - Returns: its id.
+  @discardableResult
+  func insert(_ entry: LogEntry) throws(TapedeckError) -> Int64 {
+    let stored = try StoredEntry(entry, salt: randomBytes(16))
+    let row = try row(
+      """
+      INSERT INTO log_entry (at, action, outcome, actor_id, source, platform_id, canonical)
+      VALUES (\(entry.at), \(entry.action.rawValue), \(entry.outcome.rawValue), \(entry.actor?.id),
+        \(entry.recording?.source), \(entry.recording?.id), \(stored.canonical))
+      RETURNING id
+      """)
+    guard let id = try row?.int("id") else { throw TapedeckError(.accessLogUnavailable) }
+    try execute("INSERT INTO log_detail (entry_id, salt, detail) VALUES (\(id), \(stored.salt), \(stored.detail))")
+    return id
+  }
+}

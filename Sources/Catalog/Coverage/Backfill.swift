@@ -1,0 +1,86 @@
+package import Model
+
+/// A back-fill: the calls of a period are archived step by step, oldest first.
+package struct Backfill: Sendable {
+  package enum State: String, Sendable, CaseIterable {
+    /// The node with the task lease advances it.
+    case running
+    /// No more jobs are created until a user resumes it; existing jobs continue.
+    case paused
+    /// All listed recordings are archived or have failed permanently.
+    case done
+    /// It cannot continue; `failure` has the reason.
+    case failed
+    /// A user cancelled it; existing jobs continue.
+    case cancelled
+  }
+
+  package var id: String
+  package var source: SourceID
+  package var period: Period
+  /// Nil for the direction of the source's filter.
+  package var direction: Direction?
+  /// Everything before this time is listed.
+  package var reachedAt: Instant
+  /// Whether the whole period is listed.
+  package var isListed: Bool
+  package var state: State
+  /// How many recordings of the listed part match the filter.
+  package var found: Int64
+  /// How many jobs were created for them.
+  package var queued: Int64
+  package var createdAt: Instant
+  package var createdBy: String
+  package var endedAt: Instant?
+  package var failure: TapedeckError?
+  /// Jobs that are unfinished; `failed` and `endedLately` (within the last hour) likewise count jobs.
+  package var open: Int64
+  package var failed: Int64
+  package var endedLately: Int64
+
+  init(_ row: Row) throws(TapedeckError) {
+    id = try row.text("id")
+    source = try row.source()
+    period = Period(start: try row.instant("from_at"), end: try row.instant("to_at"))
+    direction = row.optionalValue("direction", as: Direction.self)
+    reachedAt = try row.instant("reached_at")
+    isListed = try row.int("is_listed") == 1
+    state = try row.value("state", as: State.self)
+    found = try row.int("found")
+    queued = try row.int("queued")
+    createdAt = try row.instant("created_at")
+    createdBy = try row.text("created_by")
+    endedAt = row.optionalInstant("ended_at")
+    failure = row.optionalErrorCode("failure_code").map { TapedeckError($0, row.optionalText("failure")) }
+    open = row.optionalInt("open") ?? 0
+    failed = row.optionalInt("failed") ?? 0
+    endedLately = row.optionalInt("ended_lately") ?? 0
+  }
+
+  /// How much of the period is listed, from 0 to 1.
+  package var share: Double {
+    if isListed || period.isEmpty { return 1 }
+    return min(max((reachedAt - period.start).inSeconds / period.duration.inSeconds, 0), 1)
+  }
+
+  /// The estimated number of recordings still to be archived: unfinished jobs, and those of the rest of the period,
+  /// extrapolated from the listed part. Nil while too little is listed for an estimate.
+  package var remaining: Int64? {
+    if isListed { return open }
+    guard share >= 0.001, queued > 0 else { return nil }
+    let estimate = Double(queued) / share - Double(queued)
+    return estimate < 1e15 ? open + Int64(estimate.rounded()) : nil
+  }
+
+  /// Recordings per hour, measured over the last hour; nil before the first job has ended.
+  package func hourlyRate(at now: Instant) -> Double? {
+    let hours = min((now - createdAt).inSeconds / 3600, 1)
+    return endedLately > 0 && hours > 0 ? Double(endedLately) / max(hours, 1.0 / 60) : nil
+  }
+
+  /// When it will be done at the current rate; nil when it is not running or there is no estimate.
+  package func through(at now: Instant) -> Instant? {
+    guard state == .running, let remaining, let rate = hourlyRate(at: now) else { return nil }
+    return now + .seconds(min(Double(remaining) / rate * 3600, 1e10))
+  }
+}

@@ -1,0 +1,140 @@
+package import Model
+
+extension Catalog {
+  /// Starts a back-fill and writes its log entry in the same transaction.
+  package func startBackfill(
+    of period: Period, from source: SourceID, direction: Direction?, by requester: String, entry: LogEntry
+  ) async throws(TapedeckError) -> Backfill {
+    let id = makeOpaqueID("backfill")
+    return try await database.write { db in
+      try db.insert(entry)
+      try db.execute(
+        """
+        INSERT INTO backfill (id, source, from_at, to_at, direction, reached_at, state, created_at, created_by)
+        VALUES (\(id), \(source), \(period.start), \(period.end), \(direction), \(period.start),
+          \(Backfill.State.running.rawValue), tapedeck_now_ms(), \(requester))
+        """)
+      try db.hasten(TaskKey(.backfill, of: source))
+      guard let backfill = try db.backfill(id) else {
+        throw TapedeckError(.catalogFailed, detail: "back-fill vanished")
+      }
+      return backfill
+    }
+  }
+
+  /// The back-fills, newest first.
+  package func backfills(limit: Int = 100) async throws(TapedeckError) -> [Backfill] {
+    try await database.read { db in
+      try db.rows("\(backfillRows) ORDER BY b.created_at DESC, b.id LIMIT \(limit)").map(Backfill.init)
+    }
+  }
+
+  package func backfill(_ id: String) async throws(TapedeckError) -> Backfill? {
+    try await database.read { db in try db.backfill(id) }
+  }
+
+  /// Pauses, resumes or cancels a back-fill and writes the log entry in the same transaction. Does nothing when it
+  /// already has the state.
+  ///
+  /// - Throws: `notFound`; `invalidRequest` when it has ended.
+  package func setBackfill(
+    _ id: String, to state: Backfill.State, entry: LogEntry
+  ) async throws(TapedeckError) -> Backfill {
+    try await database.write { db in
+      guard let backfill = try db.backfill(id) else {
+        throw TapedeckError(.notFound, "There is no back-fill with the id '\(id)'. See 'tapedeck backfill list'.")
+      }
+      if backfill.state == state { return backfill }
+      guard backfill.state == .running || backfill.state == .paused else {
+        throw TapedeckError(
+          .invalidRequest, "This back-fill has ended: it is \(backfill.state.rawValue). Start a new one.")
+      }
+      try db.insert(entry)
+      let ended: SQL = state == .cancelled ? "tapedeck_now_ms()" : "NULL"
+      try db.execute("UPDATE backfill SET state = \(state.rawValue), ended_at = \(ended) WHERE id = \(id)")
+      try db.hasten(TaskKey(.backfill, of: backfill.source))
+      return try db.backfill(id) ?? backfill
+    }
+  }
+
+  // MARK: For the holder of the task lease
+
+  /// The back-fill of a source to work on: the oldest running one.
+  package func nextBackfill(of source: SourceID) async throws(TapedeckError) -> Backfill? {
+    try await database.read { db in
+      try db.row(
+        "\(backfillRows) WHERE b.source = \(source) AND b.state = 'running' ORDER BY b.created_at, b.id LIMIT 1"
+      ).map(Backfill.init)
+    }
+  }
+
+  /// Records that everything before `reached` is listed, and with `isListed` the whole period.
+  ///
+  /// - Throws: `leaseLost`.
+  package func advanceBackfill(
+    _ id: String, lease: TaskLease, to reached: Instant, isListed: Bool
+  ) async throws(TapedeckError) {
+    try await database.write { db in
+      try db.advanceBackfill(id, lease: lease, to: reached, found: 0, queued: 0)
+      if isListed { try db.execute("UPDATE backfill SET is_listed = 1 WHERE id = \(id)") }
+    }
+  }
+
+  /// Ends a back-fill as done, or as failed with a reason.
+  ///
+  /// - Throws: `leaseLost`.
+  package func endBackfill(
+    _ id: String, lease: TaskLease, because failure: TapedeckError? = nil
+  ) async throws(TapedeckError) {
+    try await database.write { db in
+      let state: Backfill.State = failure == nil ? .done : .failed
+      try db.updateBackfill(
+        id, lease,
+        """
+        state = \(state.rawValue), ended_at = tapedeck_now_ms(), failure_code = \(failure?.code),
+        failure = \(failure?.message)
+        """)
+    }
+  }
+}
+
+/// Back-fills with the counts of their jobs.
+private let backfillRows: SQL = """
+  SELECT b.*,
+    (SELECT count(*) FROM job j WHERE j.backfill = b.id AND j.run_state IN ('idle', 'leased', 'waiting')) AS open,
+    (SELECT count(*) FROM job j WHERE j.backfill = b.id AND j.run_state IN ('failed', 'cancelled')) AS failed,
+    (SELECT count(*) FROM job j WHERE j.backfill = b.id AND j.run_state IN ('done', 'failed', 'cancelled')
+      AND j.ended_at > tapedeck_now_ms() - 3600000) AS ended_lately
+  FROM backfill b
+  """
+
+extension Connection {
+  fileprivate func backfill(_ id: String) throws(TapedeckError) -> Backfill? {
+    try row("\(backfillRows) WHERE b.id = \(id)").map(Backfill.init)
+  }
+
+  /// Updates a running back-fill.
+  ///
+  /// - Throws: `leaseLost` when it is not running or the task lease has another fence.
+  fileprivate func updateBackfill(_ id: String, _ lease: TaskLease, _ assignments: SQL) throws(TapedeckError) {
+    let count = try execute(
+      """
+      UPDATE backfill SET \(assignments)
+      WHERE id = \(id) AND state = 'running' AND EXISTS (
+        SELECT 1 FROM duty d WHERE d.name = 'backfill' AND d.source = \(lease.key.source) AND d.fence = \(lease.fence)
+          AND d.lease_until IS NOT NULL)
+      """)
+    guard count == 1 else { throw TapedeckError(.leaseLost, "The back-fill no longer runs on this node.") }
+  }
+
+  func advanceBackfill(
+    _ id: String, lease: TaskLease, to reached: Instant, found: Int, queued: Int
+  ) throws(TapedeckError) {
+    try updateBackfill(
+      id, lease,
+      """
+      reached_at = CASE WHEN reached_at < \(reached) THEN \(reached) ELSE reached_at END, found = found + \(found),
+      queued = queued + \(queued)
+      """)
+  }
+}

@@ -1,0 +1,132 @@
+package import Model
+
+/// The condition that a recording `r` is in the archive with its files.
+let recordingIsWhole: SQL = """
+  (r.archived_at IS NOT NULL AND r.damage IS NULL AND EXISTS (SELECT 1 FROM media_part p WHERE p.recording_id = r.id))
+  """
+
+/// The `CoverageStatus` of a recording `r` with its job `j`.
+private let coverageStatus: SQL = """
+  CASE WHEN \(recordingIsWhole) THEN 'ready'
+    WHEN j.run_state IN ('idle', 'leased', 'waiting') THEN 'waiting'
+    WHEN j.run_state = 'failed' AND j.failure_code = 'not_a_whole_recording' THEN 'refused'
+    WHEN j.run_state IN ('failed', 'cancelled') THEN 'failed'
+    WHEN j.id IS NULL AND r.platform_status = 'failed' THEN 'failed'
+    ELSE 'missing' END
+  """
+
+/// The recordings that are expected in the archive, with their jobs.
+private let expectedRecordings: SQL = """
+  recording r \(withJob)
+  WHERE r.wanted = 1 AND r.tombstoned_at IS NULL
+  """
+
+extension Catalog {
+  /// The coverage of a source on each of these days, from one snapshot. Counts only what is visible; a recording that
+  /// is listed without its facts counts too.
+  package func coverage(
+    of plan: SyncPlan, on days: [CalendarDay], visibleTo visibility: Visibility
+  ) async throws(TapedeckError) -> [CoverageDay] {
+    try await database.read { db in try days.map { try db.coverage(of: plan, on: $0, visibleTo: visibility) } }
+  }
+
+  /// The expected recordings of a period that are not in the archive, the oldest call first. Only those whose facts are
+  /// visible, since a gap states facts.
+  ///
+  /// - Parameter after: the id of the last gap of the previous page; an unknown one is ignored.
+  package func coverageGaps(
+    of source: SourceID, in period: Period, visibleTo visibility: Visibility, after: Int64?, limit: Int
+  ) async throws(TapedeckError) -> [CoverageGap] {
+    try await database.read { db in
+      let inPeriod: SQL = "r.source = \(source) AND r.counted_at >= \(period.start) AND r.counted_at < \(period.end)"
+      var condition = SQL.all([inPeriod] + visibility.conditions(showing: .facts))
+      if let after, let last = try db.row("SELECT counted_at FROM recording WHERE id = \(after)") {
+        condition += " AND (r.counted_at, r.id) > (\(try last.instant("counted_at")), \(after))"
+      }
+      // A recording is unlisted when a later check of a day that contains it did not list it.
+      return try db.rows(
+        """
+        SELECT r.id, r.source, r.platform_id, r.privacy, r.platform_status, r.counted_at, r.archived_at, j.run_state,
+          j.stage, j.due_at, j.failure_code, j.failure_message, \(coverageStatus) AS status,
+          CASE WHEN r.listed_at < (
+            SELECT max(c.checked_at) FROM coverage_day c
+            WHERE c.source = r.source AND c.from_at <= r.counted_at AND c.to_at > r.counted_at)
+          THEN 1 ELSE 0 END AS is_unlisted
+        FROM \(expectedRecordings) AND \(condition) AND NOT \(recordingIsWhole)
+        ORDER BY r.counted_at, r.id LIMIT \(limit)
+        """
+      ).map(CoverageGap.init)
+    }
+  }
+
+  /// Records that the platform was asked for a whole day, and how many recordings it listed that are not expected.
+  ///
+  /// - Parameters:
+  ///   - plan: of the source; its filter decided which recordings are expected.
+  ///   - startedAt: when the first page was requested, by `now()`. Recordings last listed before are no longer listed.
+  package func recordCheck(
+    of day: CalendarDay, by plan: SyncPlan, unwanted: Int, startedAt: Instant
+  ) async throws(TapedeckError) {
+    try await database.write { db in
+      let listed = try db.row(
+        """
+        SELECT count(*) AS listed FROM recording r
+        WHERE r.wanted = 1 AND r.source = \(plan.source) AND r.counted_at >= \(day.start) AND r.counted_at < \(day.end)
+          AND r.listed_at >= \(startedAt)
+        """)
+      let expected = try listed?.int("listed") ?? 0
+      try db.execute(
+        """
+        INSERT INTO coverage_day (source, day, from_at, to_at, filter, reported, expected, checked_at)
+        VALUES (\(plan.source), \(day.description), \(day.start), \(day.end), \(plan.filter.canonical),
+          \(expected + Int64(unwanted)), \(expected), \(startedAt))
+        ON CONFLICT (source, day) DO UPDATE SET from_at = excluded.from_at, to_at = excluded.to_at,
+          filter = excluded.filter, reported = excluded.reported, expected = excluded.expected,
+          checked_at = excluded.checked_at
+        """)
+    }
+  }
+}
+
+extension Connection {
+  /// Whether a recording is in the archive with its files.
+  func isWhole(_ key: RecordingKey) throws(TapedeckError) -> Bool {
+    try row(
+      "SELECT 1 AS found FROM recording r WHERE r.source = \(key.source) AND r.platform_id = \(key.id) AND \(recordingIsWhole)"
+    ) != nil
+  }
+
+  fileprivate func coverage(
+    of plan: SyncPlan, on day: CalendarDay, visibleTo visibility: Visibility
+  ) throws(TapedeckError) -> CoverageDay {
+    // A check does not count if the source had another time zone or another filter then.
+    let check = try row(
+      """
+      SELECT * FROM coverage_day
+      WHERE source = \(plan.source) AND day = \(day.description) AND from_at = \(day.start) AND to_at = \(day.end)
+        AND filter = \(plan.filter.canonical)
+      """)
+    let checkedAt = check?.optionalInstant("checked_at")
+    var result = CoverageDay(day: day, checkedAt: checkedAt, reported: nil, counts: [:], unlisted: 0)
+    let since = checkedAt ?? Instant(milliseconds: 0)
+    let onDay: SQL =
+      "r.source = \(plan.source) AND r.counted_at >= \(day.start) AND r.counted_at < \(day.end)"
+    for row in try rows(
+      """
+      SELECT status, count(*) AS number, CAST(sum(is_unlisted) AS BIGINT) AS unlisted FROM (
+        SELECT \(coverageStatus) AS status, CASE WHEN r.listed_at < \(since) THEN 1 ELSE 0 END AS is_unlisted
+        FROM \(expectedRecordings) AND \(SQL.all([onDay] + visibility.conditions(showing: .existence)))
+      ) AS expected GROUP BY status
+      """)
+    {
+      result.counts[try row.value("status", as: CoverageStatus.self)] = try row.int("number")
+      result.unlisted += try row.int("unlisted")
+    }
+    if let check, visibility.listsAll(of: plan.source) {
+      // Recordings that sync found since the check are listed too.
+      let unwanted = try check.int("reported") - check.int("expected")
+      result.reported = max(unwanted, 0) + result.expected - result.unlisted
+    }
+    return result
+  }
+}

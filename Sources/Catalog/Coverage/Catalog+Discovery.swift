@@ -1,0 +1,247 @@
+package import Model
+
+/// Why recordings are listed, and on whose behalf they are archived.
+package enum DiscoveryReason: Sendable {
+  case sync, lookBack
+  /// A coverage check, which creates no jobs.
+  case check
+  /// A back-fill; creates no jobs once it is not running or its task lease has another holder. After this page,
+  /// everything before `reached` is listed; `found` recordings of the page match the filter.
+  case backfill(id: String, lease: TaskLease, reached: Instant, found: Int)
+
+  /// The name in the job's row and in the access log.
+  package var name: String {
+    switch self {
+    case .sync: "sync"
+    case .lookBack: "look_back"
+    case .check: "check"
+    case .backfill(let id, _, _, _): id
+    }
+  }
+
+  /// The priority of the jobs that it creates.
+  var priority: Priority {
+    switch self {
+    case .sync, .lookBack, .check: .fresh
+    case .backfill: .backfill
+    }
+  }
+}
+
+extension Catalog {
+  /// Stores a page of the platform's list for a period, in one transaction.
+  ///
+  /// Recordings that are expected, or already known, are stored as by `observe`. Recordings that match `fetched` and
+  /// have no job get one, regardless of how often and by how many nodes they are listed. Its clearance is restricted,
+  /// since an archive must be complete. One entry of the access log states the number of jobs. Recordings whose job
+  /// was cancelled or failed permanently, and removed recordings, are left unchanged. Jobs whose failure may have
+  /// passed are restarted by the look-back only, once an hour, to bound the number of requests.
+  ///
+  /// - Parameters:
+  ///   - expected: the filter of coverage.
+  ///   - fetched: the filter of recordings that get a job; nil for none.
+  /// - Returns: the number of jobs created or restarted.
+  /// - Throws: `leaseLost` for a back-fill that another node has taken over or that is no longer running.
+  @discardableResult
+  package func discover(
+    _ page: [PlatformRecording], in period: Period, of source: SourceID, expected: SyncFilter, fetched: SyncFilter?,
+    for reason: DiscoveryReason
+  ) async throws(TapedeckError) -> Int {
+    try await database.write { db in
+      var facts: [RecordingID: PlatformRecording] = [:]
+      for recording in page { facts[recording.id] = recording }
+      var known = try db.known(Array(facts.keys), of: source)
+      var listed = (wanted: [RecordingID](), unwanted: [RecordingID]())
+      var toFetch: [RecordingID] = []
+      var failed: [RecordingID] = []
+      // In the order of the page, so that all nodes lock rows in the same order.
+      for recording in page where facts.removeValue(forKey: recording.id) != nil {
+        let isExpected = expected.wants(recording)
+        let isFetched = fetched?.wants(recording) ?? false
+        guard isExpected || isFetched || known[recording.id] != nil else { continue }
+        if known[recording.id]?.equals(recording) != true {
+          try db.observe(recording, of: RecordingKey(source: source, id: recording.id))
+        }
+        if isExpected { listed.wanted.append(recording.id) } else { listed.unwanted.append(recording.id) }
+        let before = known.removeValue(forKey: recording.id)
+        guard isFetched, before?.isSettled(for: reason, listedAs: recording.status) != true else { continue }
+        if recording.status != .failed || before?.jobState != nil { toFetch.append(recording.id) }
+        if before?.jobState == .failed { failed.append(recording.id) }
+      }
+      try db.markListed(listed.wanted, isWanted: true, in: period, of: source)
+      try db.markListed(listed.unwanted, isWanted: false, in: period, of: source)
+      let queued = try db.queue(toFetch, restarting: failed, of: source, for: reason)
+      if queued > 0 { try db.logQueued(queued, in: period, of: source, for: reason) }
+      if case .backfill(let id, let lease, let reached, let found) = reason {
+        try db.advanceBackfill(id, lease: lease, to: reached, found: found, queued: queued)
+      }
+      return queued
+    }
+  }
+}
+
+/// The catalog's row of a listed recording, with its job.
+private struct KnownRecording {
+  var status: PlatformStatus
+  var privacy: Privacy
+  var startTime: Instant?
+  var json: String
+  var isWhole: Bool
+  var isArchived: Bool
+  var isTombstoned: Bool
+  var jobState: RunState?
+  var failure: TapedeckError.Code?
+  var workerDeaths: Int64
+
+  init(_ row: Row) throws(TapedeckError) {
+    status = try row.value("platform_status", as: PlatformStatus.self)
+    privacy = try row.value("privacy", as: Privacy.self)
+    startTime = row.optionalInstant("started_at")
+    json = try row.text("metadata")
+    isWhole = try row.int("is_whole") == 1
+    isArchived = row.optionalInstant("archived_at") != nil
+    isTombstoned = row.optionalInstant("tombstoned_at") != nil
+    jobState = row.optionalValue("run_state", as: RunState.self)
+    failure = row.optionalErrorCode("failure_code")
+    workerDeaths = row.optionalInt("worker_deaths") ?? 0
+  }
+
+  /// Whether the row already has everything that the platform reports, so that no write is needed.
+  func equals(_ recording: PlatformRecording) -> Bool {
+    json == recording.json && status == recording.status && privacy >= recording.privacy
+      && startTime == recording.startTime
+  }
+
+  /// Whether the recording needs no job.
+  func isSettled(for reason: DiscoveryReason, listedAs status: PlatformStatus) -> Bool {
+    if isWhole || isTombstoned { return true }
+    switch (jobState, reason) {
+    case (.cancelled, _): return true
+    case (.failed, .lookBack): return !mayHavePassed(status)
+    case (.failed, _): return true
+    case (.idle, _), (.leased, _), (.waiting, _), (.done, _), (nil, _): return false
+    }
+  }
+
+  /// Whether the cause of the job's failure may have passed, by itself or after an operator's action.
+  private func mayHavePassed(_ status: PlatformStatus) -> Bool {
+    // A failed repair is retried by the verification, which tries the stored original first.
+    guard !isArchived, status != .failed, let failure else { return false }
+    switch failure {
+    case .ffmpegMissing: return true
+    case .neverAvailable: return status == .available
+    // A job that makes workers die must not do so every hour.
+    case .internalError: return workerDeaths < RetrySchedule().workerDeaths
+    default: return failure.remedy == .retry
+    }
+  }
+}
+
+/// The assignments that restart a job, except those of its owner.
+private let restarted: SQL = """
+  stage = 'queued', run_state = 'idle', requested_at = tapedeck_now_ms(), due_at = tapedeck_now_ms(),
+  polls = 0, attempts = 0, worker_deaths = 0, resumes = 0, refusals = 0, failure_code = NULL, failure_message = NULL, retry_after_ms = NULL, ended_at = NULL,
+  fence = fence + 1
+  """
+
+extension Connection {
+  fileprivate func known(
+    _ ids: [RecordingID], of source: SourceID
+  ) throws(TapedeckError) -> [RecordingID: KnownRecording] {
+    guard !ids.isEmpty else { return [:] }
+    var known: [RecordingID: KnownRecording] = [:]
+    let rows = try rows(
+      """
+      SELECT r.platform_id, r.platform_status, r.privacy, r.started_at, r.metadata, r.archived_at, r.tombstoned_at,
+        j.run_state, j.failure_code, j.worker_deaths,
+        CASE WHEN \(recordingIsWhole) THEN 1 ELSE 0 END AS is_whole
+      FROM recording r \(withJob)
+      WHERE r.source = \(source) AND r.platform_id IN \(SQL.list(ids))
+      """)
+    for row in rows {
+      guard let id = RecordingID(try row.text("platform_id")) else { continue }
+      known[id] = try KnownRecording(row)
+    }
+    return known
+  }
+
+  fileprivate func markListed(
+    _ ids: [RecordingID], isWanted: Bool, in period: Period, of source: SourceID
+  ) throws(TapedeckError) {
+    guard !ids.isEmpty else { return }
+    try execute(
+      """
+      UPDATE recording SET listed_at = tapedeck_now_ms(), wanted = \(isWanted),
+        counted_at = coalesce(started_at, \(period.start))
+      WHERE source = \(source) AND platform_id IN \(SQL.list(ids))
+      """)
+  }
+
+  /// Creates jobs for recordings without one, restarts ended ones, and resumes those that wait for clearance.
+  ///
+  /// - Parameter failed: the recordings whose failed job is restarted.
+  /// - Returns: the number of jobs created, restarted or resumed.
+  fileprivate func queue(
+    _ ids: [RecordingID], restarting failed: [RecordingID], of source: SourceID, for reason: DiscoveryReason
+  ) throws(TapedeckError) -> Int {
+    guard !ids.isEmpty else { return 0 }
+    var backfill: String?
+    if case .backfill(let id, _, _, _) = reason { backfill = id }
+    var queued = 0
+    for id in ids {
+      queued += try execute(
+        """
+        INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, requested_by, due_at,
+          priority, backfill)
+        VALUES ('ingest', \(source), \(id), \(Stage.queued), \(RunState.idle), \(Privacy.restricted),
+          tapedeck_now_ms(), \(reason.name), tapedeck_now_ms(), \(reason.priority), \(backfill))
+        ON CONFLICT (kind, source, platform_id) DO NOTHING
+        """)
+    }
+    // Archived before, but its rows were lost; or failed for a reason that may have passed.
+    let ended: SQL =
+      failed.isEmpty
+      ? "run_state = 'done'"
+      : "(run_state = 'done' OR run_state = 'failed' AND platform_id IN \(SQL.list(failed)))"
+    let again = try rows(
+      """
+      UPDATE job SET \(restarted), requested_by = \(reason.name), clearance = \(Privacy.restricted),
+        priority = \(reason.priority), backfill = \(backfill)
+      WHERE kind = 'ingest' AND source = \(source) AND platform_id IN \(SQL.list(ids))
+        AND \(ended)
+      RETURNING id
+      """)
+    var restarted: [Int64] = []
+    for row in again { restarted.append(try row.int("id")) }
+    try removeParts(ofJobs: restarted)
+    let waiting = try rows(
+      """
+      UPDATE job SET clearance = \(Privacy.restricted), run_state = \(RunState.idle), due_at = tapedeck_now_ms()
+      WHERE kind = 'ingest' AND source = \(source) AND platform_id IN \(SQL.list(ids)) AND run_state = 'waiting'
+        AND due_at IS NULL
+      RETURNING id
+      """)
+    try execute(
+      """
+      UPDATE job SET clearance = \(Privacy.restricted)
+      WHERE kind = 'ingest' AND source = \(source) AND platform_id IN \(SQL.list(ids))
+        AND run_state IN ('idle', 'leased', 'waiting') AND clearance = \(Privacy.standard)
+      """)
+    try refreshListedStatus(of: ids, in: source)
+    for row in again + waiting { notify(.job(try row.int("id"))) }
+    queued += again.count + waiting.count
+    if queued > 0 { notify(.workDue) }
+    return queued
+  }
+
+  fileprivate func logQueued(
+    _ count: Int, in period: Period, of source: SourceID, for reason: DiscoveryReason
+  ) throws(TapedeckError) {
+    try insert(
+      LogEntry(
+        at: try now(), action: .ingest, outcome: .allowed, actor: nil, count: Int64(count),
+        details: [
+          "by": reason.name, "from": period.start.iso8601, "source": source.rawValue, "to": period.end.iso8601,
+        ]))
+  }
+}

@@ -1,0 +1,80 @@
+package import Model
+
+/// Actions of users on jobs.
+extension Catalog {
+  /// Restarts a failed or cancelled job, and makes a waiting one due now. A job that waits for clearance stays so
+  /// unless `clearance` is restricted; other unfinished jobs are left unchanged.
+  ///
+  /// - Throws: `notFound`; `jobEnded` when the recording is archived.
+  package func retryJob(
+    _ id: Int64, clearance: Privacy, by requester: String, entry: LogEntry
+  ) async throws(TapedeckError) -> JobRow {
+    try await database.write { db in
+      let job = try db.requireJob(id)
+      let clearance = max(job.clearance, clearance)
+      switch job.runState {
+      case .failed, .cancelled: try db.restart(id, clearance: clearance, by: requester)
+      case .waiting where job.dueAt != nil || clearance == .restricted:
+        try db.execute(
+          """
+          UPDATE job SET clearance = \(clearance), run_state = \(RunState.idle), priority = \(Priority.fresh),
+            due_at = tapedeck_now_ms()
+          WHERE id = \(id)
+          """)
+      case .waiting, .idle, .leased: break
+      case .done: throw TapedeckError(.jobEnded, "The recording of this job is archived.")
+      }
+      try db.refreshListedStatus(of: job.key)
+      try db.insert(entry)
+      db.notify(.workDue)
+      db.notify(.job(id))
+      return try db.requireJob(id)
+    }
+  }
+
+  /// Cancels a job. Its worker loses the lease. A failed job can be cancelled too, so that the look-back does not
+  /// restart it.
+  ///
+  /// - Throws: `notFound`; `jobEnded` when it is done or already cancelled.
+  package func cancelJob(_ id: Int64, entry: LogEntry) async throws(TapedeckError) -> JobRow {
+    try await database.write { db in
+      let reason = TapedeckError(.jobCancelled)
+      let count = try db.execute(
+        """
+        UPDATE job SET run_state = \(RunState.cancelled), fence = fence + 1, lease_until = NULL, due_at = NULL,
+          failure_code = \(reason.code), failure_message = \(reason.message), retry_after_ms = NULL, ended_at = tapedeck_now_ms()
+        WHERE id = \(id) AND run_state IN ('idle', 'leased', 'waiting', 'failed')
+        """)
+      guard count == 1 else {
+        _ = try db.requireJob(id)
+        throw TapedeckError(.jobEnded)
+      }
+      try db.removeParts(ofJobs: [id])
+      let job = try db.requireJob(id)
+      try db.refreshListedStatus(of: job.key)
+      try db.insert(entry)
+      db.notify(.job(id))
+      return job
+    }
+  }
+}
+
+extension Connection {
+  fileprivate func requireJob(_ id: Int64) throws(TapedeckError) -> JobRow {
+    guard let job = try job(id) else { throw TapedeckError(.notFound, "There is no job with that number.") }
+    return job
+  }
+
+  /// Restarts a job from its first stage and resets its counters.
+  func restart(_ id: Int64, clearance: Privacy, by requester: String) throws(TapedeckError) {
+    try execute(
+      """
+      UPDATE job SET stage = \(Stage.queued), run_state = \(RunState.idle), clearance = \(clearance),
+        requested_at = tapedeck_now_ms(), requested_by = \(requester), due_at = tapedeck_now_ms(),
+        priority = \(Priority.fresh), polls = 0, attempts = 0, worker_deaths = 0, resumes = 0, refusals = 0,
+        failure_code = NULL, failure_message = NULL, retry_after_ms = NULL, ended_at = NULL, fence = fence + 1
+      WHERE id = \(id)
+      """)
+    try removeParts(ofJobs: [id])
+  }
+}

@@ -1,0 +1,86 @@
+package import Model
+
+/// A job as it stands in its row.
+package struct JobRow: Sendable {
+  package var id: Int64
+  package var key: RecordingKey
+  package var stage: Stage
+  package var runState: RunState
+  /// The strictest privacy that one of its callers may have archived.
+  package var clearance: Privacy
+  package var priority: Priority
+  package var requestedAt: Instant
+  package var dueAt: Instant?
+  package var polls: Int
+  package var attempts: Int
+  /// How many workers died while they had the job in this stage.
+  package var workerDeaths: Int
+  package var resumes: Int
+  package var refusals: Int
+  package var fence: Int64
+  /// The parts whose download has begun, by number.
+  package var parts: [JobPart]
+  package var failure: Failure?
+  package var endedAt: Instant?
+
+  /// What went wrong at last; the reason of a `failed` job, or what a `waiting` one is tried again after.
+  package struct Failure: Sendable {
+    package var code: TapedeckError.Code
+    package var message: String
+    package var retryAfter: Duration?
+
+    package init(_ error: TapedeckError) {
+      code = error.code
+      message = error.message
+      retryAfter = error.retryAfter
+    }
+
+    package var error: TapedeckError { TapedeckError(code, message, retryAfter: retryAfter) }
+  }
+
+  /// How many bytes of all parts are fetched.
+  package var bytes: Int64 { parts.reduce(0) { $0 + $1.bytes } }
+
+  /// How many bytes all parts have; nil while one of them is unknown.
+  package var totalBytes: Int64? {
+    parts.isEmpty ? nil : parts.reduce(0) { sum, part in sum.flatMap { sum in part.totalBytes.map { sum + $0 } } }
+  }
+
+  /// The download of one part; nil before it has begun.
+  package func part(_ number: Int) -> JobPart? { parts.first { $0.part == number } }
+
+  init(_ row: Row, parts: [JobPart]) throws(TapedeckError) {
+    self.parts = parts
+    id = try row.int("id")
+    key = try row.recordingKey()
+    stage = try row.value("stage", as: Stage.self)
+    runState = try row.value("run_state", as: RunState.self)
+    clearance = try row.value("clearance", as: Privacy.self)
+    priority = Priority(rawValue: try row.int("priority")) ?? .backfill
+    requestedAt = try row.instant("requested_at")
+    dueAt = row.optionalInstant("due_at")
+    polls = Int(try row.int("polls"))
+    attempts = Int(try row.int("attempts"))
+    workerDeaths = Int(try row.int("worker_deaths"))
+    resumes = Int(try row.int("resumes"))
+    refusals = Int(try row.int("refusals"))
+    fence = try row.int("fence")
+    endedAt = row.optionalInstant("ended_at")
+    if let code = row.optionalText("failure_code") {
+      var error = TapedeckError(TapedeckError.Code(rawValue: code) ?? .internalError)
+      error.message = row.optionalText("failure_message") ?? error.message
+      error.retryAfter = row.optionalInt("retry_after_ms").map { .milliseconds($0) }
+      failure = Failure(error)
+    }
+  }
+}
+
+extension Row {
+  /// The columns `source` and `platform_id` as a key.
+  func recordingKey() throws(TapedeckError) -> RecordingKey {
+    guard let source = SourceID(try text("source")), let id = RecordingID(try text("platform_id")) else {
+      throw TapedeckError(.catalogFailed, detail: "a row holds a malformed source or recording id")
+    }
+    return RecordingKey(source: source, id: id)
+  }
+}

@@ -1,0 +1,168 @@
+package import Model
+
+/// Joins the job `j`, which may be absent, to a recording `r`.
+let withJob: SQL = "LEFT JOIN job j ON j.kind = 'ingest' AND j.source = r.source AND j.platform_id = r.platform_id"
+
+/// A recording in a list, with the progress of its job.
+package struct ListedRecording: Sendable {
+  package var recording: RecordingRow
+  package var stage: Stage?
+  package var runState: RunState?
+  package var failureMessage: String?
+
+  package init(recording: RecordingRow, stage: Stage?, runState: RunState?, failureMessage: String?) {
+    self.recording = recording
+    self.stage = stage
+    self.runState = runState
+    self.failureMessage = failureMessage
+  }
+
+  package var status: ListedStatus {
+    if recording.archivedAt != nil { return .ready }
+    return switch runState {
+    case .failed, .cancelled: .failed
+    case .idle, .leased, .waiting: .underway
+    case .done, nil: .known
+    }
+  }
+}
+
+extension Catalog {
+  /// The visible recordings that match a filter, newest call first. Closed rows are included only where the filter
+  /// compares no facts.
+  ///
+  /// - Parameter limit: the maximum number of rows; request one more to learn whether there are older ones.
+  package func recordings(
+    matching filter: RecordingFilter, visibleTo visibility: Visibility, after cursor: ListCursor?, limit: Int
+  ) async throws(TapedeckError) -> [ListedRecording] {
+    let list = RecordingList(filter: filter, visibility: visibility, cursor: cursor, limit: limit)
+    return try await database.read { db in try list.load(db) }
+  }
+}
+
+/// One page of a list. Each statement reads an index from its newest end and stops when the page is full. Where no
+/// index holds the matching rows in order, the page is merged from several statements.
+private struct RecordingList: Sendable {
+  let filter: RecordingFilter
+  let visibility: Visibility
+  let cursor: ListCursor?
+  let limit: Int
+
+  /// What must be visible of each row.
+  private var extent: Visibility.Extent { filter.comparesFacts ? .facts : .existence }
+
+  func load(_ db: any Connection) throws(TapedeckError) -> [ListedRecording] {
+    guard let ceiling = visibility.privacyCeiling(showing: extent) else { return [] }
+    let privacies = Privacy.allCases.filter { $0 <= ceiling && (filter.privacy ?? $0) == $0 }
+    guard !privacies.isEmpty else { return [] }
+    if let text = filter.text { return try search(for: text, db) }
+    if let agent = filter.agent {
+      return try newest(of: ["r.agent_id = \(agent)", "r.agent_name = \(agent)"], and: byPrivacy + byStatus, db)
+    }
+    guard privacies != Privacy.allCases || filter.status != nil else {
+      return try rows(from: "recording r", where: [], db)
+    }
+    // `recording_by_status` is in order of time only within one privacy and one status.
+    let statuses = filter.status.map { [$0] } ?? ListedStatus.allCases
+    let parts = privacies.flatMap { privacy in
+      statuses.map { status in "r.privacy = \(privacy) AND r.listed_status = \(status.rawValue)" as SQL }
+    }
+    return try newest(of: parts, and: [], db)
+  }
+
+  /// The recordings with all the words, and the one whose id is the text, since an id may contain no word at all.
+  private func search(for text: String, _ db: any Connection) throws(TapedeckError) -> [ListedRecording] {
+    let others = byAgent + byPrivacy + byStatus
+    let named = try rows(from: "recording r", where: others + ["r.platform_id = \(text)"], db)
+    // Bounded, because each short word may match every row.
+    let words = Array(SearchWords.words(of: text).prefix(16))
+    guard !words.isEmpty, let newest = try newestWeek(db) else { return named }
+    let conditions = visibility.showsAddresses ? others : others + [TextSearch.occurOutsideAddresses(words)]
+
+    // The newest week fills most pages. Words that do not fill a page in five weeks are rare enough to read all
+    // matches.
+    let spans = newest == 0 ? [0...0] : [newest...newest, max(0, newest - 4)...(newest - 1)]
+    var found: [ListedRecording] = []
+    var start = Instant(milliseconds: .max)
+    for span in spans {
+      found += try rows(from: TextSearch.matches(words, weeks: span, in: db.dialect), where: conditions, db)
+      start = TextSearch.start(ofWeek: span.lowerBound)
+      guard found.count < limit, start > filter.from ?? Instant(milliseconds: .min) else {
+        return merged(named + found)
+      }
+    }
+    found += try rows(
+      from: TextSearch.matches(words, weeks: nil, in: db.dialect), where: conditions + ["r.called_at < \(start)"], db)
+    return merged(named + found)
+  }
+
+  /// The week of the newest recording in the interval of the page; nil when there is none.
+  private func newestWeek(_ db: any Connection) throws(TapedeckError) -> Int64? {
+    let conditions = SQL.all(byTime)
+    return try db.row(
+      "SELECT r.called_at FROM recording r WHERE \(conditions) ORDER BY r.called_at DESC, r.id DESC LIMIT 1"
+    )
+    .map { row throws(TapedeckError) in TextSearch.week(of: try row.instant("called_at")) }
+  }
+
+  // MARK: Conditions
+
+  private var byAgent: [SQL] { filter.agent.map { ["(r.agent_id = \($0) OR r.agent_name = \($0))"] } ?? [] }
+  private var byPrivacy: [SQL] { filter.privacy.map { ["r.privacy = \($0)"] } ?? [] }
+  private var byStatus: [SQL] { filter.status.map { ["r.listed_status = \($0.rawValue)"] } ?? [] }
+
+  private var byTime: [SQL] {
+    var conditions: [SQL] = []
+    if let from = filter.from { conditions.append("r.called_at >= \(from)") }
+    if let to = filter.to { conditions.append("r.called_at < \(to)") }
+    if let cursor {
+      // The first comparison follows from the second, but SQLite uses only the first to seek in the index.
+      conditions.append("r.called_at <= \(cursor.at) AND (r.called_at, r.id) < (\(cursor.at), \(cursor.id))")
+    }
+    return conditions
+  }
+
+  // MARK: Pages
+
+  /// One page, merged from the newest rows of each of the parts.
+  private func newest(
+    of parts: [SQL], and others: [SQL], _ db: any Connection
+  ) throws(TapedeckError) -> [ListedRecording] {
+    var found: [ListedRecording] = []
+    for part in parts { found += try rows(from: "recording r", where: [part] + others, db) }
+    return parts.count == 1 ? found : merged(found)
+  }
+
+  /// The newest rows, without duplicates.
+  private func merged(_ rows: [ListedRecording]) -> [ListedRecording] {
+    var seen = Set<Int64>()
+    let once = rows.filter { seen.insert($0.recording.id).inserted }.sorted { left, right in
+      (left.recording.sortedAt, left.recording.id) > (right.recording.sortedAt, right.recording.id)
+    }
+    return Array(once.prefix(limit))
+  }
+
+  /// At most a page of visible rows, newest first. The inner query sorts ids and times only, since rows may be large.
+  private func rows(
+    from source: SQL, where conditions: [SQL], _ db: any Connection
+  ) throws(TapedeckError) -> [ListedRecording] {
+    var conditions = conditions + byTime + ["r.tombstoned_at IS NULL"] + visibility.conditions(showing: extent)
+    if let source = filter.source { conditions.append("r.source = \(source)") }
+    if let direction = filter.direction { conditions.append("r.direction = \(direction)") }
+    let rows = try db.rows(
+      """
+      SELECT r.*, j.stage AS job_stage, j.run_state AS job_state, j.failure_message AS job_failure
+      FROM (
+        SELECT r.id AS page_id FROM \(source) WHERE \(SQL.all(conditions))
+        ORDER BY r.called_at DESC, r.id DESC LIMIT \(limit)) page
+      JOIN recording r ON r.id = page_id
+      \(withJob)
+      ORDER BY r.called_at DESC, r.id DESC
+      """)
+    return try rows.map { row throws(TapedeckError) in
+      ListedRecording(
+        recording: try RecordingRow(row), stage: row.optionalValue("job_stage", as: Stage.self),
+        runState: row.optionalValue("job_state", as: RunState.self), failureMessage: row.optionalText("job_failure"))
+    }
+  }
+}

@@ -1,0 +1,41 @@
+package import Model
+
+/// The recordings that a list is narrowed to.
+package struct RecordingFilter: Sendable, Equatable {
+  /// Words or their beginnings, of which the first 16 are searched; or an exact recording id.
+  package var text: String?
+  package var source: SourceID?
+  /// An agent's platform id or exact name.
+  package var agent: String?
+  package var direction: Direction?
+  package var privacy: Privacy?
+  package var status: ListedStatus?
+  /// The first moment of the interval; `to` is the first moment after it.
+  package var from: Instant?
+  package var to: Instant?
+
+  package init() {}
+
+  package var isEmpty: Bool { self == RecordingFilter() }
+
+  /// Whether it compares facts that a closed row does not show: a match would disclose them.
+  var comparesFacts: Bool { text != nil || agent != nil || direction != nil || from != nil || to != nil }
+}
+
+/// The progress of a recording, as lists show it.
+package enum ListedStatus: String, Sendable, CaseIterable {
+  case ready
+  case underway = "under_way"
+  case failed, known
+}
+
+/// The last row of a page, in a list that is sorted by time, newest first.
+package struct ListCursor: Sendable, Equatable {
+  package var at: Instant
+  package var id: Int64
+
+  package init(at: Instant, id: Int64) {
+    self.at = at
+    self.id = id
+  }
+}

@@ -1,0 +1,109 @@
+/// The error type of Tapedeck: a stable code and a message that says what failed and what to do.
+///
+/// Adapters wrap foreign errors once, where they enter Tapedeck's code. The log level, HTTP status, exit code and remedy of
+/// a code are in the tables in `TapedeckError+Tables.swift`.
+package struct TapedeckError: Error, Sendable {
+  /// The stable name of the failure.
+  package var code: Code
+  /// What failed and what to do. Shown to every caller, so it never holds a secret or a path.
+  package var message: String
+  /// Details for the operator; written to the log only.
+  package var detail: String?
+  /// How long the caller should wait before it tries again; nil when that is unknown.
+  package var retryAfter: Duration?
+  /// The foreign error that caused this one; written to the log only.
+  package var cause: (any Error)?
+
+  package init(
+    _ code: Code, _ message: String? = nil, detail: String? = nil, retryAfter: Duration? = nil,
+    cause: (any Error)? = nil
+  ) {
+    self.code = code
+    self.message = message ?? code.defaultMessage
+    self.detail = detail
+    self.retryAfter = retryAfter
+    self.cause = cause
+  }
+
+  /// The kinds of failure. The raw values are stable: they are stored in the catalog and sent as `code` in problem details.
+  package enum Code: String, Sendable, CaseIterable, Codable {
+    // Requests
+    case unauthenticated
+    case insufficientPermissions = "insufficient_permissions"
+    case crossSiteRequest = "cross_site_request"
+    case signInRefused = "sign_in_refused"
+    case signInThrottled = "sign_in_throttled"
+    case invalidRequest = "invalid_request"
+    case invalidRecordingID = "invalid_recording_id"
+    case requestTooLarge = "request_too_large"
+    case methodNotAllowed = "method_not_allowed"
+    case notFound = "not_found"
+    case unknownRecording = "unknown_recording"
+    case audioNotReady = "audio_not_ready"
+    case rangeNotSatisfiable = "range_not_satisfiable"
+    case alreadyExists = "already_exists"
+
+    // The platform
+    case platformUnavailable = "platform_unavailable"
+    case platformRateLimited = "platform_rate_limited"
+    case platformCredentialsRefused = "platform_credentials_refused"
+    case platformScopeRefused = "platform_scope_refused"
+    case platformRefused = "platform_refused"
+    case platformProtocol = "platform_protocol"
+    case recordingFailedOnPlatform = "recording_failed_on_platform"
+    case neverAvailable = "never_available"
+    case downloadInterrupted = "download_interrupted"
+    case incompleteRecording = "not_a_whole_recording"
+    case retryBudgetSpent = "retry_budget_spent"
+
+    // Jobs
+    case jobEnded = "job_ended"
+    case jobCancelled = "job_cancelled"
+
+    // Conversion
+    case ffmpegMissing = "ffmpeg_missing"
+    case conversionFailed = "conversion_failed"
+    case conversionTimedOut = "conversion_timed_out"
+
+    // Storage
+    case diskFull = "disk_full"
+    case storageFailed = "storage_failed"
+    case objectMissing = "object_missing"
+    case objectDamaged = "object_damaged"
+    case catalogFailed = "catalog_failed"
+    case accessLogUnavailable = "access_log_unavailable"
+    case dataDirectoryMissing = "data_directory_missing"
+    case dataDirectoryInUse = "data_directory_in_use"
+
+    // Webhooks
+    case webhookFailed = "webhook_failed"
+    case webhookDisabled = "webhook_disabled"
+
+    // The program
+    case configurationInvalid = "configuration_invalid"
+    case usage
+    case serverUnreachable = "server_unreachable"
+    case leaseLost = "lease_lost"
+    case partlyDone = "partly_done"
+    case checkFailed = "check_failed"
+    case shuttingDown = "shutting_down"
+    case interrupted
+    case internalError = "internal_error"
+  }
+}
+
+extension TapedeckError: CustomStringConvertible {
+  /// The code and the message; safe to show. Detail and cause are written to the log only.
+  package var description: String { "\(code.rawValue): \(message)" }
+}
+
+extension Result where Failure == TapedeckError {
+  /// The outcome of `work` as a value, for closures that cannot throw typed errors.
+  package init(running work: () async throws(TapedeckError) -> Success) async {
+    do {
+      self = .success(try await work())
+    } catch {
+      self = .failure(error)
+    }
+  }
+}

@@ -1,0 +1,64 @@
+/// The platform's state of a recording.
+package enum PlatformStatus: String, Sendable, Codable {
+  case processing, available, failed
+
+  /// Reads the platform's value; an unknown or missing value means `processing`.
+  package init(platformValue: String?) {
+    self = platformValue.flatMap(PlatformStatus.init(rawValue:)) ?? .processing
+  }
+}
+
+/// The direction of a call.
+package enum Direction: String, Sendable, Codable, CaseIterable { case outbound, inbound, `internal` }
+
+/// The platform's metadata of one recording. Every field except id, status and privacy can be missing.
+package struct PlatformRecording: Sendable, Equatable {
+  /// Bytes of UTF-8 that are kept of an id, a name or an address; `json` has the full text. Databases reject texts that
+  /// are too long for their indexes (PostgreSQL: 2,704 bytes), and one such row would block every later sync.
+  package static let maxTextLength = 500
+
+  package var id: RecordingID
+  package var status: PlatformStatus
+  package var privacy: Privacy
+  package var startTime: Instant?
+  package var endTime: Instant?
+  /// The platform's duration of the call in whole seconds.
+  package var durationSeconds: Int?
+  package var direction: Direction?
+  package var agentID: String?
+  package var agentName: String?
+  package var teamID: String?
+  package var skillID: String?
+  package var skillName: String?
+  package var campaignID: String?
+  package var campaignName: String?
+  package var fromAddress: String?
+  package var toAddress: String?
+  package var contactID: String?
+  package var disposition: String?
+  package var mediaType: String?
+  /// The response as JSON text, including unknown fields.
+  package var json: String
+
+  package init(id: RecordingID, status: PlatformStatus, privacy: Privacy, json: String = "{}") {
+    self.id = id
+    self.status = status
+    self.privacy = privacy
+    self.json = json
+  }
+}
+
+/// Which calls to list on the platform. The interval is half open: `start` is included, `end` is not.
+package struct RecordingQuery: Sendable, Equatable {
+  package var start: Instant
+  package var end: Instant
+  package var direction: Direction?
+  package var agentID: String?
+
+  package init(start: Instant, end: Instant, direction: Direction? = nil, agentID: String? = nil) {
+    self.start = start
+    self.end = end
+    self.direction = direction
+    self.agentID = agentID
+  }
+}

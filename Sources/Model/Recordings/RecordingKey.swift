@@ -1,0 +1,70 @@
+/// The name of a configured source: 1–40 characters of `a-z`, `0-9`, `-`, `_`.
+package struct SourceID: Hashable, Sendable, CustomStringConvertible {
+  package let rawValue: String
+
+  /// The source described by the unprefixed environment variables, and meant by a path without a source.
+  package static let `default` = SourceID(unchecked: "default")
+
+  private init(unchecked: String) { rawValue = unchecked }
+
+  /// Nil unless the name is valid.
+  package init?(_ name: String) {
+    let allowed = name.utf8.allSatisfy {
+      (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D || $0 == 0x5F
+    }
+    guard allowed, (1...40).contains(name.utf8.count) else { return nil }
+    rawValue = name
+  }
+
+  package var description: String { rawValue }
+}
+
+/// The platform's id of a recording: 1–200 printable ASCII characters, but not `.` or `..`. Never used as a file name.
+package struct RecordingID: Hashable, Sendable, CustomStringConvertible {
+  package let rawValue: String
+
+  /// Nil unless the text is valid.
+  package init?(_ text: String) {
+    guard (1...200).contains(text.utf8.count), text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }), text != ".",
+      text != ".."
+    else { return nil }
+    rawValue = text
+  }
+
+  package var description: String { rawValue }
+
+  /// The id as one path segment: every byte except letters, digits, `-`, `.` and `_` is percent-encoded. `~` is encoded
+  /// because it separates source and id.
+  package var pathSegment: String { percentEncoded(rawValue, keeping: "-._") }
+}
+
+/// Identifies a recording throughout Tapedeck: its source and the platform's id.
+package struct RecordingKey: Hashable, Sendable, CustomStringConvertible {
+  package var source: SourceID
+  package var id: RecordingID
+
+  package init(source: SourceID = .default, id: RecordingID) {
+    self.source = source
+    self.id = id
+  }
+
+  /// Reads one *undecoded* path segment: `{id}` for the default source, or `{source}~{id}`; decodes exactly once.
+  ///
+  /// - Throws: `invalidRecordingID` for anything else.
+  package init(pathSegment: some StringProtocol) throws(TapedeckError) {
+    let parts = pathSegment.split(separator: "~", maxSplits: 1, omittingEmptySubsequences: false)
+    let source = parts.count == 2 ? SourceID(String(parts[0])) : .default
+    guard let source, let last = parts.last, let text = percentDecoded(last), let id = RecordingID(text) else {
+      throw TapedeckError(.invalidRecordingID)
+    }
+    self.init(source: source, id: id)
+  }
+
+  /// The key as one path segment; `init(pathSegment:)` reads it back.
+  package var pathSegment: String {
+    source == .default ? id.pathSegment : "\(source.rawValue)~\(id.pathSegment)"
+  }
+
+  /// For logs and messages.
+  package var description: String { source == .default ? id.rawValue : "\(source.rawValue)~\(id.rawValue)" }
+}

@@ -1,0 +1,253 @@
+import Audio
+import CXone
+import Catalog
+import CoreMetrics
+import Crypto
+import Foundation
+import Logging
+import Model
+import ObjectStorage
+import SystemPackage
+
+/// The result of a conversion: an MP3 in the spool folder, and peaks.
+struct ConvertedFile: Sendable {
+  var mp3: FilePath
+  var conversion: Conversion
+  var step: StepTime
+}
+
+/// A recording that passed the integrity check.
+struct CheckedRecording: Sendable {
+  var file: SpoolFile
+  var passed: IntegrityCheck.Passed
+  var converted: ConvertedFile
+  var steps: [StepTime]
+  var isRestored: Bool
+}
+
+extension Ingest {
+  // MARK: Conversion and integrity check
+
+  /// Checks the whole file, converts it unless that was done during the download, and checks the result.
+  ///
+  /// - Throws: `incompleteRecording` with the reason, `conversionFailed`, `conversionTimedOut`, `ffmpegMissing`.
+  func convertAndCheck(
+    _ whole: FetchedRecording, job: JobRow, lease: JobLease
+  ) async throws(TapedeckError) -> CheckedRecording {
+    let startedAt = system.now()
+    let start = ContinuousClock.now
+    // An archived original has passed the check: a duration that the platform reported later does not count.
+    let platformDuration = whole.isRestored ? nil : try await catalog.recording(job.key)?.facts.durationSeconds
+    var check = IntegrityCheck(
+      firstBytes: try await headerBytes(of: whole.file)[...], fileLength: whole.file.length,
+      declaredLength: whole.declaredLength, isSecondFetch: job.refusals > 0 || whole.isRestored,
+      platformDuration: platformDuration.map { .seconds($0) })
+    _ = try check.result().get()
+    let checked = ContinuousClock.now - start
+    let converted: ConvertedFile
+    if let followed = whole.conversion {
+      converted = followed
+    } else {
+      converted = try await convertInTurn(whole.file, lease: lease)
+    }
+    check.decodedDuration = converted.conversion.duration
+    let passed = try check.result().get()
+    let verification = StepTime(step: .verification, startedAt: startedAt, duration: checked)
+    IngestMetrics.record(verification)
+    return CheckedRecording(
+      file: whole.file, passed: passed, converted: converted, steps: whole.steps + [converted.step, verification],
+      isRestored: whole.isRestored)
+  }
+
+  /// Converts a complete file as soon as a conversion slot is free.
+  private func convertInTurn(_ file: SpoolFile, lease: JobLease) async throws(TapedeckError) -> ConvertedFile {
+    do { try await conversions.take() } catch { throw TapedeckError(.interrupted) }
+    do throws(TapedeckError) {
+      let converted = try await convert(file, lease: lease, isGrowing: false)
+      await conversions.give()
+      return converted
+    } catch {
+      await conversions.give()
+      throw error
+    }
+  }
+
+  /// Runs FFmpeg over a spool file from its first byte, waiting for bytes that are not there yet. The caller holds a slot.
+  func convert(
+    _ file: SpoolFile, lease: JobLease, isGrowing: Bool
+  ) async throws(TapedeckError) -> ConvertedFile {
+    // First: a file that is cut while its header is read must not be converted with the old header.
+    let bytes = file.follow()
+    guard case .header(let header) = WAVHeader.read(try await headerBytes(of: file)) else {
+      throw TapedeckError(.incompleteRecording)
+    }
+    let mp3 = spool.file(of: lease, part: file.part, "mp3")
+    let startedAt = system.now()
+    let start = ContinuousClock.now
+    let conversion: Conversion
+    if isGrowing {
+      conversion = try await ffmpeg.convert(bytes, header: header, to: mp3)
+    } else {
+      conversion = try await ffmpeg.convert(file: file.path, header: header, to: mp3)
+    }
+    let step = StepTime(step: .conversion, startedAt: startedAt, duration: .now - start)
+    IngestMetrics.record(step)
+    return ConvertedFile(mp3: mp3, conversion: conversion, step: step)
+  }
+
+  /// The first bytes, as many as are needed to read the header or to see that there is none.
+  private func headerBytes(of file: SpoolFile) async throws(TapedeckError) -> [UInt8] {
+    var bytes = try await file.prefix(4096)
+    while case .needsMore(let count) = WAVHeader.read(bytes), count > bytes.count {
+      let more = try await file.prefix(count)
+      guard more.count > bytes.count else { break }
+      bytes = more
+    }
+    return bytes
+  }
+
+  // MARK: Archive
+
+  /// Moves a checked recording into the object store and commits it. Reads its privacy from the platform again first,
+  /// unless the bytes came from the archive.
+  ///
+  /// - Returns: nil when the recording is archived; how to release the job when the platform cannot be asked now.
+  func archive(_ checked: CheckedRecording, job: JobRow, lease: JobLease) async throws(TapedeckError) -> JobRelease? {
+    let archived = try await catalog.archived(job.key)
+    let before = archived.flatMap { known in known.parts.first.map { (recording: known.recording, part: $0) } }
+    var remarks = checked.passed.warnings.map(sentence)
+    let facts: PlatformRecording
+    if checked.isRestored, let before {
+      facts = before.recording.facts
+    } else {
+      switch try await recheckPrivacy(on: job, source: try source(of: job)) {
+      case .told(let told): facts = told
+      case .withdrawn(let known):
+        facts = known
+        remarks.append("The platform no longer reports its privacy, so it is for supervisors alone.")
+      case .later(let release): return release
+      }
+    }
+    let storage = try await timed(.storage) { () async throws(TapedeckError) in
+      try await store(checked, replacing: before?.part, lease: lease)
+    }
+    let part = storage.value
+    let isSame = before?.part.sourceHash == part.sourceHash
+    let start = ContinuousClock.now
+    let now = system.now()
+    let known = try await catalog.recording(job.key)
+    var announced = facts
+    // As the catalog stores it: the platform's value makes it stricter, never less strict.
+    announced.privacy = max(facts.privacy, known?.facts.privacy ?? .standard)
+    var details = ["sha256": part.sourceHash.rawValue, "mp3_sha256": part.mp3.hash.rawValue]
+    if let before, !isSame { details["previous_sha256"] = before.part.sourceHash.rawValue }
+    // A repair that changed nothing that was announced is not announced again.
+    let changed = before?.part.mp3 != part.mp3 || !isSame
+    try await catalog.archive(
+      Archive(
+        key: job.key, facts: facts, parts: [part], at: now, archivedAt: isSame ? known?.archivedAt : nil,
+        availableAt: known?.availableAt, warning: warning(about: part, replacing: before, found: remarks),
+        steps: checked.steps + [storage.step],
+        entry: LogEntry(
+          at: now, action: before == nil ? .archive : .repair, outcome: .allowed, actor: nil, recording: job.key,
+          count: part.sourceBytes, details: details),
+        message: settings.announces && changed ? archivedEvent(of: part, facts: announced, key: job.key, at: now) : nil),
+      lease: lease)
+    let commit = StepTime(step: .commit, startedAt: now, duration: .now - start)
+    IngestMetrics.record(commit)
+    if before == nil {
+      if let availableAt = known?.availableAt {
+        IngestMetrics.readyDelay.record((system.now() - availableAt).inSeconds)
+      }
+      IngestMetrics.archivedBytes.increment(by: part.sourceBytes)
+    }
+    // Not needed for correctness: after a crash before them, the next start cleans up.
+    try? await catalog.recordStep(commit, of: job.id)
+    try? await spool.clear(lease)
+    logger.info(
+      before == nil ? "recording archived" : "recording repaired",
+      metadata: [
+        "recording": "\(job.key)", "bytes": "\(part.sourceBytes)", "sha256": "\(part.sourceHash)",
+      ])
+    return nil
+  }
+
+  private func store(
+    _ checked: CheckedRecording, replacing before: MediaPart?, lease: JobLease
+  ) async throws(TapedeckError) -> MediaPart {
+    let peaksPath = spool.file(of: lease, part: checked.file.part, "peaks")
+    let peaksBytes = checked.converted.conversion.peaks.encode()
+    try await spool.write(peaksBytes, to: peaksPath)
+    let mp3 = try await spool.measure(checked.converted.mp3)
+    let peaks = ObjectContent(hash: ContentHash(digest: SHA256.hash(data: peaksBytes)), bytes: Int64(peaksBytes.count))
+    let original = ObjectContent(hash: try await checked.file.sha256(), bytes: checked.file.length)
+
+    let keptMP3 = try await kept(before?.mp3, of: before, source: original.hash)
+    let keptPeaks = try await kept(before?.peaks, of: before, source: original.hash)
+    // An original that was kept is not dropped by a repair, whatever the setting is now.
+    let keepsOriginal = settings.keepsOriginals || before?.original != nil
+
+    var pending: [PendingObject] = []
+    if keepsOriginal { pending.append(PendingObject(file: checked.file.path, kind: .wav, content: original)) }
+    if keptMP3 == nil { pending.append(PendingObject(file: checked.converted.mp3, kind: .mp3, content: mp3)) }
+    if keptPeaks == nil { pending.append(PendingObject(file: peaksPath, kind: .peaks, content: peaks)) }
+    let names = try await store(pending)
+
+    let header = checked.passed.header
+    guard let mp3File = keptMP3 ?? names[.mp3].map({ .init(name: $0, hash: mp3.hash, bytes: mp3.bytes) }),
+      let peaksFile = keptPeaks ?? names[.peaks].map({ .init(name: $0, hash: peaks.hash, bytes: peaks.bytes) })
+    else { throw TapedeckError(.internalError, detail: "a stored object has no name") }
+    return MediaPart(
+      part: 0, sourceHash: original.hash, sourceBytes: original.bytes, original: names[.wav], codec: header.codecName,
+      channels: header.channels, sampleRate: header.sampleRate, duration: checked.converted.conversion.duration,
+      mp3: mp3File, peaks: peaksFile)
+  }
+
+  private struct PendingObject: Sendable {
+    var file: FilePath
+    var kind: ObjectName.Kind
+    var content: ObjectContent
+  }
+
+  /// Stores files of different kinds concurrently, under names that the catalog gives.
+  private func store(_ pending: [PendingObject]) async throws(TapedeckError) -> [ObjectName.Kind: ObjectName] {
+    // Before the files are written: reconciliation takes an object without a row for an orphan.
+    let names = try await catalog.reserve(pending.map { ($0.kind, $0.content) })
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for (object, name) in zip(pending, names) {
+          group.addTask { try await store.store(object.file, as: name, content: object.content) }
+        }
+        try await group.waitForAll()
+      }
+    } catch { throw error as? TapedeckError ?? TapedeckError(.storageFailed, cause: error) }
+    return Dictionary(names.map { ($0.kind, $0) }) { first, _ in first }
+  }
+
+  private func archivedEvent(
+    of part: MediaPart, facts: PlatformRecording, key: RecordingKey, at now: Instant
+  ) -> (id: String, body: String) {
+    let path = store.location(of: part.mp3.name)
+    return (makeOpaqueID("msg"), ArchivedEvent(part: part, facts: facts, key: key, filePath: path, at: now).json)
+  }
+
+  private func timed<T>(
+    _ step: Step, _ body: () async throws(TapedeckError) -> T
+  ) async throws(TapedeckError) -> (value: T, step: StepTime) {
+    let startedAt = system.now()
+    let start = ContinuousClock.now
+    let value = try await body()
+    let time = StepTime(step: step, startedAt: startedAt, duration: .now - start)
+    IngestMetrics.record(time)
+    return (value, time)
+  }
+
+  private func sentence(_ warning: IntegrityCheck.Warning) -> String {
+    switch warning {
+    case .longerThanPlatform(let excess): "It is \(Int(excess.inSeconds.rounded())) s longer than the platform says."
+    case .lengthUnknown: "Its header does not say how long it is."
+    case .containerTooShort(let bytes): "\(bytes) bytes follow its container's end."
+    case .unevenEnd: "Its audio does not end where a sample ends."
+    }
+  }
+}

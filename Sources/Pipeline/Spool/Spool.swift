@@ -1,0 +1,193 @@
+package import Catalog
+import Crypto
+import Foundation
+package import Model
+package import NIOPosix
+import ObjectStorage
+package import SystemPackage
+
+/// The folder of recordings on their way in, and the one of those that were refused.
+///
+/// A file is named by job and fence and locked while a worker uses it. A new fence takes over the old file by
+/// renaming it, only after it has its lock.
+package struct Spool: Sendable {
+  package let folder: FilePath
+  package let quarantine: FilePath
+  /// Tells this folder from those of other machines, and from one that was emptied; kept in a file in it.
+  package let id: String
+  private let threads: NIOThreadPool
+
+  package init(folder: FilePath, quarantine: FilePath, threads: NIOThreadPool) throws(TapedeckError) {
+    self.folder = folder
+    self.quarantine = quarantine
+    self.threads = threads
+    do {
+      try FileSystemCalls.makeFolder(folder)
+      try FileSystemCalls.makeFolder(quarantine)
+    } catch { throw Spool.wrapped(error, "make spool folder") }
+    id = Spool.identify(folder)
+  }
+
+  private static let idName = ".id"
+
+  private static func identify(_ folder: FilePath) -> String {
+    let path = folder.appending(idName)
+    if let known = try? String(contentsOfFile: path.string, encoding: .utf8), !known.isEmpty { return known }
+    let new = makeOpaqueID("spool")
+    do {
+      // Empty when its writer died.
+      try FileSystemCalls.unlink(path)
+      try FileSystemCalls.write([UInt8](new.utf8), to: path)
+    } catch {
+      // A full disk must not prevent startup; the next process merely trusts none of these files.
+      try? FileSystemCalls.unlink(path)
+    }
+    return new
+  }
+
+  /// Opens the spool file of a part: the one that an earlier claim left, or an empty one.
+  ///
+  /// - Parameter keep: receives the length that an earlier claim left and returns how much of it can be trusted; the
+  ///   rest is cut off.
+  /// - Throws: `leaseLost` when the file is still locked because another worker is alive.
+  package func open(
+    _ lease: JobLease, part: Int, keep: @Sendable @escaping (Int64) -> Int64
+  ) async throws(TapedeckError) -> SpoolFile {
+    try await blocking("open spool") {
+      let path = file(of: lease, part: part, "part")
+      let earlier = try names(of: lease.jobID).filter { $0.contains("-\(part).") }
+      if let old = earlier.filter({ $0.hasSuffix(".part") }).max() {
+        let oldPath = folder.appending(old)
+        let descriptor = try FileDescriptor.open(oldPath, .readWrite, options: [.closeOnExec])
+        do {
+          guard try FileSystemCalls.tryLock(descriptor) else { throw TapedeckError(.leaseLost) }
+          try FileSystemCalls.rename(oldPath, to: path)
+          // Conversions of an earlier claim are repeated.
+          for name in earlier where name != old && folder.appending(name) != path {
+            try FileSystemCalls.unlink(folder.appending(name))
+          }
+          let held = try descriptor.seek(offset: 0, from: .end)
+          let length = max(0, min(held, keep(held)))
+          if length < held { try descriptor.resize(to: length) }
+          return SpoolFile(part: part, path: path, descriptor: descriptor, length: length, threads: threads)
+        } catch {
+          try? descriptor.close()
+          throw error
+        }
+      }
+      let descriptor = try FileDescriptor.open(
+        path, .readWrite, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite])
+      guard try FileSystemCalls.tryLock(descriptor) else {
+        try? descriptor.close()
+        throw TapedeckError(.leaseLost)
+      }
+      return SpoolFile(part: part, path: path, descriptor: descriptor, length: 0, threads: threads)
+    }
+  }
+
+  /// Where a claim writes a file of a part: `JOB-FENCE-PART.ENDING`, in an order in which later claims come last.
+  package func file(of lease: JobLease, part: Int, _ ending: String) -> FilePath {
+    folder.appending("\(prefix(of: lease))-\(part).\(ending)")
+  }
+
+  private func prefix(of lease: JobLease) -> String { "\(lease.jobID)-\(String(format: "%08lld", lease.fence))" }
+
+  /// Writes a whole file.
+  func write(_ bytes: [UInt8], to path: FilePath) async throws(TapedeckError) {
+    try await blocking("write spool") {
+      let file = try FileDescriptor.open(
+        path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite])
+      _ = try file.closeAfter { try file.writeAll(bytes) }
+    }
+  }
+
+  /// A file's hash and length.
+  func measure(_ path: FilePath) async throws(TapedeckError) -> ObjectContent {
+    try await blocking("read spool") {
+      let file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
+      return try file.closeAfter {
+        var hash = SHA256()
+        var bytes: Int64 = 0
+        try withUnsafeTemporaryAllocation(byteCount: 256 << 10, alignment: 64) { space in
+          while case let count = try file.read(into: space), count > 0 {
+            hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: space[..<count]))
+            bytes += Int64(count)
+          }
+        }
+        return ObjectContent(hash: ContentHash(digest: hash.finalize()), bytes: bytes)
+      }
+    }
+  }
+
+  /// Removes everything that a claim and those before it left; what a later one has made stays.
+  package func clear(_ lease: JobLease) async throws(TapedeckError) {
+    try await blocking("clear spool") {
+      let last = "\(prefix(of: lease))-~"
+      for name in try names(of: lease.jobID) where name <= last { try FileSystemCalls.unlink(folder.appending(name)) }
+    }
+  }
+
+  /// Moves refused bytes out of the way, with the reason beside them; they are never served and never deleted by us.
+  func refuse(
+    _ file: SpoolFile, of lease: JobLease, key: RecordingKey, because error: TapedeckError, at now: Instant
+  ) async throws(TapedeckError) {
+    let hash = try await file.sha256()
+    // Every byte and every word is on the disk before the spool has it no more.
+    try await blocking("quarantine") {
+      let name = "\(now.iso8601.filter { $0 != ":" })-\(lease.jobID)-\(lease.fence)"
+      let note: [String: String] = [
+        "source": key.source.rawValue, "recording": key.id.rawValue, "code": error.code.rawValue,
+        "reason": error.message, "sha256": hash.rawValue, "refused_at": now.iso8601,
+      ]
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+      let part = try FileDescriptor.open(file.path, .readOnly, options: [.closeOnExec])
+      try part.closeAfter { try FileSystemCalls.sync(part) }
+      try FileSystemCalls.write([UInt8](try encoder.encode(note)), to: quarantine.appending(name + ".json"))
+      try FileSystemCalls.syncFolder(quarantine)
+      try FileSystemCalls.rename(file.path, to: quarantine.appending(name + ".bin"))
+      try FileSystemCalls.syncFolder(quarantine)
+    }
+  }
+
+  /// Removes what belongs to no unfinished job; called at start, when this process alone holds the data directory.
+  package func removeOrphans(keeping jobs: Set<Int64>) async throws(TapedeckError) -> Int {
+    try await blocking("remove orphans") {
+      var count = 0
+      for name in try FileSystemCalls.names(in: folder) where name != Spool.idName {
+        let isKept = Int64(name.prefix { $0 != "-" }).map(jobs.contains) ?? false
+        // Only the bytes of the platform are worth keeping: conversions start again.
+        if isKept, name.hasSuffix(".part") { continue }
+        try FileSystemCalls.unlink(folder.appending(name))
+        count += 1
+      }
+      return count
+    }
+  }
+
+  /// The jobs that have something in the spool.
+  func jobs() async throws(TapedeckError) -> Set<Int64> {
+    try await blocking("list spool") {
+      Set(try FileSystemCalls.names(in: folder).compactMap { name in Int64(name.prefix { $0 != "-" }) })
+    }
+  }
+
+  private func names(of jobID: Int64) throws -> [String] {
+    try FileSystemCalls.names(in: folder).filter { $0.hasPrefix("\(jobID)-") }
+  }
+
+  private func blocking<T: Sendable>(
+    _ what: String, _ body: @escaping @Sendable () throws -> T
+  ) async throws(TapedeckError) -> T {
+    do { return try await threads.runIfActive(body) } catch { throw Spool.wrapped(error, what) }
+  }
+
+  static func wrapped(_ error: any Error, _ what: String) -> TapedeckError {
+    switch error {
+    case let error as TapedeckError: error
+    case is CancellationError: TapedeckError(.interrupted, cause: error)
+    case Errno.noSpace, Errno.diskQuotaExceeded: TapedeckError(.diskFull, detail: what, cause: error)
+    default: TapedeckError(.storageFailed, detail: "\(what): \(error)", cause: error)
+    }
+  }
+}

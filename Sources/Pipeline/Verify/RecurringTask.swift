@@ -1,0 +1,76 @@
+import Catalog
+import Logging
+import Model
+
+/// Runs one recurring task whenever it is due, on one node at a time, until the service is cancelled.
+struct RecurringTask: Sendable {
+  let key: TaskKey
+  let catalog: Catalog
+  let system: SystemServices
+  let logger: Logger
+  /// The error message for the log.
+  let failure: Logger.Message
+  /// From one run to the next.
+  let interval: Duration
+  /// After a failed run: a store that was unavailable for a minute is retried soon.
+  let retry = Duration.seconds(300)
+  let lease = Duration.seconds(30)
+
+  /// - Parameters:
+  ///   - startsEarly: whether the first run starts even before it is due.
+  ///   - body: is given whether the early run is still to be made, and clears that once it is.
+  func run(
+    startsEarly: Bool = false, _ body: (TaskRow, _ isFirst: inout Bool) async throws(TapedeckError) -> Void
+  ) async {
+    var isFirst = startsEarly
+    while !Task.isCancelled {
+      var pause = retry
+      do throws(TapedeckError) {
+        try await catalog.ensureDuties([key])
+        if let task = try await catalog.claimDuty(key, lease: lease, early: isFirst) {
+          try await perform(task, isFirst: &isFirst, body)
+        }
+        // Also when another node holds the task: nodes that start together make one early run.
+        isFirst = false
+        pause = try await untilNext()
+      } catch {
+        if error.code == .interrupted { return }
+        logger.error(failure, metadata: ["error": "\(error)", "detail": "\(error.detail ?? "")"])
+      }
+      guard (try? await system.sleep(pause)) != nil else { return }
+    }
+  }
+
+  /// Runs `body` while the task's lease is renewed.
+  func keeping(
+    _ task: TaskRow, _ body: @escaping @Sendable () async throws(TapedeckError) -> Void
+  ) async throws(TapedeckError) {
+    try await catalog.keeping(task.lease, for: lease, system: system, body)
+  }
+
+  /// The time until a node can claim the task; checked at least once per interval.
+  private func untilNext() async throws(TapedeckError) -> Duration {
+    guard let next = try await catalog.nextDuty(among: [key]) else { return interval }
+    return min(max(next - system.now(), .seconds(1)), interval)
+  }
+
+  private func perform(
+    _ task: TaskRow, isFirst: inout Bool,
+    _ body: (TaskRow, _ isFirst: inout Bool) async throws(TapedeckError) -> Void
+  ) async throws(TapedeckError) {
+    let begin = system.now()
+    let release: TaskRelease
+    var failure: TapedeckError?
+    do throws(TapedeckError) {
+      try await body(task, &isFirst)
+      release = .done(next: begin + interval)
+    } catch {
+      release = error.code == .interrupted ? .interrupted : .failed(next: begin + retry, because: error)
+      failure = error
+    }
+    do throws(TapedeckError) { try await catalog.release(task.lease, release) } catch {
+      if error.code != .leaseLost { throw error }
+    }
+    if let failure { throw failure }
+  }
+}

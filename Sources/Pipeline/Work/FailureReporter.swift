@@ -1,0 +1,36 @@
+import Logging
+import Model
+import Synchronization
+
+/// Says once that something fails, and once that it works again, however often it is tried in between.
+final class FailureReporter: Sendable {
+  private let what: String
+  private let logger: Logger
+  private let isOngoing = Mutex(false)
+
+  /// - Parameter what: what fails, as the beginning of a sentence.
+  init(of what: String, logger: Logger) {
+    self.what = what
+    self.logger = logger
+  }
+
+  func failed(_ error: TapedeckError) {
+    // Cancellation is not a failure.
+    if error.code == .interrupted { return }
+    let changed = isOngoing.withLock { isOngoing in
+      defer { isOngoing = true }
+      return !isOngoing
+    }
+    guard changed else { return }
+    logger.error(
+      "\(what) fails; it is tried until it works", metadata: ["error": "\(error)", "detail": "\(error.detail ?? "")"])
+  }
+
+  func worked() {
+    let changed = isOngoing.withLock { isOngoing in
+      defer { isOngoing = false }
+      return isOngoing
+    }
+    if changed { logger.notice("\(what) works again") }
+  }
+}

@@ -1,0 +1,79 @@
+import AsyncHTTPClient
+import Foundation
+import Model
+import NIOCore
+import NIOHTTP1
+
+/// An HTTP client for the process that owns the data directory, over the command socket.
+struct OperatorClient: Sendable {
+  let client: HTTPClient
+  let socket: String
+
+  struct Reply: Sendable {
+    var status: Int
+    var data: Data
+
+    func decode<T: Decodable>(_ type: T.Type) throws -> T {
+      do { return try JSONDecoder().decode(type, from: data) } catch {
+        throw TapedeckError(
+          .internalError, "The server's answer could not be read. Is the server of another version?", cause: error)
+      }
+    }
+  }
+
+  private struct Problem: Decodable {
+    var code: String
+    var detail: String
+  }
+
+  func get(_ path: String, _ query: [String: String?] = [:]) async throws -> Reply {
+    try await send(.GET, path, query: query)
+  }
+
+  /// - Parameter query: parameters without a value are left out.
+  /// - Throws: the error that the server reports; `serverUnreachable`; `interrupted`.
+  func send(
+    _ method: HTTPMethod, _ path: String, query: [String: String?] = [:], json: (any Encodable & Sendable)? = nil,
+    headers: [(String, String)] = []
+  ) async throws -> Reply {
+    var request = HTTPClientRequest(url: "http+unix://\(pathSegment(socket))\(Self.target(path, query))")
+    request.method = method
+    for (name, value) in headers { request.headers.add(name: name, value: value) }
+    if let json {
+      request.headers.add(name: "Content-Type", value: "application/json")
+      request.body = .bytes(ByteBuffer(bytes: try JSONEncoder().encode(json)))
+    }
+    let reply: Reply
+    do {
+      let response = try await client.execute(request, timeout: .hours(2))
+      let body = try await response.body.collect(upTo: 64 << 20)
+      reply = Reply(status: Int(response.status.code), data: Data(body.readableBytesView))
+    } catch {
+      throw TapedeckError(
+        Task.isCancelled ? .interrupted : .serverUnreachable,
+        "The process that uses the data directory does not answer. Check that it runs, then try again.",
+        detail: "\(error)", cause: error)
+    }
+    guard reply.status < 400 else {
+      guard let problem = try? JSONDecoder().decode(Problem.self, from: reply.data) else {
+        throw TapedeckError(.internalError, "The server answered with status \(reply.status).")
+      }
+      throw TapedeckError(TapedeckError.Code(rawValue: problem.code) ?? .internalError, problem.detail)
+    }
+    return reply
+  }
+
+  private static func target(_ path: String, _ query: [String: String?]) -> String {
+    var components = URLComponents()
+    components.queryItems = query.compactMap { name, value in value.map { URLQueryItem(name: name, value: $0) } }
+      .sorted { $0.name < $1.name }
+    // Foundation leaves a plus sign as it is, which servers read as a space.
+    let text = components.percentEncodedQuery?.replacing("+", with: "%2B") ?? ""
+    return text.isEmpty ? path : "\(path)?\(text)"
+  }
+}
+
+/// A text as one segment of a path.
+func pathSegment(_ text: String) -> String {
+  text.addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(["_"])) ?? text
+}

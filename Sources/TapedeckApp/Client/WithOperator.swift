@@ -1,0 +1,65 @@
+import AsyncHTTPClient
+import Logging
+import Model
+import NIOCore
+import ServiceLifecycle
+import UnixSignals
+
+/// Runs a command against the process that owns the data directory: the running server, or else a node inside this
+/// process for as long as the command takes. Either way the code path, the access rules and the log are the same.
+///
+/// - Parameters:
+///   - needsPlatform: whether a node in this process needs the platform's settings; a running server has its own.
+///   - works: whether a node in this process also works on the jobs that the command creates.
+func withOperator<T: Sendable>(
+  _ options: GlobalOptions, needsPlatform: Bool = false, works: Bool = false,
+  _ body: @escaping @Sendable (OperatorClient) async throws -> T
+) async throws -> T {
+  let settings = try await options.settings(needsPlatform: false)
+  let directory = settings.directory
+  guard directory.exists else { throw settings.missingDirectory }
+  let logger = options.commandLogger(settings)
+  return try await HTTPClient.withHTTPClient(configuration: .init(redirectConfiguration: .disallow)) { client in
+    let connection = OperatorClient(client: client, socket: try directory.socket())
+    guard let lock = try directory.tryLock() else {
+      try await waitUntilAnswering(connection)
+      return try await body(connection)
+    }
+    let settings = needsPlatform ? try await options.settings(needsPlatform: true) : settings
+    return try await Node.with(
+      settings: settings, directory: directory, lock: lock, tasks: .init(works: works, serves: false), exporter: nil,
+      logger: logger
+    ) { node in try await run(node, connection, logger: logger, body) }
+  }
+}
+
+private func run<T: Sendable>(
+  _ node: Node, _ connection: OperatorClient, logger: Logger,
+  _ body: @escaping @Sendable (OperatorClient) async throws -> T
+) async throws -> T {
+  let group = node.serviceGroup(stoppedBy: [.sigint, .sigterm], logger: logger)
+  async let ended: Void = group.run()
+  let outcome: Result<T, any Error>
+  do {
+    try await waitUntilAnswering(connection)
+    outcome = .success(try await body(connection))
+  } catch let error as TapedeckError where error.code == .serverUnreachable {
+    // The node runs in this process, so it is unreachable only after a signal has stopped it.
+    outcome = .failure(TapedeckError(.interrupted))
+  } catch { outcome = .failure(error) }
+  await group.triggerGracefulShutdown()
+  try await ended
+  return try outcome.get()
+}
+
+/// Waits for the socket: a process that has just taken the lock may not listen yet.
+private func waitUntilAnswering(_ connection: OperatorClient) async throws {
+  for attempt in 0... {
+    do {
+      _ = try await connection.get("/livez")
+      return
+    } catch let error as TapedeckError where error.code == .serverUnreachable && attempt < 250 {
+      try await Task.sleep(for: .milliseconds(20))
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import ArgumentParser
+import Foundation
+import Model
+import NIOHTTP1
+
+/// `tapedeck token`: API tokens.
+struct TokenCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "token", abstract: "Create, list and revoke API tokens.",
+    subcommands: [Create.self, ListTokens.self, Revoke.self])
+
+  struct Create: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Create an API token.",
+      discussion: "Prints the token on standard output. It is shown only once; store it safely.")
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "Name of the token.") var name: String
+    @OptionGroup var identity: IdentityOptions
+
+    private struct Created: Decodable { var token: String }
+
+    func run() async throws {
+      let body = NewIdentity(name, identity)
+      try await withOperator(options) { connection in
+        Terminal.show(try await connection.send(.POST, "/api/v1/tokens", json: body).decode(Created.self).token)
+      }
+    }
+  }
+
+  struct ListTokens: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "List the API tokens.")
+
+    @OptionGroup var options: GlobalOptions
+    @Flag(help: .json) var json = false
+
+    func run() async throws {
+      try await withOperator(options) { connection in
+        try await connection.get("/api/v1/tokens").show(as: TokenListing.self, json: json, quiet: options.quiet)
+      }
+    }
+  }
+
+  struct Revoke: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Revoke an API token; its next request is rejected.")
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "Name or id of the token.") var name: String
+
+    func run() async throws {
+      try await withOperator(options) { connection in
+        _ = try await connection.send(.DELETE, "/api/v1/tokens/\(pathSegment(name))")
+      }
+      if !options.quiet { Terminal.say("The token '\(name)' is revoked.") }
+    }
+  }
+}
+
+/// The answer of `/api/v1/tokens`.
+package struct TokenListing: Listing {
+  struct Token: Decodable {
+    var id: String
+    var name: String
+    var role: String
+    var createdAt: String
+    var lastUsedAt: String?
+    var revokedAt: String?
+  }
+
+  var tokens: [Token]
+
+  package var table: Table {
+    var table = Table(["ID", "NAME", "ROLE", "CREATED", "LAST USED", "REVOKED"])
+    for token in tokens {
+      table.add([
+        token.id, token.name, token.role, token.createdAt, token.lastUsedAt ?? "never", token.revokedAt ?? "-",
+      ])
+    }
+    return table
+  }
+}

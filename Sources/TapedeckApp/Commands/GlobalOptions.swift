@@ -1,0 +1,94 @@
+import ArgumentParser
+import Foundation
+import Logging
+import Model
+import Observability
+import SystemPackage
+
+/// The options of every command.
+struct GlobalOptions: ParsableArguments, Sendable {
+  @Option(help: ArgumentHelp("Configuration file. Default: tapedeck.yaml in the current folder.", valueName: "file"))
+  var config: String?
+
+  @Option(
+    name: .customLong("data-dir"),
+    help: ArgumentHelp("Data directory (TAPEDECK_DATA_DIR).", valueName: "folder"))
+  var dataDirectory: String?
+
+  @Flag(name: .shortAndLong, help: "Show more detail.")
+  var verbose = false
+
+  @Flag(name: .shortAndLong, help: "Show only results and errors.")
+  var quiet = false
+
+  func settings(needsPlatform: Bool, flags: [Setting: String] = [:]) async throws(TapedeckError) -> Settings {
+    var flags = flags
+    if let dataDirectory { flags[.dataDirectory] = dataDirectory }
+    let folder = FileManager.default.currentDirectoryPath
+    let reader = try await SettingsReader(
+      flags: flags, file: config, environment: ProcessInfo.processInfo.environment, folder: folder)
+    let settings = try Settings(reader, needsPlatform: needsPlatform, folder: folder)
+    for secret in settings.secrets { Redactor.shared.add(secret) }
+    return settings
+  }
+
+  /// The log of a command: warnings as text, for a person at a terminal.
+  func commandLogger(_ settings: Settings) -> Logger {
+    makeLogger(level: verbose ? .debug : quiet ? .error : .warning, format: .text)
+  }
+
+  /// The log of a server.
+  func serverLogger(_ settings: Settings) -> Logger {
+    makeLogger(level: verbose ? .debug : settings.logLevel, format: settings.logFormat)
+  }
+
+  private func makeLogger(level: Logger.Level, format: Settings.LogFormat) -> Logger {
+    var logger = Logger(label: "tapedeck") { label in
+      switch format {
+      case .json: JSONLogHandler(label: label)
+      case .text: TextLogHandler(label: label)
+      }
+    }
+    logger.logLevel = level
+    return logger
+  }
+}
+
+/// The option that selects one configured source.
+struct SourceOption: ParsableArguments, Sendable {
+  @Option(help: "Configured source.")
+  var source = SourceID.default.rawValue
+
+  func validate() throws { try checkSource(source) }
+
+  func key(_ id: String) throws(TapedeckError) -> RecordingKey { try recordingKey(id, source: source) }
+}
+
+/// The key of a recording, from a command's arguments.
+///
+/// - Throws: `usage` or `invalidRecordingID`.
+func recordingKey(_ id: String, source: String) throws(TapedeckError) -> RecordingKey {
+  guard let source = SourceID(source) else {
+    throw TapedeckError(.usage, "--source must be the name of a source: a-z, 0-9, '-' and '_'.")
+  }
+  guard let id = RecordingID(id) else { throw TapedeckError(.invalidRecordingID) }
+  return RecordingKey(source: source, id: id)
+}
+
+/// Checks the ids of recordings while arguments are parsed.
+func checkRecordings(_ ids: [String]) throws(ValidationError) {
+  for id in ids where RecordingID(id) == nil {
+    throw ValidationError(TapedeckError.Code.invalidRecordingID.defaultMessage)
+  }
+}
+
+/// Checks the name of a source while arguments are parsed.
+func checkSource(_ name: String?) throws(ValidationError) {
+  guard let name, SourceID(name) == nil else { return }
+  throw ValidationError("--source must be the name of a source: a-z, 0-9, '-' and '_'.")
+}
+
+extension ArgumentHelp {
+  static let json: ArgumentHelp = "Print the server's answer as JSON."
+  static let jsonLines: ArgumentHelp = "Print one JSON object per line."
+}

@@ -1,0 +1,78 @@
+import Foundation
+import Model
+
+/// The answer of `/api/v1/jobs`.
+package struct JobListing: Listing, Sendable {
+  package var jobs: [ListedJob]
+  package var nextCursor: String?
+
+  package var hasMore: Bool { nextCursor != nil }
+
+  package var table: Table {
+    var table = Table(["JOB", "RECORDING", "STATE", "STAGE", "PRIORITY", "CODE", "DUE OR ENDED", "MESSAGE"])
+    for job in jobs {
+      table.add([
+        "\(job.id)", qualifiedID(job.recordingId, source: job.source), job.state, job.stage, job.priority ?? "-",
+        job.error?.code ?? "-", job.dueAt ?? job.endedAt ?? "-", job.restrictedReason ?? job.message ?? "",
+      ])
+    }
+    return table
+  }
+}
+
+/// A job as the API describes it.
+package struct ListedJob: Decodable, Sendable {
+  struct Failure: Decodable, Sendable { var code: String }
+
+  package var id: Int64
+  var source: String
+  var recordingId: String
+  var state: String
+  var stage: String
+  var restrictedReason: String?
+  var message: String?
+  var priority: String?
+  var attempts: Int?
+  var polls: Int?
+  var resumes: Int?
+  var bytes: Int64?
+  var totalBytes: Int64?
+  var requestedAt: String?
+  var dueAt: String?
+  var endedAt: String?
+  var playerUrl: String?
+  var error: Failure?
+  var steps: [StepTime]?
+
+  /// The facts and the steps, as `tapedeck jobs show` prints them.
+  package var lines: [String] {
+    let facts = Table(facts: [
+      ("job", "\(id)"), ("recording", recordingId), ("source", source), ("state", state), ("stage", stage),
+      ("priority", priority), ("code", error?.code), ("message", restrictedReason ?? message),
+      ("attempts", attempts.map(String.init)), ("polls", polls.map(String.init)),
+      ("resumes", resumes.map(String.init)),
+      ("bytes", bytes.map { "\($0)\(totalBytes.map { " of \($0)" } ?? "")" }),
+      ("requested", requestedAt), ("due", dueAt), ("ended", endedAt), ("player", playerUrl),
+    ])
+    return facts.lines + StepTime.lines(steps ?? [])
+  }
+}
+
+/// Finds a job by its number, or else by its recording: ids of recordings can be numbers too.
+///
+/// - Throws: `notFound`; `invalidRecordingID`.
+func findJob(_ text: String, source: String, _ connection: OperatorClient) async throws -> ListedJob {
+  if let number = Int64(text), number > 0, number < .max {
+    let page = try await connection.get("/api/v1/jobs", ["cursor": "\(number + 1)", "limit": "1"])
+      .decode(JobListing.self)
+    if let job = page.jobs.first, job.id == number { return job }
+  }
+  let key = try recordingKey(text, source: source)
+  let page = try await connection.get(
+    "/api/v1/jobs", ["recording": key.id.rawValue, "source": key.source.rawValue, "limit": "1"]
+  ).decode(JobListing.self)
+  guard let job = page.jobs.first else {
+    throw TapedeckError(.notFound, "There is no job '\(text)'. 'tapedeck jobs list' shows all jobs.")
+  }
+  return job
+}

@@ -1,0 +1,54 @@
+import ArgumentParser
+import Foundation
+import Model
+
+/// `tapedeck jobs`: the jobs, and actions on them.
+struct JobsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "jobs", abstract: "List, show, retry and cancel jobs.",
+    subcommands: [ListJobs.self, ShowJob.self, RetryJobs.self, CancelJobs.self])
+
+  struct ListJobs: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "List jobs, newest first.")
+
+    @OptionGroup var options: GlobalOptions
+    @Option(help: "State: idle, leased, waiting, failed, cancelled or done.") var state: String?
+    @Option(help: "Error code of a failed job, such as not_a_whole_recording.") var code: String?
+    @Option(help: "Configured source.") var source: String?
+    @Option(help: ArgumentHelp("Maximum number of jobs.", valueName: "number")) var limit = 100
+    @Flag(help: .json) var json = false
+
+    func validate() throws { try checkSource(source) }
+
+    func run() async throws {
+      try await withOperator(options) { connection in
+        let reply = try await connection.get(
+          "/api/v1/jobs", ["state": state, "code": code, "source": source, "limit": "\(limit)"])
+        try reply.show(as: JobListing.self, json: json, quiet: options.quiet)
+      }
+    }
+  }
+
+  struct ShowJob: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "show", abstract: "Show a job: progress, error, time of each step.")
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "Number of the job, or id of its recording on the platform.") var job: String
+    @OptionGroup var source: SourceOption
+    @Flag(help: .json) var json = false
+
+    func run() async throws {
+      try await withOperator(options) { connection in
+        var job = try await findJob(job, source: source.source, connection)
+        // Only the job's own resource has the steps, and it is closed for restricted recordings.
+        if job.restrictedReason == nil {
+          let reply = try await connection.get("/api/v1/jobs/\(job.id)")
+          if json { return Terminal.show(json: reply.data) }
+          job = try reply.decode(ListedJob.self)
+        }
+        for line in job.lines { Terminal.show(line) }
+      }
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import ArgumentParser
+import Foundation
+import Model
+
+/// `tapedeck platform`: the request budget of each source.
+struct PlatformCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "platform", abstract: "Show the request budget of each source and its remaining jobs.")
+
+  @OptionGroup var options: GlobalOptions
+  @Flag(help: .json) var json = false
+
+  func run() async throws {
+    try await withOperator(options) { connection in
+      try await connection.get("/api/v1/platform").show(as: PlatformListing.self, json: json, quiet: options.quiet)
+    }
+  }
+}
+
+/// The answer of `/api/v1/platform`.
+package struct PlatformListing: Listing {
+  struct Source: Decodable {
+    var source: String
+    var configuredRate: Double?
+    var effectiveRate: Double?
+    var requestsLastMinute: Int
+    var requestsLastHour: Int
+    var refusedLastHour: Int
+    var retriesLastHour: Int
+    var pausedUntil: String?
+    var waitingJobs: [String: Int64]
+    var doneAt: String?
+  }
+
+  var sources: [Source]
+
+  package var table: Table {
+    func text(_ rate: Double?) -> String { rate.map { String(format: "%.2f/s", $0) } ?? "no limit" }
+    var table = Table([
+      "SOURCE", "CURRENT RATE", "CONFIGURED", "LAST MINUTE", "LAST HOUR", "REFUSED", "RETRIES", "PAUSED UNTIL", "JOBS",
+      "EXPECTED END",
+    ])
+    for source in sources {
+      table.add([
+        source.source, text(source.effectiveRate), text(source.configuredRate), "\(source.requestsLastMinute)",
+        "\(source.requestsLastHour)", "\(source.refusedLastHour)", "\(source.retriesLastHour)",
+        source.pausedUntil ?? "-", "\(source.waitingJobs.values.reduce(0, +))", source.doneAt ?? "-",
+      ])
+    }
+    return table
+  }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import Model
+
+/// The answer of `/api/v1/recordings`.
+package struct RecordingListing: Listing {
+  var recordings: [ListedRecording]
+  var nextCursor: String?
+
+  package var hasMore: Bool { nextCursor != nil }
+
+  package var table: Table {
+    var table = Table(["ID", "STARTED", "DURATION", "DIRECTION", "AGENT", "STATUS", "PRIVACY"])
+    for recording in recordings {
+      let seconds = recording.audioSeconds.map { Int($0.rounded()) } ?? recording.durationSeconds
+      table.add([
+        qualifiedID(recording.id, source: recording.source), recording.startTime ?? "",
+        seconds.map { "\($0) s" } ?? "", recording.direction ?? "", recording.agentName ?? recording.agentId ?? "",
+        recording.status, recording.restrictedReason ?? recording.privacy,
+      ])
+    }
+    return table
+  }
+}
+
+/// A recording as the API describes it.
+package struct ListedRecording: Decodable, Sendable {
+  struct File: Decodable, Sendable {
+    var kind: String
+    var location: String?
+    var sha256: String
+    var bytes: Int64
+  }
+
+  var id: String
+  var source: String
+  var status: String
+  var privacy: String
+  var restrictedReason: String?
+  var startTime: String?
+  var durationSeconds: Int?
+  var audioSeconds: Double?
+  var direction: String?
+  var agentId: String?
+  var agentName: String?
+  var skillName: String?
+  var campaignName: String?
+  var fromAddress: String?
+  var toAddress: String?
+  var contactId: String?
+  var disposition: String?
+  var archivedAt: String?
+  var playerUrl: String?
+  var failure: String?
+  var warning: String?
+  var damage: String?
+  var verifiedAt: String?
+  var codec: String?
+  var channels: Int?
+  var sampleRate: Int?
+  var files: [File]?
+  var steps: [StepTime]?
+
+  /// The facts, the files and the steps, as `tapedeck show` prints them.
+  package var lines: [String] {
+    let facts = Table(facts: [
+      ("recording", id), ("source", source), ("status", status), ("privacy", privacy), ("started", startTime),
+      ("duration", durationSeconds.map { "\($0) s on the platform" }),
+      ("audio", audioSeconds.map { String(format: "%.2f s", $0) }), ("direction", direction),
+      ("agent", [agentName, agentId].compactMap { $0 }.joined(separator: " ")),
+      ("skill", skillName), ("campaign", campaignName), ("from", fromAddress), ("to", toAddress),
+      ("contact", contactId), ("disposition", disposition),
+      ("format", codec.map { "\($0), \(sampleRate ?? 0) Hz, \(counted(channels ?? 0, "channel"))" }),
+      ("archived", archivedAt), ("player", playerUrl), ("failure", failure), ("warning", warning),
+      ("damage", damage), ("verified", verifiedAt),
+    ])
+    let files = (files ?? []).flatMap { file in
+      [file.kind, "  \(file.location ?? "not kept")", "  sha256 \(file.sha256)  \(file.bytes) bytes"]
+    }
+    return facts.lines + files + StepTime.lines(steps ?? [])
+  }
+}
+
+/// How long one step of an ingest took.
+struct StepTime: Decodable, Sendable {
+  var step: String
+  var startedAt: String
+  var seconds: Double
+
+  static func lines(_ steps: [StepTime]) -> [String] {
+    guard !steps.isEmpty else { return [] }
+    return ["steps"]
+      + Table(rows: steps.map { ["  \($0.step)", String(format: "%9.3f s", $0.seconds), $0.startedAt] }).lines
+  }
+}
+
+/// The id of a recording, with its source unless that is the default one.
+func qualifiedID(_ id: String, source: String) -> String {
+  source == SourceID.default.rawValue ? id : "\(source)~\(id)"
+}

@@ -1,0 +1,41 @@
+package import CXone
+package import Model
+
+/// The result of one check of `tapedeck doctor`.
+package struct DoctorFinding: Encodable, Sendable {
+  package var number: Int
+  package var check: String
+  package var ok: Bool
+  /// What was found, or what is wrong.
+  package var message: String?
+  /// What to do about a failure.
+  package var remedy: String?
+
+  package init(number: Int, check: String, failure: TapedeckError?, remedy: String, found: String? = nil) {
+    self.number = number
+    self.check = check
+    ok = failure == nil
+    message = failure?.message ?? found
+    self.remedy = failure == nil ? nil : remedy
+  }
+
+  /// The finding as lines of text.
+  package var lines: [String] {
+    let first = "\(ok ? "ok  " : "FAIL") \(number). \(check)\(message.map { ": \($0)" } ?? "")"
+    return [first] + (remedy.map { ["       \($0)"] } ?? [])
+  }
+}
+
+extension AccessCheck {
+  /// The name of the check.
+  package func title(source: SourceID) -> String {
+    "\(subject == .token ? "Token" : "Scope \(subject.rawValue)") of source '\(source)'"
+  }
+
+  /// What to do when it fails. A scope cannot be checked while the token or the platform fails.
+  package var remedy: String {
+    subject != .token && failure?.code == .platformScopeRefused
+      ? "Grant the scope '\(subject.rawValue)' to the API client on the platform."
+      : "Check CXONE_BASE_URL, CXONE_CLIENT_ID and CXONE_CLIENT_SECRET against the API client of the tenant, and that this machine can reach it."
+  }
+}

@@ -1,0 +1,110 @@
+import ArgumentParser
+import Foundation
+import Logging
+import Metrics
+import Model
+import Observability
+import ServiceLifecycle
+import UnixSignals
+
+/// `tapedeck serve`: the server and its workers in one process.
+struct ServeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve", abstract: "Run the server: pages, API, downloads, conversions, webhooks.",
+    discussion: """
+      Creates the data directory when it does not exist. Stops gracefully on SIGTERM
+      and SIGINT.
+
+      Several machines can share PostgreSQL (TAPEDECK_DATABASE_URL) and S3
+      (TAPEDECK_STORAGE_URL): run any number of 'tapedeck serve' and
+      'tapedeck worker'.
+      """)
+
+  @OptionGroup var options: GlobalOptions
+
+  @Option(help: ArgumentHelp("Host and port to listen on (TAPEDECK_LISTEN).", valueName: "host:port"))
+  var listen: String?
+
+  @Flag(name: .customLong("no-workers"), help: "Serve pages and API only; nodes with workers do the rest.")
+  var noWorkers = false
+
+  func run() async throws {
+    let settings = try await options.settings(needsPlatform: true, flags: listen.map { [.listen: $0] } ?? [:])
+    if noWorkers { try settings.deployment.requireShared(for: "serve --no-workers") }
+    let directory = settings.directory
+    guard !directory.isDemo else {
+      throw TapedeckError(
+        .configurationInvalid,
+        "TAPEDECK_DATA_DIR is the folder of a demo, whose passwords were printed. Choose another folder.")
+    }
+    try directory.make()
+    let tasks = Node.Tasks(works: !noWorkers, serves: true, runsRecurringTasks: !noWorkers) { port in
+      let port = port ?? settings.listen.port
+      Terminal.say("Tapedeck listens on http://\(Settings.Address(host: settings.listen.host, port: port).text)")
+    }
+    try await runNode(settings, tasks: tasks, logger: options.serverLogger(settings))
+  }
+}
+
+/// `tapedeck worker`: a node without pages, which shares a database and an object store with other nodes.
+struct WorkerCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "worker", abstract: "Run workers only, on PostgreSQL and S3 shared with other nodes.",
+    discussion: """
+      Downloads, converts and sends webhooks. Requires TAPEDECK_DATABASE_URL,
+      TAPEDECK_STORAGE_URL and a data directory of its own for recordings in
+      progress. Start one per machine; each takes jobs while it has capacity, and
+      takes over the jobs of a worker that stops responding.
+      """)
+
+  @OptionGroup var options: GlobalOptions
+
+  func run() async throws {
+    let settings = try await options.settings(needsPlatform: true)
+    try settings.deployment.requireShared(for: "worker")
+    try settings.directory.make()
+    let tasks = Node.Tasks(works: true, serves: false, runsRecurringTasks: true) { _ in
+      Terminal.say("The worker is ready for jobs.")
+    }
+    try await runNode(settings, tasks: tasks, logger: options.serverLogger(settings))
+  }
+}
+
+/// `tapedeck init`: an empty data directory, for creating accounts before the first start.
+struct InitCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "init", abstract: "Create an empty data directory.")
+
+  @OptionGroup var options: GlobalOptions
+
+  func run() async throws {
+    let settings = try await options.settings(needsPlatform: false)
+    try settings.directory.make()
+    if !options.quiet { Terminal.say("The data directory is \(settings.dataDirectory).") }
+  }
+}
+
+/// Runs a node until a signal stops it.
+private func runNode(_ settings: Settings, tasks: Node.Tasks, logger: Logger) async throws {
+  let directory = settings.directory
+  guard let lock = try directory.tryLock() else {
+    throw TapedeckError(
+      .dataDirectoryInUse,
+      "Another process is using the data directory \(directory.path). Stop it, or set another TAPEDECK_DATA_DIR.")
+  }
+  let exporter = PrometheusExporter()
+  MetricsSystem.bootstrap(exporter)
+  do {
+    try await Node.with(
+      settings: settings, directory: directory, lock: lock, tasks: tasks, exporter: exporter, logger: logger
+    ) { node in
+      try await node.serviceGroup(stoppedBy: [.sigterm, .sigint], logger: logger).run()
+    }
+  } catch let error as TapedeckError {
+    throw error
+  } catch is CancellationError {
+    throw TapedeckError(.interrupted)
+  } catch {
+    throw TapedeckError(.internalError, detail: "the node ended: \(error)", cause: error)
+  }
+}

@@ -1,0 +1,77 @@
+import ArgumentParser
+import AsyncHTTPClient
+import CXone
+import Catalog
+import Foundation
+import Model
+import NIOPosix
+import ObjectStorage
+import SystemPackage
+
+/// `tapedeck storage`: the object store.
+struct StorageCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "storage", abstract: "Copy the recordings to an S3 bucket.", subcommands: [Copy.self])
+
+  struct Copy: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Copy every object from the data directory to an S3 bucket.",
+      discussion: """
+        Copies to the bucket in TAPEDECK_STORAGE_URL and compares each object with its
+        hash in the catalog: copy the catalog first if it moves too.
+        The command can be interrupted and run again: objects that exist are skipped.
+        The data directory is not changed. Damaged objects are listed and not copied;
+        the command then exits with 7.
+        """)
+
+    @OptionGroup var options: GlobalOptions
+
+    func run() async throws {
+      let settings = try await options.settings(needsPlatform: false)
+      guard settings.deployment.storage != nil else {
+        throw TapedeckError(
+          .configurationInvalid,
+          "TAPEDECK_STORAGE_URL is not set. Set it to the bucket to copy to, such as s3://bucket/prefix.")
+      }
+      let directory = settings.directory
+      guard directory.exists else { throw settings.missingDirectory }
+      let outcome = try await withLock(of: directory) {
+        try await HTTPClient.withHTTPClient(configuration: .platform) { client in
+          try FileSystemCalls.makeFolder(directory.spool)
+          let copy = ObjectCopy(
+            from: try FileObjectStore(
+              root: directory.objects, quarantine: directory.quarantine, threads: .singleton,
+              now: SystemServices.system.now),
+            to: try Node.objectStore(settings.deployment, directory, client: client, system: .system),
+            scratch: directory.spool, threads: .singleton)
+          let database = try Node.database(settings.deployment, directory, system: .system)
+          return try await closing([database]) {
+            let catalog = Catalog(database: database)
+            return try await copy.run { folder throws(TapedeckError) in
+              try await catalog.objectContents(inFolder: folder.description)
+            } progress: { outcome in
+              if !options.quiet, Terminal.isErrorTerminal {
+                Terminal.write("\r\(outcome.copied) copied, \(outcome.alreadyThere) already present")
+              }
+            }
+          }
+        }
+      }
+      if !options.quiet {
+        if Terminal.isErrorTerminal { Terminal.write("\n") }
+        Terminal.say(
+          "Copied \(counted(outcome.copied, "object")) (\(outcome.copiedBytes) bytes); \(outcome.alreadyThere) already present."
+        )
+      }
+      for name in outcome.damaged {
+        Terminal.say("Damaged, not copied: \(directory.objects.appending(name.description))")
+      }
+      if !outcome.damaged.isEmpty {
+        throw TapedeckError(
+          .objectDamaged,
+          "\(counted(outcome.damaged.count, "damaged object")) not copied. Run 'tapedeck verify --all' with the old data directory, then copy again."
+        )
+      }
+    }
+  }
+}

@@ -1,0 +1,121 @@
+import ArgumentParser
+import Foundation
+import Model
+import NIOHTTP1
+
+/// `tapedeck backfill`: back-fills, which fetch the calls of a past period.
+struct BackfillCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "backfill", abstract: "Fetch the calls of a past period in the background.",
+    discussion: "The server fetches new calls first, and the calls of a back-fill when it has capacity.",
+    subcommands: [Start.self, ListBackfills.self, Pause.self, Resume.self, Cancel.self])
+
+  struct Start: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Start a back-fill and print its id.",
+      discussion: """
+        The server fetches the oldest call first, because the platform deletes those
+        first. Days are in the time zone of the source; the end is excluded.
+        """)
+
+    @OptionGroup var options: GlobalOptions
+    @Option(help: ArgumentHelp("First day.", valueName: "day")) var from: String
+    @Option(help: ArgumentHelp("End day, excluded.", valueName: "day")) var to: String
+    @OptionGroup var source: SourceOption
+    @Option(help: "Direction: outbound, inbound or internal. Default: the direction that sync uses.")
+    var direction: String?
+    @Flag(help: .json) var json = false
+
+    private struct Body: Encodable {
+      var source: String
+      var from: String
+      /// The last day, included.
+      var to: String
+      var direction: String?
+    }
+
+    private struct Created: Decodable { var id: String }
+
+    func validate() throws { _ = try DaySpan(from: from, to: to) }
+
+    func run() async throws {
+      let span = try DaySpan(from: from, to: to)
+      let body = Body(source: source.source, from: "\(span.first)", to: "\(span.last)", direction: direction)
+      try await withOperator(options) { connection in
+        let reply = try await connection.send(.POST, "/api/v1/backfills", json: body)
+        if json { return Terminal.show(json: reply.data) }
+        Terminal.show(try reply.decode(Created.self).id)
+      }
+    }
+  }
+
+  struct ListBackfills: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "List back-fills, newest first.")
+
+    @OptionGroup var options: GlobalOptions
+    @Flag(help: .json) var json = false
+
+    func run() async throws {
+      try await withOperator(options) { connection in
+        try await connection.get("/api/v1/backfills").show(as: BackfillListing.self, json: json, quiet: options.quiet)
+      }
+    }
+  }
+
+  struct Pause: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Pause a back-fill: nothing more is queued.")
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "Id of the back-fill.") var id: String
+    func run() async throws { try await change(id, "pause", options) }
+  }
+
+  struct Resume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Resume a paused back-fill.")
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "Id of the back-fill.") var id: String
+    func run() async throws { try await change(id, "resume", options) }
+  }
+
+  struct Cancel: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Cancel a back-fill; recordings that are already queued are still fetched.")
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "Id of the back-fill.") var id: String
+    func run() async throws { try await change(id, "cancel", options) }
+  }
+
+  private static func change(_ id: String, _ action: String, _ options: GlobalOptions) async throws {
+    try await withOperator(options) { connection in
+      _ = try await connection.send(.POST, "/api/v1/backfills/\(pathSegment(id))/\(action)")
+    }
+  }
+}
+
+/// The answer of `/api/v1/backfills`.
+package struct BackfillListing: Listing {
+  struct Backfill: Decodable {
+    var id: String
+    var source: String
+    var from: String
+    var to: String
+    var state: String
+    var reachedAt: String
+    var queued: Int64
+    var open: Int64
+    var failed: Int64
+    var throughAt: String?
+  }
+
+  var backfills: [Backfill]
+
+  package var table: Table {
+    var table = Table(["ID", "SOURCE", "FROM", "TO", "STATE", "REACHED", "QUEUED", "OPEN", "FAILED", "EXPECTED END"])
+    for backfill in backfills {
+      table.add([
+        backfill.id, backfill.source, backfill.from, backfill.to, backfill.state, backfill.reachedAt,
+        "\(backfill.queued)", "\(backfill.open)", "\(backfill.failed)", backfill.throughAt ?? "-",
+      ])
+    }
+    return table
+  }
+}

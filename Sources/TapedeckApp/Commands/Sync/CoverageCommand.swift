@@ -1,0 +1,109 @@
+import ArgumentParser
+import Foundation
+import Model
+import NIOHTTP1
+
+/// `tapedeck coverage`: for each day, what the platform lists and what the archive holds.
+struct CoverageCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "coverage", abstract: "Compare the archive with the platform day by day; list and fill gaps.",
+    discussion: """
+      Asks the platform for each day first, unless --offline is given. Days are in
+      the time zone of the source; the end is excluded. Exits with 3 when an
+      expected recording is not in the archive.
+      """)
+
+  @OptionGroup var options: GlobalOptions
+  @Option(help: ArgumentHelp("First day.", valueName: "day")) var from: String
+  @Option(help: ArgumentHelp("End day, excluded.", valueName: "day")) var to: String
+  @OptionGroup var source: SourceOption
+  @Flag(help: "Fetch missing and failed recordings, wait for them, and show the days again.") var fill = false
+  @Flag(help: "Do not ask the platform; use its last known lists.") var offline = false
+  @Option(help: ArgumentHelp("Write a signed statement of these days to a file.", valueName: "file"))
+  var statement: String?
+  @Flag(help: "Print one JSON object.") var json = false
+
+  func validate() throws { _ = try span() }
+
+  private func span() throws(ValidationError) -> DaySpan { try DaySpan(from: from, to: to, maximum: 400) }
+
+  func run() async throws {
+    let span = try span()
+    let gaps = try await withOperator(options, needsPlatform: !offline || fill, works: fill) { connection in
+      if !offline { try await check(span, connection) }
+      var coverage = try await load(span, connection)
+      if fill {
+        var keys: [RecordingKey] = []
+        for gap in coverage.gaps where gap.fillable { keys.append(try recordingKey(gap.id, source: gap.source)) }
+        if !keys.isEmpty {
+          var batch = IngestBatch(keys, connection: connection, options: options, json: false)
+          _ = try await batch.run()
+          coverage = try await load(span, connection)
+        }
+      }
+      if json { try Terminal.show(json: coverage) } else { for line in coverage.lines { Terminal.show(line) } }
+      if let statement { try await write(statement, span, connection) }
+      return coverage.total.expected - coverage.total.ready
+    }
+    if gaps > 0 {
+      throw TapedeckError(.partlyDone, "\(counted(gaps, "expected recording")) not in the archive.")
+    }
+  }
+
+  private func check(_ span: DaySpan, _ connection: OperatorClient) async throws {
+    for day in span.days {
+      _ = try await connection.send(
+        .POST, "/operator/coverage/check", query: ["source": source.source, "day": day.description])
+    }
+  }
+
+  private func load(_ span: DaySpan, _ connection: OperatorClient) async throws -> CoverageReport {
+    func page(_ cursor: String?) async throws -> CoverageReport {
+      try await connection.get(
+        "/api/v1/coverage",
+        ["from": "\(span.first)", "to": "\(span.last)", "source": source.source, "cursor": cursor]
+      ).decode(CoverageReport.self)
+    }
+    var report = try await page(nil)
+    while let cursor = report.nextCursor {
+      let next = try await page(cursor)
+      report.gaps += next.gaps
+      report.nextCursor = next.nextCursor
+    }
+    return report
+  }
+
+  private func write(_ file: String, _ span: DaySpan, _ connection: OperatorClient) async throws {
+    let reply = try await connection.get(
+      "/operator/coverage/statement",
+      ["from": "\(span.first)", "to": "\(span.last)", "source": source.source])
+    do { try reply.data.write(to: URL(filePath: file)) } catch {
+      throw TapedeckError(
+        .storageFailed, "The statement cannot be written to '\(file)'. Check the path and its permissions.",
+        detail: "\(error)", cause: error)
+    }
+  }
+}
+
+/// `tapedeck sync`: run a sync now.
+struct SyncCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sync", abstract: "List new calls on the platform now, and queue those to archive.",
+    discussion: """
+      The server fetches queued recordings. It also syncs by itself, unless
+      TAPEDECK_SYNC is off.
+      """)
+
+  @OptionGroup var options: GlobalOptions
+  @OptionGroup var source: SourceOption
+  @Flag(help: "Print one JSON object.") var json = false
+
+  func run() async throws {
+    try await withOperator(options, needsPlatform: true) { connection in
+      let reply = try await connection.send(.POST, "/operator/sync", query: ["source": source.source])
+      if json { return Terminal.show(json: reply.data) }
+      let answer = try reply.decode(SyncAnswer.self)
+      Terminal.show("Found \(counted(answer.found, "recording")), queued \(answer.queued).")
+    }
+  }
+}

@@ -1,0 +1,26 @@
+package import ArgumentParser
+package import Model
+
+/// A range of dates, independent of the time zone.
+package struct DaySpan: Sendable {
+  package let first: CalendarDay
+  /// Included.
+  package let last: CalendarDay
+
+  package var days: [CalendarDay] { CalendarDay.days(from: first, through: last) }
+
+  /// - Parameters:
+  ///   - to: the end day, excluded.
+  ///   - maximum: the largest number of days; nil for no limit.
+  package init(from: String, to: String, maximum: Int? = nil) throws(ValidationError) {
+    guard let first = CalendarDay(from, in: .utc), let end = CalendarDay(to, in: .utc) else {
+      throw ValidationError("--from and --to must be days such as 2026-11-12.")
+    }
+    guard first < end else { throw ValidationError("--from must be before --to.") }
+    if let maximum, first.distance(to: end) > maximum {
+      throw ValidationError("--from and --to must be at most \(maximum) days apart.")
+    }
+    self.first = first
+    last = end.advanced(by: -1)
+  }
+}

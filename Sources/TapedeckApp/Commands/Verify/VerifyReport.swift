@@ -1,0 +1,74 @@
+/// Collects what a run of `tapedeck verify` finds.
+package struct VerifyReport: Sendable {
+  package private(set) var summary = VerifySummary()
+  /// The recordings under repair, in the order in which they were found.
+  package private(set) var repairs: [RecordingProblem] = []
+  private var seen: Set<String> = []
+
+  package init() {}
+
+  /// Adds a page of verified recordings.
+  package mutating func add(_ answer: VerifyAnswer) -> [VerifyFinding] {
+    summary.recordings += answer.recordings
+    summary.objects += answer.objects
+    summary.bytes += answer.bytes
+    summary.seconds += answer.seconds
+    summary.whole += answer.recordings - answer.problems.count
+    return answer.problems.compactMap { add($0) }
+  }
+
+  /// Adds the result of comparing some object names with the catalog.
+  package mutating func add(_ answer: ReconcileAnswer) -> [VerifyFinding] {
+    summary.orphans += answer.orphans.count
+    summary.damaged += answer.orphans.count { !$0.isMoved }
+    return answer.orphans.map(VerifyFinding.init) + answer.problems.compactMap { add($0) }
+  }
+
+  /// Removes and returns the repairs to follow.
+  package mutating func takeRepairs() -> [RecordingProblem] {
+    defer { repairs = [] }
+    return repairs
+  }
+
+  /// Adds the end of a repair.
+  ///
+  /// - Parameters:
+  ///   - check: the recording, verified again after its job ended.
+  ///   - failure: why the job failed, if it did.
+  package mutating func endRepair(
+    of problem: RecordingProblem, _ check: VerifyAnswer, failure: String?
+  ) -> VerifyFinding {
+    if check.problems.isEmpty, check.stop == nil {
+      summary.repaired += 1
+      return VerifyFinding(problem, .repaired, "Repaired.")
+    }
+    summary.damaged += 1
+    let messages = check.problems.flatMap(\.files).map(\.message).joined(separator: " ")
+    let reason = failure ?? check.stop?.detail ?? "see the log"
+    return VerifyFinding(problem, .damaged, "\(messages) It could not be repaired: \(reason)")
+  }
+
+  package mutating func finish() { summary.finish(repairing: repairs.count) }
+
+  /// - Returns: nil when the recording was reported before.
+  private mutating func add(_ problem: RecordingProblem) -> VerifyFinding? {
+    guard seen.insert("\(problem.source)~\(problem.id)").inserted else { return nil }
+    let messages =
+      problem.files.isEmpty ? "No files are known." : problem.files.map(\.message).joined(separator: " ")
+    switch problem.status {
+    case VerifyFinding.Status.notArchived.rawValue:
+      summary.notArchived += 1
+      return VerifyFinding(problem, .notArchived, "It is not in the archive.")
+    case VerifyFinding.Status.unreadable.rawValue:
+      summary.unreadable += 1
+      return VerifyFinding(problem, .unreadable, messages)
+    case _ where problem.jobId == nil:
+      summary.damaged += 1
+      return VerifyFinding(problem, .damaged, messages)
+    default:
+      repairs.append(problem)
+      let action = problem.repairedFrom == "original" ? "created again from the original" : "fetched again"
+      return VerifyFinding(problem, .repairing, "\(messages) It is being \(action).")
+    }
+  }
+}

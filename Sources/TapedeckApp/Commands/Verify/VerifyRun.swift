@@ -1,0 +1,127 @@
+import Foundation
+import Model
+import NIOHTTP1
+
+/// Runs `tapedeck verify`: reads recordings back page by page, compares object names, follows repairs to their end.
+struct VerifyRun {
+  private let connection: OperatorClient
+  private let options: GlobalOptions
+  private let json: Bool
+  private let findsOrphans: Bool
+  private let waits: Bool
+  private var question: VerifyQuestion
+  private var bars = ProgressBars()
+  private var report = VerifyReport()
+
+  init(
+    _ question: VerifyQuestion, findsOrphans: Bool, waits: Bool, connection: OperatorClient, options: GlobalOptions,
+    json: Bool
+  ) {
+    self.question = question
+    self.connection = connection
+    self.options = options
+    self.json = json
+    self.waits = waits
+    self.findsOrphans = findsOrphans
+  }
+
+  /// - Throws: what `VerifySummary.failure` returns; the error of an object store that cannot be read.
+  mutating func run() async throws {
+    // A repair stores files before their row exists, so names are compared while no repair is running: before the first
+    // repair, or after the last one when this command waits for them.
+    if !waits, findsOrphans { try await compareNames() }
+    let stop = try await readBack()
+    if waits {
+      try await followRepairs()
+      if stop == nil, findsOrphans {
+        try await compareNames()
+        try await followRepairs()
+      }
+    }
+    report.finish()
+    if json { try Terminal.show(json: report.summary) } else if !options.quiet { Terminal.say(report.summary.text) }
+    if let stop { throw TapedeckError(TapedeckError.Code(rawValue: stop.code) ?? .internalError, stop.detail) }
+    if let failure = report.summary.failure { throw failure }
+  }
+
+  private mutating func readBack() async throws -> VerifyAnswer.Stop? {
+    var named = question.recordings
+    while true {
+      if let names = named {
+        question.recordings = Array(names.prefix(32))
+        named = Array(names.dropFirst(32))
+      }
+      let answer = try await verify(question)
+      try show(report.add(answer))
+      draw(of: answer.total)
+      if let stop = answer.stop { return stop }
+      if named?.isEmpty == false { continue }
+      guard let next = answer.next else { return nil }
+      question.after = next
+    }
+  }
+
+  private mutating func compareNames() async throws {
+    var ask = ReconcileQuestion(
+      shard: question.shard.map(Int.init), shards: question.shards.map(Int.init), repairs: question.repairs, seconds: 2)
+    var young = 0
+    while true {
+      let answer = try await connection.send(.POST, "/operator/reconcile", json: ask).decode(ReconcileAnswer.self)
+      try show(report.add(answer))
+      young += answer.young
+      guard let next = answer.next else {
+        if young > 0, !options.quiet {
+          Terminal.say("\(counted(young, "new file")) without a row may belong to ingests in progress; checked later.")
+        }
+        return
+      }
+      ask.from = next
+    }
+  }
+
+  /// Waits until each repair has ended, then verifies its recording again.
+  private mutating func followRepairs() async throws {
+    let repairs = report.takeRepairs()
+    for (number, problem) in repairs.enumerated() {
+      guard let jobID = problem.jobId else { continue }
+      var failure: String?
+      while true {
+        let job = try await connection.get("/api/v1/jobs/\(jobID)").decode(IngestBatch.Job.self)
+        if job.state == "done" { break }
+        if job.state == "failed" || job.state == "cancelled" {
+          failure = job.error?.detail ?? job.message
+          break
+        }
+        if !json, !options.quiet {
+          bars.draw([], summary: "\(number) of \(counted(repairs.count, "repair")) done")
+        }
+        try await Task.sleep(for: .milliseconds(200))
+      }
+      let key = try recordingKey(problem.id, source: problem.source)
+      let check = try await verify(VerifyQuestion(recordings: [key.pathSegment], repairs: false, seconds: 0))
+      try show([report.endRepair(of: problem, check, failure: failure)])
+    }
+  }
+
+  private func verify(_ question: VerifyQuestion) async throws -> VerifyAnswer {
+    try await connection.send(.POST, "/operator/verify", json: question).decode(VerifyAnswer.self)
+  }
+
+  private func show(_ findings: [VerifyFinding]) throws {
+    for finding in findings {
+      if !json {
+        Terminal.show(finding.text)
+      } else if finding.status != .repairing || !waits {
+        // JSON has one line per recording: of a repair that this command waits for, that is the end.
+        try Terminal.show(json: finding)
+      }
+    }
+  }
+
+  private mutating func draw(of total: Int64) {
+    guard !json, !options.quiet else { return }
+    let known = question.share == nil && question.shards == nil && total > 0 ? " of \(total)" : ""
+    bars.draw(
+      [], summary: "\(report.summary.progress), \(report.repairs.count + report.summary.damaged) damaged\(known)")
+  }
+}

@@ -1,0 +1,68 @@
+import Foundation
+package import Model
+
+/// The totals of `tapedeck verify`, and how the command ends.
+package struct VerifySummary: Encodable, Sendable {
+  private enum CodingKeys: String, CodingKey {
+    case status, recordings, objects, bytes, seconds, megabytesPerSecond, whole, repaired, repairing, damaged,
+      unreadable
+    case notArchived
+    case orphans = "strays"
+  }
+
+  private var status = "summary"
+  var recordings = 0
+  var objects = 0
+  var bytes: Int64 = 0
+  var seconds = 0.0
+  var megabytesPerSecond = 0.0
+  /// Recordings that were intact.
+  var whole = 0
+  /// Recordings that were damaged and are intact again.
+  var repaired = 0
+  var repairing = 0
+  /// Recordings that remain damaged, and orphans that remain in place.
+  var damaged = 0
+  var unreadable = 0
+  var notArchived = 0
+  var orphans = 0
+
+  package init() {}
+
+  /// The error that the command ends with; nil when everything is intact.
+  ///
+  /// - Returns: `objectDamaged` when something remains damaged, `partlyDone` when something was not checked or is still
+  ///   being repaired.
+  package var failure: TapedeckError? {
+    if damaged > 0 {
+      return TapedeckError(
+        .objectDamaged, "Still damaged: \(counted(damaged, "recording or file", plural: "recordings or files")).")
+    }
+    guard unreadable + notArchived + repairing > 0 else { return nil }
+    return TapedeckError(
+      .partlyDone,
+      "Not verified: \(unreadable) unreadable, \(notArchived) not in the archive, \(repairing) being repaired.")
+  }
+
+  /// What was read, and how fast.
+  package var progress: String {
+    "\(counted(recordings, "recording")), \(counted(objects, "file")), "
+      + String(format: "%.1f MB read at %.0f MB/s", Double(bytes) / 1e6, rate)
+  }
+
+  /// The closing sentence.
+  package var text: String {
+    let outcome =
+      whole == recordings && orphans == 0
+      ? "everything is intact"
+      : "\(whole) intact, \(repaired) repaired, \(damaged) damaged, \(counted(orphans, "file")) unknown to the catalog"
+    return "\(progress): \(outcome)."
+  }
+
+  mutating func finish(repairing: Int) {
+    self.repairing = repairing
+    megabytesPerSecond = rate
+  }
+
+  private var rate: Double { seconds > 0 ? Double(bytes) / 1e6 / seconds : 0 }
+}

@@ -1,0 +1,86 @@
+/// The settings. The raw value is the key in `tapedeck.yaml`; the environment variable is derived from it.
+package enum Setting: String, CaseIterable, Sendable {
+  case baseURL = "cxone.baseUrl"
+  case clientID = "cxone.clientId"
+  case clientSecret = "cxone.clientSecret"
+  case clientSecretFile = "cxone.clientSecretFile"
+  case rate = "cxone.rate"
+  case burst = "cxone.burst"
+  case searchRate = "cxone.searchRate"
+  case metadataRate = "cxone.metadataRate"
+  case downloadRate = "cxone.downloadRate"
+  case downloads = "cxone.downloads"
+  case downloadHosts = "cxone.downloadHosts"
+  case stallSeconds = "cxone.stallSeconds"
+  case timeZone = "cxone.timeZone"
+  case syncDirection = "cxone.sync.direction"
+  case syncAgents = "cxone.sync.agents"
+  case syncInterval = "cxone.sync.intervalSeconds"
+  case syncOverlap = "cxone.sync.overlapMinutes"
+  case syncLookBack = "cxone.sync.lookBackDays"
+  case waitBase = "cxone.waitBase"
+  case waitJitter = "cxone.waitJitter"
+  case waitCap = "cxone.waitCap"
+  case waitAttempts = "cxone.waitAttempts"
+  case webhookURL = "qm.webhookUrl"
+  case webhookSecret = "qm.webhookSecret"
+  case webhookSecretFile = "qm.webhookSecretFile"
+  case dataDirectory = "tapedeck.dataDir"
+  case databaseURL = "tapedeck.databaseUrl"
+  case databaseURLFile = "tapedeck.databaseUrlFile"
+  case databaseConnections = "tapedeck.databaseConnections"
+  case storageURL = "tapedeck.storageUrl"
+  case storageKeyID = "aws.accessKeyId"
+  case storageSecret = "aws.secretAccessKey"
+  case storageSecretFile = "aws.secretAccessKeyFile"
+  case storageSessionToken = "aws.sessionToken"
+  case storageRegion = "aws.region"
+  case listen = "tapedeck.listen"
+  case metricsListen = "tapedeck.metricsListen"
+  case publicURL = "tapedeck.publicUrl"
+  case trustedProxies = "tapedeck.trustedProxies"
+  case originals = "tapedeck.originals"
+  case sources = "tapedeck.sources"
+  case sync = "tapedeck.sync"
+  case signingKey = "tapedeck.signingKey"
+  case signingKeyFile = "tapedeck.signingKeyFile"
+  case ffmpeg = "tapedeck.ffmpeg"
+  case conversions = "tapedeck.conversions"
+  case leaseSeconds = "tapedeck.leaseSeconds"
+  case minimumFree = "tapedeck.minimumFreeMb"
+  case diskRetrySeconds = "tapedeck.diskRetrySeconds"
+  case verifyDays = "tapedeck.verifyDays"
+  case verifyRate = "tapedeck.verifyRateMb"
+  case verifyPrivacy = "tapedeck.verifyPrivacy"
+  case logLevel = "tapedeck.logLevel"
+  case logFormat = "tapedeck.logFormat"
+
+  /// Whether each source has its own value, with the key `source.NAME.…` for sources other than the default one.
+  package var isPerSource: Bool {
+    switch self {
+    case .baseURL, .clientID, .clientSecret, .clientSecretFile, .rate, .burst, .searchRate, .metadataRate,
+      .downloadRate, .downloads, .downloadHosts, .stallSeconds, .timeZone, .syncDirection, .syncAgents, .syncInterval,
+      .syncOverlap, .syncLookBack:
+      true
+    default: false
+    }
+  }
+
+  /// The key of the setting; `source` is nil for the default source.
+  func key(for source: String?) -> String {
+    guard let source, isPerSource else { return rawValue }
+    return "source.\(source).\(rawValue.dropFirst("cxone.".count))"
+  }
+
+  /// The environment variable of the setting: `CXONE_BASE_URL` for `cxone.baseUrl`.
+  package func variable(for source: String? = nil) -> String {
+    var name = ""
+    var previous: Character = " "
+    for character in key(for: source) {
+      if character.isUppercase, previous.isLowercase { name.append("_") }
+      name.append(character.isLetter || character.isNumber ? Character(character.uppercased()) : "_")
+      previous = character
+    }
+    return name
+  }
+}

@@ -1,0 +1,153 @@
+import Access
+import AsyncHTTPClient
+import Audio
+import CXone
+import Catalog
+import Logging
+import Model
+import NIOPosix
+import Observability
+import Pipeline
+import ServiceLifecycle
+import Web
+import Webhooks
+
+extension Node {
+  /// Composes a node: the only code that knows every module.
+  init(
+    settings: Settings, directory: DataDirectory, lock: DataDirectoryLock, tasks: Tasks, client: HTTPClient,
+    exporter: PrometheusExporter?, system: SystemServices, logger: Logger
+  ) async throws {
+    self.settings = settings
+    self.directory = directory
+    self.lock = lock
+    let isShared = settings.deployment.isShared
+
+    // Storage
+    let catalog = Catalog(database: try Self.database(settings.deployment, directory, system: system))
+    try await catalog.migrate()
+    self.catalog = catalog
+    if isShared {
+      try await catalog.agree(on: "TAPEDECK_STORAGE_URL", try settings.deployment.storeIdentity(directory))
+    }
+    let clock = isShared ? try await SharedClock(catalog: catalog, own: system) : nil
+    let system = clock?.system ?? system
+    let store = try Self.objectStore(settings.deployment, directory, client: client, system: system)
+    let spool = try Spool(folder: directory.spool, quarantine: directory.quarantine, threads: .singleton)
+    // The folders are usually on one disk, but each can be a mount of its own.
+    let diskSpace = DiskSpaceGate(
+      disks: [
+        .init(holds: "spool", of: directory.spool), .init(holds: "objects", of: directory.objects),
+        .init(holds: "catalog", of: directory.path),
+      ],
+      minimumFreeBytes: settings.minimumFreeBytes, retryInterval: settings.diskRetryInterval, threads: .singleton,
+      system: system, logger: logger)
+
+    // Platform
+    let sources = settings.sources.map {
+      RecordingsV2Source(
+        settings: $0, client: client,
+        // A single process keeps its request budget in memory: writing it to the catalog would gain nothing.
+        allowance: isShared ? SharedAllowance(catalog: catalog, source: $0.id, limits: $0.limits) : nil,
+        system: system, logger: logger)
+    }
+    let rateLimits: @Sendable () async throws(TapedeckError) -> [RateLimitStatus] = { () throws(TapedeckError) in
+      var rateLimits: [RateLimitStatus] = []
+      for source in sources {
+        if let status = try await source.rateLimitStatus() { rateLimits.append(status) }
+      }
+      return rateLimits
+    }
+
+    // Access and web
+    let now = system.now
+    let log = AccessLog(catalog: catalog, now: now)
+    let passwords = PasswordHasher()
+    let authenticator = Authenticator(catalog: catalog, log: log, passwords: passwords, now: now)
+    let listening = ListeningSessions(catalog: catalog, now: now)
+    let waiters = JobWaiters(catalog: catalog)
+    let readiness = Readiness(catalog: catalog, diskSpace: diskSpace)
+    let gauges = Gauges(catalog: catalog, diskSpace: diskSpace, rateLimits: rateLimits)
+    var web = WebServices(
+      catalog: catalog, store: store, authenticator: authenticator,
+      accounts: Accounts(catalog: catalog, passwords: passwords, now: now), log: log, listening: listening,
+      waiters: waiters, proxies: settings.proxies, publicOrigin: settings.publicOrigin,
+      sources: Set(settings.sources.map(\.id)),
+      renderMetrics: {
+        await gauges.refresh()
+        return exporter?.render() ?? ""
+      },
+      readiness: { await readiness.problems() }, system: system, rateLimits: rateLimits)
+    for plan in settings.plans { web.plans[plan.source] = plan }
+    self.web = web
+
+    // Pipeline
+    let discoveries = settings.plans.flatMap { plan in
+      sources.filter { $0.id == plan.source }.map { Discovery(catalog: catalog, source: $0, plan: plan) }
+    }
+    let scheduler = Scheduler(
+      catalog: catalog, discoveries: discoveries, syncs: settings.syncs, system: system, logger: logger)
+    let verifier = Verifier(catalog: catalog, store: store, system: system, logger: logger)
+
+    // Services stop in reverse order.
+    var services: [any Service] = [
+      PeriodicFlush(system: system, logger: logger) {
+        try await log.flush()
+        try await listening.flush()
+        try await authenticator.flush()
+      }
+    ]
+    if let clock { services.append(clock) }
+    if tasks.works {
+      try await Recovery(catalog: catalog, spool: spool, logger: logger).run(isAlone: !isShared)
+      let ffmpeg = FFmpeg(executable: settings.ffmpeg) { start in logger.info("\(start)") }
+      let ingest = Ingest(
+        catalog: catalog, sources: sources, store: store, spool: spool, ffmpeg: ffmpeg,
+        conversions: Slots(settings.conversions), diskSpace: diskSpace, settings: settings.ingest,
+        system: system, logger: logger)
+      // As many transfers as the sources allow, and some for recordings that are being converted.
+      let transfers = settings.sources.reduce(0) { $0 + $1.parallelDownloads } + settings.conversions + 2
+      services.append(Worker(ingest: ingest, limits: .init(moving: transfers, lease: settings.lease)))
+      if let endpoint = try await Self.webhook(settings, directory, catalog) {
+        services.append(
+          WebhookSender(
+            catalog: catalog,
+            delivery: WebhookDelivery(client: client, system: system, userAgent: Tapedeck.userAgent),
+            endpoint: endpoint, system: system, logger: logger))
+      }
+    }
+    let coverage = CoverageRoutes(
+      catalog: catalog, plans: SyncPlans(plans: web.plans), scheduler: scheduler, system: system
+    ) {
+      try await Self.statementSigner(settings, directory, catalog)
+    }
+    services.append(
+      try Self.socketServer(
+        web, sources: sources, coverage: coverage, verifier: verifier, directory: directory, logger: logger
+      ) {
+        if !tasks.serves { await tasks.onReady(nil) }
+      })
+    if tasks.runsRecurringTasks {
+      services.append(scheduler)
+      let privacy = PrivacyReview(catalog: catalog, sources: sources, system: system)
+      services.append(
+        Scrubber(verifier: verifier, settings: settings.scrub, privacy: settings.reviewsPrivacy ? privacy : nil))
+      services.append(ObjectRemover(catalog: catalog, store: store, system: system, logger: logger))
+    }
+    if tasks.serves {
+      if settings.publicOrigin?.hasPrefix("https:") == true, settings.proxies.isEmpty {
+        logger.warning(
+          "TAPEDECK_TRUSTED_PROXIES is not set: the access log shows the proxy's address for all users, and failed sign-ins of one user delay those of all others"
+        )
+      }
+      services.append(try Self.server(web, settings: settings, onListening: tasks.onReady, logger: logger))
+    }
+    // The node of a command has no exporter: its metrics end with it.
+    if let address = settings.metricsListen, exporter != nil {
+      services.append(try Self.metricsServer(web, on: address, logger: logger))
+    }
+    // Stopped first, so that requests that wait for a job are answered before the servers wait for open requests.
+    services.append(waiters)
+    self.services = services
+  }
+}

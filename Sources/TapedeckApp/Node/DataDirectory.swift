@@ -1,0 +1,110 @@
+import Foundation
+import Glibc
+package import Model
+import ObjectStorage
+package import SystemPackage
+
+/// The data directory of a node, and its lock.
+package struct DataDirectory: Sendable {
+  package let path: FilePath
+
+  package init(path: FilePath) { self.path = path }
+
+  var catalog: FilePath { path.appending("catalog.sqlite") }
+  var objects: FilePath { path.appending("objects") }
+  var spool: FilePath { path.appending("spool") }
+  var quarantine: FilePath { path.appending("quarantine") }
+  var keys: FilePath { path.appending("keys") }
+  private var lockFile: FilePath { path.appending("lock") }
+  private var demoMarker: FilePath { path.appending("demo") }
+
+  /// The path of the command socket. Socket paths are limited to 107 bytes; a longer one goes through a file descriptor of
+  /// the folder.
+  func socket() throws(TapedeckError) -> String {
+    let direct = path.appending("tapedeck.sock").string
+    if direct.utf8.count <= 100 { return direct }
+    let folder = open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { throw TapedeckError(.dataDirectoryMissing, detail: "errno \(errno)") }
+    return "/proc/self/fd/\(folder)/tapedeck.sock"
+  }
+
+  package var exists: Bool { access(path.string, F_OK) == 0 }
+  package var isDemo: Bool { access(demoMarker.string, F_OK) == 0 }
+
+  /// Creates missing folders, readable by their owner only.
+  package func make() throws(TapedeckError) {
+    do {
+      try FileSystemCalls.makeFolder(path)
+      try FileSystemCalls.makeFolder(keys)
+    } catch {
+      throw TapedeckError(
+        .configurationInvalid,
+        "The data directory cannot be created or written. Check TAPEDECK_DATA_DIR and the owner of the folder.",
+        detail: "\(error)", cause: error)
+    }
+  }
+
+  package func markAsDemo() throws(TapedeckError) { try write(Data(), to: demoMarker) }
+
+  /// Takes the lock if it is free.
+  ///
+  /// - Returns: the lock, held until it is deallocated; nil when another process holds it.
+  package func tryLock() throws(TapedeckError) -> DataDirectoryLock? {
+    do {
+      let descriptor = try SystemPackage.FileDescriptor.open(
+        lockFile, .readWrite, options: [.create, .closeOnExec], permissions: [.ownerReadWrite])
+      if try FileSystemCalls.tryLock(descriptor) { return DataDirectoryLock(descriptor: descriptor) }
+      try descriptor.close()
+      return nil
+    } catch {
+      throw TapedeckError(
+        .configurationInvalid, "The data directory cannot be written. Check the owner of the folder.",
+        detail: "\(error)",
+        cause: error)
+    }
+  }
+
+  /// Reads the secret in a file of `keys/`; creates it with `make` when it does not exist.
+  package func key(_ name: String, make: () -> String) throws(TapedeckError) -> String {
+    let file = keys.appending(name)
+    do {
+      return try String(contentsOfFile: file.string, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+    } catch {
+      // An existing secret that cannot be read must not be replaced: receivers and nodes use it.
+      guard access(file.string, F_OK) != 0, errno == ENOENT else {
+        throw TapedeckError(
+          .storageFailed, "The file 'keys/\(name)' cannot be read. Check its owner and permissions.",
+          detail: "\(error)", cause: error)
+      }
+    }
+    let value = make()
+    try write(Data((value + "\n").utf8), to: file)
+    return value
+  }
+
+  /// Writes a file completely or not at all: a truncated secret would be used from then on.
+  private func write(_ data: Data, to file: FilePath) throws(TapedeckError) {
+    let unfinished = FilePath(file.string + ".new")
+    do {
+      let descriptor = try SystemPackage.FileDescriptor.open(
+        unfinished, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite])
+      try descriptor.closeAfter {
+        _ = try descriptor.writeAll(data)
+        try FileSystemCalls.sync(descriptor)
+      }
+      try FileSystemCalls.rename(unfinished, to: file)
+      try FileSystemCalls.syncFolder(file.removingLastComponent())
+    } catch Errno.noSpace, Errno.diskQuotaExceeded {
+      throw TapedeckError(.diskFull, detail: "\(file)")
+    } catch { throw TapedeckError(.storageFailed, detail: "\(file): \(error)", cause: error) }
+  }
+}
+
+/// Held while a process owns a data directory; the operating system releases it when the process ends.
+package final class DataDirectoryLock: Sendable {
+  private let descriptor: SystemPackage.FileDescriptor
+
+  init(descriptor: SystemPackage.FileDescriptor) { self.descriptor = descriptor }
+
+  deinit { try? descriptor.close() }
+}

@@ -1,0 +1,75 @@
+import CXone
+import Catalog
+import Glibc
+import Hummingbird
+import HummingbirdCore
+import Logging
+import Model
+import NIOCore
+import Pipeline
+import ServiceLifecycle
+import Web
+
+extension Node {
+  /// The server for browsers and API clients.
+  static func server(
+    _ web: WebServices, settings: Settings, onListening: @escaping @Sendable (Int?) async -> Void, logger: Logger
+  ) throws -> some Service {
+    let application = Application(
+      router: try makeWebRouter(web, listener: .network),
+      // Closes connections that stay idle or do not complete the head of a request.
+      server: .http1(configuration: .init(idleTimeout: .seconds(60))),
+      configuration: .init(
+        address: .hostname(settings.listen.host, port: settings.listen.port), serverName: "tapedeck", backlog: 1024,
+        availableConnectionsDelegate: MaximumAvailableConnections(10_000)),
+      onServerRunning: { channel in await onListening(channel.localAddress?.port ?? settings.listen.port) },
+      logger: logger)
+    return BoundServer(address: settings.listen, setting: .listen, server: application)
+  }
+
+  /// The server for metrics and health checks, without sign-in.
+  static func metricsServer(_ web: WebServices, on address: Settings.Address, logger: Logger) throws -> some Service {
+    let application = Application(
+      router: try makeMetricsRouter(web),
+      configuration: .init(address: .hostname(address.host, port: address.port)), logger: logger)
+    return BoundServer(address: address, setting: .metricsListen, server: application)
+  }
+
+  /// The server on the command socket.
+  static func socketServer(
+    _ web: WebServices, sources: [any RecordingSource], coverage: CoverageRoutes, verifier: Verifier,
+    directory: DataDirectory, logger: Logger, onListening: @escaping @Sendable () async -> Void
+  ) throws -> some Service {
+    let path = try directory.socket()
+    // A killed process may have left its socket. This process holds the lock, so the socket is not in use.
+    unlink(path)
+    let router = try makeWebRouter(
+      web, listener: .socket,
+      commands: OperatorRoutes(sources: sources).routes + coverage.routes
+        + VerifyRoutes(catalog: web.catalog, verifier: verifier).routes)
+    return Application(
+      router: router, configuration: .init(address: .unixDomainSocket(path: path)),
+      onServerRunning: { _ in
+        chmod(path, 0o600)
+        await onListening()
+      }, logger: logger)
+  }
+}
+
+/// A server that reports a failure to listen together with the setting that names the address.
+private struct BoundServer<Server: Service>: Service {
+  let address: Settings.Address
+  let setting: Setting
+  let server: Server
+
+  func run() async throws {
+    do { try await server.run() } catch {
+      // Errors of single connections have other types and do not end the server.
+      guard error is IOError || error is SocketAddressError else { throw error }
+      throw TapedeckError(
+        .configurationInvalid,
+        "The server cannot listen on \(address.text) (\(setting.variable())). Check that the port is not taken.",
+        detail: "\(error)", cause: error)
+    }
+  }
+}

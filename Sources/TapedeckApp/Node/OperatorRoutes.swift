@@ -1,0 +1,84 @@
+import CXone
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Model
+import NIOCore
+import Web
+
+/// Routes of the command socket that search the platform, through the same request budget as everything else.
+struct OperatorRoutes {
+  let sources: [any RecordingSource]
+
+  var routes: [Route] {
+    [
+      .admitted(
+        .get, "/operator/search", .command, permission: .administer, log: .entry(.search), "Searches the platform.",
+        query: [
+          QueryParameter("from", .moment, required: true, "The start of the period."),
+          QueryParameter("to", .moment, required: true, "The end of the period."),
+          QueryParameter("source", .source, "The name of a source."),
+          QueryParameter("direction", .text, "The direction of the call."),
+          QueryParameter("agent", .text, "The platform's id of an agent."),
+          QueryParameter("cursor", .text, "The platform's cursor of the next page."),
+        ], handler: search)
+    ]
+  }
+
+  private func search(_ admitted: Admitted<Void>) async throws -> Reply {
+    let query = admitted.query
+    guard let start = query.moment("from"), let end = query.moment("to") else { throw TapedeckError(.invalidRequest) }
+    let name = query["source"] ?? "default"
+    guard let source = sources.first(where: { $0.id.rawValue == name }) else {
+      throw TapedeckError(.notFound, "No source named '\(name)' is configured.")
+    }
+    let page = try await source.search(
+      RecordingQuery(start: start, end: end, direction: query.choice("direction"), agentID: query["agent"]),
+      cursor: query["cursor"], pageSize: 500)
+    return try .json(
+      FoundOnPlatform(recordings: page.recordings.map(FoundOnPlatform.Item.init), nextCursor: page.nextCursor),
+      .shown(
+        count: Int64(page.recordings.count),
+        details: ["from": start.iso8601, "to": end.iso8601, "source": name]))
+  }
+}
+
+extension Reply {
+  /// A JSON answer to a command.
+  static func json(_ value: some Encodable, _ event: Event = .none) throws -> Reply {
+    Reply(
+      Response(
+        status: .ok, headers: [.contentType: "application/json"],
+        body: .init(byteBuffer: ByteBuffer(bytes: try JSONEncoder().encode(value)))), event)
+  }
+}
+
+/// A page of a search on the platform, as it travels from the running process to a command.
+struct FoundOnPlatform: Codable, Sendable {
+  struct Item: Codable, Sendable {
+    var id: String
+    var status: String
+    var privacy: String
+    var startTime: String?
+    var durationSeconds: Int?
+    var direction: String?
+    var agentId: String?
+    var agentName: String?
+    var skillName: String?
+
+    init(_ recording: PlatformRecording) {
+      id = recording.id.rawValue
+      status = recording.status.rawValue
+      privacy = recording.privacy.rawValue
+      startTime = recording.startTime?.iso8601
+      durationSeconds = recording.durationSeconds
+      direction = recording.direction?.rawValue
+      agentId = recording.agentID
+      agentName = recording.agentName
+      skillName = recording.skillName
+    }
+  }
+
+  var recordings: [Item]
+  var nextCursor: String?
+}

@@ -1,0 +1,96 @@
+package import ArgumentParser
+import Foundation
+import Glibc
+package import Model
+
+/// The program: parses its arguments, runs one command, and turns errors into messages and exit codes.
+package struct Tapedeck: AsyncParsableCommand {
+  package static let configuration = CommandConfiguration(
+    commandName: "tapedeck",
+    abstract: "Archives call recordings from NICE CXone, plays them under access rules, and logs every access.",
+    discussion: """
+      Try it             tapedeck demo
+      Check the setup    tapedeck doctor
+      Run the server     tapedeck serve
+      Create an account  tapedeck user add NAME --role supervisor
+      Fetch recordings   tapedeck ingest ID...
+                         tapedeck ingest --from 2026-11-01 --to 2026-11-02
+
+      Settings come from flags, the environment, .env, tapedeck.yaml and defaults,
+      in this order. Connecting to a tenant requires CXONE_BASE_URL, CXONE_CLIENT_ID
+      and CXONE_CLIENT_SECRET.
+
+      Exit codes: 0 done, 1 error, 2 usage, 3 partly done, 4 refused, 5 temporary,
+      6 not found, 7 integrity, 12 configuration, 130 interrupted.
+      """,
+    version: version,
+    groupedSubcommands: [
+      CommandGroup(
+        name: "Server",
+        subcommands: [
+          ServeCommand.self, WorkerCommand.self, DemoCommand.self, SandboxCommand.self, DoctorCommand.self,
+          InitCommand.self,
+        ]),
+      CommandGroup(
+        name: "Recording",
+        subcommands: [
+          IngestCommand.self, SyncCommand.self, BackfillCommand.self, SearchCommand.self, ListCommand.self,
+          ShowCommand.self, CoverageCommand.self, StatementCommand.self, VerifyCommand.self, JobsCommand.self,
+          PlatformCommand.self,
+        ]),
+      CommandGroup(name: "Access", subcommands: [TokenCommand.self, UserCommand.self, AuditCommand.self]),
+      CommandGroup(
+        name: "Storage", subcommands: [MigrateCommand.self, DatabaseCommand.self, StorageCommand.self]),
+    ])
+
+  package init() {}
+
+  static let version = "0.1.0"
+  /// How Tapedeck identifies itself to platforms and webhook receivers.
+  static let userAgent = "Tapedeck/\(version)"
+
+  package static func main() async {
+    // Writing to a child process that has ended must not end this process.
+    signal(SIGPIPE, SIG_IGN)
+    umask(0o077)
+    do {
+      var command = try parseAsRoot()
+      if var asynchronous = command as? any AsyncParsableCommand {
+        try await asynchronous.run()
+      } else {
+        try command.run()
+      }
+      try Terminal.checkOutput()
+    } catch {
+      report(error)
+      Glibc.exit(exitStatus(of: error).rawValue)
+    }
+  }
+
+  /// The exit code of a command that ends with an error, or with a request for help.
+  package static func exitStatus(of error: any Error) -> TapedeckError.ExitStatus {
+    switch error {
+    case let error as TapedeckError: error.code.exitStatus
+    case is CancellationError: .interrupted
+    default:
+      switch exitCode(for: error) {
+      case .success: .done
+      case .validationFailure: .usage
+      default: .error
+      }
+    }
+  }
+
+  /// Writes what went wrong to standard error, or help to standard output.
+  private static func report(_ error: any Error) {
+    switch error {
+    case let error as TapedeckError:
+      Terminal.say("tapedeck: \(error.message)")
+      if let detail = error.detail, CommandLine.arguments.contains("--verbose") { Terminal.say("  \(detail)") }
+    case is CancellationError: break
+    default:
+      let message = fullMessage(for: error)
+      if exitStatus(of: error) == .done { Terminal.show(message) } else { Terminal.say(message) }
+    }
+  }
+}

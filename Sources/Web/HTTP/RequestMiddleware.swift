@@ -1,0 +1,121 @@
+import HTTPTypes
+import Hummingbird
+import Logging
+import Metrics
+import Model
+import NIOCore
+
+/// Gives every request its id, log line and metrics, and every response its headers; turns errors into responses.
+struct RequestMiddleware: RouterMiddleware {
+  typealias Context = WebContext
+
+  let proxies: TrustedProxies
+  let pages: PageRenderer
+  let table: RouteTable
+
+  func handle(
+    _ request: Request, context: WebContext, next: @concurrent (Request, WebContext) async throws -> Response
+  ) async throws -> Response {
+    var context = context
+    context.clientAddress = proxies.clientAddress(of: request, peer: context.clientAddress)
+    context.logger[metadataKey: "request_id"] = "\(context.requestID)"
+    let start = ContinuousClock.now
+    var response: Response
+    var failure: TapedeckError?
+    do {
+      response = try await next(request, context)
+    } catch {
+      let error = wrapped(error)
+      failure = error
+      response = answer(error, to: request, context: context)
+    }
+    if let allow = context.allow.value { response.headers[.allow] = allow }
+    addHeaders(to: &response, requestID: context.requestID)
+    report(request, response, context: context, took: .now - start, failure: failure)
+    return response
+  }
+
+  private func wrapped(_ error: any Error) -> TapedeckError {
+    switch error {
+    case let error as TapedeckError: error
+    case is CancellationError: TapedeckError(.shuttingDown)
+    case is NIOTooManyBytesError: TapedeckError(.requestTooLarge, cause: error)
+    case let error as HTTPError where error.status == .notFound: TapedeckError(.notFound, cause: error)
+    case let error as HTTPError where error.status == .contentTooLarge: TapedeckError(.requestTooLarge, cause: error)
+    case let error as HTTPError where error.status == .methodNotAllowed: TapedeckError(.methodNotAllowed, cause: error)
+    case let error as HTTPError where error.status.code < 500:
+      TapedeckError(.invalidRequest, detail: error.body, cause: error)
+    default: TapedeckError(.internalError, detail: "\(error)", cause: error)
+    }
+  }
+
+  private func answer(_ error: TapedeckError, to request: Request, context: WebContext) -> Response {
+    guard wantsPage(request) else { return Problem(error, requestID: context.requestID).response(error) }
+    if error.code == .unauthenticated, request.method == .get {
+      return .seeOther("/login?next=\(percentEncoded(request.uri.description))")
+    }
+    return pages.error(error, context: context)
+  }
+
+  /// Whether a browser asks for a page, or for a path that does not exist.
+  private func wantsPage(_ request: Request) -> Bool {
+    guard request.headers[.accept]?.contains("text/html") ?? false else { return false }
+    return table.matching(request.uri.path).first.map { $0.kind == .page } ?? true
+  }
+
+  private func addHeaders(to response: inout Response, requestID: String) {
+    response.headers[.requestID] = requestID
+    response.headers[.xContentTypeOptions] = "nosniff"
+    response.headers[.contentSecurityPolicy] = contentSecurityPolicy
+    for (name, value) in fixedHeaders { response.headers[name] = value }
+  }
+
+  private func report(
+    _ request: Request, _ response: Response, context: WebContext, took: Duration, failure: TapedeckError?
+  ) {
+    let route = context.coreContext.endpointPath.value ?? "none"
+    let status = response.status.code
+    Counter(
+      label: "tapedeck_http_requests_total",
+      dimensions: [("method", methodLabel(request.method)), ("route", route), ("status", "\(status)")]
+    ).increment()
+    Recorder(label: "tapedeck_http_request_seconds", dimensions: [("route", route)]).record(took.inSeconds)
+    var metadata: Logger.Metadata = [
+      "method": "\(request.method.rawValue)", "path": "\(request.uri.path)", "status": "\(status)",
+      "duration_ms": "\(took.milliseconds)",
+    ]
+    if let failure {
+      metadata["code"] = "\(failure.code.rawValue)"
+      metadata["reason"] = "\(failure.message)"
+      if let detail = failure.detail { metadata["detail"] = "\(detail)" }
+    }
+    context.logger.log(level: level(failure?.code), "request", metadata: metadata)
+  }
+
+  /// Clients can invent methods, and each new label would use memory that is never freed.
+  private func methodLabel(_ method: HTTPRequest.Method) -> String {
+    [.get, .head, .post, .put, .delete, .patch, .options].contains(method) ? method.rawValue : "other"
+  }
+
+  /// Successful requests are logged for debugging only, as the access log records who did what.
+  private func level(_ code: TapedeckError.Code?) -> Logger.Level {
+    switch code?.severity {
+    case nil, .debug: .debug
+    case .info: .info
+    case .warning: .warning
+    case .error: .error
+    case .critical: .critical
+    }
+  }
+}
+
+private let contentSecurityPolicy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
+  + "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+private let fixedHeaders: [(HTTPField.Name, String)] = [
+  (HTTPField.Name("Referrer-Policy")!, "no-referrer"),  // The name is a valid token.
+  (HTTPField.Name("X-Frame-Options")!, "DENY"),  // The name is a valid token.
+  (HTTPField.Name("Cross-Origin-Opener-Policy")!, "same-origin"),  // The name is a valid token.
+  (HTTPField.Name("Cross-Origin-Resource-Policy")!, "same-origin"),  // The name is a valid token.
+]

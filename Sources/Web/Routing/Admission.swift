@@ -1,0 +1,196 @@
+import Access
+package import Catalog
+import HTTPTypes
+package import Hummingbird
+package import Model
+
+/// A request with its parsed query, as a handler gets it. Only the router creates one.
+package struct Incoming: Sendable {
+  package let request: Request
+  package let query: Query
+  package let context: WebContext
+
+  fileprivate init(_ request: Request, _ context: WebContext, _ route: Route) throws(TapedeckError) {
+    self.request = request
+    self.context = context
+    query = try Query(
+      request.uri.query, for: route.query, isStrict: route.kind == .api || route.kind == .command)
+  }
+
+  package var origin: LogEntry.Origin { context.origin(of: request) }
+
+  /// A parameter of the path as it was sent, still percent-encoded.
+  package func path(_ name: String) -> String { context.parameters.get(name) ?? "" }
+
+  /// Reads a JSON body.
+  package func decode<T: Decodable & Sendable>(_ type: T.Type) async throws -> T {
+    try await request.decode(as: type, context: context)
+  }
+}
+
+/// The recording that a request is about.
+package struct RecordingSubject: Sendable {
+  package var key: RecordingKey
+  /// Nil for a recording that the catalog does not know.
+  package var recording: RecordingRow?
+  /// Empty while it is not archived.
+  package var parts: [MediaPart]
+  /// The job that the path names; nil when it names the recording.
+  package var job: JobRow?
+}
+
+/// A request that may be answered: who sent it, and what it is about. Only the router creates one, after its check.
+package struct Admitted<Subject: Sendable>: Sendable {
+  package let incoming: Incoming
+  package let identity: Identity
+  package let subject: Subject
+  fileprivate let admission: Admission
+  fileprivate let route: Route
+
+  fileprivate init(
+    _ incoming: Incoming, _ identity: Identity, _ subject: Subject, _ admission: Admission, _ route: Route
+  ) {
+    self.incoming = incoming
+    self.identity = identity
+    self.subject = subject
+    self.admission = admission
+    self.route = route
+  }
+
+  package var query: Query { incoming.query }
+  package var request: Request { incoming.request }
+  package var context: WebContext { incoming.context }
+
+  /// The entry of a change, to be committed together with it.
+  package func entry(recording: RecordingKey? = nil, details: [String: String] = [:]) -> LogEntry {
+    LogEntry(
+      at: admission.now(), action: route.log.denial, outcome: .allowed, actor: identity, recording: recording,
+      origin: incoming.origin, details: details)
+  }
+
+  /// The strictest privacy of recordings that a job may archive on behalf of this identity.
+  package var clearance: Privacy { Policy.clearance(of: identity) }
+
+  /// Reads a posted form, which must hold the token of the browser's session.
+  func form() async throws -> FormBody {
+    let form = try await FormBody(request)
+    try form.requireToken(context.session?.csrf)
+    return form
+  }
+}
+
+extension Admitted where Subject == RecordingSubject {
+  /// Whether the action would still be allowed if the recording had this privacy.
+  func isAllowed(at privacy: Privacy) -> Bool {
+    guard case .recording(let action, _) = route.handler else { return false }
+    return Policy.allows(action, by: identity, privacy: privacy)
+  }
+
+  /// Checks again, with the recording as it is now; for handlers that wait.
+  ///
+  /// - Throws: `insufficientPermissions` after the denial is logged; `unknownRecording`; `accessLogUnavailable`.
+  func readmit() async throws(TapedeckError) -> Admitted {
+    guard let recording = try await admission.catalog.recording(subject.key) else {
+      throw TapedeckError(.unknownRecording)
+    }
+    var subject = subject
+    subject.recording = recording
+    let admitted = Admitted(incoming, identity, subject, admission, route)
+    guard admitted.isAllowed(at: recording.facts.privacy) else {
+      try await admission.deny(route, identity, incoming.request, incoming.context, subject.key)
+    }
+    return admitted
+  }
+}
+
+/// Decides whether a request may be answered, runs its handler, and logs before the response is sent.
+struct Admission: Sendable {
+  let catalog: Catalog
+  let log: AccessLog
+  let listening: ListeningSessions
+  let views: RecentViews
+  let sources: Set<SourceID>
+  let now: @Sendable () -> Instant
+
+  func respond(to request: Request, _ context: WebContext, _ route: Route) async throws -> Response {
+    switch route.handler {
+    case .open(let handle): return try await handle(try Incoming(request, context, route))
+    case .admitted(let handle):
+      let identity = try context.requireIdentity()
+      if case .permission(let permission) = route.access, !Policy.allows(permission, for: identity) {
+        try await deny(route, identity, request, context, nil)
+      }
+      let admitted = Admitted(try Incoming(request, context, route), identity, (), self, route)
+      return try await record(try await handle(admitted), admitted, of: nil)
+    case .recording(let action, let handle):
+      let identity = try context.requireIdentity()
+      let subject = try await subject(context)
+      // A recording that is not known yet may turn out to be a standard one.
+      guard Policy.allows(action, by: identity, privacy: subject.recording?.facts.privacy ?? .standard) else {
+        try await deny(route, identity, request, context, subject.key)
+      }
+      let admitted = Admitted(try Incoming(request, context, route), identity, subject, self, route)
+      return try await record(try await handle(admitted), admitted, of: subject)
+    }
+  }
+
+  /// The recording that the path names.
+  ///
+  /// - Throws: `invalidRecordingID`; `notFound` for a job or a source that does not exist.
+  private func subject(_ context: WebContext) async throws(TapedeckError) -> RecordingSubject {
+    if context.parameters.get("job") != nil {
+      guard let id = context.parameters.get("job", as: Int64.self), let job = try await catalog.job(id) else {
+        throw TapedeckError(.notFound, "There is no job with this number.")
+      }
+      return RecordingSubject(key: job.key, recording: try await catalog.recording(job.key), parts: [], job: job)
+    }
+    guard let segment = context.parameters.get("id") else { throw TapedeckError(.invalidRecordingID) }
+    let key = try RecordingKey(pathSegment: segment)
+    guard key.source == .default || sources.contains(key.source) else {
+      throw TapedeckError(.notFound, "No source named '\(key.source)' is configured.")
+    }
+    let known = try await catalog.archived(key)
+    return RecordingSubject(key: key, recording: known?.recording, parts: known?.parts ?? [])
+  }
+
+  /// Refuses a request; the denial is logged before it is answered.
+  func deny(
+    _ route: Route, _ identity: Identity, _ request: Request, _ context: WebContext, _ key: RecordingKey?
+  ) async throws(TapedeckError) -> Never {
+    var details = route.log.details
+    if key == nil { details["address"] = request.uri.path }
+    try await log.record(
+      route.log.denial, .denied, by: identity, recording: key, code: .insufficientPermissions,
+      from: context.origin(of: request), details: details)
+    throw TapedeckError(.insufficientPermissions)
+  }
+
+  private func record<Subject>(
+    _ reply: Reply, _ admitted: Admitted<Subject>, of subject: RecordingSubject?
+  ) async throws(TapedeckError) -> Response {
+    let (identity, origin, key) = (admitted.identity, admitted.incoming.origin, subject?.key)
+    switch (admitted.route.log, reply.event) {
+    case (.entry(let action, let fixed), .shown(let count, let details)):
+      try await log.record(
+        action, by: identity, recording: key, count: count, from: origin, details: details.merging(fixed) { $1 })
+    case (.disclosure, .page):
+      try await log.record(.view, by: identity, recording: key, from: origin)
+      if let key { views.note(key, by: identity, at: now()) }
+    case (.disclosure, .download(let bytes, let file)):
+      try await log.record(
+        .download, by: identity, recording: key, count: bytes, from: origin, details: ["file": file])
+    case (.disclosure, .listening(let bytes)):
+      guard let recording = subject?.recording else { throw TapedeckError(.internalError) }
+      try await listening.serve(bytes: bytes, of: recording, to: identity, from: origin)
+    case (.disclosure, .waveform):
+      guard let key, !views.covers(key, by: identity, at: now()) else { break }
+      try await log.record(.view, by: identity, recording: key, from: origin, details: ["part": "waveform"])
+      views.note(key, by: identity, at: now())
+    case (.disclosure, .none), (.denials, .none), (.change, .none): break
+    default:
+      throw TapedeckError(
+        .internalError, detail: "the handler of \(admitted.route.path) reports what its log rule does not allow")
+    }
+    return reply.response
+  }
+}

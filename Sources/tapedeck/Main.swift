@@ -1,0 +1,6 @@
+import TapedeckApp
+
+@main
+enum Main {
+  static func main() async { await Tapedeck.main() }
+}

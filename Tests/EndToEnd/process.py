@@ -1,0 +1,126 @@
+"""The built program: commands that end, and processes that run beside a test."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+
+from waiting import PATIENCE, eventually
+
+DEFAULT_BINARY = pathlib.Path(__file__).resolve().parents[2] / ".build" / "debug" / "tapedeck"
+BINARY = str(pathlib.Path(os.environ.get("TAPEDECK_BINARY") or DEFAULT_BINARY).resolve())
+
+#: Settings that shorten waits. A recording that is not ready is polled often enough for the slowest machine.
+QUICK = {"CXONE_RATE": "0", "CXONE_WAIT_CAP": "0.3", "CXONE_WAIT_ATTEMPTS": "600", "TAPEDECK_LISTEN": "127.0.0.1:0",
+         "TAPEDECK_SYNC": "off", "TAPEDECK_DISK_RETRY_SECONDS": "1"}
+
+
+def environment(settings: dict[str, str]) -> dict[str, str]:
+    """The environment of the program: these settings, and none of the machine's."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    return kept | settings
+
+
+def command(folder: pathlib.Path, *arguments: str, settings: dict[str, str] | None = None, stdin: str = "",
+            timeout: float = PATIENCE) -> subprocess.CompletedProcess:
+    """Runs a command of the program."""
+    return subprocess.run(
+        [BINARY, *arguments], cwd=folder, env=environment(settings or {}), input=stdin, text=True, capture_output=True,
+        timeout=timeout)
+
+
+class Process:
+    """A process of the program and its output."""
+
+    def __init__(self, arguments: list[str], folder: pathlib.Path, settings: dict[str, str], log: pathlib.Path):
+        self.log = log
+        with log.open("ab") as file:
+            start = file.tell()
+            self.popen = subprocess.Popen(
+                [BINARY, *arguments], cwd=folder, env=environment(settings), stdin=subprocess.DEVNULL, stdout=file,
+                stderr=file)
+        self._start = start
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    @property
+    def output(self) -> str:
+        """Everything that this process has written."""
+        return self.log.read_bytes()[self._start:].decode(errors="replace")
+
+    def address(self, words: str) -> str:
+        """Waits for the address that the process prints after these words; without one the process is killed."""
+
+        def look():
+            found = re.search(re.escape(words) + r" (http://\S+)", self.output)
+            if not found and self.popen.poll() is not None:
+                raise RuntimeError(f"it ended with {self.popen.returncode}: {self.output}")
+            return found and found[1]
+
+        try:
+            return eventually(look, every=0.01)
+        except BaseException:
+            self.kill()
+            raise
+
+    def terminate(self, within: float = PATIENCE) -> int:
+        """Sends SIGTERM, waits, and returns the exit code."""
+        self.popen.send_signal(signal.SIGTERM)
+        return self.popen.wait(within)
+
+    def kill(self) -> None:
+        self.popen.kill()
+        self.popen.wait()
+
+    def descendants(self) -> list[int]:
+        """Its child processes and their children, including zombies."""
+        parents = {}
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        found = [self.pid]
+        for pid in found:
+            found += [child for child, parent in parents.items() if parent == pid]
+        return found[1:]
+
+    def conversions(self) -> list[int]:
+        """The FFmpeg processes that convert. The launcher that they are forked from does not count; it has another
+        name, except while it is being linked."""
+        return [pid for pid in self.descendants() if process_name(pid) == "ffmpeg" and not is_launcher(pid)]
+
+    def peak_kib(self) -> int:
+        """Its peak resident memory in KiB, without its children."""
+        return self._status("VmHWM")
+
+    def threads(self) -> int:
+        return self._status("Threads")
+
+    def _status(self, name: str) -> int:
+        for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1])
+        raise AssertionError(f"the kernel does not report {name}")
+
+
+def process_name(pid: int) -> str:
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def is_launcher(pid: int) -> bool:
+    """Whether a process is the FFmpeg launcher. Its children have the same arguments, but a launcher as parent."""
+    try:
+        words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+        parent = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return words.startswith(b"ffmpeg, linked once") and process_name(parent) != "ffmpeg-launcher"

@@ -1,0 +1,129 @@
+import Foundation
+import Model
+import Testing
+
+@Suite struct TextTests {
+  // MARK: Percent-encoding
+
+  @Test(arguments: [
+    ("", ""), ("AZaz09-._~", "AZaz09-._~"), ("a b+c/d", "a%20b%2Bc%2Fd"), ("100%", "100%25"), ("é", "%C3%A9"),
+    ("\u{0}\u{7F}", "%00%7F"), ("🎧", "%F0%9F%8E%A7"),
+  ])
+  func `every byte except unreserved ones is percent-encoded`(text: String, expected: String) {
+    #expect(percentEncoded(text) == expected)
+    #expect(percentDecoded(expected) == text)
+  }
+
+  @Test func `other characters can be kept or encoded`() {
+    #expect(percentEncoded("/a b/~c", keeping: "-._~/") == "/a%20b/~c")
+    #expect(percentEncoded("/a~-._", keeping: "-._") == "%2Fa%7E-._")
+    #expect(percentEncoded("a-b", keeping: "") == "a%2Db")
+  }
+
+  @Test func `encoding agrees with Foundation for every ASCII character`() {
+    let unreserved = CharacterSet(
+      charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+    for byte in UInt8(0)..<0x80 {
+      let text = String(Character(Unicode.Scalar(byte)))
+      #expect(percentEncoded(text) == text.addingPercentEncoding(withAllowedCharacters: unreserved))
+    }
+  }
+
+  @Test(arguments: ["%", "%4", "%4g", "%zz", "a%2", "%%41", "%FF", "%C3", "%ED%A0%80"])
+  func `malformed escapes and invalid UTF-8 are not decoded`(text: String) {
+    #expect(percentDecoded(text) == nil)
+  }
+
+  @Test func `decoding happens once, accepts both cases and leaves a plus sign`() {
+    #expect(percentDecoded("%2541") == "%41")
+    #expect(percentDecoded("%c3%A9+") == "é+")
+  }
+
+  // MARK: Hexadecimal and base64
+
+  @Test func `every byte survives hexadecimal`() {
+    let all = Array(UInt8.min ... .max)
+    #expect(hex([0, 9, 10, 15, 16, 255]) == "00090a0f10ff")
+    #expect(bytes(hexadecimal: hex(all)) == all)
+    #expect(bytes(hexadecimal: hex(all).uppercased()) == all)
+    #expect(bytes(hexadecimal: "") == [])
+  }
+
+  @Test(arguments: ["0", "abc", "0g", "g0", " 00", "0x00", "é0", "+1"])
+  func `malformed hexadecimal is rejected`(text: String) {
+    #expect(bytes(hexadecimal: text) == nil)
+    #expect(base64(hexadecimal: text) == nil)
+  }
+
+  @Test func `hexadecimal digits are converted to base64`() {
+    #expect(base64(hexadecimal: "00ff10") == "AP8Q")
+    #expect(base64(hexadecimal: "fb") == "+w==")
+  }
+
+  @Test(arguments: [([], ""), ([0xFB], "-w"), ([0xFF, 0xFF], "__8"), ([1, 2, 3], "AQID"), ([1, 2, 3, 4], "AQIDBA")])
+  func `URL-safe base64 has no padding and is read back`(decoded: [UInt8], text: String) {
+    #expect(base64URL(decoded) == text)
+    #expect(bytes(base64URL: text) == decoded)
+  }
+
+  @Test(arguments: ["A", "A*", "AQID=A"])
+  func `malformed base64 is rejected`(text: String) {
+    #expect(bytes(base64URL: text) == nil)
+  }
+
+  @Test func `an opaque id has its prefix and 96 random bits`() {
+    let ids = (0..<100).map { _ in makeOpaqueID("acc") }
+    #expect(Set(ids).count == 100)
+    #expect(ids.allSatisfy { $0.hasPrefix("acc_") && bytes(hexadecimal: String($0.dropFirst(4)))?.count == 12 })
+  }
+
+  // MARK: ASCII
+
+  @Test(arguments: [
+    ("", ""), ("a", "a"), (" \t", ""), ("  a b\t ", "a b"), ("\ta", "a"), ("a\n", "a\n"), ("\u{A0}a", "\u{A0}a"),
+  ])
+  func `only spaces and tabs are trimmed`(text: String, expected: String) {
+    #expect(text.trimmingHTTPWhitespace == expected)
+    #expect(text[...].trimmingHTTPWhitespace == expected)
+  }
+
+  @Test func `only ASCII digits are digits`() {
+    #expect("0".isASCIIDigits && "0123456789".isASCIIDigits)
+    for text in ["", "-1", "+1", "1.0", " 1", "1a", "１", "٣"] { #expect(!text.isASCIIDigits, "\(text)") }
+  }
+
+  @Test func `a byte count is decimal and fits into 64 bits`() {
+    #expect(byteCount("0") == 0)
+    #expect(byteCount("9223372036854775807") == .max)
+    #expect(byteCount("9223372036854775808") == nil)
+    #expect(byteCount("") == nil && byteCount("-1") == nil && byteCount("1k") == nil)
+  }
+
+  @Test(arguments: [
+    ("", 0, ""), ("", 5, ""), ("anna", 4, "anna"), ("anna", 3, "ann"), ("anna", 0, ""), ("anna", -1, ""),
+    // Characters of two, three and four bytes; a letter and its accent are two scalars.
+    ("éé", 3, "é"), ("日本", 5, "日"), ("🎧🎧", 7, "🎧"), ("🎧", 3, ""), ("e\u{301}", 2, "e"), ("e\u{301}", 3, "e\u{301}"),
+  ])
+  func `a text is cut at a scalar boundary`(text: String, limit: Int, kept: String) {
+    #expect(Array(text.cut(toBytes: limit).utf8) == Array(kept.utf8))
+  }
+
+  // MARK: Hosts
+
+  @Test(arguments: [("Example.COM", "example.com"), ("[::1]", "::1"), ("127.0.0.1", "127.0.0.1")])
+  func `a host name is in lower case without brackets`(host: String, expected: String) {
+    #expect(hostName(host) == expected)
+  }
+
+  @Test(arguments: ["", "[]", "a b", "é.example", "a\u{0}"])
+  func `an empty or non-ASCII host name is rejected`(host: String) {
+    #expect(hostName(host) == nil)
+  }
+
+  @Test func `only addresses of this machine are loopback`() {
+    for host in ["localhost", "127.0.0.1", "127.255.0.9", "::1"] { #expect(isLoopback(host: host), "\(host)") }
+    for host in ["", "example.com", "127.0.0.1.example.com", "127.0.0.256", "127.1", "128.0.0.1", "::2", "localhost."] {
+      #expect(!isLoopback(host: host), "\(host)")
+    }
+  }
+}

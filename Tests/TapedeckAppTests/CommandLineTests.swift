@@ -1,0 +1,104 @@
+import ArgumentParser
+import Model
+import TapedeckApp
+import Testing
+
+@Suite struct CommandLineTests {
+  /// The error of parsing arguments, or a request for help; nil when a command would run.
+  private func outcome(of arguments: [String]) -> (any Error)? {
+    do {
+      var command = try Tapedeck.parseAsRoot(arguments)
+      // Help is a command that is not asynchronous, and ends by throwing its text.
+      if !(command is any AsyncParsableCommand) { try command.run() }
+      return nil
+    } catch { return error }
+  }
+
+  private func exitStatus(of arguments: [String]) -> TapedeckError.ExitStatus? {
+    outcome(of: arguments).map { Tapedeck.exitStatus(of: $0) }
+  }
+
+  private func message(of arguments: [String]) -> String {
+    outcome(of: arguments).map { Tapedeck.fullMessage(for: $0) } ?? ""
+  }
+
+  static let usageErrors = [
+    "nonsense", "ingest", "ingest x --from 2026-01-01 --to 2026-01-02", "ingest --from 2026-01-01",
+    "ingest --from yesterday --to today", "ingest --from 2026-01-02 --to 2026-01-01",
+    "ingest --from 2026-01-01 --to 2026-01-02 --direction sideways", "ingest x --source No", "show",
+    "show \(String(repeating: "a", count: 201))", "show x --source No", "search", "search --from 2026-01-01",
+    "list --limit many", "token create", "token create x", "token create x --role king", "user add x",
+    "user add x --role king", "sandbox --fault nonsense", "sandbox --fault cut,times=0", "jobs retry",
+    "jobs retry x --failed", "jobs retry x --code y", "jobs cancel", "jobs list --source No", "verify",
+    "verify --all x", "verify --all --sample 5%", "verify --sample 0", "verify --sample 101%", "verify --sample many",
+    "verify --shard 0/3", "verify --shard 4/3", "verify --shard 3", "verify --shard 1/0", "verify --seed 1 --all",
+    "verify --all --source No", "coverage --from 2026-01-01", "coverage --from 2026-01-02 --to 2026-01-02",
+    "coverage --from 2026-13-01 --to 2026-12-31", "coverage --from 2025-01-01 --to 2026-12-31",
+    "backfill start --from 2026-01-02 --to 2026-01-01", "backfill start --from then --to now", "backfill pause",
+    "statement verify file --key nonsense", "sync --source No", "db forget-secret", "serve extra",
+  ]
+
+  @Test(arguments: usageErrors)
+  func `wrong usage is reported while arguments are parsed`(line: String) {
+    let arguments = line.split(separator: " ").map(String.init)
+    #expect(exitStatus(of: arguments) == .usage)
+    #expect(message(of: arguments).hasPrefix("Error: "))
+  }
+
+  static let valid = [
+    "ingest a b", "ingest --from 2026-01-01 --to 2026-01-02T12:00:00Z --direction inbound --source emea", "show x",
+    "search --from 2026-01-01 --to 2026-01-02 --agent 1", "verify --all", "verify --sample 5%", "verify --sample 0.5",
+    "verify --sample 5 --seed 7", "verify --shard 3/3", "verify a b --source emea", "jobs retry --failed --code x",
+    "jobs retry 1 2", "coverage --from 2026-01-01 --to 2027-02-05", "backfill start --from 2020-01-01 --to 2026-01-01",
+    "token create x --role metrics", "user add x --role agent --agent-id 1 --team a", "serve --listen 127.0.0.1:0",
+    "sandbox --fault cut,recording=x,times=2", "audit list --who x --json", "list", "db forget-secret X",
+  ]
+
+  @Test(arguments: valid)
+  func `valid arguments are accepted`(line: String) {
+    #expect(exitStatus(of: line.split(separator: " ").map(String.init)) == nil)
+  }
+
+  @Test(arguments: [
+    ("ingest", "either ids, or --from and --to"), ("ingest --from 2026-01-01", "both --from and --to"),
+    ("ingest --from x --to y", "--from must be a day such as 2026-11-12 or a moment"),
+    ("search --from 2026-01-02 --to 2026-01-01", "--from must be before --to"),
+    ("verify --shard 4/3", "--shard must be a part such as 3/30"), ("verify", "exactly one of --all"),
+    ("show x --source No", "--source must be the name of a source"),
+    ("coverage --from 2025-01-01 --to 2026-12-31", "at most 400 days"),
+    ("user add x --role king", "agent, supervisor, admin or metrics"), ("list --jason", "Did you mean '--json'"),
+  ])
+  func `a usage error says what to do`(line: String, advice: String) {
+    #expect(message(of: line.split(separator: " ").map(String.init)).contains(advice))
+  }
+
+  @Test func `help lists every command and the exit codes`() {
+    let help = Tapedeck.helpMessage()
+    let commands = [
+      "serve", "worker", "demo", "sandbox", "doctor", "init", "ingest", "sync", "backfill", "search", "list", "show",
+      "coverage", "statement", "verify", "jobs", "platform", "token", "user", "audit", "migrate", "db", "storage",
+    ]
+    for command in commands {
+      #expect(help.split(separator: "\n").contains { $0.hasPrefix("  \(command) ") }, "\(command)")
+      #expect(exitStatus(of: [command, "--help"]) == .done)
+      let own = message(of: [command, "--help"])
+      #expect(own.contains("OVERVIEW: ") && own.contains("USAGE: tapedeck \(command)"), "\(command)")
+    }
+    for code in ["0 done", "2 usage", "3 partly done", "7 integrity", "12 configuration"] {
+      #expect(help.contains(code))
+    }
+  }
+
+  @Test func `the version is printed alone`() {
+    #expect(exitStatus(of: ["--version"]) == .done)
+    #expect(message(of: ["--version"]).wholeMatch(of: /\d+\.\d+\.\d+/) != nil)
+  }
+
+  @Test func `every error has the documented exit code`() {
+    #expect(Tapedeck.exitStatus(of: TapedeckError(.partlyDone)) == .partlyDone)
+    #expect(Tapedeck.exitStatus(of: TapedeckError(.configurationInvalid)) == .configuration)
+    #expect(Tapedeck.exitStatus(of: CancellationError()) == .interrupted)
+    #expect(Tapedeck.exitStatus(of: ValidationError("x")) == .usage)
+    #expect(Tapedeck.exitStatus(of: ExitCode.failure) == .error)
+  }
+}

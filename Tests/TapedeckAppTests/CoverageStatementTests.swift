@@ -1,0 +1,63 @@
+import Catalog
+import Model
+import TapedeckApp
+import TestKit
+import Testing
+
+@Suite struct CoverageStatementTests {
+  private let folder: TemporaryFolder
+  private let clock = TestClock()
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func recording(_ id: String, at time: String) throws -> PlatformRecording {
+    var recording = PlatformRecording(id: try #require(RecordingID(id)), status: .available, privacy: .standard)
+    recording.startTime = Instant(iso8601: time)
+    return recording
+  }
+
+  @Test func `each day, gap and total is one line of fields`() async throws {
+    let database = try SQLiteDatabase(path: "\(folder.path)/catalog.sqlite", now: { clock.now })
+    let catalog = Catalog(database: database)
+    try await catalog.migrate()
+    let first = try #require(CalendarDay("2026-01-10", in: .utc))
+    let second = first.advanced(by: 1)
+    let plan = SyncPlan()
+    _ = try await catalog.discover(
+      [
+        recording("call-1", at: "2026-01-10T10:00:00Z"), recording("a b", at: "2026-01-10T11:00:00Z"),
+      ], in: first.period, of: .default, expected: plan.filter, fetched: nil, for: .check)
+    try await catalog.recordCheck(of: first, by: plan, unwanted: 3, startedAt: clock.now)
+    let statement = CoverageStatement(
+      plan: plan, days: try await catalog.coverage(of: plan, on: [first, second], visibleTo: .everything),
+      gaps: try await catalog.coverageGaps(
+        of: .default, in: Period(start: first.start, end: second.end), visibleTo: .everything, after: nil, limit: 10),
+      madeAt: clock.now)
+    try database.close()
+
+    let lines = statement.text(origin: "archive.example").split(separator: "\n", omittingEmptySubsequences: false)
+    #expect(
+      lines.prefix(8) == [
+        "tapedeck coverage statement v1", "origin archive.example", "source default", "first day 2026-01-10",
+        "last day 2026-01-11", "time zone UTC", "filter outbound calls", "made at 2026-01-15T12:00:00Z",
+      ])
+    #expect(
+      lines[8]
+        == "day 2026-01-10 from=2026-01-10T00:00:00Z to=2026-01-11T00:00:00Z checked=2026-01-15T12:00:00Z reported=5 expected=2 ready=0 waiting=0 failed=0 refused=0 missing=2"
+    )
+    #expect(
+      lines[9].hasSuffix("checked=never reported=unknown expected=0 ready=0 waiting=0 failed=0 refused=0 missing=0"))
+    #expect(lines[10].hasPrefix("gap 2026-01-10 2026-01-10T10:00:00Z call-1 missing "))
+    #expect(lines[11].hasPrefix("gap 2026-01-10 2026-01-10T11:00:00Z a%20b missing "))
+    #expect(lines[12] == "total reported=unknown expected=2 ready=0 waiting=0 failed=0 refused=0 missing=2")
+    #expect(lines[13...] == [""])
+  }
+
+  @Test func `a statement without days is still complete`() {
+    let statement = CoverageStatement(plan: SyncPlan(), days: [], gaps: [], madeAt: clock.now)
+    let text = statement.text(origin: "archive.example")
+    #expect(text.contains("\nfirst day -\nlast day -\n"))
+    #expect(
+      text.hasSuffix("\ntotal reported=0 expected=0 ready=0 waiting=0 failed=0 refused=0 missing=0\n"))
+  }
+}

@@ -1,0 +1,56 @@
+import Foundation
+import Model
+import SystemPackage
+import TapedeckApp
+import Testing
+
+@Suite struct DataDirectoryTests {
+  private let folder: TemporaryFolder
+  private let directory: DataDirectory
+
+  init() throws {
+    folder = try TemporaryFolder()
+    directory = DataDirectory(path: FilePath("\(folder.path)/data"))
+  }
+
+  @Test func `the directory is created for its owner only`() throws {
+    #expect(!directory.exists)
+    try directory.make()
+    #expect(directory.exists && !directory.isDemo)
+    let mode = try FileManager.default.attributesOfItem(atPath: directory.path.string)[.posixPermissions] as? Int
+    #expect(mode == 0o700)
+    try directory.markAsDemo()
+    #expect(directory.isDemo)
+  }
+
+  @Test func `a folder that cannot be created is a configuration error`() throws {
+    let blocked = DataDirectory(path: FilePath(try folder.write("", to: "file")).appending("data"))
+    let error = #expect(throws: TapedeckError.self) { try blocked.make() }
+    #expect(error?.code == .configurationInvalid && error?.message.contains("TAPEDECK_DATA_DIR") == true)
+  }
+
+  @Test func `the lock is exclusive and released with its value`() throws {
+    try directory.make()
+    do {
+      let lock = try directory.tryLock()
+      #expect(lock != nil)
+      #expect(try directory.tryLock() == nil)
+      withExtendedLifetime(lock) {}
+    }
+    #expect(try directory.tryLock() != nil)
+  }
+
+  @Test func `a key is created once and never replaced`() throws {
+    try directory.make()
+    #expect(try directory.key("some-key") { "first" } == "first")
+    #expect(try directory.key("some-key") { "second" } == "first")
+    let file = directory.path.appending("keys").appending("some-key").string
+    let mode = try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
+    #expect(mode == 0o600)
+    // A folder in its place cannot be read as a file, even by root.
+    try FileManager.default.removeItem(atPath: file)
+    try FileManager.default.createDirectory(atPath: file, withIntermediateDirectories: false)
+    let error = #expect(throws: TapedeckError.self) { try directory.key("some-key") { "third" } }
+    #expect(error?.code == .storageFailed)
+  }
+}

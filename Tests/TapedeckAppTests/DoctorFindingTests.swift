@@ -1,0 +1,41 @@
+import CXone
+import Model
+import TapedeckApp
+import Testing
+
+@Suite struct DoctorFindingTests {
+  @Test func `a passed check shows what was found`() throws {
+    let finding = DoctorFinding(
+      number: 3, check: "Disk space", failure: nil, remedy: "Free disk space.", found: "9.0 GB free")
+    #expect(finding.lines == ["ok   3. Disk space: 9.0 GB free"])
+    #expect(
+      try Terminal.jsonLine(finding) == #"{"check":"Disk space","message":"9.0 GB free","number":3,"ok":true}"#)
+  }
+
+  @Test func `a failed check shows its remedy`() throws {
+    let finding = DoctorFinding(
+      number: 1, check: "Settings", failure: TapedeckError(.configurationInvalid, "X is not set."), remedy: "Set it.")
+    #expect(finding.lines == ["FAIL 1. Settings: X is not set.", "       Set it."])
+    #expect(
+      try Terminal.jsonLine(finding)
+        == #"{"check":"Settings","message":"X is not set.","number":1,"ok":false,"remedy":"Set it."}"#)
+  }
+
+  @Test(arguments: AccessCheck.Subject.allCases)
+  func `a check of platform access names its source`(subject: AccessCheck.Subject) throws {
+    let title = AccessCheck(subject).title(source: .default)
+    #expect(
+      title == (subject == .token ? "Token of source 'default'" : "Scope \(subject.rawValue) of source 'default'"))
+  }
+
+  @Test func `only a refused scope is to be granted`() {
+    let refused = AccessCheck(.readScope, failure: TapedeckError(.platformScopeRefused))
+    #expect(refused.remedy == "Grant the scope 'recording:read' to the API client on the platform.")
+    for check in [
+      AccessCheck(.readScope, failure: TapedeckError(.platformUnavailable)),
+      AccessCheck(.token, failure: TapedeckError(.platformCredentialsRefused)),
+    ] {
+      #expect(check.remedy.hasPrefix("Check CXONE_BASE_URL, CXONE_CLIENT_ID and CXONE_CLIENT_SECRET"))
+    }
+  }
+}

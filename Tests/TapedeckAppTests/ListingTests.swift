@@ -1,0 +1,163 @@
+import Foundation
+import Model
+import TapedeckApp
+import Testing
+
+@Suite struct ListingTests {
+  private func decode<T: Decodable>(_ type: T.Type, _ json: String) throws -> T {
+    try JSONDecoder().decode(type, from: Data(json.utf8))
+  }
+
+  @Test func `recordings show the source unless it is the default one, and why one is restricted`() throws {
+    let listing = try decode(
+      RecordingListing.self,
+      #"""
+      {"recordings": [
+        {"id": "a", "source": "default", "status": "ready", "privacy": "standard", "startTime": "2026-11-01T10:00:00Z",
+         "durationSeconds": 61, "audioSeconds": 59.6, "direction": "outbound", "agentName": "Dana", "agentId": "7"},
+        {"id": "b", "source": "emea", "status": "known", "privacy": "restricted", "durationSeconds": 5, "agentId": "8",
+         "restrictedReason": "Ask a supervisor."}
+      ], "nextCursor": "x"}
+      """#)
+    #expect(
+      listing.table.lines == [
+        "ID      STARTED               DURATION  DIRECTION  AGENT  STATUS  PRIVACY",
+        "a       2026-11-01T10:00:00Z  60 s      outbound   Dana   ready   standard",
+        "emea~b                        5 s                  8      known   Ask a supervisor.",
+      ])
+    #expect(listing.hasMore)
+    #expect(try !decode(RecordingListing.self, #"{"recordings": []}"#).hasMore)
+  }
+
+  @Test func `a recording shows its facts, files and steps`() throws {
+    let recording = try decode(
+      ListedRecording.self,
+      #"""
+      {"id": "a", "source": "default", "status": "ready", "privacy": "standard", "durationSeconds": 5,
+       "audioSeconds": 5.25, "agentName": "Dana", "agentId": "7", "codec": "pcm_s16le", "sampleRate": 8000,
+       "channels": 1, "warning": "short", "files": [
+         {"kind": "mp3", "location": "ab/cd", "sha256": "00ff", "bytes": 12},
+         {"kind": "original", "sha256": "11", "bytes": 3}],
+       "steps": [{"step": "download", "startedAt": "2026-11-01T10:00:00Z", "seconds": 1.5}]}
+      """#)
+    #expect(
+      recording.lines == [
+        "recording  a", "source     default", "status     ready", "privacy    standard",
+        "duration   5 s on the platform", "audio      5.25 s", "agent      Dana 7",
+        "format     pcm_s16le, 8000 Hz, 1 channel", "warning    short", "mp3", "  ab/cd", "  sha256 00ff  12 bytes",
+        "original", "  not kept", "  sha256 11  3 bytes", "steps", "  download      1.500 s  2026-11-01T10:00:00Z",
+      ])
+  }
+
+  @Test func `jobs show what they wait for`() throws {
+    let listing = try decode(
+      JobListing.self,
+      #"""
+      {"jobs": [
+        {"id": 7, "source": "default", "recordingId": "a", "state": "failed", "stage": "fetching",
+         "error": {"code": "disk_full"}, "message": "The disk is full.", "endedAt": "2026-11-01T10:00:00Z"},
+        {"id": 8, "source": "emea", "recordingId": "b", "state": "waiting", "stage": "queued", "priority": "sync",
+         "dueAt": "2026-11-01T11:00:00Z", "restrictedReason": "Ask a supervisor.", "message": "hidden"}
+      ]}
+      """#)
+    #expect(
+      listing.table.lines == [
+        "JOB  RECORDING  STATE    STAGE     PRIORITY  CODE       DUE OR ENDED          MESSAGE",
+        "7    a          failed   fetching  -         disk_full  2026-11-01T10:00:00Z  The disk is full.",
+        "8    emea~b     waiting  queued    sync      -          2026-11-01T11:00:00Z  Ask a supervisor.",
+      ])
+    #expect(!listing.hasMore)
+    #expect(listing.jobs[0].lines.contains("code       disk_full"))
+  }
+
+  @Test func `tokens show when they were last used and revoked`() throws {
+    let listing = try decode(
+      TokenListing.self,
+      #"""
+      {"tokens": [
+        {"id": "tok_1", "name": "script", "role": "agent", "createdAt": "2026-11-01"},
+        {"id": "tok_2", "name": "old", "role": "metrics", "createdAt": "2026-10-01", "lastUsedAt": "2026-10-02",
+         "revokedAt": "2026-10-03"}
+      ]}
+      """#)
+    #expect(
+      listing.table.lines == [
+        "ID     NAME    ROLE     CREATED     LAST USED   REVOKED",
+        "tok_1  script  agent    2026-11-01  never       -",
+        "tok_2  old     metrics  2026-10-01  2026-10-02  2026-10-03",
+      ])
+  }
+
+  @Test func `access log entries show who did what, as a table and as JSON`() throws {
+    let listing = try decode(
+      AccessLogListing.self,
+      #"""
+      {"entries": [
+        {"number": 2, "at": "2026-11-01T10:00:00Z", "action": "listen", "outcome": "allowed", "recordingId": "a",
+         "actor": {"id": "acc_1", "kind": "account", "name": "anna", "role": "agent"}, "address": "192.0.2.1",
+         "details": {}, "canonical": "{}"},
+        {"number": 1, "at": "2026-11-01T09:00:00Z", "action": "anonymous", "outcome": "denied", "count": 7,
+         "details": {"a": "b"}, "canonical": "{}"}
+      ]}
+      """#)
+    #expect(
+      listing.table.lines == [
+        "ENTRY  TIME                  NAME  ROLE   ACTION     OUTCOME  RECORDING  ADDRESS",
+        "2      2026-11-01T10:00:00Z  anna  agent  listen     allowed  a          192.0.2.1",
+        "1      2026-11-01T09:00:00Z  -     -      anonymous  denied   -          -",
+      ])
+    #expect(
+      try Terminal.jsonLine(listing.entries[1])
+        == #"{"action":"anonymous","at":"2026-11-01T09:00:00Z","canonical":"{}","count":7,"details":{"a":"b"},"number":1,"outcome":"denied"}"#
+    )
+  }
+
+  @Test func `back-fills show their progress`() throws {
+    let listing = try decode(
+      BackfillListing.self,
+      #"""
+      {"backfills": [{"id": "bf_1", "source": "default", "from": "2026-01-01", "to": "2026-02-01", "state": "running",
+        "reachedAt": "2026-01-15", "queued": 100, "open": 4, "failed": 1}]}
+      """#)
+    #expect(
+      listing.table.lines == [
+        "ID    SOURCE   FROM        TO          STATE    REACHED     QUEUED  OPEN  FAILED  EXPECTED END",
+        "bf_1  default  2026-01-01  2026-02-01  running  2026-01-15  100     4     1       -",
+      ])
+  }
+
+  @Test func `sources show their request budget`() throws {
+    let listing = try decode(
+      PlatformListing.self,
+      #"""
+      {"sources": [{"source": "default", "configuredRate": 10, "effectiveRate": 2.5, "requestsLastMinute": 120,
+        "requestsLastHour": 3000, "refusedLastHour": 3, "retriesLastHour": 4, "waitingJobs": {"new": 5, "backfill": 7}}]}
+      """#)
+    let row = try #require(listing.table.lines.last).split(separator: " ").map(String.init)
+    #expect(row == ["default", "2.50/s", "10.00/s", "120", "3000", "3", "4", "-", "12", "-"])
+  }
+
+  @Test func `coverage shows days, the total and the gaps`() throws {
+    let figures = #""expected": 3, "ready": 2, "waiting": 0, "failed": 0, "refused": 0, "missing": 1, "unlisted": 0"#
+    let report = try decode(
+      CoverageReport.self,
+      #"""
+      {"source": "default", "timeZone": "UTC", "filter": "all calls",
+       "days": [{"day": "2026-11-01", "reported": 4, \#(figures)}], "total": {\#(figures)},
+       "gaps": [{"id": "a", "source": "default", "day": "2026-11-01", "at": "2026-11-01T10:00:00Z",
+         "standing": "missing", "reason": "Not requested yet.", "fillable": true}]}
+      """#)
+    #expect(
+      report.lines == [
+        "DAY         REPORTED  EXPECTED  READY  WAITING  FAILED  REFUSED  MISSING  CHECKED",
+        "2026-11-01  4         3         2      0        0       0        1        never",
+        "TOTAL       unknown   3         2      0        0       0        1", "",
+        "GAP  STARTED               STATUS   REASON", "a    2026-11-01T10:00:00Z  missing  Not requested yet.",
+      ])
+  }
+
+  @Test func `a span of days excludes its end`() throws {
+    let span = try DaySpan(from: "2026-02-27", to: "2026-03-02")
+    #expect(span.days.map(\.description) == ["2026-02-27", "2026-02-28", "2026-03-01"])
+  }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import Model
+import TapedeckApp
+import Testing
+
+@Suite struct SettingsReaderTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func settings(
+    flags: [Setting: String] = [:], file: String? = nil, _ environment: [String: String] = [:]
+  ) async throws -> Settings {
+    let reader = try await SettingsReader(flags: flags, file: file, environment: environment, folder: folder.path)
+    return try Settings(reader, needsPlatform: false, folder: folder.path)
+  }
+
+  private func failure(
+    file: String? = nil, _ environment: [String: String] = [:]
+  ) async -> TapedeckError? {
+    do {
+      _ = try await settings(file: file, environment)
+      return nil
+    } catch { return error as? TapedeckError }
+  }
+
+  @Test func `flags override the environment, then .env, then the file, then the default`() async throws {
+    #expect(try await settings().dataDirectory == "\(folder.path)/tapedeck-data")
+    try folder.write("tapedeck:\n  dataDir: from-yaml\n", to: "tapedeck.yaml")
+    #expect(try await settings().dataDirectory == "\(folder.path)/from-yaml")
+    try folder.write("# a comment\nexport TAPEDECK_DATA_DIR='from-dotenv' # another\n", to: ".env")
+    #expect(try await settings().dataDirectory == "\(folder.path)/from-dotenv")
+    let environment = ["TAPEDECK_DATA_DIR": "from-environment"]
+    #expect(try await settings(environment).dataDirectory == "\(folder.path)/from-environment")
+    #expect(try await settings(flags: [.dataDirectory: "/flag"], environment).dataDirectory == "/flag")
+  }
+
+  @Test func `a named file replaces tapedeck.yaml`() async throws {
+    try folder.write("tapedeck:\n  dataDir: from-yaml\n", to: "tapedeck.yaml")
+    let other = try folder.write("tapedeck:\n  dataDir: from-other\n", to: "other.yaml")
+    #expect(try await settings(file: other).dataDirectory == "\(folder.path)/from-other")
+    let missing = await failure(file: "\(folder.path)/missing.yaml")
+    #expect(missing?.code == .configurationInvalid)
+    #expect(missing?.message.contains("missing.yaml does not exist or is not valid YAML") == true)
+  }
+
+  @Test func `a malformed file is an error`() async throws {
+    try folder.write("tapedeck: [broken\n", to: "tapedeck.yaml")
+    #expect(await failure()?.code == .configurationInvalid)
+    try folder.write("cxone:\n  timeZone: [Europe/Berlin, UTC]\n", to: "tapedeck.yaml")
+    #expect(await failure()?.message.hasPrefix("CXONE_TIME_ZONE must be a single value.") == true)
+  }
+
+  @Test func `a .env file that is not UTF-8 is an error`() async throws {
+    try Data([0x41, 0x3D, 0xFF, 0xFE]).write(to: URL(filePath: "\(folder.path)/.env"))
+    let error = await failure()
+    #expect(error?.code == .configurationInvalid)
+    #expect(error?.message.contains("\(folder.path)/.env cannot be read") == true)
+  }
+
+  @Test func `an empty value counts as not set`() async throws {
+    try folder.write("tapedeck:\n  ffmpeg: /from/yaml\n", to: "tapedeck.yaml")
+    #expect(try await settings(["TAPEDECK_FFMPEG": ""]).ffmpeg == "ffmpeg")
+  }
+
+  @Test func `the place with the higher precedence provides a secret, directly or through a file`() async throws {
+    let file = try folder.write("from-file\n", to: "secret")
+    try folder.write("qm:\n  webhookSecret: from-yaml\n", to: "tapedeck.yaml")
+    #expect(try await settings().webhookSecret == "from-yaml")
+    #expect(try await settings(["QM_WEBHOOK_SECRET_FILE": file]).webhookSecret == "from-file")
+    #expect(
+      try await settings(["QM_WEBHOOK_SECRET_FILE": file, "QM_WEBHOOK_SECRET": "direct"]).webhookSecret == "direct")
+  }
+
+  @Test func `the file of a secret must be readable and not empty`() async throws {
+    let file = try folder.write("\n", to: "secret")
+    #expect(
+      await failure(["QM_WEBHOOK_SECRET_FILE": file])?.message
+        .hasPrefix("QM_WEBHOOK_SECRET_FILE names a file that is empty.") == true)
+    #expect(
+      await failure(["QM_WEBHOOK_SECRET_FILE": "\(folder.path)/absent"])?.message
+        .hasPrefix("QM_WEBHOOK_SECRET_FILE names a file that cannot be read.") == true)
+  }
+
+  @Test func `.env lines may have comments, quotes and export`() {
+    let text = """
+      # comment
+      PLAIN=value
+        SPACED = some words # comment
+      export EXPORTED=1
+      SINGLE='a # b'
+      DOUBLE="c = d" # comment
+      HASH=a#b
+      EMPTY=
+      no assignment
+      """
+    #expect(
+      DotEnv.parse(text) == [
+        "PLAIN": "value", "SPACED": "some words", "EXPORTED": "1", "SINGLE": "a # b", "DOUBLE": "c = d", "HASH": "a#b",
+        "EMPTY": "",
+      ])
+  }
+}

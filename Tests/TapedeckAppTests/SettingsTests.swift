@@ -1,0 +1,225 @@
+import CXone
+import Foundation
+import Logging
+import Model
+import ObjectStorage
+import Pipeline
+import TapedeckApp
+import Testing
+import Web
+
+@Suite struct SettingsTests {
+  private static let platform = [
+    "CXONE_BASE_URL": "https://platform.example", "CXONE_CLIENT_ID": "client", "CXONE_CLIENT_SECRET": "top secret",
+  ]
+  private static let bucket = [
+    "TAPEDECK_STORAGE_URL": "s3://bucket/prefix?region=eu-central-1", "AWS_ACCESS_KEY_ID": "key",
+    "AWS_SECRET_ACCESS_KEY": "bucket-secret",
+  ]
+
+  private func settings(_ environment: [String: String], needsPlatform: Bool = true) async throws -> Settings {
+    let reader = try await SettingsReader(flags: [:], file: nil, environment: environment, folder: "/nowhere")
+    return try Settings(reader, needsPlatform: needsPlatform, folder: "/nowhere")
+  }
+
+  private func failure(_ environment: [String: String], needsPlatform: Bool = true) async -> TapedeckError? {
+    do {
+      _ = try await settings(environment, needsPlatform: needsPlatform)
+      return nil
+    } catch { return error as? TapedeckError }
+  }
+
+  @Test func `defaults are those of docs/configuration.md`() async throws {
+    let settings = try await settings(Self.platform)
+    #expect(settings.dataDirectory == "/nowhere/tapedeck-data")
+    #expect(settings.listen == Settings.Address(host: "127.0.0.1", port: 8080))
+    #expect(settings.metricsListen == nil && settings.publicOrigin == nil && settings.proxies.isEmpty)
+    #expect(settings.sources.map(\.id) == [.default])
+    #expect(settings.sources.first?.limits.rate == 10 && settings.sources.first?.limits.burst == 20)
+    #expect(settings.sources.first?.parallelDownloads == 4 && settings.sources.first?.stallTimeout == .seconds(300))
+    #expect(settings.plans == [SyncPlan()])
+    #expect(settings.syncs && settings.reviewsPrivacy && settings.ingest.keepsOriginals && !settings.ingest.announces)
+    #expect(settings.ingest.waiting.attempts == 15 && settings.ingest.waiting.cap == .seconds(30))
+    #expect(settings.scrub.days == 30 && settings.scrub.bytesPerSecond == 20_000_000)
+    #expect(settings.minimumFreeBytes == 256 << 20 && settings.ffmpeg == "ffmpeg" && settings.conversions >= 1)
+    #expect(settings.lease == .seconds(30) && settings.logLevel == .info && settings.logFormat == .json)
+    #expect(!settings.deployment.isShared && settings.deployment.storage == nil)
+    #expect(settings.secrets == ["top secret"])
+  }
+
+  // MARK: Malformed values
+
+  /// A value that each setting rejects.
+  private static let malformed: [Setting: String] = {
+    var values: [Setting: String] = [
+      .baseURL: "http://canary:canary@platform.example", .sources: "CANARY!", .waitJitter: "2-1", .listen: "canary:x",
+    ]
+    let settings: [Setting] = [
+      .rate, .burst, .searchRate, .metadataRate, .downloadRate, .downloads, .stallSeconds, .timeZone, .syncDirection,
+      .syncInterval, .syncOverlap, .syncLookBack, .waitBase, .waitCap, .waitAttempts, .databaseURL,
+      .databaseConnections, .storageURL, .metricsListen, .publicURL, .trustedProxies, .originals, .sync, .conversions,
+      .leaseSeconds, .minimumFree, .diskRetrySeconds, .verifyDays, .verifyRate, .verifyPrivacy, .logLevel, .logFormat,
+    ]
+    for setting in settings { values[setting] = "canary" }
+    let files: [Setting] = [
+      .clientSecretFile, .webhookSecretFile, .databaseURLFile, .storageSecretFile, .signingKeyFile,
+    ]
+    for setting in files { values[setting] = "/canary" }
+    return values
+  }()
+
+  /// Settings that accept any text, or whose value is checked where it is used.
+  private static let unchecked: Set<Setting> = [
+    .clientID, .clientSecret, .downloadHosts, .syncAgents, .webhookURL, .webhookSecret, .dataDirectory, .storageKeyID,
+    .storageSecret, .storageSessionToken, .storageRegion, .signingKey, .ffmpeg,
+  ]
+
+  @Test func `every setting has a test with a malformed value or is known to accept any text`() {
+    #expect(Set(Self.malformed.keys).union(Self.unchecked) == Set(Setting.allCases))
+    #expect(Self.unchecked.isDisjoint(with: Self.malformed.keys))
+  }
+
+  @Test(arguments: malformed.keys.sorted { $0.rawValue < $1.rawValue })
+  func `an error names the malformed setting and never its value`(setting: Setting) async throws {
+    var environment = Self.platform.merging(Self.bucket) { first, _ in first }
+    switch setting {
+    case .clientSecretFile: environment["CXONE_CLIENT_SECRET"] = nil
+    case .storageSecretFile: environment["AWS_SECRET_ACCESS_KEY"] = nil
+    default: break
+    }
+    environment[setting.variable()] = Self.malformed[setting]
+    let error = try #require(await failure(environment))
+    #expect(error.code == .configurationInvalid && error.code.exitStatus == .configuration)
+    #expect(error.message.hasPrefix(setting.variable()))
+    #expect(!error.message.lowercased().contains("canary"))
+  }
+
+  @Test(arguments: [
+    ("CXONE_RATE", "-1"), ("CXONE_RATE", "100001"), ("CXONE_BURST", "0"), ("CXONE_RATE", "nan"),
+    ("TAPEDECK_LEASE_SECONDS", "0.4"), ("CXONE_WAIT_JITTER", "1"), ("CXONE_WAIT_JITTER", "0.5-101"),
+    ("TAPEDECK_LISTEN", ":80"), ("TAPEDECK_LISTEN", "127.0.0.1:65536"), ("TAPEDECK_LISTEN", "127.0.0.1"),
+    ("TAPEDECK_PUBLIC_URL", "https://x/path"), ("TAPEDECK_PUBLIC_URL", "ftp://x"), ("TAPEDECK_SOURCES", "default"),
+    ("TAPEDECK_DATABASE_URL", "mysql://x"),
+  ])
+  func `values outside the allowed range are rejected`(name: String, value: String) async throws {
+    let error = try #require(await failure(Self.platform.merging([name: value]) { _, new in new }))
+    #expect(error.message.hasPrefix(name))
+  }
+
+  @Test func `a range and a choice are spelled out`() async {
+    let rate = await failure(Self.platform.merging(["CXONE_RATE": "x"]) { _, new in new })
+    #expect(rate?.message.hasPrefix("CXONE_RATE must be a number from 0 to 100000. Looked in the flags, ") == true)
+    let originals = await failure(Self.platform.merging(["TAPEDECK_ORIGINALS": "x"]) { _, new in new })
+    #expect(originals?.message.hasPrefix("TAPEDECK_ORIGINALS must be keep or discard.") == true)
+    let direction = await failure(Self.platform.merging(["CXONE_SYNC_DIRECTION": "x"]) { _, new in new })
+    #expect(
+      direction?.message.hasPrefix("CXONE_SYNC_DIRECTION must be one of outbound, inbound, internal, all.") == true)
+  }
+
+  // MARK: Sources
+
+  @Test(arguments: ["CXONE_BASE_URL", "CXONE_CLIENT_ID", "CXONE_CLIENT_SECRET"])
+  func `settings of the platform are required only where the platform is needed`(name: String) async throws {
+    var environment = Self.platform
+    environment[name] = nil
+    let error = try #require(await failure(environment))
+    #expect(error.message.hasPrefix("\(name) is not set. Looked in the flags, the environment, /nowhere/.env and "))
+    #expect(await failure(environment, needsPlatform: false) == nil)
+  }
+
+  @Test func `each source has its own settings`() async throws {
+    var environment = Self.platform
+    environment["TAPEDECK_SOURCES"] = "emea, us-west"
+    for name in ["EMEA", "US_WEST"] {
+      environment["SOURCE_\(name)_BASE_URL"] = "https://\(name.lowercased().replacing("_", with: "-")).example"
+      environment["SOURCE_\(name)_CLIENT_ID"] = "client"
+      environment["SOURCE_\(name)_CLIENT_SECRET"] = "secret of \(name)"
+    }
+    environment["SOURCE_EMEA_RATE"] = "0.4"
+    environment["SOURCE_EMEA_TIME_ZONE"] = "Europe/Berlin"
+    environment["SOURCE_EMEA_SYNC_DIRECTION"] = "all"
+    environment["SOURCE_EMEA_SYNC_AGENTS"] = "1001, 1002"
+    environment["CXONE_SYNC_DIRECTION"] = "inbound"
+    environment["SOURCE_US_WEST_DOWNLOAD_HOSTS"] = "*.cdn.example,media.example"
+    let settings = try await settings(environment)
+    #expect(settings.sources.map(\.id.rawValue) == ["default", "emea", "us-west"])
+    #expect(settings.sources.map(\.limits.rate) == [10, 0.4, 10])
+    #expect(settings.sources.map(\.baseURL).last == "https://us-west.example")
+    #expect(settings.sources.last?.allowedDownloadHosts == ["*.cdn.example", "media.example"])
+    #expect(settings.plans.map(\.zone.description) == ["UTC", "Europe/Berlin", "UTC"])
+    #expect(settings.plans.map(\.filter.direction) == [.inbound, nil, .outbound])
+    #expect(settings.plans[1].filter.agentIDs == ["1001", "1002"])
+    #expect(settings.secrets == ["top secret", "secret of EMEA", "secret of US_WEST"])
+  }
+
+  @Test(arguments: malformed.keys.filter { $0.isPerSource && $0 != .baseURL })
+  func `an error names the setting of the source`(setting: Setting) async throws {
+    var environment = [
+      "TAPEDECK_SOURCES": "emea", "SOURCE_EMEA_BASE_URL": "https://emea.example", "SOURCE_EMEA_CLIENT_ID": "client",
+    ]
+    if setting != .clientSecretFile { environment["SOURCE_EMEA_CLIENT_SECRET"] = "secret" }
+    environment[setting.variable(for: "emea")] = Self.malformed[setting]
+    let error = try #require(await failure(environment))
+    #expect(error.message.hasPrefix("SOURCE_EMEA_"))
+    #expect(error.message.hasPrefix(setting.variable(for: "emea")))
+  }
+
+  @Test func `without plain CXONE settings there is no default source`() async throws {
+    let settings = try await settings([
+      "TAPEDECK_SOURCES": "emea", "SOURCE_EMEA_BASE_URL": "https://emea.example", "SOURCE_EMEA_CLIENT_ID": "client",
+      "SOURCE_EMEA_CLIENT_SECRET": "secret",
+    ])
+    #expect(settings.sources.map(\.id.rawValue) == ["emea"])
+    #expect(settings.plans.map(\.source.rawValue) == ["emea"])
+  }
+
+  // MARK: Listening
+
+  @Test func `a non-loopback address requires an https address`() async throws {
+    let open = Self.platform.merging(["TAPEDECK_LISTEN": "0.0.0.0:80"]) { _, new in new }
+    let error = try #require(await failure(open))
+    #expect(error.message.hasPrefix("TAPEDECK_LISTEN is not a loopback address"))
+    #expect(error.message.contains("TAPEDECK_PUBLIC_URL"))
+    #expect(await failure(open.merging(["TAPEDECK_PUBLIC_URL": "http://x"]) { _, new in new }) != nil)
+    let behindProxy = try await settings(open.merging(["TAPEDECK_PUBLIC_URL": "https://x:8443/"]) { _, new in new })
+    #expect(behindProxy.publicOrigin == "https://x:8443")
+  }
+
+  @Test(arguments: [("[::1]:80", "::1", 80), ("localhost:0", "localhost", 0), ("127.0.0.1:65535", "127.0.0.1", 65_535)])
+  func `addresses may be IPv6 or names`(text: String, host: String, port: Int) async throws {
+    let settings = try await settings(Self.platform.merging(["TAPEDECK_LISTEN": text]) { _, new in new })
+    #expect(settings.listen == Settings.Address(host: host, port: port))
+    #expect(settings.listen.text == text)
+  }
+
+  // MARK: Deployment
+
+  @Test func `a shared database and a bucket are read with their secrets`() async throws {
+    let shared = Self.platform.merging(Self.bucket) { _, new in new }
+      .merging(["TAPEDECK_DATABASE_URL": "postgres://user:p%40ss@host/db"]) { _, new in new }
+    let deployment = try await settings(shared).deployment
+    #expect(deployment.isShared && deployment.databaseConnections == 8)
+    #expect(deployment.storage?.settings.bucket == "bucket" && deployment.storage?.settings.prefix == "prefix")
+    #expect(deployment.secrets == ["postgres://user:p%40ss@host/db", "p%40ss", "p@ss", "bucket-secret"])
+    #expect(throws: Never.self) { try deployment.requireShared(for: "worker") }
+  }
+
+  @Test(arguments: ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+  func `a bucket requires an access key`(name: String) async throws {
+    var environment = Self.platform.merging(Self.bucket) { _, new in new }
+    environment[name] = nil
+    #expect(await failure(environment)?.message.hasPrefix("\(name) is not set.") == true)
+  }
+
+  @Test func `an additional node requires a shared database and bucket`() async throws {
+    let alone = try await settings(Self.platform).deployment
+    let database = try await settings(
+      Self.platform.merging(["TAPEDECK_DATABASE_URL": "postgres://host/db"]) { _, new in new }
+    ).deployment
+    for (deployment, missing) in [(alone, "TAPEDECK_DATABASE_URL"), (database, "TAPEDECK_STORAGE_URL")] {
+      let error = #expect(throws: TapedeckError.self) { try deployment.requireShared(for: "worker") }
+      #expect(error?.code == .configurationInvalid)
+      #expect(error?.message.hasPrefix("'worker' shares") == true && error?.message.contains(missing) == true)
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import Foundation
+import Model
+import TapedeckApp
+import Testing
+
+@Suite struct VerifyReportTests {
+  private func page(recordings: Int, _ problems: String..., stop: String = "null") throws -> VerifyAnswer {
+    let json = """
+      {"recordings": \(recordings), "objects": \(recordings * 3), "bytes": 2000000, "seconds": 0.5, "total": 10,
+       "problems": [\(problems.joined(separator: ","))], "stop": \(stop)}
+      """
+    return try JSONDecoder().decode(VerifyAnswer.self, from: Data(json.utf8))
+  }
+
+  private func problem(_ id: String, _ status: String, job: Int? = nil, from: String? = nil) -> String {
+    var json = """
+      {"id": "\(id)", "source": "default", "status": "\(status)", "files": [{"file": "mp3", "part": 0, "object": "o",
+       "state": "damaged", "message": "The MP3 has other content.", "sha256": "00", "bytes": 1}]
+      """
+    if let job { json += ", \"jobId\": \(job)" }
+    if let from { json += ", \"repairedFrom\": \"\(from)\"" }
+    return json + "}"
+  }
+
+  private func names(_ orphans: String..., problems: String...) throws -> ReconcileAnswer {
+    let json = """
+      {"orphans": [\(orphans.joined(separator: ","))], "young": 0, "problems": [\(problems.joined(separator: ","))]}
+      """
+    return try JSONDecoder().decode(ReconcileAnswer.self, from: Data(json.utf8))
+  }
+
+  private func object(_ line: some Encodable) throws -> [String: Any] {
+    let data = Data(try Terminal.jsonLine(line).utf8)
+    return try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
+  }
+
+  @Test func `an intact archive has no findings and ends with 0`() throws {
+    var report = VerifyReport()
+    #expect(try report.add(page(recordings: 2)).isEmpty)
+    report.finish()
+    #expect(report.summary.failure == nil)
+    #expect(report.summary.text == "2 recordings, 6 files, 2.0 MB read at 4 MB/s: everything is intact.")
+  }
+
+  @Test func `damage without a repair ends with 7`() throws {
+    var report = VerifyReport()
+    let findings = try report.add(page(recordings: 2, problem("a", "damaged")))
+    #expect(findings.map(\.status) == [.damaged])
+    #expect(findings.map(\.text) == ["a: The MP3 has other content."])
+    report.finish()
+    #expect(report.summary.failure?.code.exitStatus == .integrity)
+    #expect(report.summary.failure?.message == "Still damaged: 1 recording or file.")
+    #expect(report.summary.text.hasSuffix("1 intact, 0 repaired, 1 damaged, 0 files unknown to the catalog."))
+  }
+
+  @Test(arguments: [("unreadable", VerifyFinding.Status.unreadable), ("not_archived", .notArchived)])
+  func `what could not be checked ends with 3`(status: String, expected: VerifyFinding.Status) throws {
+    var report = VerifyReport()
+    #expect(try report.add(page(recordings: 1, problem("a", status))).map(\.status) == [expected])
+    report.finish()
+    #expect(report.summary.failure?.code.exitStatus == .partlyDone)
+  }
+
+  @Test func `a repair in progress ends with 3`() throws {
+    var report = VerifyReport()
+    let findings = try report.add(page(recordings: 1, problem("a", "damaged", job: 7, from: "original")))
+    #expect(
+      findings.map(\.text) == ["a: The MP3 has other content. It is being created again from the original."])
+    report.finish()
+    #expect(report.summary.failure?.code.exitStatus == .partlyDone)
+    #expect(
+      report.summary.failure?.message == "Not verified: 0 unreadable, 0 not in the archive, 1 being repaired.")
+  }
+
+  @Test func `a repair that succeeds ends with 0`() throws {
+    var report = VerifyReport()
+    _ = try report.add(page(recordings: 1, problem("a", "damaged", job: 7, from: "platform")))
+    let repairs = report.takeRepairs()
+    #expect(repairs.count == 1 && report.repairs.isEmpty)
+    let end = report.endRepair(of: repairs[0], try page(recordings: 1), failure: nil)
+    #expect(end.status == .repaired && end.text == "a: Repaired.")
+    report.finish()
+    #expect(report.summary.failure == nil)
+  }
+
+  @Test(arguments: [nil, "The platform no longer has it."])
+  func `a repair that fails ends with 7 and says why`(failure: String?) throws {
+    var report = VerifyReport()
+    _ = try report.add(page(recordings: 1, problem("a", "damaged", job: 7)))
+    let repairs = report.takeRepairs()
+    let end = report.endRepair(
+      of: repairs[0], try page(recordings: 1, problem("a", "damaged")), failure: failure)
+    #expect(end.status == .damaged)
+    #expect(
+      end.text == "a: The MP3 has other content. It could not be repaired: \(failure ?? "see the log")")
+    report.finish()
+    #expect(report.summary.failure?.code.exitStatus == .integrity)
+  }
+
+  @Test func `an orphan counts as damage only while it is in place`() throws {
+    var report = VerifyReport()
+    let moved = #"{"object": "00/x", "bytes": 3, "isMoved": true}"#
+    let findings = try report.add(names(moved))
+    #expect(findings.map(\.text) == ["00/x: No row of the catalog refers to this file. It was moved to quarantine."])
+    #expect(report.summary.failure == nil)
+    _ = try report.add(names(#"{"object": "00/y", "bytes": 3, "isMoved": false}"#))
+    #expect(report.summary.failure?.code.exitStatus == .integrity)
+    #expect(report.summary.text.hasSuffix("2 files unknown to the catalog."))
+  }
+
+  @Test func `a recording is reported once`() throws {
+    var report = VerifyReport()
+    #expect(try report.add(page(recordings: 1, problem("a", "damaged"))).count == 1)
+    #expect(try report.add(names(problems: problem("a", "damaged"))).isEmpty)
+  }
+
+  // MARK: JSON
+
+  @Test func `JSON keeps the published names`() throws {
+    var report = VerifyReport()
+    let orphan = try report.add(names(#"{"object": "00/x", "bytes": 3, "isMoved": true}"#))[0]
+    #expect(
+      try Terminal.jsonLine(orphan) == #"{"bytes":3,"isMoved":true,"object":"00/x","status":"stray"}"#)
+    let damaged = try object(
+      try report.add(page(recordings: 1, problem("a", "damaged", job: 7, from: "original")))[0])
+    #expect(
+      Set(damaged.keys) == ["id", "source", "status", "detail", "files", "jobId", "repairedFrom"])
+    #expect(damaged["status"] as? String == "repairing")
+    report.finish()
+    let summary = try object(report.summary)
+    #expect(
+      Set(summary.keys) == [
+        "status", "recordings", "objects", "bytes", "seconds", "megabytesPerSecond", "whole", "repaired", "repairing",
+        "damaged", "unreadable", "notArchived", "strays",
+      ])
+    #expect(summary["status"] as? String == "summary")
+    #expect(summary["strays"] as? Int == 1)
+    #expect(summary["megabytesPerSecond"] as? Double == 4)
+  }
+}

@@ -1,0 +1,149 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Model
+import Testing
+import Web
+
+/// The route table, and what the router makes of it.
+@Suite(.timeLimit(.minutes(5)))
+struct RouteTests {
+  // Hummingbird lists the routes of a router in debug builds only.
+  #if DEBUG
+    @Test func `every route of the router is in the table, with an access and a log rule`() async throws {
+      try await WebFixture.run { fixture in
+        let table = fixture.table
+        for listener in [Listener.network, .socket] {
+          let router = try makeWebRouter(fixture.services, listener: listener)
+          let routed = router.routes.filter { $0.method != .head }.map { "\($0.method) \($0.path)" }
+          #expect(routed.sorted() == table.routes.map { "\($0.method) \($0.path)" }.sorted())
+        }
+        let open: Set = ["/livez", "/readyz", "/login", "/assets/{name}"]
+        for route in table.routes {
+          #expect((route.access == .open) == open.contains(route.path), "\(route.path)")
+          #expect((route.log == .none) == (route.access == .open && route.method == .get), "\(route.path)")
+          #expect(!route.summary.isEmpty)
+          #expect(route.kind != .api || !route.responses.isEmpty, "\(route.path)")
+        }
+      }
+    }
+  #endif
+
+  @Test func `the table in docs/api.md is that of the routes`() async throws {
+    try await WebFixture.run { fixture in
+      let file = URL(filePath: #filePath).appending(path: "../../../docs/api.md").standardized
+      let text = try String(contentsOf: file, encoding: .utf8)
+      let (start, end) = ("<!-- routes: made by the test RouteTests -->\n", "<!-- end of routes -->")
+      let first = try #require(text.range(of: start))
+      let last = try #require(text.range(of: end))
+      if ProcessInfo.processInfo.environment["TAPEDECK_WRITE_DOCS"] != nil {
+        try (text[..<first.upperBound] + fixture.table.markdown + text[last.lowerBound...])
+          .write(to: file, atomically: true, encoding: .utf8)
+      } else {
+        #expect(
+          text[first.upperBound..<last.lowerBound] == fixture.table.markdown,
+          "TAPEDECK_WRITE_DOCS=1 swift test --filter RouteTests rewrites the table")
+      }
+    }
+  }
+
+  @Test func `the OpenAPI document is for every identity and describes every route for programs`() async throws {
+    try await WebFixture.run { fixture in
+      #expect(try await fixture.get("/api/v1/openapi.json").status == 401)
+      let answer = try await fixture.get("/api/v1/openapi.json", as: .metrics)
+      #expect(answer.status == 200)
+      #expect(answer.json["openapi"] as? String == "3.1.0")
+      let paths = try #require(answer.json["paths"] as? [String: [String: Any]])
+      for route in fixture.table.routes {
+        let operation = paths[route.path]?[route.method.rawValue.lowercased()]
+        #expect((operation != nil) == (route.kind == .api), "\(route.path)")
+      }
+    }
+  }
+
+  @Test(arguments: [
+    ("/api/v1/recordings?form=2026-01-01", "Unknown parameter 'form'. Did you mean 'from'?"),
+    ("/api/v1/recordings?Agent=x", "Unknown parameter 'Agent'. Did you mean 'agent'?"),
+    ("/api/v1/audit?limits=1", "Unknown parameter 'limits'. Did you mean 'limit'?"),
+    ("/api/v1/platform?source=x", "Unknown parameter 'source'. This route takes none."),
+  ])
+  func `an unknown parameter of the API is refused with the likely one`(path: String, detail: String) async throws {
+    try await WebFixture.run { fixture in
+      let answer = try await fixture.get(path, as: .supervisor)
+      #expect(answer.status == 400)
+      #expect(answer.code == "invalid_request")
+      #expect(answer.json["detail"] as? String == detail)
+    }
+  }
+
+  @Test(arguments: [
+    "/?utm=x", "/audit?x=1", "/coverage?x", "/platform?x=1", "/play/r?t=12&x=1", "/login?code=1&state=2",
+  ])
+  func `pages ignore unknown parameters`(path: String) async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      #expect(try await fixture.page(path, as: .supervisorsBrowser).status == 200)
+    }
+  }
+
+  @Test func `user_role is accepted by ingest and grants nothing`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("open"))
+      try await fixture.archive(try fixture.facts("secret", privacy: .restricted))
+      for role in ["supervisor", "admin", "", "x"] {
+        #expect(try await fixture.post("/ingest/open?user_role=\(role)", as: .agent).status == 200)
+        #expect(try await fixture.post("/ingest/secret?user_role=\(role)", as: .agent).status == 403)
+      }
+    }
+  }
+
+  @Test func `a plus sign in a query is a space`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      for query in ["agent=Anna+Agent", "agent=Anna%20Agent", "q=Anna+Agent", "%61gent=Anna+Agent"] {
+        let answer = try await fixture.get("/api/v1/recordings?\(query)", as: .supervisor)
+        #expect((answer.json["recordings"] as? [Any])?.count == 1, "\(query)")
+        #expect(try await fixture.page("/?\(query)", as: .supervisorsBrowser).text.contains("/play/r"), "\(query)")
+      }
+      let number = try await fixture.get("/api/v1/recordings?q=%2B4930111222", as: .supervisor)
+      #expect((number.json["recordings"] as? [Any])?.count == 1)
+    }
+  }
+
+  @Test(arguments: [
+    (HTTPRequest.Method.delete, "/api/v1/recordings", "GET, HEAD, OPTIONS"),
+    (.post, "/audio/r.mp3", "GET, HEAD, OPTIONS"), (.get, "/ingest/r", "POST, OPTIONS"),
+    (.put, "/api/v1/tokens", "POST, GET, HEAD, OPTIONS"), (.head, "/api/v1/jobs/1/retry", "POST, OPTIONS"),
+    (HTTPRequest.Method("PURGE")!, "/", "GET, HEAD, OPTIONS"),
+  ])
+  func `another method is refused with those that are allowed`(
+    method: HTTPRequest.Method, path: String, allow: String
+  ) async throws {
+    try await WebFixture.run { fixture in
+      let answer = try await fixture.send(method, path, as: .supervisor)
+      #expect(answer.status == 405)
+      #expect(answer.header("Allow") == allow)
+      #expect(method == .head || answer.code == "method_not_allowed")
+      let options = try await fixture.send(.options, path)
+      #expect(options.status == 204)
+      #expect(options.header("Allow") == allow)
+      #expect(options.header("Access-Control-Allow-Origin") == nil)
+    }
+  }
+
+  @Test func `an unknown path is a page for browsers and a problem for programs`() async throws {
+    try await WebFixture.run { fixture in
+      for visitor in [WebFixture.Visitor.anonymous, .agentsBrowser] {
+        let page = try await fixture.page("/nothing/here", as: visitor)
+        #expect(page.status == 404)
+        #expect(page.header("Content-Type") == "text/html; charset=utf-8")
+        #expect(page.text.contains("Not found"))
+        let problem = try await fixture.get("/nothing/here", as: visitor)
+        #expect(problem.status == 404)
+        #expect(problem.code == "not_found")
+      }
+      let known = try await fixture.page("/api/v1/recordings/none", as: .agentsBrowser)
+      #expect(known.header("Content-Type") == "application/problem+json")
+    }
+  }
+}
