@@ -71,7 +71,7 @@ test: ## build once and run all tests, from units to the program as a whole (TES
 	@scripts/run-tests $(TEST_ARGS)
 
 .PHONY: soak
-soak: ## long tests, up to 30 minutes each: memory, chaos, faultloop, hostile, openapi (SUITE=… runs one)
+soak: ## long tests, up to 30 minutes each: memory, chaos, faultloop, hostile, clients, openapi (SUITE=… runs one)
 	@scripts/bootstrap --for test
 	@scripts/run-tests --soak $(or $(SUITE),all) $(TEST_ARGS)
 

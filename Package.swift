@@ -12,6 +12,7 @@ let strict: [SwiftSetting] = [
 ]
 
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
@@ -43,6 +44,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
     .package(url: "https://github.com/apple/swift-metrics.git", exact: "2.13.0"),
     .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl.git", exact: "2.37.6"),
     .package(url: "https://github.com/apple/swift-system.git", exact: "1.8.1"),
     .package(url: "https://github.com/groue/GRDB.swift.git", exact: "7.10.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird.git", exact: "2.28.1"),
@@ -56,22 +58,30 @@ let package = Package(
     .target(name: "Model", swiftSettings: strict),
     .target(name: "TransparencyLog", dependencies: [crypto], swiftSettings: strict),
 
-    // MARK: Adapters; none imports another
     .target(
-      name: "CXone", dependencies: ["Model", asyncHTTPClient, nioCore, nioHTTP1, logging, metrics],
+      name: "HTTPTransport", dependencies: ["Model", asyncHTTPClient, nioCore, nioHTTP1, nioPosix, nioSSL],
+      swiftSettings: strict),
+
+    // MARK: Adapters; none imports another
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(
+      name: "CXone",
+      dependencies: ["Model", "HTTPTransport", "CZlib", asyncHTTPClient, nioCore, nioHTTP1, logging, metrics],
       swiftSettings: strict),
     .target(
       name: "Audio", dependencies: ["Model", subprocess, systemPackage], swiftSettings: strict),
     .target(
       name: "ObjectStorage",
-      dependencies: ["Model", asyncHTTPClient, crypto, nioCore, nioHTTP1, nioPosix, systemPackage],
+      dependencies: [
+        "Model", "HTTPTransport", asyncHTTPClient, crypto, nioCore, nioHTTP1, nioPosix, systemPackage,
+      ],
       swiftSettings: strict),
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
     .target(
       name: "Catalog", dependencies: ["Model", "CPostgres", crypto, .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: strict),
     .target(
-      name: "Webhooks", dependencies: ["Model", asyncHTTPClient, crypto, nioCore, nioHTTP1],
+      name: "Webhooks", dependencies: ["Model", "HTTPTransport", asyncHTTPClient, crypto, nioCore, nioHTTP1],
       swiftSettings: strict),
     .target(name: "Observability", dependencies: ["Model", logging, coreMetrics], swiftSettings: strict),
 
@@ -91,6 +101,7 @@ let package = Package(
       dependencies: [
         "Model", "Catalog", crypto, .product(name: "CryptoExtras", package: "swift-crypto"),
       ],
+      resources: [.embedInCode("Resources")],
       swiftSettings: strict),
     .target(
       name: "Pipeline",
@@ -102,8 +113,8 @@ let package = Package(
     .target(
       name: "Web",
       dependencies: [
-        "Model", "Access", "Catalog", "ObjectStorage", coreMetrics, crypto, hummingbird, httpTypes, logging, metrics,
-        mustache, nioCore, nioHTTP1, serviceLifecycle,
+        "Model", "Access", "Catalog", "ObjectStorage", .product(name: "HummingbirdCore", package: "hummingbird"),
+        coreMetrics, crypto, hummingbird, httpTypes, logging, metrics, mustache, nioCore, nioHTTP1, serviceLifecycle,
       ],
       resources: [.embedInCode("Resources")],
       swiftSettings: strict),
@@ -118,7 +129,8 @@ let package = Package(
     .target(
       name: "TapedeckApp",
       dependencies: [
-        "Model", "TransparencyLog", "CXone", "Audio", "ObjectStorage", "Catalog", "Webhooks", "Observability", "Access",
+        "Model", "TransparencyLog", "HTTPTransport", "CXone", "Audio", "ObjectStorage", "Catalog", "Webhooks",
+        "Observability", "Access",
         "Pipeline", "Web", "Sandbox",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
@@ -142,10 +154,14 @@ let package = Package(
     // MARK: Tests
     .target(
       name: "TestKit",
-      dependencies: ["Model", "CPostgres", nioCore, nioPosix],
+      dependencies: ["Catalog", "Model", "CPostgres", nioCore, nioPosix],
       path: "Tests/TestKit", exclude: ["moto_server.py"], swiftSettings: strict),
-    .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
+    .testTarget(name: "ModelTests", dependencies: ["Model", "TestKit"], swiftSettings: strict),
     .testTarget(name: "TransparencyLogTests", dependencies: ["TransparencyLog"], swiftSettings: strict),
+    .testTarget(
+      name: "HTTPTransportTests",
+      dependencies: ["HTTPTransport", "Model", "TestKit", asyncHTTPClient, nioCore, nioHTTP1, nioPosix, nioSSL],
+      swiftSettings: strict),
     .testTarget(
       name: "CXoneTests",
       dependencies: ["CXone", "Model", "TestKit", asyncHTTPClient, logging, nioCore, nioHTTP1],
@@ -157,7 +173,7 @@ let package = Package(
       dependencies: ["Webhooks", "Model", "TestKit", asyncHTTPClient],
       swiftSettings: strict),
     .testTarget(
-      name: "ObservabilityTests", dependencies: ["Observability", logging, metrics, coreMetrics],
+      name: "ObservabilityTests", dependencies: ["Observability", "Model", logging, metrics, coreMetrics],
       swiftSettings: strict),
     .testTarget(
       name: "ObjectStorageTests",
@@ -176,8 +192,10 @@ let package = Package(
     .testTarget(
       name: "WebTests",
       dependencies: [
-        "Web", "Access", "Catalog", "Model", "ObjectStorage", "TestKit", httpTypes, hummingbird, logging, nioCore,
-        nioPosix, systemPackage, .product(name: "HummingbirdTesting", package: "hummingbird"),
+        "Web", "Access", "Catalog", "Model", "ObjectStorage", "TestKit", crypto, httpTypes, hummingbird, logging,
+        nioCore,
+        nioHTTP1, nioPosix, .product(name: "NIOEmbedded", package: "swift-nio"), systemPackage,
+        .product(name: "HummingbirdTesting", package: "hummingbird"),
       ],
       swiftSettings: strict),
     .testTarget(

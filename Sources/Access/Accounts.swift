@@ -1,7 +1,8 @@
 package import Catalog
 package import Model
 
-/// Creates accounts, creates and revokes API tokens. Each success and each denial is in the access log.
+/// Creates, changes and removes accounts, creates and revokes API tokens. Each success and each denial is in the access
+/// log, and a change takes effect at once, on every node.
 package struct Accounts: Sendable {
   private let catalog: Catalog
   private let passwords: PasswordHasher
@@ -21,18 +22,96 @@ package struct Accounts: Sendable {
     from origin: LogEntry.Origin?
   ) async throws(TapedeckError) -> Identity {
     try await allow(.createAccount, by: actor, from: origin)
-    try check(name)
-    guard role != .metrics else {
-      throw TapedeckError(
-        .invalidRequest, "The role 'metrics' is for API tokens only. Choose agent, supervisor or admin.")
-    }
-    try PasswordHasher.check(password)
+    try check(name, agentID: agentID, team: team)
+    try checkAccountRole(role)
+    try PasswordHasher.check(password, name: name)
     let identity = Identity(
       kind: .account, id: makeOpaqueID("acc"), name: name, role: role, agentID: agentID, team: team)
     try await catalog.createAccount(
-      identity, passwordHash: try await passwords.hash(password),
+      identity, passwordHash: try await passwords.hash(password, at: place(of: actor)),
       entry: entry(.createAccount, by: actor, from: origin, about: identity))
     return identity
+  }
+
+  /// All accounts by name, for administrators.
+  package func list() async throws(TapedeckError) -> [AccountRow] { try await catalog.accounts() }
+
+  /// Disables an account by its name or id and ends its sessions.
+  ///
+  /// - Throws: `insufficientPermissions`, `notFound`, `lastAdministrator`.
+  package func disable(
+    _ nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
+  ) async throws(TapedeckError) {
+    try await change(nameOrID, .disable, .disableAccount, by: actor, from: origin)
+  }
+
+  /// Enables a disabled account. Its earlier sessions stay ended.
+  ///
+  /// - Throws: `insufficientPermissions`, `notFound`.
+  package func enable(
+    _ nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
+  ) async throws(TapedeckError) {
+    try await change(nameOrID, .enable, .enableAccount, by: actor, from: origin)
+  }
+
+  /// Changes the role of an account; its sessions continue with the new role.
+  ///
+  /// - Throws: `insufficientPermissions`, `notFound`, `invalidRequest` for `metrics`, `lastAdministrator`.
+  package func setRole(
+    _ role: Role, of nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
+  ) async throws(TapedeckError) {
+    try await allow(.changeRole, by: actor, from: origin)
+    try checkAccountRole(role)
+    try await change(nameOrID, .role(role), .changeRole, by: actor, from: origin, details: ["newRole": role.rawValue])
+  }
+
+  /// Sets the password of an account and ends its sessions.
+  ///
+  /// - Throws: `insufficientPermissions`, `notFound`, `invalidRequest` for a password that is not accepted.
+  package func setPassword(
+    _ password: String, of nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
+  ) async throws(TapedeckError) {
+    try await allow(.resetPassword, by: actor, from: origin)
+    guard let account = try await catalog.account(nameOrID) else { throw Self.unknownAccount }
+    try PasswordHasher.check(password, name: account.identity.name)
+    let hash = try await passwords.hash(password, at: place(of: actor))
+    try await change(account.identity.id, .passwordHash(hash), .resetPassword, by: actor, from: origin)
+  }
+
+  /// Ends all sessions of an account.
+  ///
+  /// - Throws: `insufficientPermissions`, `notFound`.
+  package func endSessions(
+    of nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
+  ) async throws(TapedeckError) {
+    try await change(nameOrID, .endSessions, .endSessions, by: actor, from: origin)
+  }
+
+  /// Removes an account and ends its sessions. The access log keeps its entries.
+  ///
+  /// - Throws: `insufficientPermissions`, `notFound`, `lastAdministrator`.
+  package func remove(
+    _ nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
+  ) async throws(TapedeckError) {
+    try await change(nameOrID, .remove, .removeAccount, by: actor, from: origin)
+  }
+
+  private func change(
+    _ nameOrID: String, _ change: AccountChange, _ action: LogEntry.Action, by actor: Identity,
+    from origin: LogEntry.Origin?, details: [String: String] = [:]
+  ) async throws(TapedeckError) {
+    try await allow(action, by: actor, from: origin)
+    let at = now()
+    // The local operator can create an administrator at any time, so the last one may go.
+    _ = try await catalog.change(
+      account: nameOrID, change, keepsAdministrator: actor.kind != .operator
+    ) { account in
+      let identity = account.identity
+      let about = ["id": identity.id, "name": identity.name, "role": identity.role.rawValue]
+      return LogEntry(
+        at: at, action: action, outcome: .allowed, actor: actor, origin: origin,
+        details: about.merging(details) { $1 })
+    }
   }
 
   /// Creates an API token. Only the returned value holds its secret; the catalog stores a hash.
@@ -42,7 +121,7 @@ package struct Accounts: Sendable {
     name: String, role: Role, agentID: String?, team: String?, by actor: Identity, from origin: LogEntry.Origin?
   ) async throws(TapedeckError) -> (identity: Identity, secret: Secret) {
     try await allow(.createToken, by: actor, from: origin)
-    try check(name)
+    try check(name, agentID: agentID, team: team)
     let identity = Identity(kind: .token, id: makeOpaqueID("tok"), name: name, role: role, agentID: agentID, team: team)
     let secret = Secret.makeToken()
     try await catalog.createToken(
@@ -74,11 +153,41 @@ package struct Accounts: Sendable {
     throw TapedeckError(.insufficientPermissions)
   }
 
-  private func check(_ name: String) throws(TapedeckError) {
-    let isPrintable = name.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
-    guard (1...100).contains(name.utf8.count), isPrintable, !name.hasPrefix(" "), !name.hasSuffix(" ") else {
+  private static let unknownAccount = TapedeckError(.notFound, "No account has this name or id.")
+
+  private func place(of actor: Identity) -> PasswordHasher.Place { PasswordHasher.Place(actor.id, isKnown: true) }
+
+  private func checkAccountRole(_ role: Role) throws(TapedeckError) {
+    guard role != .metrics else {
+      throw TapedeckError(
+        .invalidRequest, "The role 'metrics' is for API tokens only. Choose agent, supervisor or admin.")
+    }
+  }
+
+  private func check(_ name: String, agentID: String?, team: String?) throws(TapedeckError) {
+    guard (1...100).contains(name.utf8.count), isPrintable(name), !name.hasPrefix(" "), !name.hasSuffix(" ") else {
       throw TapedeckError(
         .invalidRequest, "A name has 1 to 100 printable characters and does not begin or end with a space.")
+    }
+    guard !name.hasPrefix("tdk_"), !name.hasPrefix("whsec_") else {
+      throw TapedeckError(.invalidRequest, "This name looks like a secret. Choose another.")
+    }
+    for value in [agentID, team].compactMap({ $0 }) {
+      guard (1...200).contains(value.utf8.count), isPrintable(value) else {
+        throw TapedeckError(.invalidRequest, "An agent ID and a team have 1 to 200 printable characters.")
+      }
+    }
+  }
+
+  /// Whether a text has no control characters, also none that change the direction of text, and no line breaks. The two
+  /// joiners are allowed, as some scripts need them.
+  private func isPrintable(_ text: String) -> Bool {
+    text.unicodeScalars.allSatisfy { scalar in
+      switch scalar.properties.generalCategory {
+      case .control, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
+      case .format: scalar.value == 0x200C || scalar.value == 0x200D
+      default: true
+      }
     }
   }
 

@@ -22,12 +22,12 @@ package final class Authenticator: Sendable {
     }
   }
 
-  private let catalog: Catalog
-  private let log: AccessLog
-  private let passwords: PasswordHasher
-  private let throttle = SignInThrottle()
+  let catalog: Catalog
+  let log: AccessLog
+  let passwords: PasswordHasher
+  let throttle = SignInThrottle()
+  let now: @Sendable () -> Instant
   private let limits: Limits
-  private let now: @Sendable () -> Instant
   private let used = Mutex<(sessions: Set<[UInt8]>, tokens: [String: Instant])>(([], [:]))
 
   package init(
@@ -72,19 +72,35 @@ package final class Authenticator: Sendable {
       throw error
     }
     let account = try await catalog.account(named: name)
-    guard try await passwords.matches(password, stored: account?.passwordHash), let account else {
+    let place = throttle.place(of: origin.address, at: now())
+    guard try await matches(password, account, at: place), let account else {
+      // An unknown name is not logged: it may be a password that was typed into the wrong field.
       try await log.record(
         .signIn, .denied, by: account?.identity, code: .signInRefused, from: origin,
-        details: ["name": String(name.prefix(200))])
+        details: account.map { ["name": $0.identity.name] } ?? ["name": "unknown account"])
       throw TapedeckError(.signInRefused)
     }
     throttle.recordSuccess(name: name, address: origin.address, at: now())
     let secret = Secret.makeSession()
     try await catalog.createSession(
-      secretSHA256: secret.sha256, account: account.identity, csrf: Secret.makeSession().text,
+      secretSHA256: secret.sha256, account: account.identity, passwordHash: account.passwordHash,
+      csrf: Secret.makeSession().text,
       expiresAt: now() + limits.absolute,
       entry: LogEntry(at: now(), action: .signIn, outcome: .allowed, actor: account.identity, origin: origin))
     return (secret, limits.absolute)
+  }
+
+  /// Whether a password is that of an enabled account. A disabled account costs the same work and never matches.
+  private func matches(
+    _ password: String, _ account: AccountRow?, at place: PasswordHasher.Place
+  ) async throws(TapedeckError) -> Bool {
+    do throws(TapedeckError) {
+      let stored = account?.disabledAt == nil ? account?.passwordHash : nil
+      return try await passwords.matches(password, stored: stored, at: place)
+    } catch {
+      if error.code == .signInThrottled { log.countAnonymousRefusal() }
+      throw error
+    }
   }
 
   /// Ends a session at once.

@@ -2,89 +2,131 @@ package import Catalog
 package import Model
 import Synchronization
 
-/// Logs listening: the first range of a session is logged before it is sent, later ranges extend the session.
+/// A listening session: its log entry is committed.
+package struct ListeningSession: Sendable, Hashable {
+  /// The number of the entry that began it.
+  let entry: Int64
+  let actor: Identity
+  let recording: RecordingKey
+}
+
+/// Logs listening. The request that begins a session is logged before its first byte is sent; later requests belong to the
+/// session. The bytes that were actually sent follow in entries of their own.
 ///
-/// A session belongs to one identity and one recording, and ends after 15 minutes without a request.
+/// A session belongs to one identity and one recording, and ends after 15 minutes without a request or a byte.
 package final class ListeningSessions: Sendable {
   private struct Key: Hashable {
     var actor: String
-    var recording: Int64
+    var recording: RecordingKey
   }
 
-  private enum Session {
+  private enum Current {
     /// The log entry is being written; these callers wait for it.
     case opening([CheckedContinuation<Result<Void, TapedeckError>, Never>])
-    case open(id: Int64, lastAt: Instant)
+    case open(ListeningSession)
   }
 
-  private typealias Served = (lastAt: Instant, requests: Int64, bytes: Int64)
+  /// What no entry reports yet.
+  private struct Sent {
+    var lastAt: Instant
+    /// When the last entry about the session was written.
+    var reportedAt: Instant
+    var requests: Int64 = 0
+    var bytes: Int64 = 0
+  }
 
   private struct State {
-    var sessions: [Key: Session] = [:]
-    /// What `flush()` has to save, by the session's id.
-    var served: [Int64: Served] = [:]
+    var current: [Key: Current] = [:]
+    var sent: [ListeningSession: Sent] = [:]
 
-    mutating func note(_ served: [Int64: Served]) {
-      self.served.merge(served) {
-        (max($0.lastAt, $1.lastAt), $0.requests + $1.requests, $0.bytes + $1.bytes)
-      }
+    mutating func note(_ session: ListeningSession, requests: Int64, bytes: Int64, at: Instant) {
+      var sent = sent[session] ?? Sent(lastAt: at, reportedAt: at)
+      sent.lastAt = max(sent.lastAt, at)
+      sent.requests += requests
+      sent.bytes += bytes
+      self.sent[session] = sent
     }
   }
 
-  private enum Decision { case send, open, wait }
+  private enum Decision {
+    case send(ListeningSession)
+    case open, wait
+  }
 
   private let catalog: Catalog
   private let now: @Sendable () -> Instant
+  /// After this time without a request or a byte, a session has ended.
   private let idle: Duration
+  /// The time from one entry about the bytes of a session to the next.
+  private let interval: Duration
   private let state = Mutex(State())
 
-  package init(catalog: Catalog, now: @escaping @Sendable () -> Instant, idle: Duration = .seconds(900)) {
+  package init(
+    catalog: Catalog, now: @escaping @Sendable () -> Instant, idle: Duration = .seconds(900),
+    interval: Duration = .seconds(300)
+  ) {
     self.catalog = catalog
     self.now = now
     self.idle = idle
+    self.interval = interval
   }
 
-  /// Records that bytes of a recording are about to be sent; opens a session when none is open.
+  /// Records that audio of a recording is about to be sent; opens a session when none is open.
   ///
   /// - Throws: `accessLogUnavailable`; the caller must then send nothing.
-  package func serve(
-    bytes: Int64, of recording: RecordingRow, to actor: Identity, from origin: LogEntry.Origin?
-  ) async throws(TapedeckError) {
-    let key = Key(actor: actor.id, recording: recording.id)
-    let at = now()
-    let decision: Decision = state.withLock { state in
-      switch state.sessions[key] {
-      case .open(let id, let lastAt) where at - lastAt < idle:
-        state.sessions[key] = .open(id: id, lastAt: at)
-        state.note([id: (at, 1, bytes)])
-        return .send
-      case .opening: return .wait
-      case .open, nil:
-        state.sessions[key] = .opening([])
-        return .open
+  package func begin(
+    _ recording: RecordingKey, by actor: Identity, from origin: LogEntry.Origin?
+  ) async throws(TapedeckError) -> ListeningSession {
+    let key = Key(actor: actor.id, recording: recording)
+    while true {
+      let at = now()
+      let decision: Decision = state.withLock { state in
+        switch state.current[key] {
+        case .open(let session) where isOpen(state.sent[session], at: at):
+          state.note(session, requests: 1, bytes: 0, at: at)
+          return .send(session)
+        case .opening: return .wait
+        case .open, nil:
+          state.current[key] = .opening([])
+          return .open
+        }
+      }
+      switch decision {
+      case .send(let session): return session
+      case .wait: try await wait(for: key)
+      case .open: try await open(key, recording: recording, actor: actor, origin: origin, at: at)
       }
     }
-    switch decision {
-    case .send: return
-    case .wait: try await wait(for: key)
-    case .open: try await open(key, recording: recording, actor: actor, origin: origin, at: at)
-    }
-    try await serve(bytes: bytes, of: recording, to: actor, from: origin)
   }
 
+  /// Adds bytes that were handed to the client's connection.
+  package func sent(_ bytes: Int, in session: ListeningSession) {
+    let at = now()
+    state.withLock { $0.note(session, requests: 0, bytes: Int64(bytes), at: at) }
+  }
+
+  private func isOpen(_ sent: Sent?, at now: Instant) -> Bool { sent.map { now - $0.lastAt < idle } ?? false }
+
   private func open(
-    _ key: Key, recording: RecordingRow, actor: Identity, origin: LogEntry.Origin?, at: Instant
+    _ key: Key, recording: RecordingKey, actor: Identity, origin: LogEntry.Origin?, at: Instant
   ) async throws(TapedeckError) {
+    let entry = LogEntry(
+      at: at, action: .listen, outcome: .allowed, actor: actor, recording: recording, origin: origin)
     let result: Result<Int64, TapedeckError>
     do throws(TapedeckError) {
-      result = .success(
-        try await catalog.beginListening(
-          LogEntry(at: at, action: .listen, outcome: .allowed, actor: actor, recording: recording.key, origin: origin)))
+      guard let id = try await catalog.log([entry]).first else { throw TapedeckError(.accessLogUnavailable) }
+      result = .success(id)
     } catch { result = .failure(error) }
     let waiters: [CheckedContinuation<Result<Void, TapedeckError>, Never>] = state.withLock { state in
-      defer { state.sessions[key] = (try? result.get()).map { .open(id: $0, lastAt: at) } }
-      if case .opening(let waiters) = state.sessions[key] { return waiters }
-      return []
+      var waiters: [CheckedContinuation<Result<Void, TapedeckError>, Never>] = []
+      if case .opening(let waiting) = state.current[key] { waiters = waiting }
+      state.current[key] = nil
+      if case .success(let id) = result {
+        let session = ListeningSession(entry: id, actor: actor, recording: recording)
+        state.current[key] = .open(session)
+        state.note(session, requests: 0, bytes: 0, at: at)
+      }
+      return waiters
     }
     for waiter in waiters { waiter.resume(returning: result.map { _ in }) }
     _ = try result.get()
@@ -93,8 +135,8 @@ package final class ListeningSessions: Sendable {
   private func wait(for key: Key) async throws(TapedeckError) {
     let result = await withCheckedContinuation { continuation in
       let isOver = state.withLock { state in
-        guard case .opening(let waiters) = state.sessions[key] else { return true }
-        state.sessions[key] = .opening(waiters + [continuation])
+        guard case .opening(let waiters) = state.current[key] else { return true }
+        state.current[key] = .opening(waiters + [continuation])
         return false
       }
       if isOver { continuation.resume(returning: .success(())) }
@@ -102,23 +144,45 @@ package final class ListeningSessions: Sendable {
     try result.get()
   }
 
-  /// Saves what was sent since the last call, and drops sessions that ended. Called every few seconds and at shutdown;
-  /// what cannot be saved is kept for the next call.
-  package func flush() async throws(TapedeckError) {
+  /// Logs what was sent in sessions that ended or whose last entry is five minutes old. Called every few seconds; what cannot
+  /// be logged is kept for the next call.
+  ///
+  /// - Parameter isFinal: the process is shutting down, so everything is logged.
+  package func flush(isFinal: Bool = false) async throws(TapedeckError) {
     let at = now()
-    let served = state.withLock { state in
-      state.sessions = state.sessions.filter { _, session in
-        guard case .open(_, let lastAt) = session else { return true }
-        return at - lastAt < idle
+    let due: [(session: ListeningSession, sent: Sent)] = state.withLock { state in
+      var due: [(session: ListeningSession, sent: Sent)] = []
+      for (session, sent) in state.sent {
+        let hasEnded = !isOpen(sent, at: at)
+        if hasEnded { state.sent[session] = nil }
+        guard sent.requests > 0 || sent.bytes > 0, hasEnded || isFinal || at - sent.reportedAt >= interval else {
+          continue
+        }
+        due.append((session, sent))
+        if !hasEnded { state.sent[session] = Sent(lastAt: sent.lastAt, reportedAt: at) }
       }
-      defer { state.served = [:] }
-      return state.served
+      state.current = state.current.filter { _, current in
+        guard case .open(let session) = current else { return true }
+        return state.sent[session] != nil
+      }
+      return due.sorted { $0.session.entry < $1.session.entry }
     }
-    if served.isEmpty { return }
+    if due.isEmpty { return }
+    let entries = due.map { session, sent in
+      LogEntry(
+        at: at, action: .audioSent, outcome: .allowed, actor: session.actor, recording: session.recording,
+        count: sent.bytes, details: ["requests": "\(sent.requests)", "session": "\(session.entry)"])
+    }
     do throws(TapedeckError) {
-      try await catalog.extendListening(served)
+      try await catalog.log(entries)
     } catch {
-      state.withLock { $0.note(served) }
+      state.withLock { state in
+        for (session, sent) in due {
+          state.note(session, requests: sent.requests, bytes: sent.bytes, at: sent.lastAt)
+          // Tried again at the next call.
+          state.sent[session]?.reportedAt = sent.reportedAt
+        }
+      }
       throw error
     }
   }

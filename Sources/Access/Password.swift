@@ -5,10 +5,10 @@ import Foundation
 package import Model
 import Synchronization
 
-/// Hashes and checks passwords with scrypt, on a queue of its own and with a limit on waiting requests.
+/// Hashes and checks passwords with scrypt, one at a time, on a queue of its own.
 ///
-/// One hash with the default cost takes 128 MiB and about 0.4 s: it must not block the server, and the number of
-/// requests must be bounded.
+/// One hash with the default cost takes 128 MiB and about 0.4 s: it must not block the server. `SignInQueue` decides
+/// which one is next and how many may wait.
 package struct PasswordHasher: Sendable {
   /// scrypt's cost: N = 2^`logRounds`, r = 8, p = 1 (OWASP ASVS 5.0: N = 2^17).
   package struct Cost: Sendable {
@@ -17,75 +17,130 @@ package struct PasswordHasher: Sendable {
     package static let standard = Cost(logRounds: 17)
   }
 
+  package typealias Place = SignInQueue<CheckedContinuation<Bool, Never>>.Place
+  /// Derives 32 bytes from a password, a salt and the logarithm of the rounds.
+  package typealias Derive = @Sendable (String, [UInt8], Int) async throws -> [UInt8]
+
   /// The costs accepted in a stored hash. CryptoExtras accepts a memory limit and ignores it.
   private static let logRoundsAllowed = 1...17
 
   private let cost: Cost
-  private let queue = DispatchQueue(label: "tapedeck.password")
-  /// How many hashes are running or waiting.
-  private let pending = Pending()
-  private static let maxPending = 16
+  private let derivation: Derive
+  private let turns = Turns()
 
-  private final class Pending: Sendable {
-    let count = Mutex(0)
+  /// The queue, and whether a hash is being computed.
+  private final class Turns: Sendable {
+    struct State {
+      var isBusy = false
+      var queue = SignInQueue<CheckedContinuation<Bool, Never>>()
+    }
+
+    let state = Mutex(State())
+
+    /// Waits for a turn.
+    ///
+    /// - Returns: false when too many wait already.
+    func take(_ place: Place) async -> Bool {
+      await withCheckedContinuation { continuation in
+        let answer: Bool? = state.withLock { state in
+          if !state.isBusy {
+            state.isBusy = true
+            return true
+          }
+          return state.queue.add(continuation, at: place) ? nil : false
+        }
+        if let answer { continuation.resume(returning: answer) }
+      }
+    }
+
+    func pass() {
+      let next = state.withLock { state in
+        let next = state.queue.next()
+        state.isBusy = next != nil
+        return next
+      }
+      next?.resume(returning: true)
+    }
   }
 
-  package init(cost: Cost = .standard) { self.cost = cost }
+  /// - Parameter derive: scrypt by default; tests replace it.
+  package init(cost: Cost = .standard, derive: Derive? = nil) {
+    self.cost = cost
+    derivation = derive ?? Self.scrypt(on: DispatchQueue(label: "tapedeck.password"))
+  }
 
-  /// Checks the length of a new password: 8 to 1,000 bytes.
+  /// How many hashes wait for their turn.
+  package var waiting: Int { turns.state.withLock { $0.queue.count } }
+
+  /// Checks a new password: 8 to 1,000 bytes, not a common password and not the name of its account.
   ///
   /// - Throws: `invalidRequest`.
-  package static func check(_ password: String) throws(TapedeckError) {
+  package static func check(_ password: String, name: String) throws(TapedeckError) {
     guard (8...1000).contains(password.utf8.count) else {
       throw TapedeckError(.invalidRequest, "A password has at least 8 and at most 1,000 characters. Choose another.")
+    }
+    guard password.lowercased() != name.lowercased() else {
+      throw TapedeckError(.invalidRequest, "The password must differ from the account's name. Choose another.")
+    }
+    guard !CommonPasswords.contains(password) else {
+      throw TapedeckError(.invalidRequest, "This password is common and easy to guess. Choose another.")
     }
   }
 
   /// The hash in its stored form: `scrypt$17$<salt>$<hash>`, the last two in base64.
-  package func hash(_ password: String) async throws(TapedeckError) -> String {
+  ///
+  /// - Throws: `signInThrottled` when too many wait.
+  package func hash(_ password: String, at place: Place) async throws(TapedeckError) -> String {
     let salt = randomBytes(16)
-    let key = try await derive(password, salt: salt, logRounds: cost.logRounds)
+    let key = try await derive(password, salt: salt, logRounds: cost.logRounds, at: place)
     return "scrypt$\(cost.logRounds)$\(Data(salt).base64EncodedString())$\(Data(key).base64EncodedString())"
   }
 
   /// Whether a password matches a stored hash. Without a valid hash the same work is done, so that the time taken does
   /// not reveal whether an account exists.
-  package func matches(_ password: String, stored: String?) async throws(TapedeckError) -> Bool {
+  ///
+  /// - Throws: `signInThrottled` when too many wait.
+  package func matches(
+    _ password: String, stored: String?, at place: Place
+  ) async throws(TapedeckError) -> Bool {
     let parts = stored?.split(separator: "$").map(String.init) ?? []
     guard parts.count == 4, parts[0] == "scrypt", let logRounds = Int(parts[1]),
       Self.logRoundsAllowed.contains(logRounds),
       let salt = Data(base64Encoded: parts[2]), let expected = Data(base64Encoded: parts[3])
     else {
-      _ = try await derive(password, salt: randomBytes(16), logRounds: cost.logRounds)
+      _ = try await derive(password, salt: randomBytes(16), logRounds: cost.logRounds, at: place)
       return false
     }
-    return constantTimeEquals(try await derive(password, salt: [UInt8](salt), logRounds: logRounds), expected)
+    return constantTimeEquals(
+      try await derive(password, salt: [UInt8](salt), logRounds: logRounds, at: place), expected)
   }
 
-  private func derive(_ password: String, salt: [UInt8], logRounds: Int) async throws(TapedeckError) -> [UInt8] {
-    let waiting = pending.count.withLock { count in
-      count += 1
-      return count
-    }
-    defer { pending.count.withLock { $0 -= 1 } }
-    guard waiting <= Self.maxPending else {
+  private func derive(
+    _ password: String, salt: [UInt8], logRounds: Int, at place: Place
+  ) async throws(TapedeckError) -> [UInt8] {
+    guard await turns.take(place) else {
       throw TapedeckError(
-        .signInThrottled, "Too many sign-ins at the moment. Try again in a few seconds.",
-        retryAfter: .seconds(Self.maxPending / 2))
+        .signInThrottled, "Too many sign-ins at the moment. Try again in a few seconds.", retryAfter: .seconds(8))
     }
-    let result: Result<[UInt8], any Error> = await withCheckedContinuation { continuation in
-      queue.async {
-        continuation.resume(
-          returning: Result {
-            try KDF.Scrypt.deriveKey(
-              from: Data(password.utf8), salt: salt, outputByteCount: 32, rounds: 1 << logRounds, blockSize: 8,
-              parallelism: 1
-            ).withUnsafeBytes { Array($0) }
-          })
-      }
-    }
-    do { return try result.get() } catch {
+    defer { turns.pass() }
+    do { return try await derivation(password, salt, logRounds) } catch {
       throw TapedeckError(.internalError, detail: "scrypt: \(error)", cause: error)
+    }
+  }
+
+  private static func scrypt(on queue: DispatchQueue) -> Derive {
+    { password, salt, logRounds in
+      try await withCheckedThrowingContinuation { continuation in
+        queue.async {
+          continuation.resume(
+            with: Result {
+              try KDF.Scrypt.deriveKey(
+                from: Data(password.utf8), salt: salt, outputByteCount: 32, rounds: 1 << logRounds, blockSize: 8,
+                parallelism: 1
+              ).withUnsafeBytes { Array($0) }
+            })
+        }
+      }
     }
   }
 }

@@ -29,8 +29,12 @@ package final class SignInThrottle: Sendable {
   }
 
   private let attempts = Mutex<[String: Attempts]>([:])
+  /// When a sign-in from each network last succeeded.
+  private let successes = Mutex<[String: Instant]>([:])
   private let maximumEntries = 10_000
   private static let maxWait: Duration = .seconds(300)
+  /// How long an address stays known after a sign-in.
+  private static let knownFor: Duration = .seconds(30 * 86_400)
 
   package init() {}
 
@@ -62,8 +66,20 @@ package final class SignInThrottle: Sendable {
     if let closedUntil { throw TapedeckError(.signInThrottled, retryAfter: closedUntil - now) }
   }
 
-  /// Clears the count of a name and address after a successful sign-in.
+  /// The place in the queue of password hashes of an address.
+  package func place(of address: String, at now: Instant) -> PasswordHasher.Place {
+    let network = Self.network(of: address)
+    let last = successes.withLock { $0[network] }
+    return PasswordHasher.Place(network, isKnown: last.map { now - $0 < Self.knownFor } ?? false)
+  }
+
+  /// Clears the count of a name and address after a successful sign-in, and makes the address known.
   package func recordSuccess(name: String, address: String, at now: Instant) {
+    successes.withLock { successes in
+      if successes.count >= maximumEntries { successes = successes.filter { now - $0.value < Self.knownFor } }
+      if successes.count >= maximumEntries { successes = [:] }
+      successes[Self.network(of: address)] = now
+    }
     let counters = Self.counters(name: name, address: address)
     attempts.withLock { attempts in
       attempts[counters[0].key] = nil

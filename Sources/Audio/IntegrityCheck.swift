@@ -21,10 +21,12 @@ package struct IntegrityCheck: Sendable {
   package var platformDuration: Duration?
   /// The length of the decoded audio.
   package var decodedDuration: Duration?
+  /// How many bytes after the announced audio belong to no chunk; see `WAVChunks.unexplained`.
+  package var unexplainedBytes: Int64?
 
   package init(
     firstBytes: ArraySlice<UInt8>, fileLength: Int64, declaredLength: Int64? = nil, isSecondFetch: Bool = false,
-    platformDuration: Duration? = nil, decodedDuration: Duration? = nil
+    platformDuration: Duration? = nil, decodedDuration: Duration? = nil, unexplainedBytes: Int64? = nil
   ) {
     self.firstBytes = firstBytes
     self.fileLength = fileLength
@@ -32,6 +34,7 @@ package struct IntegrityCheck: Sendable {
     self.isSecondFetch = isSecondFetch
     self.platformDuration = platformDuration
     self.decodedDuration = decodedDuration
+    self.unexplainedBytes = unexplainedBytes
   }
 
   /// A recording that passed.
@@ -40,6 +43,12 @@ package struct IntegrityCheck: Sendable {
     /// Computed from the audio bytes, or the decoder's value where the header does not tell; nil when neither is known.
     package var duration: Duration?
     package var warnings: [Warning]
+
+    package init(header: WAVHeader, duration: Duration?, warnings: [Warning]) {
+      self.header = header
+      self.duration = duration
+      self.warnings = warnings
+    }
   }
 
   /// A peculiarity of a recording that is complete nevertheless.
@@ -50,6 +59,8 @@ package struct IntegrityCheck: Sendable {
     case lengthUnknown
     /// This many bytes follow the container's end.
     case containerTooShort(Int64)
+    /// This many bytes inside of the container follow the announced audio and belong to no chunk.
+    case unexplainedBytes(Int64)
     /// The audio does not end at the end of a sample or block.
     case unevenEnd
   }
@@ -60,7 +71,8 @@ package struct IntegrityCheck: Sendable {
   package func result() -> Result<Passed, TapedeckError> {
     do throws(TapedeckError) {
       try checkLength()
-      let header = try readHeader()
+      var header = try readHeader()
+      if declaredLength == fileLength { header = header.withoutPlaceholders(provenLength: fileLength) }
       try checkContainer(header)
       let duration = header.duration(fileLength: fileLength) ?? decodedDuration
       var warnings: [Warning] = []
@@ -69,7 +81,12 @@ package struct IntegrityCheck: Sendable {
       } else if !header.endsOnBlock {
         warnings.append(.unevenEnd)
       }
-      if let excess = try checkEnd(header) { warnings.append(.containerTooShort(excess)) }
+      if let excess = try checkEnd(header) {
+        warnings.append(.containerTooShort(excess))
+      } else if let unexplainedBytes, unexplainedBytes > 0, header.dataLength != nil {
+        warnings.append(.unexplainedBytes(unexplainedBytes))
+      }
+      try checkUnexplained(header)
       if let duration, let excess = try checkAgainstPlatform(duration) { warnings.append(.longerThanPlatform(excess)) }
       try checkDecoded(header.duration(fileLength: fileLength))
       return .success(Passed(header: header, duration: duration, warnings: warnings))
@@ -105,6 +122,12 @@ package struct IntegrityCheck: Sendable {
   private func checkContainer(_ header: WAVHeader) throws(TapedeckError) {
     let present = max(0, fileLength - header.dataOffset)
     if present == 0 { throw failure("The file is a WAV header of \(header.dataOffset) bytes without any audio.") }
+    // The header means it when chunks fill the rest of the file, or when the container ends before any audio.
+    if header.hasDataLengthZero, header.dataLength == nil,
+      unexplainedBytes == 0 || header.containerLength.map({ $0 <= header.dataOffset + 1 }) == true
+    {
+      throw failure("The WAV header says that there is no audio, and the file has no room for any.")
+    }
     if let announced = header.dataLength, announced > present {
       throw failure(
         "The WAV header announces \(announced) bytes of audio, but only \(present) arrived: the file was cut short.")
@@ -131,6 +154,14 @@ package struct IntegrityCheck: Sendable {
     return fileLength - container
   }
 
+  /// Few bytes beyond the announced audio are a fault of the writer; many of them may be audio that nothing plays.
+  private func checkUnexplained(_ header: WAVHeader) throws(TapedeckError) {
+    guard let unexplainedBytes, let audio = header.dataLength, unexplainedBytes > max(1024, audio / 10) else { return }
+    throw failure(
+      "The WAV header announces \(audio) bytes of audio, but \(unexplainedBytes) more bytes follow that belong to no chunk."
+    )
+  }
+
   /// Whether the container ends where the file does. Accepts two common errors of writers that hide no truncation: the
   /// container's own eight bytes are counted twice, or the padding byte of an odd audio length is either written or
   /// counted, but not both.
@@ -150,7 +181,8 @@ package struct IntegrityCheck: Sendable {
   private func checkAgainstPlatform(_ duration: Duration) throws(TapedeckError) -> Duration? {
     guard let platformDuration else { return nil }
     let tolerance = max(Duration.seconds(2), platformDuration * 0.02)
-    if duration + tolerance < platformDuration {
+    // Never the whole call.
+    if duration + min(tolerance, platformDuration / 2) < platformDuration {
       throw failure(
         "The audio lasts \(seconds(duration)), but the platform says \(seconds(platformDuration)): it was cut short.")
     }
@@ -160,8 +192,8 @@ package struct IntegrityCheck: Sendable {
   private func checkDecoded(_ expected: Duration?) throws(TapedeckError) {
     guard let decodedDuration, let expected else { return }
     let tolerance = max(Duration.milliseconds(500), expected * 0.01)
-    let difference = decodedDuration < expected ? expected - decodedDuration : decodedDuration - expected
-    guard difference > tolerance else { return }
+    let (missing, surplus) = (expected - decodedDuration, decodedDuration - expected)
+    guard missing > min(tolerance, expected / 2) || surplus > tolerance else { return }
     throw failure(
       "Decoding gave \(seconds(decodedDuration)) of audio, but the file has \(seconds(expected)): it is damaged."
     )

@@ -60,11 +60,17 @@ extension RecordingSource {
 /// One page of search results.
 package struct SearchPage: Sendable, Equatable {
   package var recordings: [PlatformRecording]
+  /// The rows that name no recording, by their position in the page, counted from 1.
+  package var unidentified: [UnidentifiedRow]
+  /// The number of rows of both kinds.
+  package var rowCount: Int
   /// The cursor of the next page; nil on the last one.
   package var nextCursor: String?
 
-  package init(recordings: [PlatformRecording], nextCursor: String?) {
+  package init(recordings: [PlatformRecording], unidentified: [UnidentifiedRow] = [], nextCursor: String?) {
     self.recordings = recordings
+    self.unidentified = unidentified
+    rowCount = recordings.count + unidentified.count
     self.nextCursor = nextCursor
   }
 }

@@ -50,7 +50,9 @@ extension RecordingsV2Source {
       try await client.system.sleep(client.settings.callTimeout)
     }
     // The platform checks the scope before it looks for the recording.
-    guard let failure = result.failure, failure.code != .unknownRecording else { return }
+    guard let failure = result.failure, failure.code != .unknownRecording, failure.code != .notYetAvailable else {
+      return
+    }
     throw wasLimited ? TransportFailure.timeout(cause: failure) : failure
   }
 }

@@ -11,7 +11,7 @@ package struct RecordingsV2Source: RecordingSource {
   package var id: SourceID { client.settings.id }
 
   let client: PlatformClient
-  let downloads: Turnstile
+  let downloads: AsyncSemaphore
 
   /// `client` must have been created with `HTTPClient.Configuration.platform`.
   ///
@@ -26,43 +26,87 @@ package struct RecordingsV2Source: RecordingSource {
       settings: settings, client: client,
       allowance: allowance ?? LocalAllowance(limits: settings.limits, now: system.now),
       system: system, logger: logger)
-    downloads = Turnstile(places: settings.parallelDownloads)
+    downloads = AsyncSemaphore(settings.parallelDownloads)
   }
 
   /// `GET /api/v2/recording/{id}`.
   package func recording(_ id: RecordingID) async throws(TapedeckError) -> PlatformRecording {
     let answer = try await client.get(.recording, path: Self.path(id))
-    guard let object = PlatformJSON.object(answer.body),
-      let recording = PlatformRecording(platformObject: object, id: id), recording.id == id
+    let row = PlatformRow(Array(answer.body.readableBytesView)[...])
+    let fields = row?.fields ?? [:]
+    let isDescribed = fields["id"] != nil || fields["status"] != nil
+    if !isDescribed, answer.status == 202 || answer.status == 204 {
+      throw answer.notYetAvailable(.recording, now: client.system.now())
+    }
+    if PlatformJSON.text(fields["status"]) == nil, Self.isError(fields["error"]) {
+      let code = answer.errorCode.map { ": '\($0)'" } ?? ""
+      throw TapedeckError(
+        .platformUnavailable,
+        "The platform answered with an error instead of the recording\(code). The request will be retried.")
+    }
+    guard var row, isDescribed, [.absent, .valid(id)].contains(row.id)
     else {
       throw TapedeckError(.platformProtocol, detail: "the response does not describe recording \(id)")
     }
-    return recording
+    return PlatformRecording(&row, id: id)
   }
 
-  /// `GET /api/v2/recordings`. Rows without a valid id are skipped and logged.
+  /// `GET /api/v2/recordings`. A page that is too long is requested again with fewer rows.
   package func search(
     _ query: RecordingQuery, cursor: String?, pageSize: Int
   ) async throws(TapedeckError) -> SearchPage {
-    let answer = try await client.get(.search, path: Self.path(query, cursor: cursor, pageSize: pageSize))
-    if answer.status == 204 { return SearchPage(recordings: [], nextCursor: nil) }
-    guard let object = PlatformJSON.object(answer.body), let rows = object["recordings"] as? [Any] else {
-      throw TapedeckError(.platformProtocol, detail: "the search response is not a page of recordings")
+    var size = pageSize
+    while true {
+      do throws(TapedeckError) {
+        let answer = try await client.get(.search, path: Self.path(query, cursor: cursor, pageSize: size))
+        return try page(answer.body, after: cursor)
+      } catch {
+        guard error.cause is NIOTooManyBytesError, size > 1 else { throw error }
+        size = max(1, size / 4)
+      }
     }
-    let nextCursor = try Self.nextCursor(object["nextCursor"])
-    if let nextCursor, nextCursor == cursor {
+  }
+
+  /// Twice the largest page that is requested.
+  private static let maxRows = 1000
+
+  private func page(_ body: ByteBuffer, after cursor: String?) throws(TapedeckError) -> SearchPage {
+    let page = try PlatformPage(body, maxRows: Self.maxRows)
+    if let next = page.nextCursor, next == cursor {
       // Following it would not end.
       throw TapedeckError(.platformProtocol, detail: "the search response names itself as the next page")
     }
-    let recordings = rows.compactMap {
-      ($0 as? PlatformJSON.Object).flatMap { PlatformRecording(platformObject: $0) }
+    var result = SearchPage(recordings: [], nextCursor: page.nextCursor)
+    var unreadable: [String] = []
+    for (index, text) in page.rows.enumerated() {
+      func setAside(_ reason: String) {
+        result.unidentified.append(UnidentifiedRow(position: index + 1, reason: reason))
+      }
+      guard var row = PlatformRow(text) else {
+        setAside("The row is not an object.")
+        continue
+      }
+      switch row.id {
+      case .absent: setAside("The row has no id.")
+      case .unusable(let reason): setAside(reason)
+      case .valid(let id):
+        result.recordings.append(PlatformRecording(&row, id: id))
+        guard !row.unreadable.isEmpty else { continue }
+        unreadable.append("row \(index + 1): \(row.unreadable.joined(separator: ", "))")
+      }
     }
-    if recordings.count < rows.count {
+    result.rowCount = page.rows.count
+    if !unreadable.isEmpty {
       client.logger.warning(
-        "skipped search results without a valid recording id",
-        metadata: ["rows": "\(rows.count - recordings.count)"])
+        "search results have fields that cannot be read",
+        metadata: ["rows": "\(unreadable.count)", "fields": "\(unreadable.prefix(5).joined(separator: "; "))"])
     }
-    return SearchPage(recordings: recordings, nextCursor: nextCursor)
+    if let first = result.unidentified.first {
+      client.logger.warning(
+        "search results cannot be identified",
+        metadata: ["rows": "\(result.unidentified.count)", "first": "row \(first.position): \(first.reason)"])
+    }
+    return result
   }
 
   package func download(
@@ -70,20 +114,22 @@ package struct RecordingsV2Source: RecordingSource {
     onState: @escaping @Sendable (DownloadState) async throws(TapedeckError) -> Void
   ) async throws(TapedeckError) -> DownloadState {
     let run = DownloadRun(client: client, path: Self.downloadPath(id), sink: sink, onState: onState)
-    return try await downloads.withPlace { () async throws(TapedeckError) in try await run.run(from: state) }
+    return try await downloads.withPermit { () async throws(TapedeckError) in try await run.run(from: state) }
   }
 
   package func admitRetry() async throws(TapedeckError) { try await client.budget.admitRetry() }
 
   package func rateLimitStatus() async throws(TapedeckError) -> RateLimitStatus? { try await client.budget.status() }
 
-  /// Only an absent, null or empty field ends a listing, because a missed page would leave the archive incomplete.
-  private static func nextCursor(_ value: Any?) throws(TapedeckError) -> String? {
-    guard let value, !(value is NSNull), value as? String != "" else { return nil }
-    guard let cursor = PlatformJSON.text(value) else {
-      throw TapedeckError(.platformProtocol, detail: "the search response has an unreadable cursor")
+  /// Whether the field `error` of a response says that there was one.
+  private static func isError(_ value: Any?) -> Bool {
+    switch value {
+    case nil, is NSNull: false
+    case let text as String: !text.isEmpty
+    case let object as PlatformJSON.Object: !object.isEmpty
+    case let number as NSNumber: number.boolValue
+    default: true
     }
-    return cursor
   }
 
   private static func path(_ id: RecordingID) -> String { "/api/v2/recording/\(id.pathSegment)" }

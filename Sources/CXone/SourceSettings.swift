@@ -15,12 +15,15 @@ package import Model
 /// - `maxRecordingBytes`: the maximum number of bytes of a recording, default 8 GiB
 /// - `allowedDownloadHosts`: hosts that a download may be redirected to in addition to the base URL's; `*.example.com`
 ///   means every host below `example.com`; default none
+/// - `basicEncoding` (`CXONE_BASIC_ENCODING`): how the token call sends the credentials, default `automatic`
 package struct SourceSettings: Sendable {
   package let id: SourceID
   /// Without a trailing slash.
   package let baseURL: String
   /// The base URL's host in lower case.
   let host: String
+  /// The base URL's scheme, host and port.
+  let origin: String
   let clientID: String
   let clientSecret: String
   package let limits: RequestLimits
@@ -29,6 +32,7 @@ package struct SourceSettings: Sendable {
   package let stallTimeout: Duration
   package let maxRecordingBytes: Int64
   package let allowedDownloadHosts: [String]
+  package let basicEncoding: BasicEncoding
   package let userAgent: String
 
   /// Validates every value.
@@ -38,7 +42,7 @@ package struct SourceSettings: Sendable {
     id: SourceID = .default, baseURL: String, clientID: String, clientSecret: String, rate: Double = 10,
     burst: Int = 20, classRates: [RequestClass: Double] = [:], parallelDownloads: Int = 4,
     callTimeout: Duration = .seconds(10), stallTimeout: Duration = .seconds(300), maxRecordingBytes: Int64 = 8 << 30,
-    allowedDownloadHosts: [String] = [], userAgent: String = "Tapedeck"
+    allowedDownloadHosts: [String] = [], basicEncoding: BasicEncoding = .automatic, userAgent: String = "Tapedeck"
   ) throws(TapedeckError) {
     func require(_ holds: Bool, _ setting: String, _ rule: String) throws(TapedeckError) {
       let place = id == .default ? "" : " (source '\(id)')"
@@ -60,6 +64,8 @@ package struct SourceSettings: Sendable {
     self.id = id
     self.baseURL = address?.text ?? ""
     self.host = address?.host ?? ""
+    self.origin = address?.origin ?? ""
+    self.basicEncoding = basicEncoding
     self.clientID = clientID
     self.clientSecret = clientSecret
     self.limits = RequestLimits(rate: rate, burst: burst, classRates: classRates)

@@ -93,8 +93,7 @@ static void reply(uint32_t kind, int32_t value, uint64_t id) {
 }
 
 /// Reports children that have ended. They are reaped only here, so the system cannot have reassigned a process id in
-/// the
-/// table.
+/// the table.
 static void reap(void) {
   while (true) {
     siginfo_t ended = {.si_pid = 0};
@@ -134,15 +133,17 @@ static _Noreturn void fail(const char *what) {
 }
 
 static void limit(int resource, uint64_t most) {
-  // Both limits, as prlimit sets them, so that FFmpeg cannot raise them.
-  struct rlimit both = {.rlim_cur = most, .rlim_max = most};
+  struct rlimit both;
+  if (getrlimit(resource, &both) != 0) fail("read its limits");
+  // A process cannot raise a hard limit, so the lower one applies. Both limits are set, so that FFmpeg cannot raise them.
+  if (both.rlim_max > most) both.rlim_max = most;
+  both.rlim_cur = both.rlim_max;
   if (setrlimit(resource, &both) != 0) fail("set its limits");
 }
 
 /// Restores the default action of all signals, whatever the parent process had ignored. By system call, because the C
 /// library's functions refuse the two signals that it uses to cancel threads, and exactly these can be left ignored by
-/// a
-/// parent that uses musl's posix_spawn.
+/// a parent that uses musl's posix_spawn.
 static void reset_signals(void) {
   // The kernel's structure is smaller; all zeros mean SIG_DFL without flags.
   static const unsigned char defaults[64];
@@ -157,8 +158,7 @@ static void reset_signals(void) {
 /// Gives the forked process the state of a new one, except for linking. A failure ends it.
 static void prepare(pid_t launcher, const int descriptors[DESCRIPTORS]) {
   // A process group of its own, so that it can be killed with all its children. The launcher makes the same call,
-  // because
-  // either may run first.
+  // because either may run first.
   setpgid(0, 0);
   // When the launcher is killed, so is the child. If the launcher is already dead, no signal would arrive.
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != launcher) _exit(127);
@@ -226,8 +226,7 @@ static bool fork_child(const int descriptors[DESCRIPTORS]) {
 }
 
 /// Receives and executes one request; returns true in a forked child, which then becomes FFmpeg. A malformed request
-/// ends
-/// the launcher; the other side then starts another one, or FFmpeg without one.
+/// ends the launcher; the other side then starts another one, or FFmpeg without one.
 static bool receive(void) {
   union {
     struct cmsghdr header;
@@ -281,8 +280,7 @@ static int serve(int argument_count, char **own_arguments, char **environment) {
   // Received descriptors must not be 0 to 2.
   if (fcntl(STDOUT_FILENO, F_GETFD) < 0 || fcntl(STDERR_FILENO, F_GETFD) < 0) _exit(EXIT_FAILURE);
   // Closes descriptors that were inherited without close-on-exec: in a long-lived process, a copy of a socket would
-  // keep
-  // its peer from seeing the end.
+  // keep its peer from seeing the end.
   close_all_but_standard();
   // A fork copies only the calling thread: a library with other threads would be broken in the child, or hold a lock
   // forever.
@@ -326,8 +324,7 @@ static int serve(int argument_count, char **own_arguments, char **environment) {
 
 /// Called by FFmpeg's first instruction in place of the C library's function of this name, whose signature has never
 /// changed (since 2.34 it receives no `init` and no `fini`, and finds them itself). It runs the program's constructors
-/// and
-/// then the function given as main().
+/// and then the function given as main().
 int __libc_start_main(
   int (*main)(int, char **, char **), int argument_count, char **own_arguments, void (*init)(void), void (*fini)(void),
   void (*end_of_linker)(void), void *end_of_stack

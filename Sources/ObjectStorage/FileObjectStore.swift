@@ -13,19 +13,22 @@ package struct FileObjectStore: ObjectStore {
   let quarantineFolder: FilePath
   let threads: NIOThreadPool
   let now: @Sendable () -> Instant
-  let recent = RecentlyUsed<OpenFile>()
+  let recent: RecentlyUsed<OpenFile>
   private let durable = DurableFolders()
 
   /// - Parameters:
   ///   - root: an absolute path; created when missing.
   ///   - quarantine: where damaged objects are moved; created when first needed.
+  ///   - keptOpen: how many files stay open after their last use.
   package init(
-    root: FilePath, quarantine: FilePath, threads: NIOThreadPool, now: @escaping @Sendable () -> Instant
+    root: FilePath, quarantine: FilePath, threads: NIOThreadPool, keptOpen: Int = 64,
+    now: @escaping @Sendable () -> Instant
   ) throws(TapedeckError) {
     self.root = root
     quarantineFolder = quarantine
     self.threads = threads
     self.now = now
+    recent = RecentlyUsed(limit: keptOpen)
     do {
       let isNew = try FileSystemCalls.makeFolder(root)
       if isNew { try FileSystemCalls.syncFolder(root.removingLastComponent()) }

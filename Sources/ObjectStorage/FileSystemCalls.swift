@@ -34,6 +34,11 @@ package enum FileSystemCalls {
     return true
   }
 
+  /// `link(2)`: a second name for a file of the same file system.
+  package static func link(_ from: FilePath, to target: FilePath) throws {
+    guard Glibc.link(from.string, target.string) == 0 else { throw Errno(rawValue: errno) }
+  }
+
   /// `unlink(2)`; succeeds when there is no file.
   package static func unlink(_ path: FilePath) throws {
     guard Glibc.unlink(path.string) == 0 || errno == ENOENT else { throw Errno(rawValue: errno) }
@@ -84,6 +89,12 @@ package enum FileSystemCalls {
     guard status.st_mode & S_IFMT == S_IFREG else { return nil }
     let milliseconds = Int64(status.st_ctim.tv_sec) * 1000 + Int64(status.st_ctim.tv_nsec) / 1_000_000
     return (Int64(status.st_size), Instant(milliseconds: milliseconds))
+  }
+
+  static func isRegularFile(_ file: FileDescriptor) throws -> Bool {
+    var status = stat()
+    guard fstat(file.rawValue, &status) == 0 else { throw Errno(rawValue: errno) }
+    return status.st_mode & S_IFMT == S_IFREG
   }
 
   /// Writes and syncs a new file that only its owner can access. Sync its folder to make its name durable too.

@@ -17,10 +17,22 @@ final class OpenFile: StoredObject {
   private let descriptor: FileDescriptor
   private let threads: NIOThreadPool
 
-  /// Opens a file with a blocking call; throws `Errno`.
+  /// Opens a regular file with a blocking call; throws `Errno`, and `objectDamaged` for anything else, such as a symbolic
+  /// link.
   init(_ path: FilePath, threads: NIOThreadPool) throws {
-    let descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
+    let descriptor: FileDescriptor
     do {
+      // Opening a pipe would wait for its writer.
+      descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .noFollow, .nonBlocking])
+    } catch Errno.tooManySymbolicLinkLevels {
+      throw TapedeckError(.objectDamaged, detail: "\(path) is a symbolic link")
+    } catch Errno.noSuchAddressOrDevice {
+      throw TapedeckError(.objectDamaged, detail: "\(path) is not a regular file")
+    }
+    do {
+      guard try FileSystemCalls.isRegularFile(descriptor) else {
+        throw TapedeckError(.objectDamaged, detail: "\(path) is not a regular file")
+      }
       bytes = try descriptor.seek(offset: 0, from: .end)
     } catch {
       try? descriptor.close()

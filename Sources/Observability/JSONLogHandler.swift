@@ -1,4 +1,5 @@
 package import Logging
+package import Model
 
 /// Writes each event as one line of JSON: `time`, `level`, `message`, `logger`, and each metadata value under its key.
 ///

@@ -23,7 +23,7 @@ enum MetricDescriptions {
     "tapedeck_ready_delay_seconds": "Time from available on the platform to playable in the archive.",
     "tapedeck_backfill_remaining":
       "Estimated number of recordings that running back-fills still have to fetch.",
-    "tapedeck_duty_last_success_timestamp_seconds": "Time of the last success of a recurring task.",
+    "tapedeck_task_last_success_timestamp_seconds": "Time of the last success of a recurring task.",
     "tapedeck_removed_objects_total": "Objects removed because no recording refers to them any more.",
     "tapedeck_stray_objects_total": "Orphans found: objects in the store that no row of the catalog refers to.",
     "tapedeck_sync_lag_seconds": "Age of the moment up to which sync has listed all calls.",

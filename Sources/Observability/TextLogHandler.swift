@@ -1,4 +1,5 @@
 package import Logging
+package import Model
 
 /// Writes each event as one line of readable text: time, level, message, metadata.
 package struct TextLogHandler: LogHandler {

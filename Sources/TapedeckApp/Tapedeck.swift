@@ -36,7 +36,7 @@ package struct Tapedeck: AsyncParsableCommand {
         subcommands: [
           IngestCommand.self, SyncCommand.self, BackfillCommand.self, SearchCommand.self, ListCommand.self,
           ShowCommand.self, CoverageCommand.self, StatementCommand.self, VerifyCommand.self, JobsCommand.self,
-          PlatformCommand.self,
+          QuarantineCommand.self, PlatformCommand.self,
         ]),
       CommandGroup(name: "Access", subcommands: [TokenCommand.self, UserCommand.self, AuditCommand.self]),
       CommandGroup(
@@ -53,6 +53,7 @@ package struct Tapedeck: AsyncParsableCommand {
     // Writing to a child process that has ended must not end this process.
     signal(SIGPIPE, SIG_IGN)
     umask(0o077)
+    Descriptors.raiseLimit()
     do {
       var command = try parseAsRoot()
       if var asynchronous = command as? any AsyncParsableCommand {

@@ -40,7 +40,7 @@ private func makeRouter(
       publicOrigin: services.publicOrigin),
     admission: Admission(
       catalog: services.catalog, log: services.log, listening: services.listening, views: services.views,
-      sources: services.sources, now: services.system.now))
+      streamAccess: services.streamAccess, sources: services.sources, now: services.system.now))
   return router
 }
 
@@ -56,14 +56,20 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
   let platform = PlatformReport.Loader(catalog: catalog, rateLimits: services.rateLimits)
   let api: [[Route]] = [
     ingest.routes,
-    AudioController(store: services.store).routes,
+    AudioController(
+      catalog: catalog, store: services.store, streams: services.streams, now: system.now
+    ).routes,
+    HeardController().routes,
+    PreferencesController(catalog: catalog).routes,
     RecordingController(catalog: catalog, store: services.store, listing: recordings).routes,
     JobController(catalog: catalog).routes,
+    QuarantineController(catalog: catalog, actions: services.quarantine).routes,
     PlatformController(loader: platform, system: system).routes,
     AuditController(listing: entries).routes,
     CoverageController(listing: coverage).routes,
     backfills.routes,
-    RegistryController(catalog: catalog, accounts: services.accounts).routes,
+    TokenController(catalog: catalog, accounts: services.accounts).routes,
+    AccountController(accounts: services.accounts, authenticator: services.authenticator).routes,
     MetricsController(renderMetrics: services.renderMetrics).routes,
     HealthController(readiness: services.readiness).routes,
   ]
@@ -71,8 +77,10 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
     AssetController(assets: pages.assets).routes,
     SignInController(catalog: catalog, authenticator: services.authenticator, pages: pages).routes,
     ListPageController(listing: recordings, system: system, pages: pages).routes,
-    PlayerPageController(catalog: catalog, ingest: ingest, pages: pages).routes,
+    PlayerPageController(catalog: catalog, listing: recordings, ingest: ingest, pages: pages).routes,
     AuditPageController(listing: entries, pages: pages).routes,
+    AccountsPageController(accounts: services.accounts, pages: pages).routes,
+    OwnAccountPageController(authenticator: services.authenticator, pages: pages).routes,
     PlatformPageController(loader: platform, system: system, pages: pages).routes,
     CoveragePageController(
       catalog: catalog, listing: coverage, backfills: backfills, sources: services.sources, system: system,

@@ -12,7 +12,9 @@ package struct WebServices: Sendable {
   package var log: AccessLog
   package var listening: ListeningSessions
   package let views = RecentViews()
+  package var streams: Streams
   package var waiters: JobWaiters
+  package let streamAccess: StreamAccess
   package var proxies: TrustedProxies
   /// `https://host[:port]` of `TAPEDECK_PUBLIC_URL`; nil when it is not set.
   package var publicOrigin: String?
@@ -20,6 +22,8 @@ package struct WebServices: Sendable {
   package var sources: Set<SourceID>
   /// The synchronization plan of each source.
   package var plans: [SourceID: SyncPlan] = [:]
+  /// The decisions about quarantined files; nil on a listener without a pipeline.
+  package var quarantine: QuarantineActions?
   /// The text of `/metrics`.
   package var renderMetrics: @Sendable () async -> String
   /// What keeps the server from working, each as a sentence; empty when it is ready.
@@ -31,7 +35,8 @@ package struct WebServices: Sendable {
   package init(
     catalog: Catalog, store: any ObjectStore, authenticator: Authenticator, accounts: Accounts, log: AccessLog,
     listening: ListeningSessions, waiters: JobWaiters, proxies: TrustedProxies, publicOrigin: String?,
-    sources: Set<SourceID>, renderMetrics: @escaping @Sendable () async -> String,
+    sources: Set<SourceID>, streams: Streams = Streams(limit: 32),
+    renderMetrics: @escaping @Sendable () async -> String,
     readiness: @escaping @Sendable () async -> [String], system: SystemServices,
     rateLimits: @escaping @Sendable () async throws(TapedeckError) -> [RateLimitStatus] = { () throws(TapedeckError) in
       []
@@ -44,9 +49,11 @@ package struct WebServices: Sendable {
     self.log = log
     self.listening = listening
     self.waiters = waiters
+    streamAccess = StreamAccess(catalog: catalog, system: system)
     self.proxies = proxies
     self.publicOrigin = publicOrigin
     self.sources = sources
+    self.streams = streams
     self.renderMetrics = renderMetrics
     self.readiness = readiness
     self.system = system

@@ -1,4 +1,5 @@
 package import AsyncHTTPClient
+import HTTPTransport
 package import Model
 import NIOCore
 import NIOHTTP1
@@ -57,7 +58,7 @@ package struct WebhookDelivery: Sendable {
 
   private func send(_ request: HTTPClientRequest) async -> WebhookOutcome {
     do {
-      let response = try await client.execute(request, timeout: .hours(1))
+      let response = try await client.send(repeating: { request })
       switch response.status.code {
       case 200..<300: return .delivered(status: Int(response.status.code))
       case 410: return .gone
@@ -89,12 +90,9 @@ package struct WebhookDelivery: Sendable {
   }
 
   private static func reason(for error: any Error) -> String {
-    switch error {
-    // The long description can contain header values.
-    case let error as HTTPClientError: error.shortDescription
-    case let error as IOError: error.description
-    default: "the connection failed (\(type(of: error)))"
-    }
+    let problem = ConnectionProblem(error)
+    let message = problem.message(about: "the webhook receiver")
+    return problem == .other ? "\(message) (\(ConnectionProblem.detail(error)))" : message
   }
 }
 

@@ -16,12 +16,13 @@ final class AccessFixture: Sendable {
   let database: HeldDatabase
   let catalog: Catalog
   let log: AccessLog
+  let passwords: PasswordHasher
   let accounts: Accounts
   let authenticator: Authenticator
   let listening: ListeningSessions
   private let folder: URL
 
-  init(limits: Authenticator.Limits = .init()) async throws {
+  init(limits: Authenticator.Limits = .init(), derive: PasswordHasher.Derive? = nil) async throws {
     folder = FileManager.default.temporaryDirectory.appending(path: "tapedeck-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
     let now = { @Sendable [clock] in clock.now }
@@ -29,7 +30,7 @@ final class AccessFixture: Sendable {
     catalog = Catalog(database: database)
     try await catalog.migrate()
     // A low cost: these tests do not measure how long a guess takes.
-    let passwords = PasswordHasher(cost: .init(logRounds: 4))
+    passwords = PasswordHasher(cost: .init(logRounds: 4), derive: derive)
     log = AccessLog(catalog: catalog, now: now)
     accounts = Accounts(catalog: catalog, passwords: passwords, now: now)
     authenticator = Authenticator(catalog: catalog, log: log, passwords: passwords, limits: limits, now: now)
@@ -68,13 +69,9 @@ final class AccessFixture: Sendable {
       PlatformRecording(id: id, status: .available, privacy: .standard), of: RecordingKey(id: id))
   }
 
-  /// The saved listening sessions, oldest first.
-  func listeningRows() async throws -> [String] {
-    try await database.read { db in
-      try db.rows("SELECT * FROM listening_session ORDER BY id").map { row in
-        "\(try row.int("requests")) requests, \(try row.int("bytes")) bytes"
-      }
-    }
+  /// What the log says about the bytes that were sent, oldest entry first.
+  func sent() async throws -> [String] {
+    try await entries(.audioSent).map { "\($0.details["requests"] ?? "-") requests, \($0.count ?? -1) bytes" }
   }
 }
 

@@ -51,7 +51,11 @@ import Testing
     #expect(try await !fixture.catalog.hasAccounts())
   }
 
-  @Test(arguments: ["", " ", " anna", "anna ", "a\nb", "a\u{0}b", "a\u{7F}", "\t", String(repeating: "x", count: 101)])
+  @Test(arguments: [
+    "", " ", " anna", "anna ", "a\nb", "a\u{0}b", "a\u{7F}", "\t", String(repeating: "x", count: 101),
+    "anna\u{202E}gnp.exe", "\u{2066}anna", "an\u{200E}na", "an\u{200B}na", "anna\u{2028}", "a\u{85}b", "\u{FEFF}anna",
+    "tdk_anna", "whsec_anna",
+  ])
   func `a name must be printable, 1 to 100 bytes long, without surrounding spaces`(name: String) async throws {
     let fixture = try await AccessFixture()
     #expect(await failure { try await fixture.account(name) } == .invalidRequest)
@@ -60,6 +64,31 @@ import Testing
         try await fixture.accounts.createToken(
           name: name, role: .agent, agentID: nil, team: nil, by: AccessFixture.admin, from: nil)
       } == .invalidRequest)
+    #expect(try await fixture.entries().isEmpty)
+  }
+
+  @Test(arguments: ["José Müller", "李雷", "नेहा", "علی\u{200C}رضا", "O'Neil-Smith 3", "👩\u{200D}🚒"])
+  func `a name may have any letters`(name: String) async throws {
+    let fixture = try await AccessFixture()
+    #expect(try await fixture.account(name).name == name)
+  }
+
+  @Test(arguments: ["", String(repeating: "x", count: 201), "a\u{202E}b", "a\nb", "a\u{0}", "\u{2069}"])
+  func `an agent id and a team have 1 to 200 printable characters`(value: String) async throws {
+    let fixture = try await AccessFixture()
+    for (agentID, team) in [(value, nil), (nil, value)] as [(String?, String?)] {
+      #expect(
+        await failure {
+          try await fixture.accounts.createAccount(
+            name: "anna", role: .agent, agentID: agentID, team: team, password: AccessFixture.password,
+            by: AccessFixture.admin, from: nil)
+        } == .invalidRequest)
+      #expect(
+        await failure {
+          try await fixture.accounts.createToken(
+            name: "robot", role: .agent, agentID: agentID, team: team, by: AccessFixture.admin, from: nil)
+        } == .invalidRequest)
+    }
     #expect(try await fixture.entries().isEmpty)
   }
 

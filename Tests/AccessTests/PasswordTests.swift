@@ -4,22 +4,23 @@ import Model
 import Testing
 
 @Suite struct PasswordTests {
+  static let place = PasswordHasher.Place("192.0.2.1", isKnown: false)
   let hasher = PasswordHasher(cost: .init(logRounds: 4))
 
   @Test(arguments: [
     "correct horse", "12345678", "pässwörd 日本", " spaces ", String(repeating: "x", count: 1000), "a\u{0}bcdefg",
   ])
   func `a password matches only its own hash`(password: String) async throws {
-    let stored = try await hasher.hash(password)
-    #expect(try await hasher.matches(password, stored: stored))
+    let stored = try await hasher.hash(password, at: Self.place)
+    #expect(try await hasher.matches(password, stored: stored, at: Self.place))
     for other in [password + " ", String(password.dropLast()), password.uppercased() + "1", ""] {
-      #expect(try await !hasher.matches(other, stored: stored))
+      #expect(try await !hasher.matches(other, stored: stored, at: Self.place))
     }
   }
 
   @Test func `a hash contains its cost and salt, and differs each time`() async throws {
-    let first = try await hasher.hash("correct horse")
-    let second = try await hasher.hash("correct horse")
+    let first = try await hasher.hash("correct horse", at: Self.place)
+    let second = try await hasher.hash("correct horse", at: Self.place)
     #expect(first != second)
     let parts = first.split(separator: "$")
     #expect(parts.count == 4)
@@ -28,28 +29,10 @@ import Testing
     #expect(Data(base64Encoded: String(parts[3]))?.count == 32)
   }
 
-  @Test func `a bounded number of concurrent passwords is checked`() async throws {
-    let slow = PasswordHasher(cost: .init(logRounds: 14))
-    let answers = await withTaskGroup(of: TapedeckError.Code?.self) { group in
-      for _ in 0..<64 {
-        group.addTask {
-          do throws(TapedeckError) { _ = try await slow.matches("correct horse", stored: nil) } catch {
-            return error.code
-          }
-          return nil
-        }
-      }
-      return await group.reduce(into: [TapedeckError.Code?]()) { $0.append($1) }
-    }
-    #expect(answers.contains(nil) && answers.contains(.signInThrottled))
-    #expect(answers.allSatisfy { $0 == nil || $0 == .signInThrottled })
-    #expect(try await !slow.matches("correct horse", stored: nil), "later passwords are checked again")
-  }
-
   @Test func `a hash with another cost can still be checked`() async throws {
-    let stored = try await PasswordHasher(cost: .init(logRounds: 5)).hash("correct horse")
+    let stored = try await PasswordHasher(cost: .init(logRounds: 5)).hash("correct horse", at: Self.place)
     #expect(stored.hasPrefix("scrypt$5$"))
-    #expect(try await hasher.matches("correct horse", stored: stored))
+    #expect(try await hasher.matches("correct horse", stored: stored, at: Self.place))
   }
 
   @Test func `a published scrypt test vector matches`() async throws {
@@ -59,7 +42,7 @@ import Testing
       0x70, 0x23, 0xBD, 0xCB, 0x3A, 0xFD, 0x73, 0x48, 0x46, 0x1C, 0x06, 0xCD, 0x81, 0xFD, 0x38, 0xEB, 0xFD, 0xA8, 0xFB,
       0xBA, 0x90, 0x4F, 0x8E, 0x3E, 0xA9, 0xB5, 0x43, 0xF6, 0x54, 0x5D, 0xA1, 0xF2,
     ]).base64EncodedString()
-    #expect(try await hasher.matches("pleaseletmein", stored: "scrypt$14$\(salt)$\(key)"))
+    #expect(try await hasher.matches("pleaseletmein", stored: "scrypt$14$\(salt)$\(key)", at: Self.place))
   }
 
   static let malformed = [
@@ -72,7 +55,7 @@ import Testing
   @Test(arguments: malformed)
   func `a malformed stored hash matches no password`(stored: String) async throws {
     for password in ["", "AAAA", "correct horse"] {
-      #expect(try await !hasher.matches(password, stored: stored))
+      #expect(try await !hasher.matches(password, stored: stored, at: Self.place))
     }
   }
 
@@ -80,16 +63,24 @@ import Testing
   @Test(arguments: [nil, "", "plain", "scrypt$99$AAAA$AAAA"])
   func `a missing account costs the same work as a wrong password`(stored: String?) async {
     let impossible = PasswordHasher(cost: .init(logRounds: 0))
-    #expect(await failure { try await impossible.matches("guess", stored: stored) } == .internalError)
+    #expect(await failure { try await impossible.matches("guess", stored: stored, at: Self.place) } == .internalError)
   }
 
-  @Test func `a password must have 8 to 1,000 bytes`() async {
-    for password in ["", "1234567", String(repeating: "x", count: 1001)] {
-      #expect(await failure { try PasswordHasher.check(password) } == .invalidRequest)
-    }
-    for password in ["12345678", String(repeating: "x", count: 1000)] {
-      #expect(await failure { try PasswordHasher.check(password) } == nil)
-    }
+  @Test(arguments: [
+    "", "1234567", String(repeating: "x", count: 1001), "password", "PassWord", "12345678", "aaaaaaaa", "qwertyuiop",
+    "password1", "Password123!", "1password1", "xyxyxyxy", "iloveyou", "sunshine", "football99", "dana.smith",
+    "Dana.Smith",
+  ])
+  func `a short, long or common password and the name of the account are rejected`(password: String) async {
+    #expect(await failure { try PasswordHasher.check(password, name: "dana.smith") } == .invalidRequest)
+  }
+
+  @Test(arguments: [
+    "correct horse", "pässwörd 日本", "xK9#mQ2v", "a good password", "dana.smith.7", "password of the archive",
+    String(repeating: "long ", count: 200),
+  ])
+  func `other passwords are accepted`(password: String) async {
+    #expect(await failure { try PasswordHasher.check(password, name: "dana.smith") } == nil)
   }
 
   @Test func `secrets are equal only when every byte and the length are equal`() {

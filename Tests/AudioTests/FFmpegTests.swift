@@ -181,8 +181,8 @@ struct FFmpegTests {
     let error = await #expect(throws: TapedeckError.self) {
       try await convert(bytes, with: way.ffmpeg(ConversionLimits(audio: .seconds(2))))
     }
-    #expect(error?.code == .conversionFailed)
-    #expect(error?.message.contains("longer than the limit") == true)
+    #expect(error?.code == .unsupportedAudio)
+    #expect(error?.message.contains("too long; the limit") == true)
   }
 
   @Test func `the installed FFmpeg has the required capabilities`() async throws {

@@ -112,7 +112,7 @@ struct WAVHeaderTests {
       Hostile("no format", [("data", [0, 0], nil)]),
       Hostile("a format of two bytes", [("fmt ", [1, 0], nil), ("data", [0, 0], nil)]),
       Hostile("a chunk of 4 GB", [("LIST", [1, 2, 3, 4], 0xFFFF_FFFF)]),
-      Hostile("a chunk just beyond the limit", [("LIST", [1, 2, 3, 4], 1 << 20)]),
+      Hostile("a chunk just beyond the limit", [("LIST", [1, 2, 3, 4], 4 << 20)]),
       Hostile(
         "an impossible ds64",
         [

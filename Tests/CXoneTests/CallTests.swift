@@ -115,7 +115,7 @@ import Testing
     }
   }
 
-  @Test func `a row without a valid id is skipped`() async throws {
+  @Test func `a row without a valid id is set aside with its position`() async throws {
     try await Tenant.run { _, _ in
       .json(
         #"{"recordings":[{"id":"a"},{"id":".."},{"status":"available"},7,{"id":12},{"id":"b"},{"id":1},{"id":0},{"id":true}],"nextCursor":"n"}"#
@@ -123,6 +123,8 @@ import Testing
     } _: { tenant in
       let page = try await tenant.source.search(query, cursor: nil, pageSize: 100)
       #expect(page.recordings.map(\.id.rawValue) == ["a", "12", "b", "1", "0"])
+      #expect(page.unidentified.map(\.position) == [2, 3, 4, 9])
+      #expect(page.rowCount == 9)
       #expect(page.nextCursor == "n")
     }
   }
@@ -161,7 +163,11 @@ import Testing
     }
   }
 
-  @Test(arguments: ["", "[]", "{}", #"{"recordings":{}}"#, "<html>", #"{"recordings":[],"nextCursor":"same"}"#])
+  @Test(arguments: [
+    "[]", "null", #"{"recordings":{"a":1}}"#, #"{"recordings":"none"}"#, #"{"message":"Try later."}"#, "<html>",
+    #"{"error":{"code":5}}"#, #"{"recordings":[],"errors":["busy"]}"#, #"{"recordings":[{"id":"a"}"#,
+    #"{"recordings":[],"nextCursor":"same"}"#, #"{"recordings":[],"nextCursor":"a","nextCursor":"b"}"#,
+  ])
   func `a malformed page, or one that names itself as the next, is rejected`(body: String) async throws {
     try await Tenant.run { _, _ in
       .json(body)
@@ -180,16 +186,30 @@ import Testing
     }
   }
 
+  @Test func `a page that is too long is requested again with fewer rows`() async throws {
+    try await Tenant.run { request, _ in
+      request.target.contains("pageSize=31")
+        ? .json(#"{"recordings":[{"id":"a"}],"nextCursor":"n"}"#)
+        : .chunked(200, pieces: Array(repeating: [UInt8](repeating: 0x20, count: 1 << 20), count: 9))
+    } _: { tenant in
+      let page = try await tenant.source.search(query, cursor: "c", pageSize: 500)
+      #expect(page.recordings.map(\.id.rawValue) == ["a"] && page.nextCursor == "n")
+      #expect(tenant.calls.count == 3)
+      #expect(tenant.calls.allSatisfy { $0.target.hasSuffix("cursor=c") })
+    }
+  }
+
   // MARK: Failures
 
   @Test(arguments: [
     (404, TapedeckError.Code.unknownRecording), (410, .unknownRecording), (400, .platformRefused),
     (429, .platformRateLimited), (500, .platformUnavailable), (503, .platformUnavailable),
-    (301, .platformProtocol),
+    (301, .platformProtocol), (202, .notYetAvailable), (204, .notYetAvailable), (409, .notYetAvailable),
+    (423, .notYetAvailable), (425, .notYetAvailable), (422, .platformRefused),
   ])
   func `each status maps to an error code`(status: Int, code: TapedeckError.Code) async throws {
     try await Tenant.run { _, _ in
-      .response(status, ["Location": "/elsewhere"], body: Array("<html></html>".utf8))
+      .response(status, ["Location": "https://elsewhere.example/"], body: Array("<html></html>".utf8))
     } _: { tenant in
       #expect(await failure { _ = try await tenant.source.recording(recordingID) }?.code == code)
       #expect(tenant.calls.count == 1)
@@ -292,14 +312,15 @@ import Testing
 
   @Test func `broken and refused connections are retryable failures`() async throws {
     let address = try await Tenant.run { _, number in
-      number == 0 ? ScriptedServer.Reply([.close]) : ScriptedServer.Reply([.reset])
+      number < 3 ? ScriptedServer.Reply([.close]) : ScriptedServer.Reply([.reset])
     } _: { tenant in
       for _ in 0..<2 {
         #expect(await failure { _ = try await tenant.source.recording(recordingID) }?.code == .platformUnavailable)
       }
       return tenant
     }
-    #expect(address.calls.count == 2)
+    // Each call replaces its connection twice.
+    #expect(address.calls.count == 6)
   }
 
   // MARK: 429

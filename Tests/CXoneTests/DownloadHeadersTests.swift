@@ -73,6 +73,19 @@ import Testing
       DownloadAnswer(status: 206, headers: ["Content-Type": "multipart/byteranges; boundary=x"]).coding == .foreign)
   }
 
+  @Test(arguments: ["aws-chunked", "none", "UTF-8", "binary", "utf8", "8bit", "None"])
+  func `a content coding that does not exist is ignored`(name: String) {
+    let answer = DownloadAnswer(status: 206, headers: ["Content-Encoding": name])
+    #expect(answer.coding == .plain)
+    #expect(answer.ignoredCoding == name.lowercased())
+  }
+
+  @Test(arguments: ["gzip", "deflate", "br", "zstd", "x-gzip", "compress", "none, gzip"])
+  func `a real content coding is recognised`(name: String) {
+    let answer = DownloadAnswer(status: 206, headers: ["Content-Encoding": name])
+    #expect(answer.coding == .foreign)
+  }
+
   @Test(arguments: [
     ([("Content-Length", "100")], true), ([("Transfer-Encoding", "chunked")], true), ([], false),
     ([("Connection", "close")], false),

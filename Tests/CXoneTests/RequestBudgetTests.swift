@@ -58,6 +58,33 @@ import Testing
     try await fresh.value
   }
 
+  @Test func `requesters take turns, however many requests one of them has`() async throws {
+    let budget = budget(rate: 1)
+    let served = Tally()
+    try await budget.take(.metadata)
+    var tasks: [Task<Void, any Error>] = []
+    func request(_ numbers: Range<Int>, by requester: String?) async {
+      for number in numbers {
+        tasks.append(
+          Task {
+            try await Requester.$current.withValue(requester) { try await budget.take(.metadata) }
+            served.add(number)
+          })
+        await settle()
+      }
+    }
+    await request(0..<4, by: "agent")
+    await request(10..<12, by: "supervisor")
+    await request(20..<21, by: nil)
+    for count in 1...tasks.count {
+      try await clock.untilSleeping(1)
+      clock.advance(by: .seconds(1))
+      try await until { served.values.count == count }
+    }
+    #expect(served.values == [0, 10, 20, 1, 11, 2, 3])
+    for task in tasks { try await task.value }
+  }
+
   @Test func `a token request always has fresh priority`() async throws {
     let allowance = RecordedAllowance()
     let budget = RequestBudget(store: allowance, system: clock.system())
@@ -195,42 +222,6 @@ import Testing
     let refused = await failure { try await budget.admitRetry() }
     #expect(refused?.code == .retryBudgetSpent)
     #expect(refused?.retryAfter == .seconds(60))
-  }
-
-  @Test func `a turnstile keeps the order of its line`() {
-    var state = Turnstile.State(free: 1)
-    let arrivals = (1...4).map { state.arrive($0) }
-    #expect(arrivals == [true, false, false, false])
-    state.giveUp(3)
-    let admitted = (1...3).map { _ in state.leave() }
-    #expect(admitted == [2, 4, nil])
-    let later = (5...6).map { state.arrive($0) }
-    #expect(later == [true, false])
-  }
-
-  @Test func `a turnstile never holds more than its places`() async throws {
-    let turnstile = Turnstile(places: 2)
-    let inside = Tally()
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      for _ in 0..<50 {
-        group.addTask {
-          try await turnstile.withPlace { () async throws(TapedeckError) in
-            inside.add(1)
-            await settle()
-            inside.add(-1)
-          }
-        }
-      }
-      try await group.waitForAll()
-    }
-    var now = 0
-    var most = 0
-    for step in inside.values {
-      now += step
-      most = max(most, now)
-    }
-    #expect(most == 2)
-    #expect(inside.values.count == 100)
   }
 }
 

@@ -22,10 +22,14 @@ struct Tenant: Sendable {
     var stallTimeout = Duration.seconds(300)
     var maxRecordingBytes: Int64 = 8 << 30
     var allowedDownloadHosts: [String] = []
+    var clientSecret = "secret"
+    var basicEncoding = BasicEncoding.automatic
     var system = SystemServices.system
     var allowance: (any AllowanceStore)?
     /// Replaces the tenant's own response to the token call.
     var token: (@Sendable (Int) async -> ScriptedServer.Reply)?
+    /// The same, depending on the request.
+    var tokenAnswer: (@Sendable (ScriptedServer.Request) -> ScriptedServer.Reply)?
   }
 
   static let scopes = "recording:read recording:download"
@@ -45,6 +49,7 @@ struct Tenant: Sendable {
     let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .platform)
     let script: @Sendable (ScriptedServer.Request) async -> ScriptedServer.Reply = { request in
       if request.target == "/oauth2/token" {
+        if let answer = options.tokenAnswer { return answer(request) }
         let number = counts.withLock { counts in
           defer { counts.tokens += 1 }
           return counts.tokens
@@ -60,10 +65,10 @@ struct Tenant: Sendable {
     do {
       let output = try await ScriptedServer.run(script) { server in
         let settings = try SourceSettings(
-          baseURL: server.address, clientID: "client", clientSecret: "secret", rate: options.rate,
+          baseURL: server.address, clientID: "client", clientSecret: options.clientSecret, rate: options.rate,
           burst: options.burst, parallelDownloads: options.parallelDownloads, callTimeout: options.callTimeout,
           stallTimeout: options.stallTimeout, maxRecordingBytes: options.maxRecordingBytes,
-          allowedDownloadHosts: options.allowedDownloadHosts)
+          allowedDownloadHosts: options.allowedDownloadHosts, basicEncoding: options.basicEncoding)
         let source = RecordingsV2Source(
           settings: settings, client: client, allowance: options.allowance, system: options.system,
           logger: Logger(label: "test"))

@@ -164,31 +164,10 @@ import Testing
       test.database.fail(afterStatements: statements)
       #expect(await failure { try await test.catalog.log([Self.full, Self.full]) } == .accessLogUnavailable)
     }
-    for statements in 0...2 {
-      test.database.fail(afterStatements: statements)
-      #expect(await failure { try await test.catalog.beginListening(Self.full) } == .accessLogUnavailable)
-    }
     test.database.fail(afterStatements: nil)
     #expect(try await test.count("log_entry") == 0)
     #expect(try await test.count("log_detail") == 0)
-    #expect(try await test.count("listening_session") == 0)
     try test.database.close()
     #expect(await failure { try await test.catalog.log([Self.full]) } == .accessLogUnavailable)
-  }
-
-  @Test(arguments: DatabaseKind.allCases)
-  func `a listening session has an entry and adds up requests and bytes`(kind: DatabaseKind) async throws {
-    let test = try await TestCatalog(kind)
-    let id = try await test.catalog.beginListening(Self.full)
-    try await test.catalog.extendListening([id: (test.clock.now, 2, 100), 999: (test.clock.now, 1, 1)])
-    try await test.catalog.extendListening([id: (test.clock.now + .seconds(5), 3, 11)])
-    let row = try #require(
-      try await test.database.read { db in
-        try db.row("SELECT s.*, e.action FROM listening_session s JOIN log_entry e ON e.id = s.entry_id")
-      })
-    #expect(try row.text("action") == "listen")
-    #expect(try row.instant("started_at") == Self.full.at)
-    #expect(try row.instant("last_at") == test.clock.now + .seconds(5))
-    #expect(try (row.int("requests"), row.int("bytes")) == (5, 111))
   }
 }

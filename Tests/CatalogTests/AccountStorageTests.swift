@@ -45,13 +45,6 @@ import Testing
     #expect(try await test.everything() == before)
   }
 
-  @Test(arguments: DatabaseKind.allCases)
-  func `a disabled account is not found`(kind: DatabaseKind) async throws {
-    let test = try await withAnna(kind)
-    _ = try await test.database.write { db in try db.execute("UPDATE account SET disabled_at = 1") }
-    #expect(try await test.catalog.account(named: "anna") == nil)
-  }
-
   // MARK: Tokens
 
   @Test(arguments: DatabaseKind.allCases)
@@ -106,7 +99,8 @@ import Testing
 
   private func signIn(_ test: TestCatalog, _ secret: UInt8, lasts: Duration = .seconds(3600)) async throws {
     try await test.catalog.createSession(
-      secretSHA256: [secret], account: Self.anna, csrf: "form", expiresAt: test.clock.now + lasts,
+      secretSHA256: [secret], account: Self.anna, passwordHash: "scrypt$…", csrf: "form",
+      expiresAt: test.clock.now + lasts,
       entry: test.entry(.signIn))
   }
 
@@ -171,11 +165,149 @@ import Testing
   func `a sign-in that cannot be logged creates no session`(kind: DatabaseKind) async throws {
     let test = try await withAnna(kind)
     let before = try await test.everything()
-    for statements in 0...3 {
+    for statements in 0...4 {
       test.database.fail(afterStatements: statements)
       #expect(await failure { try await signIn(test, 7) } == .diskFull)
     }
     test.database.fail(afterStatements: nil)
     #expect(try await test.everything() == before)
+  }
+}
+
+/// How the catalog changes accounts, and what it announces to other nodes.
+@Suite(.serialized) struct AccountChangeStorageTests {
+  private static let anna = AccountStorageTests.anna
+
+  private func withSession(_ kind: DatabaseKind) async throws -> TestCatalog {
+    let test = try await TestCatalog(kind)
+    try await test.catalog.createAccount(Self.anna, passwordHash: "old", entry: test.entry(.createAccount))
+    try await test.catalog.createSession(
+      secretSHA256: [7], account: Self.anna, passwordHash: "old", csrf: "form",
+      expiresAt: test.clock.now + .seconds(60), entry: test.entry(.signIn))
+    return test
+  }
+
+  private func change(
+    _ test: TestCatalog, _ change: AccountChange, of name: String = "acc_1", keepsAdministrator: Bool = true
+  ) async throws -> AccountRow {
+    let entry = test.entry(.disableAccount)
+    return try await test.catalog.change(account: name, change, keepsAdministrator: keepsAdministrator) { _ in entry }
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `accounts are listed by name, with their state and sessions`(kind: DatabaseKind) async throws {
+    let test = try await withSession(kind)
+    let berta = Identity(kind: .account, id: "acc_0", name: "Berta", role: .admin)
+    try await test.catalog.createAccount(berta, passwordHash: "x", entry: test.entry(.createAccount))
+    _ = try await change(test, .disable, of: "Berta", keepsAdministrator: false)
+    let rows = try await test.catalog.accounts()
+    #expect(Set(rows.map(\.identity)) == [Self.anna, berta])
+    let row = try #require(rows.first { $0.identity == Self.anna })
+    #expect(row.sessions == 1 && row.lastSeenAt == test.clock.now && row.disabledAt == nil)
+    #expect(rows.first { $0.identity == berta }?.disabledAt == test.clock.now)
+    test.clock.advance(by: .seconds(61))
+    #expect(try await test.catalog.account("anna")?.sessions == 0)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a name that is the id of another account does not stand for it`(kind: DatabaseKind) async throws {
+    let test = try await withSession(kind)
+    let other = Identity(kind: .account, id: "acc_2", name: "acc_1", role: .agent)
+    try await test.catalog.createAccount(other, passwordHash: "x", entry: test.entry(.createAccount))
+    #expect(try await test.catalog.account("acc_1")?.identity == Self.anna)
+    #expect(try await change(test, .disable, of: "acc_1").identity == Self.anna)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a change that cannot be logged changes nothing`(kind: DatabaseKind) async throws {
+    let test = try await withSession(kind)
+    let before = try await test.everything()
+    for statements in 0...3 {
+      test.database.fail(afterStatements: statements)
+      #expect(await failure { try await change(test, .remove) } == .diskFull)
+    }
+    test.database.fail(afterStatements: nil)
+    #expect(try await test.everything() == before)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a session needs the password that was checked, and an enabled account`(kind: DatabaseKind) async throws {
+    let test = try await withSession(kind)
+    func signIn(_ hash: String) async throws {
+      try await test.catalog.createSession(
+        secretSHA256: [8], account: Self.anna, passwordHash: hash, csrf: "form",
+        expiresAt: test.clock.now + .seconds(60), entry: test.entry(.signIn))
+    }
+    #expect(await failure { try await signIn("other") } == .signInRefused)
+    _ = try await change(test, .disable)
+    #expect(await failure { try await signIn("old") } == .signInRefused)
+    _ = try await change(test, .enable)
+    try await signIn("old")
+    _ = try await change(test, .remove)
+    #expect(await failure { try await signIn("old") } == .signInRefused)
+    #expect(try await test.count("session") == 0)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `of two changes of one password only the first counts`(kind: DatabaseKind) async throws {
+    let test = try await withSession(kind)
+    func replace(with hash: String) async throws {
+      try await test.catalog.changePassword(
+        of: "acc_1", from: "old", to: hash, keeping: [7], entry: test.entry(.changePassword))
+    }
+    try await replace(with: "new")
+    #expect(await failure { try await replace(with: "newer") } == .signInRefused)
+    #expect(try await test.catalog.account("anna")?.passwordHash == "new")
+    #expect(try await test.count("session") == 1)
+  }
+
+  enum Narrowing: CaseIterable, Sendable { case disable, remove, password, role, ownPassword, token, signOut, privacy }
+
+  @Test(arguments: DatabaseKind.allCases, Narrowing.allCases)
+  func `narrowed access is announced to every node`(kind: DatabaseKind, narrowing: Narrowing) async throws {
+    let folder = try TemporaryFolder()
+    let clock = TestClock()
+    let database = try await kind.openMigrated(in: folder, now: { clock.now })
+    // SQLite has one process; with PostgreSQL the other node has connections of its own.
+    let other = kind == .sqlite ? database : try kind.open(in: folder, now: { clock.now })
+    defer {
+      try? database.close()
+      try? other.close()
+    }
+    let catalog = Catalog(database: database)
+    let entry = LogEntry(at: clock.now, action: .disableAccount, outcome: .allowed, actor: nil)
+    try await catalog.createAccount(Self.anna, passwordHash: "old", entry: entry)
+    try await catalog.createToken(AccountStorageTests.robot, secretSHA256: [1], entry: entry)
+    let key = RecordingKey(id: try #require(RecordingID("call-1")))
+    var facts = PlatformRecording(id: key.id, status: .available, privacy: .standard)
+    try await catalog.observe(facts, of: key)
+    // The first use of the other node's database waits until it listens.
+    _ = try await Catalog(database: other).hasAccounts()
+    let changes = other.changes()
+
+    func change(_ change: AccountChange) async throws {
+      _ = try await catalog.change(account: "anna", change, keepsAdministrator: false) { _ in entry }
+    }
+    switch narrowing {
+    case .disable: try await change(.disable)
+    case .remove: try await change(.remove)
+    case .password: try await change(.passwordHash("new"))
+    case .role: try await change(.role(.agent))
+    case .ownPassword:
+      try await catalog.changePassword(of: "acc_1", from: "old", to: "new", keeping: nil, entry: entry)
+    case .token: try await catalog.revokeToken("robot", entry: entry)
+    case .signOut: try await catalog.endSession(secretSHA256: [7], entry: entry)
+    case .privacy:
+      facts.privacy = .restricted
+      try await catalog.observe(facts, of: key)
+    }
+    // A job marks the end of what was announced.
+    var announced = 0
+    _ = try await catalog.requestIngest(of: key, clearance: .restricted, by: "tok_1", entry: entry)
+    for await change in changes {
+      if change == .accessNarrowed { announced += 1 }
+      if case .job = change { break }
+    }
+    #expect(announced == 1)
   }
 }

@@ -74,7 +74,7 @@ import Testing
     #expect(recording.archivedAt == nil && parts.isEmpty)
   }
 
-  // MARK: What the platform says
+  // MARK: Facts of the platform
 
   @Test(arguments: DatabaseKind.allCases)
   func `all facts of the platform are stored and read back`(kind: DatabaseKind) async throws {

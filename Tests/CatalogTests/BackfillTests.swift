@@ -15,7 +15,7 @@ import Testing
   }
 
   private func take() async throws -> TaskLease {
-    try #require(try await test.catalog.claimDuty(key, lease: .seconds(30))).lease
+    try #require(try await test.catalog.claimTask(key, lease: .seconds(30))).lease
   }
 
   private func discover(

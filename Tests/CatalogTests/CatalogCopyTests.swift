@@ -27,16 +27,22 @@ import Testing
     try await test.catalog.createToken(
       AccountStorageTests.robot, secretSHA256: [0, 255, 0], entry: test.entry(.createToken))
     try await test.catalog.createSession(
-      secretSHA256: [1, 2], account: anna, csrf: "c", expiresAt: test.clock.now + .seconds(60),
-      entry: test.entry(.signIn))
-    _ = try await test.catalog.beginListening(AccessLogStorageTests.full)
+      secretSHA256: [1, 2], account: anna, passwordHash: "scrypt$…", csrf: "c",
+      expiresAt: test.clock.now + .seconds(60), entry: test.entry(.signIn))
+    _ = try await test.catalog.log([AccessLogStorageTests.full])
     let day = CalendarDay(containing: test.clock.now, in: .utc)
     _ = try await test.catalog.startBackfill(
       of: Period(start: day.start, end: day.end), from: .default, direction: nil, by: "tok_1",
       entry: test.entry(.ingest))
-    try await test.catalog.recordCheck(of: day, by: SyncPlan(), unwanted: 3, startedAt: test.clock.now)
+    try await test.catalog.recordCheck(
+      of: day, by: SyncPlan(), unwanted: 3, unidentified: [UnidentifiedRow(position: 4, reason: "The row has no id.")],
+      startedAt: test.clock.now)
+    try await test.catalog.changePreferences(of: "acc_1", to: Preferences(speed: 1.5))
+    try await test.catalog.addToQuarantine(
+      try key("quarantined"), because: TapedeckError(.incompleteRecording),
+      content: ObjectContent(hash: TestCatalog.hash("ab"), bytes: 9), spoolID: "spool", file: "file")
     try await test.catalog.changeAllowance(of: .default, limits: RequestLimits(rate: 10, burst: 20)) { _, _ in }
-    try await test.catalog.agree(on: "QM_WEBHOOK_SECRET", "whsec_c2VjcmV0")
+    try await test.catalog.requireSameOnAllNodes("QM_WEBHOOK_SECRET", "whsec_c2VjcmV0")
     _ = try await test.database.write { db in
       try db.execute("UPDATE recording SET tombstoned_at = -7 WHERE id = 2")
       try db.execute(
@@ -128,10 +134,10 @@ import Testing
   @Test(arguments: DatabaseKind.allCases)
   func `a failure of the source is reported, not its consequence in the target`(kind: DatabaseKind) async throws {
     let (source, target) = (try await filled(kind), try await TestCatalog(.sqlite))
-    _ = try await source.database.write { db in try db.execute("DROP TABLE listening_session") }
+    _ = try await source.database.write { db in try db.execute("DROP TABLE log_detail") }
     let error = await error { try await CatalogCopy(from: source.database, to: target.database).run() }
     #expect(error?.code == .catalogFailed)
-    #expect(error?.detail?.contains("listening_session") == true)
+    #expect(error?.detail?.contains("log_detail") == true)
     #expect(try await target.count("recording") == 0)
   }
 

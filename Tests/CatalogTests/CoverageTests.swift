@@ -92,7 +92,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `each gap has a reason and says whether a request may fill it`(kind: DatabaseKind) async throws {
+  mutating func `each gap has a reason, and whether a request may fill it`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     try await check(try await everyKind())
     let gaps = Dictionary(try await gaps().map { ($0.key.id.rawValue, $0) }) { first, _ in first }
@@ -117,7 +117,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a day that was never checked says so, and counts what sync found`(kind: DatabaseKind)
+  mutating func `a day that was never checked has no check time, and counts what sync found`(kind: DatabaseKind)
     async throws
   {
     test = try await TestCatalog(kind)
@@ -127,6 +127,21 @@ import Testing
     let coverage = try await coverage()
     #expect(coverage.reported == nil && coverage.checkedAt == nil)
     #expect(coverage.expected == 2 && coverage.count(.waiting) == 2)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `rows that name no recording are gaps, until a check without them`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    let rows = (1...1500).map { UnidentifiedRow(position: $0 * 2, reason: "The row has no id.") }
+    try await test.catalog.recordCheck(
+      of: day, by: SyncPlan(), unwanted: 1, unidentified: rows, startedAt: test.clock.now)
+    let found = try await coverage()
+    #expect(found.count(.unidentified) == 1500 && found.gaps == 1500 && found.reported == 1501)
+    #expect(found.isChecked && !found.isComplete)
+    #expect(found.unidentified == Array(rows.prefix(Catalog.maxUnidentifiedRows)))
+    try await check([])
+    #expect(try await coverage().unidentified.isEmpty)
+    #expect(try await coverage().isComplete)
   }
 
   @Test(arguments: DatabaseKind.allCases)

@@ -103,23 +103,23 @@ import Testing
   ) async throws {
     let test = try await TestCatalog(kind)
     let keys = [TaskKey(.sync, of: .default), TaskKey(.lookBack, of: .default)]
-    try await test.catalog.ensureDuties(keys)
-    let sync = try #require(try await test.catalog.claimDuty(keys[0], lease: .seconds(30)))
+    try await test.catalog.ensureTasks(keys)
+    let sync = try #require(try await test.catalog.claimTask(keys[0], lease: .seconds(30)))
     let next = test.clock.now + .seconds(60)
     try await test.catalog.release(sync.lease, .done(next: next))
-    _ = try await test.catalog.claimDuty(keys[1], lease: .seconds(30))
+    _ = try await test.catalog.claimTask(keys[1], lease: .seconds(30))
     let seen = try await test.catalog.catchUp(since: nil)
-    #expect(try await test.catalog.nextDuty(among: [keys[0]]) == next)
+    #expect(try await test.catalog.nextTaskTime(among: [keys[0]]) == next)
     let changes = test.catalog.changes()
     test.clock.jump(by: .seconds(-5 * 3600))
     let now = try await test.catalog.catchUp(since: wasSeen ? seen : nil)
     #expect(now == test.clock.now)
-    #expect(try await test.catalog.nextDuty(among: [keys[0]]) == now + .seconds(60))
-    #expect(try await test.catalog.nextDuty(among: [keys[1]]) == now + .seconds(30))
+    #expect(try await test.catalog.nextTaskTime(among: [keys[0]]) == now + .seconds(60))
+    #expect(try await test.catalog.nextTaskTime(among: [keys[1]]) == now + .seconds(30))
     try test.database.close()
     var heard: Set<Change> = []
     for await change in changes { heard.insert(change) }
-    #expect(heard == [.workDue, .dutyDue, .webhookDue])
+    #expect(heard == [.workDue, .taskDue, .webhookDue])
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -127,19 +127,19 @@ import Testing
     kind: DatabaseKind
   ) async throws {
     let test = try await TestCatalog(kind)
-    let duty = TaskKey(.sync, of: .default)
-    try await test.catalog.ensureDuties([duty])
+    let task = TaskKey(.sync, of: .default)
+    try await test.catalog.ensureTasks([task])
     for lease in [Duration.seconds(30), .seconds(120)] {
       let job = try await test.request("lease-\(lease)")
       _ = try await test.claim(lease: lease)
-      _ = try await test.catalog.claimDuty(duty, lease: .seconds(30))
+      _ = try await test.catalog.claimTask(task, lease: .seconds(30))
       test.clock.advance(by: .seconds(5))
       let seen = try await test.catalog.catchUp(since: nil)
       test.clock.jump(by: .seconds(-12))
       for _ in 0..<10 { _ = try await test.catalog.catchUp(since: seen, lease: lease) }
       let row = try await test.database.read { db in try db.row("SELECT lease_until FROM job WHERE id = \(job.id)") }
       #expect(row?.optionalInstant("lease_until") == test.clock.now + lease)
-      #expect(try await test.catalog.duty(duty)?.leaseUntil ?? seen >= test.clock.now + .seconds(30))
+      #expect(try await test.catalog.recurringTask(task)?.leaseUntil ?? seen >= test.clock.now + .seconds(30))
     }
   }
 }

@@ -7,16 +7,16 @@ import Testing
 @Suite(.serialized) struct JobLifeTests {
   enum Event: Sendable {
     case request(Privacy)
-    /// A worker claims what is due in a lane; nothing may be due.
+    /// A worker claims the next due job of a lane, if there is one.
     case claim(Lane)
     case advance(Stage)
     case release(JobRelease)
     case archive
     case pass(Duration)
-    /// Expired leases are reclaimed; `true` at a start, when no other node can be alive.
+    /// Reclaims expired leases, or with `true` all leases, as at a start without other nodes.
     case reclaim(Bool)
     case refuse
-    /// A person stops it; no API call exists for that yet.
+    /// A user cancels it.
     case cancel
   }
 
@@ -45,7 +45,7 @@ import Testing
         (.claim(.moving), "ready done 1 0 due never"),
       ]),
     Life(
-      testDescription: "a recording that is waited for",
+      testDescription: "a recording that is not ready is polled until it is",
       events: [
         (.request(.standard), "queued idle 0 0 due 0"),
         (.claim(.polling), "queued leased 1 0 due 0"),
@@ -79,7 +79,7 @@ import Testing
         (.release(.handOver(.fetching)), "fetching idle 0 0 due 0"),
       ]),
     Life(
-      testDescription: "a platform that asks us to slow down costs no attempt",
+      testDescription: "a rate limit of the platform does not count as an attempt",
       events: [
         (.request(.standard), "queued idle 0 0 due 0"),
         (.claim(.polling), "queued leased 1 0 due 0"),
@@ -91,7 +91,7 @@ import Testing
         (.claim(.polling), "queued leased 1 0 due 0 platform_rate_limited"),
       ]),
     Life(
-      testDescription: "a job that gave up is started afresh by whoever asks again",
+      testDescription: "a failed job is restarted by the next request",
       events: [
         (.request(.restricted), "queued idle 0 0 due 0"),
         (.claim(.polling), "queued leased 1 0 due 0"),
@@ -107,7 +107,7 @@ import Testing
         (.claim(.polling), "queued leased 1 0 due 0"),
       ]),
     Life(
-      testDescription: "a job that a person stopped is started afresh by whoever asks again",
+      testDescription: "a cancelled job is restarted by the next request",
       events: [
         (.request(.standard), "queued idle 0 0 due 0"),
         (.cancel, "queued cancelled 0 0 due never"),
@@ -115,7 +115,7 @@ import Testing
         (.request(.standard), "queued idle 0 0 due 0"),
       ]),
     Life(
-      testDescription: "a shutdown hands the job back and costs no attempt",
+      testDescription: "a shutdown releases the job and does not count as an attempt",
       events: [
         (.request(.standard), "queued idle 0 0 due 0"),
         (.claim(.polling), "queued leased 1 0 due 0"),
@@ -123,7 +123,7 @@ import Testing
         (.claim(.polling), "queued leased 1 0 due 0"),
       ]),
     Life(
-      testDescription: "a worker that dies costs no attempt",
+      testDescription: "the death of a worker does not count as an attempt",
       events: [
         (.request(.standard), "queued idle 0 0 due 0"),
         (.claim(.polling), "queued leased 1 0 due 0"),
@@ -141,7 +141,7 @@ import Testing
         (.advance(.processing), "processing leased 1 0 due 0"),
       ]),
     Life(
-      testDescription: "a restricted recording waits for somebody who may have it archived",
+      testDescription: "a restricted recording waits for a request with clearance",
       events: [
         (.request(.standard), "queued idle 0 0 due 0"),
         (.claim(.polling), "queued leased 1 0 due 0"),
@@ -154,7 +154,7 @@ import Testing
         (.claim(.polling), "queued leased 1 0 due 0"),
       ]),
     Life(
-      testDescription: "somebody with the clearance comes while the worker is about to wait for one",
+      testDescription: "a request with clearance arrives before the worker releases the job to wait for one",
       events: [
         (.request(.standard), "queued idle 0 0 due 0"),
         (.claim(.polling), "queued leased 1 0 due 0"),
@@ -163,7 +163,7 @@ import Testing
         (.claim(.polling), "queued leased 1 0 due 0"),
       ]),
     Life(
-      testDescription: "a recording that turns out restricted during the download waits where it is",
+      testDescription: "a recording that becomes restricted during the download waits at its stage",
       events: [
         (.request(.standard), "queued idle 0 0 due 0"),
         (.claim(.polling), "queued leased 1 0 due 0"),
@@ -239,7 +239,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `clearance only ever grows while a job is under way`(kind: DatabaseKind) async throws {
+  func `the clearance of an unfinished job only increases`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     #expect(try await test.request(clearance: .standard).clearance == .standard)
     #expect(try await test.request(clearance: .restricted).clearance == .restricted)

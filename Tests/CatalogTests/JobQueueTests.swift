@@ -3,7 +3,7 @@ import Model
 import TestKit
 import Testing
 
-/// Which worker gets which job, and what happens to workers that lose theirs.
+/// The order of claims, and the writes of workers that lost their lease.
 @Suite(.serialized) struct JobQueueTests {
   @Test(arguments: DatabaseKind.allCases)
   func `the job that has been due for longest comes first, then the one that was requested first`(kind: DatabaseKind)
@@ -42,6 +42,39 @@ import Testing
     test.clock.advance(by: .seconds(1))
     #expect(try await next() == "old-3")
     #expect(try await next() == "new-2")
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `requesters take turns, however many jobs one of them has`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    for number in 0..<20 { try await test.request("many-\(number)") }
+    _ = try await test.database.write { db in try db.execute("UPDATE job SET requested_by = 'agent'") }
+    test.clock.advance(by: .seconds(60))
+    for name in ["few-1", "few-2", "other-1"] { try await test.request(name) }
+    _ = try await test.database.write { db in
+      try db.execute("UPDATE job SET requested_by = 'supervisor' WHERE platform_id LIKE 'few-%'")
+      try db.execute("UPDATE job SET requested_by = 'unknown' WHERE platform_id = 'other-1'")
+    }
+    var order: [String] = []
+    for _ in 0..<7 { order.append(try await test.claim(.polling).job.key.id.rawValue) }
+    #expect(order == ["many-0", "few-1", "other-1", "many-1", "few-2", "many-2", "many-3"])
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a requester whose jobs are not due is passed over, and jobs without a requester are taken`(
+    kind: DatabaseKind
+  ) async throws {
+    let test = try await TestCatalog(kind)
+    for name in ["waits", "due", "unnamed"] { try await test.request(name) }
+    let later = test.clock.now + .seconds(60)
+    _ = try await test.database.write { db in
+      try db.execute("UPDATE job SET requested_by = 'a', due_at = \(later) WHERE platform_id = 'waits'")
+      try db.execute("UPDATE job SET requested_by = 'b' WHERE platform_id = 'due'")
+      try db.execute("UPDATE job SET requested_by = NULL WHERE platform_id = 'unnamed'")
+    }
+    #expect(try await test.claim(.polling).job.key.id.rawValue == "due")
+    #expect(try await test.claim(.polling).job.key.id.rawValue == "unnamed")
+    #expect(try await test.catalog.claimJob(in: .polling, lease: .seconds(30)) == nil)
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -101,7 +134,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `the next time to check is when the next job of the lane falls due`(kind: DatabaseKind) async throws {
+  func `the next due time is that of the next job of the lane`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     #expect(try await test.catalog.nextDue(in: .polling) == nil)
     try await test.request("a")
@@ -173,7 +206,7 @@ import Testing
     .giveUp(TapedeckError(.conversionFailed)), .interrupted,
   ]
 
-  /// Every way in which a worker writes about its job.
+  /// Every write that a worker makes under its lease.
   private func writes(
     _ test: TestCatalog, _ lease: JobLease
   ) throws -> [(name: String, write: () async throws -> Void)] {

@@ -67,6 +67,54 @@ import Testing
     #expect(paged == all)
   }
 
+  @Test(arguments: DatabaseKind.allCases)
+  func `the neighbours of a recording are the rows above and below it in the same list`(
+    kind: DatabaseKind
+  ) async throws {
+    let test = try await TestCatalog(kind)
+    let start = test.clock.now
+    for number in 0..<24 {
+      // Two months, with equal start times, agents, and restricted calls in between.
+      try await observe(test, "call-\(number)") {
+        $0.startTime = start + .seconds(-86_400 * 5 * (number / 2))
+        $0.agentName = number % 3 == 0 ? "Anna Müller" : "Bert"
+        $0.privacy = number % 5 == 4 ? .restricted : .standard
+        $0.direction = number % 2 == 0 ? .outbound : .inbound
+      }
+    }
+    var agent = Visibility.everything
+    agent.factsPrivacy = .standard
+    var filters = [RecordingFilter()]
+    for change: (inout RecordingFilter) -> Void in [
+      { $0.agent = "Anna Müller" }, { $0.text = "muller" }, { $0.text = "bert" }, { $0.direction = .inbound },
+      { $0.status = .known }, { $0.privacy = .standard },
+      {
+        $0.from = start + .seconds(-86_400 * 40)
+        $0.to = start + .seconds(-86_400 * 3)
+        $0.text = "call"
+      },
+    ] {
+      var filter = RecordingFilter()
+      change(&filter)
+      filters.append(filter)
+    }
+    for visibility in [Visibility.everything, agent] {
+      for filter in filters {
+        let all = try await test.catalog.recordings(matching: filter, visibleTo: visibility, after: nil, limit: 100)
+        let open = all.filter { visibility.extent(of: $0.recording.facts, from: .default) == .facts }.map(\.recording)
+        #expect(open.count > 2)
+        for (index, row) in open.enumerated() {
+          let (newer, older) = try await test.catalog.neighbours(
+            of: ListCursor(at: row.sortedAt, id: row.id), matching: filter, visibleTo: visibility)
+          let above = index > 0 ? open[index - 1].key : nil
+          let below = index + 1 < open.count ? open[index + 1].key : nil
+          #expect(newer == above, "\(filter)")
+          #expect(older == below, "\(filter)")
+        }
+      }
+    }
+  }
+
   // MARK: Filters
 
   @Test(arguments: DatabaseKind.allCases)

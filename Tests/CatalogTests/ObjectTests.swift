@@ -46,7 +46,7 @@ import Testing
       known.referenced == [
         try #require(part.original): part.sourceBytes, part.mp3.name: part.mp3.bytes, part.peaks.name: part.peaks.bytes,
       ])
-    #expect(known.reserved.isEmpty && known.leaving.isEmpty && !known.isStoring)
+    #expect(known.reserved.isEmpty && known.removing.isEmpty && !known.isStoring)
     for folder in ["aa", "ac", "00", "ff", "a9", "9f"] {
       #expect(try await test.catalog.knownObjects(inFolder: folder).referenced.isEmpty)
     }
@@ -87,32 +87,32 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `an unused reservation is forgotten, one that was renewed or committed is not`(kind: DatabaseKind) async throws {
+  func `an unused reservation is deleted, one that was renewed or committed is not`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let names = try await test.catalog.reserve([(.wav, content("aa")), (.mp3, content("bb"))])
     let old = KnownObjects.Reservation(hash: TestCatalog.hash("aa"), at: test.clock.now)
-    #expect(try await test.catalog.knows(names[0]))
+    #expect(try await test.catalog.hasObject(names[0]))
     test.clock.advance(by: .seconds(1))
     _ = try await test.catalog.reserve([(.wav, content("aa"))])
-    #expect(try await !test.catalog.forget(names[0], old))
-    #expect(try await test.catalog.forget(names[1], old))
-    #expect(try await !test.catalog.forget(names[1], old))
-    #expect(try await !test.catalog.knows(names[1]))
+    #expect(try await !test.catalog.deleteReservation(names[0], old))
+    #expect(try await test.catalog.deleteReservation(names[1], old))
+    #expect(try await !test.catalog.deleteReservation(names[1], old))
+    #expect(try await !test.catalog.hasObject(names[1]))
     #expect(try await test.catalog.object(.mp3, TestCatalog.hash("bb")) == nil)
     #expect(try await test.catalog.reserve([(.mp3, content("bb"))]) != [names[1]])
 
     let part = try await test.archiveRecording("call-1").parts[0]
     let committed = KnownObjects.Reservation(hash: part.mp3.hash, at: test.clock.now)
-    #expect(try await !test.catalog.forget(part.mp3.name, committed))
+    #expect(try await !test.catalog.deleteReservation(part.mp3.name, committed))
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a commit whose object was forgotten changes nothing`(kind: DatabaseKind) async throws {
+  func `a commit whose reservation was deleted changes nothing`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let (_, lease) = try await test.jobInProcessing()
     let archive = try test.archive()
     let reservation = KnownObjects.Reservation(hash: archive.parts[0].mp3.hash, at: test.clock.now)
-    #expect(try await test.catalog.forget(archive.parts[0].mp3.name, reservation))
+    #expect(try await test.catalog.deleteReservation(archive.parts[0].mp3.name, reservation))
     let before = try await test.everything()
     #expect(await failure { try await test.catalog.archive(archive, lease: lease) } == .storageFailed)
     #expect(try await test.everything() == before)

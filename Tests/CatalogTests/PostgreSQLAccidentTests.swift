@@ -106,7 +106,8 @@ import Testing
     try restart()
     #expect(await changes.next() == .workDue)
     #expect(await changes.next() == .webhookDue)
-    #expect(await changes.next() == .dutyDue)
+    #expect(await changes.next() == .taskDue)
+    #expect(await changes.next() == .accessNarrowed)
     try await other.write { db in db.notify(.job(5)) }
     #expect(await changes.next() == .job(5))
     for node in [database, other] { try node.close() }

@@ -50,7 +50,7 @@ import Testing
     let old = try await archive("call-1", with: "aa", test)
     #expect(try await test.count("object_removal") == 0)
     let new = try await archive("call-1", with: "bb", test)
-    #expect(try await test.catalog.knownObjects(inFolder: "aa").leaving == Set(old.objects))
+    #expect(try await test.catalog.knownObjects(inFolder: "aa").removing == Set(old.objects))
     #expect(try await due(test).isEmpty)
     #expect(try await !test.catalog.beginRemoval(old.mp3.name))
     test.clock.advance(by: Self.grace)
@@ -58,11 +58,11 @@ import Testing
     #expect(try await !test.catalog.beginRemoval(new.mp3.name))
     for name in old.objects {
       #expect(try await test.catalog.beginRemoval(name))
-      // As long as the file may exist the catalog knows the name.
-      #expect(try await test.catalog.knows(name))
-      #expect(try await test.catalog.knownObjects(inFolder: "aa").leaving.contains(name))
+      // The catalog has the name as long as the file may exist.
+      #expect(try await test.catalog.hasObject(name))
+      #expect(try await test.catalog.knownObjects(inFolder: "aa").removing.contains(name))
       try await test.catalog.endRemoval(name)
-      #expect(try await !test.catalog.knows(name))
+      #expect(try await !test.catalog.hasObject(name))
     }
     #expect(try await test.catalog.archived(try key("call-1"))?.parts == [new])
     let entries = try await logged(test)
@@ -80,7 +80,7 @@ import Testing
     try await archive("call-1", with: "bb", test)
     #expect(try await test.count("object_removal") == 0)
     try await archive("call-2", with: "cc", test)
-    #expect(try await test.catalog.knownObjects(inFolder: "aa").leaving == Set(shared.objects))
+    #expect(try await test.catalog.knownObjects(inFolder: "aa").removing == Set(shared.objects))
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -92,7 +92,7 @@ import Testing
     var again = try makeArchive("call-1", with: "ab", test)
     again.parts[0].original = nil
     try await test.catalog.archive(again, lease: lease)
-    #expect(try await test.catalog.knownObjects(inFolder: "ab").leaving == [try #require(part.original)])
+    #expect(try await test.catalog.knownObjects(inFolder: "ab").removing == [try #require(part.original)])
   }
 
   @Test(arguments: DatabaseKind.allCases)

@@ -30,7 +30,7 @@ import Testing
     test.clock.advance(by: .seconds(3600))
     let first = try await row("call-1", test)
     #expect(first.verifiedAt == nil)
-    try await test.catalog.noteWhole([first], at: test.clock.now)
+    try await test.catalog.recordVerified([first], at: test.clock.now)
     test.clock.advance(by: .seconds(60))
     let all = try await test.catalog.unverifiedRecordings(since: test.clock.now, limit: 10)
     #expect(all.map(\.key.id.rawValue) == ["call-2", "call-3", "call-1"])
@@ -58,16 +58,16 @@ import Testing
   func `damage is stored with the day it was found, and is logged when it is new`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
-    try await test.catalog.noteDamage([try await damage("call-1", test)], at: test.clock.now)
+    try await test.catalog.recordDamage([try await damage("call-1", test)], at: test.clock.now)
     let sentence = "The MP3 is damaged, found on 2026-01-15 at 12:00 UTC."
     #expect(try await row("call-1", test).damage == sentence)
     #expect(try await row("call-1", test).verifiedAt == test.clock.now)
     #expect(try await test.catalog.damagedCount() == 1)
     test.clock.advance(by: .seconds(86_400))
-    try await test.catalog.noteDamage([try await damage("call-1", test)], at: test.clock.now)
+    try await test.catalog.recordDamage([try await damage("call-1", test)], at: test.clock.now)
     #expect(try await row("call-1", test).damage == sentence)
     let more = try await damage("call-1", test, finding: "The MP3 is damaged and the waveform is missing")
-    try await test.catalog.noteDamage([more], at: test.clock.now)
+    try await test.catalog.recordDamage([more], at: test.clock.now)
     #expect(
       try await row("call-1", test).damage
         == "The MP3 is damaged and the waveform is missing, found on 2026-01-16 at 12:00 UTC.")
@@ -83,11 +83,11 @@ import Testing
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     let before = try await row("call-1", test)
-    try await test.catalog.noteDamage([try await damage("call-1", test)], at: test.clock.now)
-    try await test.catalog.noteWhole([before], at: test.clock.now)
+    try await test.catalog.recordDamage([try await damage("call-1", test)], at: test.clock.now)
+    try await test.catalog.recordVerified([before], at: test.clock.now)
     let damaged = try await row("call-1", test)
     #expect(damaged.damage != nil)
-    try await test.catalog.noteWhole([damaged], at: test.clock.now)
+    try await test.catalog.recordVerified([damaged], at: test.clock.now)
     #expect(try await row("call-1", test).damage == nil)
   }
 
@@ -160,7 +160,7 @@ import Testing
       #expect(try await test.catalog.damagedRecordings(after: 0, limit: 9).map(\.failure) == [.unknownRecording])
     }
     _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now)
-    #expect(try await test.catalog.damagedRecordings(after: 0, limit: 9).isEmpty, "somebody works on it")
+    #expect(try await test.catalog.damagedRecordings(after: 0, limit: 9).isEmpty, "its job is unfinished")
   }
 
   @Test(arguments: DatabaseKind.allCases)

@@ -104,7 +104,7 @@ import Testing
         ).first)
       #expect(coverage.expected == Int64(visible(.existence).count), "\(viewer.visibility)")
       #expect(coverage.count(.waiting) == Int64(visible(.existence).count { $0.status == .underway }))
-      // The platform's own figure says how many recordings there are, also those that are not visible.
+      // The figure of the platform includes recordings that are not visible.
       let seesAll = viewer.visibility.listsAll(of: source)
       #expect(coverage.reported == (seesAll ? Int64(calls.count) : nil), "\(viewer.visibility)")
     }

@@ -32,16 +32,23 @@ def command(folder: pathlib.Path, *arguments: str, settings: dict[str, str] | No
         timeout=timeout)
 
 
+def limited(descriptors: tuple[int, int] | None) -> list[str]:
+    """The start of a command line that limits open files."""
+    return ["prlimit", f"--nofile={descriptors[0]}:{descriptors[1]}"] if descriptors else []
+
+
 class Process:
     """A process of the program and its output."""
 
-    def __init__(self, arguments: list[str], folder: pathlib.Path, settings: dict[str, str], log: pathlib.Path):
+    def __init__(self, arguments: list[str], folder: pathlib.Path, settings: dict[str, str], log: pathlib.Path,
+                 descriptors: tuple[int, int] | None = None):
+        """`descriptors` are the soft and the hard limit of open files."""
         self.log = log
         with log.open("ab") as file:
             start = file.tell()
             self.popen = subprocess.Popen(
-                [BINARY, *arguments], cwd=folder, env=environment(settings), stdin=subprocess.DEVNULL, stdout=file,
-                stderr=file)
+                [*limited(descriptors), BINARY, *arguments], cwd=folder, env=environment(settings),
+                stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         self._start = start
 
     @property

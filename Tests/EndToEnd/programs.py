@@ -140,8 +140,8 @@ class Server:
             self._tokens |= template.tokens
         self._lock = threading.Lock()
 
-    def start(self) -> Server:
-        self.process = Process(["serve"], self.folder, self.settings, self.log)
+    def start(self, descriptors: tuple[int, int] | None = None) -> Server:
+        self.process = Process(["serve"], self.folder, self.settings, self.log, descriptors)
         self.url = self.process.address("Tapedeck listens on")
         return self
 

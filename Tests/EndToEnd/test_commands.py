@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from programs import BINARY, PATIENCE, Sandbox, command, environment, request
-from sessions import sign_in_reply
+from sessions import Session, sign_in_reply
 from waiting import eventually
 
 @pytest.fixture(params=["running", "stopped"])
@@ -92,6 +92,30 @@ def test_a_bad_password_or_role_creates_no_account(make_server, stdin, role):
     done = server.command("user", "add", "x", "--role", role, stdin=stdin)
     assert done.returncode == 2, done
     assert server.data.rows("SELECT * FROM account") == []
+
+
+def test_an_account_is_listed_changed_disabled_and_removed(server):
+    server.ok("user", "add", "eve", "--role", "agent", stdin="a good password\n")
+    session = Session.sign_in(server.url, "eve", "a good password")
+    assert session.request("GET", "/api/v1/recordings").status == 200
+    server.ok("user", "disable", "eve")
+    assert session.request("GET", "/api/v1/recordings").status == 401
+    assert sign_in_reply(server.url, "eve", "a good password").status == 401
+    server.ok("user", "enable", "eve")
+    server.ok("user", "role", "eve", "supervisor")
+    assert server.command("user", "password", "eve", stdin="password1\n").returncode == 2
+    server.ok("user", "password", "eve", stdin="another good one\n")
+    session = Session.sign_in(server.url, "eve", "another good one")
+    listed = json.loads(server.ok("user", "list", "--json"))["accounts"]
+    [eve] = [account for account in listed if account["name"] == "eve"]
+    assert (eve["role"], eve["sessions"], "disabledAt" in eve) == ("supervisor", 1, False)
+    server.ok("user", "end-sessions", "eve")
+    assert session.request("GET", "/api/v1/recordings").status == 401
+    server.ok("user", "remove", "eve")
+    assert "eve" not in server.ok("user", "list")
+    assert server.command("user", "enable", "eve").returncode == 6
+    [entry] = server.audit("--what", "remove_account")
+    assert entry["details"]["name"] == "eve"
 
 
 def test_recordings_are_ingested_with_and_without_a_running_server(installation, sandbox):

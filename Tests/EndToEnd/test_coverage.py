@@ -83,7 +83,7 @@ def test_a_statement_can_be_verified_with_openssl(server, folder):
     key = server.ok("statement", "key").strip()
     assert "Signed by" in server.ok("statement", "verify", str(file), "--key", key)
     text = file.read_text()
-    assert text.startswith("tapedeck coverage statement v1\n") and f"first day {YESTERDAY}" in text
+    assert text.startswith("tapedeck coverage statement v1 INCOMPLETE\n") and f"first day {YESTERDAY}" in text
     assert (server.data.path / "keys" / "statement-key").stat().st_mode & 0o777 == 0o600
 
     # As in docs/operations.md.
@@ -111,7 +111,7 @@ def test_new_calls_are_archived_by_the_sync(make_server, sandbox):
     rows = "SELECT platform_id FROM recording WHERE archived_at IS NOT NULL"
     eventually(lambda: {row["platform_id"] for row in server.data.rows(rows)} >= wanted, every=0.5)
     assert "codec-gsm" in wanted
-    [sync] = server.data.rows("SELECT * FROM duty WHERE name = 'sync'")
+    [sync] = server.data.rows("SELECT * FROM recurring_task WHERE name = 'sync'")
     assert sync["last_success_at"] and not sync["last_error"]
     again = json.loads(server.ok("sync", "--json"))
     assert again["queued"] == 0

@@ -226,7 +226,7 @@ def test_an_id_that_the_platform_does_not_know_is_not_found(server, sandbox):
 
 
 @pytest.mark.parametrize("segment", [
-    "%2e%2e", ".", "%2e", "a" * 201, "a%07b", "a%00", "a%7f", "%", "%zz", "caf%C3%A9", "%ff", "a%0d%0aX", "UPPER~id",
+    "%2e%2e", ".", "%2e", "a" * 501, "a%07b", "a%00", "a%7f", "%", "%zz", "%ff", "a%0d%0aX", "UPPER~id",
 ])
 @pytest.mark.parametrize("path", ["/ingest/{}", "/play/{}", "/audio/{}.mp3", "/api/v1/recordings/{}"])
 def test_a_malformed_id_is_a_bad_request(shared_server, shared_sandbox, path, segment):

@@ -82,7 +82,7 @@ def test_jobs_are_managed_without_a_running_server(server, sandbox):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["jobs", "list", "--state", "dead"], ["jobs", "list", "--limit", "0"], ["jobs", "show", "a" * 201],
+    ["jobs", "list", "--state", "dead"], ["jobs", "list", "--limit", "0"], ["jobs", "show", "a" * 501],
 ])
 def test_wrong_usage_is_reported(make_server, arguments):
     server = make_server(start=False)

@@ -72,4 +72,4 @@ def test_a_hundred_thousand_waiting_recordings_take_no_thread_and_less_than_100_
     peak = server.process.peak_kib()
     print(f"VmHWM {peak / MIB:.1f} MiB, {threads} threads before, {server.process.threads()} with 100,000 waiting")
     assert peak < 100 * MIB
-    assert server.process.threads() <= threads + 2, "one thread may be about to end"
+    assert server.process.threads() < 2 * threads, "the pools of threads may differ, but not with the number of jobs"

@@ -29,8 +29,7 @@ def test_responses_are_those_of_the_document(shared_server, module_folder):
         [
             sys.executable, "-m", "schemathesis.cli", "run", str(file), "--url", shared_server.url,
             "--header", f"Authorization: Bearer {shared_server.token('admin')}", "--checks", CHECKS,
-            # Ingest waits for the platform; its own tests cover that.
-            "--exclude-path", "/ingest/{id}", "--phases", "examples,coverage,fuzzing", "--seed", "7",
+            "--phases", "examples,coverage,fuzzing", "--seed", "7",
             "--max-examples", "10000" if SECONDS > 60 else "20", "--generation-deterministic", "--no-color",
             "--max-time", str(SECONDS),
         ],  # fmt: skip

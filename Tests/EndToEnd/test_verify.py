@@ -19,6 +19,10 @@ def archive(request, make_server):
     assert server.command("ingest", *IDS).returncode == 0
     if request.param == "stopped":
         assert server.terminate() == 0
+    else:
+        # The verification of the start would find some of the damage that a test plants.
+        eventually(lambda: server.data.rows(
+            "SELECT * FROM recurring_task WHERE name = 'verification' AND last_success_at > 0 AND lease_until IS NULL"))
     return server
 
 

@@ -14,7 +14,8 @@ import Testing
 
   static let statuses: [(String?, PlatformStatus)] = [
     (nil, PlatformStatus.processing), ("processing", .processing), ("available", .available), ("failed", .failed),
-    ("", .processing), ("AVAILABLE", .processing), ("archived", .processing),
+    ("", .processing), ("AVAILABLE", .available), ("Available", .available), ("completed", .available),
+    ("ready", .available), ("Failed", .failed), ("archived", .processing), ("1", .processing),
   ]
 
   @Test(arguments: statuses)

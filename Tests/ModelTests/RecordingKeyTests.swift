@@ -40,18 +40,35 @@ import Testing
   @Test(arguments: [
     "", ".", "..", "%2E", "%2e%2E", ".%2e", "eu~", "eu~.", "eu~..", "~call-1", "EU~call-1", "e u~call-1", "e%75~call-1",
     "%", "%4", "a%", "a%4", "%zz", "%4G", "%%41", "%-1", "%+1", "%00", "a%00b", "%0A", "%0D%0A", "%1F", "%7F", "%80",
-    "%C3%A9", "é", "a\u{0}b", "a\nb", "a\u{7F}",
-    String(repeating: "a", count: 201), String(repeating: "%41", count: 201), String(repeating: "s", count: 41) + "~a",
+    "%C3", "%FF", "%ED%A0%80", "a\u{0}b", "a\nb", "a\u{7F}", "%C2%85", "a\u{85}", "a\u{2028}b", "a\u{202E}b",
+    "\u{FEFF}a",
+    String(repeating: "a", count: 501), String(repeating: "%41", count: 501), String(repeating: "é", count: 251),
+    String(repeating: "s", count: 41) + "~a",
   ])
   func `malformed segments are rejected`(segment: String) {
     #expect(throws: TapedeckError.self) { try RecordingKey(pathSegment: segment) }
     do { _ = try RecordingKey(pathSegment: segment) } catch { #expect(error.code == .invalidRecordingID) }
   }
 
-  @Test func `an id has 1 to 200 bytes, encoded or not`() throws {
-    #expect(try RecordingKey(pathSegment: String(repeating: "%20", count: 200)).id.rawValue.utf8.count == 200)
-    #expect(RecordingID(String(repeating: "a", count: 200)) != nil)
-    #expect(RecordingID(String(repeating: "a", count: 201)) == nil)
+  @Test(arguments: ["Größe-1", "通話-7", "🎧", "e\u{301}", "\u{E9}", "سجل", "a\u{A0}b", "18446744073709551616"])
+  func `an id in any script survives encoding and decoding`(text: String) throws {
+    for source in [SourceID.default, try #require(SourceID("eu"))] {
+      let key = RecordingKey(source: source, id: try #require(RecordingID(text)))
+      #expect(key.pathSegment.utf8.allSatisfy { (0x21...0x7E).contains($0) })
+      let read = try RecordingKey(pathSegment: key.pathSegment)
+      #expect(read == key && read.id.rawValue.utf8.elementsEqual(text.utf8))
+    }
+  }
+
+  @Test func `a composed and a decomposed letter are different ids`() throws {
+    let ids = Set([try #require(RecordingID("e\u{301}")), try #require(RecordingID("\u{E9}"))])
+    #expect(ids.count == 2)
+  }
+
+  @Test func `an id has 1 to 500 bytes, encoded or not`() throws {
+    #expect(try RecordingKey(pathSegment: String(repeating: "%20", count: 500)).id.rawValue.utf8.count == 500)
+    #expect(RecordingID(String(repeating: "é", count: 250)) != nil)
+    #expect(RecordingID(String(repeating: "a", count: 501)) == nil)
     #expect(RecordingID("") == nil)
   }
 

@@ -7,9 +7,10 @@ import Testing
   @Test func `codes keep their stored names`() {
     let names = """
       unauthenticated insufficient_permissions cross_site_request sign_in_refused sign_in_throttled invalid_request \
-      invalid_recording_id request_too_large method_not_allowed not_found unknown_recording audio_not_ready \
-      range_not_satisfiable already_exists platform_unavailable platform_rate_limited platform_credentials_refused \
-      platform_scope_refused platform_refused platform_protocol recording_failed_on_platform never_available \
+      invalid_recording_id too_many_streams request_too_large method_not_allowed not_found unknown_recording \
+      audio_not_ready range_not_satisfiable already_exists last_administrator platform_unavailable \
+      platform_rate_limited platform_credentials_refused \
+      platform_scope_refused platform_refused platform_protocol recording_failed_on_platform never_available not_yet_available \
       download_interrupted not_a_whole_recording ffmpeg_missing conversion_failed conversion_timed_out disk_full \
       storage_failed object_missing object_damaged catalog_failed access_log_unavailable data_directory_missing \
       data_directory_in_use webhook_failed webhook_disabled configuration_invalid usage server_unreachable lease_lost \
@@ -29,10 +30,12 @@ import Testing
 
   static let statuses: [(Code, Int)] = [
     (Code.unauthenticated, 401), (.invalidRecordingID, 400), (.insufficientPermissions, 403), (.unknownRecording, 404),
-    (.audioNotReady, 404), (.rangeNotSatisfiable, 416), (.signInThrottled, 429), (.platformUnavailable, 502),
+    (.audioNotReady, 404), (.rangeNotSatisfiable, 416), (.signInThrottled, 429), (.tooManyStreams, 429),
+    (.platformUnavailable, 502),
     (.platformRefused, 502), (.platformCredentialsRefused, 502), (.platformScopeRefused, 502),
     (.platformProtocol, 502), (.recordingFailedOnPlatform, 502), (.incompleteRecording, 502),
-    (.downloadInterrupted, 502), (.neverAvailable, 504), (.platformRateLimited, 503), (.ffmpegMissing, 503),
+    (.downloadInterrupted, 502), (.neverAvailable, 504), (.notYetAvailable, 504), (.platformRateLimited, 503),
+    (.ffmpegMissing, 503),
     (.accessLogUnavailable, 503), (.shuttingDown, 503), (.conversionFailed, 500), (.diskFull, 507),
   ]
 
@@ -63,8 +66,8 @@ import Testing
     #expect(
       Set(retried) == [
         .platformUnavailable, .platformRateLimited, .retryBudgetSpent, .downloadInterrupted, .conversionTimedOut,
-        .storageFailed,
-        .catalogFailed, .webhookFailed, .accessLogUnavailable, .diskFull, .internalError,
+        .storageFailed, .catalogFailed, .webhookFailed, .accessLogUnavailable, .diskFull, .internalError,
+        .notYetAvailable,
       ])
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Model
 import NIOCore
 import NIOPosix
@@ -67,6 +68,28 @@ import Testing
       await failure { try await store.open(object.name) },
     ] { #expect(code == .storageFailed) }
     #expect(folder.exists(file))
+  }
+
+  enum Obstacle: CaseIterable { case linkToFile, linkToNothing, linkToFolder, folder, pipe }
+
+  @Test(arguments: Obstacle.allCases)
+  func `only regular files are read`(obstacle: Obstacle) async throws {
+    let path = root.appending(object.description)
+    try FileSystemCalls.makeFolder(path.removingLastComponent())
+    let secret = try folder.file([1, 2, 3], named: "secret")
+    switch obstacle {
+    case .linkToFile: try link(path, to: secret)
+    case .linkToNothing: try link(path, to: folder.path.appending("nothing"))
+    case .linkToFolder: try link(path, to: root)
+    case .folder: try FileSystemCalls.makeFolder(path)
+    case .pipe: #expect(mkfifo(path.string, 0o600) == 0)
+    }
+    #expect(await failure { try await store.open(object.name) } == .objectDamaged)
+    #expect(await failure { try await store.content(of: object.name) } == .objectDamaged)
+  }
+
+  private func link(_ path: FilePath, to target: FilePath) throws {
+    try FileManager.default.createSymbolicLink(atPath: path.string, withDestinationPath: target.string)
   }
 
   @Test func `other files are not listed`() async throws {

@@ -297,6 +297,6 @@ import Testing
     let (file, object) = (try folder.file(sound), try TestObject(sound))
     let error = await thrown { try await store.store(file, as: object, bytes: 1000) }
     #expect(error?.code == .storageFailed)
-    #expect(error?.message.contains("reached") == true)
+    #expect(error?.message.contains("refused the connection") == true)
   }
 }

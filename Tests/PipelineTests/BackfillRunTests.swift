@@ -30,7 +30,7 @@ struct BackfillRunTests {
     try await fixture.with([fixture.scheduler(syncs: false, limits: limits)]) {
       // Three pages of four: the first number of open jobs that is not below ten.
       var row = try await fixture.backfill(backfill.id) { $0.open == 12 }
-      try await fixture.duty(.backfill) { $0.leaseUntil == nil && $0.dueAt != nil }
+      try await fixture.task(.backfill) { $0.leaseUntil == nil && $0.dueAt != nil }
       #expect(try await fixture.queued() == names(0..<12))
       for _ in 1...200 where row.state == .running {
         try await fixture.endJobs()
@@ -42,7 +42,7 @@ struct BackfillRunTests {
       #expect(row.state == .done)
       #expect((row.found, row.queued, row.open) == (180, 180, 0))
       // Without an active back-fill the recurring task is idle.
-      try await fixture.duty(.backfill) { $0.leaseUntil == nil && $0.dueAt == nil }
+      try await fixture.task(.backfill) { $0.leaseUntil == nil && $0.dueAt == nil }
     }
     // The end is exclusive.
     #expect(try await fixture.queued() == names(0..<180))
@@ -60,7 +60,7 @@ struct BackfillRunTests {
     }
     try await fixture.with([fixture.scheduler(syncs: false, limits: limits)]) {
       try await fixture.backfill(started.id) { $0.state == .paused }
-      try await fixture.duty(.backfill) { $0.leaseUntil == nil && $0.dueAt == nil }
+      try await fixture.task(.backfill) { $0.leaseUntil == nil && $0.dueAt == nil }
       #expect(try await fixture.queued() == names(0..<5))
       try await fixture.advance(by: .seconds(600))
       #expect(try await fixture.queued() == names(0..<5))
@@ -71,7 +71,7 @@ struct BackfillRunTests {
       try await fixture.set(started, to: .cancelled)
       try await fixture.endJobs()
       try await fixture.advance(by: .seconds(600))
-      try await fixture.duty(.backfill) { $0.leaseUntil == nil && $0.dueAt == nil }
+      try await fixture.task(.backfill) { $0.leaseUntil == nil && $0.dueAt == nil }
       #expect(try await fixture.queued() == names(0..<Int(row.queued)))
     }
   }
@@ -141,8 +141,8 @@ struct BackfillRunTests {
     fixture.source.change { $0.isEndless = true }
     _ = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z")
     try await fixture.with([fixture.scheduler(syncs: false, maxPages: 50)]) {
-      let duty = try await fixture.duty(.backfill) { $0.failures == 1 && $0.leaseUntil == nil }
-      #expect(duty.lastError?.code == .platformProtocol)
+      let task = try await fixture.task(.backfill) { $0.failures == 1 && $0.leaseUntil == nil }
+      #expect(task.lastError?.code == .platformProtocol)
     }
     #expect(fixture.source.searches == 50)
   }
@@ -157,8 +157,8 @@ struct BackfillRunTests {
     let backfill = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z")
     try await fixture.with([fixture.scheduler(syncs: false)]) {
       for count in 1...10 {
-        let duty = try await fixture.duty(.backfill) { $0.failures == count && $0.leaseUntil == nil }
-        #expect(duty.lastError?.code == .platformProtocol)
+        let task = try await fixture.task(.backfill) { $0.failures == count && $0.leaseUntil == nil }
+        #expect(task.lastError?.code == .platformProtocol)
         #expect(try await fixture.catalog.backfill(backfill.id)?.state == .running)
         try await fixture.advance(by: .seconds(900))
       }

@@ -102,7 +102,7 @@ struct ClockTests {
         mayEnd.open()
         let job = try await fixture.ended(Self.id)
         #expect(job.runState == .done)
-        #expect(job.fence == fence, "nobody else has claimed it")
+        #expect(job.fence == fence, "no other worker has claimed it")
       }
       try await fixture.expectTidy(archived: 1)
     }

@@ -64,7 +64,7 @@ struct CommitTests {
     return recording
   }
 
-  @Test(arguments: [TapedeckError.Code.unknownRecording, .platformRefused])
+  @Test(arguments: [TapedeckError.Code.unknownRecording, .platformRefused, .notYetAvailable])
   func `a recording that the platform withdraws after its download is archived for supervisors only`(
     code: TapedeckError.Code
   ) async throws {
@@ -81,7 +81,7 @@ struct CommitTests {
     }
   }
 
-  @Test(arguments: [TapedeckError.Code.unknownRecording, .platformRefused])
+  @Test(arguments: [TapedeckError.Code.unknownRecording, .platformRefused, .notYetAvailable])
   func `a recording that is missing only briefly keeps its visibility`(code: TapedeckError.Code) async throws {
     let platform = Platform(code, times: 3)
     try await PipelineFixture.run(options(platform)) { fixture in
@@ -124,7 +124,7 @@ struct CommitTests {
         try await fixture.request("silent")
         let job = try await fixture.job("silent") { $0.runState == .waiting && $0.failure != nil }
         #expect(job.failure?.code == .platformUnavailable)
-        #expect(job.failure?.message.contains("The whole recording is here.") == true)
+        #expect(job.failure?.message.contains("The recording is downloaded.") == true)
         #expect(job.stage == .processing)
         #expect(job.attempts == 0)
         #expect(try fixture.files(in: "spool").contains { $0.hasSuffix(".part") })

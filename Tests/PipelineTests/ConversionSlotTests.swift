@@ -29,21 +29,21 @@ struct ConversionSlotTests {
     }
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.claim("stalls")
-      let walk = Task { try await fixture.ingest.walk(job) }
+      let run = Task { try await fixture.ingest.run(job) }
       var seconds = 0
       while true {
         // The progress report always sleeps; the stall check sleeps while the conversion follows the download.
         try await clock.untilSleeping(1)
-        if seconds > 0, await fixture.conversions.takeIfFree() { break }
+        if seconds > 0, fixture.conversions.tryAcquire() { break }
         clock.advance(by: .seconds(1))
         seconds += 1
       }
       #expect(seconds >= 5)
-      await fixture.conversions.give()
+      fixture.conversions.release()
       rest.open()
-      #expect(try await walk.value == nil)
+      #expect(try await run.value == nil)
       // The recording was converted from the spool, and its slot was released again.
-      #expect(await fixture.conversions.takeIfFree())
+      #expect(fixture.conversions.tryAcquire())
       let part = try #require(try await fixture.catalog.archived(try fixture.key("stalls"))?.parts.first)
       #expect(try fixture.bytes(ofObject: try #require(part.original)) == Self.wav)
       try await fixture.expectTidy(archived: 1)
@@ -63,18 +63,18 @@ struct ConversionSlotTests {
     options.settings.stall = .seconds(1_000_000)
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.claim("starves")
-      let walk = Task { try await fixture.ingest.walk(job) }
+      let run = Task { try await fixture.ingest.run(job) }
       try await clock.untilSleeping(2)
-      let wanted = Task { try await fixture.conversions.take() }
-      try await until { await fixture.conversions.waiting != 0 }
-      while await fixture.conversions.isWanted {
+      let wanted = Task { try await fixture.conversions.acquire() }
+      try await until { fixture.conversions.waiterCount != 0 }
+      while fixture.conversions.waiterCount > 0 {
         try await clock.untilSleeping(1)
         clock.advance(by: .seconds(1))
       }
       try await wanted.value
       rest.open()
-      await fixture.conversions.give()
-      #expect(try await walk.value == nil)
+      fixture.conversions.release()
+      #expect(try await run.value == nil)
     }
   }
 
@@ -94,15 +94,15 @@ struct ConversionSlotTests {
     options.settings.stall = .seconds(600)
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.claim("again")
-      let walk = Task { try await fixture.ingest.walk(job) }
+      let run = Task { try await fixture.ingest.run(job) }
       // FFmpeg is running.
       try await until { try fixture.files(in: "spool").contains { $0.hasSuffix(".mp3") } }
-      #expect(await !fixture.conversions.takeIfFree())
+      #expect(!fixture.conversions.tryAcquire())
       isCut.open()
-      try await fixture.conversions.take()
-      await fixture.conversions.give()
+      try await fixture.conversions.acquire()
+      fixture.conversions.release()
       rest.open()
-      #expect(try await walk.value == nil)
+      #expect(try await run.value == nil)
       let part = try #require(try await fixture.catalog.archived(try fixture.key("again"))?.parts.first)
       #expect(try fixture.bytes(ofObject: try #require(part.original)) == Self.wav)
       #expect(part.duration == .seconds(50))
@@ -123,16 +123,16 @@ struct ConversionSlotTests {
     options.settings.stall = .seconds(600)
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.claim("follows")
-      let walk = Task { try await fixture.ingest.walk(job) }
+      let run = Task { try await fixture.ingest.run(job) }
       // FFmpeg writes its file while the download is still waiting for its second half.
       try await until { try fixture.files(in: "spool").contains { $0.hasSuffix(".mp3") } }
       rest.open()
-      #expect(try await walk.value == nil)
+      #expect(try await run.value == nil)
       let steps = try await fixture.catalog.steps(of: job.id)
       let download = try #require(steps.first { $0.step == .download })
       let conversion = try #require(steps.first { $0.step == .conversion })
       #expect(conversion.startedAt < download.startedAt + download.duration)
-      #expect(await fixture.conversions.takeIfFree())
+      #expect(fixture.conversions.tryAcquire())
     }
   }
 
@@ -165,8 +165,8 @@ struct ConversionSlotTests {
       #expect(counts.count >= ids.count)
       #expect(counts.allSatisfy { (1...2).contains($0) }, "\(counts)")
       #expect(counts.contains(2))
-      #expect(await fixture.conversions.takeIfFree())
-      #expect(await fixture.conversions.takeIfFree())
+      #expect(fixture.conversions.tryAcquire())
+      #expect(fixture.conversions.tryAcquire())
       try await fixture.expectTidy(archived: ids.count)
     }
   }

@@ -33,7 +33,11 @@ struct FaultTests {
     Case("429 on the token", FaultRule(.rateLimited, endpoint: .token, times: 1, retryAfter: "0")),
     Case("500 everywhere twice", FaultRule(.serverError, times: 2)),
     Case("503 on the download", FaultRule(.serverError, endpoint: .download, times: 2, status: 503)),
-    Case("a lapsed token", FaultRule(.lapsedToken, endpoint: .download, times: 1)),
+    Case("media not there at first", FaultRule(.gone, endpoint: .download, times: 2)),
+    Case("media in conflict at first", FaultRule(.serverError, endpoint: .download, times: 2, status: 409)),
+    Case("media locked at first", FaultRule(.serverError, endpoint: .download, times: 2, status: 423)),
+    Case("metadata too early", FaultRule(.serverError, endpoint: .metadata, times: 2, retryAfter: "1", status: 425)),
+    Case("an expired token", FaultRule(.lapsedToken, endpoint: .download, times: 1)),
     Case("late answers", FaultRule(.delayed, times: 3, delay: 0.2)),
     Case("a status that goes back", FaultRule(.statusFlap, times: 1)),
     Case("one cut", FaultRule(.cut, times: 1)),
@@ -81,14 +85,15 @@ struct FaultTests {
   /// Permanent faults, and the codes that they end with.
   static let final: [(Case, TapedeckError.Code)] = [
     (Case("no such recording", FaultRule(.gone)), .unknownRecording),
-    (Case("gone between metadata and download", FaultRule(.gone, endpoint: .download)), .unknownRecording),
+    (Case("described, but never provided", FaultRule(.gone, endpoint: .download)), .notYetAvailable),
+    (Case("always locked", FaultRule(.serverError, endpoint: .download, status: 423)), .notYetAvailable),
     (Case("no scope to read", FaultRule(.scopeMissing, endpoint: .metadata)), .platformScopeRefused),
     (Case("no scope to download", FaultRule(.scopeMissing, endpoint: .download)), .platformScopeRefused),
     (Case("privacy", FaultRule(.privacyRefused, endpoint: .download)), .platformRefused),
     (Case("tokens that are never accepted", FaultRule(.lapsedToken)), .platformCredentialsRefused),
     (Case("a broken platform", FaultRule(.serverError)), .platformUnavailable),
     (Case("a broken download", FaultRule(.serverError, endpoint: .download, status: 502)), .platformUnavailable),
-    (Case("a line that brings nothing", FaultRule(.cut, afterBytes: 0)), .downloadInterrupted),
+    (Case("a connection that ends without a byte", FaultRule(.cut, afterBytes: 0)), .downloadInterrupted),
   ]
 
   @Test(arguments: final)
@@ -111,7 +116,7 @@ struct FaultTests {
       fixture.tenant.faults.add(FaultRule(.gone, endpoint: .download))
       try await fixture.catalog.release(JobLease(jobID: job.id, fence: job.fence), .interrupted)
       let ended = try await fixture.withWorker { try await fixture.ended(Self.id) }
-      #expect(ended.failure?.code == .unknownRecording)
+      #expect(ended.failure?.code == .notYetAvailable)
       #expect(fixture.asked(for: Self.id).reduce(0) { $0 + $1.bytesSent } == 100_000)
       try await fixture.expectTidy(archived: 0)
     }
@@ -198,8 +203,8 @@ struct FaultTests {
   @Test func `an id that the platform does not know is refused, and leaves no recording`() async throws {
     try await PipelineFixture.run { fixture in
       let job = try await fixture.withWorker {
-        try await fixture.request("nobody-knows")
-        return try await fixture.ended("nobody-knows")
+        try await fixture.request("unknown-recording")
+        return try await fixture.ended("unknown-recording")
       }
       #expect(job.failure?.code == .unknownRecording)
       #expect(try await fixture.count("FROM recording") == 0)

@@ -66,7 +66,7 @@ struct MachineTests {
         for id in ids { #expect(try await ended(id, fixture, clock).runState == .done) }
       }
       #expect(log.messages(at: .critical).count == 1)
-      #expect(log.messages(at: .notice) == ["there is space on the disk again; downloads go on"])
+      #expect(log.messages(at: .notice) == ["there is space on the disk again; downloads resume"])
       try await fixture.expectTidy(archived: ids.count)
     }
   }
@@ -178,8 +178,8 @@ struct MachineTests {
         return try await fixture.ended(Self.id)
       }
       #expect(job.failure?.code == .conversionFailed)
-      #expect(await fixture.conversions.takeIfFree())
-      #expect(await fixture.conversions.takeIfFree())
+      #expect(fixture.conversions.tryAcquire())
+      #expect(fixture.conversions.tryAcquire())
       let kept = try #require(try fixture.files(in: "quarantine").first { $0.hasSuffix(".bin") })
       #expect(try fixture.bytes(of: "quarantine/\(kept)") == (try await fixture.original(Self.id)))
       try await fixture.expectTidy(archived: 0, quarantined: 1)

@@ -104,7 +104,7 @@ struct ObjectRemoverTests {
       let kept = try await fixture.files(of: [Self.id, "other"])
       try await fixture.with(replaced.remover()) {
         try await until {
-          try await fixture.catalog.duty(.removal)?.lastSuccessAt != nil
+          try await fixture.catalog.recurringTask(.removal)?.lastSuccessAt != nil
         }
         try await replaced.expectLogged(0)
         try await until {
@@ -113,7 +113,7 @@ struct ObjectRemoverTests {
         }
       }
       try await replaced.expectLogged(3)
-      #expect(try await fixture.count("FROM duty WHERE name = 'removal' AND lease_until IS NULL") == 1)
+      #expect(try await fixture.count("FROM recurring_task WHERE name = 'removal' AND lease_until IS NULL") == 1)
     }
   }
 
@@ -145,7 +145,7 @@ struct ObjectRemoverTests {
       }
       (store.beforeStore, store.afterStore) = (attempt, attempt)
       let job = try await fixture.claim("again")
-      #expect(try await fixture.ingest(on: fixture.database, store: store).walk(job) == nil)
+      #expect(try await fixture.ingest(on: fixture.database, store: store).run(job) == nil)
       #expect(removed.withLock { $0 } == [0, 0, 0, 0, 0, 0])
       #expect(try await fixture.part("again").mp3 == replaced.old.mp3)
       replaced.makeDue()

@@ -45,7 +45,7 @@ struct PipelineFixture: Sendable {
   let catalog: Catalog
   let store: FileObjectStore
   let spool: Spool
-  let conversions: Slots
+  let conversions: AsyncSemaphore
   let diskSpace: DiskSpaceGate
   private let options: Options
   private let source: any RecordingSource
@@ -111,7 +111,7 @@ struct PipelineFixture: Sendable {
     try await catalog.migrate()
     spool = try Spool(
       folder: folder.appending("spool"), quarantine: folder.appending("quarantine"), threads: .singleton)
-    conversions = Slots(options.conversions)
+    conversions = AsyncSemaphore(options.conversions)
     diskSpace = DiskSpaceGate(
       disks: [.init(holds: "spool", freeBytes: options.freeBytes)], minimumFreeBytes: 1, threads: .singleton,
       system: system, logger: options.logger)
@@ -197,7 +197,7 @@ struct PipelineFixture: Sendable {
   func claim(_ id: String) async throws -> JobRow {
     let job = try await request(id, clearance: .restricted)
     if job.stage == .queued, let claimed = try await catalog.claimJob(in: .polling, lease: .seconds(30)),
-      let release = try await ingest.walk(claimed)
+      let release = try await ingest.run(claimed)
     {
       try await catalog.release(JobLease(jobID: claimed.id, fence: claimed.fence), release)
     }

@@ -41,7 +41,7 @@ struct PrivacyTests {
       let claimed = try await fixture.request(id)
       #expect(claimed.clearance == .standard)
       let polled = try #require(try await fixture.catalog.claimJob(in: .polling, lease: .seconds(30)))
-      let release = try #require(try await fixture.ingest.walk(polled))
+      let release = try #require(try await fixture.ingest.run(polled))
       try await fixture.catalog.release(JobLease(jobID: polled.id, fence: polled.fence), release)
       var facts = try #require(try await fixture.catalog.recording(key)).facts
       facts.privacy = .restricted

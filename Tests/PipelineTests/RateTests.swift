@@ -14,7 +14,7 @@ struct RateTests {
   {
     // Each recording is polled until it is ready and then cannot be fetched: requests without conversions.
     var options = PipelineFixture.Options(faults: [
-      FaultRule(.statusFlap, times: 800), FaultRule(.gone, endpoint: .download),
+      FaultRule(.statusFlap, times: 800), FaultRule(.privacyRefused, endpoint: .download),
     ])
     options.limits = RequestLimits(rate: 300, burst: 100)
     options.settings.waiting = WaitingSchedule(cap: .milliseconds(20), attempts: 1000)

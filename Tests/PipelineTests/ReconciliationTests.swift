@@ -118,7 +118,7 @@ struct ReconciliationTests {
       }
       let job = try await fixture.claim(Self.id)
       let ingest = fixture.ingest(on: fixture.database, store: failing)
-      await #expect(throws: TapedeckError.self) { try await ingest.walk(job) }
+      await #expect(throws: TapedeckError.self) { try await ingest.run(job) }
       try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run(isAlone: true)
       let known = try await fixture.files(of: [Self.other])
       let mp3 = try #require(try await fixture.objects().first { $0.kind == .mp3 && !known.contains($0) })

@@ -162,7 +162,7 @@ struct RepairTests {
       var settings = IngestSettings(retry: .prompt)
       settings.keepsOriginals = false
       let job = try #require(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)))
-      #expect(try await fixture.ingest(on: fixture.database, settings).walk(job) == nil)
+      #expect(try await fixture.ingest(on: fixture.database, settings).run(job) == nil)
       #expect(try await fixture.part("kept").original == before.original)
     }
   }
@@ -247,7 +247,7 @@ struct RepairTests {
       let damage = Damage(
         recordingID: try await fixture.row(Self.id).id, key: key, finding: "The MP3 is damaged", code: .objectDamaged,
         hasOriginal: true, details: [:])
-      try await fixture.catalog.noteDamage([damage], at: .systemNow())
+      try await fixture.catalog.recordDamage([damage], at: .systemNow())
       if death != .afterMark {
         try await fixture.store.quarantine(object, because: "The test.")
       }
@@ -276,7 +276,7 @@ struct RepairTests {
       let damage = Damage(
         recordingID: try await fixture.row(Self.id).id, key: try fixture.key(Self.id), finding: "The MP3 is missing",
         code: .objectMissing, hasOriginal: true, details: [:])
-      try await fixture.catalog.noteDamage([damage], at: .systemNow())
+      try await fixture.catalog.recordDamage([damage], at: .systemNow())
       try await fixture.verifier.resume()
       #expect(try await fixture.row(Self.id).damage == nil)
       #expect(try await fixture.catalog.job(of: try fixture.key(Self.id))?.runState == .done)

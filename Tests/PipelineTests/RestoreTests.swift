@@ -98,7 +98,7 @@ struct RestoreTests {
       if name.kind == .wav { throw TapedeckError(.interrupted) }
     }
     let ingest = fixture.ingest(on: fixture.database, store: store)
-    await #expect(throws: TapedeckError.self) { try await ingest.walk(job) }
+    await #expect(throws: TapedeckError.self) { try await ingest.run(job) }
     #expect(try !fixture.files(in: "spool").contains { $0.hasSuffix(".part") })
     try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run(isAlone: true)
   }
@@ -176,14 +176,14 @@ struct RestoreTests {
       for spool in [fixture.spool, elsewhere] {
         let ingest = fixture.ingest(on: fixture.database, spool: spool)
         let claimed = job
-        await #expect(throws: TapedeckError.self) { try await ingest.walk(claimed) }
+        await #expect(throws: TapedeckError.self) { try await ingest.run(claimed) }
         try await fixture.catalog.release(lease(job), .interrupted)
         job = try #require(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)))
         // The platform serves a different file by then.
         current.withLock { $0 = versions[1] }
       }
       isWhole.withLock { $0 = true }
-      #expect(try await fixture.ingest.walk(job) == nil)
+      #expect(try await fixture.ingest.run(job) == nil)
       let original = try await fixture.object(.original, of: "moving")
       #expect(try fixture.bytes(ofObject: original) == versions[1])
     }

@@ -63,16 +63,16 @@ final class SchedulerFixture: Sendable {
   /// Advances the time and wakes the schedulers.
   func advance(by duration: Duration) async throws {
     clock.advance(by: duration)
-    try await database.write { db in db.notify(.dutyDue) }
+    try await database.write { db in db.notify(.taskDue) }
   }
 
   /// Waits until the row of a recurring task is as expected, and keeps waking the schedulers meanwhile.
   @discardableResult
-  func duty(_ name: TaskKey.Name, until isWanted: (TaskRow) -> Bool) async throws -> TaskRow {
+  func task(_ name: TaskKey.Name, until isWanted: (TaskRow) -> Bool) async throws -> TaskRow {
     while true {
-      if let duty = try await catalog.duty(TaskKey(name, of: plan.source)), isWanted(duty) { return duty }
+      if let task = try await catalog.recurringTask(TaskKey(name, of: plan.source)), isWanted(task) { return task }
       try await Task.sleep(for: .milliseconds(2))
-      try await database.write { db in db.notify(.dutyDue) }
+      try await database.write { db in db.notify(.taskDue) }
     }
   }
 
@@ -80,7 +80,7 @@ final class SchedulerFixture: Sendable {
   @discardableResult
   func ended(_ name: TaskKey.Name) async throws -> TaskRow {
     let now = clock.now
-    return try await duty(name) { $0.leaseUntil == nil && ($0.lastEndedAt ?? Instant(milliseconds: 0)) >= now }
+    return try await task(name) { $0.leaseUntil == nil && ($0.lastEndedAt ?? Instant(milliseconds: 0)) >= now }
   }
 
   func queued() async throws -> [String] {
@@ -90,8 +90,8 @@ final class SchedulerFixture: Sendable {
   }
 
   func watermark() async throws -> Instant? {
-    let duty = try await catalog.duty(TaskKey(.sync, of: plan.source))
-    return duty.flatMap { SyncState($0.state).watermark.map(Instant.init(milliseconds:)) }
+    let task = try await catalog.recurringTask(TaskKey(.sync, of: plan.source))
+    return task.flatMap { SyncState($0.state).watermark.map(Instant.init(milliseconds:)) }
   }
 
   func instant(_ text: String) throws -> Instant {

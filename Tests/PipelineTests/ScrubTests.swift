@@ -204,7 +204,7 @@ struct ScrubTests {
         for failures in 1...3 {
           try await until {
             clock.advance(by: failures == 1 ? .milliseconds(100) : .seconds(100))
-            return try await fixture.catalog.duty(.verification).map { $0.failures >= failures } ?? false
+            return try await fixture.catalog.recurringTask(.verification).map { $0.failures >= failures } ?? false
           }
         }
       }
@@ -235,8 +235,8 @@ struct ScrubTests {
 
   @Test func `one of two nodes runs the scrub, and the other takes over when it stops`() async throws {
     try await run { fixture, clock in
-      try await fixture.catalog.ensureDuties([.verification])
-      _ = try #require(try await fixture.catalog.claimDuty(.verification, lease: .seconds(90), early: true))
+      try await fixture.catalog.ensureTasks([.verification])
+      _ = try #require(try await fixture.catalog.claimTask(.verification, lease: .seconds(90), early: true))
       try DiskFault.missing.strike(try await fixture.object(.mp3, of: Self.ids[0]), of: fixture)
       let scrubber = Scrubber(verifier: fixture.verifier, settings: Self.settings)
       try await fixture.with(scrubber) {

@@ -79,8 +79,8 @@ struct ShutdownTests {
   @Test func `a shutdown during the conversion keeps the complete part, which is not downloaded again`() async throws {
     try await PipelineFixture.run { fixture in
       // No slot is free, so the job waits for one after its download.
-      try await fixture.conversions.take()
-      try await fixture.conversions.take()
+      try await fixture.conversions.acquire()
+      try await fixture.conversions.acquire()
       try await fixture.withWorker {
         try await fixture.request(Self.id)
         _ = try await fixture.job(Self.id) { $0.stage == .processing && $0.runState == .leased }
@@ -89,8 +89,8 @@ struct ShutdownTests {
       #expect(stopped.runState == .idle)
       #expect(stopped.stage == .processing)
       #expect(stopped.attempts == 0)
-      await fixture.conversions.give()
-      await fixture.conversions.give()
+      fixture.conversions.release()
+      fixture.conversions.release()
       try await finish(fixture)
       #expect(fixture.downloads(of: Self.id) == 1)
       try await fixture.expectOriginal(Self.id)
@@ -100,16 +100,16 @@ struct ShutdownTests {
 
   @Test func `a job that waits for a slot at shutdown takes none`() async throws {
     try await PipelineFixture.run { fixture in
-      try await fixture.conversions.take()
-      try await fixture.conversions.take()
+      try await fixture.conversions.acquire()
+      try await fixture.conversions.acquire()
       try await fixture.withWorker {
         try await fixture.request(Self.id)
-        try await until { await fixture.conversions.isWanted }
+        try await until { fixture.conversions.waiterCount > 0 }
       }
-      #expect(await !fixture.conversions.isWanted)
-      await fixture.conversions.give()
-      #expect(await fixture.conversions.takeIfFree())
-      #expect(await !fixture.conversions.takeIfFree())
+      #expect(fixture.conversions.waiterCount == 0)
+      fixture.conversions.release()
+      #expect(fixture.conversions.tryAcquire())
+      #expect(!fixture.conversions.tryAcquire())
     }
   }
 
@@ -118,10 +118,10 @@ struct ShutdownTests {
     try await PipelineFixture.run(PipelineFixture.Options(faults: faults)) { fixture in
       let claimed = try await fixture.claim(Self.id)
       // This job is not released: the row and the part stay as they are when a process is killed.
-      let walk = Task { try await fixture.ingest.walk(claimed) }
+      let run = Task { try await fixture.ingest.run(claimed) }
       let held = try await fixture.job(Self.id) { $0.bytes > 0 }
-      walk.cancel()
-      _ = try? await walk.value
+      run.cancel()
+      _ = try? await run.value
       #expect(held.runState == .leased)
 
       try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run(isAlone: true)
@@ -140,15 +140,15 @@ struct ShutdownTests {
 
   @Test func `after a crash during the conversion the part is converted from the spool`() async throws {
     try await PipelineFixture.run { fixture in
-      try await fixture.conversions.take()
-      try await fixture.conversions.take()
+      try await fixture.conversions.acquire()
+      try await fixture.conversions.acquire()
       let claimed = try await fixture.claim(Self.id)
-      let walk = Task { try await fixture.ingest.walk(claimed) }
+      let run = Task { try await fixture.ingest.run(claimed) }
       _ = try await fixture.job(Self.id) { $0.stage == .processing }
-      walk.cancel()
-      _ = try? await walk.value
-      await fixture.conversions.give()
-      await fixture.conversions.give()
+      run.cancel()
+      _ = try? await run.value
+      fixture.conversions.release()
+      fixture.conversions.release()
       try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run(isAlone: true)
       try await finish(fixture)
       #expect(fixture.downloads(of: Self.id) == 1)
@@ -159,15 +159,15 @@ struct ShutdownTests {
 
   @Test func `a part that another claim still holds is left alone`() async throws {
     try await PipelineFixture.run { fixture in
-      try await fixture.conversions.take()
-      try await fixture.conversions.take()
+      try await fixture.conversions.acquire()
+      try await fixture.conversions.acquire()
       let claimed = try await fixture.claim(Self.id)
-      let walk = Task { try await fixture.ingest.walk(claimed) }
+      let run = Task { try await fixture.ingest.run(claimed) }
       _ = try await fixture.job(Self.id) { $0.stage == .processing }
-      walk.cancel()
-      _ = try? await walk.value
-      await fixture.conversions.give()
-      await fixture.conversions.give()
+      run.cancel()
+      _ = try? await run.value
+      fixture.conversions.release()
+      fixture.conversions.release()
       let part = try await hold(claimed, fixture, keep: 100_000)
       #expect(part.length == 100_000)
       try await fixture.catalog.release(lease(claimed), .interrupted)

@@ -90,7 +90,7 @@ struct SyncTests {
       }
     }
     let row = try await fixture.with([fixture.scheduler(syncs: true)]) {
-      try await fixture.duty(.sync) { $0.failures == 1 }
+      try await fixture.task(.sync) { $0.failures == 1 }
     }
     #expect(row.dueAt == fixture.clock.now + .seconds(300))
   }
@@ -111,7 +111,7 @@ struct SyncTests {
       }
     }
     try await fixture.with([fixture.scheduler()]) { try await stuck.wait() }
-    let row = try #require(try await fixture.catalog.duty(TaskKey(.sync, of: .default)))
+    let row = try #require(try await fixture.catalog.recurringTask(TaskKey(.sync, of: .default)))
     #expect(row.leaseUntil == nil && row.failures == 0 && row.lastError == nil)
     let reached = try #require(try await fixture.watermark())
     #expect(reached > before && reached < fixture.clock.now)
@@ -119,7 +119,7 @@ struct SyncTests {
 
     fixture.source.change { $0.queries = [] }
     try await fixture.with([fixture.scheduler()]) {
-      try await fixture.duty(.sync) { $0.leaseUntil == nil && $0.lastSuccessAt == fixture.clock.now }
+      try await fixture.task(.sync) { $0.leaseUntil == nil && $0.lastSuccessAt == fixture.clock.now }
     }
     #expect(fixture.source.queries.filter { $0.direction != nil }.map(\.start).min() == reached)
     #expect(try await fixture.watermark() == fixture.clock.now)
@@ -137,7 +137,7 @@ struct SyncTests {
       }
       #expect(try await fixture.queued() == [])
       try await fixture.advance(by: .seconds(31))
-      try await fixture.duty(.lookBack) { $0.leaseUntil == nil && $0.lastEndedAt == fixture.clock.now }
+      try await fixture.task(.lookBack) { $0.leaseUntil == nil && $0.lastEndedAt == fixture.clock.now }
       #expect(try await fixture.queued() == ["late"])
     }
     let job = try #require(try await fixture.catalog.job(of: RecordingKey(id: RecordingID("late")!)))
@@ -177,7 +177,7 @@ struct SyncTests {
     let fixture = try await SchedulerFixture(plan: SyncPlan(lookBackDays: 0))
     let passing: [TapedeckError.Code] = [
       .platformUnavailable, .downloadInterrupted, .storageFailed, .catalogFailed, .conversionTimedOut, .internalError,
-      .ffmpegMissing, .neverAvailable,
+      .ffmpegMissing, .neverAvailable, .notYetAvailable,
     ]
     let lasting: [TapedeckError.Code] = [
       .incompleteRecording, .conversionFailed, .unknownRecording, .platformRefused, .recordingFailedOnPlatform,
@@ -229,7 +229,7 @@ struct SyncTests {
     let stuck = Gate()
     // Four searches of the sync, then those of the look-back; in any order, one of the look-back's is among the last.
     try await fixture.with([fixture.scheduler()]) { try await fixture.ended(.lookBack) }
-    try await fixture.with([fixture.scheduler()]) { try await fixture.duty(.sync) { $0.leaseUntil == nil } }
+    try await fixture.with([fixture.scheduler()]) { try await fixture.task(.sync) { $0.leaseUntil == nil } }
     fixture.source.change { $0.queries = [] }
     fixture.clock.advance(by: .seconds(3600))
     fixture.source.change { state in
@@ -248,7 +248,7 @@ struct SyncTests {
       $0.events = [:]
     }
     try await fixture.with([fixture.scheduler()]) {
-      try await fixture.duty(.lookBack) { $0.leaseUntil == nil && $0.lastSuccessAt == fixture.clock.now }
+      try await fixture.task(.lookBack) { $0.leaseUntil == nil && $0.lastSuccessAt == fixture.clock.now }
     }
     let looked = fixture.source.queries.filter { $0.direction == nil }.map(\.start.iso8601)
     #expect(looked == ["2026-01-13T00:00:00Z", "2026-01-12T00:00:00Z"])
@@ -287,9 +287,9 @@ struct SyncTests {
   @Test func `the tasks of a crashed node are taken over within its lease and run again in full`() async throws {
     let fixture = try await SchedulerFixture(plan: SyncPlan(lookBackDays: 0))
     let key = TaskKey(.sync, of: .default)
-    try await fixture.catalog.ensureDuties([key])
+    try await fixture.catalog.ensureTasks([key])
     // This lease is not released.
-    _ = try #require(try await fixture.catalog.claimDuty(key, lease: .seconds(30)))
+    _ = try #require(try await fixture.catalog.claimTask(key, lease: .seconds(30)))
     fixture.source.add(try call("call-1", at: "2026-01-15T10:00:00Z"))
     try await fixture.with([fixture.scheduler()]) {
       try await fixture.ended(.lookBack)
@@ -337,8 +337,8 @@ struct SyncTests {
     let fixture = try await SchedulerFixture(plan: SyncPlan(lookBackDays: 0))
     fixture.source.add(try call("call-1", at: "2026-01-15T10:00:00Z"))
     let key = TaskKey(.sync, of: .default)
-    try await fixture.catalog.ensureDuties([key])
-    let other = try #require(try await fixture.catalog.claimDuty(key, lease: .seconds(30)))
+    try await fixture.catalog.ensureTasks([key])
+    let other = try #require(try await fixture.catalog.claimTask(key, lease: .seconds(30)))
     let scheduler = fixture.scheduler(syncs: false)
     async let found = scheduler.syncNow(.default)
     try await fixture.clock.untilSleeping(1)
@@ -347,7 +347,7 @@ struct SyncTests {
     fixture.clock.advance(by: .milliseconds(200))
     let counts = try await found
     #expect((counts.wanted, counts.queued) == (1, 1))
-    #expect(try await fixture.catalog.duty(key)?.leaseUntil == nil)
+    #expect(try await fixture.catalog.recurringTask(key)?.leaseUntil == nil)
     #expect(try await fixture.watermark() != nil)
     await #expect { try await scheduler.syncNow(SourceID("nowhere")!) } throws: {
       ($0 as? TapedeckError)?.code == .notFound
@@ -357,10 +357,10 @@ struct SyncTests {
   @Test func `without sync no request is sent to the platform`() async throws {
     let fixture = try await SchedulerFixture()
     try await fixture.with([fixture.scheduler(syncs: false)]) {
-      try await until { try await !fixture.catalog.duties().isEmpty }
+      try await until { try await !fixture.catalog.recurringTasks().isEmpty }
       try await fixture.advance(by: .seconds(7200))
     }
     #expect(fixture.source.searches == 0)
-    #expect(try await fixture.catalog.duties().map(\.key.name) == [.backfill])
+    #expect(try await fixture.catalog.recurringTasks().map(\.key.name) == [.backfill])
   }
 }

@@ -146,12 +146,12 @@ struct VerifierTests {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       let object = try await fixture.object(.mp3, of: Self.id)
-      let path = fixture.folder.appending("objects").pushing(FilePath(object.rawValue))
-      // Root can read every file, but it cannot read a folder as a file.
-      try FileManager.default.removeItem(atPath: path.string)
-      try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: false)
+      var store = InterposedStore(fixture.store)
+      store.beforeRead = { name throws(TapedeckError) in
+        if name == object { throw TapedeckError(.storageFailed, detail: "EIO") }
+      }
       let keys = [try fixture.key(Self.id), try fixture.key(Self.other)]
-      let batch = await fixture.verifier.verify(keys, .repair(), parallel: 1, until: .now + .seconds(3600))
+      let batch = await fixture.verifier(on: store).verify(keys, .repair(), parallel: 1, until: .now + .seconds(3600))
       #expect(batch.stop == nil)
       #expect(batch.taken == 2)
       #expect(batch.problems.map(\.verdict) == [.unreadable])

@@ -98,11 +98,11 @@ struct WaitingTests {
   @Test func `a worker is notified of a job that is added during its first query`() async throws {
     // The clock does not advance, so only the notification can wake the worker.
     try await PipelineFixture.run(PipelineFixture.Options(clock: TestClock())) { fixture in
-      let database = InterposedDatabase(fixture.database) { _ = try? await fixture.request("nobody-knows") }
+      let database = InterposedDatabase(fixture.database) { _ = try? await fixture.request("unknown-recording") }
       let ingest = fixture.ingest(on: database)
       // Only the lane of the job checks for work.
       try await fixture.with(Worker(ingest: ingest, limits: .init(moving: 0))) {
-        let job = try await fixture.ended("nobody-knows")
+        let job = try await fixture.ended("unknown-recording")
         #expect(job.failure?.code == .unknownRecording)
       }
     }

@@ -178,8 +178,8 @@ struct WebhookSenderTests {
         try await insert("msg_2", fixture)
         clock.advance(by: .seconds(86_400))
         try await fixture.withWorker {
-          try await fixture.request("nobody-knows")
-          _ = try await fixture.ended("nobody-knows")
+          try await fixture.request("unknown-recording")
+          _ = try await fixture.ended("unknown-recording")
         }
       }
       #expect(server.requests.count == 1)

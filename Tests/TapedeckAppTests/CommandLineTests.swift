@@ -26,7 +26,7 @@ import Testing
     "nonsense", "ingest", "ingest x --from 2026-01-01 --to 2026-01-02", "ingest --from 2026-01-01",
     "ingest --from yesterday --to today", "ingest --from 2026-01-02 --to 2026-01-01",
     "ingest --from 2026-01-01 --to 2026-01-02 --direction sideways", "ingest x --source No", "show",
-    "show \(String(repeating: "a", count: 201))", "show x --source No", "search", "search --from 2026-01-01",
+    "show \(String(repeating: "a", count: 501))", "show x --source No", "search", "search --from 2026-01-01",
     "list --limit many", "token create", "token create x", "token create x --role king", "user add x",
     "user add x --role king", "sandbox --fault nonsense", "sandbox --fault cut,times=0", "jobs retry",
     "jobs retry x --failed", "jobs retry x --code y", "jobs cancel", "jobs list --source No", "verify",

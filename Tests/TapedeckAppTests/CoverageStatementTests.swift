@@ -38,26 +38,68 @@ import Testing
     let lines = statement.text(origin: "archive.example").split(separator: "\n", omittingEmptySubsequences: false)
     #expect(
       lines.prefix(8) == [
-        "tapedeck coverage statement v1", "origin archive.example", "source default", "first day 2026-01-10",
+        "tapedeck coverage statement v1 INCOMPLETE", "origin archive.example", "source default", "first day 2026-01-10",
         "last day 2026-01-11", "time zone UTC", "filter outbound calls", "made at 2026-01-15T12:00:00Z",
       ])
     #expect(
       lines[8]
-        == "day 2026-01-10 from=2026-01-10T00:00:00Z to=2026-01-11T00:00:00Z checked=2026-01-15T12:00:00Z reported=5 expected=2 ready=0 waiting=0 failed=0 refused=0 missing=2"
+        == "day 2026-01-10 from=2026-01-10T00:00:00Z to=2026-01-11T00:00:00Z checked=2026-01-15T12:00:00Z state=incomplete reported=5 expected=2 ready=0 waiting=0 failed=0 refused=0 missing=2 unidentified=0"
     )
     #expect(
-      lines[9].hasSuffix("checked=never reported=unknown expected=0 ready=0 waiting=0 failed=0 refused=0 missing=0"))
+      lines[9].hasSuffix(
+        "checked=never state=not-checked reported=unknown expected=0 ready=0 waiting=0 failed=0 refused=0 missing=0 unidentified=0"
+      ))
     #expect(lines[10].hasPrefix("gap 2026-01-10 2026-01-10T10:00:00Z call-1 missing "))
     #expect(lines[11].hasPrefix("gap 2026-01-10 2026-01-10T11:00:00Z a%20b missing "))
-    #expect(lines[12] == "total reported=unknown expected=2 ready=0 waiting=0 failed=0 refused=0 missing=2")
+    #expect(
+      lines[12] == "total reported=unknown expected=2 ready=0 waiting=0 failed=0 refused=0 missing=2 unidentified=0")
     #expect(lines[13...] == [""])
   }
 
-  @Test func `a statement without days is still complete`() {
+  /// The statement of a situation, or of the same days when they are checked and have no recordings.
+  private func statement(of situation: IncompleteSituation?) async throws -> [Substring] {
+    let database = try SQLiteDatabase(path: "\(folder.path)/catalog.sqlite", now: { IncompleteSituation.now })
+    let catalog = Catalog(database: database)
+    try await catalog.migrate()
+    let first = IncompleteSituation.first
+    var days = [first, first.advanced(by: 1)]
+    if let situation {
+      days = try await situation.prepare(catalog, database)
+    } else {
+      for day in days { try await catalog.recordCheck(of: day, by: SyncPlan(), unwanted: 2, startedAt: clock.now) }
+    }
+    let statement = CoverageStatement(
+      plan: SyncPlan(), days: try await catalog.coverage(of: SyncPlan(), on: days, visibleTo: .everything),
+      gaps: try await catalog.coverageGaps(
+        of: .default, in: Period(start: days[0].start, end: days[1].end), visibleTo: .everything, after: nil, limit: 10),
+      madeAt: clock.now)
+    try database.close()
+    return statement.text(origin: "archive.example").split(separator: "\n")
+  }
+
+  @Test(arguments: IncompleteSituation.allCases)
+  func `no statement over an incomplete situation reads as complete`(situation: IncompleteSituation) async throws {
+    let lines = try await statement(of: situation)
+    #expect(lines.first == "tapedeck coverage statement v1 INCOMPLETE")
+    #expect(lines.contains { $0.hasPrefix("day ") && !$0.contains("state=complete") })
+    if [.unidentifiedRow, .onlyUnidentifiedRows].contains(situation) {
+      #expect(lines.contains("unidentified 2026-01-13 row=7 The row has no id."))
+      #expect(lines.last?.hasSuffix("unidentified=1") ?? false)
+    }
+  }
+
+  @Test func `a statement over checked days without gaps is complete`() async throws {
+    let lines = try await statement(of: nil)
+    #expect(lines.first == "tapedeck coverage statement v1")
+    #expect(lines.filter { $0.contains("state=complete") }.count == 2)
+  }
+
+  @Test func `a statement without days is incomplete`() {
     let statement = CoverageStatement(plan: SyncPlan(), days: [], gaps: [], madeAt: clock.now)
     let text = statement.text(origin: "archive.example")
+    #expect(text.hasPrefix("tapedeck coverage statement v1 INCOMPLETE\n"))
     #expect(text.contains("\nfirst day -\nlast day -\n"))
     #expect(
-      text.hasSuffix("\ntotal reported=0 expected=0 ready=0 waiting=0 failed=0 refused=0 missing=0\n"))
+      text.hasSuffix("\ntotal reported=0 expected=0 ready=0 waiting=0 failed=0 refused=0 missing=0 unidentified=0\n"))
   }
 }

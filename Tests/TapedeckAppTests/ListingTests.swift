@@ -29,6 +29,24 @@ import Testing
     #expect(try !decode(RecordingListing.self, #"{"recordings": []}"#).hasMore)
   }
 
+  @Test func `accounts show their state and sessions`() throws {
+    let listing = try decode(
+      AccountListing.self,
+      #"""
+      {"accounts": [
+        {"id": "acc_1", "name": "dana", "role": "admin", "createdAt": "2026-11-01T10:00:00Z", "sessions": 2,
+         "lastSeenAt": "2026-11-02T10:00:00Z"},
+        {"id": "acc_2", "name": "eve", "role": "agent", "createdAt": "2026-11-01T10:00:00Z", "sessions": 0,
+         "disabledAt": "2026-11-03T10:00:00Z"}]}
+      """#)
+    #expect(
+      listing.table.lines == [
+        "ID     NAME  ROLE   STATE     SESSIONS  LAST USED             CREATED",
+        "acc_1  dana  admin  enabled   2         2026-11-02T10:00:00Z  2026-11-01T10:00:00Z",
+        "acc_2  eve   agent  disabled  0         -                     2026-11-01T10:00:00Z",
+      ])
+  }
+
   @Test func `a recording shows its facts, files and steps`() throws {
     let recording = try decode(
       ListedRecording.self,
@@ -102,9 +120,9 @@ import Testing
       """#)
     #expect(
       listing.table.lines == [
-        "ENTRY  TIME                  NAME  ROLE   ACTION     OUTCOME  RECORDING  ADDRESS",
-        "2      2026-11-01T10:00:00Z  anna  agent  listen     allowed  a          192.0.2.1",
-        "1      2026-11-01T09:00:00Z  -     -      anonymous  denied   -          -",
+        "ENTRY  TIME                  NAME  ROLE   ACTION     OUTCOME  RECORDING  ADDRESS    DETAILS",
+        "2      2026-11-01T10:00:00Z  anna  agent  listen     allowed  a          192.0.2.1  -",
+        "1      2026-11-01T09:00:00Z  -     -      anonymous  denied   -          -          7, a=b",
       ])
     #expect(
       try Terminal.jsonLine(listing.entries[1])
@@ -138,22 +156,48 @@ import Testing
   }
 
   @Test func `coverage shows days, the total and the gaps`() throws {
-    let figures = #""expected": 3, "ready": 2, "waiting": 0, "failed": 0, "refused": 0, "missing": 1, "unlisted": 0"#
+    let figures =
+      #""expected": 3, "ready": 2, "waiting": 0, "failed": 0, "refused": 0, "missing": 1, "unidentified": 0, "unlisted": 0"#
     let report = try decode(
       CoverageReport.self,
       #"""
       {"source": "default", "timeZone": "UTC", "filter": "all calls",
-       "days": [{"day": "2026-11-01", "reported": 4, \#(figures)}], "total": {\#(figures)},
+       "days": [{"day": "2026-11-01", "reported": 4, \#(figures), "checked": false, "complete": false}],
+       "total": {\#(figures), "checked": false, "complete": false},
        "gaps": [{"id": "a", "source": "default", "day": "2026-11-01", "at": "2026-11-01T10:00:00Z",
          "standing": "missing", "reason": "Not requested yet.", "fillable": true}]}
       """#)
     #expect(
       report.lines == [
-        "DAY         REPORTED  EXPECTED  READY  WAITING  FAILED  REFUSED  MISSING  CHECKED",
-        "2026-11-01  4         3         2      0        0       0        1        never",
-        "TOTAL       unknown   3         2      0        0       0        1", "",
+        "DAY         REPORTED  EXPECTED  READY  WAITING  FAILED  REFUSED  MISSING  UNIDENTIFIED  CHECKED",
+        "2026-11-01  4         3         2      0        0       0        1        0             not checked",
+        "TOTAL       unknown   3         2      0        0       0        1        0             not checked", "",
         "GAP  STARTED               STATUS   REASON", "a    2026-11-01T10:00:00Z  missing  Not requested yet.",
       ])
+  }
+
+  @Test(
+    arguments: [
+      (3, 3, 0, true, nil), (0, 0, 0, true, nil), (3, 2, 0, true, "1 expected recording not in the archive."),
+      (3, 1, 2, true, "2 expected recordings not in the archive."), (0, 0, 0, false, "1 day not checked."),
+      (3, 3, 0, false, "1 day not checked."),
+      (3, 2, 1, false, "1 expected recording not in the archive, 1 day not checked."),
+    ] as [(Int, Int, Int, Bool, String?)])
+  func `coverage says why it is incomplete`(
+    expected: Int, ready: Int, unidentified: Int, isChecked: Bool, text: String?
+  ) throws {
+    let isComplete = isChecked && expected == ready
+    let figures = #"""
+      {"day": "2026-11-01", "expected": \#(expected), "ready": \#(ready), "waiting": 0, "failed": 0, "refused": 0,
+       "missing": 0, "unidentified": \#(unidentified), "unlisted": 0, "checked": \#(isChecked), "complete": \#(isComplete),
+       "unidentifiedRows": [{"position": 7, "reason": "The row has no id."}]}
+      """#
+    let report = try decode(
+      CoverageReport.self,
+      #"{"source": "default", "timeZone": "UTC", "filter": "all calls", "days": [\#(figures)], "total": \#(figures), "gaps": []}"#
+    )
+    #expect(report.incompleteText == text)
+    #expect(report.lines.contains("2026-11-01  7    The row has no id.") == (unidentified > 0))
   }
 
   @Test func `a span of days excludes its end`() throws {

@@ -55,9 +55,11 @@ import Web
       .baseURL: "http://canary:canary@platform.example", .sources: "CANARY!", .waitJitter: "2-1", .listen: "canary:x",
     ]
     let settings: [Setting] = [
-      .rate, .burst, .searchRate, .metadataRate, .downloadRate, .downloads, .stallSeconds, .timeZone, .syncDirection,
+      .rate, .burst, .searchRate, .metadataRate, .downloadRate, .downloads, .stallSeconds, .basicEncoding, .timeZone,
+      .syncDirection,
       .syncInterval, .syncOverlap, .syncLookBack, .waitBase, .waitCap, .waitAttempts, .databaseURL,
       .databaseConnections, .storageURL, .metricsListen, .publicURL, .trustedProxies, .originals, .sync, .conversions,
+      .connections, .connectionsPerAddress, .streamsPerIdentity,
       .leaseSeconds, .minimumFree, .diskRetrySeconds, .verifyDays, .verifyRate, .verifyPrivacy, .logLevel, .logFormat,
     ]
     for setting in settings { values[setting] = "canary" }

@@ -70,6 +70,10 @@ struct AccessMatrixTests {
     Route(method: .post, path: "/api/v1/jobs/1/cancel", kind: .work, good: 409),
     Route(method: .post, path: "/api/v1/jobs/999/retry", kind: .work, good: 404),
     Route(method: .post, path: "/api/v1/jobs/x/cancel", kind: .work, good: 404),
+    Route(method: .get, path: "/api/v1/quarantine", kind: .work, good: 200),
+    Route(method: .get, path: "/api/v1/quarantine/1", kind: .work, good: 404),
+    Route(method: .post, path: "/api/v1/quarantine/1/accept", kind: .work, good: 404),
+    Route(method: .post, path: "/api/v1/quarantine/1/discard", kind: .work, good: 404),
     Route(method: .get, path: "/coverage", kind: .audit, good: 200),
     Route(method: .get, path: "/api/v1/coverage", kind: .audit, good: 200),
     Route(method: .get, path: "/api/v1/backfills", kind: .audit, good: 200),
@@ -88,6 +92,20 @@ struct AccessMatrixTests {
       method: .post, path: "/api/v1/accounts", kind: .administration, good: 409,
       headers: ["Content-Type": "application/json"],
       body: #"{"name":"agent-anna","role":"admin","password":"correct horse"}"#),
+    Route(method: .get, path: "/accounts", kind: .administration, good: 200),
+    Route(method: .get, path: "/accounts", kind: .administration, good: 200, headers: ["Accept": "text/html"]),
+    Route(method: .get, path: "/accounts/agent-anna", kind: .administration, good: 200),
+    Route(method: .get, path: "/api/v1/accounts", kind: .administration, good: 200),
+    Route(method: .post, path: "/api/v1/accounts/unknown/disable", kind: .administration, good: 404),
+    Route(method: .post, path: "/api/v1/accounts/unknown/enable", kind: .administration, good: 404),
+    Route(method: .delete, path: "/api/v1/accounts/unknown/sessions", kind: .administration, good: 404),
+    Route(method: .delete, path: "/api/v1/accounts/unknown", kind: .administration, good: 404),
+    Route(
+      method: .post, path: "/api/v1/accounts/unknown/role", kind: .administration, good: 404,
+      headers: ["Content-Type": "application/json"], body: #"{"role":"agent"}"#),
+    Route(
+      method: .post, path: "/api/v1/accounts/unknown/password", kind: .administration, good: 404,
+      headers: ["Content-Type": "application/json"], body: #"{"password":"another good one"}"#),
   ]
 
   /// The rule, written down a second time.

@@ -29,6 +29,48 @@ struct RouteTests {
     }
   #endif
 
+  @Test func `the router answers every route of the table, and no other method on its paths`() async throws {
+    try await WebFixture.run { fixture in
+      let all: [HTTPRequest.Method] = [.get, .post, .put, .patch, .delete]
+      for path in Set(fixture.table.routes.map(\.path)) {
+        let routes = fixture.table.routes.filter { $0.path == path }
+        let target = Self.example(path)
+        for method in all {
+          let status = try await fixture.send(method, target).status
+          guard let route = routes.first(where: { $0.method == method }) else {
+            #expect(status == 405, "\(method) \(target)")
+            continue
+          }
+          #expect(status != 405 && status < 500, "\(method) \(target)")
+          // An open route answers without an identity; a page sends the browser to the sign-in.
+          #expect(
+            route.access == .open ? status != 401 : [401, 303].contains(status), "\(method) \(target): \(status)")
+        }
+      }
+    }
+  }
+
+  /// A path that a template matches: an asset that exists, otherwise `1` for each parameter.
+  private static func example(_ template: String) -> String {
+    template.replacing("{name}", with: template.hasPrefix("/assets/") ? "tapedeck.css" : "1")
+      .replacing(/\{[a-zA-Z]+\}/, with: "1")
+  }
+
+  @Test func `only the router evaluates the policy and writes to the access log`() throws {
+    let web = URL(filePath: #filePath).appending(path: "../../../Sources/Web").standardized
+    let files = FileManager.default.enumerator(at: web, includingPropertiesForKeys: nil)
+    var checked = 0
+    for case let file as URL in try #require(files) where file.pathExtension == "swift" {
+      if file.deletingLastPathComponent().lastPathComponent == "Routing" { continue }
+      checked += 1
+      let text = try String(contentsOf: file, encoding: .utf8)
+      for call in ["Policy.", "log.record(", "catalog.log("] {
+        #expect(!text.contains(call), "\(file.lastPathComponent): \(call)")
+      }
+    }
+    #expect(checked > 20)
+  }
+
   @Test func `the table in docs/api.md is that of the routes`() async throws {
     try await WebFixture.run { fixture in
       let file = URL(filePath: #filePath).appending(path: "../../../docs/api.md").standardized

@@ -1,5 +1,6 @@
 import Access
 import Catalog
+import Crypto
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -96,7 +97,7 @@ struct WebFixture: Sendable {
     let application = Application(
       router: try makeWebRouter(services, listener: .network),
       configuration: .init(address: .hostname("127.0.0.1", port: 0)),
-      services: [services.waiters], logger: logger)
+      services: [services.waiters, services.streamAccess], logger: logger)
     let (tokens, sessions) = try await admit(accounts, authenticator)
     let table = try webRouteTable(services)
     let document = try DocumentedResponses(table)
@@ -262,8 +263,7 @@ struct WebFixture: Sendable {
   }
 
   private func put(_ bytes: [UInt8], _ kind: ObjectName.Kind) async throws -> MediaPart.File {
-    // A random hash, so that each recording has its own objects.
-    let content = ObjectContent(hash: ContentHash(digest: randomBytes(32)), bytes: Int64(bytes.count))
+    let content = ObjectContent(hash: ContentHash(digest: SHA256.hash(data: bytes)), bytes: Int64(bytes.count))
     guard let name = try await catalog.reserve([(kind, content)]).first else { throw TapedeckError(.internalError) }
     let file = folder.appending("object-\(numbers.next())")
     try Data(bytes).write(to: URL(filePath: file.string))

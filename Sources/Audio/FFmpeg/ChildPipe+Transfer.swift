@@ -2,12 +2,14 @@ import Glibc
 import SystemPackage
 
 extension ChildPipe {
-  /// Passes a complete file to the child. Returns early, without an error, when the child stops reading.
+  /// Passes a complete file to the child, from an offset in bytes. Returns early, without an error, when the child stops reading.
   ///
   /// `progressed` is called for each piece written to the pipe.
-  func send(_ file: FileDescriptor, progressed: @escaping @Sendable () -> Void) async throws {
+  func send(
+    _ file: FileDescriptor, from start: Int64 = 0, progressed: @escaping @Sendable () -> Void
+  ) async throws {
     try await onThread {
-      var offset: off_t = 0
+      var offset = off_t(start)
       var move = self.splice
       while try self.wait() {
         let count = move(file, &offset)
@@ -20,7 +22,7 @@ extension ChildPipe {
         case 0, EPIPE: return
         case EAGAIN, EINTR: continue
         // Not every file system supports splicing.
-        case EINVAL where offset == 0, ENOSYS where offset == 0: move = self.copy
+        case EINVAL where offset == start, ENOSYS where offset == start: move = self.copy
         case let code: throw Errno(rawValue: code)
         }
       }

@@ -1,3 +1,5 @@
+package import Model
+
 /// The result of converting a recording.
 package struct Conversion: Sendable, Equatable {
   /// Audio frames after decoding, at 8 kHz.
@@ -43,6 +45,45 @@ package struct ConversionLimits: Sendable, Equatable {
     self.outputBytes = outputBytes
     self.audio = audio
     self.timeout = timeout
+  }
+
+  /// The sample rates of telephone and studio recordings, in Hz. A header with another one can make a small file
+  /// announce days of audio.
+  static let sampleRates = 4000...192_000
+
+  /// - Throws: `unsupportedAudio` when the sample rate is out of range.
+  package func checkRate(of header: WAVHeader) throws(TapedeckError) {
+    guard !Self.sampleRates.contains(header.sampleRate) else { return }
+    throw TapedeckError(
+      .unsupportedAudio, "The recording has a sample rate of \(header.sampleRate) Hz; supported are 4000 to 192000 Hz.")
+  }
+
+  /// Rejects a recording that would take too long to convert, by its header alone.
+  ///
+  /// - Parameters:
+  ///   - fileLength: the length of the file in bytes.
+  ///   - platformDuration: the platform's duration of the call; nil or 0 is ignored.
+  /// - Throws: `unsupportedAudio` when the sample rate is out of range or the audio too long.
+  package func check(
+    _ header: WAVHeader, fileLength: Int64, platformDuration: Duration?
+  ) throws(TapedeckError) {
+    try checkRate(of: header)
+    var limits = self
+    if let longest = Self.longest(platformDuration) { limits.audio = min(audio, longest) }
+    guard let duration = header.duration(fileLength: fileLength), duration > limits.audio else { return }
+    throw limits.tooLong(duration)
+  }
+
+  /// The maximum length of a call to which the platform gives this duration; nil when it gives none.
+  package static func longest(_ platformDuration: Duration?) -> Duration? {
+    guard let platformDuration, platformDuration > .zero else { return nil }
+    return platformDuration * 10 + .seconds(600)
+  }
+
+  func tooLong(_ duration: Duration? = nil) -> TapedeckError {
+    let length = duration.map { "lasts \(Int($0.inSeconds)) s" } ?? "is too long"
+    return TapedeckError(
+      .unsupportedAudio, "The recording \(length); the limit for this call is \(Int(audio.inSeconds)) s.")
   }
 
   /// Files that FFmpeg may have open: the standard three, the MP3, and those of its libraries.

@@ -9,17 +9,19 @@ extension FFmpeg {
   /// waits for more. An existing file at `mp3` is overwritten. It is not synced, and after an error it remains
   /// incomplete: the caller removes it. When this returns or throws, no process is left.
   ///
-  /// - Throws: `ffmpegMissing`, also when its MP3 encoder is missing; `internalError` when it cannot be started;
+  /// - Parameter longest: the maximum length of the audio, if it is lower than the limit.
+  /// - Throws: `ffmpegMissing`, also when its MP3 encoder is missing; `internalError` when it cannot be started or
+  ///   reaches a limit of the machine; `unsupportedAudio` when the header or the audio exceeds the limits;
   ///   `conversionTimedOut`; `conversionFailed` with the end of FFmpeg's messages as detail; `diskFull`; `interrupted`
   ///   when the task is cancelled; a `TapedeckError` of `input` unchanged, and any other of its errors as
   ///   `storageFailed`.
   package func convert<Input: AsyncSequence & Sendable>(
-    _ input: Input, header: WAVHeader, to mp3: FilePath
+    _ input: Input, header: WAVHeader, to mp3: FilePath, longest: Duration? = nil
   ) async throws(TapedeckError) -> Conversion where Input.Element: Sequence<UInt8> {
-    try await convert(header: header, to: mp3) { run, progress in
+    try await convert(header: header, to: mp3, longest: longest) { run, progress in
       do {
         return try await execute(run, forking: true, progress: progress) { pipe in
-          try await feed(input, to: pipe, progress: progress)
+          try await feed(input, header: header, to: pipe, progress: progress)
         }
       } catch is LauncherProcess.Terminated {
         // The input cannot be read a second time.
@@ -34,14 +36,19 @@ extension FFmpeg {
   ///
   /// - Throws: the errors of `convert(_:header:to:)`; `storageFailed` when the file cannot be read.
   package func convert(
-    file: FilePath, header: WAVHeader, to mp3: FilePath
+    file: FilePath, header: WAVHeader, to mp3: FilePath, longest: Duration? = nil
   ) async throws(TapedeckError) -> Conversion {
-    try await convert(header: header, to: mp3) { run, progress in
+    try await convert(header: header, to: mp3, longest: longest) { run, progress in
       let input = try FileDescriptor.open(file, .readOnly, options: .closeOnExec)
       defer { try? input.close() }
       let feed: @Sendable (ChildPipe) async throws -> Void = { pipe in
         progress.resume()
-        try await pipe.send(input) { progress.progressed() }
+        var start: Int64 = 0
+        if let replacement = header.replacement {
+          guard try await pipe.send(replacement) else { return }
+          start = header.dataOffset
+        }
+        try await pipe.send(input, from: start) { progress.progressed() }
       }
       do {
         return try await execute(run, forking: true, progress: progress, feed: feed)
@@ -52,10 +59,13 @@ extension FFmpeg {
   }
 
   private func convert(
-    header: WAVHeader, to mp3: FilePath,
+    header: WAVHeader, to mp3: FilePath, longest: Duration?,
     running execute: @escaping @Sendable (FFmpegRun, ProgressWatch) async throws -> FFmpegOutcome
   ) async throws(TapedeckError) -> Conversion {
+    try limits.checkRate(of: header)
     let arguments = FFmpegArguments(header: header, mp3: mp3)
+    var limits = limits
+    if let longest { limits.audio = min(limits.audio, longest) }
     let run = FFmpegRun(
       program: try await find(), arguments: arguments.all, channels: arguments.outputChannels, limits: limits)
     let progress = ProgressWatch()
@@ -69,7 +79,7 @@ extension FFmpeg {
       throw Task.isCancelled ? TapedeckError(.interrupted) : tapedeckError(error)
     }
     if Task.isCancelled { throw TapedeckError(.interrupted) }
-    if let problem = ended.problem(limits: limits) { throw problem }
+    if let problem = ended.problem(limits: limits, machine: .current) { throw problem }
     return Conversion(
       decodedFrames: ended.frames, channels: run.channels,
       duration: .seconds(Double(ended.frames) / Double(Peaks.sampleRate)), peaks: ended.peaks,
@@ -99,7 +109,7 @@ extension FFmpeg {
         group.addTask {
           .messages(try await pipes.messages.receive(into: Tail(limit: 4096)) { $0.append($1) }.text)
         }
-        group.addTask { .audio(try await measure(pipes.audio, channels: run.channels, progress: progress)) }
+        group.addTask { .audio(try await measure(pipes.audio, of: run, progress: progress)) }
         var messages: String?
         var measured: PeaksBuilder?
         do {
@@ -137,25 +147,32 @@ extension FFmpeg {
 
   /// Passes the input to FFmpeg as it arrives. Returns early, without an error, when FFmpeg stops reading.
   private func feed<Input: AsyncSequence>(
-    _ input: Input, to pipe: ChildPipe, progress: ProgressWatch
+    _ input: Input, header: WAVHeader, to pipe: ChildPipe, progress: ProgressWatch
   ) async throws where Input.Element: Sequence<UInt8> {
+    var replacement = header.replacement
+    var replaced = replacement == nil ? 0 : Int(header.dataOffset)
     for try await piece in input {
       progress.resume()
+      var bytes = Array(piece)
+      let skipped = min(replaced, bytes.count)
+      bytes.removeFirst(skipped)
+      replaced -= skipped
+      if let first = replacement { bytes = first + bytes }
+      replacement = nil
       // FFmpeg's messages and exit status say more than a broken pipe.
-      guard try await pipe.send(Array(piece)) else { return }
+      guard try await pipe.send(bytes) else { return }
       progress.pause()
     }
   }
 
-  private func measure(_ audio: ChildPipe, channels: Int, progress: ProgressWatch) async throws -> PeaksBuilder {
+  private func measure(_ audio: ChildPipe, of run: FFmpegRun, progress: ProgressWatch) async throws -> PeaksBuilder {
+    let limits = run.limits
     let maxFrames = Int64(min(limits.audio.inSeconds * Double(Peaks.sampleRate), 1e15))
-    let limit = limits.audio
-    return try await audio.receive(into: PeaksBuilder(channels: channels)) { builder, bytes in
+    return try await audio.receive(into: PeaksBuilder(channels: run.channels)) { builder, bytes in
       progress.progressed()
       builder.append(bytes)
       guard builder.frames <= maxFrames else {
-        throw TapedeckError(
-          .conversionFailed, "The recording is longer than the limit of \(limit.inSeconds / 3600) hours.")
+        throw limits.tooLong()
       }
     }
   }

@@ -25,7 +25,8 @@ struct FFmpegArguments {
 
   private var mp3Output: [String] {
     // To a file, not a pipe: the Xing header at its start is written last, and players need it for seeking.
-    audioOnly + rate + ["-codec:a", "libmp3lame", "-q:a", "2", "-map_metadata", "0", "-f", "mp3", "file:\(mp3.string)"]
+    audioOnly + rate + ["-codec:a", "libmp3lame", "-q:a", "2"] + sampleFormat
+      + ["-map_metadata", "0", "-f", "mp3", "file:\(mp3.string)"]
   }
 
   private var pcmOutput: [String] {
@@ -33,6 +34,9 @@ struct FFmpegArguments {
       // Without this every packet is written separately, and each write wakes the reader.
       + ["-flush_packets", "0", "-f", "s16le", "pipe:1"]
   }
+
+  /// Integers for floating-point audio, which may contain NaN or infinity: LAME aborts on them.
+  private var sampleFormat: [String] { header.codec == .float ? ["-sample_fmt", "s16p"] : [] }
 
   private var audioOnly: [String] {
     ["-map", "0:a:0", "-vn", "-sn", "-dn"] + (header.channels > outputChannels ? ["-ac", "\(outputChannels)"] : [])

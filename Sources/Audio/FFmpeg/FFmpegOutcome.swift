@@ -10,9 +10,10 @@ struct FFmpegOutcome: Sendable {
   var peaks: Peaks
 
   /// The failure, if there is one. An exit code of 0 alone does not prove that everything was written.
-  func problem(limits: ConversionLimits) -> TapedeckError? {
+  func problem(limits: ConversionLimits, machine: MachineLimits) -> TapedeckError? {
     let detail = "\(status): \(messages)"
     if messages.contains("No space left on device") { return TapedeckError(.diskFull, detail: detail) }
+    if let machineProblem = machineProblem(limits, machine, detail) { return machineProblem }
     switch status {
     case .exited(0)
     where messages.contains("Error writing trailer") || messages.contains("av_interleaved_write_frame"):
@@ -38,5 +39,38 @@ struct FFmpegOutcome: Sendable {
     case .signaled(let signal):
       return TapedeckError(.conversionFailed, "FFmpeg crashed (signal \(signal)).", detail: detail)
     }
+  }
+
+  /// A failure that says something about this machine and nothing about the recording.
+  private func machineProblem(
+    _ limits: ConversionLimits, _ machine: MachineLimits, _ detail: String
+  ) -> TapedeckError? {
+    switch status {
+    case .exited(0): nil
+    // FFmpeg uses neither code. The launcher, `prlimit` and the dynamic linker do.
+    case .exited(126), .exited(127):
+      TapedeckError(
+        .internalError, "FFmpeg could not be started on this machine. The log has the reason.", detail: detail)
+    case .exited where messages.hasPrefix("prlimit: "):
+      TapedeckError(
+        .internalError, "FFmpeg could not be started on this machine. The log has the reason.", detail: detail)
+    case .exited
+    where messages.contains("Cannot allocate memory") && machine.addressSpaceBytes < UInt64(limits.addressSpaceBytes):
+      limited("-v", detail)
+    case .signaled(25) where machine.fileBytes < UInt64(limits.outputBytes),
+      .exited where messages.contains("File too large") && machine.fileBytes < UInt64(limits.outputBytes):
+      limited("-f", detail)
+    case .signaled(9) where machine.cpuSeconds < UInt64(limits.cpuSeconds),
+      .signaled(24) where machine.cpuSeconds < UInt64(limits.cpuSeconds):
+      limited("-t", detail)
+    default: nil
+    }
+  }
+
+  private func limited(_ option: String, _ detail: String) -> TapedeckError {
+    TapedeckError(
+      .internalError,
+      "FFmpeg reached a limit of this machine ('ulimit \(option)'). Raise it for the user that runs Tapedeck.",
+      detail: detail)
   }
 }

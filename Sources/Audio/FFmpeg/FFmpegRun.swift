@@ -73,9 +73,13 @@ extension FFmpegRun {
   }
 
   private var limited: [String] {
-    [
-      "--cpu=\(limits.cpuSeconds)", "--as=\(limits.addressSpaceBytes)", "--fsize=\(limits.outputBytes)",
-      "--nofile=\(ConversionLimits.openFiles)", "--core=0", "--",
+    // A process cannot raise a hard limit, so the lower one applies.
+    let machine = MachineLimits.current
+    return [
+      "--cpu=\(min(UInt64(limits.cpuSeconds), machine.cpuSeconds))",
+      "--as=\(min(UInt64(limits.addressSpaceBytes), machine.addressSpaceBytes))",
+      "--fsize=\(min(UInt64(limits.outputBytes), machine.fileBytes))",
+      "--nofile=\(min(UInt64(ConversionLimits.openFiles), machine.openFiles))", "--core=0", "--",
     ]
   }
 }

@@ -9,8 +9,8 @@ extension WAVHeader {
     case malformed(String)
   }
 
-  /// The maximum offset of the audio. Some writers put a few kilobytes of text before it.
-  package static let maximumLength = 1 << 20
+  /// The maximum offset of the audio. Some writers reserve a megabyte before it.
+  package static let maximumLength = 4 << 20
 
   /// Reads a header from the first bytes of a file. Pure; never traps, whatever the bytes are.
   ///
@@ -30,6 +30,13 @@ private struct ChunkReader {
   var large: LargeSizes?
   var format: Format?
   var sampleFrames: Int64?
+  /// RIFX: all numbers are big-endian.
+  var isBigEndian = false
+  /// Where the container begins: after an ID3v2 tag.
+  var start = 0
+  /// The chunks that a decoder needs, with their names and lengths.
+  var essentials: [UInt8] = []
+  var hasMissingPadding = false
 
   /// The 64-bit sizes of a `ds64` chunk.
   struct LargeSizes {
@@ -46,11 +53,14 @@ private struct ChunkReader {
 
   mutating func read() -> WAVHeader.Reading {
     guard bytes.count >= 12 else { return .needsMore(12) }
-    let container = text(at: 0)
-    guard container == "RIFF" || container == "RF64" || container == "BW64", text(at: 8) == "WAVE" else {
+    start = MediaSignature.id3Length(bytes)
+    guard bytes.count >= start + 12 else { return more(start + 12) }
+    let container = text(at: start)
+    guard ["RIFF", "RIFX", "RF64", "BW64"].contains(container), text(at: start + 8) == "WAVE" else {
       return .malformed("it does not begin with a WAV header")
     }
-    var position = 12
+    isBigEndian = container == "RIFX"
+    var position = start + 12
     while true {
       guard let length = length(at: position) else { return more(position + 8) }
       let name = text(at: position)
@@ -59,8 +69,13 @@ private struct ChunkReader {
       let end = body + Int(length)
       guard end <= bytes.count else { return more(end) }
       if let problem = take(name, body: body, end: end) { return .malformed(problem) }
-      // Chunks begin at even positions; the length does not include the padding byte.
-      position = end + (end & 1)
+      position = end
+      // An odd length is followed by a padding byte that it does not include, except where the writer left it out.
+      if length % 2 == 1 {
+        guard end + 9 <= bytes.count else { return more(end + 9) }
+        let isMissing = WAVChunks.common.contains(text(at: end)) && !WAVChunks.common.contains(text(at: end + 1))
+        if isMissing { hasMissingPadding = true } else { position += 1 }
+      }
     }
   }
 
@@ -72,6 +87,9 @@ private struct ChunkReader {
   /// Reads a complete chunk; returns the reason if it is invalid.
   private mutating func take(_ name: String, body: Int, end: Int) -> String? {
     let length = end - body
+    if ["ds64", "fmt ", "fact"].contains(name) {
+      essentials += slice(at: body - 8, count: length + 8) + (length % 2 == 1 ? [0] : [])
+    }
     switch name {
     case "ds64":
       guard length >= 24 else { return "its 'ds64' chunk is too short" }
@@ -110,12 +128,12 @@ private struct ChunkReader {
   private func finish(container: String, body: Int, length: UInt32) -> WAVHeader.Reading {
     guard let format else { return .malformed("its audio begins before its format is described") }
     var dataLength = known(length).map(UInt64.init)
-    var containerLength = known(word(at: 4)).map { UInt64($0) + 8 }
+    var containerLength = known(word(at: start + 4)).map { UInt64($0) + 8 + UInt64(start) }
     var frames = sampleFrames
     if container != "RIFF", let large {
       if length == .max { dataLength = known(large.data) }
-      if word(at: 4) == .max {
-        containerLength = known(large.container).map { $0.addingReportingOverflow(8).partialValue }
+      if word(at: start + 4) == .max {
+        containerLength = known(large.container).map { $0.addingReportingOverflow(8 + UInt64(start)).partialValue }
       }
       if frames == nil { frames = known(large.frames).flatMap { Int64(exactly: $0) } }
     }
@@ -123,12 +141,17 @@ private struct ChunkReader {
     guard (dataLength ?? 0) < 1 << 62, (containerLength ?? 0) < 1 << 62 else {
       return .malformed("it announces an impossible length")
     }
+    var replacement: [UInt8]?
+    if hasMissingPadding {
+      replacement = Array(slice(at: start, count: 12)) + essentials + Array(slice(at: body - 8, count: 8))
+    }
     return .header(
       WAVHeader(
         formatTag: format.tag, channels: format.channels, sampleRate: format.sampleRate, bitsPerSample: format.bits,
         blockAlign: format.blockAlign, byteRate: format.byteRate, samplesPerBlock: format.samplesPerBlock,
         dataOffset: Int64(body), dataLength: dataLength.map { Int64($0) }, sampleFrames: frames,
-        containerLength: containerLength.map { Int64($0) }))
+        containerLength: containerLength.map { Int64($0) }, hasDataLengthZero: length == 0, isBigEndian: isBigEndian,
+        replacement: replacement))
   }
 
   /// Writers that do not know a size leave 0 or the maximum value.
@@ -145,7 +168,9 @@ private struct ChunkReader {
   private func wide(at position: Int) -> UInt64 { number(at: position, count: 8) }
 
   private func number(at position: Int, count: Int) -> UInt64 {
-    slice(at: position, count: count).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    let slice = slice(at: position, count: count)
+    return isBigEndian
+      ? slice.reduce(0) { $0 << 8 | UInt64($1) } : slice.reversed().reduce(0) { $0 << 8 | UInt64($1) }
   }
 
   private func slice(at position: Int, count: Int) -> ArraySlice<UInt8> {

@@ -1,6 +1,6 @@
 /// What the chunks before the audio of a WAV file say about it.
 ///
-/// Supports RIFF, RF64 and BW64 (EBU Tech 3306). Created by `read(_:)` in `WAVHeader+Reading.swift`.
+/// Supports RIFF, RIFX (big-endian), RF64 and BW64 (EBU Tech 3306), also after an ID3v2 tag. Created by `read(_:)` in `WAVHeader+Reading.swift`.
 package struct WAVHeader: Sendable, Equatable {
   /// The `wFormatTag` of RFC 2361; for WAVE_FORMAT_EXTENSIBLE the tag of the sub-format.
   package var formatTag: UInt16
@@ -24,6 +24,12 @@ package struct WAVHeader: Sendable, Equatable {
   package var sampleFrames: Int64?
   /// Size of the file according to the container; nil when the writer did not know.
   package var containerLength: Int64?
+  /// Whether the header says that there are 0 bytes of audio. Some writers mean it, others never filled it in.
+  package var hasDataLengthZero = false
+  /// Whether all numbers and samples are big-endian (RIFX).
+  package var isBigEndian = false
+  /// What FFmpeg must read in place of the bytes before the audio; nil where it can read them as they are.
+  package var replacement: [UInt8]?
 }
 
 extension WAVHeader {
@@ -49,8 +55,8 @@ extension WAVHeader {
   package var codecName: String {
     switch codec {
     case .pcm where bitsPerSample <= 8: "pcm_u8"
-    case .pcm: "pcm_s\(bytesPerSample * 8)le"
-    case .float: "pcm_f\(bytesPerSample * 8)le"
+    case .pcm: "pcm_s\(bytesPerSample * 8)\(isBigEndian ? "be" : "le")"
+    case .float: "pcm_f\(bytesPerSample * 8)\(isBigEndian ? "be" : "le")"
     case .aLaw: "pcm_alaw"
     case .muLaw: "pcm_mulaw"
     case .msADPCM: "adpcm_ms"
@@ -63,8 +69,28 @@ extension WAVHeader {
   /// Whether the announced audio ends at a block boundary. If not, or if its length is unknown, a decoder cannot
   /// distinguish a truncated file from an imprecisely written one.
   package var endsOnBlock: Bool {
-    guard let dataLength else { return false }
+    guard let dataLength, !Self.isPlaceholder(dataLength) else { return false }
     return blockAlign < 2 || dataLength % Int64(blockAlign) == 0
+  }
+
+  /// Whether a size is one that writers leave in the header of a stream: the maximum of a signed or unsigned 32-bit
+  /// number, or a value close to it. A file can really have such a size.
+  package static func isPlaceholder(_ size: Int64) -> Bool {
+    (0x7FFF_F000...0x8000_0FFF).contains(size) || (0xFFFF_F000...0x1_0000_0FFF).contains(size)
+  }
+
+  /// The header without sizes that are placeholders.
+  ///
+  /// - Parameter provenLength: the length of the file, which the transfer proves to be complete.
+  package func withoutPlaceholders(provenLength: Int64) -> WAVHeader {
+    var header = self
+    if let dataLength, Self.isPlaceholder(dataLength), dataOffset + dataLength > provenLength {
+      header.dataLength = nil
+    }
+    if let containerLength, Self.isPlaceholder(containerLength), containerLength > provenLength {
+      header.containerLength = nil
+    }
+    return header
   }
 
   /// Bytes of audio in a file of this length: at most the announced number, at least 0.

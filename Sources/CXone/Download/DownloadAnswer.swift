@@ -22,6 +22,8 @@ package struct DownloadAnswer: Equatable, Sendable {
   package var tag: Tag
   package var validators: WeakValidators
   package var coding: Coding
+  /// A value of `Content-Encoding` that is no content coding, so that the bytes are not encoded.
+  package var ignoredCoding: String?
   package var contentLength: Int64?
   /// Whether the body ends with the connection only, so that a complete and a truncated one look the same.
   package var endsWithConnection: Bool
@@ -51,8 +53,9 @@ extension DownloadAnswer {
     let transfer = headers[canonicalForm: "Transfer-Encoding"].map { $0.lowercased() }
     endsWithConnection = contentLength == nil && transfer.last != "chunked"
     // The client has decoded the chunks, but no other coding.
-    let codings =
-      headers[canonicalForm: "Content-Encoding"].map { $0.lowercased() } + transfer.filter { $0 != "chunked" }
+    let content = headers[canonicalForm: "Content-Encoding"].map { $0.lowercased() }.filter { !$0.isEmpty }
+    ignoredCoding = content.first { !ContentCoding.isKnown($0) && $0 != "identity" }
+    let codings = content.filter { ContentCoding.isKnown($0) } + transfer.filter { $0 != "chunked" }
     let isMultipart = headers.first(name: "Content-Type")?.lowercased().hasPrefix("multipart/") ?? false
     if isMultipart || codings.contains(where: { $0 != "identity" && $0 != "" }) { coding = .foreign }
     // Some proxies rewrite one of the two headers; neither can be trusted then.

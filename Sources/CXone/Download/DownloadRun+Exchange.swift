@@ -46,6 +46,11 @@ extension DownloadRun {
     private mutating func next(after request: ResumeRules.Request) async throws(TapedeckError) -> Next {
       let response = try await run.client.openDownload(path: run.path, request: request, watch: watch)
       let answer = DownloadAnswer(status: Int(response.status.code), headers: response.headers)
+      if let coding = answer.ignoredCoding {
+        run.client.logger.warning(
+          "the platform names a content coding that does not exist; the bytes are taken as they are",
+          metadata: ["path": "\(run.path)", "coding": "\(coding.prefix(40))"])
+      }
       let (decision, decided) = ResumeRules.decide(answer, to: request, state: state)
       if let total = decided.totalBytes { try run.checkSize(total) }
       // From here on, dropping the response closes its connection with the rest of the body.
@@ -56,14 +61,17 @@ extension DownloadRun {
         return .done
       case .startOver(let reason): return .startOver(reason)
       case .requestWhole:
-        note("requesting the recording without a range", because: "no usable Content-Range, or an encoded body")
+        note(
+          "requesting the recording without a range",
+          because: "the range is rejected, has no usable Content-Range, or the body is encoded")
         return .request(.whole)
       case .requestOverlap:
         note(
           "requesting the last bytes again for comparison", because: "the response does not identify the file version")
         return ResumeRules.overlapRequest(held: await run.sink.length, state: state).map(Next.request)
           ?? .startOver("no total is known")
-      case .fail(let reason): throw TapedeckError(.platformProtocol, detail: reason)
+      case .fail(let reason):
+        throw TapedeckError(.platformProtocol, "The platform's download cannot be used: \(reason).", detail: reason)
       case .append(let count):
         let held = await run.sink.length
         try await run.adopt(decided, as: &state)

@@ -8,6 +8,9 @@ package enum ResumeRules {
   /// The number of held bytes that are requested again where no strong validator is known.
   package static let overlap: Int64 = 64 * 1024
 
+  /// Statuses with which servers reject any request with a range, besides 416. The request is sent once without.
+  static let mayRefuseRanges: Set<Int> = [400, 406, 412, 501]
+
   /// What a request asks for.
   package enum Request: Equatable, Sendable {
     /// `Range: bytes=N-`, N being the number of held bytes; with `If-Range` where a strong tag is known and N > 0.
@@ -56,7 +59,7 @@ package enum ResumeRules {
     return .overlap(from: max(0, held - overlap), held: held)
   }
 
-  /// What a response with status 200, 206 or 416 means, and the state after its bytes are taken.
+  /// What a response with status 200, 206, 416 or one of `mayRefuseRanges` means, and the state after its bytes are taken.
   package static func decide(
     _ answer: DownloadAnswer, to request: Request, state: DownloadState
   ) -> (Decision, DownloadState) {
@@ -66,6 +69,9 @@ package enum ResumeRules {
     case (206, .range(from: 0, _)): beginning(answer, state: state)
     case (206, .range(let held, _)): continuation(answer, held: held, state: state)
     case (206, .overlap(let from, let held)): compared(answer, from: from, held: held, state: state)
+    // With no bytes held, the total could be 0.
+    case (416, .range(from: 0, _)) where answer.contentRange != .unsatisfied(total: 0): (.requestWhole, state)
+    case (_, .range(from: 0, _)) where mayRefuseRanges.contains(answer.status): (.requestWhole, state)
     case (416, .range(let held, _)): unsatisfied(answer, held: held, state: state)
     case (416, .overlap): (.startOver("the file became shorter than the held bytes"), state)
     default: (.fail("unexpected status \(answer.status) for a download"), state)
@@ -77,7 +83,9 @@ package enum ResumeRules {
   private static func whole(
     _ answer: DownloadAnswer, request: Request, state: DownloadState
   ) -> (Decision, DownloadState) {
-    guard answer.coding == .plain else { return (.fail("the body is encoded although this was not requested"), state) }
+    guard answer.coding == .plain else {
+      return (.fail("the body is encoded (Content-Encoding) although this was not requested"), state)
+    }
     var count = answer.contentLength
     if case .bytes(let first, let last, let total) = answer.contentRange {
       // A proxy has turned a 206 into a 200.

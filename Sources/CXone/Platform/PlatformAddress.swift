@@ -7,6 +7,8 @@ struct PlatformAddress: Equatable {
   let text: String
   /// In lower case, without brackets.
   let host: String
+  /// Scheme, host and port.
+  let origin: String
 
   /// Reads a base URL, which must have no query.
   init?(base: String) {
@@ -32,8 +34,10 @@ struct PlatformAddress: Equatable {
     case "http" where isLoopback(host: host): break
     default: return nil
     }
+    let scheme = components.scheme?.lowercased() ?? ""
     self.host = host
     self.text = text
+    origin = "\(scheme)://\(host):\(components.port ?? (scheme == "https" ? 443 : 80))"
   }
 
   /// Whether the host matches a pattern; `*.example.com` matches every host below `example.com`.

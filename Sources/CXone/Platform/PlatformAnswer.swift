@@ -32,6 +32,16 @@ struct PlatformAnswer: Sendable {
   var headers: HTTPHeaders
   var body: ByteBuffer
 
+  /// Whether the response asks for another address.
+  var isRedirect: Bool { [301, 302, 303, 307, 308].contains(status) }
+
+  /// Whether the token call does not accept the client as it was sent.
+  var refusesClient: Bool { status == 401 || errorCode == "invalid_client" }
+
+  func redirectTarget(relativeTo address: String) -> PlatformAddress? {
+    headers.first(name: "Location").flatMap { PlatformAddress(location: $0, relativeTo: address) }
+  }
+
   /// The error for a response that is not a success; nil for a success.
   ///
   /// A 401 counts as final: renewing the token and repeating the request happen before.
@@ -43,7 +53,7 @@ struct PlatformAnswer: Sendable {
     case 200..<300: nil
     case 300..<400:
       TapedeckError(
-        .platformProtocol, "The platform redirected a call, which it must not do. Check the base URL.",
+        .platformProtocol, "The platform redirected a call to another origin, or too often. Check the base URL.",
         detail: "\(endpoint.rawValue): status \(status)")
     case 429: TapedeckError(.platformRateLimited, retryAfter: retryAfter(now: now))
     case 408, 500...: TapedeckError(.platformUnavailable, detail: detail(endpoint), retryAfter: retryAfter(now: now))
@@ -56,14 +66,25 @@ struct PlatformAnswer: Sendable {
           + "'recording:download'.",
         detail: detail(endpoint))
     case 403: accessRefused(endpoint, scopes: scopes)
+    case 409, 423, 425: endpoint == .search ? refused(endpoint) : notYetAvailable(endpoint, now: now)
     case 404, 410:
       endpoint == .search
         ? TapedeckError(.platformProtocol, "There is no search call at this base URL. Check the base URL.")
-        : TapedeckError(.unknownRecording)
-    default:
-      TapedeckError(
-        .platformRefused, "The platform refused this request with status \(status).", detail: detail(endpoint))
+        : TapedeckError(.unknownRecording, detail: detail(endpoint), retryAfter: retryAfter(now: now))
+    default: refused(endpoint)
     }
+  }
+
+  private func refused(_ endpoint: Endpoint) -> TapedeckError {
+    TapedeckError(
+      .platformRefused, "The platform refused this request with status \(status).", detail: detail(endpoint))
+  }
+
+  /// The error for a response that has no recording, but does not say that there is none.
+  func notYetAvailable(_ endpoint: Endpoint, now: Instant) -> TapedeckError {
+    TapedeckError(
+      .notYetAvailable, "The platform does not provide this recording yet (status \(status)). It is requested again.",
+      detail: detail(endpoint), retryAfter: retryAfter(now: now))
   }
 
   /// The delay in `Retry-After`; nil when it is absent or malformed.
@@ -99,7 +120,7 @@ struct PlatformAnswer: Sendable {
   }
 
   /// The short error code as OAuth and most platforms send it; never text that could repeat parts of the request.
-  private var errorCode: String? {
+  var errorCode: String? {
     guard let object = try? JSONSerialization.jsonObject(with: Data(body.readableBytesView)) as? [String: Any],
       let code = (object["error"] ?? object["code"]) as? String, code.utf8.count <= 60,
       code.utf8.allSatisfy({ (0x21...0x7E).contains($0) })

@@ -1,6 +1,5 @@
 package import AsyncHTTPClient
 import Logging
-import Metrics
 import Model
 import NIOCore
 import NIOHTTP1
@@ -8,16 +7,11 @@ import NIOHTTP1
 /// Sends all requests of a source: each one takes a permit from the budget, carries the current token, and is timed and
 /// counted; failures are mapped to `TapedeckError`.
 final class PlatformClient: Sendable {
-  /// A longer body cannot be a valid response.
-  private static let maxBodyBytes = 8 << 20
-  /// The rest of a longer error page is not transferred.
-  private static let maxErrorBodyBytes = 64 << 10
-
   let settings: SourceSettings
   let system: SystemServices
   let logger: Logger
-  private let http: HTTPClient
   let budget: RequestBudget
+  private let call: PlatformCall
   private let tokens: TokenStore
 
   init(
@@ -28,10 +22,10 @@ final class PlatformClient: Sendable {
     self.settings = settings
     self.system = system
     self.logger = logger
-    self.http = client
     self.budget = budget
     // The token call is made without the token store.
-    let call = Call(settings: settings, http: client, system: system, budget: budget)
+    let call = PlatformCall(settings: settings, http: client, system: system, budget: budget)
+    self.call = call
     tokens = TokenStore(now: system.now) { () async throws(TapedeckError) in try await call.fetchToken() }
   }
 
@@ -62,19 +56,32 @@ final class PlatformClient: Sendable {
     throw refusal?.failure(of: endpoint, scopes: nil, now: system.now()) ?? TapedeckError(.platformProtocol)
   }
 
-  /// Sends a GET request below the base URL and returns the successful response.
+  /// The maximum number of redirects that one request follows.
+  static let maxRedirects = 3
+
+  /// Sends a GET request below the base URL and returns the successful response. Redirects are followed within the
+  /// origin of the base URL only, because they carry the token.
   ///
   /// - Throws: what every call of `RecordingSource` throws.
   func get(_ endpoint: Endpoint, path: String) async throws(TapedeckError) -> PlatformAnswer {
     try await authorized(endpoint) { token throws(TapedeckError) in
-      var request = self.request(path: path)
-      request.headers.add(name: "Accept", value: "application/json")
-      request.headers.add(name: "Authorization", value: "Bearer \(token.value)")
-      let answer = try await self.call.answer(to: request, endpoint: endpoint)
+      var address = self.settings.baseURL + path
+      var answer: PlatformAnswer
+      var redirects = 0
+      repeat {
+        var request = self.request(url: address)
+        request.headers.add(name: "Accept", value: "application/json")
+        request.headers.add(name: "Accept-Encoding", value: "identity")
+        request.headers.add(name: "Authorization", value: "Bearer \(token.value)")
+        answer = try await self.call.answer(to: request, endpoint: endpoint)
+        guard answer.isRedirect, redirects < Self.maxRedirects,
+          let target = answer.redirectTarget(relativeTo: address), target.origin == self.settings.origin
+        else { break }
+        address = target.text
+        redirects += 1
+      } while true
       if answer.status == 401 { return .unauthorized(answer) }
-      if let failure = answer.failure(of: endpoint, scopes: token.scopes, now: self.system.now()) {
-        throw failure
-      }
+      if let failure = answer.failure(of: endpoint, scopes: token.scopes, now: self.system.now()) { throw failure }
       return .output(answer)
     }
   }
@@ -92,114 +99,10 @@ final class PlatformClient: Sendable {
 
   /// Reads the rest of a response that is not audio.
   func collect(_ response: HTTPClientResponse) async throws(TapedeckError) -> PlatformAnswer {
-    try await Call.collect(response)
+    try await PlatformCall.collect(response)
   }
 
-  func request(path: String) -> HTTPClientRequest { call.request(path: path) }
-
-  private var call: Call { Call(settings: settings, http: http, system: system, budget: budget) }
-}
-
-extension PlatformClient {
-  /// Single exchanges without token handling.
-  fileprivate struct Call: Sendable {
-    let settings: SourceSettings
-    let http: HTTPClient
-    let system: SystemServices
-    let budget: RequestBudget
-
-    func request(path: String) -> HTTPClientRequest {
-      var request = HTTPClientRequest(url: settings.baseURL + path)
-      request.headers.add(name: "User-Agent", value: settings.userAgent)
-      return request
-    }
-
-    /// Takes a permit, sends the request and reads the complete response within the call timeout.
-    func answer(to request: HTTPClientRequest, endpoint: Endpoint) async throws(TapedeckError) -> PlatformAnswer {
-      try await budget.take(endpoint.requestClass)
-      let (result, wasLimited) = await limited {
-        await Result(running: { () async throws(TapedeckError) in
-          try await Self.collect(try await open(request, endpoint: endpoint))
-        })
-      } by: {
-        try await system.sleep(settings.callTimeout)
-      }
-      if wasLimited, case .failure(let failure) = result {
-        await budget.report(.failed)
-        throw TransportFailure.timeout(cause: failure)
-      }
-      return try result.get()
-    }
-
-    func open(_ request: HTTPClientRequest, endpoint: Endpoint) async throws(TapedeckError) -> HTTPClientResponse {
-      let started = system.now()
-      func count(_ status: String) {
-        let source = ("source", settings.id.rawValue)
-        let name = ("endpoint", endpoint.rawValue)
-        Counter(label: "tapedeck_platform_requests_total", dimensions: [source, name, ("status", status)]).increment()
-        Metrics.Timer(label: "tapedeck_platform_request_seconds", dimensions: [source, name])
-          .record(duration: max(.zero, system.now() - started))
-      }
-      let response: HTTPClientResponse
-      do {
-        // Callers limit the time; the client requires a deadline for the headers.
-        response = try await http.execute(request, timeout: .hours(24))
-      } catch {
-        count("none")
-        // A cancelled request says nothing about the platform. A timeout also cancels it, and is reported by the code
-        // that limits the time.
-        if !Task.isCancelled { await budget.report(.failed) }
-        throw TransportFailure.beforeAnswer(error)
-      }
-      count("\(response.status.code)")
-      await budget.report(outcome(of: response))
-      return response
-    }
-
-    private func outcome(of response: HTTPClientResponse) -> RequestBudget.Outcome {
-      let status = Int(response.status.code)
-      let head = PlatformAnswer(status: status, headers: response.headers, body: ByteBuffer())
-      let retryAfter = head.retryAfter(now: system.now())
-      return switch (status, retryAfter) {
-      case (429, _): .refused(retryAfter: retryAfter)
-      case (503, let retryAfter?): .unavailable(retryAfter: retryAfter)
-      case (408, _), (500..., _): .failed
-      default: .accepted
-      }
-    }
-
-    static func collect(_ response: HTTPClientResponse) async throws(TapedeckError) -> PlatformAnswer {
-      let isSuccess = (200..<300).contains(response.status.code)
-      var answer = PlatformAnswer(status: Int(response.status.code), headers: response.headers, body: ByteBuffer())
-      do {
-        answer.body = try await response.body.collect(upTo: isSuccess ? maxBodyBytes : maxErrorBodyBytes)
-      } catch let error as NIOTooManyBytesError where isSuccess {
-        throw TapedeckError(.platformProtocol, "The platform's response is too long.", cause: error)
-      } catch {
-        // The status of an error page is sufficient.
-        guard !isSuccess, !Task.isCancelled else { throw TransportFailure.beforeAnswer(error) }
-      }
-      return answer
-    }
-
-    /// `POST {base}/oauth2/token`.
-    ///
-    /// - Throws: `platformCredentialsRefused`, `platformRateLimited`, `platformUnavailable`, `platformProtocol`, `interrupted`.
-    func fetchToken() async throws(TapedeckError) -> AccessToken {
-      var request = request(path: "/oauth2/token")
-      request.method = .POST
-      request.headers.add(name: "Accept", value: "application/json")
-      request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
-      // RFC 6749 §2.3.1: both are form-encoded first, because a colon in the id would end it.
-      request.setBasicAuth(
-        username: percentEncoded(settings.clientID), password: percentEncoded(settings.clientSecret))
-      request.body = .bytes(ByteBuffer(string: "grant_type=client_credentials"))
-      let answer = try await answer(to: request, endpoint: .token)
-      let now = system.now()
-      if let failure = answer.failure(of: .token, scopes: nil, now: now) { throw failure }
-      return try AccessToken(response: answer.body, now: now)
-    }
-  }
+  func request(url: String) -> HTTPClientRequest { call.request(url: url) }
 }
 
 extension HTTPClient.Configuration {
@@ -216,6 +119,8 @@ extension HTTPClient.Configuration {
     configuration.httpVersion = .http1Only
     configuration.connectionPool = ConnectionPool(
       idleTimeout: .seconds(30), concurrentHTTP1ConnectionsPerHostSoftLimit: 1024)
+    // A connection that fails is reported at once with its cause, not as a timeout; the job retries.
+    configuration.connectionPool.retryConnectionEstablishment = false
     return configuration
   }
 }

@@ -5,6 +5,29 @@ import NIOCore
 enum PlatformJSON {
   typealias Object = [String: Any]
 
+  /// A value that strict JSON accepts; nil for anything else.
+  static func value(_ text: ArraySlice<UInt8>) -> Any? {
+    try? JSONSerialization.jsonObject(with: Data(text), options: .fragmentsAllowed)
+  }
+
+  /// Whether the text is a number of digits with an optional sign.
+  static func isWholeNumber(_ text: ArraySlice<UInt8>) -> Bool {
+    let digits = text.first == UInt8(ascii: "-") ? text.dropFirst() : text
+    return !digits.isEmpty && digits.allSatisfy { (0x30...0x39).contains($0) }
+      && (digits.count == 1 || digits.first != 0x30)
+  }
+
+  /// A string that strict JSON refuses, with U+FFFD or a space for what it cannot contain; nil for other values.
+  static func repairedText(_ text: ArraySlice<UInt8>) -> String? {
+    guard text.first == UInt8(ascii: "\"") else { return nil }
+    let printable = String(decoding: text, as: UTF8.self).unicodeScalars.map { $0.value < 0x20 ? " " : Character($0) }
+    let valid = String(printable)
+    let escapes = valid.replacing(/(\\\\)|(\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F]../) { match in
+      match.1 ?? match.2 ?? "\\ufffd"
+    }
+    return value(Array(escapes.utf8)[...]) as? String
+  }
+
   /// The JSON object in a body; nil for anything else.
   static func object(_ body: ByteBuffer) -> Object? {
     (try? JSONSerialization.jsonObject(with: Data(body.readableBytesView))) as? Object
@@ -13,12 +36,14 @@ enum PlatformJSON {
   /// Text, or a number as text; nil for null, empty text and anything else.
   static func text(_ value: Any?) -> String? {
     if let text = value as? String { return text.isEmpty ? nil : text }
+    if let number = value as? PlatformRow.ExactInteger { return number.digits }
     return wholeNumber(value).map(String.init)
   }
 
   /// A number without its fraction, or one given as text; nil for anything else and on overflow.
   static func wholeNumber(_ value: Any?) -> Int64? {
     switch value {
+    case let number as PlatformRow.ExactInteger: Int64(number.digits)
     case let text as String: Double(text).flatMap(whole)
     case let number as NSNumber where isBoolean(number): nil
     case let number as Int64: number
@@ -27,10 +52,11 @@ enum PlatformJSON {
     }
   }
 
-  /// An object as JSON text with sorted keys.
-  static func written(_ object: Object) -> String {
-    let data = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
-    return data.map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+  /// A value as JSON text with sorted keys.
+  static func written(_ value: Any) -> String {
+    let data = try? JSONSerialization.data(
+      withJSONObject: value, options: [.sortedKeys, .withoutEscapingSlashes, .fragmentsAllowed])
+    return data.map { String(decoding: $0, as: UTF8.self) } ?? (value is Object ? "{}" : "null")
   }
 
   /// Whether it was `true` or `false`. A cast to `Bool` would accept 0 and 1 too, but there is one object for each

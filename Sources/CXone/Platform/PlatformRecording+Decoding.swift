@@ -2,18 +2,20 @@ import Foundation
 import Model
 
 extension PlatformRecording {
-  /// Reads one recording of `recordings-v2`; nil only without a valid id.
-  ///
-  /// - Parameter id: used when the response has no id but the requested recording is known.
-  init?(platformObject object: PlatformJSON.Object, id requested: RecordingID? = nil) {
-    let id: RecordingID?
-    if let text = PlatformJSON.text(object["id"]) { id = RecordingID(text) } else { id = requested }
-    guard let id else { return nil }
+  /// Reads one recording of `recordings-v2`, and notes the fields of the row that are not understood.
+  init(_ row: inout PlatformRow, id: RecordingID) {
+    let object = row.fields
     func text(_ name: String) -> String? { PlatformJSON.text(object[name])?.cut(toBytes: Self.maxTextLength) }
-    func instant(_ name: String) -> Instant? { text(name).flatMap { Instant(iso8601: $0) } }
+    func instant(_ name: String) -> Instant? {
+      guard let value = object[name], !(value is NSNull), value as? String != "" else { return nil }
+      let moment = Instant(platformValue: value)
+      if moment == nil { row.note(name) }
+      return moment
+    }
     self.init(
       id: id, status: PlatformStatus(platformValue: text("status")), privacy: Self.privacy(object["privacy"]),
-      json: PlatformJSON.written(object))
+      json: row.json)
+    unknownStatus = text("status").flatMap { PlatformStatus(knownValue: $0) == nil ? String($0.prefix(60)) : nil }
     startTime = instant("startTime")
     endTime = instant("endTime")
     durationSeconds = PlatformJSON.wholeNumber(object["duration"]).flatMap { Int(exactly: $0) }

@@ -31,7 +31,8 @@ package final class RequestBudget: Sendable {
     self.system = system
   }
 
-  /// Waits until a request may be sent. Waiting requests are ordered by the task's priority, then by arrival.
+  /// Waits until a request may be sent. Waiting requests are ordered by the task's priority; then requesters take
+  /// turns, each with its requests in order of arrival.
   ///
   /// - Throws: `platformRateLimited` during a long pause, `interrupted` when the task is cancelled, and what the store
   ///   throws.
@@ -45,7 +46,7 @@ package final class RequestBudget: Sendable {
           // An earlier cancellation found no continuation to resume.
           if Task.isCancelled { return (true, false) }
           // The first request of its kind may have its turn before those already waiting.
-          if state.queue.add(id, ticket, continuation) { state.wake() }
+          if state.queue.add(id, ticket, by: Requester.current, continuation) { state.wake() }
           defer { state.isServed = true }
           return (false, !state.isServed)
         }

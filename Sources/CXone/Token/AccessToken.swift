@@ -25,13 +25,17 @@ extension AccessToken {
   ///
   /// - Throws: `platformProtocol`.
   init(response body: ByteBuffer, now: Instant) throws(TapedeckError) {
-    guard let object = PlatformJSON.object(body), let value = object["access_token"] as? String, !value.isEmpty,
-      // The value is sent in a header without encoding.
-      value.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
-    else {
+    guard let object = PlatformJSON.object(body), let value = object["access_token"] as? String, !value.isEmpty else {
       throw TapedeckError(.platformProtocol, "The platform's token response has no token. Check the base URL.")
     }
-    let scopes = (object["scope"] as? String).map { Set($0.split(separator: " ").map(String.init)) }
+    // The value is sent in a header without encoding.
+    guard value.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+      throw TapedeckError(
+        .platformProtocol,
+        "The platform's token contains a line break or another character that an HTTP header cannot carry.")
+    }
+    let listed = (object["scope"] as? [String])?.joined(separator: " ") ?? object["scope"] as? String
+    let scopes = listed.map { Set($0.split { $0 == "," || $0.isWhitespace }.map(String.init)) }
     self.init(
       value: value, expiresIn: PlatformJSON.wholeNumber(object["expires_in"]) ?? 300, scopes: scopes, now: now)
   }

@@ -71,41 +71,6 @@ extension Catalog {
       }
     }
   }
-
-  /// Starts a listening session. Its entry is durable when this returns, before the first byte of audio is sent.
-  ///
-  /// - Returns: the id of the session, for `extendListening`.
-  package func beginListening(_ entry: LogEntry) async throws(TapedeckError) -> Int64 {
-    do {
-      return try await database.write(.readCommitted) { db in
-        let entryID = try db.insert(entry)
-        let row = try db.row(
-          """
-          INSERT INTO listening_session (entry_id, started_at, last_at, requests, bytes)
-          VALUES (\(entryID), \(entry.at), \(entry.at), 0, 0) RETURNING id
-          """)
-        guard let row else { throw TapedeckError(.accessLogUnavailable) }
-        return try row.int("id")
-      }
-    } catch {
-      throw TapedeckError(.accessLogUnavailable, detail: error.detail ?? error.message, cause: error)
-    }
-  }
-
-  /// Adds the requests and bytes served since the last call to listening sessions.
-  package func extendListening(
-    _ served: [Int64: (lastAt: Instant, requests: Int64, bytes: Int64)]
-  ) async throws(TapedeckError) {
-    try await database.write(.readCommitted) { db in
-      for (id, more) in served.sorted(by: { $0.key < $1.key }) {
-        try db.execute(
-          """
-          UPDATE listening_session SET last_at = \(more.lastAt), requests = requests + \(more.requests),
-            bytes = bytes + \(more.bytes) WHERE id = \(id)
-          """)
-      }
-    }
-  }
 }
 
 extension Connection {

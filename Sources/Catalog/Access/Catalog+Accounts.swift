@@ -5,22 +5,25 @@ package struct AccountRow: Sendable {
   package var identity: Identity
   package var passwordHash: String
   package var createdAt: Instant
+  /// Nil while the account is enabled.
+  package var disabledAt: Instant?
+  /// The number of its sessions that have not expired.
+  package var sessions: Int64
+  /// When one of those sessions was last used; nil without one.
+  package var lastSeenAt: Instant?
 }
 
-/// An API token; only the hash of its secret is stored.
-package struct TokenRow: Sendable {
-  package var identity: Identity
-  package var createdAt: Instant
-  package var lastUsedAt: Instant?
-  package var revokedAt: Instant?
-}
-
-/// The session of a signed-in browser.
-package struct SessionRow: Sendable {
-  package var identity: Identity
-  package var csrf: String
-  package var lastSeenAt: Instant
-  package var expiresAt: Instant
+/// A change of an account that an administrator makes.
+package enum AccountChange: Sendable, Equatable {
+  /// Also ends all its sessions.
+  case disable
+  case enable
+  case role(Role)
+  /// The hash of a new password. Also ends all its sessions.
+  case passwordHash(String)
+  case endSessions
+  /// Deletes the account and its sessions. Log entries keep its id, and its name in their details.
+  case remove
 }
 
 extension Catalog {
@@ -44,136 +47,121 @@ extension Catalog {
     }
   }
 
-  /// The account with a name; nil when there is none or it is disabled.
+  /// All accounts by name.
+  package func accounts() async throws(TapedeckError) -> [AccountRow] {
+    try await database.read { db in try db.accounts(where: "1 = 1") }
+  }
+
+  /// The account with a name, enabled or not.
   package func account(named name: String) async throws(TapedeckError) -> AccountRow? {
-    try await database.read { db in
-      try db.row("SELECT * FROM account WHERE name = \(name) AND disabled_at IS NULL").map { row in
-        AccountRow(
-          identity: try row.identity(.account), passwordHash: try row.text("password_hash"),
-          createdAt: try row.instant("created_at"))
-      }
-    }
+    try await database.read { db in try db.accounts(where: "a.name = \(name)").first }
+  }
+
+  /// The account with a name or an id, enabled or not.
+  package func account(_ nameOrID: String) async throws(TapedeckError) -> AccountRow? {
+    try await database.read { db in try db.account(nameOrID) }
   }
 
   package func hasAccounts() async throws(TapedeckError) -> Bool {
     try await database.read { db in try db.row("SELECT 1 AS found FROM account LIMIT 1") != nil }
   }
 
-  // MARK: API tokens
-
-  /// Creates a token and writes its log entry.
+  /// Changes the account with a name or an id, writes the log entry and announces the change.
   ///
-  /// - Throws: `alreadyExists` when an active token has the name.
-  package func createToken(
-    _ identity: Identity, secretSHA256: [UInt8], entry: LogEntry
+  /// - Parameters:
+  ///   - keepsAdministrator: whether the change is refused when no enabled administrator would be left.
+  ///   - entry: makes the log entry from the account as it was.
+  /// - Returns: the account as it was.
+  /// - Throws: `notFound`; `lastAdministrator`.
+  package func change(
+    account nameOrID: String, _ change: AccountChange, keepsAdministrator: Bool,
+    entry: @escaping @Sendable (AccountRow) -> LogEntry
+  ) async throws(TapedeckError) -> AccountRow {
+    try await database.write { db in
+      guard let account = try db.account(nameOrID) else {
+        throw TapedeckError(.notFound, "No account has this name or id.")
+      }
+      try db.apply(change, to: account.identity.id)
+      if keepsAdministrator, account.identity.role == .admin, account.disabledAt == nil,
+        try db.row("SELECT 1 AS found FROM account WHERE role = \(Role.admin) AND disabled_at IS NULL") == nil
+      {
+        throw TapedeckError(.lastAdministrator)
+      }
+      try db.insert(entry(account))
+      db.notify(.accessNarrowed)
+      return account
+    }
+  }
+
+  /// Replaces the password of an account, ends its other sessions and announces the change.
+  ///
+  /// - Parameters:
+  ///   - current: the hash that the current password matched.
+  ///   - session: the hash of the secret of the session that continues; nil for none.
+  /// - Throws: `signInRefused` when the password changed, or the account was disabled or removed, since then.
+  package func changePassword(
+    of id: String, from current: String, to hash: String, keeping session: [UInt8]?, entry: LogEntry
   ) async throws(TapedeckError) {
     try await database.write { db in
-      guard try db.row("SELECT 1 AS found FROM api_token WHERE name = \(identity.name) AND revoked_at IS NULL") == nil
-      else {
-        throw TapedeckError(.alreadyExists, "A token with this name exists. Choose another name or revoke it first.")
-      }
-      try db.execute(
-        """
-        INSERT INTO api_token (id, name, role, agent_id, team, secret_sha256, created_at)
-        VALUES (\(identity.id), \(identity.name), \(identity.role), \(identity.agentID), \(identity.team),
-          \(secretSHA256), tapedeck_now_ms())
-        """)
-      try db.insert(entry)
-    }
-  }
-
-  /// The identity of a token; nil when there is no such token or it was revoked.
-  package func identity(ofTokenSHA256 hash: [UInt8]) async throws(TapedeckError) -> Identity? {
-    try await database.cachedRow(CachedQuery("token", hash)) { db in
-      try db.row("SELECT * FROM api_token WHERE secret_sha256 = \(hash) AND revoked_at IS NULL")?.identity(.token)
-    }
-  }
-
-  package func tokens() async throws(TapedeckError) -> [TokenRow] {
-    try await database.read { db in
-      try db.rows("SELECT * FROM api_token ORDER BY created_at, id").map { row in
-        TokenRow(
-          identity: try row.identity(.token), createdAt: try row.instant("created_at"),
-          lastUsedAt: row.optionalInstant("last_used_at"), revokedAt: row.optionalInstant("revoked_at"))
-      }
-    }
-  }
-
-  package func recordTokenUse(_ uses: [String: Instant]) async throws(TapedeckError) {
-    try await database.write(.readCommitted) { db in
-      for (id, at) in uses { try db.execute("UPDATE api_token SET last_used_at = \(at) WHERE id = \(id)") }
-    }
-  }
-
-  /// Revokes the token with a name or an id.
-  ///
-  /// - Throws: `notFound` when no such token is active.
-  package func revokeToken(_ nameOrID: String, entry: LogEntry) async throws(TapedeckError) {
-    try await database.write(.readCommitted) { db in
       let count = try db.execute(
         """
-        UPDATE api_token SET revoked_at = tapedeck_now_ms()
-        WHERE (name = \(nameOrID) OR id = \(nameOrID)) AND revoked_at IS NULL
+        UPDATE account SET password_hash = \(hash)
+        WHERE id = \(id) AND password_hash = \(current) AND disabled_at IS NULL
         """)
-      guard count > 0 else { throw TapedeckError(.notFound, "No active token has this name or id.") }
-      try db.insert(entry)
-    }
-  }
-
-  // MARK: Sessions
-
-  package func createSession(
-    secretSHA256: [UInt8], account: Identity, csrf: String, expiresAt: Instant, entry: LogEntry
-  ) async throws(TapedeckError) {
-    try await database.write(.readCommitted) { db in
-      try db.execute("DELETE FROM session WHERE expires_at < tapedeck_now_ms()")
-      try db.execute(
-        """
-        INSERT INTO session (secret_sha256, account_id, csrf, created_at, last_seen_at, expires_at)
-        VALUES (\(secretSHA256), \(account.id), \(csrf), tapedeck_now_ms(), tapedeck_now_ms(), \(expiresAt))
-        """)
-      try db.insert(entry)
-    }
-  }
-
-  /// The session with a secret; nil when it has ended, was idle for too long or its account is disabled.
-  package func session(secretSHA256 hash: [UInt8], idle: Duration) async throws(TapedeckError) -> SessionRow? {
-    // Not cached, since the result depends on the time.
-    try await database.cachedRow(nil) { db in
-      try db.row(
-        """
-        SELECT a.*, s.csrf, s.last_seen_at, s.expires_at FROM session s JOIN account a ON a.id = s.account_id
-        WHERE s.secret_sha256 = \(hash) AND s.expires_at > tapedeck_now_ms()
-          AND s.last_seen_at > tapedeck_now_ms() - \(idle.milliseconds) AND a.disabled_at IS NULL
-        """
-      ).map { row in
-        SessionRow(
-          identity: try row.identity(.account), csrf: try row.text("csrf"),
-          lastSeenAt: try row.instant("last_seen_at"), expiresAt: try row.instant("expires_at"))
+      guard count == 1 else { throw TapedeckError(.signInRefused) }
+      if let session {
+        try db.execute("DELETE FROM session WHERE account_id = \(id) AND secret_sha256 <> \(session)")
+      } else {
+        try db.execute("DELETE FROM session WHERE account_id = \(id)")
       }
-    }
-  }
-
-  package func touchSessions(_ hashes: [[UInt8]]) async throws(TapedeckError) {
-    try await database.write(.readCommitted) { db in
-      for hash in hashes {
-        try db.execute("UPDATE session SET last_seen_at = tapedeck_now_ms() WHERE secret_sha256 = \(hash)")
-      }
-    }
-  }
-
-  package func endSession(secretSHA256 hash: [UInt8], entry: LogEntry) async throws(TapedeckError) {
-    try await database.write(.readCommitted) { db in
-      try db.execute("DELETE FROM session WHERE secret_sha256 = \(hash)")
       try db.insert(entry)
+      db.notify(.accessNarrowed)
     }
   }
 }
 
-extension Row {
-  fileprivate func identity(_ kind: Identity.Kind) throws(TapedeckError) -> Identity {
-    Identity(
-      kind: kind, id: try text("id"), name: try text("name"), role: try value("role", as: Role.self),
-      agentID: optionalText("agent_id"), team: optionalText("team"))
+extension Connection {
+  fileprivate func account(_ nameOrID: String) throws(TapedeckError) -> AccountRow? {
+    // An id before a name, so that no name can take the place of another account's id.
+    if let account = try accounts(where: "a.id = \(nameOrID)").first { return account }
+    return try accounts(where: "a.name = \(nameOrID)").first
+  }
+
+  fileprivate func accounts(where condition: SQL) throws(TapedeckError) -> [AccountRow] {
+    var accounts: [AccountRow] = []
+    let found = try rows(
+      """
+      SELECT a.*, (SELECT count(*) FROM session s WHERE s.account_id = a.id AND s.expires_at > tapedeck_now_ms())
+          AS sessions,
+        (SELECT max(s.last_seen_at) FROM session s WHERE s.account_id = a.id AND s.expires_at > tapedeck_now_ms())
+          AS last_seen_at
+      FROM account a WHERE \(condition) ORDER BY a.name, a.id
+      """)
+    for row in found {
+      accounts.append(
+        AccountRow(
+          identity: try row.identity(.account), passwordHash: try row.text("password_hash"),
+          createdAt: try row.instant("created_at"), disabledAt: row.optionalInstant("disabled_at"),
+          sessions: try row.int("sessions"), lastSeenAt: row.optionalInstant("last_seen_at")))
+    }
+    return accounts
+  }
+
+  fileprivate func apply(_ change: AccountChange, to id: String) throws(TapedeckError) {
+    let endSessions: SQL = "DELETE FROM session WHERE account_id = \(id)"
+    switch change {
+    case .disable:
+      try execute("UPDATE account SET disabled_at = tapedeck_now_ms() WHERE id = \(id) AND disabled_at IS NULL")
+      try execute(endSessions)
+    case .enable: try execute("UPDATE account SET disabled_at = NULL WHERE id = \(id)")
+    case .role(let role): try execute("UPDATE account SET role = \(role) WHERE id = \(id)")
+    case .passwordHash(let hash):
+      try execute("UPDATE account SET password_hash = \(hash) WHERE id = \(id)")
+      try execute(endSessions)
+    case .endSessions: try execute(endSessions)
+    case .remove:
+      try execute(endSessions)
+      try execute("DELETE FROM account WHERE id = \(id)")
+    }
   }
 }

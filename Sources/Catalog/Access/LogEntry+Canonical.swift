@@ -23,13 +23,13 @@ struct StoredEntry {
     } catch { throw TapedeckError(.accessLogUnavailable, detail: "\(error)", cause: error) }
   }
 
-  private struct Canonical: Encodable {
-    struct Actor: Encodable {
+  private struct Canonical: Codable {
+    struct Actor: Codable {
       var id: String
       var kind: Identity.Kind
       var role: Role
     }
-    struct Subject: Encodable {
+    struct Subject: Codable {
       var id: String
       var source: String
     }
@@ -65,35 +65,18 @@ struct StoredEntry {
 
     init(_ entry: LogEntry) {
       address = entry.origin?.address
-      details = entry.details.isEmpty ? nil : entry.details
+      // A secret that was typed into a search field or a path must not be stored.
+      details = entry.details.isEmpty ? nil : entry.details.mapValues(Redactor.shared.redactSecrets)
       name = entry.actor?.name
       requestID = entry.origin?.requestID
-      userAgent = entry.origin?.userAgent
+      userAgent = entry.origin?.userAgent.map(Redactor.shared.redactSecrets)
     }
   }
 
   /// Decodes an entry from both forms; without `detail`, the details are absent and the name is the id.
   static func entry(canonical: [UInt8], detail: String?) throws(TapedeckError) -> LogEntry {
-    struct Stored: Decodable {
-      struct Actor: Decodable {
-        var id: String
-        var kind: Identity.Kind
-        var role: Role
-      }
-      struct Subject: Decodable {
-        var id: String
-        var source: String
-      }
-      var action: LogEntry.Action
-      var actor: Actor?
-      var at: String
-      var code: TapedeckError.Code?
-      var count: Int64?
-      var outcome: LogEntry.Outcome
-      var recording: Subject?
-    }
     do {
-      let stored = try JSONDecoder().decode(Stored.self, from: Data(canonical))
+      let stored = try JSONDecoder().decode(Canonical.self, from: Data(canonical))
       let detail = try detail.map { try JSONDecoder().decode(Detail.self, from: Data($0.utf8)) }
       var recording: RecordingKey?
       if let subject = stored.recording, let source = SourceID(subject.source), let id = RecordingID(subject.id) {

@@ -14,7 +14,7 @@ extension Catalog {
         VALUES (\(id), \(source), \(period.start), \(period.end), \(direction), \(period.start),
           \(Backfill.State.running.rawValue), tapedeck_now_ms(), \(requester))
         """)
-      try db.hasten(TaskKey(.backfill, of: source))
+      try db.makeDue(TaskKey(.backfill, of: source))
       guard let backfill = try db.backfill(id) else {
         throw TapedeckError(.catalogFailed, detail: "back-fill vanished")
       }
@@ -52,7 +52,7 @@ extension Catalog {
       try db.insert(entry)
       let ended: SQL = state == .cancelled ? "tapedeck_now_ms()" : "NULL"
       try db.execute("UPDATE backfill SET state = \(state.rawValue), ended_at = \(ended) WHERE id = \(id)")
-      try db.hasten(TaskKey(.backfill, of: backfill.source))
+      try db.makeDue(TaskKey(.backfill, of: backfill.source))
       return try db.backfill(id) ?? backfill
     }
   }
@@ -121,8 +121,8 @@ extension Connection {
       """
       UPDATE backfill SET \(assignments)
       WHERE id = \(id) AND state = 'running' AND EXISTS (
-        SELECT 1 FROM duty d WHERE d.name = 'backfill' AND d.source = \(lease.key.source) AND d.fence = \(lease.fence)
-          AND d.lease_until IS NOT NULL)
+        SELECT 1 FROM recurring_task t WHERE t.name = 'backfill' AND t.source = \(lease.key.source)
+          AND t.fence = \(lease.fence) AND t.lease_until IS NOT NULL)
       """)
     guard count == 1 else { throw TapedeckError(.leaseLost, "The back-fill no longer runs on this node.") }
   }

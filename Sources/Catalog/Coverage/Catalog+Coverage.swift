@@ -9,7 +9,7 @@ let recordingIsWhole: SQL = """
 private let coverageStatus: SQL = """
   CASE WHEN \(recordingIsWhole) THEN 'ready'
     WHEN j.run_state IN ('idle', 'leased', 'waiting') THEN 'waiting'
-    WHEN j.run_state = 'failed' AND j.failure_code = 'not_a_whole_recording' THEN 'refused'
+    WHEN j.run_state = 'failed' AND j.failure_code IN ('not_a_whole_recording', 'unsupported_audio') THEN 'refused'
     WHEN j.run_state IN ('failed', 'cancelled') THEN 'failed'
     WHEN j.id IS NULL AND r.platform_status = 'failed' THEN 'failed'
     ELSE 'missing' END
@@ -59,13 +59,17 @@ extension Catalog {
     }
   }
 
-  /// Records that the platform was asked for a whole day, and how many recordings it listed that are not expected.
+  /// How many rows that name no recording are stored for a day; the others are only counted.
+  package static let maxUnidentifiedRows = 1000
+
+  /// Records that the platform was asked for a whole day, how many recordings it listed that are not expected, and the
+  /// rows that name no recording.
   ///
   /// - Parameters:
   ///   - plan: of the source; its filter decided which recordings are expected.
   ///   - startedAt: when the first page was requested, by `now()`. Recordings last listed before are no longer listed.
   package func recordCheck(
-    of day: CalendarDay, by plan: SyncPlan, unwanted: Int, startedAt: Instant
+    of day: CalendarDay, by plan: SyncPlan, unwanted: Int, unidentified: [UnidentifiedRow] = [], startedAt: Instant
   ) async throws(TapedeckError) {
     try await database.write { db in
       let listed = try db.row(
@@ -77,13 +81,23 @@ extension Catalog {
       let expected = try listed?.int("listed") ?? 0
       try db.execute(
         """
-        INSERT INTO coverage_day (source, day, from_at, to_at, filter, reported, expected, checked_at)
+        INSERT INTO coverage_day (source, day, from_at, to_at, filter, reported, expected, unidentified,
+          checked_at)
         VALUES (\(plan.source), \(day.description), \(day.start), \(day.end), \(plan.filter.canonical),
-          \(expected + Int64(unwanted)), \(expected), \(startedAt))
+          \(expected + Int64(unwanted)), \(expected), \(unidentified.count), \(startedAt))
         ON CONFLICT (source, day) DO UPDATE SET from_at = excluded.from_at, to_at = excluded.to_at,
           filter = excluded.filter, reported = excluded.reported, expected = excluded.expected,
-          checked_at = excluded.checked_at
+          unidentified = excluded.unidentified, checked_at = excluded.checked_at
         """)
+      try db.execute(
+        "DELETE FROM unidentified_row WHERE source = \(plan.source) AND day = \(day.description)")
+      for row in unidentified.prefix(Self.maxUnidentifiedRows) {
+        try db.execute(
+          """
+          INSERT INTO unidentified_row (source, day, position, reason)
+          VALUES (\(plan.source), \(day.description), \(row.position), \(row.reason))
+          """)
+      }
     }
   }
 }
@@ -107,7 +121,7 @@ extension Connection {
         AND filter = \(plan.filter.canonical)
       """)
     let checkedAt = check?.optionalInstant("checked_at")
-    var result = CoverageDay(day: day, checkedAt: checkedAt, reported: nil, counts: [:], unlisted: 0)
+    var result = CoverageDay(day: day, checkedAt: checkedAt, reported: nil, counts: [:], unlisted: 0, unidentified: [])
     let since = checkedAt ?? Instant(milliseconds: 0)
     let onDay: SQL =
       "r.source = \(plan.source) AND r.counted_at >= \(day.start) AND r.counted_at < \(day.end)"
@@ -121,6 +135,18 @@ extension Connection {
     {
       result.counts[try row.value("status", as: CoverageStatus.self)] = try row.int("number")
       result.unlisted += try row.int("unlisted")
+    }
+    if let number = try check?.int("unidentified"), number > 0 {
+      result.counts[.unidentified] = number
+      for row in try rows(
+        """
+        SELECT position, reason FROM unidentified_row
+        WHERE source = \(plan.source) AND day = \(day.description) ORDER BY position
+        """)
+      {
+        result.unidentified.append(
+          UnidentifiedRow(position: Int(try row.int("position")), reason: try row.text("reason")))
+      }
     }
     if let check, visibility.listsAll(of: plan.source) {
       // Recordings that sync found since the check are listed too.

@@ -80,70 +80,6 @@ extension Catalog {
   }
 }
 
-/// The catalog's row of a listed recording, with its job.
-private struct KnownRecording {
-  var status: PlatformStatus
-  var privacy: Privacy
-  var startTime: Instant?
-  var json: String
-  var isWhole: Bool
-  var isArchived: Bool
-  var isTombstoned: Bool
-  var jobState: RunState?
-  var failure: TapedeckError.Code?
-  var workerDeaths: Int64
-
-  init(_ row: Row) throws(TapedeckError) {
-    status = try row.value("platform_status", as: PlatformStatus.self)
-    privacy = try row.value("privacy", as: Privacy.self)
-    startTime = row.optionalInstant("started_at")
-    json = try row.text("metadata")
-    isWhole = try row.int("is_whole") == 1
-    isArchived = row.optionalInstant("archived_at") != nil
-    isTombstoned = row.optionalInstant("tombstoned_at") != nil
-    jobState = row.optionalValue("run_state", as: RunState.self)
-    failure = row.optionalErrorCode("failure_code")
-    workerDeaths = row.optionalInt("worker_deaths") ?? 0
-  }
-
-  /// Whether the row already has everything that the platform reports, so that no write is needed.
-  func equals(_ recording: PlatformRecording) -> Bool {
-    json == recording.json && status == recording.status && privacy >= recording.privacy
-      && startTime == recording.startTime
-  }
-
-  /// Whether the recording needs no job.
-  func isSettled(for reason: DiscoveryReason, listedAs status: PlatformStatus) -> Bool {
-    if isWhole || isTombstoned { return true }
-    switch (jobState, reason) {
-    case (.cancelled, _): return true
-    case (.failed, .lookBack): return !mayHavePassed(status)
-    case (.failed, _): return true
-    case (.idle, _), (.leased, _), (.waiting, _), (.done, _), (nil, _): return false
-    }
-  }
-
-  /// Whether the cause of the job's failure may have passed, by itself or after an operator's action.
-  private func mayHavePassed(_ status: PlatformStatus) -> Bool {
-    // A failed repair is retried by the verification, which tries the stored original first.
-    guard !isArchived, status != .failed, let failure else { return false }
-    switch failure {
-    case .ffmpegMissing: return true
-    case .neverAvailable: return status == .available
-    // A job that makes workers die must not do so every hour.
-    case .internalError: return workerDeaths < RetrySchedule().workerDeaths
-    default: return failure.remedy == .retry
-    }
-  }
-}
-
-/// The assignments that restart a job, except those of its owner.
-private let restarted: SQL = """
-  stage = 'queued', run_state = 'idle', requested_at = tapedeck_now_ms(), due_at = tapedeck_now_ms(),
-  polls = 0, attempts = 0, worker_deaths = 0, resumes = 0, refusals = 0, failure_code = NULL, failure_message = NULL, retry_after_ms = NULL, ended_at = NULL,
-  fence = fence + 1
-  """
-
 extension Connection {
   fileprivate func known(
     _ ids: [RecordingID], of source: SourceID
@@ -189,23 +125,19 @@ extension Connection {
     if case .backfill(let id, _, _, _) = reason { backfill = id }
     var queued = 0
     for id in ids {
-      queued += try execute(
-        """
-        INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, requested_by, due_at,
-          priority, backfill)
-        VALUES ('ingest', \(source), \(id), \(Stage.queued), \(RunState.idle), \(Privacy.restricted),
-          tapedeck_now_ms(), \(reason.name), tapedeck_now_ms(), \(reason.priority), \(backfill))
-        ON CONFLICT (kind, source, platform_id) DO NOTHING
-        """)
+      let isNew = try insertJob(
+        of: RecordingKey(source: source, id: id), clearance: .restricted, by: reason.name, priority: reason.priority,
+        backfill: backfill)
+      if isNew { queued += 1 }
     }
-    // Archived before, but its rows were lost; or failed for a reason that may have passed.
+    // Archived, but the rows of its files were lost; or failed for a reason that may have passed.
     let ended: SQL =
       failed.isEmpty
       ? "run_state = 'done'"
       : "(run_state = 'done' OR run_state = 'failed' AND platform_id IN \(SQL.list(failed)))"
     let again = try rows(
       """
-      UPDATE job SET \(restarted), requested_by = \(reason.name), clearance = \(Privacy.restricted),
+      UPDATE job SET \(restartColumns(.queued, clearance: .restricted, by: reason.name)),
         priority = \(reason.priority), backfill = \(backfill)
       WHERE kind = 'ingest' AND source = \(source) AND platform_id IN \(SQL.list(ids))
         AND \(ended)

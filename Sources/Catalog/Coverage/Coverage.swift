@@ -12,11 +12,13 @@ package enum CoverageStatus: String, Sendable, CaseIterable {
   case refused
   /// It has no job.
   case missing
+  /// The platform lists it in a row that names no recording.
+  case unidentified
 }
 
 /// The recordings of one source and day: how many are expected, and how many of them are in each state.
 ///
-/// `expected` is always the sum of the five counts.
+/// `expected` is always the sum of the counts.
 package struct CoverageDay: Sendable {
   package var day: CalendarDay
   /// When the platform was last asked for the whole day; nil if never.
@@ -27,6 +29,14 @@ package struct CoverageDay: Sendable {
   package var counts: [CoverageStatus: Int64]
   /// How many of the expected recordings the platform no longer listed at the last check.
   package var unlisted: Int64
+  /// The first rows of the last check that name no recording, in order of position; `counts` has the number of all.
+  package var unidentified: [UnidentifiedRow]
+
+  /// Whether the platform was asked for the whole day after its end.
+  package var isChecked: Bool { day.period.isEmpty || checkedAt.map { $0 >= day.end } ?? false }
+
+  /// Whether the day is checked and every expected recording is archived.
+  package var isComplete: Bool { isChecked && gaps == 0 }
 
   package var expected: Int64 { counts.values.reduce(0, +) }
   package var gaps: Int64 { expected - count(.ready) }
@@ -76,6 +86,9 @@ package struct CoverageGap: Sendable {
       code = isFailedOnPlatform ? .recordingFailedOnPlatform : failure ?? .internalError
       reason = isFailedOnPlatform ? TapedeckError.Code.recordingFailedOnPlatform.defaultMessage : message ?? ""
       isFillable = status == .failed && !isFailedOnPlatform
+    // Never the status of a recording.
+    case .unidentified:
+      (reason, isFillable) = ("The row names no recording.", false)
     case .missing:
       (reason, isFillable) = (Self.reason(missing: row), true)
     }

@@ -98,5 +98,7 @@ package enum Change: Sendable, Hashable {
   /// A webhook message became due, or its due time changed.
   case webhookDue
   /// A recurring task became due, or its due time changed.
-  case dutyDue
+  case taskDue
+  /// Access was withdrawn or narrowed: an account or token changed, a session ended, or a recording became restricted.
+  case accessNarrowed
 }

@@ -13,14 +13,9 @@ extension Catalog {
       let job = try db.requireJob(id)
       let clearance = max(job.clearance, clearance)
       switch job.runState {
-      case .failed, .cancelled: try db.restart(id, clearance: clearance, by: requester)
+      case .failed, .cancelled: try db.restart(id, clearance: clearance, by: requester, priority: .fresh)
       case .waiting where job.dueAt != nil || clearance == .restricted:
-        try db.execute(
-          """
-          UPDATE job SET clearance = \(clearance), run_state = \(RunState.idle), priority = \(Priority.fresh),
-            due_at = tapedeck_now_ms()
-          WHERE id = \(id)
-          """)
+        try db.resume(id, clearance: clearance)
       case .waiting, .idle, .leased: break
       case .done: throw TapedeckError(.jobEnded, "The recording of this job is archived.")
       }
@@ -38,11 +33,10 @@ extension Catalog {
   /// - Throws: `notFound`; `jobEnded` when it is done or already cancelled.
   package func cancelJob(_ id: Int64, entry: LogEntry) async throws(TapedeckError) -> JobRow {
     try await database.write { db in
-      let reason = TapedeckError(.jobCancelled)
       let count = try db.execute(
         """
         UPDATE job SET run_state = \(RunState.cancelled), fence = fence + 1, lease_until = NULL, due_at = NULL,
-          failure_code = \(reason.code), failure_message = \(reason.message), retry_after_ms = NULL, ended_at = tapedeck_now_ms()
+          \(failureColumns(TapedeckError(.jobCancelled))), ended_at = tapedeck_now_ms()
         WHERE id = \(id) AND run_state IN ('idle', 'leased', 'waiting', 'failed')
         """)
       guard count == 1 else {
@@ -65,16 +59,37 @@ extension Connection {
     return job
   }
 
-  /// Restarts a job from its first stage and resets its counters.
-  func restart(_ id: Int64, clearance: Privacy, by requester: String) throws(TapedeckError) {
+  /// Restarts a job at a stage and resets its counters. Its worker, if it has one, loses the lease.
+  ///
+  /// - Parameter priority: nil to keep the current one.
+  func restart(
+    _ id: Int64, at stage: Stage = .queued, clearance: Privacy, by requester: String, priority: Priority? = nil
+  ) throws(TapedeckError) {
     try execute(
       """
-      UPDATE job SET stage = \(Stage.queued), run_state = \(RunState.idle), clearance = \(clearance),
-        requested_at = tapedeck_now_ms(), requested_by = \(requester), due_at = tapedeck_now_ms(),
-        priority = \(Priority.fresh), polls = 0, attempts = 0, worker_deaths = 0, resumes = 0, refusals = 0,
-        failure_code = NULL, failure_message = NULL, retry_after_ms = NULL, ended_at = NULL, fence = fence + 1
+      UPDATE job SET \(restartColumns(stage, clearance: clearance, by: requester)),
+        priority = coalesce(\(priority), priority)
       WHERE id = \(id)
       """)
     try removeParts(ofJobs: [id])
   }
+
+  /// Makes a waiting job claimable now, with the priority of a user's request.
+  func resume(_ id: Int64, clearance: Privacy) throws(TapedeckError) {
+    try execute(
+      """
+      UPDATE job SET clearance = \(clearance), run_state = \(RunState.idle), priority = \(Priority.fresh),
+        due_at = tapedeck_now_ms()
+      WHERE id = \(id)
+      """)
+  }
+}
+
+/// The assignments that restart a job, except its priority; its parts must be removed too.
+func restartColumns(_ stage: Stage, clearance: Privacy, by requester: String) -> SQL {
+  """
+  stage = \(stage), run_state = \(RunState.idle), clearance = \(clearance), requested_at = tapedeck_now_ms(),
+  requested_by = \(requester), due_at = tapedeck_now_ms(), lease_until = NULL, polls = 0, attempts = 0,
+  worker_deaths = 0, resumes = 0, refusals = 0, \(failureColumns(nil)), ended_at = NULL, fence = fence + 1
+  """
 }

@@ -1,15 +1,15 @@
 package import Model
 
-/// What was found wrong with a recording of the archive.
+/// The damage that a verification found in an archived recording.
 package struct Damage: Sendable {
   package var recordingID: Int64
   package var key: RecordingKey
   /// What is wrong, without a full stop: "The MP3 is damaged and the waveform is missing".
   package var finding: String
   package var code: TapedeckError.Code
-  /// Whether the kept original is whole as far as is known, so that the rest can be made again from it.
+  /// Whether the original is kept and not known to be damaged, so that the other files can be made from it.
   package var hasOriginal: Bool
-  /// What the access log keeps beside the finding.
+  /// Further details for the access log.
   package var details: [String: String]
 
   package init(
@@ -24,7 +24,7 @@ package struct Damage: Sendable {
     self.details = details
   }
 
-  /// The sentence that is stored and shown. The first time it was found stays in it.
+  /// The sentence that is stored and shown. It keeps the time when the damage was first found.
   fileprivate func sentence(known: String?, at moment: Instant) -> String {
     if let known, known.hasPrefix("\(finding), found on ") { return withoutFailure(known) }
     let text = moment.iso8601
@@ -42,30 +42,31 @@ private func withoutFailure(_ sentence: String) -> String {
 package struct RepairJob: Sendable, Equatable {
   package var key: RecordingKey
   package var jobID: Int64
-  /// Whether the platform is not needed.
+  /// Whether it uses the kept original and sends no request to the platform.
   package var isFromOriginal: Bool
 }
 
 extension Catalog {
-  /// Marks recordings as damaged, so that it is known before anything is moved. What is news is in the access log.
-  package func noteDamage(_ damages: [Damage], at moment: Instant) async throws(TapedeckError) {
+  /// Marks recordings as damaged, before any file is moved to quarantine. New damage gets a log entry.
+  package func recordDamage(_ damages: [Damage], at moment: Instant) async throws(TapedeckError) {
     try await database.write { db in
-      for damage in damages { try db.note(damage, at: moment) }
+      for damage in damages { try db.record(damage, at: moment) }
     }
   }
 
-  /// Has damaged recordings made whole again by their jobs; they stay in the archive meanwhile as they are.
+  /// Creates or restarts the jobs that repair damaged recordings. Until they end, the recordings stay in the archive.
   ///
-  /// A job that is under way is left alone, but for one that may have stored a file which was then taken for the
-  /// damaged one: with `preempting` it loses its lease, so that it cannot commit, and starts again.
-  /// The damage is marked once more, since a commit may have cleared it.
+  /// The damage is marked again, since a commit may have cleared it.
+  ///
+  /// - Parameter preempting: whether a leased job loses its lease and restarts. Needed when it may have stored a file
+  ///   that was moved to quarantine in place of the damaged one, so that it must not commit.
   package func requestRepair(
     of damages: [Damage], preempting: Bool, at moment: Instant
   ) async throws(TapedeckError) -> [RepairJob] {
     try await database.write { db in
       var jobs: [RepairJob] = []
       for damage in damages {
-        try db.note(damage, at: moment)
+        try db.record(damage, at: moment)
         jobs.append(try db.requestRepair(of: damage, preempting: preempting))
       }
       db.notify(.workDue)
@@ -75,7 +76,7 @@ extension Catalog {
 }
 
 extension Connection {
-  fileprivate func note(_ damage: Damage, at moment: Instant) throws(TapedeckError) {
+  fileprivate func record(_ damage: Damage, at moment: Instant) throws(TapedeckError) {
     let known = try row("SELECT damage FROM recording WHERE id = \(damage.recordingID)")?.optionalText("damage")
     let sentence = damage.sentence(known: known, at: moment)
     try execute(
@@ -90,45 +91,24 @@ extension Connection {
   fileprivate func requestRepair(of damage: Damage, preempting: Bool) throws(TapedeckError) -> RepairJob {
     let key = damage.key
     let stage: Stage = damage.hasOriginal ? .processing : .queued
-    let existing = try job(of: key)
-    switch existing?.runState {
-    case nil:
-      try execute(
-        """
-        INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, requested_by, due_at)
-        VALUES ('ingest', \(key.source), \(key.id), \(stage), \(RunState.idle), \(Privacy.restricted),
-          tapedeck_now_ms(), 'verify', tapedeck_now_ms())
-        """)
-    case .idle, .waiting, .leased:
-      guard preempting, existing?.runState == .leased else {
-        try execute(
-          """
-          UPDATE job SET clearance = \(Privacy.restricted), run_state = \(RunState.idle), due_at = tapedeck_now_ms()
-          WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
-            AND run_state = 'waiting' AND due_at IS NULL
-          """)
-        break
+    if let existing = try job(of: key) {
+      switch existing.runState {
+      case .waiting where existing.dueAt == nil: try resume(existing.id, clearance: .restricted)
+      case .idle, .waiting: break
+      case .leased where !preempting: break
+      case .leased, .done, .failed, .cancelled:
+        try restart(existing.id, at: stage, clearance: .restricted, by: "verify")
       }
-      fallthrough
-    case .done, .failed, .cancelled:
-      try execute(
-        """
-        UPDATE job SET stage = \(stage), run_state = \(RunState.idle), clearance = \(Privacy.restricted),
-          requested_at = tapedeck_now_ms(), requested_by = 'verify', due_at = tapedeck_now_ms(),
-          polls = 0, attempts = 0, worker_deaths = 0, resumes = 0, refusals = 0, lease_until = NULL,
-          failure_code = NULL, failure_message = NULL,
-          retry_after_ms = NULL, ended_at = NULL, fence = fence + 1
-        WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
-        """)
-      if let job = try job(of: key) { try removeParts(ofJobs: [job.id]) }
+    } else {
+      try insertJob(of: key, at: stage, clearance: .restricted, by: "verify")
     }
     guard let job = try job(of: key) else { throw TapedeckError(.catalogFailed, detail: "job row vanished") }
     notify(.job(job.id))
     return RepairJob(key: key, jobID: job.id, isFromOriginal: job.stage == .processing && job.parts.isEmpty)
   }
 
-  /// Says beside the damage of a job's recording why it could not be repaired; nothing where none is known.
-  func noteFailedRepair(_ lease: JobLease, because error: TapedeckError) throws(TapedeckError) {
+  /// Adds the reason of a failed repair to the damage of the job's recording; does nothing without damage.
+  func recordFailedRepair(_ lease: JobLease, because error: TapedeckError) throws(TapedeckError) {
     let row = try row(
       """
       SELECT r.id, r.damage FROM recording r JOIN job j ON j.source = r.source AND j.platform_id = r.platform_id

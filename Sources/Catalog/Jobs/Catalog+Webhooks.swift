@@ -57,6 +57,8 @@ extension Catalog {
   ) async throws(TapedeckError) {
     try await database.write(.readCommitted) { db in
       let state = delivered ? "delivered" : next == nil ? "dead" : "pending"
+      // The text is the receiver's, which may repeat the secret that it was sent.
+      let error = error.map(Redactor.shared.redact)
       try db.execute(
         """
         UPDATE webhook_message SET attempts = attempts + 1, last_status = \(status), last_error = \(error),

@@ -1,15 +1,15 @@
 import Model
 
-/// How far the download of one part of a recording is.
+/// The progress of the download of one part of a recording.
 package struct JobPart: Sendable, Equatable {
   /// Counted from 0.
   package var part: Int
   /// What the platform's client needs to resume, as JSON.
   package var download: String?
   package var bytes: Int64
-  /// Nil while the platform has not said how many there are.
+  /// Nil until the platform reports it.
   package var totalBytes: Int64?
-  /// SHA-256 of all bytes in hexadecimal; nil until they are fetched.
+  /// SHA-256 of all bytes in hexadecimal; nil until the download is complete.
   package var sha256: String?
 
   package init(_ part: Int, download: String?, bytes: Int64, totalBytes: Int64?, sha256: String? = nil) {
@@ -62,7 +62,7 @@ extension Connection {
       """)
   }
 
-  /// Forgets what was downloaded for jobs, so that they start again with the first byte.
+  /// Deletes the download state of jobs, so that they start again with the first byte.
   func removeParts(ofJobs ids: [Int64]) throws(TapedeckError) {
     guard !ids.isEmpty else { return }
     try execute("DELETE FROM job_part WHERE job_id IN \(SQL.list(ids))")

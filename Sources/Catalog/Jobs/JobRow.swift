@@ -1,19 +1,21 @@
 package import Model
 
-/// A job as it stands in its row.
+/// A row of the table `job`, with its parts.
 package struct JobRow: Sendable {
   package var id: Int64
   package var key: RecordingKey
   package var stage: Stage
   package var runState: RunState
-  /// The strictest privacy that one of its callers may have archived.
+  /// The strictest privacy of a recording that the job may archive on behalf of its requesters.
   package var clearance: Privacy
   package var priority: Priority
   package var requestedAt: Instant
+  /// The identity or task that requested it first.
+  package var requestedBy: String?
   package var dueAt: Instant?
   package var polls: Int
   package var attempts: Int
-  /// How many workers died while they had the job in this stage.
+  /// The number of workers that died while they held the job in its current stage.
   package var workerDeaths: Int
   package var resumes: Int
   package var refusals: Int
@@ -23,7 +25,7 @@ package struct JobRow: Sendable {
   package var failure: Failure?
   package var endedAt: Instant?
 
-  /// What went wrong at last; the reason of a `failed` job, or what a `waiting` one is tried again after.
+  /// The last error: why a `failed` job failed, or what delays a `waiting` one.
   package struct Failure: Sendable {
     package var code: TapedeckError.Code
     package var message: String
@@ -38,10 +40,10 @@ package struct JobRow: Sendable {
     package var error: TapedeckError { TapedeckError(code, message, retryAfter: retryAfter) }
   }
 
-  /// How many bytes of all parts are fetched.
+  /// The number of downloaded bytes of all parts.
   package var bytes: Int64 { parts.reduce(0) { $0 + $1.bytes } }
 
-  /// How many bytes all parts have; nil while one of them is unknown.
+  /// The size of all parts in bytes; nil while one of them is unknown.
   package var totalBytes: Int64? {
     parts.isEmpty ? nil : parts.reduce(0) { sum, part in sum.flatMap { sum in part.totalBytes.map { sum + $0 } } }
   }
@@ -58,6 +60,7 @@ package struct JobRow: Sendable {
     clearance = try row.value("clearance", as: Privacy.self)
     priority = Priority(rawValue: try row.int("priority")) ?? .backfill
     requestedAt = try row.instant("requested_at")
+    requestedBy = row.optionalText("requested_by")
     dueAt = row.optionalInstant("due_at")
     polls = Int(try row.int("polls"))
     attempts = Int(try row.int("attempts"))
@@ -66,11 +69,11 @@ package struct JobRow: Sendable {
     refusals = Int(try row.int("refusals"))
     fence = try row.int("fence")
     endedAt = row.optionalInstant("ended_at")
-    if let code = row.optionalText("failure_code") {
-      var error = TapedeckError(TapedeckError.Code(rawValue: code) ?? .internalError)
-      error.message = row.optionalText("failure_message") ?? error.message
-      error.retryAfter = row.optionalInt("retry_after_ms").map { .milliseconds($0) }
-      failure = Failure(error)
+    failure = row.optionalErrorCode("failure_code").map { code in
+      Failure(
+        TapedeckError(
+          code, row.optionalText("failure_message"),
+          retryAfter: row.optionalInt("retry_after_ms").map { .milliseconds($0) }))
     }
   }
 }

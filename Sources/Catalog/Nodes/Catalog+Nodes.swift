@@ -3,14 +3,14 @@ import Foundation
 package import Model
 
 extension Catalog {
-  /// Checks that all nodes of this database have the same value of a setting, such as a secret or the object store. The
-  /// first node stores a fingerprint.
+  /// Requires that a setting, such as a secret or the URL of the object store, has the same value on all nodes of this
+  /// database. The first node stores a fingerprint of its value.
   ///
   /// - Parameter name: the name of the setting, for the error.
   /// - Throws: `configurationInvalid` when the fingerprint differs.
-  package func agree(on name: String, _ secret: String) async throws(TapedeckError) {
+  package func requireSameOnAllNodes(_ name: String, _ value: String) async throws(TapedeckError) {
     let code = HMAC<SHA256>.authenticationCode(
-      for: Data("tapedeck shared secret \(name)".utf8), using: SymmetricKey(data: Data(secret.utf8)))
+      for: Data("tapedeck shared secret \(name)".utf8), using: SymmetricKey(data: Data(value.utf8)))
     let fingerprint = hex(code.prefix(16))
     try await database.write { db in
       try db.execute(

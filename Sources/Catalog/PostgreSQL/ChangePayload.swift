@@ -14,7 +14,8 @@ enum ChangePayload {
         case .job(let id): "j\(id)"
         case .workDue: "w"
         case .webhookDue: "h"
-        case .dutyDue: "d"
+        case .taskDue: "d"
+        case .accessNarrowed: "a"
         }
       if payload.isEmpty || payload.utf8.count + word.utf8.count >= limit {
         if !payload.isEmpty { payloads.append(payload) }
@@ -34,7 +35,8 @@ enum ChangePayload {
       switch word {
       case "w": .workDue
       case "h": .webhookDue
-      case "d": .dutyDue
+      case "d": .taskDue
+      case "a": .accessNarrowed
       default: word.first == "j" ? Int64(word.dropFirst()).map(Change.job) : nil
       }
     }

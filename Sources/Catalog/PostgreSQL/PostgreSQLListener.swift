@@ -63,7 +63,7 @@ final class PostgreSQLListener: Sendable {
       if let connection, begin(connection) {
         failures = 0
         // Changes committed while this process did not listen.
-        feed.publish([.workDue, .webhookDue, .dutyDue])
+        feed.publish([.workDue, .webhookDue, .taskDue, .accessNarrowed])
         if isFirst { firstAttempt.leave() }
         isFirst = false
         receive(connection)

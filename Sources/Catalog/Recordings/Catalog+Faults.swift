@@ -42,10 +42,10 @@ extension Catalog {
       let (back, leased) = (seen - now, now + max(lease, .seconds(30)))
       try db.moveBack("due_at", of: "job", where: "lane IS NOT NULL", by: back, notBefore: now)
       try db.moveBack("lease_until", of: "job", where: "run_state = 'leased'", by: back, notBefore: leased)
-      try db.moveBack("due_at", of: "duty", by: back, notBefore: now)
-      try db.moveBack("lease_until", of: "duty", by: back, notBefore: leased)
+      try db.moveBack("due_at", of: "recurring_task", by: back, notBefore: now)
+      try db.moveBack("lease_until", of: "recurring_task", by: back, notBefore: leased)
       try db.moveBack("due_at", of: "webhook_message", where: "state = 'pending'", by: back, notBefore: now)
-      for change in [Change.workDue, .dutyDue, .webhookDue] { db.notify(change) }
+      for change in [Change.workDue, .taskDue, .webhookDue] { db.notify(change) }
       return now
     }
   }
@@ -55,7 +55,7 @@ extension Connection {
   /// When a recurring task last started or ended; nil when none ever ran.
   fileprivate func lastTaskTime() throws(TapedeckError) -> Instant? {
     try row(
-      "SELECT max(at) AS at FROM (SELECT last_started_at AS at FROM duty UNION ALL SELECT last_ended_at FROM duty) task_time"
+      "SELECT max(at) AS at FROM (SELECT last_started_at AS at FROM recurring_task UNION ALL SELECT last_ended_at FROM recurring_task) task_time"
     )?.optionalInstant("at")
   }
 

@@ -35,18 +35,36 @@ extension Catalog {
   package func recordings(
     matching filter: RecordingFilter, visibleTo visibility: Visibility, after cursor: ListCursor?, limit: Int
   ) async throws(TapedeckError) -> [ListedRecording] {
-    let list = RecordingList(filter: filter, visibility: visibility, cursor: cursor, limit: limit)
+    let list = RecordingList(filter: filter, visibility: visibility, cursor: cursor, limit: limit, order: .newestFirst)
     return try await database.read { db in try list.load(db) }
+  }
+
+  /// The recordings before and after one in the list that a filter gives, newest call first. Closed rows are left out.
+  package func neighbours(
+    of cursor: ListCursor, matching filter: RecordingFilter, visibleTo visibility: Visibility
+  ) async throws(TapedeckError) -> (newer: RecordingKey?, older: RecordingKey?) {
+    var open = visibility
+    open.listedPrivacy = visibility.factsPrivacy
+    let lists = [ListOrder.oldestFirst, .newestFirst].map {
+      RecordingList(filter: filter, visibility: open, cursor: cursor, limit: 1, order: $0)
+    }
+    return try await database.read { db in
+      (try lists[0].load(db).first?.recording.key, try lists[1].load(db).first?.recording.key)
+    }
   }
 }
 
-/// One page of a list. Each statement reads an index from its newest end and stops when the page is full. Where no
+private enum ListOrder: Sendable { case newestFirst, oldestFirst }
+
+/// One page of a list. Each statement reads an index from one end and stops when the page is full. Where no
 /// index holds the matching rows in order, the page is merged from several statements.
 private struct RecordingList: Sendable {
   let filter: RecordingFilter
   let visibility: Visibility
+  /// The row that the page follows, in `order`.
   let cursor: ListCursor?
   let limit: Int
+  let order: ListOrder
 
   /// What must be visible of each row.
   private var extent: Visibility.Extent { filter.comparesFacts ? .facts : .existence }
@@ -57,7 +75,7 @@ private struct RecordingList: Sendable {
     guard !privacies.isEmpty else { return [] }
     if let text = filter.text { return try search(for: text, db) }
     if let agent = filter.agent {
-      return try newest(of: ["r.agent_id = \(agent)", "r.agent_name = \(agent)"], and: byPrivacy + byStatus, db)
+      return try first(of: ["r.agent_id = \(agent)", "r.agent_name = \(agent)"], and: byPrivacy + byStatus, db)
     }
     guard privacies != Privacy.allCases || filter.status != nil else {
       return try rows(from: "recording r", where: [], db)
@@ -67,7 +85,7 @@ private struct RecordingList: Sendable {
     let parts = privacies.flatMap { privacy in
       statuses.map { status in "r.privacy = \(privacy) AND r.listed_status = \(status.rawValue)" as SQL }
     }
-    return try newest(of: parts, and: [], db)
+    return try first(of: parts, and: [], db)
   }
 
   /// The recordings with all the words, and the one whose id is the text, since an id may contain no word at all.
@@ -76,31 +94,47 @@ private struct RecordingList: Sendable {
     let named = try rows(from: "recording r", where: others + ["r.platform_id = \(text)"], db)
     // Bounded, because each short word may match every row.
     let words = Array(SearchWords.words(of: text).prefix(16))
-    guard !words.isEmpty, let newest = try newestWeek(db) else { return named }
+    guard !words.isEmpty, let first = try firstWeek(db) else { return named }
     let conditions = visibility.showsAddresses ? others : others + [TextSearch.occurOutsideAddresses(words)]
 
-    // The newest week fills most pages. Words that do not fill a page in five weeks are rare enough to read all
-    // matches.
-    let spans = newest == 0 ? [0...0] : [newest...newest, max(0, newest - 4)...(newest - 1)]
+    // The first week fills most pages. Words that do not fill a page in five weeks are rare enough to read all matches.
     var found: [ListedRecording] = []
-    var start = Instant(milliseconds: .max)
-    for span in spans {
+    for span in spans(from: first) {
       found += try rows(from: TextSearch.matches(words, weeks: span, in: db.dialect), where: conditions, db)
-      start = TextSearch.start(ofWeek: span.lowerBound)
-      guard found.count < limit, start > filter.from ?? Instant(milliseconds: .min) else {
-        return merged(named + found)
-      }
+      if found.count >= limit || reachesEnd(span) { return merged(named + found) }
     }
+    let rest: SQL =
+      switch order {
+      case .newestFirst: "r.called_at < \(TextSearch.start(ofWeek: max(0, first - 4)))"
+      case .oldestFirst: "r.called_at >= \(TextSearch.start(ofWeek: first + 5))"
+      }
     found += try rows(
-      from: TextSearch.matches(words, weeks: nil, in: db.dialect), where: conditions + ["r.called_at < \(start)"], db)
+      from: TextSearch.matches(words, weeks: nil, in: db.dialect), where: conditions + [rest], db)
     return merged(named + found)
   }
 
-  /// The week of the newest recording in the interval of the page; nil when there is none.
-  private func newestWeek(_ db: any Connection) throws(TapedeckError) -> Int64? {
+  /// The first week of a search, and the four weeks that follow it in the order of the list.
+  private func spans(from first: Int64) -> [ClosedRange<Int64>] {
+    switch order {
+    case .newestFirst: first == 0 ? [0...0] : [first...first, max(0, first - 4)...(first - 1)]
+    case .oldestFirst: [first...first, (first + 1)...(first + 4)]
+    }
+  }
+
+  /// Whether no later week of the list can be in the interval of the filter.
+  private func reachesEnd(_ weeks: ClosedRange<Int64>) -> Bool {
+    switch order {
+    case .newestFirst:
+      TextSearch.start(ofWeek: weeks.lowerBound) <= filter.from ?? Instant(milliseconds: .min)
+    case .oldestFirst: filter.to.map { TextSearch.start(ofWeek: weeks.upperBound + 1) >= $0 } ?? false
+    }
+  }
+
+  /// The week of the first recording in the interval of the page; nil when there is none.
+  private func firstWeek(_ db: any Connection) throws(TapedeckError) -> Int64? {
     let conditions = SQL.all(byTime)
     return try db.row(
-      "SELECT r.called_at FROM recording r WHERE \(conditions) ORDER BY r.called_at DESC, r.id DESC LIMIT 1"
+      "SELECT r.called_at FROM recording r WHERE \(conditions) ORDER BY \(sorting) LIMIT 1"
     )
     .map { row throws(TapedeckError) in TextSearch.week(of: try row.instant("called_at")) }
   }
@@ -117,15 +151,27 @@ private struct RecordingList: Sendable {
     if let to = filter.to { conditions.append("r.called_at < \(to)") }
     if let cursor {
       // The first comparison follows from the second, but SQLite uses only the first to seek in the index.
-      conditions.append("r.called_at <= \(cursor.at) AND (r.called_at, r.id) < (\(cursor.at), \(cursor.id))")
+      switch order {
+      case .newestFirst:
+        conditions.append("r.called_at <= \(cursor.at) AND (r.called_at, r.id) < (\(cursor.at), \(cursor.id))")
+      case .oldestFirst:
+        conditions.append("r.called_at >= \(cursor.at) AND (r.called_at, r.id) > (\(cursor.at), \(cursor.id))")
+      }
     }
     return conditions
   }
 
+  private var sorting: SQL {
+    switch order {
+    case .newestFirst: "r.called_at DESC, r.id DESC"
+    case .oldestFirst: "r.called_at, r.id"
+    }
+  }
+
   // MARK: Pages
 
-  /// One page, merged from the newest rows of each of the parts.
-  private func newest(
+  /// One page, merged from the first rows of each of the parts.
+  private func first(
     of parts: [SQL], and others: [SQL], _ db: any Connection
   ) throws(TapedeckError) -> [ListedRecording] {
     var found: [ListedRecording] = []
@@ -133,16 +179,17 @@ private struct RecordingList: Sendable {
     return parts.count == 1 ? found : merged(found)
   }
 
-  /// The newest rows, without duplicates.
+  /// The first rows in order, without duplicates.
   private func merged(_ rows: [ListedRecording]) -> [ListedRecording] {
     var seen = Set<Int64>()
     let once = rows.filter { seen.insert($0.recording.id).inserted }.sorted { left, right in
-      (left.recording.sortedAt, left.recording.id) > (right.recording.sortedAt, right.recording.id)
+      let (left, right) = ((left.recording.sortedAt, left.recording.id), (right.recording.sortedAt, right.recording.id))
+      return order == .newestFirst ? left > right : left < right
     }
     return Array(once.prefix(limit))
   }
 
-  /// At most a page of visible rows, newest first. The inner query sorts ids and times only, since rows may be large.
+  /// At most a page of visible rows, in order. The inner query sorts ids and times only, since rows may be large.
   private func rows(
     from source: SQL, where conditions: [SQL], _ db: any Connection
   ) throws(TapedeckError) -> [ListedRecording] {
@@ -154,10 +201,10 @@ private struct RecordingList: Sendable {
       SELECT r.*, j.stage AS job_stage, j.run_state AS job_state, j.failure_message AS job_failure
       FROM (
         SELECT r.id AS page_id FROM \(source) WHERE \(SQL.all(conditions))
-        ORDER BY r.called_at DESC, r.id DESC LIMIT \(limit)) page
+        ORDER BY \(sorting) LIMIT \(limit)) page
       JOIN recording r ON r.id = page_id
       \(withJob)
-      ORDER BY r.called_at DESC, r.id DESC
+      ORDER BY \(sorting)
       """)
     return try rows.map { row throws(TapedeckError) in
       ListedRecording(

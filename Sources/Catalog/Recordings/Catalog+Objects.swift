@@ -5,7 +5,7 @@ package struct KnownObjects: Sendable {
   /// Objects that recordings refer to, and how many bytes each must have.
   package var referenced: [ObjectName: Int64] = [:]
   /// Objects whose removal is scheduled or has started.
-  package var leaving: Set<ObjectName> = []
+  package var removing: Set<ObjectName> = []
   /// Objects that were reserved for an ingest and are not referenced, at least not yet.
   package var reserved: [ObjectName: Reservation] = [:]
   /// Whether a worker may be storing objects that it has not committed yet.
@@ -72,12 +72,12 @@ extension Catalog {
     }
   }
 
-  /// The objects of a folder (`00` to `ff`), in one view with whether more may be committed soon.
+  /// The objects of a folder (`00` to `ff`) and whether more may be committed soon, from one snapshot.
   package func knownObjects(inFolder folder: String) async throws(TapedeckError) -> KnownObjects {
     try await database.read { db in
       var known = KnownObjects()
       let removals = try db.rows("SELECT name FROM object_removal WHERE \(isInFolder(folder, "name"))")
-      for row in removals { known.leaving.insert(try row.value("name", as: ObjectName.self)) }
+      for row in removals { known.removing.insert(try row.value("name", as: ObjectName.self)) }
       let rows = try db.rows(
         """
         SELECT name, sha256, bytes, reserved_at, CASE WHEN \(isReferenced("object.name")) THEN 1 ELSE 0 END AS referenced
@@ -87,7 +87,7 @@ extension Catalog {
         let name = try row.value("name", as: ObjectName.self)
         if try row.int("referenced") == 1 {
           known.referenced[name] = try row.int("bytes")
-        } else if !known.leaving.contains(name) {
+        } else if !known.removing.contains(name) {
           known.reserved[name] = .init(
             hash: try row.value("sha256", as: ContentHash.self), at: try row.instant("reserved_at"))
         }
@@ -98,10 +98,10 @@ extension Catalog {
     }
   }
 
-  /// Deletes the row of an object that was reserved and never referenced, so that its name is never used again.
+  /// Deletes an unused reservation, so that its name is never used again.
   ///
-  /// - Returns: false when the object has been reserved again or referenced meanwhile; its row stays then.
-  package func forget(
+  /// - Returns: false when the object was reserved again or is referenced; the row is then kept.
+  package func deleteReservation(
     _ name: ObjectName, _ reservation: KnownObjects.Reservation
   ) async throws(TapedeckError) -> Bool {
     try await database.write { db in
@@ -115,7 +115,7 @@ extension Catalog {
   }
 
   /// Whether the catalog has an object's name, including one whose removal has started.
-  package func knows(_ name: ObjectName) async throws(TapedeckError) -> Bool {
+  package func hasObject(_ name: ObjectName) async throws(TapedeckError) -> Bool {
     try await database.read { db in
       try db.row(
         """

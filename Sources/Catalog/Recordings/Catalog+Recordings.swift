@@ -160,6 +160,7 @@ extension Connection {
         LogEntry(
           at: try now(), action: .privacyChange, outcome: .allowed, actor: nil, recording: key,
           details: ["privacy": privacy.rawValue]))
+      notify(.accessNarrowed)
     }
   }
 

@@ -58,7 +58,7 @@ extension Catalog {
     }
   }
 
-  /// Notes that an object's file is deleted.
+  /// Records that the file of an object is deleted.
   package func endRemoval(_ name: ObjectName) async throws(TapedeckError) {
     _ = try await database.write(.readCommitted) { db in
       try db.execute("DELETE FROM object_removal WHERE name = \(name) AND started_at IS NOT NULL")

@@ -71,17 +71,12 @@ extension Catalog {
       try db.rows(
         """
         SELECT r.id, r.source, r.platform_id, coalesce(r.verified_at, r.archived_at) AS verified, j.failure_code
-        FROM recording r LEFT JOIN job j ON j.kind = 'ingest' AND j.source = r.source AND j.platform_id = r.platform_id
+        FROM recording r \(withJob)
         WHERE r.damage IS NOT NULL AND r.archived_at IS NOT NULL AND r.id > \(id)
           AND (j.id IS NULL OR j.run_state IN ('done', 'failed'))
         ORDER BY r.id LIMIT \(limit)
         """
-      ).map { row in
-        (
-          try ArchivedRecording(row),
-          row.optionalText("failure_code").map { TapedeckError.Code(rawValue: $0) ?? .internalError }
-        )
-      }
+      ).map { row in (try ArchivedRecording(row), row.optionalErrorCode("failure_code")) }
     }
   }
 
@@ -111,13 +106,13 @@ extension Catalog {
     try await database.read { db in try db.isAwaited(original: sha256) }
   }
 
-  /// Notes that recordings were verified as whole, unless they were found damaged meanwhile.
+  /// Records that all files of recordings were verified, and clears their damage, unless other damage was found since.
   ///
-  /// - Parameter whole: the rows as they were when the files were read.
-  package func noteWhole(_ whole: [RecordingRow], at moment: Instant) async throws(TapedeckError) {
-    guard !whole.isEmpty else { return }
+  /// - Parameter verified: the rows as they were when the files were read.
+  package func recordVerified(_ verified: [RecordingRow], at moment: Instant) async throws(TapedeckError) {
+    guard !verified.isEmpty else { return }
     try await database.write { db in
-      for row in whole {
+      for row in verified {
         try db.execute(
           """
           UPDATE recording SET verified_at = \(moment), damage = NULL

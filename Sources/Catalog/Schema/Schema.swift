@@ -10,7 +10,7 @@ func firstSchema(_ dialect: Dialect) -> [SQL] {
 private func recordingTables(_ dialect: Dialect) -> [SQL] {
   let (integer, text) = (dialect.integer, dialect.text)
   return [
-    // What the platform says about a call, and what the archive holds of it.
+    // The facts of a recording from the platform, and its state in the archive.
     """
     CREATE TABLE recording (
       id \(dialect.identity),
@@ -37,21 +37,20 @@ private func recordingTables(_ dialect: Dialect) -> [SQL] {
       audio_ms \(integer),
       warning \(text),
       tombstoned_at \(integer),
-      -- When the platform last listed it, and whether the source's sync filter wants it.
+      -- When the platform last listed it, and whether the sync filter of the source includes it.
       listed_at \(integer),
       wanted \(integer) NOT NULL DEFAULT 0,
-      -- Decides the day that it counts to in coverage: the start of the call, or the start of the listed period where
-      -- the platform reports no start.
+      -- Decides its day in coverage: the start of the call, or of the listed period if the platform reports no start.
       counted_at \(integer),
       -- When its files were last compared with their hashes.
       verified_at \(integer),
       -- What is wrong with its files, as a sentence; null while nothing is known to be wrong.
       damage \(text),
-      -- What lists are sorted by: the start of the call, or where it is not known, when we first saw it.
+      -- The time that lists are sorted by: the start of the call, or when it was first seen if the start is not known.
       called_at \(integer) GENERATED ALWAYS AS (coalesce(started_at, first_seen_at)) STORED,
-      -- How far it is, in the words of lists: kept in step with the job, so that an index can narrow lists to it.
+      -- The status that lists show. It depends on the job, and is stored so that an index can filter by it.
       listed_status \(text) NOT NULL DEFAULT 'known',
-      -- The words it is found by, from `SearchWords`, with a space between them; those of its addresses apart.
+      -- Search words from `SearchWords`, separated by spaces; words that occur only in the addresses are separate.
       words \(text) NOT NULL,
       address_words \(text) NOT NULL,
       UNIQUE (platform_id, source)
@@ -69,7 +68,7 @@ private func recordingTables(_ dialect: Dialect) -> [SQL] {
     """,
     "CREATE INDEX recording_by_damage ON recording (id) WHERE damage IS NOT NULL",
 
-    // The objects of the store, and which content each name stands for. A row exists before its object is written.
+    // The objects of the store and the content of each. A row exists before its object is written.
     """
     CREATE TABLE object (
       name \(text) PRIMARY KEY,
@@ -156,7 +155,8 @@ private func jobTables(_ dialect: Dialect) -> [SQL] {
       ended_at \(integer),
       -- The back-fill that created the job.
       backfill \(text),
-      -- Where the job can be claimed now or at its time. A column, since with the bare conditions SQLite sorts the queue.
+      -- The lane in which the job can be claimed once it is due. A column, since with the conditions themselves in the
+      -- query SQLite sorts the queue.
       lane \(text) GENERATED ALWAYS AS (
         CASE WHEN run_state IN ('idle', 'waiting') AND due_at IS NOT NULL THEN
           CASE WHEN stage IN ('queued', 'awaiting') THEN 'polling' WHEN stage IN ('fetching', 'processing') THEN 'moving' END
@@ -166,6 +166,7 @@ private func jobTables(_ dialect: Dialect) -> [SQL] {
     )
     """,
     "CREATE INDEX job_by_turn ON job (lane, priority, due_at, id) WHERE lane IS NOT NULL",
+    "CREATE INDEX job_by_requester ON job (lane, priority, requested_by, due_at, id) WHERE lane IS NOT NULL",
     "CREATE INDEX job_by_state ON job (run_state, stage)",
     "CREATE INDEX job_by_state_and_number ON job (run_state, id)",
     "CREATE INDEX job_by_backfill ON job (backfill, run_state, ended_at) WHERE backfill IS NOT NULL",
@@ -177,7 +178,7 @@ private func jobTables(_ dialect: Dialect) -> [SQL] {
       download \(text),
       bytes \(integer) NOT NULL DEFAULT 0,
       total_bytes \(integer),
-      -- Of all bytes, once they are fetched.
+      -- Of all bytes; null until the download is complete.
       sha256 \(text),
       PRIMARY KEY (job_id, part)
     )
@@ -192,10 +193,33 @@ private func jobTables(_ dialect: Dialect) -> [SQL] {
       PRIMARY KEY (job_id, step)
     )
     """,
+
+    // Files that failed the integrity check, and what was decided about them. `spool` identifies the node's folders.
+    """
+    CREATE TABLE quarantine (
+      id \(dialect.identity),
+      source \(text) NOT NULL,
+      platform_id \(text) NOT NULL,
+      quarantined_at \(integer) NOT NULL,
+      code \(text) NOT NULL,
+      reason \(text) NOT NULL,
+      sha256 \(text) NOT NULL,
+      bytes \(integer) NOT NULL,
+      platform_duration_s \(integer),
+      spool \(text) NOT NULL,
+      file \(text) NOT NULL,
+      state \(text) NOT NULL,
+      decided_at \(integer),
+      decided_by \(text),
+      decision \(text)
+    )
+    """,
+    "CREATE INDEX quarantine_by_recording ON quarantine (source, platform_id, sha256)",
+    "CREATE INDEX quarantine_by_state ON quarantine (state, id)",
   ]
 }
 
-/// The outbox: messages to other systems, committed in the same transaction as what they report.
+/// The outbox: webhook messages, committed in the same transaction as the change that they report.
 private func webhookTables(_ dialect: Dialect) -> [SQL] {
   let (integer, text) = (dialect.integer, dialect.text)
   return [
@@ -217,7 +241,7 @@ private func webhookTables(_ dialect: Dialect) -> [SQL] {
   ]
 }
 
-/// Back-fills, and what each day of a source must hold.
+/// Back-fills and coverage.
 private func coverageTables(_ dialect: Dialect) -> [SQL] {
   let (integer, text) = (dialect.integer, dialect.text)
   return [
@@ -243,7 +267,7 @@ private func coverageTables(_ dialect: Dialect) -> [SQL] {
     """,
     "CREATE INDEX backfill_by_state ON backfill (source, state, created_at)",
 
-    // What the platform listed for a whole day when it was last asked, and how much of it the sync filter wanted.
+    // The last check of each day: how many recordings the platform listed, and how many of them the sync filter includes.
     """
     CREATE TABLE coverage_day (
       source \(text) NOT NULL,
@@ -253,20 +277,30 @@ private func coverageTables(_ dialect: Dialect) -> [SQL] {
       filter \(text) NOT NULL,
       reported \(integer) NOT NULL,
       expected \(integer) NOT NULL,
+      unidentified \(integer) NOT NULL,
       checked_at \(integer) NOT NULL,
       PRIMARY KEY (source, day)
+    )
+    """,
+    """
+    CREATE TABLE unidentified_row (
+      source \(text) NOT NULL,
+      day \(text) NOT NULL,
+      position \(integer) NOT NULL,
+      reason \(text) NOT NULL,
+      PRIMARY KEY (source, day, position)
     )
     """,
   ]
 }
 
-/// What nodes share: recurring tasks, the request budget, and what must be the same on all of them.
+/// State that all nodes share: recurring tasks, request budgets, and fingerprints of settings.
 private func nodeTables(_ dialect: Dialect) -> [SQL] {
   let (integer, text) = (dialect.integer, dialect.text)
   return [
     // Recurring tasks: one node at a time runs each of them for a source; see docs/states.md.
     """
-    CREATE TABLE duty (
+    CREATE TABLE recurring_task (
       name \(text) NOT NULL,
       source \(text) NOT NULL,
       due_at \(integer),
@@ -283,8 +317,8 @@ private func nodeTables(_ dialect: Dialect) -> [SQL] {
     )
     """,
 
-    // How many requests each source allows: one row that all nodes update in turn. `state` is the JSON of
-    // `RequestAllowance`; it holds nothing that cannot be learnt again.
+    // The request budget of each source, one row that all nodes update in turn. `state` is the JSON of
+    // `RequestAllowance`; if it is lost, the nodes learn it again.
     """
     CREATE TABLE request_budget (
       source \(text) PRIMARY KEY,
@@ -308,7 +342,7 @@ private func nodeTables(_ dialect: Dialect) -> [SQL] {
 private func accessTables(_ dialect: Dialect) -> [SQL] {
   let (integer, text) = (dialect.integer, dialect.text)
   return [
-    // Who may come in. Secrets are kept as hashes only.
+    // Accounts, API tokens and sessions. Only hashes of secrets are stored.
     """
     CREATE TABLE account (
       id \(text) PRIMARY KEY,
@@ -319,6 +353,12 @@ private func accessTables(_ dialect: Dialect) -> [SQL] {
       password_hash \(text) NOT NULL,
       created_at \(integer) NOT NULL,
       disabled_at \(integer)
+    )
+    """,
+    """
+    CREATE TABLE preference (
+      actor_id \(text) PRIMARY KEY,
+      value \(text) NOT NULL
     )
     """,
     """
@@ -345,8 +385,9 @@ private func accessTables(_ dialect: Dialect) -> [SQL] {
       expires_at \(integer) NOT NULL
     )
     """,
+    "CREATE INDEX session_by_account ON session (account_id)",
 
-    // The access log. `canonical` is what a proof will be about; `log_detail` may be erased, its salted hash stays.
+    // The access log. `canonical` never changes; a row of `log_detail` may be erased, its salted hash stays in `canonical`.
     """
     CREATE TABLE log_entry (
       id \(dialect.lastingIdentity),
@@ -367,16 +408,6 @@ private func accessTables(_ dialect: Dialect) -> [SQL] {
       entry_id \(integer) PRIMARY KEY REFERENCES log_entry (id),
       salt \(dialect.blob) NOT NULL,
       detail \(text) NOT NULL
-    )
-    """,
-    """
-    CREATE TABLE listening_session (
-      id \(dialect.identity),
-      entry_id \(integer) NOT NULL REFERENCES log_entry (id),
-      started_at \(integer) NOT NULL,
-      last_at \(integer) NOT NULL,
-      requests \(integer) NOT NULL,
-      bytes \(integer) NOT NULL
     )
     """,
   ]

@@ -24,8 +24,12 @@ package struct LogEntry: Sendable, Equatable {
     case backfill
     /// The metadata of one recording was shown.
     case view
-    /// A listening session began.
+    /// Playback requested its first byte: a listening session began.
     case listen
+    /// The bytes of audio that the server sent in a listening session since its last such entry.
+    case audioSent = "audio_sent"
+    /// The passages that were played, as the player reports them.
+    case audioHeard = "audio_heard"
     /// A file was downloaded.
     case download
     case signIn = "sign_in"
@@ -33,12 +37,26 @@ package struct LogEntry: Sendable, Equatable {
     /// The access log itself was read.
     case readLog = "read_log"
     case createAccount = "create_account"
+    case disableAccount = "disable_account"
+    case enableAccount = "enable_account"
+    case changeRole = "change_role"
+    /// An administrator set the password of an account.
+    case resetPassword = "reset_password"
+    /// A user changed the password of the own account.
+    case changePassword = "change_password"
+    /// An administrator ended the sessions of an account.
+    case endSessions = "end_sessions"
+    case removeAccount = "remove_account"
     case createToken = "create_token"
     case revokeToken = "revoke_token"
     /// A user started a failed job again.
     case retryJob = "retry_job"
     /// A user cancelled a job.
     case cancelJob = "cancel_job"
+    /// A user had a file archived that failed the integrity check.
+    case acceptQuarantined = "accept_quarantined"
+    /// A user had a file removed that failed the integrity check.
+    case discardQuarantined = "discard_quarantined"
     /// Rejected requests without an identity, counted per minute.
     case anonymous
   }

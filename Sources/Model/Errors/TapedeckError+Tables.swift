@@ -35,17 +35,19 @@ extension TapedeckError.Code {
     switch self {
     case .unauthenticated, .insufficientPermissions, .crossSiteRequest, .signInRefused, .signInThrottled,
       .invalidRequest, .invalidRecordingID, .requestTooLarge, .methodNotAllowed, .notFound, .audioNotReady,
-      .rangeNotSatisfiable, .alreadyExists, .usage, .partlyDone, .interrupted, .shuttingDown, .leaseLost, .jobEnded:
+      .rangeNotSatisfiable, .alreadyExists, .lastAdministrator, .usage, .partlyDone, .interrupted, .shuttingDown,
+      .leaseLost, .jobEnded, .tooManyStreams:
       .none
     case .platformUnavailable, .platformRateLimited, .retryBudgetSpent, .downloadInterrupted, .conversionTimedOut,
-      .storageFailed, .catalogFailed, .webhookFailed, .accessLogUnavailable, .diskFull, .internalError:
+      .storageFailed, .catalogFailed, .webhookFailed, .accessLogUnavailable, .diskFull, .internalError,
+      .notYetAvailable:
       .retry
     case .platformCredentialsRefused, .platformScopeRefused, .ffmpegMissing, .configurationInvalid,
       .dataDirectoryMissing, .dataDirectoryInUse, .serverUnreachable, .webhookDisabled, .objectMissing,
       .objectDamaged, .checkFailed:
       .operator
     case .unknownRecording, .platformRefused, .platformProtocol, .recordingFailedOnPlatform, .neverAvailable,
-      .incompleteRecording, .conversionFailed, .jobCancelled:
+      .incompleteRecording, .conversionFailed, .unsupportedAudio, .jobCancelled:
       .giveUp
     }
   }
@@ -57,13 +59,16 @@ extension TapedeckError.Code {
       .jobEnded:
       .debug
     case .unauthenticated, .insufficientPermissions, .signInRefused, .invalidRequest, .invalidRecordingID,
-      .requestTooLarge, .unknownRecording, .alreadyExists, .usage, .partlyDone, .checkFailed, .jobCancelled:
+      .requestTooLarge, .unknownRecording, .alreadyExists, .lastAdministrator, .usage, .partlyDone, .checkFailed,
+      .jobCancelled:
       .info
-    case .crossSiteRequest, .signInThrottled, .platformUnavailable, .platformRateLimited, .retryBudgetSpent,
-      .downloadInterrupted, .webhookFailed, .recordingFailedOnPlatform, .neverAvailable, .conversionTimedOut:
+    case .crossSiteRequest, .signInThrottled, .tooManyStreams, .platformUnavailable, .platformRateLimited,
+      .retryBudgetSpent, .downloadInterrupted, .webhookFailed, .recordingFailedOnPlatform, .neverAvailable,
+      .conversionTimedOut, .notYetAvailable:
       .warning
     case .platformCredentialsRefused, .platformScopeRefused, .platformRefused, .platformProtocol,
-      .incompleteRecording, .ffmpegMissing, .conversionFailed, .storageFailed, .catalogFailed, .webhookDisabled,
+      .incompleteRecording, .ffmpegMissing, .conversionFailed, .unsupportedAudio, .storageFailed, .catalogFailed,
+      .webhookDisabled,
       .configurationInvalid, .dataDirectoryMissing, .dataDirectoryInUse, .serverUnreachable, .internalError:
       .error
     case .diskFull, .objectMissing, .objectDamaged, .accessLogUnavailable:
@@ -79,21 +84,22 @@ extension TapedeckError.Code {
     case .insufficientPermissions, .crossSiteRequest: 403
     case .notFound, .unknownRecording, .audioNotReady: 404
     case .methodNotAllowed: 405
-    case .alreadyExists, .jobEnded, .jobCancelled: 409
+    case .alreadyExists, .lastAdministrator, .jobEnded, .jobCancelled: 409
     case .requestTooLarge: 413
     case .rangeNotSatisfiable: 416
-    case .signInThrottled: 429
+    case .signInThrottled, .tooManyStreams: 429
     case .conversionFailed, .conversionTimedOut, .storageFailed, .objectMissing, .objectDamaged, .catalogFailed,
       .configurationInvalid, .partlyDone, .checkFailed, .leaseLost, .internalError, .webhookDisabled:
       500
     case .platformUnavailable, .platformCredentialsRefused, .platformScopeRefused, .platformRefused,
-      .platformProtocol, .recordingFailedOnPlatform, .downloadInterrupted, .incompleteRecording, .webhookFailed:
+      .platformProtocol, .recordingFailedOnPlatform, .downloadInterrupted, .incompleteRecording, .unsupportedAudio,
+      .webhookFailed:
       502
     case .platformRateLimited, .retryBudgetSpent, .ffmpegMissing, .accessLogUnavailable, .dataDirectoryMissing,
       .dataDirectoryInUse,
       .serverUnreachable, .shuttingDown, .interrupted:
       503
-    case .neverAvailable: 504
+    case .neverAvailable, .notYetAvailable: 504
     case .diskFull: 507
     }
   }
@@ -104,16 +110,16 @@ extension TapedeckError.Code {
     case .usage, .invalidRequest, .invalidRecordingID, .requestTooLarge, .methodNotAllowed, .rangeNotSatisfiable:
       .usage
     case .partlyDone: .partlyDone
-    case .unauthenticated, .insufficientPermissions, .crossSiteRequest, .signInRefused, .platformCredentialsRefused,
-      .platformScopeRefused:
+    case .unauthenticated, .insufficientPermissions, .crossSiteRequest, .signInRefused, .lastAdministrator,
+      .platformCredentialsRefused, .platformScopeRefused:
       .refused
-    case .signInThrottled, .platformUnavailable, .platformRateLimited, .retryBudgetSpent, .downloadInterrupted,
-      .neverAvailable,
+    case .signInThrottled, .tooManyStreams, .platformUnavailable, .platformRateLimited, .retryBudgetSpent,
+      .downloadInterrupted, .neverAvailable, .notYetAvailable,
       .dataDirectoryInUse, .serverUnreachable, .shuttingDown, .webhookFailed, .accessLogUnavailable, .leaseLost,
       .conversionTimedOut:
       .temporary
     case .notFound, .unknownRecording, .audioNotReady, .objectMissing: .notFound
-    case .incompleteRecording, .objectDamaged: .integrity
+    case .incompleteRecording, .unsupportedAudio, .objectDamaged: .integrity
     case .configurationInvalid, .dataDirectoryMissing: .configuration
     case .interrupted: .interrupted
     case .checkFailed, .alreadyExists, .jobEnded, .jobCancelled, .platformRefused, .platformProtocol,
@@ -131,9 +137,10 @@ extension TapedeckError.Code {
     case .crossSiteRequest: "The form has expired or was sent from another site. Reload the page and submit it again."
     case .signInRefused: "Name or password is wrong."
     case .signInThrottled: "Too many attempts. Wait a moment, then try again."
+    case .tooManyStreams: "Too many files are being sent to this account. Try again when one of them has ended."
     case .invalidRequest: "The request is malformed. Check its parameters and body against the API documentation."
     case .invalidRecordingID:
-      "The recording ID is invalid. Use 1 to 200 printable ASCII characters, other than '.' or '..'."
+      "The recording ID is invalid. Use 1 to 500 bytes of text without control characters, other than '.' or '..'."
     case .requestTooLarge: "The request body is too large. Send a smaller one."
     case .methodNotAllowed: "This address does not support this method. See the header 'Allow'."
     case .notFound: "Not found. Check the address."
@@ -141,6 +148,8 @@ extension TapedeckError.Code {
     case .audioNotReady: "Audio file not yet processed"
     case .rangeNotSatisfiable: "The requested range starts after the end of the file. Request a smaller offset."
     case .alreadyExists: "This name is already in use. Choose another."
+    case .lastAdministrator:
+      "This is the last enabled administrator. Make another account an administrator first, or use the command line."
     case .platformUnavailable: "The platform is unavailable. Requests are retried automatically; no recording is lost."
     case .platformRateLimited: "The platform is limiting requests. Try again later."
     case .retryBudgetSpent: "The retry budget is used up. This request will be sent later; no recording is lost."
@@ -155,12 +164,16 @@ extension TapedeckError.Code {
       "The platform sent an unexpected answer. Check that the base URL is correct; the log has the answer."
     case .recordingFailedOnPlatform: "The platform reports that this recording failed. It has no audio to archive."
     case .neverAvailable: "The platform did not make the recording available in time. Try again later."
+    case .notYetAvailable:
+      "The platform lists the recording but does not provide it yet. The request will be retried."
     case .downloadInterrupted: "The download was interrupted. It resumes automatically."
     case .incompleteRecording:
       "The downloaded file failed the integrity check and is in quarantine. Check the recording on the platform."
     case .ffmpegMissing:
       "FFmpeg with the libmp3lame encoder was not found. Install it ('apt-get install ffmpeg') and try again."
     case .conversionFailed: "The recording could not be converted. The log has the reason."
+    case .unsupportedAudio:
+      "The sample rate or the length of the recording is not supported. The file is in quarantine."
     case .conversionTimedOut: "The conversion made no progress and was stopped. It is retried automatically."
     case .diskFull: "The disk is full. Free some space; work then resumes automatically."
     case .storageFailed:

@@ -35,6 +35,7 @@ package struct TapedeckError: Error, Sendable {
     case signInThrottled = "sign_in_throttled"
     case invalidRequest = "invalid_request"
     case invalidRecordingID = "invalid_recording_id"
+    case tooManyStreams = "too_many_streams"
     case requestTooLarge = "request_too_large"
     case methodNotAllowed = "method_not_allowed"
     case notFound = "not_found"
@@ -42,6 +43,7 @@ package struct TapedeckError: Error, Sendable {
     case audioNotReady = "audio_not_ready"
     case rangeNotSatisfiable = "range_not_satisfiable"
     case alreadyExists = "already_exists"
+    case lastAdministrator = "last_administrator"
 
     // The platform
     case platformUnavailable = "platform_unavailable"
@@ -52,6 +54,7 @@ package struct TapedeckError: Error, Sendable {
     case platformProtocol = "platform_protocol"
     case recordingFailedOnPlatform = "recording_failed_on_platform"
     case neverAvailable = "never_available"
+    case notYetAvailable = "not_yet_available"
     case downloadInterrupted = "download_interrupted"
     case incompleteRecording = "not_a_whole_recording"
     case retryBudgetSpent = "retry_budget_spent"
@@ -64,6 +67,7 @@ package struct TapedeckError: Error, Sendable {
     case ffmpegMissing = "ffmpeg_missing"
     case conversionFailed = "conversion_failed"
     case conversionTimedOut = "conversion_timed_out"
+    case unsupportedAudio = "unsupported_audio"
 
     // Storage
     case diskFull = "disk_full"

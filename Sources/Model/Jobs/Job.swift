@@ -58,6 +58,12 @@ package struct StepTime: Sendable, Equatable {
   }
 }
 
+/// Whom work is done for.
+package enum Requester {
+  /// The identity or task that requested the job of the current task; nil outside of jobs. Child tasks inherit it.
+  @TaskLocal package static var current: String?
+}
+
 /// The order in which competing work runs, for workers and for platform requests.
 package enum Priority: Int64, Sendable, Codable, CaseIterable {
   /// Recordings that a user waits for, and calls that have just ended.

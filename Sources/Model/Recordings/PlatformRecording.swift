@@ -2,9 +2,19 @@
 package enum PlatformStatus: String, Sendable, Codable {
   case processing, available, failed
 
-  /// Reads the platform's value; an unknown or missing value means `processing`.
+  /// Reads the platform's value in any case; an unknown or missing value means `processing`.
   package init(platformValue: String?) {
-    self = platformValue.flatMap(PlatformStatus.init(rawValue:)) ?? .processing
+    self = platformValue.flatMap(Self.init(knownValue:)) ?? .processing
+  }
+
+  /// Reads one of the values with a known meaning; nil for any other.
+  package init?(knownValue: String) {
+    switch knownValue.lowercased() {
+    case "processing": self = .processing
+    case "available", "completed", "ready": self = .available
+    case "failed": self = .failed
+    default: return nil
+    }
   }
 }
 
@@ -20,6 +30,8 @@ package struct PlatformRecording: Sendable, Equatable {
   package var id: RecordingID
   package var status: PlatformStatus
   package var privacy: Privacy
+  /// The platform's word for the status when its meaning is unknown; read from a response only, not stored.
+  package var unknownStatus: String?
   package var startTime: Instant?
   package var endTime: Instant?
   /// The platform's duration of the call in whole seconds.

@@ -19,16 +19,35 @@ package struct SourceID: Hashable, Sendable, CustomStringConvertible {
   package var description: String { rawValue }
 }
 
-/// The platform's id of a recording: 1–200 printable ASCII characters, but not `.` or `..`. Never used as a file name.
+/// The platform's id of a recording: 1–500 bytes of Unicode text without control characters, line separators and marks
+/// that change the direction of text, but not `.` or `..`. Never used as a file name.
+///
+/// Ids are compared by their bytes, as in the database: a composed and a decomposed letter are different.
 package struct RecordingID: Hashable, Sendable, CustomStringConvertible {
   package let rawValue: String
 
+  /// The maximum number of bytes of UTF-8.
+  package static let maxLength = 500
+
   /// Nil unless the text is valid.
   package init?(_ text: String) {
-    guard (1...200).contains(text.utf8.count), text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }), text != ".",
-      text != ".."
+    guard (1...Self.maxLength).contains(text.utf8.count), text != ".", text != "..",
+      text.unicodeScalars.allSatisfy(Self.allows)
     else { return nil }
     rawValue = text
+  }
+
+  private static func allows(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case ..<0x20, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: false
+    default: true
+    }
+  }
+
+  package static func == (a: RecordingID, b: RecordingID) -> Bool { a.rawValue.utf8.elementsEqual(b.rawValue.utf8) }
+
+  package func hash(into hasher: inout Hasher) {
+    for byte in rawValue.utf8 { hasher.combine(byte) }
   }
 
   package var description: String { rawValue }

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Crypto
+import HTTPTransport
 import Model
 import NIOCore
 import NIOHTTP1
@@ -85,7 +86,7 @@ struct S3Client: Sendable {
         // The watch limits the time; the client requires some deadline.
         return try await client.execute(request(call, watch), timeout: .hours(24))
       } catch {
-        guard !isSecond, call.isRepeatable, !Task.isCancelled, S3Transport.wasClosed(error) else {
+        guard !isSecond, call.isRepeatable, !Task.isCancelled, ConnectionProblem.wasClosedUnanswered(error) else {
           throw S3Transport.failure(error)
         }
         isSecond = true

@@ -2,9 +2,9 @@ import Catalog
 import Foundation
 import Model
 
-/// What a QM system is told when a recording is in the archive: the body of the webhook `recording.archived`.
+/// The body of the webhook `recording.archived`, which is sent when a recording has been archived.
 ///
-/// Four fields stand at the top level, as QM systems were promised before the rest was added.
+/// Four fields stay at the top level because QM systems used them before `data` was added.
 struct ArchivedEvent: Encodable {
   let recordingId: String
   /// Whole seconds of the decoded audio, rounded to the nearest.
@@ -50,11 +50,11 @@ struct ArchivedEvent: Encodable {
       originalBytes: part.sourceBytes, mp3Sha256: part.mp3.hash.rawValue, mp3Bytes: part.mp3.bytes)
   }
 
-  /// Sorted keys, so that equal announcements are equal bytes.
+  /// Sorted keys, so that equal events have equal bytes.
   var json: String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    // Strings and integers alone: encoding them cannot fail.
+    // Encoding cannot fail: all values are strings and integers.
     return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
   }
 }

@@ -1,12 +1,12 @@
 import CXone
 import Foundation
 
-/// What a job's row keeps of a download, so that another process, or another machine, can go on.
+/// The state of a download in the job's row, from which another process or machine can resume.
 struct Checkpoint: Codable {
   var state: DownloadState
-  /// The kernel's boot that wrote the spool: as long as it runs, every byte that was written can be read.
+  /// The kernel boot in which the spool was written. Until the next boot, every written byte can be read.
   var bootID: String
-  /// What survives a loss of power.
+  /// The number of bytes that survive a loss of power.
   var syncedBytes: Int64
   /// The spool folder that holds the bytes. Nil when it was not recorded; it matches no folder.
   var spoolID: String?
@@ -25,8 +25,8 @@ struct Checkpoint: Codable {
 
   var json: String? { (try? JSONEncoder().encode(self)).map { String(decoding: $0, as: UTF8.self) } }
 
-  /// How many bytes of a part in a spool are those that this tells of. None in another spool: what lies there is of an
-  /// earlier claim, and the platform's file may have been another then.
+  /// The number of bytes of the spool file that belong to this download. Zero for another spool: its file is from an
+  /// earlier claim, and the platform's file may have changed since.
   func trustedBytes(in spool: Spool) -> Int64 {
     guard spoolID == spool.id else { return 0 }
     return bootID == Self.currentBootID ? .max : syncedBytes

@@ -7,16 +7,16 @@ import ObjectStorage
 import Synchronization
 package import SystemPackage
 
-/// Whether new transfers may begin: not while a disk that they fill is nearly full, nor right after one was found full.
+/// Decides whether new transfers may begin: not while a disk that they fill is nearly full, nor soon after one was full.
 ///
-/// A disk may be full although its figures say otherwise (a quota, blocks that are kept for root). Then a transfer fails
-/// with `diskFull`, and no other begins for a while. Both are logged when they begin and when they are over, not for
-/// each job that waits.
+/// A disk may be full although it reports free space (a quota, blocks reserved for root). Then a transfer fails with
+/// `diskFull`, and no other begins until `retryInterval` is over. The beginning and the end of each shortage are logged,
+/// not every job that waits.
 package final class DiskSpaceGate: Sendable {
-  /// A disk by what is kept on it.
+  /// A disk, identified by what is stored on it.
   package struct Disk: Sendable {
     package var holds: String
-    /// How many bytes it still takes.
+    /// The free space in bytes.
     package var freeBytes: @Sendable () throws -> Int64
 
     package init(holds: String, freeBytes: @escaping @Sendable () throws -> Int64) {
@@ -30,14 +30,14 @@ package final class DiskSpaceGate: Sendable {
     }
   }
 
-  /// A disk as it was found; without a figure it could not be looked at.
+  /// A disk and its free space; nil when that could not be read.
   package typealias Finding = (disk: Disk, freeBytes: Int64?)
 
   private struct State {
-    /// Whether it was logged that nothing begins.
+    /// Whether the shortage was logged.
     var isClosed = false
-    /// The end of the rest after a transfer that found a disk full; it stays until one went well.
-    var restsUntil: Instant?
+    /// The end of the pause after a transfer found a disk full; kept until a transfer succeeds.
+    var pausedUntil: Instant?
   }
 
   package let minimumFreeBytes: Int64
@@ -64,9 +64,9 @@ package final class DiskSpaceGate: Sendable {
   /// How long a worker waits before it checks the free space again.
   package var checkInterval: Duration { retryInterval / 3 }
 
-  /// Looks at every disk.
+  /// Reads the free space of every disk.
   package func look() async -> [Finding] {
-    // On a thread of its own: a disk on another machine may take its time.
+    // On a separate thread, because a network disk may be slow.
     let free = try? await threads.runIfActive { [disks] in disks.map { try? $0.freeBytes() } }
     return Array(zip(disks, free ?? disks.map { _ in nil }))
   }
@@ -74,7 +74,7 @@ package final class DiskSpaceGate: Sendable {
   /// Why no transfer may begin now, as `diskFull`; nil when one may.
   package func shortage() async -> TapedeckError? {
     let now = system.now()
-    if let until = state.withLock({ $0.restsUntil }), now < until, until - now <= retryInterval {
+    if let until = state.withLock({ $0.pausedUntil }), now < until, until - now <= retryInterval {
       return TapedeckError(.diskFull, detail: "a disk was found full")
     }
     for (disk, free) in await look() {
@@ -82,21 +82,21 @@ package final class DiskSpaceGate: Sendable {
       close("the disk that holds the \(disk.holds) has \(free) bytes free, less than \(minimumFreeBytes)")
       return TapedeckError(.diskFull, detail: "\(free) bytes are free for the \(disk.holds)")
     }
-    // After a rest only a transfer can tell whether there is space.
-    if state.withLock({ $0.restsUntil == nil }) { open() }
+    // After a pause only a transfer can show whether there is space.
+    if state.withLock({ $0.pausedUntil == nil }) { open() }
     return nil
   }
 
-  /// A transfer found a disk full.
+  /// Records the failure of a transfer; other codes than `diskFull` are ignored.
   package func failed(with error: TapedeckError) {
     guard error.code == .diskFull else { return }
     let until = system.now() + retryInterval
-    state.withLock { $0.restsUntil = until }
+    state.withLock { $0.pausedUntil = until }
     close(error.detail ?? error.message)
   }
 
-  /// A transfer came to its end in the archive, so no disk is full.
-  package func succeeded() { state.withLock { $0.restsUntil = nil } }
+  /// Records that a transfer succeeded, so no disk is full.
+  package func succeeded() { state.withLock { $0.pausedUntil = nil } }
 
   /// Writes the free space of each disk, and whether transfers may begin, to the metrics.
   package func recordMetrics() async {
@@ -114,7 +114,7 @@ package final class DiskSpaceGate: Sendable {
     }
     guard changed else { return }
     logger.critical(
-      "no new downloads begin until there is space on the disk; they go on by themselves then",
+      "no new downloads begin until there is space on the disk; they resume automatically",
       metadata: ["code": "disk_full", "detail": "\(reason)"])
   }
 
@@ -123,6 +123,6 @@ package final class DiskSpaceGate: Sendable {
       defer { state.isClosed = false }
       return state.isClosed
     }
-    if changed { logger.notice("there is space on the disk again; downloads go on") }
+    if changed { logger.notice("there is space on the disk again; downloads resume") }
   }
 }

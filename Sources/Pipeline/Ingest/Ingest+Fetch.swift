@@ -7,20 +7,20 @@ import Model
 import ObjectStorage
 import Synchronization
 
-/// A recording whose bytes are all in the spool, with what FFmpeg made of them on the way.
+/// A recording whose bytes are all in the spool, and its conversion if that ran during the download.
 struct FetchedRecording: Sendable {
   var file: SpoolFile
-  /// Bytes that the platform's answer proves to be all; nil when only the connection's end said so.
+  /// The length that the platform declared; nil when only the end of the connection marked the end.
   var declaredLength: Int64?
-  /// Nil when no conversion could follow the download to its end.
+  /// Nil when no conversion ran until the end of the download.
   var conversion: ConvertedFile?
   var steps: [StepTime] = []
-  /// Whether the bytes are those of a recording of the archive, by their hash: they have passed the gate.
-  var isRestored = false
+  /// Whether the bytes were read from the archive, so they have passed the integrity check before.
+  var isFromArchive = false
 }
 
 extension Ingest {
-  /// The spool file that a download goes on with.
+  /// Opens the spool file in which a download begins or resumes.
   ///
   /// - Throws: `leaseLost`, `storageFailed`, `diskFull`.
   func openPart(_ part: Int, of job: JobRow, lease: JobLease) async throws(TapedeckError) -> SpoolFile {
@@ -28,17 +28,18 @@ extension Ingest {
     return try await spool.open(lease, part: part) { _ in trusted }
   }
 
-  /// Brings every byte into the spool, going on where an earlier claim stopped; a conversion follows if a slot is free.
+  /// Downloads a recording into the spool from where an earlier claim stopped, and converts it meanwhile if a slot is free.
   ///
-  /// A broken connection is taken up again at once as long as each try brings new bytes; else the job tries later. The
-  /// job is `processing` from the moment when every byte is here and synced.
+  /// A broken download is resumed at once as long as each request returns new bytes; otherwise the job is retried later.
+  /// The job is moved to `processing` when every byte is in the spool and synced.
   func fetch(
     _ job: JobRow, lease: JobLease, source: any RecordingSource, into file: SpoolFile
   ) async throws(TapedeckError) -> FetchedRecording {
     let startedAt = system.now()
     let start = ContinuousClock.now
 
-    async let following = followWithConversion(file, lease: lease)
+    let platformDuration = try await platformDuration(of: job)
+    async let following = followWithConversion(file, lease: lease, platformDuration: platformDuration)
     let progress = Progress(Checkpoint(job.part(file.part)?.download)?.state ?? DownloadState(), resumes: job.resumes)
     let outcome = await withTaskGroup(of: Result<Void, TapedeckError>?.self) { group in
       group.addTask { await download(job, lease: lease, source: source, into: file, progress: progress) }
@@ -54,12 +55,12 @@ extension Ingest {
       file.abandonFollowers()
       _ = await following
       try await note(progress, of: lease, file: file)
-      throw error
+      throw try await asNotYetAvailable(error, job)
     }
     file.complete()
     try await file.sync()
-    // Not after the conversion: of a long call that takes minutes, and a restart must not ask the platform again. With the
-    // hash, by which the file is found again when it has left the spool and the commit does not come.
+    // Before the conversion, which takes minutes for a long call: a restart must not download again. The hash finds the
+    // file in the object store if it was moved there and the commit failed.
     try await note(progress, of: lease, file: file, sha256: try await file.sha256().rawValue, movingTo: .processing)
     let step = StepTime(step: .download, startedAt: startedAt, duration: .now - start)
     IngestMetrics.record(step)
@@ -67,9 +68,10 @@ extension Ingest {
       file: file, declaredLength: progress.state.totalBytes, conversion: await following, steps: [step])
   }
 
-  /// The bytes of a job that were all here before its last claim ended: in the spool, or already in the store, where they
-  /// are moved before the commit. Nil when they are in neither.
+  /// Opens the bytes of a download that an earlier claim completed. They are in the spool, or in the object store, where
+  /// they are moved before the commit.
   ///
+  /// - Returns: nil when they are in neither.
   /// - Throws: `leaseLost`, `diskFull`, `storageFailed` when the store cannot be read.
   func reopen(_ number: Int, of job: JobRow, lease: JobLease) async throws(TapedeckError) -> FetchedRecording? {
     guard let part = job.part(number), let checkpoint = Checkpoint(part.download) else { return nil }
@@ -77,15 +79,15 @@ extension Ingest {
     let bytes = checkpoint.state.totalBytes ?? part.bytes
     if try await !isWhole(file, bytes: bytes, sha256: part.sha256) {
       guard let hash = part.sha256.flatMap(ContentHash.init), let name = try await catalog.object(.wav, hash),
-        try await bring(name, ObjectContent(hash: hash, bytes: bytes), into: file, for: job)
+        try await copy(name, ObjectContent(hash: hash, bytes: bytes), into: file, for: job)
       else { return nil }
     }
     file.complete()
     return FetchedRecording(file: file, declaredLength: checkpoint.state.totalBytes)
   }
 
-  /// Whether a part is all that was fetched. By its hash where that is known: of a part that was brought back from the
-  /// store the synced length is unknown.
+  /// Whether a spool file has every byte that was downloaded. Compares the hash where it is known, because the synced
+  /// length of a part that was copied from the store is not.
   private func isWhole(
     _ file: SpoolFile, bytes: Int64, sha256: String?
   ) async throws(TapedeckError) -> Bool {
@@ -108,14 +110,14 @@ extension Ingest {
         progress.state = state
         return .success(())
       } catch {
-        // A file that is dropped and begun again each time can grow for ever without coming nearer to its end.
-        let isNearer = file.length > before && (before == 0 || file.restarts == restarts)
-        guard error.code == .downloadInterrupted, isNearer, progress.state.isResumable, !Task.isCancelled
+        // A download that restarts from 0 each time can receive bytes forever without making progress.
+        let hasProgressed = file.length > before && (before == 0 || file.restarts == restarts)
+        guard error.code == .downloadInterrupted, hasProgressed, progress.state.isResumable, !Task.isCancelled
         else { return .failure(error) }
         progress.resumes += 1
         IngestMetrics.resumes.increment()
         logger.info(
-          "the download broke off; going on",
+          "the download was interrupted; resuming it",
           metadata: [
             "recording": "\(job.key)", "bytes": "\(file.length)", "reason": "\(error.detail ?? error.message)",
           ])
@@ -124,9 +126,9 @@ extension Ingest {
     }
   }
 
-  /// Writes down once a second how far the download is.
+  /// Records the progress of the download once a second.
   ///
-  /// - Returns: `leaseLost` as soon as that shows; nil when there is nothing more to report.
+  /// - Returns: `leaseLost` when the lease is lost; nil when the task is cancelled.
   private func reportProgress(
     of lease: JobLease, file: SpoolFile, progress: Progress
   ) async -> Result<Void, TapedeckError>? {
@@ -137,7 +139,7 @@ extension Ingest {
       do throws(TapedeckError) {
         try await note(progress, of: lease, file: file)
       } catch {
-        // Anything else may pass before the download ends.
+        // Other errors may be temporary, so the download continues.
         if error.code == .leaseLost { return .failure(error) }
       }
     }
@@ -158,15 +160,15 @@ extension Ingest {
 
   // MARK: Following
 
-  /// Converts while the bytes arrive, if a slot is free now; gives the slot back when the download stalls, starts
-  /// again, or leaves FFmpeg idle while others wait for a slot.
+  /// Converts while the bytes arrive, if a slot is free now; releases the slot when the download stalls or restarts, or
+  /// when FFmpeg is idle while others wait for a slot.
   private func followWithConversion(
-    _ file: SpoolFile, lease: JobLease
+    _ file: SpoolFile, lease: JobLease, platformDuration: Duration?
   ) async -> ConvertedFile? {
-    guard await conversions.takeIfFree() else { return nil }
+    guard conversions.tryAcquire() else { return nil }
     let result = await withTaskGroup(of: ConvertedFile?.self) { group in
-      // A failure here is no verdict yet: the gate looks at the whole file first, then the conversion runs again.
-      group.addTask { try? await convert(file, lease: lease, isGrowing: true) }
+      // A failure here is not final: the integrity check reads the whole file first, then the conversion runs again.
+      group.addTask { try? await convert(file, lease: lease, isGrowing: true, platformDuration: platformDuration) }
       group.addTask {
         await watchForStall(of: file)
         return nil
@@ -175,23 +177,23 @@ extension Ingest {
       group.cancelAll()
       return first
     }
-    await conversions.give()
+    conversions.release()
     return result
   }
 
-  /// Returns when the conversion that follows a download should give up its slot.
+  /// Returns when the conversion that follows a download should release its slot.
   private func watchForStall(of file: SpoolFile) async {
     var last = (length: file.length, at: system.now())
     while (try? await system.sleep(.seconds(1))) != nil {
       let now = system.now()
       if file.length != last.length || !file.isStarving { last = (file.length, now) }
       if now - last.at >= settings.stall { return }
-      if file.isStarving, await conversions.isWanted { return }
+      if file.isStarving, conversions.waiterCount > 0 { return }
     }
   }
 }
 
-/// How far a download is; shared by the task that downloads and the one that reports.
+/// The progress of a download, shared by the task that downloads and the task that reports.
 private final class Progress: Sendable {
   private let values: Mutex<(state: DownloadState, resumes: Int)>
 

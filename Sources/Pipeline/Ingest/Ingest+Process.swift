@@ -22,7 +22,9 @@ struct CheckedRecording: Sendable {
   var passed: IntegrityCheck.Passed
   var converted: ConvertedFile
   var steps: [StepTime]
-  var isRestored: Bool
+  var isFromArchive: Bool
+  /// The note about a file that a user accepted although it failed the integrity check.
+  var acceptance: String?
 }
 
 extension Ingest {
@@ -30,25 +32,37 @@ extension Ingest {
 
   /// Checks the whole file, converts it unless that was done during the download, and checks the result.
   ///
-  /// - Throws: `incompleteRecording` with the reason, `conversionFailed`, `conversionTimedOut`, `ffmpegMissing`.
+  /// A file that a user accepted is only converted, as far as FFmpeg can read it.
+  ///
+  /// - Throws: `incompleteRecording` with the reason, `conversionFailed`, `unsupportedAudio`, `conversionTimedOut`,
+  ///   `ffmpegMissing`.
   func convertAndCheck(
     _ whole: FetchedRecording, job: JobRow, lease: JobLease
   ) async throws(TapedeckError) -> CheckedRecording {
     let startedAt = system.now()
     let start = ContinuousClock.now
+    let firstBytes = try await headerBytes(of: whole.file)
+    if case .header(let header) = WAVHeader.read(firstBytes),
+      let row = try await catalog.acceptance(of: job.key, try await whole.file.sha256())
+    {
+      return try await convertAccepted(whole, header: header, row, lease: lease)
+    }
     // An archived original has passed the check: a duration that the platform reported later does not count.
-    let platformDuration = whole.isRestored ? nil : try await catalog.recording(job.key)?.facts.durationSeconds
+    let platformDuration = whole.isFromArchive ? nil : try await platformDuration(of: job)
     var check = IntegrityCheck(
-      firstBytes: try await headerBytes(of: whole.file)[...], fileLength: whole.file.length,
-      declaredLength: whole.declaredLength, isSecondFetch: job.refusals > 0 || whole.isRestored,
-      platformDuration: platformDuration.map { .seconds($0) })
+      firstBytes: firstBytes[...], fileLength: whole.file.length, declaredLength: whole.declaredLength,
+      isSecondFetch: job.refusals > 0 || whole.isFromArchive, platformDuration: platformDuration)
+    if case .header(let header) = WAVHeader.read(firstBytes) {
+      try ffmpeg.limits.check(header, fileLength: whole.file.length, platformDuration: platformDuration)
+      if !whole.isFromArchive { check.unexplainedBytes = try await unexplainedBytes(in: whole.file, header) }
+    }
     _ = try check.result().get()
     let checked = ContinuousClock.now - start
     let converted: ConvertedFile
     if let followed = whole.conversion {
       converted = followed
     } else {
-      converted = try await convertInTurn(whole.file, lease: lease)
+      converted = try await convertInTurn(whole.file, lease: lease, platformDuration: platformDuration)
     }
     check.decodedDuration = converted.conversion.duration
     let passed = try check.result().get()
@@ -56,39 +70,76 @@ extension Ingest {
     IngestMetrics.record(verification)
     return CheckedRecording(
       file: whole.file, passed: passed, converted: converted, steps: whole.steps + [converted.step, verification],
-      isRestored: whole.isRestored)
+      isFromArchive: whole.isFromArchive)
+  }
+
+  /// Converts a file that a user accepted.
+  ///
+  /// - Throws: `unsupportedAudio` when FFmpeg cannot convert it either; fetching it again would change nothing.
+  private func convertAccepted(
+    _ whole: FetchedRecording, header: WAVHeader, _ row: QuarantineRow, lease: JobLease
+  ) async throws(TapedeckError) -> CheckedRecording {
+    var header = header
+    // FFmpeg then does not stop at the first error.
+    header.dataLength = nil
+    let converted: ConvertedFile
+    do throws(TapedeckError) {
+      converted = try await convertInTurn(whole.file, lease: lease, header: header)
+    } catch {
+      guard error.code == .conversionFailed else { throw error }
+      throw TapedeckError(
+        .unsupportedAudio, "The file was accepted, but FFmpeg cannot convert it.", detail: error.detail, cause: error)
+    }
+    let note = "It failed the integrity check and was accepted by a user: \(row.reason)"
+    return CheckedRecording(
+      file: whole.file,
+      passed: IntegrityCheck.Passed(header: header, duration: converted.conversion.duration, warnings: []),
+      converted: converted, steps: whole.steps + [converted.step], isFromArchive: whole.isFromArchive, acceptance: note)
+  }
+
+  func platformDuration(of job: JobRow) async throws(TapedeckError) -> Duration? {
+    try await catalog.recording(job.key)?.facts.durationSeconds.map { .seconds($0) }
+  }
+
+  private func unexplainedBytes(in file: SpoolFile, _ header: WAVHeader) async throws(TapedeckError) -> Int64? {
+    guard header.dataLength != nil || header.hasDataLengthZero else { return nil }
+    return try await WAVChunks.unexplained(
+      after: header.dataOffset + (header.dataLength ?? 0), fileLength: file.length, isBigEndian: header.isBigEndian
+    ) { range throws(TapedeckError) in try await file.bytes(in: range) }
   }
 
   /// Converts a complete file as soon as a conversion slot is free.
-  private func convertInTurn(_ file: SpoolFile, lease: JobLease) async throws(TapedeckError) -> ConvertedFile {
-    do { try await conversions.take() } catch { throw TapedeckError(.interrupted) }
-    do throws(TapedeckError) {
-      let converted = try await convert(file, lease: lease, isGrowing: false)
-      await conversions.give()
-      return converted
-    } catch {
-      await conversions.give()
-      throw error
+  private func convertInTurn(
+    _ file: SpoolFile, lease: JobLease, platformDuration: Duration? = nil, header: WAVHeader? = nil
+  ) async throws(TapedeckError) -> ConvertedFile {
+    try await conversions.withPermit { () async throws(TapedeckError) in
+      try await convert(file, lease: lease, isGrowing: false, platformDuration: platformDuration, as: header)
     }
   }
 
   /// Runs FFmpeg over a spool file from its first byte, waiting for bytes that are not there yet. The caller holds a slot.
   func convert(
-    _ file: SpoolFile, lease: JobLease, isGrowing: Bool
+    _ file: SpoolFile, lease: JobLease, isGrowing: Bool, platformDuration: Duration? = nil, as known: WAVHeader? = nil
   ) async throws(TapedeckError) -> ConvertedFile {
     // First: a file that is cut while its header is read must not be converted with the old header.
     let bytes = file.follow()
-    guard case .header(let header) = WAVHeader.read(try await headerBytes(of: file)) else {
+    guard case .header(let read) = WAVHeader.read(try await headerBytes(of: file)) else {
       throw TapedeckError(.incompleteRecording)
+    }
+    let header = known ?? read
+    let longest = ConversionLimits.longest(platformDuration)
+    if isGrowing, let announced = header.dataLength, !WAVHeader.isPlaceholder(announced) {
+      try ffmpeg.limits.check(
+        header, fileLength: header.dataOffset + announced, platformDuration: platformDuration)
     }
     let mp3 = spool.file(of: lease, part: file.part, "mp3")
     let startedAt = system.now()
     let start = ContinuousClock.now
     let conversion: Conversion
     if isGrowing {
-      conversion = try await ffmpeg.convert(bytes, header: header, to: mp3)
+      conversion = try await ffmpeg.convert(bytes, header: header, to: mp3, longest: longest)
     } else {
-      conversion = try await ffmpeg.convert(file: file.path, header: header, to: mp3)
+      conversion = try await ffmpeg.convert(file: file.path, header: header, to: mp3, longest: longest)
     }
     let step = StepTime(step: .conversion, startedAt: startedAt, duration: .now - start)
     IngestMetrics.record(step)
@@ -115,13 +166,13 @@ extension Ingest {
   func archive(_ checked: CheckedRecording, job: JobRow, lease: JobLease) async throws(TapedeckError) -> JobRelease? {
     let archived = try await catalog.archived(job.key)
     let before = archived.flatMap { known in known.parts.first.map { (recording: known.recording, part: $0) } }
-    var remarks = checked.passed.warnings.map(sentence)
+    var remarks = checked.passed.warnings.map(sentence) + (checked.acceptance.map { [$0] } ?? [])
     let facts: PlatformRecording
-    if checked.isRestored, let before {
+    if checked.isFromArchive, let before {
       facts = before.recording.facts
     } else {
-      switch try await recheckPrivacy(on: job, source: try source(of: job)) {
-      case .told(let told): facts = told
+      switch try await checkPrivacy(of: job, source: try source(of: job)) {
+      case .reported(let reported): facts = reported
       case .withdrawn(let known):
         facts = known
         remarks.append("The platform no longer reports its privacy, so it is for supervisors alone.")
@@ -246,6 +297,8 @@ extension Ingest {
     switch warning {
     case .longerThanPlatform(let excess): "It is \(Int(excess.inSeconds.rounded())) s longer than the platform says."
     case .lengthUnknown: "Its header does not say how long it is."
+    case .unexplainedBytes(let bytes):
+      "\(bytes) bytes follow its audio that belong to no part of the file; they are not played."
     case .containerTooShort(let bytes): "\(bytes) bytes follow its container's end."
     case .unevenEnd: "Its audio does not end where a sample ends."
     }

@@ -9,24 +9,24 @@ extension Ingest {
   ///
   /// - Returns: nil when there is no original or it is damaged; it must be downloaded again then.
   /// - Throws: `diskFull`, `leaseLost`, `storageFailed` when the store cannot be read.
-  func restore(_ job: JobRow, lease: JobLease) async throws(TapedeckError) -> FetchedRecording? {
+  func copyOriginal(of job: JobRow, lease: JobLease) async throws(TapedeckError) -> FetchedRecording? {
     // Bytes that this job downloaded are newer than the archived ones; bytes that were refused are not tried again.
     guard job.parts.isEmpty, job.refusals == 0, let part = try await catalog.archived(job.key)?.parts.first,
       let name = part.original
     else { return nil }
     let file = try await openPart(0, of: job, lease: lease)
     let content = ObjectContent(hash: part.sourceHash, bytes: part.sourceBytes)
-    guard try await bring(name, content, into: file, for: job) else { return nil }
+    guard try await copy(name, content, into: file, for: job) else { return nil }
     file.complete()
     logger.info("converting the kept original again", metadata: ["recording": "\(job.key)"])
-    return FetchedRecording(file: file, declaredLength: part.sourceBytes, isRestored: true)
+    return FetchedRecording(file: file, declaredLength: part.sourceBytes, isFromArchive: true)
   }
 
   /// Replaces the content of a spool file by an object, and moves the object to quarantine when it is damaged.
   ///
   /// - Returns: whether the file has the expected content; otherwise it is empty.
   /// - Throws: `diskFull`, `storageFailed` when the store cannot be read or returned different bytes for one object.
-  func bring(
+  func copy(
     _ name: ObjectName, _ content: ObjectContent, into file: SpoolFile, for job: JobRow
   ) async throws(TapedeckError) -> Bool {
     try await file.cut(to: 0)

@@ -6,18 +6,18 @@ package import Logging
 package import Model
 package import ObjectStorage
 
-/// The walk of one recording, from an id to sound in the archive.
+/// Archives one recording: asks the platform for it, downloads, converts, checks and commits it.
 ///
-/// `walk` is the whole order of work as one switch over the stage. Each stage may run twice and ends the same; what it
-/// needs to go on after a crash is in the job's row and the spool.
+/// `run` is the order of the work, as one switch over the stage. Each stage is idempotent; what it needs to resume after
+/// a crash is in the job's row and the spool.
 package struct Ingest: Sendable {
   let catalog: Catalog
   let sources: [SourceID: any RecordingSource]
   let store: any ObjectStore
   let spool: Spool
   let ffmpeg: FFmpeg
-  /// One place per core: FFmpeg encodes on one thread.
-  let conversions: Slots
+  /// One permit per core, because FFmpeg encodes on one thread.
+  let conversions: AsyncSemaphore
   let diskSpace: DiskSpaceGate
   let settings: IngestSettings
   let system: SystemServices
@@ -25,7 +25,8 @@ package struct Ingest: Sendable {
 
   package init(
     catalog: Catalog, sources: [any RecordingSource], store: any ObjectStore, spool: Spool, ffmpeg: FFmpeg,
-    conversions: Slots, diskSpace: DiskSpaceGate, settings: IngestSettings, system: SystemServices, logger: Logger
+    conversions: AsyncSemaphore, diskSpace: DiskSpaceGate, settings: IngestSettings, system: SystemServices,
+    logger: Logger
   ) {
     self.catalog = catalog
     self.sources = Dictionary(sources.map { ($0.id, $0) }) { first, _ in first }
@@ -39,18 +40,18 @@ package struct Ingest: Sendable {
     self.logger = logger
   }
 
-  /// Whether an attempt is made because an earlier one asked the platform in vain. One that goes on for a worker that died,
-  /// or after a failure of ours, is no sign of a platform in trouble; a conversion asks it nothing.
-  private func asksAgain(_ job: JobRow) -> Bool {
+  /// Whether an attempt repeats one that failed at the platform. Only such attempts count against the retry budget: one
+  /// after a worker's crash or a local failure says nothing about the platform, and a conversion sends it no request.
+  private func repeatsRequest(_ job: JobRow) -> Bool {
     guard job.attempts > 1, job.stage != .processing, let code = job.failure?.code else { return false }
     return [.platformUnavailable, .platformRateLimited, .downloadInterrupted, .retryBudgetSpent].contains(code)
   }
 
-  /// Takes a claimed job as far as it goes now.
+  /// Runs a claimed job as far as possible now.
   ///
-  /// - Returns: how to let the job go; nil when it ended in the archive.
-  package func walk(_ job: JobRow) async throws(TapedeckError) -> JobRelease? {
-    if asksAgain(job) { try await source(of: job).admitRetry() }
+  /// - Returns: how to release the job; nil when the recording is archived.
+  package func run(_ job: JobRow) async throws(TapedeckError) -> JobRelease? {
+    if repeatsRequest(job) { try await source(of: job).admitRetry() }
     let lease = JobLease(jobID: job.id, fence: job.fence)
     var job = job
     var part: SpoolFile?
@@ -69,13 +70,12 @@ package struct Ingest: Sendable {
         case .processing:
           if spooled == nil {
             spooled = try await reopen(0, of: job, lease: lease)
-            // It would be converted anew each time, only to wait again.
-            if spooled != nil, case .later(let release) = try await recheckPrivacy(on: job, source: try source(of: job))
-            {
+            // Before the conversion, which would otherwise be repeated each time the check has to wait.
+            if spooled != nil, case .later(let release) = try await checkPrivacy(of: job, source: try source(of: job)) {
               return release
             }
           }
-          if spooled == nil { spooled = try await restore(job, lease: lease) }
+          if spooled == nil { spooled = try await copyOriginal(of: job, lease: lease) }
           guard let whole = spooled else {
             job.stage = .fetching
             try await catalog.advance(lease, to: .fetching)
@@ -88,9 +88,8 @@ package struct Ingest: Sendable {
           return nil
         }
       } catch {
-        guard error.code == .incompleteRecording || error.code == .conversionFailed, let bytes = part else {
-          throw error
-        }
+        let isVerdict = [.incompleteRecording, .conversionFailed, .unsupportedAudio].contains(error.code)
+        guard isVerdict, let bytes = part else { throw error }
         try await refuse(bytes, job: job, lease: lease, because: error)
         job.refusals += 1
         job.parts = []
@@ -109,9 +108,14 @@ package struct Ingest: Sendable {
 
   // MARK: Waiting
 
-  /// Asks whether the recording is available, and writes down all that the platform says.
+  /// Asks the platform whether the recording is available, and stores what it reports.
   private func askPlatform(about job: JobRow, source: any RecordingSource) async throws(TapedeckError) -> JobRelease {
-    let facts = try await source.recording(job.key.id)
+    let facts: PlatformRecording
+    do {
+      facts = try await source.recording(job.key.id)
+    } catch {
+      throw try await asNotYetAvailable(error, job)
+    }
     let recording = try await catalog.observe(facts, of: job.key)
     if recording.facts.privacy > job.clearance { return .awaitClearance }
     switch facts.status {
@@ -123,15 +127,31 @@ package struct Ingest: Sendable {
       IngestMetrics.record(waited)
       return .handOver(.fetching)
     case .processing:
+      if job.polls == 0, let word = facts.unknownStatus {
+        logger.warning(
+          "the platform reports a status of unknown meaning; the recording counts as not ready",
+          metadata: ["recording": "\(job.key)", "status": "\(word)"])
+      }
       guard job.polls + 1 < settings.waiting.attempts else {
         throw TapedeckError(
           .neverAvailable,
-          "The platform did not make the recording available in \(settings.waiting.attempts) attempts. Ask again later."
-        )
+          "The platform did not make the recording available in \(settings.waiting.attempts) attempts."
+            + (facts.unknownStatus.map { " Its last status is '\($0)', which Tapedeck does not know." } ?? "")
+            + " Ask again later.")
       }
       return .snooze(
         until: system.now() + settings.waiting.delay(attempt: job.polls, random: system.random()))
     }
+  }
+
+  /// A recording that the platform has listed or described exists, so "no such recording" means "not yet". For an
+  /// archived one, which is to be repaired, it means that the platform no longer keeps it.
+  func asNotYetAvailable(_ error: TapedeckError, _ job: JobRow) async throws(TapedeckError) -> TapedeckError {
+    guard error.code == .unknownRecording, let row = try await catalog.recording(job.key), row.archivedAt == nil
+    else { return error }
+    return TapedeckError(
+      .notYetAvailable, "The platform lists this recording but answers that it does not exist. It is requested again.",
+      detail: error.detail, retryAfter: error.retryAfter, cause: error)
   }
 
   private func isBeyondClearance(_ job: JobRow) async throws(TapedeckError) -> Bool {
@@ -141,33 +161,41 @@ package struct Ingest: Sendable {
 
   // MARK: Refusing
 
-  /// Bytes that are no whole recording: dropped and fetched again the first time, kept in quarantine the second.
+  /// Handles bytes that are not a complete recording: discards them the first time, to download them again, and moves them
+  /// to quarantine the second time.
   private func refuse(
     _ file: SpoolFile, job: JobRow, lease: JobLease, because error: TapedeckError
   ) async throws(TapedeckError) {
-    guard job.refusals > 0 else {
+    // What is not supported is not supported the second time either.
+    guard job.refusals > 0 || error.code == .unsupportedAudio else {
       logger.warning(
-        "what the platform sent is no whole recording; fetching it once more",
+        "the platform sent an incomplete recording; downloading it again",
         metadata: ["recording": "\(job.key)", "reason": "\(error.message)", "detail": "\(error.detail ?? "")"])
       try await catalog.recordRefusal(of: lease)
       try await spool.clear(lease)
       return
     }
-    try await spool.refuse(file, of: lease, key: job.key, because: error, at: system.now())
+    let now = system.now()
+    let name = "\(now.iso8601.filter { $0 != ":" })-\(lease.jobID)-\(lease.fence)"
+    // The row first: a row without a file can be discarded, a file without a row is not listed.
+    try await catalog.addToQuarantine(
+      job.key, because: error, content: ObjectContent(hash: try await file.sha256(), bytes: file.length),
+      spoolID: spool.id, file: name)
+    try await spool.refuse(file, as: name, key: job.key, because: error, at: now)
     try await spool.clear(lease)
     throw error
   }
 }
 
-/// How the pipeline works; each value comes from a setting.
+/// The settings of the pipeline.
 package struct IngestSettings: Sendable {
   package var waiting: WaitingSchedule
   package var retry: RetrySchedule
-  /// Whether the bytes that the platform sent are kept beside the MP3.
+  /// Whether originals are stored in addition to the MP3.
   package var keepsOriginals: Bool
-  /// Whether a webhook message is made for each recording.
+  /// Whether a webhook message is sent for each recording.
   package var announces: Bool
-  /// After this long without a new byte a download gives its conversion slot back.
+  /// How long a download may receive no byte before its conversion slot is released.
   package var stall: Duration
 
   package init(

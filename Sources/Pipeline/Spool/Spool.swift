@@ -6,14 +6,14 @@ package import NIOPosix
 import ObjectStorage
 package import SystemPackage
 
-/// The folder of recordings on their way in, and the one of those that were refused.
+/// The folder of recordings that are being downloaded, and the quarantine folder of those that were refused.
 ///
 /// A file is named by job and fence and locked while a worker uses it. A new fence takes over the old file by
 /// renaming it, only after it has its lock.
 package struct Spool: Sendable {
   package let folder: FilePath
   package let quarantine: FilePath
-  /// Tells this folder from those of other machines, and from one that was emptied; kept in a file in it.
+  /// Distinguishes this folder from those of other machines and from one that was emptied; stored in a file in it.
   package let id: String
   private let threads: NIOThreadPool
 
@@ -119,7 +119,7 @@ package struct Spool: Sendable {
     }
   }
 
-  /// Removes everything that a claim and those before it left; what a later one has made stays.
+  /// Removes the files of a claim and of earlier ones; files of later claims are kept.
   package func clear(_ lease: JobLease) async throws(TapedeckError) {
     try await blocking("clear spool") {
       let last = "\(prefix(of: lease))-~"
@@ -127,14 +127,16 @@ package struct Spool: Sendable {
     }
   }
 
-  /// Moves refused bytes out of the way, with the reason beside them; they are never served and never deleted by us.
+  /// Moves refused bytes to quarantine, with the reason in a file beside them. They are never served, and deleted only by
+  /// `removeQuarantined`.
+  ///
+  /// - Parameter name: the name without its ending.
   func refuse(
-    _ file: SpoolFile, of lease: JobLease, key: RecordingKey, because error: TapedeckError, at now: Instant
+    _ file: SpoolFile, as name: String, key: RecordingKey, because error: TapedeckError, at now: Instant
   ) async throws(TapedeckError) {
     let hash = try await file.sha256()
-    // Every byte and every word is on the disk before the spool has it no more.
+    // The bytes and the reason must be durable before the file leaves the spool.
     try await blocking("quarantine") {
-      let name = "\(now.iso8601.filter { $0 != ":" })-\(lease.jobID)-\(lease.fence)"
       let note: [String: String] = [
         "source": key.source.rawValue, "recording": key.id.rawValue, "code": error.code.rawValue,
         "reason": error.message, "sha256": hash.rawValue, "refused_at": now.iso8601,
@@ -150,13 +152,57 @@ package struct Spool: Sendable {
     }
   }
 
-  /// Removes what belongs to no unfinished job; called at start, when this process alone holds the data directory.
+  /// Makes a second name, in the spool, for a quarantined file.
+  func link(_ path: FilePath, as name: String) async throws(TapedeckError) -> FilePath {
+    try await blocking("link quarantined file") {
+      let target = folder.appending(name)
+      try FileSystemCalls.unlink(target)
+      try FileSystemCalls.link(path, to: target)
+      return target
+    }
+  }
+
+  /// Whether a quarantined file exists.
+  func hasQuarantined(_ path: FilePath) async throws(TapedeckError) -> Bool {
+    try await blocking("find quarantined file") {
+      try FileSystemCalls.names(in: path.removingLastComponent()).contains(path.lastComponent?.string ?? "")
+    }
+  }
+
+  /// The first bytes of a file.
+  func prefix(of path: FilePath, _ count: Int) async throws(TapedeckError) -> [UInt8] {
+    try await blocking("read quarantined file") {
+      let file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
+      return try file.closeAfter {
+        try [UInt8](unsafeUninitializedCapacity: count) { space, length in
+          while length < count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(space)[length...])
+            let read = try file.read(into: rest)
+            if read == 0 { break }
+            length += read
+          }
+        }
+      }
+    }
+  }
+
+  /// Removes a quarantined file and the note beside it.
+  func removeQuarantined(_ name: String) async throws(TapedeckError) {
+    try await blocking("remove quarantined file") {
+      for ending in [".bin", ".json"] { try FileSystemCalls.unlink(quarantine.appending(name + ending)) }
+      try FileSystemCalls.syncFolder(quarantine)
+    }
+  }
+
+  /// Removes files that belong to no unfinished job; called at start, while only this process uses the data directory.
+  ///
+  /// - Returns: the number of removed files.
   package func removeOrphans(keeping jobs: Set<Int64>) async throws(TapedeckError) -> Int {
     try await blocking("remove orphans") {
       var count = 0
       for name in try FileSystemCalls.names(in: folder) where name != Spool.idName {
         let isKept = Int64(name.prefix { $0 != "-" }).map(jobs.contains) ?? false
-        // Only the bytes of the platform are worth keeping: conversions start again.
+        // Only downloaded bytes are kept; conversions are repeated.
         if isKept, name.hasSuffix(".part") { continue }
         try FileSystemCalls.unlink(folder.appending(name))
         count += 1
@@ -165,7 +211,7 @@ package struct Spool: Sendable {
     }
   }
 
-  /// The jobs that have something in the spool.
+  /// The ids of the jobs that have files in the spool.
   func jobs() async throws(TapedeckError) -> Set<Int64> {
     try await blocking("list spool") {
       Set(try FileSystemCalls.names(in: folder).compactMap { name in Int64(name.prefix { $0 != "-" }) })

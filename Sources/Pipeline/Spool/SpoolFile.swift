@@ -7,23 +7,23 @@ import ObjectStorage
 import Synchronization
 package import SystemPackage
 
-/// A recording on its way in: grows at its end while SHA-256 and FFmpeg follow it.
+/// A recording that is being downloaded: bytes are appended while SHA-256 and FFmpeg read them.
 ///
-/// Held under an exclusive lock for as long as it lives. One task writes; any number follow.
+/// The file is locked exclusively for the lifetime of this object. One task writes; any number may follow.
 package final class SpoolFile: DownloadSink {
   private struct State {
     var length: Int64
-    /// What is known to survive a loss of power.
+    /// The number of bytes that survive a loss of power.
     var syncedLength: Int64
     var isComplete = false
-    /// Counts how often bytes that may have been followed were dropped.
+    /// How often the file was shortened; followers may have read the removed bytes.
     var cuts = 0
-    /// How often every byte was dropped.
+    /// How often the file was emptied.
     var restarts = 0
     var isAbandoned = false
     /// The furthest offset that a follower has read.
     var followedTo: Int64 = 0
-    /// Nil while bytes are in the file that it has not seen.
+    /// The hash of every byte; nil when some bytes have not been hashed.
     var hash: SHA256?
     var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
     var nextWaiter = 0
@@ -40,7 +40,7 @@ package final class SpoolFile: DownloadSink {
   private let descriptor: SystemPackage.FileDescriptor
   private let threads: NIOThreadPool
   private let state: Mutex<State>
-  /// A download of many gigabytes must not be fetched again from 0 after a loss of power.
+  /// The number of bytes between syncs, so that a loss of power does not restart a large download from 0.
   private let syncInterval: Int64 = 64 << 20
 
   /// - Parameter descriptor: open for reading and writing, locked, with `length` bytes in it; closed with this object.
@@ -51,7 +51,7 @@ package final class SpoolFile: DownloadSink {
     self.path = path
     self.descriptor = descriptor
     self.threads = threads
-    // Bytes of an earlier claim count as lost with the power until this one has synced them.
+    // Bytes of an earlier claim may not survive a loss of power until this claim has synced them.
     state = Mutex(State(length: length, syncedLength: 0, hash: length == 0 ? SHA256() : nil))
   }
 
@@ -61,7 +61,7 @@ package final class SpoolFile: DownloadSink {
 
   package var syncedLength: Int64 { state.withLock { $0.syncedLength } }
 
-  /// How often all that was here has been dropped, to start again from 0.
+  /// How often the file was emptied to restart the download from 0.
   package var restarts: Int { state.withLock { $0.restarts } }
 
   // MARK: Writing
@@ -103,13 +103,13 @@ package final class SpoolFile: DownloadSink {
     }
   }
 
-  /// Makes durable what was written. A failure is final for the file, which is removed: the recording is fetched again.
+  /// Makes the written bytes durable. On failure the file is removed, and the recording is downloaded again.
   package func sync() async throws(TapedeckError) {
     let reached = length
     try await blocking("sync spool") { [descriptor, path] in
       do { try FileSystemCalls.sync(descriptor) } catch {
-        // The kernel may have dropped what it could not write, although it can still be read; and a second call of
-        // fsync(2) would find nothing wrong.
+        // The kernel may have discarded pages that it could not write although they can still be read, and a second
+        // fsync(2) would succeed.
         try? FileSystemCalls.unlink(path)
         throw error
       }
@@ -117,7 +117,7 @@ package final class SpoolFile: DownloadSink {
     state.withLock { $0.syncedLength = max($0.syncedLength, min(reached, $0.length)) }
   }
 
-  /// Says that every byte is here, so that followers come to an end.
+  /// Marks the file as complete, so that followers end after the last byte.
   package func complete() {
     let waiters = state.withLock { state in
       state.isComplete = true
@@ -172,7 +172,7 @@ package final class SpoolFile: DownloadSink {
   /// Whether the download is incomplete and the follower has read every byte so far.
   package var isStarving: Bool { state.withLock { !$0.isComplete && $0.followedTo >= $0.length } }
 
-  /// The first bytes, at least `count` of them unless the file is shorter; waits for those that are still to come.
+  /// The first bytes, at least `count` of them unless the file is shorter; waits for bytes that have not arrived.
   ///
   /// - Throws: `interrupted` when the file is cut or its followers are abandoned meanwhile; `storageFailed`.
   package func prefix(_ count: Int) async throws(TapedeckError) -> [UInt8] {
@@ -187,7 +187,7 @@ package final class SpoolFile: DownloadSink {
     }
   }
 
-  /// The bytes from the start on, waiting for those that are still to come.
+  /// The bytes from the start on, waiting for bytes that have not arrived.
   package func follow() -> Follower { Follower(file: self, cuts: state.withLock { $0.cuts }) }
 
   /// See `SpoolFile.follow()`. Ends with `interrupted` when the file is cut or its followers are abandoned.

@@ -3,25 +3,25 @@ package import Catalog
 import Metrics
 package import Model
 
-/// Asks a source what it has in a span of time, and takes it into the catalog page by page.
+/// Lists the recordings of a source in a period, and stores them in the catalog page by page.
 package struct Discovery: Sendable {
-  /// What was found in a span.
+  /// What was found in a period.
   package struct Found: Sendable, Equatable {
-    /// Recordings that are to be archived.
+    /// Recordings that match the filter.
     package var wanted = 0
-    /// Those of them that had no job and have one now.
+    /// Recordings that got a job.
     package var queued = 0
   }
 
   package let plan: SyncPlan
   let catalog: Catalog
   let source: any RecordingSource
-  /// A page is a transaction; the contract allows no larger one.
+  /// The contract's maximum; each page is one transaction.
   private let pageSize = 500
-  /// More pages than any day has: a platform that never comes to an end must not hold us for ever.
+  /// More pages than any day has; a list that does not end is an error.
   let maxPages: Int
 
-  /// - Parameter plan: of this source.
+  /// - Parameter plan: the plan of this source.
   package init(catalog: Catalog, source: any RecordingSource, plan: SyncPlan, maxPages: Int = 20_000) {
     self.catalog = catalog
     self.source = source
@@ -29,19 +29,20 @@ package struct Discovery: Sendable {
     self.maxPages = maxPages
   }
 
-  /// Lists a span and queues what is wanted. The platform is asked for the plan's direction alone.
+  /// Lists a period and queues what matches the filter. The platform is asked only for the plan's direction.
   func list(_ period: Period, for reason: DiscoveryReason) async throws(TapedeckError) -> Found {
     var found = Found()
-    try await forEachPage(of: period, direction: plan.filter.direction) { page, _ async throws(TapedeckError) in
-      found.wanted += page.filter(plan.filter.wants).count
-      found.queued += try await take(page, in: period, fetched: plan.filter, for: reason)
+    try await forEachPage(of: period, direction: plan.filter.direction) { page async throws(TapedeckError) in
+      found.wanted += page.recordings.filter(plan.filter.wants).count
+      found.queued += try await take(page.recordings, in: period, fetched: plan.filter, for: reason)
     }
     return found
   }
 
-  /// Lists all of a day, wanted or not, and writes down what the platform has. A day to come has nothing.
+  /// Lists a whole day regardless of the filter, and records what the platform listed, including the rows that name no
+  /// recording. A future day is not listed.
   ///
-  /// - Parameter fetches: whether what is wanted and has no job gets one.
+  /// - Parameter fetches: whether recordings that match the filter and have no job get one.
   @discardableResult
   package func check(
     _ day: CalendarDay, now: Instant, fetches: Bool, for reason: DiscoveryReason
@@ -50,9 +51,13 @@ package struct Discovery: Sendable {
     let startedAt = try await catalog.now()
     var found = Found()
     var unwanted: Set<RecordingID> = []
-    try await forEachPage(of: day.period, direction: nil) { page, _ async throws(TapedeckError) in
-      found.queued += try await take(page, in: day.period, fetched: fetches ? plan.filter : nil, for: reason)
-      for recording in page {
+    var unidentified: [UnidentifiedRow] = []
+    var listed = 0
+    try await forEachPage(of: day.period, direction: nil) { page async throws(TapedeckError) in
+      unidentified += page.unidentified.map { UnidentifiedRow(position: listed + $0.position, reason: $0.reason) }
+      listed += page.rowCount
+      found.queued += try await take(page.recordings, in: day.period, fetched: fetches ? plan.filter : nil, for: reason)
+      for recording in page.recordings {
         if plan.filter.wants(recording) {
           found.wanted += 1
         } else if recording.startTime.map(day.period.contains) ?? true {
@@ -60,13 +65,14 @@ package struct Discovery: Sendable {
         }
       }
     }
-    try await catalog.recordCheck(of: day, by: plan, unwanted: unwanted.count, startedAt: startedAt)
+    try await catalog.recordCheck(
+      of: day, by: plan, unwanted: unwanted.count, unidentified: unidentified, startedAt: startedAt)
     return found
   }
 
-  /// Takes a page into the catalog.
+  /// Stores a page in the catalog.
   ///
-  /// - Returns: how many jobs were made, or set going.
+  /// - Returns: the number of jobs created or restarted.
   func take(
     _ page: [PlatformRecording], in period: Period, fetched: SyncFilter?, for reason: DiscoveryReason
   ) async throws(TapedeckError) -> Int {
@@ -76,25 +82,20 @@ package struct Discovery: Sendable {
     return queued
   }
 
-  /// Hands over page after page; with each whether there is another one.
+  /// Calls `body` with each page.
   ///
-  /// - Throws: what a search throws; `platformProtocol` when there is no end; `interrupted`.
+  /// - Throws: what a search throws; `platformProtocol` when the list repeats or does not end; `interrupted`.
   func forEachPage(
-    of period: Period, direction: Direction?,
-    _ body: ([PlatformRecording], _ isLast: Bool) async throws(TapedeckError) -> Void
+    of period: Period, direction: Direction?, _ body: (SearchPage) async throws(TapedeckError) -> Void
   ) async throws(TapedeckError) {
+    var cursors = PageCursors(maxPages: maxPages)
     var cursor: String?
-    for _ in 0..<maxPages {
+    repeat {
       let page = try await self.page(of: period, direction: direction, cursor: cursor)
-      try await body(page.recordings, page.nextCursor == nil)
-      guard let next = page.nextCursor else { return }
-      cursor = next
-    }
-    throw Self.endless
-  }
-
-  static var endless: TapedeckError {
-    TapedeckError(.platformProtocol, "The platform's list of recordings does not come to an end.")
+      if let next = page.nextCursor { try cursors.follow(next, rows: page.rowCount) }
+      try await body(page)
+      cursor = page.nextCursor
+    } while cursor != nil
   }
 
   func page(of period: Period, direction: Direction?, cursor: String?) async throws(TapedeckError) -> SearchPage {

@@ -3,15 +3,16 @@ package import Catalog
 import Logging
 package import Model
 
-/// Reads again from the platform who may hear a recording; stricter applies at once and is logged, laxer needs a person.
+/// Reads the privacy of a recording from the platform again. Stricter privacy applies at once and is logged; less strict
+/// privacy needs a decision by an administrator.
 ///
-/// One question a recording, within the source's request budget. What the platform no longer has stays as it is. After
-/// any other failure nothing more is asked for a while: the platform has other work to do.
+/// Sends one request per recording, within the source's request budget. A recording that the platform no longer has is not
+/// changed. After any other failure no request is sent for an hour.
 package actor PrivacyReview {
   private let catalog: Catalog
   private let sources: [SourceID: any RecordingSource]
   private let system: SystemServices
-  private var restsUntil: Instant?
+  private var pausedUntil: Instant?
   private let pause = Duration.seconds(3600)
 
   package init(catalog: Catalog, sources: [any RecordingSource], system: SystemServices) {
@@ -21,14 +22,14 @@ package actor PrivacyReview {
   }
 
   package func review(_ key: RecordingKey) async {
-    guard let source = sources[key.source], restsUntil.map({ $0 <= system.now() }) ?? true else { return }
+    guard let source = sources[key.source], pausedUntil.map({ $0 <= system.now() }) ?? true else { return }
     do throws(TapedeckError) {
       let facts = try await source.recording(key.id)
-      // Only a stricter word is of interest: what else the platform says of an archived call changes nothing here.
+      // Only stricter privacy matters: other facts of an archived recording do not change here.
       guard let known = try await catalog.recording(key)?.facts.privacy, facts.privacy > known else { return }
       try await catalog.observe(facts, of: key)
     } catch {
-      if error.code != .unknownRecording { restsUntil = system.now() + pause }
+      if error.code != .unknownRecording, error.code != .notYetAvailable { pausedUntil = system.now() + pause }
     }
   }
 }

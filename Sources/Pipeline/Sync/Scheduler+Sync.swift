@@ -3,12 +3,12 @@ import Foundation
 import Logging
 package import Model
 
-/// How far the look for new calls is.
+/// The progress of a sync.
 package struct SyncState: Codable, Sendable {
-  /// Every call that began before this moment, in UTC milliseconds, has been asked for; nil before the first time.
+  /// All calls that began before this time, in UTC milliseconds, have been listed; nil before the first sync.
   package var watermark: Int64?
 
-  /// What a duty's row holds; a state that cannot be read is none.
+  /// Decodes the state in a recurring task's row; an unreadable state counts as none.
   package init(_ json: String) {
     self = (try? JSONDecoder().decode(Self.self, from: Data(json.utf8))) ?? Self(watermark: nil)
   }
@@ -16,9 +16,9 @@ package struct SyncState: Codable, Sendable {
   private init(watermark: Int64?) { self.watermark = watermark }
 }
 
-/// How far a look back is.
+/// The progress of a look-back.
 private struct LookBackState: Codable {
-  /// The day that is next, in the zone of the source; nil when the next look back begins anew.
+  /// The next day to list, in the source's time zone; nil when the next look-back starts from today.
   var next: String?
 
   init(_ json: String) {
@@ -29,50 +29,50 @@ private struct LookBackState: Codable {
 }
 
 extension Scheduler {
-  /// Looks for new calls of a source now, and waits while another node does.
+  /// Syncs a source now; waits first while another node does.
   ///
-  /// - Throws: what a search throws; `platformUnavailable` when another node does not come to an end.
+  /// - Throws: what a search throws; `platformUnavailable` when another node's sync takes longer than two minutes.
   package func syncNow(_ source: SourceID) async throws(TapedeckError) -> Discovery.Found {
     guard let discovery = discoveries[source] else {
       throw TapedeckError(.notFound, "No source of the name '\(source)' is configured.")
     }
     let key = TaskKey(.sync, of: source)
-    try await catalog.ensureDuties([key])
-    let duty = try await claimInTurn(key)
+    try await catalog.ensureTasks([key])
+    let task = try await claimInTurn(key)
     do throws(TapedeckError) {
       let startedAt = system.now()
-      let found = try await keepingLease(duty.lease) { () async throws(TapedeckError) in
-        try await sync(duty, discovery)
+      let found = try await renewingLease(task.lease) { () async throws(TapedeckError) in
+        try await sync(task, discovery)
       }
-      await release(duty, .done(next: startedAt + discovery.plan.interval))
+      await release(task, .done(next: startedAt + discovery.plan.interval))
       return found
     } catch {
-      await release(duty, error.code == .interrupted ? .interrupted : failure(of: duty, error))
+      await release(task, error.code == .interrupted ? .interrupted : failure(of: task, error))
       throw error
     }
   }
 
   private func claimInTurn(_ key: TaskKey) async throws(TapedeckError) -> TaskRow {
     for _ in 0..<600 {
-      if let duty = try await catalog.claimDuty(key, lease: limits.lease, early: true) { return duty }
+      if let task = try await catalog.claimTask(key, lease: limits.lease, early: true) { return task }
       do { try await system.sleep(.milliseconds(200)) } catch { throw TapedeckError(.interrupted) }
     }
     throw TapedeckError(
-      .platformUnavailable, "Calls are being looked for already, for two minutes now. Try again later.")
+      .platformUnavailable, "Another sync of this source has been running for two minutes. Try again later.")
   }
 
-  /// Lists everything since the last time, and some time before it.
+  /// Lists all calls since the last sync, with an overlap.
   ///
-  /// A long time is listed a day at a time: the watermark moves when all pages of a day are done, so that a run that
-  /// goes on after a failure need not begin anew.
+  /// A long period is listed day by day: the watermark advances when all pages of a day are listed, so that a run after a
+  /// failure resumes there.
   @discardableResult
-  func sync(_ duty: TaskRow, _ discovery: Discovery) async throws(TapedeckError) -> Discovery.Found {
+  func sync(_ task: TaskRow, _ discovery: Discovery) async throws(TapedeckError) -> Discovery.Found {
     let plan = discovery.plan
-    // The platform is asked in whole seconds.
+    // The platform's queries have a resolution of one second.
     let now = Instant(milliseconds: system.now().milliseconds / 1000 * 1000)
     let first = CalendarDay(containing: now, in: plan.zone).advanced(by: -plan.lookBackDays).start
-    // A clock that was wrong once must not keep us from looking.
-    let watermark = min(SyncState(duty.state).watermark.map(Instant.init(milliseconds:)) ?? first, now)
+    // A watermark in the future, set while the clock was wrong, must not stop the sync.
+    let watermark = min(SyncState(task.state).watermark.map(Instant.init(milliseconds:)) ?? first, now)
     var from = watermark + (Duration.zero - plan.overlap)
     var found = Discovery.Found()
     while from < now {
@@ -80,22 +80,21 @@ extension Scheduler {
       let part = try await discovery.list(Period(start: from, end: to), for: .sync)
       found.wanted += part.wanted
       found.queued += part.queued
-      try await record(#"{"watermark":\#(max(watermark, to).milliseconds)}"#, duty)
+      try await record(#"{"watermark":\#(max(watermark, to).milliseconds)}"#, task)
       from = to
     }
-    report(found, duty)
+    report(found, task)
     return found
   }
 
-  /// Looks through the last days again, from today on backwards: for calls that came late, for who may hear them now,
-  /// and for what each day must hold.
-  func lookBack(_ duty: TaskRow, _ discovery: Discovery) async throws(TapedeckError) {
+  /// Lists the last days again, from today backwards, for late calls, changed privacy and the coverage of each day.
+  func lookBack(_ task: TaskRow, _ discovery: Discovery) async throws(TapedeckError) {
     let plan = discovery.plan
     let now = system.now()
     let today = CalendarDay(containing: now, in: plan.zone)
     let oldest = today.advanced(by: -plan.lookBackDays)
     var day = today
-    if let next = LookBackState(duty.state).next.flatMap({ CalendarDay($0, in: plan.zone) }) {
+    if let next = LookBackState(task.state).next.flatMap({ CalendarDay($0, in: plan.zone) }) {
       day = min(max(next, oldest), today)
     }
     var found = Discovery.Found()
@@ -104,27 +103,27 @@ extension Scheduler {
       found.wanted += part.wanted
       found.queued += part.queued
       day = day.advanced(by: -1)
-      try await record(day >= oldest ? #"{"next":"\#(day)"}"# : "{}", duty)
+      try await record(day >= oldest ? #"{"next":"\#(day)"}"# : "{}", task)
     }
-    report(found, duty)
+    report(found, task)
   }
 
-  private func record(_ state: String, _ duty: TaskRow) async throws(TapedeckError) {
-    try await catalog.recordState(state, of: duty.lease)
+  private func record(_ state: String, _ task: TaskRow) async throws(TapedeckError) {
+    try await catalog.recordState(state, of: task.lease)
   }
 
-  private func report(_ found: Discovery.Found, _ duty: TaskRow) {
+  private func report(_ found: Discovery.Found, _ task: TaskRow) {
     logger.log(
-      level: found.queued > 0 ? .info : .debug, "looked for calls",
+      level: found.queued > 0 ? .info : .debug, "listed calls",
       metadata: [
-        "duty": "\(duty.key.name.rawValue)", "source": "\(duty.key.source)", "found": "\(found.wanted)",
+        "task": "\(task.key.name.rawValue)", "source": "\(task.key.source)", "found": "\(found.wanted)",
         "queued": "\(found.queued)",
       ])
   }
 }
 
 extension Scheduler {
-  /// Lists a whole day on the platform for a report; nothing is fetched.
+  /// Lists a whole day on the platform for a report; nothing is queued.
   ///
   /// - Throws: what a search throws; `notFound` for a source that is not configured.
   package func check(_ day: CalendarDay, of source: SourceID) async throws(TapedeckError) -> Discovery.Found {

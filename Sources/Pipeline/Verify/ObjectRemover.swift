@@ -26,7 +26,7 @@ package struct ObjectRemover: Service {
   package func run() async throws {
     await cancelWhenGracefulShutdown {
       await task.run { row, _ throws(TapedeckError) in
-        try await task.keeping(row) { () async throws(TapedeckError) in _ = try await removeDue() }
+        try await task.renewingLease(row) { () async throws(TapedeckError) in _ = try await removeDue() }
       }
     }
   }

@@ -76,17 +76,17 @@ package struct Reconciliation: Sendable {
     report.objects += listed.count
     let objects = Dictionary(listed.map { ($0.name, $0) }) { first, _ in first }
     let unknown = listed.filter {
-      known.referenced[$0.name] == nil && known.reserved[$0.name] == nil && !known.leaving.contains($0.name)
+      known.referenced[$0.name] == nil && known.reserved[$0.name] == nil && !known.removing.contains($0.name)
     }
     if !unknown.isEmpty || !known.reserved.isEmpty, try await holdsRows(unknown.isEmpty) {
-      for object in unknown where try await !catalog.knows(object.name) {
+      for object in unknown where try await !catalog.hasObject(object.name) {
         report.orphans.append(try await moveAway(object, mode))
       }
       for (name, reservation) in known.reserved {
         let isNeeded = try await isNeeded(name, reservation, known)
         guard let object = objects[name] else {
           // It was never stored; the name is not needed.
-          if !isNeeded, mode != .look { _ = try await catalog.forget(name, reservation) }
+          if !isNeeded, mode != .look { _ = try await catalog.deleteReservation(name, reservation) }
           continue
         }
         if isNeeded {
@@ -95,7 +95,7 @@ package struct Reconciliation: Sendable {
         }
         // The row first: from then on no ingest can commit this name.
         var isOrphan = mode == .look
-        if !isOrphan { isOrphan = try await catalog.forget(name, reservation) }
+        if !isOrphan { isOrphan = try await catalog.deleteReservation(name, reservation) }
         if isOrphan { report.orphans.append(try await moveAway(object, mode)) }
       }
     }

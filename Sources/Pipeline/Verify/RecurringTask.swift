@@ -26,8 +26,8 @@ struct RecurringTask: Sendable {
     while !Task.isCancelled {
       var pause = retry
       do throws(TapedeckError) {
-        try await catalog.ensureDuties([key])
-        if let task = try await catalog.claimDuty(key, lease: lease, early: isFirst) {
+        try await catalog.ensureTasks([key])
+        if let task = try await catalog.claimTask(key, lease: lease, early: isFirst) {
           try await perform(task, isFirst: &isFirst, body)
         }
         // Also when another node holds the task: nodes that start together make one early run.
@@ -42,15 +42,15 @@ struct RecurringTask: Sendable {
   }
 
   /// Runs `body` while the task's lease is renewed.
-  func keeping(
+  func renewingLease(
     _ task: TaskRow, _ body: @escaping @Sendable () async throws(TapedeckError) -> Void
   ) async throws(TapedeckError) {
-    try await catalog.keeping(task.lease, for: lease, system: system, body)
+    try await catalog.renewing(task.lease, for: lease, system: system, body)
   }
 
   /// The time until a node can claim the task; checked at least once per interval.
   private func untilNext() async throws(TapedeckError) -> Duration {
-    guard let next = try await catalog.nextDuty(among: [key]) else { return interval }
+    guard let next = try await catalog.nextTaskTime(among: [key]) else { return interval }
     return min(max(next - system.now(), .seconds(1)), interval)
   }
 
@@ -72,5 +72,31 @@ struct RecurringTask: Sendable {
       if error.code != .leaseLost { throw error }
     }
     if let failure { throw failure }
+  }
+}
+
+extension Catalog {
+  /// Runs `body` while the lease of a recurring task is renewed periodically.
+  ///
+  /// If the lease is lost nevertheless, for example because the process was suspended, the next write throws `leaseLost`.
+  func renewing<T: Sendable>(
+    _ held: TaskLease, for lease: Duration, system: SystemServices,
+    _ body: @escaping @Sendable () async throws(TapedeckError) -> T
+  ) async throws(TapedeckError) -> T {
+    let result = await withTaskGroup(of: Result<T, TapedeckError>?.self) { group in
+      group.addTask {
+        do throws(TapedeckError) { return .success(try await body()) } catch { return .failure(error) }
+      }
+      group.addTask {
+        while (try? await system.sleep(lease / 3)) != nil { try? await heartbeat([held], lease: lease) }
+        return nil
+      }
+      var result: Result<T, TapedeckError>?
+      while result == nil, let next = await group.next() { result = next }
+      group.cancelAll()
+      return result
+    }
+    guard let result else { throw TapedeckError(.interrupted) }
+    return try result.get()
   }
 }

@@ -1,5 +1,6 @@
 import Catalog
 package import Model
+import Synchronization
 
 /// How much of the archive is verified automatically.
 package struct ScrubSettings: Sendable {
@@ -110,4 +111,20 @@ extension Verifier {
     guard pause > .zero else { return }
     do { try await system.sleep(pause) } catch { throw TapedeckError(.interrupted) }
   }
+}
+
+/// Recordings whose last read failed although the store was available. Kept in memory only.
+final class UnreadableRecordings: Sendable {
+  private let keys = Mutex<[Int64: RecordingKey]>([:])
+
+  /// By row number.
+  var all: [Int64: RecordingKey] { keys.withLock { $0 } }
+
+  func insert(_ recordings: [ArchivedRecording]) {
+    keys.withLock { keys in
+      for recording in recordings { keys[recording.id] = recording.key }
+    }
+  }
+
+  func remove(_ id: Int64) { keys.withLock { _ = $0.removeValue(forKey: id) } }
 }

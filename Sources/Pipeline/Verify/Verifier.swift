@@ -21,7 +21,7 @@ package struct Verifier: Sendable {
   let system: SystemServices
   let logger: Logger
   /// One verification at a time acts on damage, so that the next one finds it repaired.
-  private let acting = Slots(1)
+  private let repairs = AsyncSemaphore(1)
   /// Recordings that `scrub` postpones until the rest of its share is verified.
   let unreadable = UnreadableRecordings()
 
@@ -41,20 +41,12 @@ package struct Verifier: Sendable {
     let seen = try await look(at: key, mode)
     report(seen)
     guard case .repair = mode, seen.verdict == .damaged else { return seen }
-    do { try await acting.take() } catch { throw TapedeckError(.interrupted) }
-    do throws(TapedeckError) {
-      let done = try await act(on: key, mode)
-      await acting.give()
-      return done
-    } catch {
-      await acting.give()
-      throw error
-    }
+    return try await repairs.withPermit { () async throws(TapedeckError) in try await act(on: key, mode) }
   }
 
   /// Records which recordings were found whole.
   package func note(_ verifications: [Verification]) async throws(TapedeckError) {
-    try await catalog.noteWhole(
+    try await catalog.recordVerified(
       verifications.filter { $0.verdict == .whole }.compactMap(\.recording), at: system.now())
   }
 
@@ -109,7 +101,7 @@ package struct Verifier: Sendable {
     guard let damage = seen.damage else { return seen }
     let damages = [damage] + (try await damagesOfOthers(seen))
     let now = system.now()
-    try await catalog.noteDamage(damages, at: now)
+    try await catalog.recordDamage(damages, at: now)
     for damage in damages {
       logger.error(
         "files of the archive are damaged or missing",

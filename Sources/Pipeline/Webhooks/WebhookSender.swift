@@ -5,22 +5,22 @@ package import Model
 import ServiceLifecycle
 package import Webhooks
 
-/// Sends what is in the outbox, on the published schedule, until the receiver accepts it.
+/// Sends the messages of the outbox on the documented schedule until the receiver accepts them.
 ///
-/// A receiver that is down or slow delays no recording: messages wait in the catalog. One that answers 410 is not
-/// asked again before the next start; its messages stay.
+/// A receiver that is unavailable or slow delays no recording: messages wait in the catalog. After an answer 410 nothing is
+/// sent before the next start; the messages are kept.
 package struct WebhookSender: Service {
   private let catalog: Catalog
   private let delivery: WebhookDelivery
   private let endpoint: WebhookEndpoint
   private let system: SystemServices
   private let logger: Logger
-  /// Messages on their way at a time.
+  /// The number of concurrent deliveries.
   private let parallel = 4
-  /// How long messages are left to a node that gives no sign of life; longer than an attempt and its time-out take.
+  /// How long a message stays claimed by a node; longer than an attempt and its time-out take.
   private let lease: Duration = .seconds(30)
-  /// How long to wait until the catalog is tried again.
-  private let patience: Duration = .seconds(1)
+  /// The pause before a failed catalog call is retried.
+  private let catalogRetryInterval: Duration = .seconds(1)
   private let failures: FailureReporter
 
   package init(
@@ -36,58 +36,49 @@ package struct WebhookSender: Service {
 
   package func run() async throws {
     await cancelWhenGracefulShutdown {
-      let (wakes, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-      // Before the first look at the outbox, so that a message that comes right after it is heard.
+      let wakeUps = WakeUps(system: system)
+      // Before the first query, so that no change after it is missed.
       let changes = catalog.changes()
       await withTaskGroup(of: Void.self) { group in
         group.addTask {
-          for await change in changes where change == .webhookDue { bell.yield() }
+          for await change in changes where change == .webhookDue { wakeUps.notify() }
         }
-        group.addTask { await send(whenever: wakes, bell: bell) }
-        // Whichever ends first: the catalog was closed, or the receiver is gone for good.
+        group.addTask { await wakeUps.run { await sendDue() } }
+        // The first to end: the catalog was closed, or the receiver answered 410.
         await group.next()
         group.cancelAll()
       }
     }
-    // A service that returns takes the whole program down.
+    // A service that returns ends the whole program.
     try? await gracefulShutdown()
   }
 
-  private func send(whenever wakes: AsyncStream<Void>, bell: AsyncStream<Void>.Continuation) async {
-    bell.yield()
-    var alarm: Task<Void, Never>?
-    defer { alarm?.cancel() }
-    for await _ in wakes {
-      alarm?.cancel()
+  private func sendDue() async -> WakeUps.Next {
+    do throws(TapedeckError) {
+      // A read first, so that an idle sender writes nothing.
+      while let next = try await catalog.nextMessageDue(), next <= system.now(), !Task.isCancelled {
+        let due = try await catalog.claimMessages(limit: parallel, lease: lease)
+        // Other nodes have claimed them.
+        if due.isEmpty { break }
+        guard await sendAll(due) else {
+          logger.error(
+            "the webhook receiver answered 410; nothing is sent before the next start, no message is dropped")
+          return .never
+        }
+      }
       var pause: Duration = .seconds(60)
-      do throws(TapedeckError) {
-        // A read first, so that an idle sender costs no write.
-        while let next = try await catalog.nextMessageDue(), next <= system.now(), !Task.isCancelled {
-          let due = try await catalog.claimMessages(limit: parallel, lease: lease)
-          // Others have them.
-          if due.isEmpty { break }
-          guard await sendAll(due) else {
-            logger.error(
-              "the webhook's receiver answered 410 and is not asked again before the next start; no message is dropped")
-            return
-          }
-        }
-        if let next = try await catalog.nextMessageDue() {
-          pause = min(pause, max(.milliseconds(100), next - system.now()))
-        }
-        failures.worked()
-      } catch {
-        failures.failed(error)
-        pause = patience
+      if let next = try await catalog.nextMessageDue() {
+        pause = min(pause, max(.milliseconds(100), next - system.now()))
       }
-      // Unstructured, so that one alarm replaces the other; it ends by itself, and holds nothing.
-      alarm = Task { [pause] in
-        if (try? await system.sleep(pause)) != nil { bell.yield() }
-      }
+      failures.worked()
+      return .within(pause)
+    } catch {
+      failures.failed(error)
+      return .within(catalogRetryInterval)
     }
   }
 
-  /// - Returns: false when the receiver is gone for good.
+  /// - Returns: false when the receiver answered 410.
   private func sendAll(_ messages: [OutboxMessage]) async -> Bool {
     await withTaskGroup(of: Bool.self) { group in
       for message in messages { group.addTask { await send(message) } }
@@ -103,7 +94,7 @@ package struct WebhookSender: Service {
     var next: Instant?
     switch outcome {
     case .interrupted:
-      // If that fails, it is due again when its lease is over.
+      // If this fails, the message is due again when its claim expires.
       try? await catalog.release(message)
       return true
     case .delivered(let code): status = code
@@ -111,8 +102,8 @@ package struct WebhookSender: Service {
       status = 410
       reason = "the receiver is gone"
       next = now + .seconds(3600)
-    case .failed(let after, let words):
-      reason = words
+    case .failed(let after, let cause):
+      reason = cause
       next =
         WebhookSchedule.delay(attempt: message.attempts + 1, random: system.random(), notBefore: after)
         .map { now + $0 }
@@ -134,15 +125,15 @@ package struct WebhookSender: Service {
     return true
   }
 
-  /// Writes down how an attempt ended, however long the catalog is away: meanwhile the message would be sent again and
-  /// again. A process that ends before sends it once more; receivers tell repeats by their id.
+  /// Records the outcome of an attempt, and retries until the catalog is available: otherwise the message would be sent
+  /// repeatedly. If the process ends before, the message is sent once more with the same id.
   private func note(_ message: OutboxMessage, status: Int?, reason: String?, next: Instant?) async {
     while true {
       do throws(TapedeckError) {
         return try await catalog.recordDelivery(
           of: message.id, status: status, error: reason, delivered: reason == nil, next: next)
       } catch { failures.failed(error) }
-      do { try await system.sleep(patience) } catch { return }
+      do { try await system.sleep(catalogRetryInterval) } catch { return }
     }
   }
 }

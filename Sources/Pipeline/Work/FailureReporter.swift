@@ -2,13 +2,13 @@ import Logging
 import Model
 import Synchronization
 
-/// Says once that something fails, and once that it works again, however often it is tried in between.
+/// Logs once that an operation fails, and once that it works again, however often it is retried in between.
 final class FailureReporter: Sendable {
   private let what: String
   private let logger: Logger
   private let isOngoing = Mutex(false)
 
-  /// - Parameter what: what fails, as the beginning of a sentence.
+  /// - Parameter what: the operation, as the subject of a sentence.
   init(of what: String, logger: Logger) {
     self.what = what
     self.logger = logger
@@ -23,7 +23,7 @@ final class FailureReporter: Sendable {
     }
     guard changed else { return }
     logger.error(
-      "\(what) fails; it is tried until it works", metadata: ["error": "\(error)", "detail": "\(error.detail ?? "")"])
+      "\(what) fails; it is retried until it works", metadata: ["error": "\(error)", "detail": "\(error.detail ?? "")"])
   }
 
   func worked() {

@@ -2,10 +2,10 @@ import Catalog
 import Model
 import Synchronization
 
-/// The leases that this process holds, and whom to tell when one is lost.
+/// The leases that this process holds; ends the stream of each lease that is lost.
 final class HeldLeases: Sendable {
   private struct Held {
-    /// Until then, by the uptime, no other worker can have the job, unless it was cancelled.
+    /// The uptime until which no other worker can claim the job, unless it is cancelled.
     var safeUntil: Duration
     var loss: AsyncStream<Void>.Continuation
   }
@@ -14,7 +14,7 @@ final class HeldLeases: Sendable {
 
   var all: [JobLease] { leases.withLock { Array($0.keys) } }
 
-  /// When the first lease ceases to be safe; nil when none is held.
+  /// The uptime at which the first lease is no longer safe; nil when none is held.
   var firstEnd: Duration? { leases.withLock { $0.values.map(\.safeUntil).min() } }
 
   /// - Returns: a stream that ends when the lease is lost.
@@ -26,15 +26,15 @@ final class HeldLeases: Sendable {
 
   func remove(_ lease: JobLease) { leases.withLock { $0.removeValue(forKey: lease) }?.loss.finish() }
 
-  func prolong(_ prolonged: some Sequence<JobLease>, safeUntil: Duration) {
+  func renew(_ renewed: some Sequence<JobLease>, safeUntil: Duration) {
     leases.withLock { leases in
-      for lease in prolonged { leases[lease]?.safeUntil = safeUntil }
+      for lease in renewed { leases[lease]?.safeUntil = safeUntil }
     }
   }
 
-  /// Tells those who work on jobs whose lease could not be prolonged in time.
+  /// Removes the leases that could not be renewed in time and ends their streams.
   ///
-  /// - Returns: how many there are.
+  /// - Returns: the number of lost leases.
   func loseUnsafe(uptime: Duration) -> Int {
     let lost = leases.withLock { leases in leases.filter { $0.value.safeUntil <= uptime } }
     for lease in lost.keys { remove(lease) }

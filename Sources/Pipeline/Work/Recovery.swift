@@ -2,8 +2,8 @@ package import Catalog
 package import Logging
 package import Model
 
-/// What must be put right before work begins: jobs of a process that died are freed, files of the spool that belong to
-/// none are removed. The archive itself is looked at by `Scrubber`, beside the work.
+/// Recovers from a crash before work begins: frees the jobs of the last process, and removes spool files that belong to
+/// no unfinished job. `Scrubber` verifies the archive itself, concurrently with the work.
 package struct Recovery: Sendable {
   private let catalog: Catalog
   private let spool: Spool
@@ -15,15 +15,15 @@ package struct Recovery: Sendable {
     self.logger = logger
   }
 
-  /// - Parameter isAlone: whether no other node can be alive; leases are left to lapse where one may be.
+  /// - Parameter isAlone: whether no other node can be running; otherwise leases are left to expire.
   /// - Throws: `catalogFailed`, `storageFailed`.
   package func run(isAlone: Bool) async throws(TapedeckError) {
     let freed = try await catalog.reclaimJobs(everyLease: isAlone)
-    if isAlone { try await catalog.freeDuties() }
+    if isAlone { try await catalog.releaseAllTasks() }
     let orphans = try await spool.removeOrphans(keeping: try await catalog.unfinishedJobs())
     guard freed + orphans > 0 else { return }
     logger.notice(
-      "put right what the last process left",
+      "recovered what the last process left unfinished",
       metadata: ["jobs_freed": "\(freed)", "spool_files_removed": "\(orphans)"])
   }
 }

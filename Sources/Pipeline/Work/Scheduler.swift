@@ -3,19 +3,19 @@ package import Logging
 package import Model
 import ServiceLifecycle
 
-/// Does the duties that are due: looks for new calls, looks through the last days again, brings back-fills on.
+/// Runs the recurring tasks of sources that are due: sync, look-back and back-fill.
 ///
-/// Runs in every node that works; the catalog gives each duty to one of them at a time. A duty that fails is tried
-/// again with backoff, and its row says why. At a shutdown it is handed back, and goes on elsewhere where it was.
+/// Every node has one; a lease in the catalog lets one node at a time run a task. A task that fails is retried with
+/// backoff, and its row has the reason. A shutdown releases the task, and another node resumes it.
 package struct Scheduler: Service {
-  /// How leases are kept, and how much of a back-fill is under way at a time.
+  /// The leases of tasks, and how many jobs of a back-fill are open at a time.
   package struct Limits: Sendable {
     package var lease: Duration
-    /// How long after a look back the next one begins.
+    /// The time from the end of a look-back to the next one.
     package var lookBackInterval: Duration
-    /// A back-fill queues nothing while as many of its jobs are open, so that fresh calls do not stand behind them.
+    /// The number of open jobs at which a back-fill stops queuing, so that new calls do not wait behind them.
     package var openBackfillJobs: Int64
-    /// How long a back-fill waits then, or for the last of its jobs to end.
+    /// How long a back-fill then waits before it continues; also how often it checks whether its last jobs have ended.
     package var backfillPause: Duration
     package var retry: RetrySchedule
 
@@ -39,7 +39,7 @@ package struct Scheduler: Service {
   let logger: Logger
   private let keys: [TaskKey]
 
-  /// - Parameter syncs: whether new calls are looked for at all; without, there are back-fills alone.
+  /// - Parameter syncs: whether sync and look-back run; otherwise only back-fills do.
   package init(
     catalog: Catalog, discoveries: [Discovery], syncs: Bool, limits: Limits = Limits(), system: SystemServices,
     logger: Logger
@@ -55,34 +55,26 @@ package struct Scheduler: Service {
 
   package func run() async throws {
     await cancelWhenGracefulShutdown {
-      let (wakes, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-      // Before the first look, so that what is asked for right after it is heard.
+      let wakeUps = WakeUps(system: system)
+      // Before the first query, so that no change after it is missed.
       let changes = catalog.changes()
       await withDiscardingTaskGroup { group in
         group.addTask {
-          for await change in changes where change == .dutyDue { bell.yield() }
+          for await change in changes where change == .taskDue { wakeUps.notify() }
         }
-        bell.yield()
-        var alarm: Task<Void, Never>?
-        for await _ in wakes {
-          alarm?.cancel()
-          for duty in await claimDue() {
+        await wakeUps.run {
+          for task in await claimDue() {
             group.addTask {
-              await perform(duty)
-              bell.yield()
+              await perform(task)
+              wakeUps.notify()
             }
           }
-          let pause = await pauseUntilNext()
-          // Unstructured, so that one alarm replaces the other; it ends by itself, and holds nothing.
-          alarm = Task {
-            if (try? await system.sleep(pause)) != nil { bell.yield() }
-          }
+          return .within(await pauseUntilNext())
         }
-        alarm?.cancel()
         group.cancelAll()
       }
     }
-    // A service that returns takes the whole program down.
+    // A service that returns ends the whole program.
     try? await gracefulShutdown()
   }
 
@@ -90,90 +82,90 @@ package struct Scheduler: Service {
 
   private func claimDue() async -> [TaskRow] {
     do throws(TapedeckError) {
-      try await catalog.ensureDuties(try await missingDuties())
+      try await catalog.ensureTasks(try await missingTasks())
       let now = system.now()
       var claimed: [TaskRow] = []
-      for duty in try await catalog.duties() where keys.contains(duty.key) {
-        // A look at the row first, so that an idle scheduler writes nothing.
-        guard let free = duty.leaseUntil ?? duty.dueAt, free <= now else { continue }
-        if let row = try await catalog.claimDuty(duty.key, lease: limits.lease) { claimed.append(row) }
+      for task in try await catalog.recurringTasks() where keys.contains(task.key) {
+        // A read first, so that an idle scheduler writes nothing.
+        guard let free = task.leaseUntil ?? task.dueAt, free <= now else { continue }
+        if let row = try await catalog.claimTask(task.key, lease: limits.lease) { claimed.append(row) }
       }
       return claimed
     } catch {
-      logger.error("cannot look for duties", metadata: ["error": "\(error)", "detail": "\(error.detail ?? "")"])
+      logger.error("cannot query the due tasks", metadata: ["error": "\(error)", "detail": "\(error.detail ?? "")"])
       return []
     }
   }
 
-  private func missingDuties() async throws(TapedeckError) -> [TaskKey] {
-    let known = Set(try await catalog.duties().map(\.key))
+  private func missingTasks() async throws(TapedeckError) -> [TaskKey] {
+    let known = Set(try await catalog.recurringTasks().map(\.key))
     return keys.filter { !known.contains($0) }
   }
 
-  /// How long nothing falls due; looked at again at least every 30 s, for the sake of lost wake-ups.
+  /// The time until the next task is due; at most 30 s, in case a notification is lost.
   private func pauseUntilNext() async -> Duration {
-    guard let next = try? await catalog.nextDuty(among: keys) else { return .seconds(30) }
+    guard let next = try? await catalog.nextTaskTime(among: keys) else { return .seconds(30) }
     return min(max(next - system.now(), .milliseconds(100)), .seconds(30))
   }
 
-  // MARK: Doing
+  // MARK: Running
 
-  /// Does a claimed duty and lets it go.
-  private func perform(_ duty: TaskRow) async {
+  /// Runs a claimed task and releases it.
+  private func perform(_ task: TaskRow) async {
     let outcome: TaskRelease
     do throws(TapedeckError) {
       outcome = .done(
-        next: try await keepingLease(duty.lease) { () async throws(TapedeckError) in try await act(duty) })
+        next: try await renewingLease(task.lease) { () async throws(TapedeckError) in try await act(task) })
     } catch {
-      outcome = Task.isCancelled || error.code == .interrupted ? .interrupted : failure(of: duty, error)
+      outcome = Task.isCancelled || error.code == .interrupted ? .interrupted : failure(of: task, error)
     }
-    await release(duty, outcome)
+    await release(task, outcome)
   }
 
-  func release(_ duty: TaskRow, _ outcome: TaskRelease) async {
+  func release(_ task: TaskRow, _ outcome: TaskRelease) async {
     do throws(TapedeckError) {
-      try await catalog.release(duty.lease, outcome)
+      try await catalog.release(task.lease, outcome)
     } catch {
       if error.code != .leaseLost {
         logger.error(
-          "cannot let a duty go; its lease will lapse",
-          metadata: ["duty": "\(duty.key.name)", "source": "\(duty.key.source)", "error": "\(error)"])
+          "cannot release a task; its lease will expire",
+          metadata: ["task": "\(task.key.name)", "source": "\(task.key.source)", "error": "\(error)"])
       }
     }
   }
 
-  /// - Returns: when it runs next; nil for when it is requested.
-  private func act(_ duty: TaskRow) async throws(TapedeckError) -> Instant? {
-    guard let discovery = discoveries[duty.key.source] else { return nil }
-    switch duty.key.name {
+  /// - Returns: the next due time; nil when the task next runs on request.
+  private func act(_ task: TaskRow) async throws(TapedeckError) -> Instant? {
+    guard let discovery = discoveries[task.key.source] else { return nil }
+    switch task.key.name {
     case .sync:
       let startedAt = system.now()
-      try await sync(duty, discovery)
+      try await sync(task, discovery)
       return startedAt + discovery.plan.interval
     case .lookBack:
-      try await lookBack(duty, discovery)
+      try await lookBack(task, discovery)
       return system.now() + limits.lookBackInterval
     case .backfill:
-      return try await advance(duty, discovery)
+      return try await advance(task, discovery)
     case .verification, .removal: return nil  // `Scrubber` and `ObjectRemover` run them.
     }
   }
 
-  func failure(of duty: TaskRow, _ error: TapedeckError) -> TaskRelease {
-    let delay = limits.retry.delay(attempt: duty.failures, random: system.random())
+  func failure(of task: TaskRow, _ error: TapedeckError) -> TaskRelease {
+    let delay = limits.retry.delay(attempt: task.failures, random: system.random())
     let next = system.now() + max(delay, error.retryAfter ?? .zero, .seconds(1))
     logger.warning(
-      "a duty failed and is tried again",
+      "a task failed and is retried",
       metadata: [
-        "duty": "\(duty.key.name.rawValue)", "source": "\(duty.key.source)", "code": "\(error.code.rawValue)",
+        "task": "\(task.key.name.rawValue)", "source": "\(task.key.source)", "code": "\(error.code.rawValue)",
         "reason": "\(error.message)", "detail": "\(error.detail ?? "")", "next": "\(next.iso8601)",
       ])
     return .failed(next: next, because: error)
   }
 
-  func keepingLease<T: Sendable>(
+  func renewingLease<T: Sendable>(
     _ held: TaskLease, _ body: @escaping @Sendable () async throws(TapedeckError) -> T
   ) async throws(TapedeckError) -> T {
-    try await catalog.keeping(held, for: limits.lease, system: system, body)
+    try await catalog.renewing(held, for: limits.lease, system: system, body)
   }
 }

@@ -2,7 +2,7 @@ import CXone
 package import Catalog
 package import Model
 
-/// A source's allowance in the catalog, which all nodes share.
+/// The request allowance of a source, stored in the catalog and shared by all nodes.
 package struct SharedAllowance: AllowanceStore {
   private let catalog: Catalog
   private let source: SourceID

@@ -3,21 +3,21 @@ import Logging
 import Model
 import Synchronization
 
-/// How a worker keeps its leases, notices that one is lost, and leaves nothing of a job that ended elsewhere.
+/// Renews a worker's leases, stops work whose lease is lost, and removes spool files of jobs that ended elsewhere.
 extension Worker {
   // MARK: Leases
 
-  func keepLeases() async {
+  func renewLeases() async {
     var seen = try? await ingest.catalog.catchUp(since: nil)
-    var beats = 0
+    var heartbeats = 0
     while true {
       let uptime = ingest.system.uptime()
       let untilFirstEnd = held.firstEnd.map { max(.milliseconds(1), $0 - uptime) } ?? limits.heartbeat
       guard (try? await ingest.system.sleep(min(limits.heartbeat, untilFirstEnd))) != nil else { return }
-      beats += 1
-      seen = await withTaskGroup(of: Instant?.self) { [seen, looksAtParked = beats.isMultiple(of: 6)] group in
-        group.addTask { await giveSignOfLife(since: seen, looksAtParked: looksAtParked) }
-        // Beside it, since a database that is gone may leave it without an answer for long.
+      heartbeats += 1
+      seen = await withTaskGroup(of: Instant?.self) { [seen, checksParked = heartbeats.isMultiple(of: 6)] group in
+        group.addTask { await sendHeartbeat(since: seen, checksParked: checksParked) }
+        // Concurrently, because a heartbeat may wait long for an unavailable database.
         group.addTask {
           await loseUnsafeLeases()
           return seen
@@ -30,22 +30,22 @@ extension Worker {
   }
 
   /// - Parameters:
-  ///   - seen: the database's time at the last sign of life.
-  ///   - looksAtParked: whether it is time to look at the jobs that have something in the spool.
-  /// - Returns: its time now, or `seen` when it did not answer.
-  private func giveSignOfLife(since seen: Instant?, looksAtParked: Bool) async -> Instant? {
+  ///   - seen: the database's time at the last heartbeat.
+  ///   - checksParked: whether to check jobs that have files in the spool and are not being worked on.
+  /// - Returns: the database's time now, or `seen` when it did not answer.
+  private func sendHeartbeat(since seen: Instant?, checksParked: Bool) async -> Instant? {
     let leases = held.all
     let sent = ingest.system.uptime()
     do throws(TapedeckError) {
       let time = try await ingest.catalog.catchUp(since: seen, lease: limits.lease)
-      // In this order, and not without the first: what lapsed while the catalog was away may be alive here.
+      // Before other leases are reclaimed: leases that expired while the catalog was unavailable may still be in use here.
       if !leases.isEmpty {
         for lease in try await ingest.catalog.heartbeat(leases, lease: limits.lease) { held.remove(lease) }
-        held.prolong(leases, safeUntil: sent + limits.safe)
+        held.renew(leases, safeUntil: sent + limits.safe)
       }
       try await ingest.catalog.reclaimJobs(everyLease: false)
       // Jobs that ended while the connection to the database was lost sent no notification.
-      if looksAtParked { for id in parked.all { await clearIfEnded(id) } }
+      if checksParked { for id in parked.all { await clearIfEnded(id) } }
       return time
     } catch {
       // The claim loop reports this.
@@ -58,7 +58,7 @@ extension Worker {
       let count = held.loseUnsafe(uptime: ingest.system.uptime())
       if count > 0 {
         ingest.logger.error(
-          "leases could not be prolonged in time; the work on their jobs is broken off", metadata: ["jobs": "\(count)"])
+          "leases could not be renewed in time; the work on their jobs is stopped", metadata: ["jobs": "\(count)"])
       }
       let end = held.firstEnd.map { max(.milliseconds(1), $0 - ingest.system.uptime()) }
       guard (try? await ingest.system.sleep(end ?? limits.lease)) != nil else { return }
@@ -69,7 +69,7 @@ extension Worker {
 
   /// Removes this machine's spool files of jobs that were cancelled or that another node finished.
   func clearEndedJobs() async {
-    // Before the first look, so that no job slips through between the two.
+    // Before the first query, so that no change after it is missed.
     let changes = ingest.catalog.changes()
     parked.insert(contentsOf: (try? await ingest.spool.jobs()) ?? [])
     for await change in changes {

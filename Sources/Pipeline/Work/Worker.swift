@@ -4,15 +4,15 @@ import Model
 import ServiceLifecycle
 import Synchronization
 
-/// Claims jobs when they are due and has them walked, a bounded number at a time in each lane.
+/// Claims due jobs and runs them, a limited number at a time in each lane.
 package struct Worker: Service {
-  /// How many jobs are worked on at a time, and how leases are kept.
+  /// The numbers of concurrent jobs, and the length of leases.
   package struct Limits: Sendable {
-    /// Questions to the platform at a time.
+    /// The number of concurrent polls of the platform.
     package var polling: Int
-    /// Transfers and conversions at a time; the rest waits in the catalog and costs nothing.
+    /// The number of concurrent transfers and conversions; other jobs wait in the catalog.
     package var moving: Int
-    /// How long a job is left to a worker that gives no sign of life.
+    /// How long a job stays with a worker that sends no heartbeat.
     package var lease: Duration
 
     package init(polling: Int = 8, moving: Int = 8, lease: Duration = .seconds(30)) {
@@ -21,10 +21,10 @@ package struct Worker: Service {
       self.lease = lease
     }
 
-    /// How often leases are prolonged, and those of others looked at that lapsed.
+    /// How often leases are renewed and expired leases of others reclaimed.
     package var heartbeat: Duration { lease / 3 }
 
-    /// Work stops so long after the last sign of life that arrived: early enough to be over when the lease lapses.
+    /// How long work continues after the last successful heartbeat: it must stop before the lease expires.
     var safe: Duration { lease * 5 / 6 }
   }
 
@@ -32,10 +32,10 @@ package struct Worker: Service {
   let limits: Limits
   let held = HeldLeases()
   let parked = ParkedJobs()
-  /// How long to wait before the catalog is tried again.
-  private let patience: Duration = .seconds(1)
+  /// The pause before a failed catalog call is retried.
+  private let catalogRetryInterval: Duration = .seconds(1)
   private let failures: FailureReporter
-  /// Jobs of other sources are left to nodes that know these: here they could only fail.
+  /// Only jobs of these sources are claimed; others would fail on this node.
   private let sources: [SourceID]
 
   package init(ingest: Ingest, limits: Limits = Limits()) {
@@ -48,7 +48,7 @@ package struct Worker: Service {
   package func run() async throws {
     await cancelWhenGracefulShutdown {
       await withDiscardingTaskGroup { group in
-        group.addTask { await keepLeases() }
+        group.addTask { await renewLeases() }
         group.addTask { await clearEndedJobs() }
         for lane in Lane.allCases { group.addTask { await work(in: lane) } }
       }
@@ -58,55 +58,48 @@ package struct Worker: Service {
   // MARK: Claiming
 
   private func work(in lane: Lane) async {
-    let places = lane == .polling ? limits.polling : limits.moving
-    let (wakes, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    let limit = lane == .polling ? limits.polling : limits.moving
+    let wakeUps = WakeUps(system: ingest.system)
     let running = Running()
-    // Before the first claim, so that a job that comes right after it is heard.
+    // Before the first query, so that no change after it is missed.
     let changes = ingest.catalog.changes()
     await withDiscardingTaskGroup { group in
       group.addTask {
-        for await change in changes where change == .workDue { bell.yield() }
+        for await change in changes where change == .workDue { wakeUps.notify() }
       }
-      bell.yield()
-      var alarm: Task<Void, Never>?
-      for await _ in wakes {
-        alarm?.cancel()
-        // With all places taken there is nothing to look for: the next one that becomes free rings.
-        guard running.count < places else { continue }
+      await wakeUps.run {
+        // The end of a running job notifies this loop.
+        guard running.count < limit else { return .whenNotified }
         let pause: Duration
         do throws(TapedeckError) {
-          pause = try await claimWhatIsDue(in: lane, places: places, running) { job, safeUntil in
+          pause = try await claimDue(in: lane, limit: limit, running) { job, safeUntil in
             group.addTask {
               await work(on: job, safeUntil: safeUntil)
               running.end()
-              bell.yield()
+              wakeUps.notify()
             }
           }
           failures.worked()
         } catch {
           failures.failed(error)
-          pause = patience
+          pause = catalogRetryInterval
         }
-        guard pause > .zero || running.count < places else { continue }
-        // Unstructured, so that one alarm replaces the other; it ends by itself, and holds nothing.
-        alarm = Task {
-          if (try? await ingest.system.sleep(max(pause, .milliseconds(100)))) != nil { bell.yield() }
-        }
+        guard pause > .zero || running.count < limit else { return .whenNotified }
+        return .within(max(pause, .milliseconds(100)))
       }
-      alarm?.cancel()
       group.cancelAll()
     }
   }
 
-  /// Claims jobs of a lane until none is due, or every place is taken.
+  /// Claims jobs of a lane until none is due or the limit is reached.
   ///
-  /// - Returns: how long there is nothing to look for; zero when a job is due, but no place is free.
-  private func claimWhatIsDue(
-    in lane: Lane, places: Int, _ running: Running, begin: (JobRow, Duration) -> Void
+  /// - Returns: the pause until the next query; zero when a job is due but the limit is reached.
+  private func claimDue(
+    in lane: Lane, limit: Int, _ running: Running, begin: (JobRow, Duration) -> Void
   ) async throws(TapedeckError) -> Duration {
     while true {
       let pause = try await pauseUntilNext(in: lane)
-      guard pause == .zero, running.count < places, !Task.isCancelled else { return pause }
+      guard pause == .zero, running.count < limit, !Task.isCancelled else { return pause }
       if lane == .moving, let shortage = await ingest.diskSpace.shortage() {
         // Callers that wait for one of them are informed; requests to the platform continue.
         try await ingest.catalog.holdTransfers(because: shortage)
@@ -121,8 +114,8 @@ package struct Worker: Service {
     }
   }
 
-  /// How long nothing falls due, zero when something is; looked at again at least every 30 s, for the sake of lost
-  /// wake-ups. A read, so that an idle lane costs no write.
+  /// The time until the next job is due, zero when one is; at most 30 s, in case a notification is lost. A read, so that
+  /// an idle lane writes nothing.
   private func pauseUntilNext(in lane: Lane) async throws(TapedeckError) -> Duration {
     guard let due = try await ingest.catalog.nextDue(in: lane, of: sources) else { return .seconds(30) }
     return min(max(due - ingest.system.now(), .zero), .seconds(30))
@@ -139,7 +132,7 @@ package struct Worker: Service {
       ingest.diskSpace.succeeded()
       return IngestMetrics.recordEnd("ready")
     }
-    // Before the job is let go: from then on its spool may be another claim's.
+    // Before the release: afterwards another claim may use the spool.
     if case .giveUp = release { await clearSpool(of: job, lease) }
     if job.stage == .fetching || job.stage == .processing { parked.insert(job.id) }
     await self.release(job, lease, release)
@@ -147,7 +140,7 @@ package struct Worker: Service {
 
   /// Releases a job, however long the catalog is unavailable: until the lease expires, no other worker could continue it.
   private func release(_ job: JobRow, _ lease: JobLease, _ outcome: JobRelease) async {
-    let failures = FailureReporter(of: "letting go of \(job.key)", logger: ingest.logger)
+    let failures = FailureReporter(of: "releasing \(job.key)", logger: ingest.logger)
     while true {
       do throws(TapedeckError) {
         try await ingest.catalog.release(lease, outcome)
@@ -157,22 +150,27 @@ package struct Worker: Service {
         failures.failed(error)
       }
       // Cancelled: the next start frees every job.
-      do { try await ingest.system.sleep(patience) } catch { return }
+      do { try await ingest.system.sleep(catalogRetryInterval) } catch { return }
     }
   }
 
   private func clearSpool(of job: JobRow, _ lease: JobLease) async {
     do throws(TapedeckError) { try await ingest.spool.clear(lease) } catch {
       ingest.logger.warning(
-        "what a job left in the spool cannot be removed; the next start tries again",
+        "spool files of a job cannot be removed; the next start tries again",
         metadata: ["recording": "\(job.key)", "detail": "\(error.detail ?? "")"])
     }
   }
 
-  /// Works on a job until it has to be let go, or its lease is lost: then the work is broken off.
+  /// Works on a job until it must be released. Stops when its lease is lost.
   private func attempt(_ job: JobRow, unless loss: AsyncStream<Void>) async -> JobRelease? {
     await withTaskGroup(of: Attempt.self) { group in
-      group.addTask { .over(await Priority.$current.withValue(job.priority) { await attempt(job) }) }
+      group.addTask {
+        .over(
+          await Requester.$current.withValue(job.requestedBy) {
+            await Priority.$current.withValue(job.priority) { await attempt(job) }
+          })
+      }
       group.addTask {
         for await _ in loss {}
         return .lost
@@ -195,7 +193,7 @@ package struct Worker: Service {
   }
 
   private func attempt(_ job: JobRow) async -> JobRelease? {
-    // A job that takes its worker down each time must end too.
+    // A job that crashes its worker each time must not be claimed forever.
     guard job.workerDeaths < ingest.settings.retry.workerDeaths else {
       return giveUp(
         job,
@@ -205,20 +203,20 @@ package struct Worker: Service {
             "The program ended \(job.workerDeaths) times while it worked on this recording. See the log."))
     }
     do throws(TapedeckError) {
-      return try await ingest.walk(job)
+      return try await ingest.run(job)
     } catch {
       return end(job, with: error)
     }
   }
 
-  /// What becomes of a job whose attempt failed.
+  /// How to release a job whose attempt failed.
   private func end(_ job: JobRow, with error: TapedeckError) -> JobRelease {
     if Task.isCancelled || error.code == .interrupted { return .interrupted }
     let now = ingest.system.now()
     let delay = ingest.settings.retry.delay(attempt: job.attempts - 1, random: ingest.system.random())
     switch (error.code, error.code.remedy) {
     case (.leaseLost, _):
-      // Another claim is alive in the spool though this one has the row: at once it would be so again.
+      // An earlier claim still has the spool file locked, so an immediate retry would fail too.
       return .postpone(until: now + .seconds(1), because: error)
     case (.diskFull, _):
       ingest.diskSpace.failed(with: error)
@@ -229,7 +227,7 @@ package struct Worker: Service {
       return .postpone(until: now + max(error.retryAfter ?? .seconds(1), delay), because: error)
     case (.retryBudgetSpent, _):
       let pause = (error.retryAfter ?? .seconds(60)) * (0.5 + ingest.system.random())
-      // What it is tried again after says more than that it has to wait.
+      // The failure that is being retried is more useful than the reason for the wait.
       return .postpone(until: now + pause, because: job.failure?.error ?? error)
     case (_, .retry) where job.attempts < ingest.settings.retry.attempts:
       report(error, of: job)
@@ -246,7 +244,7 @@ package struct Worker: Service {
 
   private func report(_ error: TapedeckError, of job: JobRow, level: Logger.Level? = nil) {
     ingest.logger.log(
-      level: level ?? self.level(error.code.severity), "a recording could not be brought on",
+      level: level ?? self.level(error.code.severity), "a recording could not be processed",
       metadata: [
         "recording": "\(job.key)", "stage": "\(job.stage)", "code": "\(error.code.rawValue)",
         "reason": "\(error.message)", "detail": "\(error.detail ?? "")", "attempt": "\(job.attempts)",
@@ -264,7 +262,7 @@ package struct Worker: Service {
   }
 }
 
-/// How many jobs of a lane are being worked on.
+/// The number of running jobs of a lane.
 private final class Running: Sendable {
   private let number = Mutex(0)
 

@@ -12,6 +12,7 @@ package enum Setting: String, CaseIterable, Sendable {
   case downloads = "cxone.downloads"
   case downloadHosts = "cxone.downloadHosts"
   case stallSeconds = "cxone.stallSeconds"
+  case basicEncoding = "cxone.basicEncoding"
   case timeZone = "cxone.timeZone"
   case syncDirection = "cxone.sync.direction"
   case syncAgents = "cxone.sync.agents"
@@ -39,6 +40,9 @@ package enum Setting: String, CaseIterable, Sendable {
   case metricsListen = "tapedeck.metricsListen"
   case publicURL = "tapedeck.publicUrl"
   case trustedProxies = "tapedeck.trustedProxies"
+  case connections = "tapedeck.connections"
+  case connectionsPerAddress = "tapedeck.connectionsPerAddress"
+  case streamsPerIdentity = "tapedeck.streamsPerIdentity"
   case originals = "tapedeck.originals"
   case sources = "tapedeck.sources"
   case sync = "tapedeck.sync"
@@ -59,7 +63,8 @@ package enum Setting: String, CaseIterable, Sendable {
   package var isPerSource: Bool {
     switch self {
     case .baseURL, .clientID, .clientSecret, .clientSecretFile, .rate, .burst, .searchRate, .metadataRate,
-      .downloadRate, .downloads, .downloadHosts, .stallSeconds, .timeZone, .syncDirection, .syncAgents, .syncInterval,
+      .downloadRate, .downloads, .downloadHosts, .stallSeconds, .basicEncoding, .timeZone, .syncDirection, .syncAgents,
+      .syncInterval,
       .syncOverlap, .syncLookBack:
       true
     default: false

@@ -41,7 +41,10 @@ extension Settings {
           classRates: try classRates(reader, source: name),
           parallelDownloads: Int(try reader.number(.downloads, default: 4, in: 1...256, source: name)),
           stallTimeout: .seconds(try reader.number(.stallSeconds, default: 300, in: 1...86_400, source: name)),
-          allowedDownloadHosts: try reader.list(.downloadHosts, source: name), userAgent: Tapedeck.userAgent))
+          allowedDownloadHosts: try reader.list(.downloadHosts, source: name),
+          basicEncoding: try reader.choice(
+            .basicEncoding, default: .automatic, of: BasicEncoding.allCases, source: name),
+          userAgent: Tapedeck.userAgent))
     }
     return sources
   }

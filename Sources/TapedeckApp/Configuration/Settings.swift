@@ -17,6 +17,10 @@ package struct Settings: Sendable {
   package var metricsListen: Address?
   package var publicOrigin: String?
   package var proxies: TrustedProxies
+  /// The maximum number of connections; the limit of descriptors may allow fewer.
+  package var connections: Int
+  package var connectionsPerAddress: Int
+  package var streamsPerIdentity: Int
   package var sources: [SourceSettings]
   /// One for each source.
   package var plans: [SyncPlan]
@@ -59,6 +63,10 @@ package struct Settings: Sendable {
     metricsListen = try Address(reader, .metricsListen)
     publicOrigin = try Self.origin(reader)
     proxies = try TrustedProxies(try reader.text(.trustedProxies) ?? "")
+
+    connections = Int(try reader.number(.connections, default: 10_000, in: 8...1_000_000))
+    connectionsPerAddress = Int(try reader.number(.connectionsPerAddress, default: 1000, in: 4...1_000_000))
+    streamsPerIdentity = Int(try reader.number(.streamsPerIdentity, default: 32, in: 1...100_000))
 
     sources = []
     plans = []

@@ -22,7 +22,8 @@ extension Node {
   ) throws(TapedeckError) -> any ObjectStore {
     guard let storage = deployment.storage else {
       return try FileObjectStore(
-        root: directory.objects, quarantine: directory.quarantine, threads: .singleton, now: system.now)
+        root: directory.objects, quarantine: directory.quarantine, threads: .singleton,
+        keptOpen: Descriptors.filesKeptOpen, now: system.now)
     }
     return S3ObjectStore(
       settings: storage.settings, credentials: storage.credentials, client: client, threads: .singleton,

@@ -28,7 +28,7 @@ extension Node {
     try await catalog.migrate()
     self.catalog = catalog
     if isShared {
-      try await catalog.agree(on: "TAPEDECK_STORAGE_URL", try settings.deployment.storeIdentity(directory))
+      try await catalog.requireSameOnAllNodes("TAPEDECK_STORAGE_URL", try settings.deployment.storeIdentity(directory))
     }
     let clock = isShared ? try await SharedClock(catalog: catalog, own: system) : nil
     let system = clock?.system ?? system
@@ -72,13 +72,21 @@ extension Node {
       catalog: catalog, store: store, authenticator: authenticator,
       accounts: Accounts(catalog: catalog, passwords: passwords, now: now), log: log, listening: listening,
       waiters: waiters, proxies: settings.proxies, publicOrigin: settings.publicOrigin,
-      sources: Set(settings.sources.map(\.id)),
+      sources: Set(settings.sources.map(\.id)), streams: Streams(limit: settings.streamsPerIdentity),
       renderMetrics: {
         await gauges.refresh()
         return exporter?.render() ?? ""
       },
       readiness: { await readiness.problems() }, system: system, rateLimits: rateLimits)
     for plan in settings.plans { web.plans[plan.source] = plan }
+    let quarantine = Quarantine(catalog: catalog, store: store, spool: spool)
+    web.quarantine = QuarantineActions(
+      accept: { row, reason, clearance, requester, entry throws(TapedeckError) in
+        try await quarantine.accept(row, reason: reason, clearance: clearance, by: requester, entry: entry)
+      },
+      discard: { row, reason, requester, entry throws(TapedeckError) in
+        try await quarantine.discard(row, reason: reason, by: requester, entry: entry)
+      })
     self.web = web
 
     // Pipeline
@@ -103,7 +111,7 @@ extension Node {
       let ffmpeg = FFmpeg(executable: settings.ffmpeg) { start in logger.info("\(start)") }
       let ingest = Ingest(
         catalog: catalog, sources: sources, store: store, spool: spool, ffmpeg: ffmpeg,
-        conversions: Slots(settings.conversions), diskSpace: diskSpace, settings: settings.ingest,
+        conversions: AsyncSemaphore(settings.conversions), diskSpace: diskSpace, settings: settings.ingest,
         system: system, logger: logger)
       // As many transfers as the sources allow, and some for recordings that are being converted.
       let transfers = settings.sources.reduce(0) { $0 + $1.parallelDownloads } + settings.conversions + 2
@@ -146,6 +154,7 @@ extension Node {
     if let address = settings.metricsListen, exporter != nil {
       services.append(try Self.metricsServer(web, on: address, logger: logger))
     }
+    services.append(web.streamAccess)
     // Stopped first, so that requests that wait for a job are answered before the servers wait for open requests.
     services.append(waiters)
     self.services = services

@@ -17,17 +17,25 @@ package struct CoverageStatement {
     self.madeAt = madeAt
   }
 
-  /// One fact per line. Ids are percent-encoded, so that spaces always separate fields.
+  /// Whether every day is checked and every expected recording is archived.
+  private var isComplete: Bool { !days.isEmpty && gaps.isEmpty && days.allSatisfy(\.isComplete) }
+
+  /// One fact per line. The first says `INCOMPLETE` unless everything expected is known and archived. Ids are percent-encoded, so that spaces always separate fields.
   package func text(origin: String) -> String {
     var lines = [
-      "tapedeck coverage statement v1", "origin \(origin)", "source \(plan.source)",
+      "tapedeck coverage statement v1\(isComplete ? "" : " INCOMPLETE")", "origin \(origin)", "source \(plan.source)",
       "first day \(days.first?.day.description ?? "-")", "last day \(days.last?.day.description ?? "-")",
       "time zone \(plan.zone)", "filter \(singleLine(plan.filter.description))", "made at \(madeAt.iso8601)",
     ]
     for day in days {
       lines.append(
         "day \(day.day) from=\(day.day.start.iso8601) to=\(day.day.end.iso8601) "
-          + "checked=\(day.checkedAt?.iso8601 ?? "never") \(figures([day]))")
+          + "checked=\(day.checkedAt?.iso8601 ?? "never") state=\(state(of: day)) \(figures([day]))")
+    }
+    for day in days {
+      for row in day.unidentified {
+        lines.append("unidentified \(day.day) row=\(row.position) \(singleLine(row.reason))")
+      }
     }
     for gap in gaps {
       lines.append(
@@ -36,6 +44,11 @@ package struct CoverageStatement {
     }
     lines.append("total \(figures(days))")
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func state(of day: CoverageDay) -> String {
+    if !day.isChecked { return "not-checked" }
+    return day.isComplete ? "complete" : "incomplete"
   }
 
   private func figures(_ days: [CoverageDay]) -> String {

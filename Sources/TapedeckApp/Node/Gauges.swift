@@ -48,21 +48,21 @@ struct Gauges: Sendable {
   }
 
   private func refreshRecurringTasks() async {
-    guard let duties = try? await catalog.duties(), let now = try? await catalog.now() else { return }
-    for duty in duties {
-      let source = ("source", duty.key.source.rawValue)
-      if let success = duty.lastSuccessAt {
+    guard let tasks = try? await catalog.recurringTasks(), let now = try? await catalog.now() else { return }
+    for task in tasks {
+      let source = ("source", task.key.source.rawValue)
+      if let success = task.lastSuccessAt {
         Gauge(
-          label: "tapedeck_duty_last_success_timestamp_seconds",
-          dimensions: [("duty", duty.key.name.rawValue), source]
+          label: "tapedeck_task_last_success_timestamp_seconds",
+          dimensions: [("task", task.key.name.rawValue), source]
         ).record(success.milliseconds / 1000)
       }
-      if duty.key.name == .sync, let watermark = SyncState(duty.state).watermark {
+      if task.key.name == .sync, let watermark = SyncState(task.state).watermark {
         Gauge(label: "tapedeck_sync_lag_seconds", dimensions: [source])
           .record((now - Instant(milliseconds: watermark)).inSeconds)
       }
-      if duty.key.name == .backfill, let backfills = try? await catalog.backfills() {
-        let running = backfills.filter { $0.source == duty.key.source && $0.state == .running }
+      if task.key.name == .backfill, let backfills = try? await catalog.backfills() {
+        let running = backfills.filter { $0.source == task.key.source && $0.state == .running }
         Gauge(label: "tapedeck_backfill_remaining", dimensions: [source])
           .record(running.reduce(Int64(0)) { $0 + ($1.remaining ?? $1.open) })
       }

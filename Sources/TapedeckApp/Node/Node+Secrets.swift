@@ -25,7 +25,7 @@ extension Node {
       secret = try directory.key("webhook-secret") { WebhookSecret.make().revealed }
     }
     Redactor.shared.add(secret)
-    if settings.deployment.isShared { try await catalog.agree(on: "QM_WEBHOOK_SECRET", secret) }
+    if settings.deployment.isShared { try await catalog.requireSameOnAllNodes("QM_WEBHOOK_SECRET", secret) }
     return try WebhookEndpoint(url: url, signer: WebhookSigner(try WebhookSecret(secret)))
   }
 
@@ -44,7 +44,7 @@ extension Node {
         "TAPEDECK_SIGNING_KEY (or keys/statement-key in the data directory) must be a private key of the form PRIVATE+KEY+name+hash+key."
       )
     }
-    if settings.deployment.isShared { try await catalog.agree(on: "TAPEDECK_SIGNING_KEY", signer.revealed) }
+    if settings.deployment.isShared { try await catalog.requireSameOnAllNodes("TAPEDECK_SIGNING_KEY", signer.revealed) }
     return signer
   }
 }

@@ -15,13 +15,14 @@ extension Node {
   static func server(
     _ web: WebServices, settings: Settings, onListening: @escaping @Sendable (Int?) async -> Void, logger: Logger
   ) throws -> some Service {
+    let total = Descriptors.connections(settings)
+    let limits = ConnectionLimits(total: total, perAddress: min(settings.connectionsPerAddress, max(4, total * 3 / 4)))
     let application = Application(
-      router: try makeWebRouter(web, listener: .network),
-      // Closes connections that stay idle or do not complete the head of a request.
-      server: .http1(configuration: .init(idleTimeout: .seconds(60))),
+      router: try makeWebRouter(web, listener: .network), server: .limited(limits, proxies: settings.proxies),
       configuration: .init(
         address: .hostname(settings.listen.host, port: settings.listen.port), serverName: "tapedeck", backlog: 1024,
-        availableConnectionsDelegate: MaximumAvailableConnections(10_000)),
+        // Closing a connection takes a moment, in which no more than a few others are accepted.
+        availableConnectionsDelegate: MaximumAvailableConnections(total + min(64, max(4, total / 8)))),
       onServerRunning: { channel in await onListening(channel.localAddress?.port ?? settings.listen.port) },
       logger: logger)
     return BoundServer(address: settings.listen, setting: .listen, server: application)
@@ -31,7 +32,10 @@ extension Node {
   static func metricsServer(_ web: WebServices, on address: Settings.Address, logger: Logger) throws -> some Service {
     let application = Application(
       router: try makeMetricsRouter(web),
-      configuration: .init(address: .hostname(address.host, port: address.port)), logger: logger)
+      server: .limited(ConnectionLimits(total: 16, perAddress: 16), proxies: .none),
+      configuration: .init(
+        address: .hostname(address.host, port: address.port),
+        availableConnectionsDelegate: MaximumAvailableConnections(20)), logger: logger)
     return BoundServer(address: address, setting: .metricsListen, server: application)
   }
 

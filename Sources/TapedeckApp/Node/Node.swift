@@ -3,6 +3,7 @@ import AsyncHTTPClient
 import CXone
 import Catalog
 import Glibc
+import HTTPTransport
 import Logging
 import Model
 import Observability
@@ -37,7 +38,7 @@ struct Node: Sendable {
     settings: Settings, directory: DataDirectory, lock: DataDirectoryLock, tasks: Tasks,
     exporter: PrometheusExporter?, logger: Logger, _ body: (Node) async throws -> T
   ) async throws -> T {
-    try await HTTPClient.withHTTPClient(configuration: .platform) { client in
+    try await HTTPClient.withHTTPClient(configuration: try .platform.adapted()) { client in
       let node = try await Node(
         settings: settings, directory: directory, lock: lock, tasks: tasks, client: client, exporter: exporter,
         system: .system, logger: logger)
@@ -68,7 +69,7 @@ struct Node: Sendable {
       do { try await step() } catch { failure = failure ?? error }
     }
     await attempt { try await web.log.flush() }
-    await attempt { try await web.listening.flush() }
+    await attempt { try await web.listening.flush(isFinal: true) }
     await attempt { try await web.authenticator.flush() }
     await attempt { try catalog.database.close() }
     await attempt { unlink(try directory.socket()) }

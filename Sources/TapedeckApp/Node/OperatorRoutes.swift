@@ -36,7 +36,10 @@ struct OperatorRoutes {
       RecordingQuery(start: start, end: end, direction: query.choice("direction"), agentID: query["agent"]),
       cursor: query["cursor"], pageSize: 500)
     return try .json(
-      FoundOnPlatform(recordings: page.recordings.map(FoundOnPlatform.Item.init), nextCursor: page.nextCursor),
+      FoundOnPlatform(
+        recordings: page.recordings.map(FoundOnPlatform.Item.init),
+        unidentified: page.unidentified.map { FoundOnPlatform.Row(position: $0.position, reason: $0.reason) },
+        nextCursor: page.nextCursor),
       .shown(
         count: Int64(page.recordings.count),
         details: ["from": start.iso8601, "to": end.iso8601, "source": name]))
@@ -55,6 +58,12 @@ extension Reply {
 
 /// A page of a search on the platform, as it travels from the running process to a command.
 struct FoundOnPlatform: Codable, Sendable {
+  /// A row that names no recording, by its position in the page.
+  struct Row: Codable, Sendable {
+    var position: Int
+    var reason: String
+  }
+
   struct Item: Codable, Sendable {
     var id: String
     var status: String
@@ -80,5 +89,6 @@ struct FoundOnPlatform: Codable, Sendable {
   }
 
   var recordings: [Item]
+  var unidentified: [Row]?
   var nextCursor: String?
 }

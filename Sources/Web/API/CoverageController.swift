@@ -10,7 +10,7 @@ struct CoverageController {
     [
       .admitted(
         .get, "/api/v1/coverage", .api, permission: .readCoverage, log: .entry(.coverage),
-        "For each day of the source's time zone, both ends included: reported, expected, ready, waiting, failed, refused and missing recordings; `gaps` with their reasons. Restricted recordings are named to supervisors only.",
+        "For each day of the source's time zone, both ends included: whether the day is checked (the platform was asked for all of it after its end) and complete; reported, expected, ready, waiting, failed, refused, missing and unidentified recordings, the latter with their positions in the platform's list; `gaps` with their reasons. Restricted recordings are named to supervisors only.",
         query: CoverageListing.parameters, responses: [.json(CoverageAnswer.schema, "The coverage.")], errors: [404]
       ) { admitted in
         let page = try await listing.load(admitted, gaps: 500)
@@ -36,7 +36,8 @@ struct CoverageAnswer: Encodable {
       [
         "day?": .day, "from?": .moment, "to?": .moment, "reported?": .integer, "expected": .integer,
         "ready": .integer, "waiting": .integer, "failed": .integer, "refused": .integer, "missing": .integer,
-        "unlisted": .integer, "checkedAt?": .moment,
+        "unidentified": .integer, "unlisted": .integer, "checkedAt?": .moment, "checked": .boolean,
+        "complete": .boolean, "unidentifiedRows?": .list(Row.schema),
       ])
 
     let day: String?
@@ -50,8 +51,13 @@ struct CoverageAnswer: Encodable {
     let failed: Int64
     let refused: Int64
     let missing: Int64
+    let unidentified: Int64
     let unlisted: Int64
     let checkedAt: String?
+    /// Whether the platform was asked for the whole day after its end; of the total, for every day.
+    let checked: Bool
+    let complete: Bool
+    let unidentifiedRows: [Row]?
 
     init(_ days: [CoverageDay], isTotal: Bool) {
       func sum(_ figure: (CoverageDay) -> Int64) -> Int64 { days.reduce(0) { $0 + figure($1) } }
@@ -66,9 +72,22 @@ struct CoverageAnswer: Encodable {
       failed = sum { $0.count(.failed) }
       refused = sum { $0.count(.refused) }
       missing = sum { $0.count(.missing) }
+      unidentified = sum { $0.count(.unidentified) }
       unlisted = sum(\.unlisted)
       checkedAt = isTotal ? nil : days.first?.checkedAt?.iso8601
+      checked = days.allSatisfy(\.isChecked)
+      complete = days.allSatisfy(\.isComplete)
+      unidentifiedRows =
+        isTotal ? nil : days.first?.unidentified.map { Row(position: $0.position, reason: $0.reason) }
     }
+  }
+
+  struct Row: Encodable {
+    static let schema = Schema.object("UnidentifiedRow", ["position": .integer, "reason": .string])
+
+    /// In the platform's list of the day, counted from 1.
+    let position: Int
+    let reason: String
   }
 
   struct Gap: Encodable {

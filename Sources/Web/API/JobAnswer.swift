@@ -94,9 +94,9 @@ struct ListedJobAnswer: Encodable {
   let listed: ListedJob
   let isOpen: Bool
 
-  init(_ listed: ListedJob, for identity: Identity) {
+  init(_ listed: ListedJob, for admitted: Admitted<Void>) {
     self.listed = listed
-    isOpen = Policy.allows(.inspect, by: identity, privacy: listed.privacy ?? .standard)
+    isOpen = admitted.allows(.inspect, at: listed.privacy ?? .standard)
   }
 
   private struct Closed: Encodable {

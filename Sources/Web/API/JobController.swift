@@ -67,7 +67,7 @@ struct JobController {
     return Reply(
       .json(
         ListAnswer(
-          jobs: jobs.map { ListedJobAnswer($0, for: admitted.identity) },
+          jobs: jobs.map { ListedJobAnswer($0, for: admitted) },
           nextCursor: hasMore ? jobs.last.map { String($0.job.id) } : nil)),
       .shown(count: Int64(jobs.count), details: query.values))
   }
@@ -81,6 +81,6 @@ struct JobController {
     }
     let changed = try await body(id, admitted.entry(recording: job.key, details: ["job": "\(id)"]))
     let privacy = try await catalog.recording(job.key)?.facts.privacy
-    return Reply(.json(ListedJobAnswer(ListedJob(job: changed, privacy: privacy), for: admitted.identity)))
+    return Reply(.json(ListedJobAnswer(ListedJob(job: changed, privacy: privacy), for: admitted)))
   }
 }

@@ -31,7 +31,10 @@ struct AuthenticationMiddleware: RouterMiddleware {
   ) async throws -> Response {
     var context = context
     switch listener {
-    case .socket: context.identity = try await localOperator(context.channel)
+    case .socket:
+      let identity = try await localOperator(context.channel)
+      context.identity = identity
+      context.currentIdentity = { () throws(TapedeckError) in identity }
     case .network: try await identify(request, context)
     }
     guard let identity = context.identity else {
@@ -46,13 +49,20 @@ struct AuthenticationMiddleware: RouterMiddleware {
     if let authorization = request.headers[.authorization] {
       let parts = authorization.split(separator: " ", maxSplits: 1)
       guard parts.count == 2, parts[0].lowercased() == "bearer" else { return }
-      context.identity = try await authenticator.identity(bearer: String(parts[1]))
+      let token = String(parts[1])
+      context.identity = try await authenticator.identity(bearer: token)
+      context.currentIdentity = { [authenticator] () throws(TapedeckError) in
+        try await authenticator.identity(bearer: token)
+      }
     } else if let secret = request.cookies[Self.cookie]?.value,
       let session = try await authenticator.session(secret)
     {
       if request.method != .get, request.method != .head { try refuseOtherSites(request) }
       context.identity = session.identity
       context.session = .init(secret: secret, csrf: session.csrf)
+      context.currentIdentity = { [authenticator] () throws(TapedeckError) in
+        try await authenticator.session(secret)?.identity
+      }
     }
   }
 

@@ -2,7 +2,6 @@ import Glibc
 import HTTPTypes
 import Hummingbird
 package import Model
-import NIOCore
 
 /// The proxies whose `X-Forwarded-For` is trusted.
 package struct TrustedProxies: Sendable {
@@ -51,7 +50,8 @@ package struct TrustedProxies: Sendable {
     return peer
   }
 
-  private func contains(_ address: String) -> Bool {
+  /// Whether an address is one of a trusted proxy.
+  package func contains(_ address: String) -> Bool {
     guard !networks.isEmpty, let bytes = addressBytes(address) else { return false }
     return networks.contains { network in
       guard network.bytes.count == bytes.count else { return false }
@@ -64,12 +64,10 @@ package struct TrustedProxies: Sendable {
 }
 
 private func addressBytes(_ text: String) -> [UInt8]? {
-  guard let address = try? SocketAddress(ipAddress: text, port: 0) else { return nil }
-  return switch address {
-  case .v4(let v4): withUnsafeBytes(of: v4.address.sin_addr) { Array($0) }
-  case .v6(let v6): withUnsafeBytes(of: v6.address.sin6_addr) { unmapped(Array($0)) }
-  case .unixDomainSocket: nil
-  }
+  var v4 = in_addr()
+  if inet_pton(AF_INET, text, &v4) == 1 { return withUnsafeBytes(of: v4) { Array($0) } }
+  var v6 = in6_addr()
+  return inet_pton(AF_INET6, text, &v6) == 1 ? withUnsafeBytes(of: v6) { unmapped(Array($0)) } : nil
 }
 
 /// A socket for IPv4 and IPv6 reports an IPv4 client as `::ffff:10.0.0.1`.

@@ -19,6 +19,11 @@ package struct WebContext: RequestContext, RemoteAddressRequestContext {
     get { caller.session.withLock { $0 } }
     nonmutating set { caller.session.withLock { $0 = newValue } }
   }
+  /// Finds the identity again, with the same credentials; nil when they have ended. Set by `AuthenticationMiddleware`.
+  package var currentIdentity: @Sendable () async throws(TapedeckError) -> Identity? {
+    get { caller.lookUp.withLock { $0.find } }
+    nonmutating set { caller.lookUp.withLock { $0 = Caller.LookUp(find: newValue) } }
+  }
   /// Also sent as `X-Request-Id`.
   package var requestID: String
   /// The client's address, as trusted proxies forward it.
@@ -31,6 +36,11 @@ package struct WebContext: RequestContext, RemoteAddressRequestContext {
   private final class Caller: Sendable {
     let identity = Mutex<Identity?>(nil)
     let session = Mutex<BrowserSession?>(nil)
+    let lookUp = Mutex(LookUp { () throws(TapedeckError) in nil })
+
+    struct LookUp {
+      var find: @Sendable () async throws(TapedeckError) -> Identity?
+    }
   }
 
   final class AllowedMethods: Sendable {

@@ -57,6 +57,7 @@ struct AssetController {
 }
 
 private let assetFiles: [(String, [UInt8])] = [
+  ("heard.js", PackageResources.heard_js),
   ("icon.svg", PackageResources.icon_svg),
   ("keys.js", PackageResources.keys_js),
   ("lanes.js", PackageResources.lanes_js),
@@ -64,6 +65,7 @@ private let assetFiles: [(String, [UInt8])] = [
   ("page.js", PackageResources.page_js),
   ("peaks.js", PackageResources.peaks_js),
   ("player.js", PackageResources.player_js),
+  ("preferences.js", PackageResources.preferences_js),
   ("progress.js", PackageResources.progress_js),
   ("tapedeck.css", PackageResources.tapedeck_css),
   ("time.js", PackageResources.time_js),

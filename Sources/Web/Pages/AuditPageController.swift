@@ -57,7 +57,10 @@ struct AuditPageController {
       row["whoName"] = "Tapedeck"
     }
     if let key = entry.recording { row["recordingURL"] = "/play/\(key.pathSegment)" }
-    let details = entry.details.filter { $0.key != "sha256" && $0.key != "mp3_sha256" }.sorted { $0.key < $1.key }
+    var details = entry.details.filter { $0.key != "sha256" && $0.key != "mp3_sha256" }.sorted { $0.key < $1.key }
+    if entry.action == .audioHeard, let passages = entry.details["passages"].flatMap({ Passages($0) }) {
+      details = [("heard", passages.clockText)]
+    }
     let texts = (entry.count.map { [countText($0, of: entry.action)] } ?? []) + details.map { "\($0.key): \($0.value)" }
     if !texts.isEmpty { row["detailText"] = texts.joined(separator: " · ") }
     return row
@@ -65,7 +68,8 @@ struct AuditPageController {
 
   private func countText(_ count: Int64, of action: LogEntry.Action) -> String {
     switch action {
-    case .archive, .download: counted(count, "byte")
+    case .archive, .download, .audioSent: counted(count, "byte")
+    case .audioHeard: counted(count, "second")
     case .list, .search, .coverage, .readLog: counted(count, "result")
     case .ingest: counted(count, "recording")
     case .anonymous: counted(count, "request")
@@ -89,15 +93,26 @@ extension LogEntry.Action {
     case .coverage: "Viewed coverage"
     case .backfill: "Changed a back-fill"
     case .view: "Viewed"
-    case .listen: "Listened"
+    case .listen: "Started playback"
+    case .audioSent: "Audio sent"
+    case .audioHeard: "Heard (reported by the player)"
     case .download: "Downloaded"
     case .signIn: "Signed in"
     case .signOut: "Signed out"
     case .readLog: "Read the access log"
     case .createAccount: "Created an account"
+    case .disableAccount: "Disabled an account"
+    case .enableAccount: "Enabled an account"
+    case .changeRole: "Changed a role"
+    case .resetPassword: "Reset a password"
+    case .changePassword: "Changed the own password"
+    case .endSessions: "Ended sessions"
+    case .removeAccount: "Removed an account"
     case .createToken: "Created a token"
     case .revokeToken: "Revoked a token"
     case .retryJob: "Retried a job"
+    case .acceptQuarantined: "Accepted a quarantined file"
+    case .discardQuarantined: "Discarded a quarantined file"
     case .cancelJob: "Cancelled a job"
     case .anonymous: "Unauthenticated requests"
     }

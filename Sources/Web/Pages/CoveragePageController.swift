@@ -22,7 +22,7 @@ struct CoveragePageController {
         let page = try await listing.load(admitted, gaps: 100)
         let text = try pages.page(
           "coverage", title: "Coverage", context: admitted.context, on: .coverage,
-          try await values(of: page, for: admitted.identity, admitted.query))
+          try await values(of: page, for: admitted))
         return Reply(.html(text), .shown(count: Int64(page.gaps.count), details: admitted.query.values))
       }
     ]
@@ -39,8 +39,9 @@ struct CoveragePageController {
   }
 
   private func values(
-    of page: CoverageListing.Page, for identity: Identity, _ query: Query
+    of page: CoverageListing.Page, for admitted: Admitted<Void>
   ) async throws(TapedeckError) -> [String: Any?] {
+    let query = admitted.query
     let links = QueryLinks(path: "/coverage", values: query.values)
     let names = Set(sources).union([.default]).map(\.rawValue).sorted()
     let now = system.now()
@@ -51,22 +52,27 @@ struct CoveragePageController {
       "severalSources": names.count > 1,
       "countText": summary(of: page),
       "days": page.days.reversed().map(row), "hasGaps": !page.gaps.isEmpty,
-      "gaps": page.gaps.map { gap($0, page.plan, identity) },
+      "gaps": page.gaps.map { gap($0, page.plan, admitted) },
       "hasPager": page.next != nil || query["cursor"] != nil,
       "newestURL": query["cursor"] == nil ? nil : links.url(setting: "cursor", to: nil),
       "olderURL": page.next.map { links.url(setting: "cursor", to: "\($0)") },
-      "hiddenGaps": identity.visibility.extent(of: .restricted) < .facts,
-      "duties": try await catalog.duties().filter { [.sync, .lookBack].contains($0.key.name) }.map {
-        duty($0, now)
+      "hiddenGaps": admitted.identity.visibility.extent(of: .restricted) < .facts,
+      "tasks": try await catalog.recurringTasks().filter { [.sync, .lookBack].contains($0.key.name) }.map {
+        task($0, now)
       },
-      "backfills": try await catalog.backfills(limit: 20).map { backfill($0, now, identity) },
+      "backfills": try await catalog.backfills(limit: 20).map { backfill($0, now, admitted) },
     ]
   }
 
   private func summary(of page: CoverageListing.Page) -> String {
-    if page.days.allSatisfy({ $0.checkedAt == nil }) { return "Not compared with the platform yet" }
+    let unchecked = page.days.count { !$0.isChecked }
+    if unchecked == page.days.count { return "Not checked" }
     let expected = page.days.reduce(0) { $0 + $1.expected }
     let gaps = page.days.reduce(0) { $0 + $1.gaps }
+    if unchecked > 0 {
+      let days = "\(unchecked) of \(page.days.count) days not checked"
+      return gaps == 0 ? days : "\(days), \(grouped(gaps)) recordings not ready"
+    }
     return "\(grouped(expected)) expected, " + (gaps == 0 ? "all ready" : "\(grouped(gaps)) not ready")
   }
 
@@ -78,12 +84,20 @@ struct CoveragePageController {
       parts.append(["standing": status.rawValue, "x": percent(left), "width": percent(width)])
       left += width
     }
+    let unchecked = day.isChecked ? "" : "not checked, "
     let counts = CoverageStatus.allCases.map { "\($0.rawValue) \(day.count($0))" }.joined(separator: ", ")
     var row: [String: Any] = [
-      "dayText": day.day.description, "barText": "\(day.day): \(counts)", "parts": parts,
+      "dayText": day.day.description, "barText": "\(day.day): \(unchecked)\(counts)", "parts": parts,
       "expectedText": grouped(day.expected), "reportedText": day.reported.map(grouped) ?? "Unknown",
-      "checkedText": day.checkedAt.map { "\(longTime($0)) UTC" } ?? "Never",
+      "checkedText": day.checkedAt.map { "\(longTime($0)) UTC" } ?? "",
     ]
+    if !day.isChecked { row["uncheckedText"] = day.checkedAt == nil ? "Not checked" : "Not checked since its end" }
+    let unidentified = day.count(.unidentified)
+    if unidentified > 0 {
+      let positions = day.unidentified.prefix(20).map { "row \($0.position): \($0.reason)" }
+      let more = unidentified > 20 ? ["and \(grouped(unidentified - 20)) more"] : []
+      row["rowsText"] = (positions + more).joined(separator: " ")
+    }
     for status in CoverageStatus.allCases { row["\(status.rawValue)Text"] = grouped(day.count(status)) }
     if day.unlisted > 0 { row["unlistedText"] = "\(grouped(day.unlisted)) no longer listed" }
     return row
@@ -92,30 +106,30 @@ struct CoveragePageController {
   /// Two decimals are finer than a screen shows.
   private func percent(_ number: Double) -> String { "\((number * 100).rounded() / 100)%" }
 
-  private func gap(_ gap: CoverageGap, _ plan: SyncPlan, _ identity: Identity) -> [String: Any] {
+  private func gap(_ gap: CoverageGap, _ plan: SyncPlan, _ admitted: Admitted<Void>) -> [String: Any] {
     var row: [String: Any] = [
       "gapText": gap.key.description, "gapURL": "/play/\(gap.key.pathSegment)", "atISO": gap.countedAt.iso8601,
       "atText": longTime(gap.countedAt), "reason": gap.reason,
       "tags": [tag(gap.status.rawValue.capitalized, gap.status == .waiting ? "info" : "danger")],
     ]
-    if gap.isFillable, Policy.allows(.ingest, by: identity, privacy: gap.privacy) {
+    if gap.isFillable, admitted.allows(.ingest, at: gap.privacy) {
       row["fillURL"] = "/play/\(gap.key.pathSegment)/ingest"
     }
     return row
   }
 
-  private func duty(_ duty: TaskRow, _ now: Instant) -> [String: Any] {
+  private func task(_ task: TaskRow, _ now: Instant) -> [String: Any] {
     var row: [String: Any] = [
-      "sourceText": duty.key.source.rawValue,
-      "dutyText": duty.key.name == .sync ? "Sync" : "Look-back",
-      "successText": duty.lastSuccessAt.map { "\(longTime($0)) UTC" } ?? "Never",
-      "nextText": duty.leaseUntil != nil ? "Now" : duty.dueAt.map { "\(longTime($0)) UTC" } ?? "",
+      "sourceText": task.key.source.rawValue,
+      "taskText": task.key.name == .sync ? "Sync" : "Look-back",
+      "successText": task.lastSuccessAt.map { "\(longTime($0)) UTC" } ?? "Never",
+      "nextText": task.leaseUntil != nil ? "Now" : task.dueAt.map { "\(longTime($0)) UTC" } ?? "",
     ]
-    if let error = duty.lastError { row["errorText"] = error.message }
+    if let error = task.lastError { row["errorText"] = error.message }
     return row
   }
 
-  private func backfill(_ backfill: Backfill, _ now: Instant, _ identity: Identity) -> [String: Any] {
+  private func backfill(_ backfill: Backfill, _ now: Instant, _ admitted: Admitted<Void>) -> [String: Any] {
     var row: [String: Any] = [
       "spanText": "\(longTime(backfill.period.start)) to \(longTime(backfill.period.end))",
       "sourceText": backfill.source.rawValue, "stateText": backfill.state.rawValue.capitalized,
@@ -128,7 +142,7 @@ struct CoveragePageController {
     ]
     if let failure = backfill.failure { row["failureText"] = failure.message }
     let isOpen = backfill.state == .running || backfill.state == .paused
-    if isOpen, pages.allows(.runBackfills, identity) {
+    if isOpen, admitted.allows(.runBackfills) {
       let verbs: [BackfillController.Verb] = [backfill.state == .running ? .pause : .resume, .cancel]
       row["verbs"] = verbs.map {
         ["verbURL": "/coverage/backfills/\(backfill.id)/\($0)", "verbText": $0.rawValue.capitalized]

@@ -27,9 +27,10 @@ struct ListPageController {
     if rows.count == 1, let only = rows.first, only.key.id.rawValue == filter.text, let page = only.page {
       return Reply(.seeOther(page), event)
     }
+    let links = QueryLinks(path: "/", values: query.values)
     let empty = rows.isEmpty ? (filter.isEmpty && query["cursor"] == nil ? "emptyNothing" : "emptyNoMatch") : nil
     let text = try render(
-      rows.map(row), next: next, filter: filter, query: query, context: admitted.context,
+      rows.map { row($0, list: links.query) }, next: next, filter: filter, query: query, context: admitted.context,
       empty: empty)
     return Reply(.html(text), event)
   }
@@ -67,13 +68,13 @@ struct ListPageController {
     return try pages.page("recordings", title: "Recordings", context: context, on: .recordings, values)
   }
 
-  private func row(_ visible: VisibleRecording) -> [String: Any] {
+  private func row(_ visible: VisibleRecording, list: String?) -> [String: Any] {
     guard let open = visible.open else {
       return ["deniedReason": VisibleRecording.restrictedReason, "tags": [tag("Restricted", "warn")]]
     }
     let facts = open.facts
     var row: [String: Any] = [
-      "openURL": visible.page ?? "",
+      "openURL": playerURL(visible.key, list: list),
       "startedISO": facts.startTime?.iso8601 ?? "", "startedText": facts.startTime.map(longTime) ?? "Unknown time",
       "agentName": facts.agentName ?? facts.agentID ?? "", "customerText": visible.customer ?? "",
       "skillText": facts.skillName ?? facts.campaignName ?? "",
@@ -122,8 +123,13 @@ struct QueryLinks {
     var values = values
     values[name] = value
     if name != "cursor" { values["cursor"] = nil }
+    return QueryLinks(path: path, values: values).query.map { "\(path)?\($0)" } ?? path
+  }
+
+  /// The query without its question mark; nil when nothing is set.
+  var query: String? {
     let query = values.sorted { $0.key < $1.key }.map { "\(percentEncoded($0.key))=\(percentEncoded($0.value))" }
-    return query.isEmpty ? path : "\(path)?\(query.joined(separator: "&"))"
+    return query.isEmpty ? nil : query.joined(separator: "&")
   }
 
   /// Each filter that is set, with the address of the list without it.

@@ -32,11 +32,12 @@ struct PageRenderer: Sendable {
     all["csrf"] = csrf ?? context?.session?.csrf ?? ""
     if let identity = context?.identity {
       all["user"] = ["userName": identity.name, "userRole": identity.role.title]
+      all["hasOwnAccount"] = identity.kind == .account
     }
     for item in Section.allCases {
       let name = item.rawValue.capitalized
       all["on\(name)"] = section == item
-      all["show\(name)"] = context?.identity.map { allows(item.permission, $0) } ?? false
+      all["show\(name)"] = context?.permissions.contains(item.permission) ?? false
     }
     guard let text = library.render(all, withTemplate: template) else {
       throw TapedeckError(.internalError, detail: "there is no template '\(template)'")
@@ -46,7 +47,7 @@ struct PageRenderer: Sendable {
 
   /// A section of the navigation, shown to readers with its permission.
   enum Section: String, CaseIterable {
-    case recordings, coverage, platform, audit
+    case recordings, coverage, platform, audit, accounts
 
     fileprivate var permission: Permission {
       switch self {
@@ -54,12 +55,10 @@ struct PageRenderer: Sendable {
       case .coverage: .readCoverage
       case .platform: .readPlatform
       case .audit: .readAccessLog
+      case .accounts: .administer
       }
     }
   }
-
-  /// Whether a page shows a control that needs a permission; its route checks again.
-  func allows(_ permission: Permission, _ identity: Identity) -> Bool { Policy.allows(permission, for: identity) }
 
   /// An error as a page; as plain text if even that cannot be rendered.
   func error(_ error: TapedeckError, context: WebContext) -> Response {
@@ -102,11 +101,15 @@ extension Role {
 private let templateFiles: [(String, [UInt8])] = [
   ("layout", PackageResources.layout_mustache),
   ("tag", PackageResources.tag_mustache),
+  ("calls", PackageResources.calls_mustache),
   ("pager", PackageResources.pager_mustache),
   ("login", PackageResources.login_mustache),
   ("recordings", PackageResources.recordings_mustache),
   ("player", PackageResources.player_mustache),
   ("job", PackageResources.job_mustache),
+  ("accounts", PackageResources.accounts_mustache),
+  ("account_settings", PackageResources.account_settings_mustache),
+  ("account", PackageResources.account_mustache),
   ("audit", PackageResources.audit_mustache),
   ("platform", PackageResources.platform_mustache),
   ("coverage", PackageResources.coverage_mustache),

@@ -8,13 +8,17 @@ import Model
 /// `GET /play/{id}`: the player, or the progress of the job; `POST /play/{id}/ingest`: the button that requests it.
 struct PlayerPageController {
   let catalog: Catalog
+  let listing: RecordingListing
   let ingest: IngestController
   let pages: PageRenderer
 
   var routes: [Route] {
     [
       .recording(
-        .get, "/play/{id}", .page, action: .hear, log: .disclosure(denial: .view), "The player.", handler: show),
+        .get, "/play/{id}", .page, action: .hear, log: .disclosure(denial: .view),
+        "The player, with links to the calls before and after this one in a list.",
+        query: [QueryParameter("list", .text, "The query of the list that the recording was opened from.")],
+        handler: show),
       .recording(
         .post, "/play/{id}/ingest", .page, action: .ingest, log: .change(.ingest), "Requests the recording."
       ) { admitted in
@@ -28,19 +32,53 @@ struct PlayerPageController {
   private func show(_ admitted: Admitted<RecordingSubject>) async throws -> Reply {
     let (subject, identity) = (admitted.subject, admitted.identity)
     let job = try await catalog.job(of: subject.key)
+    let links = try await callLinks(admitted)
     let visible = subject.recording.map { VisibleRecording($0, job: job, for: identity.visibility) }
     if let visible, let open = visible.open, let part = subject.parts.first, open.archivedAt != nil {
       var steps: [StepTime] = []
       if let job { steps = try await catalog.steps(of: job.id) }
-      let view = PlayerView(visible: visible, recording: open, part: part, steps: steps)
+      let showsEveryone = admitted.allows(.readAccessLog)
+      var filter = LogFilter()
+      filter.recording = subject.key
+      filter.action = .audioHeard
+      if !showsEveryone { filter.who = identity.id }
+      let heard = try await catalog.logEntries(matching: filter, before: nil, limit: 20).map(\.entry)
+      let view = PlayerView(
+        visible: visible, recording: open, part: part, steps: steps, heard: heard, showsEveryone: showsEveryone,
+        preferences: try await catalog.preferences(of: identity.id))
       let text = try pages.page(
-        "player", title: view.heading, context: admitted.context, on: .recordings, view.values)
+        "player", title: view.heading, context: admitted.context, on: .recordings,
+        view.values.merging(links) { $1 })
       return Reply(.html(text), .page)
     }
     let view = JobView(key: subject.key, recording: visible?.open, job: job)
     // Without a job there is no recording, which programs learn from the status alone.
     let status: HTTPResponse.Status = job == nil ? .notFound : .ok
-    let text = try pages.page("job", title: view.heading, context: admitted.context, on: .recordings, view.values)
+    let text = try pages.page(
+      "job", title: view.heading, context: admitted.context, on: .recordings,
+      view.values.merging(links) { $1 })
     return Reply(.html(text, status: status), .page)
   }
+
+  /// Links to the list that the recording was opened from, and to the recordings before and after it there.
+  private func callLinks(_ admitted: Admitted<RecordingSubject>) async throws -> [String: Any?] {
+    let text = admitted.query["list"]
+    // A list that was changed by hand is treated as the list of everything.
+    let query = try? Query(text, for: RecordingListing.parameters, isStrict: false)
+    let filter = query.map(listing.filter) ?? RecordingFilter()
+    let list = query == nil ? nil : text
+    var links: [String: Any?] = ["backURL": list.map { "/?\($0)" } ?? "/"]
+    guard let recording = admitted.subject.recording else { return links }
+    let (newer, older) = try await catalog.neighbours(
+      of: ListCursor(at: recording.sortedAt, id: recording.id), matching: filter,
+      visibleTo: admitted.identity.visibility)
+    links["newerURL"] = newer.map { playerURL($0, list: list) }
+    links["olderURL"] = older.map { playerURL($0, list: list) }
+    return links
+  }
+}
+
+/// The address of a recording's page, opened from a list.
+func playerURL(_ key: RecordingKey, list: String?) -> String {
+  "/play/\(key.pathSegment)" + (list.map { "?list=\(percentEncoded($0))" } ?? "")
 }

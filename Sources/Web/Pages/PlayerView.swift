@@ -10,6 +10,11 @@ struct PlayerView {
   let recording: RecordingRow
   let part: MediaPart
   let steps: [StepTime]
+  /// The latest reports of what was heard, newest first.
+  let heard: [LogEntry]
+  /// Whether `heard` has the reports of all identities, or only those of the one that looks.
+  let showsEveryone: Bool
+  let preferences: Preferences
 
   var heading: String {
     let facts = recording.facts
@@ -41,6 +46,10 @@ struct PlayerView {
           ["laneID": "customer", "laneName": "Customer", "channel": 1],
         ] : [["laneID": "call", "laneName": "Call", "channel": 0]] as [[String: Any]],
       "facts": facts, "downloads": downloads(path), "custodyText": custody, "files": files,
+      "heardURL": "/api/v1/recordings/\(recording.key.pathSegment)/heard",
+      "speed": preferences.speed ?? 1, "volume": preferences.volume ?? 1,
+      "skipsSilence": preferences.skipSilence ?? false, "listeningNote": listeningNote, "hasHeard": !heard.isEmpty,
+      "heard": heard.map(row),
       "hasSteps": !steps.isEmpty,
       "steps": steps.map {
         [
@@ -48,6 +57,19 @@ struct PlayerView {
           "tookText": took($0.duration),
         ]
       },
+    ]
+  }
+
+  private var listeningNote: String {
+    let whose = showsEveryone ? "The passages" : "The passages that you played,"
+    return heard.isEmpty
+      ? "No playback has been reported yet." : "\(whose) as the player reported them, newest first."
+  }
+
+  private func row(_ entry: LogEntry) -> [String: String] {
+    [
+      "heardISO": entry.at.iso8601Milliseconds, "heardAtText": longTime(entry.at), "heardBy": entry.actor?.name ?? "",
+      "heardText": entry.details["passages"].flatMap { Passages($0) }?.clockText ?? "Erased",
     ]
   }
 

@@ -1,15 +1,20 @@
 import Access
 import Catalog
+import Crypto
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Logging
 import Model
 import NIOCore
 import ObjectStorage
 
 /// The files of a recording: `/audio/{id}.mp3`, `/audio/{id}/original`, `/audio/{id}/peaks`.
 struct AudioController {
+  let catalog: Catalog
   let store: any ObjectStore
+  let streams: Streams
+  let now: @Sendable () -> Instant
 
   var routes: [Route] {
     [
@@ -36,16 +41,19 @@ struct AudioController {
 
   private struct File {
     var object: ObjectName
-    var sha256: String
+    var content: ObjectContent
+    var sha256: String { content.hash.rawValue }
     var contentType: String
     var name: String
+    /// For sentences.
+    var title: String
   }
 
   private func serve(_ wanted: Wanted, _ admitted: Admitted<RecordingSubject>) async throws -> Reply {
     let request = admitted.request
     guard let part = admitted.subject.parts.first else { throw TapedeckError(.audioNotReady) }
     let file = try file(wanted, of: part, key: admitted.subject.key)
-    let object = try await store.open(file.object)
+    let object = try await open(file, admitted)
     let etag = "\"\(file.sha256)\""
     var headers: HTTPFields = [
       .contentType: file.contentType, .acceptRanges: "bytes", .eTag: etag, .cacheControl: "private, no-store",
@@ -75,46 +83,111 @@ struct AudioController {
     }
     let bytes = Int64(span.count)
     let event: Reply.Event =
-      isDownload ? .download(bytes: bytes, file: "\(wanted)") : wanted == .peaks ? .waveform : .listening(bytes: bytes)
-    return Reply(Response(status: status, headers: headers, body: try await body(span, of: object)), event)
+      isDownload ? .download(bytes: bytes, file: "\(wanted)") : wanted == .peaks ? .waveform : .listening
+    let body =
+      span.count <= Self.piece
+      ? try await shortBody(span, of: object, file, admitted)
+      : try stream(span, of: object, file, admitted)
+    return Reply(Response(status: status, headers: headers, body: body), event)
+  }
+
+  /// Opens an object, whose length must be the one in the catalog.
+  private func open(_ file: File, _ admitted: Admitted<RecordingSubject>) async throws -> any StoredObject {
+    do throws(TapedeckError) {
+      let object = try await store.open(file.object)
+      guard object.bytes == file.content.bytes else {
+        throw TapedeckError(.objectDamaged, detail: "\(file.object) has \(object.bytes) bytes")
+      }
+      return object
+    } catch {
+      if error.code == .objectDamaged { await recordDamage(file, admitted) }
+      throw error
+    }
+  }
+
+  /// Marks the recording as damaged, so that the next scrub verifies and repairs it.
+  private func recordDamage(_ file: File, _ admitted: Admitted<RecordingSubject>) async {
+    guard let recording = admitted.subject.recording else { return }
+    let damage = Damage(
+      recordingID: recording.id, key: recording.key, finding: "\(file.title) is damaged", code: .objectDamaged,
+      hasOriginal: admitted.subject.parts.contains { $0.original != nil }, details: ["object": "\(file.object)"])
+    do throws(TapedeckError) { try await catalog.recordDamage([damage], at: now()) } catch {
+      admitted.context.logger.error(
+        "damage cannot be recorded", metadata: ["recording": "\(recording.key)", "error": "\(error)"])
+    }
   }
 
   private func file(_ wanted: Wanted, of part: MediaPart, key: RecordingKey) throws(TapedeckError) -> File {
-    let name = String(key.id.rawValue.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" })
+    // ASCII, because it becomes a header; cut, because file systems limit names to 255 bytes.
+    let name = String(
+      key.id.rawValue.prefix(200).map { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) ? $0 : "_" })
     let object: ObjectName?
-    let file: (hash: ContentHash, contentType: String, name: String)
+    let file: (content: ObjectContent, contentType: String, name: String, title: String)
     switch wanted {
     case .mp3:
       object = part.mp3.name
-      file = (part.mp3.hash, "audio/mpeg", "\(name).mp3")
+      file = (part.mp3.content, "audio/mpeg", "\(name).mp3", "The MP3")
     case .original:
       object = part.original
-      file = (part.sourceHash, "audio/wav", "\(name).wav")
+      let content = ObjectContent(hash: part.sourceHash, bytes: part.sourceBytes)
+      file = (content, "audio/wav", "\(name).wav", "The original")
     case .peaks:
       object = part.peaks.name
-      file = (part.peaks.hash, "application/octet-stream", "\(name).dat")
+      file = (part.peaks.content, "application/octet-stream", "\(name).dat", "The waveform")
     }
     guard let object else {
       throw TapedeckError(.notFound, "The original was not kept. The MP3 is at /audio/\(key.pathSegment).mp3.")
     }
-    return File(object: object, sha256: file.hash.rawValue, contentType: file.contentType, name: file.name)
+    return File(
+      object: object, content: file.content, contentType: file.contentType, name: file.name, title: file.title)
   }
 
-  private static let chunk = 256 << 10
+  /// The bytes that are held in memory for a client.
+  private static let piece = 64 << 10
 
-  /// Reads a short span at once, and a long one as the client receives it.
-  private func body(_ span: Range<Int64>, of object: any StoredObject) async throws(TapedeckError) -> ResponseBody {
-    if span.count <= Self.chunk {
-      let bytes = try await object.read(at: span.lowerBound, limit: span.count)
-      guard bytes.readableBytes == span.count else { throw TapedeckError(.objectDamaged) }
-      return ResponseBody(byteBuffer: bytes)
+  private func shortBody(
+    _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ admitted: Admitted<RecordingSubject>
+  ) async throws -> ResponseBody {
+    let bytes = try await object.read(at: span.lowerBound, limit: span.count)
+    let isWhole = Int64(span.count) == file.content.bytes
+    guard bytes.readableBytes == span.count,
+      !isWhole || ContentHash(digest: SHA256.hash(data: bytes.readableBytesView)) == file.content.hash
+    else {
+      await recordDamage(file, admitted)
+      throw TapedeckError(.objectDamaged, detail: "\(file.object) was not sent")
     }
+    return ResponseBody(byteBuffer: bytes)
+  }
+
+  /// Sends one piece at a time, and reads the next one when the operating system has taken it. The last piece of a file
+  /// with other content than in the catalog is not sent.
+  private func stream(
+    _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ admitted: Admitted<RecordingSubject>
+  ) throws -> ResponseBody {
+    let channel = admitted.context.channel
+    let stream = try streams.begin(for: admitted.identity.id, on: channel)
+    let isWhole = Int64(span.count) == file.content.bytes
     return ResponseBody(contentLength: span.count) { writer in
+      var hash = SHA256()
       var offset = span.lowerBound
       while offset < span.upperBound {
-        let bytes = try await object.read(at: offset, limit: min(Self.chunk, Int(span.upperBound - offset)))
+        let bytes = try await object.read(at: offset, limit: min(Self.piece, Int(span.upperBound - offset)))
+        guard bytes.readableBytes > 0 else { throw TapedeckError(.objectDamaged) }
         offset += Int64(bytes.readableBytes)
+        if isWhole {
+          hash.update(data: bytes.readableBytesView)
+          if offset == span.upperBound, ContentHash(digest: hash.finalize()) != file.content.hash {
+            admitted.context.logger.critical(
+              "a file does not have the content in the catalog", metadata: ["object": "\(file.object)"])
+            await recordDamage(file, admitted)
+            throw TapedeckError(.objectDamaged)
+          }
+        }
         try await writer.write(bytes)
+        // Without this, pieces gather in memory faster than the event loop notices that the client does not read. Where
+        // connections have no limits, such as on the command socket, there is nothing to wait for.
+        try? await channel.triggerUserOutboundEvent(ConnectionHandler.Sent()).get()
+        stream.advance()
       }
       try await writer.finish(nil)
     }

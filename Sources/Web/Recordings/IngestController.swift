@@ -85,7 +85,7 @@ struct IngestController {
     let deadline = ContinuousClock.now + wait
     var changes = waiters.changes(of: job.id, until: deadline).makeAsyncIterator()
     while true {
-      guard let (job, privacy) = try await catalog.standing(ofJob: job.id) else {
+      guard let (job, privacy) = try await catalog.jobAndPrivacy(job.id) else {
         throw TapedeckError(.notFound)
       }
       let isOver = deadline <= .now || waiters.isOver

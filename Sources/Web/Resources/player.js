@@ -1,7 +1,9 @@
 // The player: controls and drawing for one audio element. Every drag has an equivalent button, key or typed time.
+import { Heard } from './heard.js';
 import { keys } from './keys.js';
 import { Lanes } from './lanes.js';
 import { pauses, readPeaks } from './peaks.js';
+import { prefer } from './preferences.js';
 import { clock, seconds, words } from './time.js';
 import { draw } from './waveform.js';
 
@@ -13,6 +15,7 @@ const zoomed = find('zoomed');
 const laneItems = [...zoomed.querySelectorAll('.lane')];
 const address = new URLSearchParams(location.search);
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
+const heard = new Heard(audio, deck.dataset.heard);
 
 let peaks = null;
 let quiet = [];
@@ -131,6 +134,7 @@ function keepInView() {
 }
 
 function seek(time) {
+  heard.follow();
   audio.currentTime = clamp(time, 0, Math.max(0, duration() - 0.05));
   keepInView();
   showTime();
@@ -158,6 +162,7 @@ function showTime() {
 /** Applies loops and skipped pauses and follows the position during playback. */
 function advance() {
   const at = audio.currentTime;
+  heard.follow();
   if (loop.on && loopEnd() > loopStart() && (at >= loopEnd() - 0.02 || audio.ended)) {
     audio.currentTime = loopStart();
     if (audio.ended) audio.play();
@@ -241,16 +246,41 @@ slider.addEventListener('keydown', (event) => {
 
 const speed = find('speed');
 speed.addEventListener('change', () => {
-  // A change of the source resets the rate to the default rate.
-  audio.defaultPlaybackRate = audio.playbackRate = Number(speed.value);
-  showTime();
+  setSpeed(speed.value);
+  prefer({ speed: Number(speed.value) });
 });
+
+function setSpeed(value) {
+  // A change of the source resets the rate to the default rate.
+  audio.defaultPlaybackRate = audio.playbackRate = Number(value);
+  showTime();
+}
 
 function changeSpeed(by) {
   const index = clamp(speed.selectedIndex + by, 0, speed.options.length - 1);
   speed.selectedIndex = index;
   speed.dispatchEvent(new Event('change'));
   say(`Speed ${speed.value}×`);
+}
+
+// Volume
+
+const volume = find('volume');
+
+function setVolume(value) {
+  audio.volume = clamp(value, 0, 1);
+  audio.muted = false;
+  volume.value = String(Math.round(audio.volume * 100));
+}
+
+volume.addEventListener('input', () => {
+  setVolume(Number(volume.value) / 100);
+  prefer({ volume: audio.volume });
+});
+
+function mute() {
+  audio.muted = !audio.muted;
+  say(audio.muted ? 'Muted' : `Volume ${volume.value} %`);
 }
 
 const zoom = find('zoom');
@@ -283,6 +313,7 @@ const skip = find('skip');
 function toggleSkip() {
   if (!peaks) return;
   skipping = !skipping;
+  prefer({ skipSilence: skipping });
   press(skip, skipping);
   paint();
   const spared = quiet.reduce((sum, [from, to]) => sum + to - from, 0);
@@ -367,7 +398,19 @@ source?.addEventListener('change', () => {
   say(source.value === 'mp3' ? 'Playing the MP3: a smaller file; positions may be off by up to a second' : 'Playing the original');
 });
 
+// The server closes a stream that is not read for a minute. A browser usually continues by itself; if it does not, the
+// file is loaded again at the same position, once per position.
+let reloadedAt = null;
+function reload() {
+  const { currentTime, paused } = audio;
+  reloadedAt = currentTime;
+  audio.load();
+  audio.currentTime = currentTime;
+  if (!paused) play();
+}
+
 audio.addEventListener('error', () => {
+  if (audio.error?.code === MediaError.MEDIA_ERR_NETWORK && audio.currentTime !== reloadedAt) return reload();
   if (source?.value === 'original') {
     source.value = 'mp3';
     useSource(deck.dataset.mp3);
@@ -376,6 +419,13 @@ audio.addEventListener('error', () => {
     say('The audio could not be loaded. Reload the page to try again.');
   }
 });
+
+/** Opens the call of a link; without one the key is left to the browser. */
+function follow(id) {
+  const link = find(id);
+  if (!link) return false;
+  link.click();
+}
 
 // Keyboard shortcuts and the system's media controls
 
@@ -391,7 +441,10 @@ keys({
   ',': () => (move(-5), play()),
   '<': () => changeSpeed(-1),
   '>': () => changeSpeed(1),
+  m: mute,
   s: toggleSkip,
+  '[': () => follow('previous-call'),
+  ']': () => follow('next-call'),
   z: () => {
     if (!zoom?.options.length) return false;
     zoom.selectedIndex = (zoom.selectedIndex + 1) % zoom.options.length;
@@ -436,6 +489,9 @@ async function loadPeaks() {
     if (!answer.ok) throw new Error(`${answer.status}`);
     peaks = readPeaks(await answer.arrayBuffer());
     quiet = pauses(peaks);
+    // The preference applies once it is known where silence is.
+    skipping = 'skip' in deck.dataset;
+    press(skip, skipping);
     paint();
   } catch {
     if (skip) skip.disabled = true;
@@ -449,6 +505,10 @@ if (deck.dataset.original) useSource(deck.dataset.original);
 if (startAt !== null) audio.currentTime = clamp(startAt, 0, Math.max(0, duration() - 0.05));
 if (savedLoop) setLoop({ from: Number(savedLoop[1]), to: Number(savedLoop[2]), on: true });
 audio.controls = false;
+setVolume(Number(deck.dataset.volume));
+const preferred = [...speed.options].find((option) => Number(option.value) === Number(deck.dataset.speed));
+if (preferred) speed.value = preferred.value;
+setSpeed(speed.value);
 deck.dataset.ready = '';
 chooseView();
 showLanes();

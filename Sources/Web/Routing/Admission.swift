@@ -86,6 +86,15 @@ extension Admitted where Subject == RecordingSubject {
     return Policy.allows(action, by: identity, privacy: privacy)
   }
 
+  /// Whether the request would still be admitted, with the identity and the recording as they are now.
+  func isStillAllowed() async throws(TapedeckError) -> Bool {
+    guard case .recording(let action, _) = route.handler, let identity = try await context.currentIdentity() else {
+      return false
+    }
+    let privacy = try await admission.catalog.recording(subject.key)?.facts.privacy ?? .standard
+    return Policy.allows(action, by: identity, privacy: privacy)
+  }
+
   /// Checks again, with the recording as it is now; for handlers that wait.
   ///
   /// - Throws: `insufficientPermissions` after the denial is logged; `unknownRecording`; `accessLogUnavailable`.
@@ -109,6 +118,7 @@ struct Admission: Sendable {
   let log: AccessLog
   let listening: ListeningSessions
   let views: RecentViews
+  let streamAccess: StreamAccess
   let sources: Set<SourceID>
   let now: @Sendable () -> Instant
 
@@ -130,7 +140,8 @@ struct Admission: Sendable {
         try await deny(route, identity, request, context, subject.key)
       }
       let admitted = Admitted(try Incoming(request, context, route), identity, subject, self, route)
-      return try await record(try await handle(admitted), admitted, of: subject)
+      let response = try await record(try await handle(admitted), admitted, of: subject)
+      return streamAccess.guarding(response, on: context.channel, whileAllowed: admitted.isStillAllowed)
     }
   }
 
@@ -179,9 +190,12 @@ struct Admission: Sendable {
     case (.disclosure, .download(let bytes, let file)):
       try await log.record(
         .download, by: identity, recording: key, count: bytes, from: origin, details: ["file": file])
-    case (.disclosure, .listening(let bytes)):
-      guard let recording = subject?.recording else { throw TapedeckError(.internalError) }
-      try await listening.serve(bytes: bytes, of: recording, to: identity, from: origin)
+    case (.disclosure, .listening):
+      guard let key else { throw TapedeckError(.internalError) }
+      let session = try await listening.begin(key, by: identity, from: origin)
+      var response = reply.response
+      response.body = response.body.counting { [listening] bytes in listening.sent(bytes, in: session) }
+      return response
     case (.disclosure, .waveform):
       guard let key, !views.covers(key, by: identity, at: now()) else { break }
       try await log.record(.view, by: identity, recording: key, from: origin, details: ["part": "waveform"])

@@ -93,11 +93,11 @@ package struct Route: Sendable {
   /// A route about one recording: the path names it as `{id}`, or its job as `{job}`.
   package static func recording(
     _ method: HTTPRequest.Method, _ path: String, _ kind: Kind, action: Policy.Act, log: LogRule, _ summary: String,
-    query: [QueryParameter] = [], responses: [ResponseDescription] = [], errors: [Int] = [],
+    query: [QueryParameter] = [], body: Body? = nil, responses: [ResponseDescription] = [], errors: [Int] = [],
     handler: @escaping @Sendable (Admitted<RecordingSubject>) async throws -> Reply
   ) -> Route {
     Route(
-      method, path, kind, access: .recording(action), log: log, summary: summary, query: query, body: nil,
+      method, path, kind, access: .recording(action), log: log, summary: summary, query: query, body: body,
       responses: responses, errors: errors, handler: .recording(action, handler))
   }
 }
@@ -136,8 +136,8 @@ package struct Reply: Sendable {
     case shown(count: Int64? = nil, details: [String: String] = [:])
     /// Nothing is disclosed, or its entry is committed already.
     case none
-    /// Sound is played: an entry begins a listening session, and later requests extend it.
-    case listening(bytes: Int64)
+    /// Sound is played: an entry begins a listening session, to which later requests belong.
+    case listening
     case download(bytes: Int64, file: String)
     /// The page of a recording, which covers the waveform that it fetches.
     case page

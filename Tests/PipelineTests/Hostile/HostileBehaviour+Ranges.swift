@@ -80,7 +80,7 @@ extension HostileBehaviour {
       .response(416, ["Content-Range": "bytes */\($0.start ?? 0)"])
     },
     HostileBehaviour("416 without a total", .resumed(.close)) { _ in .response(416) },
-    HostileBehaviour("416 whatever is asked", .everResumed, ending: unlessComplete(.incompleteRecording)) { _ in
+    HostileBehaviour("416 whatever is asked", .everResumed, ending: unlessComplete(.platformProtocol)) { _ in
       .response(416)
     },
   ]

@@ -14,8 +14,8 @@ extension HostileBehaviour {
       .response(401)
     },
     HostileBehaviour("403", .resumed(.close), ending: unlessComplete(.platformRefused)) { _ in .response(403) },
-    HostileBehaviour("404", .resumed(.close), ending: unlessComplete(.unknownRecording)) { _ in .response(404) },
-    HostileBehaviour("204", .resumed(.close), ending: unlessComplete(.platformProtocol)) { _ in
+    HostileBehaviour("404", .resumed(.close)) { _ in .response(404) },
+    HostileBehaviour("204", .resumed(.close)) { _ in
       .init([.send(Array("HTTP/1.1 204 No Content\r\n\r\n".utf8))])
     },
     HostileBehaviour("redirected on the same host", .everResumed) {

@@ -10,17 +10,17 @@ import Testing
 @Suite(.timeLimit(.minutes(15)))
 struct HostilePlatformTests {
   /// Enough at a time to keep the cores busy while others wait for a timeout.
-  private static let places = Slots(6)
+  private static let places = AsyncSemaphore(6)
 
   @Test(arguments: HostileBehaviour.all)
   func `the archive holds the true file or nothing, wherever it is cut`(behaviour: HostileBehaviour) async throws {
-    try await Self.places.take()
+    try await Self.places.acquire()
     let outcome: HostileRun.Outcome
     do { outcome = try await HostileRun(behaviour).outcome() } catch {
-      await Self.places.give()
+      Self.places.release()
       throw error
     }
-    await Self.places.give()
+    Self.places.release()
     #expect(outcome.endings.count == HostileFile.cuts.count)
     HostileReport.note(behaviour, outcome)
   }

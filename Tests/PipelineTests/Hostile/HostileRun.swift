@@ -13,7 +13,7 @@ struct HostileRun: Sendable {
   /// How many times faster time runs for the pipeline, its waits and its limits.
   static let haste = 50
   /// A job counts as hanging after this long of real time.
-  static let patience = Duration.seconds(120)
+  static let timeLimit = Duration.seconds(120)
 
   let behaviour: HostileBehaviour
   let platform: HostilePlatform
@@ -75,7 +75,7 @@ struct HostileRun: Sendable {
     let damaged = try await HostileJudge.damagedObjects(in: fixture)
     #expect(damaged == [])
     let breaks = HostileFile.cuts.compactMap { cut in
-      book.entries(about: HostilePlatform.id(cut)).first { $0.text.hasPrefix("the download broke off") }
+      book.entries(about: HostilePlatform.id(cut)).first { $0.text.hasPrefix("the download was interrupted; resuming") }
         .map { $0.metadata["bytes"] == "\(cut)" }
     }
     return Outcome(endings: endings, breaks: breaks.count, exactBreaks: breaks.count { $0 })
@@ -127,7 +127,7 @@ struct HostileRun: Sendable {
     let job = try await withThrowingTaskGroup(of: JobRow?.self) { group in
       group.addTask { try await fixture.ended(id) }
       group.addTask {
-        try await Task.sleep(for: Self.patience)
+        try await Task.sleep(for: Self.timeLimit)
         return nil
       }
       defer { group.cancelAll() }
@@ -142,6 +142,8 @@ struct HostileRun: Sendable {
 
   /// Checks that the log explains every deviation from one plain download.
   private func expectReason(_ id: String, _ cut: Int) {
+    // A connection that closes before a response is replaced without a message.
+    if behaviour.words == "" { return }
     let reasons = book.entries(about: id).compactMap(\.reason)
     #expect(!reasons.isEmpty, "\(behaviour.name), cut at \(cut): the log gives no reason")
     guard cut == HostileFile.middle, let words = behaviour.words, !words.isEmpty else { return }

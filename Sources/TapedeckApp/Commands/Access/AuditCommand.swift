@@ -65,16 +65,23 @@ package struct AccessLogListing: Listing {
     var requestId: String?
     var details: [String: String]
     var canonical: String
+
+    /// The count and the details, such as `85, passages=12.0-97.3, reportedBy=player`.
+    var detailText: String {
+      let details = details.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+      let all = (count.map { ["\($0)"] } ?? []) + details
+      return all.isEmpty ? "-" : all.joined(separator: ", ")
+    }
   }
 
   package var entries: [Entry]
 
   package var table: Table {
-    var table = Table(["ENTRY", "TIME", "NAME", "ROLE", "ACTION", "OUTCOME", "RECORDING", "ADDRESS"])
+    var table = Table(["ENTRY", "TIME", "NAME", "ROLE", "ACTION", "OUTCOME", "RECORDING", "ADDRESS", "DETAILS"])
     for entry in entries {
       table.add([
         "\(entry.number)", entry.at, entry.actor?.name ?? "-", entry.actor?.role ?? "-", entry.action, entry.outcome,
-        entry.recordingId ?? "-", entry.address ?? "-",
+        entry.recordingId ?? "-", entry.address ?? "-", entry.detailText,
       ])
     }
     return table

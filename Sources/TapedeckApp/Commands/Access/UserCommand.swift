@@ -6,7 +6,11 @@ import NIOHTTP1
 /// `tapedeck user`: user accounts.
 struct UserCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "user", abstract: "Create user accounts.", subcommands: [Add.self])
+    commandName: "user", abstract: "Create, list, change and remove user accounts.",
+    subcommands: [
+      Add.self, ListAccounts.self, Disable.self, Enable.self, ChangeRole.self, SetPassword.self, EndSessions.self,
+      Remove.self,
+    ])
 
   struct Add: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

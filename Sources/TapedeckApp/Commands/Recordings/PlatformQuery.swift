@@ -43,6 +43,7 @@ struct PlatformQuery: ParsableArguments, Sendable {
   func forEachPage(
     _ span: Span, _ connection: OperatorClient, _ body: (FoundOnPlatform) throws -> Void
   ) async throws {
+    var cursors = PageCursors()
     var cursor: String?
     repeat {
       let page = try await connection.get(
@@ -54,6 +55,7 @@ struct PlatformQuery: ParsableArguments, Sendable {
       ).decode(FoundOnPlatform.self)
       try body(page)
       cursor = page.nextCursor
+      if let cursor { try cursors.follow(cursor, rows: page.recordings.count + (page.unidentified?.count ?? 0)) }
     } while cursor != nil
   }
 

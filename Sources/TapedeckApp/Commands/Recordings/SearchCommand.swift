@@ -20,6 +20,9 @@ struct SearchCommand: AsyncParsableCommand {
       var table = Table(["ID", "STARTED", "DURATION", "DIRECTION", "AGENT", "STATUS", "PRIVACY"])
       var count = 0
       try await query.forEachPage(span, connection) { page in
+        for row in page.unidentified ?? [] {
+          Terminal.say("Row \(row.position) of a page of the platform's list names no recording: \(row.reason)")
+        }
         for item in page.recordings {
           count += 1
           if json {

@@ -5,6 +5,7 @@ import CXone
 import Catalog
 import Foundation
 import Glibc
+import HTTPTransport
 import Model
 import ObjectStorage
 import Pipeline
@@ -65,8 +66,15 @@ struct DoctorCommand: AsyncParsableCommand {
   }
 
   private func checkPlatform(_ settings: Settings, _ checks: inout Checks) async throws {
+    let configuration: HTTPClient.Configuration
+    do {
+      configuration = try .platform.adapted()
+    } catch {
+      return try checks.add(
+        "Certificates", error, remedy: "Let SSL_CERT_FILE name a readable file of certificates in PEM, or unset it.")
+    }
     for source in settings.sources {
-      let findings = try? await HTTPClient.withHTTPClient(configuration: .platform) { client in
+      let findings = try? await HTTPClient.withHTTPClient(configuration: configuration) { client in
         await RecordingsV2Source(
           settings: source, client: client, system: .system, logger: options.commandLogger(settings)
         ).checkAccess()
@@ -94,6 +102,13 @@ struct DoctorCommand: AsyncParsableCommand {
       "FFmpeg's MP3 encoder",
       hasEncoder ? nil : TapedeckError(.ffmpegMissing, "This FFmpeg was built without libmp3lame."),
       remedy: "Install the full build of your distribution (apt-get install ffmpeg).")
+    guard hasEncoder else { return }
+    var failure: TapedeckError?
+    do throws(TapedeckError) { try await ffmpeg.convertSample() } catch { failure = error }
+    try checks.add(
+      "Conversion of a sample", failure,
+      remedy: "Check the limits of the user that runs Tapedeck ('ulimit -a') and the memory of the machine.",
+      found: "FFmpeg converted one second of audio")
   }
 
   private func checkDisk(_ settings: Settings, _ checks: inout Checks) throws {
@@ -134,7 +149,7 @@ struct DoctorCommand: AsyncParsableCommand {
     guard let storage = settings.deployment.storage else { return }
     var failure: TapedeckError?
     do {
-      try await HTTPClient.withHTTPClient(configuration: .platform) { client in
+      try await HTTPClient.withHTTPClient(configuration: try .platform.adapted()) { client in
         try await Node.objectStore(
           settings.deployment, settings.directory, client: client, system: .system
         ).probe()

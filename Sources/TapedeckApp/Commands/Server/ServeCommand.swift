@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Glibc
 import Logging
 import Metrics
 import Model
@@ -86,6 +87,8 @@ struct InitCommand: AsyncParsableCommand {
 
 /// Runs a node until a signal stops it.
 private func runNode(_ settings: Settings, tasks: Node.Tasks, logger: Logger) async throws {
+  // A closed terminal or a script that expects another program must not stop a server in the middle of its work.
+  for number in [SIGHUP, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
   let directory = settings.directory
   guard let lock = try directory.tryLock() else {
     throw TapedeckError(

@@ -3,6 +3,7 @@ import AsyncHTTPClient
 import CXone
 import Catalog
 import Foundation
+import HTTPTransport
 import Model
 import NIOPosix
 import ObjectStorage
@@ -36,7 +37,7 @@ struct StorageCommand: AsyncParsableCommand {
       let directory = settings.directory
       guard directory.exists else { throw settings.missingDirectory }
       let outcome = try await withLock(of: directory) {
-        try await HTTPClient.withHTTPClient(configuration: .platform) { client in
+        try await HTTPClient.withHTTPClient(configuration: try .platform.adapted()) { client in
           try FileSystemCalls.makeFolder(directory.spool)
           let copy = ObjectCopy(
             from: try FileObjectStore(

@@ -10,7 +10,8 @@ struct CoverageCommand: AsyncParsableCommand {
     discussion: """
       Asks the platform for each day first, unless --offline is given. Days are in
       the time zone of the source; the end is excluded. Exits with 3 when an
-      expected recording is not in the archive.
+      expected recording is not in the archive, or when a day is not checked: the
+      platform was not asked for the whole day after its end.
       """)
 
   @OptionGroup var options: GlobalOptions
@@ -29,7 +30,7 @@ struct CoverageCommand: AsyncParsableCommand {
 
   func run() async throws {
     let span = try span()
-    let gaps = try await withOperator(options, needsPlatform: !offline || fill, works: fill) { connection in
+    let incomplete = try await withOperator(options, needsPlatform: !offline || fill, works: fill) { connection in
       if !offline { try await check(span, connection) }
       var coverage = try await load(span, connection)
       if fill {
@@ -43,11 +44,9 @@ struct CoverageCommand: AsyncParsableCommand {
       }
       if json { try Terminal.show(json: coverage) } else { for line in coverage.lines { Terminal.show(line) } }
       if let statement { try await write(statement, span, connection) }
-      return coverage.total.expected - coverage.total.ready
+      return coverage.incompleteText
     }
-    if gaps > 0 {
-      throw TapedeckError(.partlyDone, "\(counted(gaps, "expected recording")) not in the archive.")
-    }
+    if let incomplete { throw TapedeckError(.partlyDone, incomplete) }
   }
 
   private func check(_ span: DaySpan, _ connection: OperatorClient) async throws {

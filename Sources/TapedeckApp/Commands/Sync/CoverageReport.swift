@@ -14,8 +14,22 @@ package struct CoverageReport: Codable, Sendable {
     var failed: Int64
     var refused: Int64
     var missing: Int64
+    var unidentified: Int64
     var unlisted: Int64
     var checkedAt: String?
+    var checked: Bool
+    var complete: Bool
+    var unidentifiedRows: [Row]?
+
+    fileprivate var checkText: String {
+      if checked { return checkedAt ?? "" }
+      return checkedAt.map { "not checked since its end (last \($0))" } ?? "not checked"
+    }
+  }
+
+  package struct Row: Codable, Sendable {
+    var position: Int
+    var reason: String
   }
 
   package struct Gap: Codable, Sendable {
@@ -37,19 +51,38 @@ package struct CoverageReport: Codable, Sendable {
   var gaps: [Gap]
   var nextCursor: String?
 
-  /// The table of days, and below it the table of gaps if there are any.
+  /// Why the archive cannot be called complete, as a sentence; nil when every day is checked and has no gap.
+  package var incompleteText: String? {
+    if total.complete { return nil }
+    let gaps = total.expected - total.ready
+    let unchecked = days.count { !$0.checked }
+    var parts: [String] = []
+    if gaps > 0 { parts.append("\(counted(gaps, "expected recording")) not in the archive") }
+    if unchecked > 0 { parts.append("\(counted(unchecked, "day")) not checked") }
+    return parts.joined(separator: ", ") + "."
+  }
+
+  /// The table of days, and below it the tables of gaps and of unidentified rows if there are any.
   package var lines: [String] {
-    var table = Table(["DAY", "REPORTED", "EXPECTED", "READY", "WAITING", "FAILED", "REFUSED", "MISSING", "CHECKED"])
+    var table = Table([
+      "DAY", "REPORTED", "EXPECTED", "READY", "WAITING", "FAILED", "REFUSED", "MISSING", "UNIDENTIFIED", "CHECKED",
+    ])
     for day in days + [total] {
       table.add([
         day.day ?? "TOTAL", day.reported.map(String.init) ?? "unknown", "\(day.expected)", "\(day.ready)",
         "\(day.waiting)", "\(day.failed)", "\(day.refused)", "\(day.missing)",
-        day.day == nil ? "" : day.checkedAt ?? "never",
+        "\(day.unidentified)", day.day == nil ? (day.checked ? "" : "not checked") : day.checkText,
       ])
     }
-    guard !gaps.isEmpty else { return table.lines }
+    var lines = table.lines
+    var rowTable = Table(["DAY", "ROW", "REASON"])
+    for day in days {
+      for row in day.unidentifiedRows ?? [] { rowTable.add([day.day ?? "", "\(row.position)", row.reason]) }
+    }
+    if total.unidentified > 0 { lines += [""] + rowTable.lines }
+    guard !gaps.isEmpty else { return lines }
     var gapTable = Table(["GAP", "STARTED", "STATUS", "REASON"])
     for gap in gaps { gapTable.add([gap.id, gap.at, gap.standing, gap.reason]) }
-    return table.lines + [""] + gapTable.lines
+    return lines + [""] + gapTable.lines
   }
 }

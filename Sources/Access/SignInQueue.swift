@@ -1,0 +1,75 @@
+import Synchronization
+
+/// Which password hash is computed next. Addresses take turns, so that one address cannot fill the queue, and addresses
+/// that signed in before share the time equally with all others, so that a flood from new addresses does not delay them.
+package struct SignInQueue<Waiter> {
+  /// Where a hash is wanted from.
+  package struct Place: Hashable, Sendable {
+    /// A network address, or the id of an identity.
+    package var key: String
+    /// Whether a sign-in from this address succeeded before, or an identity wants the hash.
+    package var isKnown: Bool
+
+    package init(_ key: String, isKnown: Bool) {
+      self.key = key
+      self.isKnown = isKnown
+    }
+  }
+
+  /// The places of one kind, in the order of their turns.
+  private struct Lane {
+    var order: [String] = []
+    var waiting: [String: [Waiter]] = [:]
+    var count = 0
+
+    mutating func next() -> Waiter? {
+      guard let key = order.first, var own = waiting[key] else { return nil }
+      order.removeFirst()
+      let waiter = own.removeFirst()
+      waiting[key] = own.isEmpty ? nil : own
+      if !own.isEmpty { order.append(key) }
+      count -= 1
+      return waiter
+    }
+  }
+
+  /// How many may wait in one place.
+  private static var perKnownPlace: Int { 16 }
+  private static var perNewPlace: Int { 4 }
+  /// How many may wait in all places of one kind, to bound memory.
+  private static var perLane: Int { 512 }
+
+  private var known = Lane()
+  private var new = Lane()
+  private var knownIsNext = true
+
+  package init() {}
+
+  package var count: Int { known.count + new.count }
+
+  /// Adds a waiter to its place.
+  ///
+  /// - Returns: whether there was room.
+  package mutating func add(_ waiter: Waiter, at place: Place) -> Bool {
+    place.isKnown
+      ? Self.add(waiter, place.key, to: &known, limit: Self.perKnownPlace)
+      : Self.add(waiter, place.key, to: &new, limit: Self.perNewPlace)
+  }
+
+  private static func add(_ waiter: Waiter, _ key: String, to lane: inout Lane, limit: Int) -> Bool {
+    let own = lane.waiting[key]?.count ?? 0
+    guard own < limit, lane.count < perLane else { return false }
+    if own == 0 { lane.order.append(key) }
+    lane.waiting[key, default: []].append(waiter)
+    lane.count += 1
+    return true
+  }
+
+  /// Removes the waiter whose turn it is.
+  package mutating func next() -> Waiter? {
+    let first = knownIsNext ? known.next() : new.next()
+    let waiter = first ?? (knownIsNext ? new.next() : known.next())
+    knownIsNext.toggle()
+    return waiter
+  }
+}

@@ -1,0 +1,82 @@
+import Foundation
+import Model
+import NIOCore
+
+/// The platform's answer to a search, split into rows that are read one by one.
+struct PlatformPage {
+  private(set) var rows: [ArraySlice<UInt8>] = []
+  private(set) var nextCursor: String?
+
+  /// `null`, `{}`, an empty object and an empty body are an empty list.
+  ///
+  /// - Throws: `platformProtocol` when the body is not an object with a list, reports an error instead of a list, has
+  ///   more than `maxRows` rows, or has an unreadable cursor.
+  init(_ body: ByteBuffer, maxRows: Int) throws(TapedeckError) {
+    guard let bytes = Self.utf8(body) else { throw Self.malformed }
+    if bytes.allSatisfy({ $0 == 0x20 || (0x09...0x0D).contains($0) }) { return }
+    let first = bytes.first { $0 != 0x20 && !(0x09...0x0D).contains($0) }
+    guard first == UInt8(ascii: "{"), let members = JSONParts(bytes)?.parts else { throw Self.malformed }
+    var cursors: Set<String?> = []
+    var lists = 0
+    var reportsError = false
+    var hasOther = false
+    for member in members {
+      guard let name = member.name else { throw Self.malformed }
+      switch PlatformJSON.value(name) as? String {
+      case "recordings":
+        lists += 1
+        if member.value.elementsEqual("null".utf8) { continue }
+        guard let list = JSONParts(member.value)?.parts, list.allSatisfy({ $0.name == nil }) else {
+          throw Self.malformed
+        }
+        rows += list.map(\.value)
+      case "nextCursor": cursors.insert(try Self.cursor(member.value))
+      case "error", "errors": reportsError = reportsError || !Self.isEmpty(member.value)
+      default: hasOther = hasOther || !Self.isEmpty(member.value)
+      }
+    }
+    if reportsError, rows.isEmpty {
+      throw TapedeckError(.platformProtocol, detail: "the search response reports an error with a status of success")
+    }
+    // Without a list, only an object that says nothing else is an empty list; it could be a message about a failure.
+    guard lists > 0 || !hasOther else { throw Self.malformed }
+    guard rows.count <= maxRows else {
+      throw TapedeckError(
+        .platformProtocol, "A page of the platform's list has \(rows.count) recordings; at most \(maxRows) are read.")
+    }
+    guard cursors.count <= 1 else {
+      throw TapedeckError(.platformProtocol, detail: "the search response has several cursors")
+    }
+    nextCursor = cursors.first ?? nil
+  }
+
+  private static func isEmpty(_ value: ArraySlice<UInt8>) -> Bool {
+    ["null", "[]", "{}", "\"\"", "0", "false"].contains { value.elementsEqual($0.utf8) }
+  }
+
+  private static var malformed: TapedeckError {
+    TapedeckError(.platformProtocol, detail: "the search response is not a page of recordings")
+  }
+
+  /// Only an absent, null or empty field ends a listing, because a missed page would leave the archive incomplete.
+  private static func cursor(_ text: ArraySlice<UInt8>) throws(TapedeckError) -> String? {
+    let value = PlatformJSON.value(text)
+    if value is NSNull || value as? String == "" { return nil }
+    let digits = PlatformJSON.isWholeNumber(text) ? String(decoding: text, as: UTF8.self) : nil
+    guard let cursor = value as? String ?? digits else {
+      throw TapedeckError(.platformProtocol, detail: "the search response has an unreadable cursor")
+    }
+    return cursor
+  }
+
+  /// The body without a byte order mark; UTF-16 and UTF-32, which have a NUL among the first bytes, are converted.
+  private static func utf8(_ body: ByteBuffer) -> ArraySlice<UInt8>? {
+    let bytes = Array(body.readableBytesView)
+    let hasWideMark = bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
+    guard hasWideMark || bytes.prefix(4).contains(0) else {
+      return bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes[3...] : bytes[...]
+    }
+    return (try? JSONSerialization.jsonObject(with: Data(bytes)))
+      .flatMap { try? JSONSerialization.data(withJSONObject: $0) }.map { Array($0)[...] }
+  }
+}

@@ -1,0 +1,91 @@
+import Foundation
+import Model
+
+/// One object of the platform's answer, read field by field where strict JSON refuses it as a whole.
+///
+/// A field that cannot be read is left out and named in `unreadable`; an unreadable `privacy` counts as restricted.
+struct PlatformRow {
+  /// A whole number with too many digits for a machine integer, kept exactly.
+  struct ExactInteger { var digits: String }
+
+  enum ID: Equatable {
+    case absent
+    case valid(RecordingID)
+    /// With the reason as a sentence.
+    case unusable(String)
+  }
+
+  private(set) var fields: PlatformJSON.Object = [:]
+  private(set) var id = ID.absent
+  private(set) var unreadable: [String] = []
+
+  /// Nil for anything but an object.
+  init?(_ text: ArraySlice<UInt8>) {
+    guard text.first == UInt8(ascii: "{"), let members = JSONParts(text)?.parts else { return nil }
+    let strict = PlatformJSON.value(text) as? PlatformJSON.Object
+    if let strict { fields = strict }
+    var values: [String: [ArraySlice<UInt8>]] = [:]
+    for member in members {
+      guard let name = member.name.flatMap({ PlatformJSON.value($0) as? String }) else { continue }
+      values[name, default: []].append(member.value)
+      if strict == nil { read(member.value, as: name) }
+      if member.value.count > 15, PlatformJSON.isWholeNumber(member.value) {
+        fields[name] = ExactInteger(digits: String(decoding: member.value, as: UTF8.self))
+      }
+    }
+    if let values = values["privacy"], values.count > 1 { fields["privacy"] = strictest(values) }
+    id = Self.id(values["id"] ?? [])
+  }
+
+  /// The fields as JSON text with sorted keys.
+  var json: String {
+    guard fields.values.contains(where: { $0 is ExactInteger }) else { return PlatformJSON.written(fields) }
+    let members = fields.sorted { $0.key < $1.key }.map { name, value in
+      let text = (value as? ExactInteger)?.digits ?? PlatformJSON.written(value)
+      return "\(PlatformJSON.written(name)):\(text)"
+    }
+    return "{\(members.joined(separator: ","))}"
+  }
+
+  /// Notes a field whose value has a form that is not understood.
+  mutating func note(_ name: String) { if !unreadable.contains(name) { unreadable.append(name) } }
+
+  private mutating func read(_ value: ArraySlice<UInt8>, as name: String) {
+    if let read = PlatformJSON.value(value) {
+      fields[name] = read
+      return
+    }
+    note(name)
+    fields[name] = name == "privacy" ? Privacy.restricted.rawValue : PlatformJSON.repairedText(value)
+  }
+
+  /// Two values for one name: the stricter one counts.
+  private func strictest(_ values: [ArraySlice<UInt8>]) -> String {
+    let read = values.map { value -> Privacy in
+      switch PlatformJSON.value(value) {
+      case is NSNull: Privacy(platformValue: nil)
+      case let text as String: Privacy(platformValue: text)
+      default: .restricted
+      }
+    }
+    return (read.max() ?? .restricted).rawValue
+  }
+
+  private static func id(_ values: [ArraySlice<UInt8>]) -> ID {
+    guard let value = values.first else { return .absent }
+    guard values.allSatisfy({ $0 == value }) else { return .unusable("The row has several different ids.") }
+    let text: String
+    switch PlatformJSON.value(value) {
+    case is NSNull: return .absent
+    case let string as String: text = string
+    case nil where value.first == UInt8(ascii: "\""): return .unusable("The id is not valid text.")
+    default:
+      // The digits as they were sent: a conversion would change a long number, and would read 1.5 as 1.
+      guard PlatformJSON.isWholeNumber(value) else { return .unusable("The id is neither text nor a whole number.") }
+      text = String(decoding: value, as: UTF8.self)
+    }
+    if text.isEmpty { return .absent }
+    return RecordingID(text).map(ID.valid)
+      ?? .unusable("The id has more than \(RecordingID.maxLength) bytes, or characters that an id cannot have.")
+  }
+}

@@ -1,0 +1,71 @@
+package import Model
+
+/// The session of a signed-in browser.
+package struct SessionRow: Sendable {
+  package var identity: Identity
+  package var csrf: String
+  package var lastSeenAt: Instant
+  package var expiresAt: Instant
+}
+
+extension Catalog {
+  /// Creates a session of an account whose password was checked.
+  ///
+  /// - Parameter passwordHash: the hash that the password matched.
+  /// - Throws: `signInRefused` when the account was disabled or removed, or its password changed, since then.
+  package func createSession(
+    secretSHA256: [UInt8], account: Identity, passwordHash: String, csrf: String, expiresAt: Instant, entry: LogEntry
+  ) async throws(TapedeckError) {
+    try await database.write { db in
+      try db.execute("DELETE FROM session WHERE expires_at < tapedeck_now_ms()")
+      guard
+        try db.row(
+          """
+          SELECT 1 AS found FROM account
+          WHERE id = \(account.id) AND disabled_at IS NULL AND password_hash = \(passwordHash)
+          """) != nil
+      else { throw TapedeckError(.signInRefused) }
+      try db.execute(
+        """
+        INSERT INTO session (secret_sha256, account_id, csrf, created_at, last_seen_at, expires_at)
+        VALUES (\(secretSHA256), \(account.id), \(csrf), tapedeck_now_ms(), tapedeck_now_ms(), \(expiresAt))
+        """)
+      try db.insert(entry)
+    }
+  }
+
+  /// The session with a secret; nil when it has ended, was idle for too long or its account is disabled.
+  package func session(secretSHA256 hash: [UInt8], idle: Duration) async throws(TapedeckError) -> SessionRow? {
+    // Not cached, since the result depends on the time.
+    try await database.cachedRow(nil) { db in
+      try db.row(
+        """
+        SELECT a.*, s.csrf, s.last_seen_at, s.expires_at FROM session s JOIN account a ON a.id = s.account_id
+        WHERE s.secret_sha256 = \(hash) AND s.expires_at > tapedeck_now_ms()
+          AND s.last_seen_at > tapedeck_now_ms() - \(idle.milliseconds) AND a.disabled_at IS NULL
+        """
+      ).map { row in
+        SessionRow(
+          identity: try row.identity(.account), csrf: try row.text("csrf"),
+          lastSeenAt: try row.instant("last_seen_at"), expiresAt: try row.instant("expires_at"))
+      }
+    }
+  }
+
+  package func touchSessions(_ hashes: [[UInt8]]) async throws(TapedeckError) {
+    try await database.write(.readCommitted) { db in
+      for hash in hashes {
+        try db.execute("UPDATE session SET last_seen_at = tapedeck_now_ms() WHERE secret_sha256 = \(hash)")
+      }
+    }
+  }
+
+  /// Ends one session and announces it.
+  package func endSession(secretSHA256 hash: [UInt8], entry: LogEntry) async throws(TapedeckError) {
+    try await database.write(.readCommitted) { db in
+      try db.execute("DELETE FROM session WHERE secret_sha256 = \(hash)")
+      try db.insert(entry)
+      db.notify(.accessNarrowed)
+    }
+  }
+}

@@ -1,0 +1,188 @@
+package import Model
+
+/// A file that failed the integrity check, and what was decided about it.
+package struct QuarantineRow: Sendable {
+  package enum State: String, Sendable, CaseIterable {
+    /// The file is in quarantine, and nothing is decided.
+    case kept
+    /// A user had the file archived as it is.
+    case accepted
+    /// A user had the file removed.
+    case discarded
+  }
+
+  package var id: Int64
+  package var key: RecordingKey
+  package var quarantinedAt: Instant
+  /// Why it was rejected.
+  package var code: TapedeckError.Code
+  package var reason: String
+  package var content: ObjectContent
+  /// The platform's duration of the call in seconds; nil when it reports none.
+  package var platformSeconds: Int?
+  /// The spool that belongs to the quarantine folder, so that other nodes know that the file is not theirs.
+  package var spoolID: String
+  /// The name of the file in the quarantine folder.
+  package var file: String
+  package var state: State
+  package var decidedAt: Instant?
+  package var decidedBy: String?
+  /// The reason that the user gave.
+  package var decision: String?
+  /// Of the recording; nil while the catalog does not know the recording.
+  package var privacy: Privacy?
+}
+
+extension Catalog {
+  /// Adds a file that failed the integrity check.
+  package func addToQuarantine(
+    _ key: RecordingKey, because error: TapedeckError, content: ObjectContent, spoolID: String, file: String
+  ) async throws(TapedeckError) {
+    try await database.write { db in
+      let duration = try db.recording(key)?.facts.durationSeconds
+      try db.execute(
+        """
+        INSERT INTO quarantine (source, platform_id, quarantined_at, code, reason, sha256, bytes, platform_duration_s,
+          spool, file, state)
+        VALUES (\(key.source), \(key.id), tapedeck_now_ms(), \(error.code), \(error.message), \(content.hash),
+          \(content.bytes), \(duration), \(spoolID), \(file), 'kept')
+        """)
+    }
+  }
+
+  /// Files that failed the integrity check, newest first, of recordings whose facts are visible.
+  ///
+  /// - Parameters:
+  ///   - decided: whether files that were accepted or discarded are included.
+  ///   - before: only entries with a smaller id.
+  package func quarantine(
+    visibleTo visibility: Visibility, decided: Bool, before: Int64? = nil, limit: Int
+  ) async throws(TapedeckError) -> [QuarantineRow] {
+    try await database.read { db in
+      var conditions = visibility.quarantineConditions
+      if !decided { conditions.append("q.state = 'kept'") }
+      if let before { conditions.append("q.id < \(before)") }
+      return try db.quarantine(conditions, limit: limit)
+    }
+  }
+
+  /// - Throws: `notFound` also when the recording's facts are not visible.
+  package func quarantined(
+    _ id: Int64, visibleTo visibility: Visibility
+  ) async throws(TapedeckError) -> QuarantineRow {
+    try await database.read { db in
+      guard let row = try db.quarantine(visibility.quarantineConditions + ["q.id = \(id)"], limit: 1).first else {
+        throw TapedeckError(.notFound, "There is no quarantined file with this number.")
+      }
+      return row
+    }
+  }
+
+  /// The latest acceptance of these bytes for a recording; nil when there is none.
+  package func acceptance(of key: RecordingKey, _ hash: ContentHash) async throws(TapedeckError) -> QuarantineRow? {
+    try await database.read { db in
+      try db.quarantine(
+        [
+          "q.source = \(key.source)", "q.platform_id = \(key.id)", "q.sha256 = \(hash)", "q.state = 'accepted'",
+        ], limit: 1
+      ).first
+    }
+  }
+
+  /// Has a quarantined file archived as it is: its job continues after the download, with the bytes from the object
+  /// store.
+  ///
+  /// - Throws: `jobEnded` when it was decided before, or when the recording is archived; `alreadyExists` while another
+  ///   job works on the recording.
+  package func acceptQuarantined(
+    _ id: Int64, part: JobPart, reason: String, clearance: Privacy, by requester: String, entry: LogEntry
+  ) async throws(TapedeckError) -> JobRow {
+    try await database.write { db in
+      let row = try db.decide(id, .accepted, reason: reason, by: requester)
+      if try db.isWhole(row.key) {
+        throw TapedeckError(.jobEnded, "The recording is archived already. Discard the quarantined file.")
+      }
+      if let job = try db.job(of: row.key) {
+        guard [.failed, .cancelled, .done].contains(job.runState) else {
+          throw TapedeckError(.alreadyExists, "A job is working on this recording. Wait until it ends, or cancel it.")
+        }
+        try db.restart(job.id, clearance: max(job.clearance, clearance), by: requester)
+      } else {
+        try db.execute(
+          """
+          INSERT INTO job (kind, source, platform_id, stage, run_state, clearance, requested_at, requested_by, due_at)
+          VALUES ('ingest', \(row.key.source), \(row.key.id), \(Stage.queued), \(RunState.idle), \(clearance),
+            tapedeck_now_ms(), \(requester), tapedeck_now_ms())
+          """)
+      }
+      guard let job = try db.job(of: row.key) else { throw TapedeckError(.catalogFailed, detail: "job row vanished") }
+      try db.execute("UPDATE job SET stage = \(Stage.processing) WHERE id = \(job.id)")
+      try db.store(part, of: job.id)
+      try db.refreshListedStatus(of: row.key)
+      try db.insert(entry)
+      db.notify(.workDue)
+      db.notify(.job(job.id))
+      return try db.job(of: row.key) ?? job
+    }
+  }
+
+  /// Notes that a quarantined file is discarded; the caller removes it afterwards.
+  ///
+  /// - Throws: `jobEnded` when it was decided before.
+  package func discardQuarantined(
+    _ id: Int64, reason: String, by requester: String, entry: LogEntry
+  ) async throws(TapedeckError) {
+    try await database.write { db in
+      _ = try db.decide(id, .discarded, reason: reason, by: requester)
+      try db.insert(entry)
+    }
+  }
+}
+
+extension Visibility {
+  fileprivate var quarantineConditions: [SQL] {
+    conditions(showing: .facts, source: "q.source", privacy: "coalesce(r.privacy, 'standard')")
+  }
+}
+
+extension Connection {
+  fileprivate func quarantine(_ conditions: [SQL], limit: Int) throws(TapedeckError) -> [QuarantineRow] {
+    try rows(
+      """
+      SELECT q.*, r.privacy AS recording_privacy
+      FROM quarantine q LEFT JOIN recording r ON r.platform_id = q.platform_id AND r.source = q.source
+      WHERE \(SQL.all(conditions)) ORDER BY q.id DESC LIMIT \(limit)
+      """
+    ).map { row throws(TapedeckError) in
+      guard let hash = ContentHash(rawValue: try row.text("sha256")) else {
+        throw TapedeckError(.catalogFailed, detail: "a quarantined file has a malformed hash")
+      }
+      return QuarantineRow(
+        id: try row.int("id"), key: try row.recordingKey(), quarantinedAt: try row.instant("quarantined_at"),
+        code: row.optionalErrorCode("code") ?? .incompleteRecording, reason: try row.text("reason"),
+        content: ObjectContent(hash: hash, bytes: try row.int("bytes")),
+        platformSeconds: row.optionalInt("platform_duration_s").map { Int($0) }, spoolID: try row.text("spool"),
+        file: try row.text("file"), state: try row.value("state", as: QuarantineRow.State.self),
+        decidedAt: row.optionalInstant("decided_at"), decidedBy: row.optionalText("decided_by"),
+        decision: row.optionalText("decision"),
+        privacy: row.optionalValue("recording_privacy", as: Privacy.self))
+    }
+  }
+
+  /// Records a decision, once.
+  fileprivate func decide(
+    _ id: Int64, _ state: QuarantineRow.State, reason: String, by requester: String
+  ) throws(TapedeckError) -> QuarantineRow {
+    let count = try execute(
+      """
+      UPDATE quarantine SET state = \(state.rawValue), decided_at = tapedeck_now_ms(), decided_by = \(requester),
+        decision = \(reason)
+      WHERE id = \(id) AND state = 'kept'
+      """)
+    guard let row = try quarantine(["q.id = \(id)"], limit: 1).first else {
+      throw TapedeckError(.notFound, "There is no quarantined file with this number.")
+    }
+    guard count == 1 else { throw TapedeckError(.jobEnded, "This file was \(row.state.rawValue) before.") }
+    return row
+  }
+}

@@ -1,0 +1,87 @@
+import Synchronization
+
+/// Replaces secrets in text before it is written anywhere.
+///
+/// Compares bytes: a search by characters would miss a secret that is followed by a combining mark.
+package final class Redactor: Sendable {
+  /// The redactor that log handlers and the catalog use.
+  package static let shared = Redactor()
+
+  private static let replacement = Array("[redacted]".utf8)
+
+  /// Prefixes of secrets that are recognised without `add`: API tokens, webhook secrets, `Authorization` values.
+  private static let secretPrefixes = ["tdk_", "whsec_"].map { Array($0.utf8) }
+  private static let prefixes = secretPrefixes + ["bearer ", "basic "].map { Array($0.utf8) }
+
+  private let secrets = Mutex<[[UInt8]]>([])
+
+  package init() {}
+
+  /// Redacts a value from now on, also in its percent-encoded form. Values of less than 6 bytes are ignored, because they
+  /// would match ordinary words.
+  package func add(_ secret: String) {
+    guard secret.utf8.count >= 6 else { return }
+    secrets.withLock { secrets in
+      let all = Set(secrets + [Array(secret.utf8), Array(percentEncoded(secret).utf8)])
+      // Longest first: a shorter secret inside a longer one must not leave the rest of it.
+      secrets = all.sorted { $0.count > $1.count }
+    }
+  }
+
+  /// The text with added secrets, API tokens, webhook secrets and `Authorization` values replaced by `[redacted]`.
+  package func redact(_ text: String) -> String { redact(text, prefixes: Self.prefixes) }
+
+  /// As `redact`, without the words that introduce `Authorization` values: for stored text that people typed, in which
+  /// "basic training" is not a secret.
+  package func redactSecrets(_ text: String) -> String { redact(text, prefixes: Self.secretPrefixes) }
+
+  private func redact(_ text: String, prefixes: [[UInt8]]) -> String {
+    var bytes = Array(text.utf8)
+    var changed = false
+    for secret in secrets.withLock({ $0 }) {
+      var position = 0
+      while let found = find(secret, in: bytes, from: position) {
+        bytes.replaceSubrange(found..<found + secret.count, with: Self.replacement)
+        position = found + Self.replacement.count
+        changed = true
+      }
+    }
+    for prefix in prefixes {
+      var position = 0
+      while let found = find(prefix, in: bytes, from: position, ignoringCase: true) {
+        let start = found + prefix.count
+        let secret = bytes[start...].prefix(while: isTokenByte)
+        position = start
+        guard secret.count >= 6 else { continue }
+        bytes.replaceSubrange(start..<secret.endIndex, with: Self.replacement)
+        changed = true
+      }
+    }
+    return changed ? String(decoding: bytes, as: UTF8.self) : text
+  }
+
+  private func find(_ wanted: [UInt8], in bytes: [UInt8], from: Int, ignoringCase: Bool = false) -> Int? {
+    guard let first = wanted.first, bytes.count - from >= wanted.count else { return nil }
+    return bytes.withUnsafeBufferPointer { bytes in
+      for start in from...bytes.count - wanted.count {
+        guard folded(bytes[start], ignoringCase) == first else { continue }
+        var length = 1
+        while length < wanted.count, folded(bytes[start + length], ignoringCase) == wanted[length] { length += 1 }
+        if length == wanted.count { return start }
+      }
+      return nil
+    }
+  }
+
+  @inline(__always)
+  private func folded(_ byte: UInt8, _ ignoringCase: Bool) -> UInt8 {
+    ignoringCase && (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
+  }
+
+  private func isTokenByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+    default: "-_+/=.~".utf8.contains(byte)
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import Audio
+import CXone
+package import Catalog
+import Glibc
+package import Model
+package import ObjectStorage
+import SystemPackage
+
+/// The decisions about files that failed the integrity check: archive one as it is, or remove it.
+package struct Quarantine: Sendable {
+  private let catalog: Catalog
+  private let store: any ObjectStore
+  private let spool: Spool
+
+  package init(catalog: Catalog, store: any ObjectStore, spool: Spool) {
+    self.catalog = catalog
+    self.store = store
+    self.spool = spool
+  }
+
+  /// Has a file archived as it is. Its bytes are moved to the object store first, so that any node can continue; after a
+  /// crash in between, the file is still in quarantine.
+  ///
+  /// - Throws: `unsupportedAudio` when the file cannot be converted; `notFound` when the file is not on this node;
+  ///   `objectDamaged` when it has other bytes; `jobEnded`, `alreadyExists`, `diskFull`, `storageFailed`.
+  package func accept(
+    _ row: QuarantineRow, reason: String, clearance: Privacy, by requester: String, entry: LogEntry
+  ) async throws(TapedeckError) -> JobRow {
+    guard row.state == .kept else { throw TapedeckError(.jobEnded, "This file was \(row.state.rawValue) before.") }
+    let path = try localPath(of: row)
+    guard try await spool.hasQuarantined(path) else {
+      throw TapedeckError(
+        .notFound, "The quarantined file is missing. Discard it and request the recording again.")
+    }
+    guard try await spool.measure(path) == row.content else {
+      throw TapedeckError(.objectDamaged, "The quarantined file has changed since it was quarantined.")
+    }
+    switch WAVHeader.read(try await spool.prefix(of: path, WAVHeader.maximumLength)) {
+    case .header(let header): try ConversionLimits().checkRate(of: header)
+    case .needsMore, .malformed:
+      throw TapedeckError(
+        .unsupportedAudio, "The file has no usable WAV header, so it cannot be converted. Discard it, or copy it.")
+    }
+    let link = try await spool.link(path, as: "0-accepted-\(row.id)")
+    let names = try await catalog.reserve([(.wav, row.content)])
+    guard let name = names.first else { throw TapedeckError(.internalError, detail: "no name was reserved") }
+    try await store.store(link, as: name, content: row.content)
+    let state = DownloadState(totalBytes: row.content.bytes)
+    let part = JobPart(
+      0, download: Checkpoint(state: state, syncedBytes: 0, spool: spool).json, bytes: row.content.bytes,
+      totalBytes: row.content.bytes, sha256: row.content.hash.rawValue)
+    let job = try await catalog.acceptQuarantined(
+      row.id, part: part, reason: reason, clearance: clearance, by: requester, entry: entry)
+    try? await spool.removeQuarantined(row.file)
+    return job
+  }
+
+  /// Removes a file. The decision is committed first.
+  ///
+  /// - Throws: `notFound` when the file is not on this node; `jobEnded` when it was decided before; `storageFailed`.
+  package func discard(
+    _ row: QuarantineRow, reason: String, by requester: String, entry: LogEntry
+  ) async throws(TapedeckError) {
+    _ = try localPath(of: row)
+    try await catalog.discardQuarantined(row.id, reason: reason, by: requester, entry: entry)
+    try await spool.removeQuarantined(row.file)
+  }
+
+  private func localPath(of row: QuarantineRow) throws(TapedeckError) -> FilePath {
+    guard row.spoolID == spool.id else {
+      throw TapedeckError(.notFound, "The file is in the quarantine of another node. Send the request to that node.")
+    }
+    return spool.quarantine.appending(row.file + ".bin")
+  }
+}

@@ -1,0 +1,131 @@
+import ArgumentParser
+import Model
+import NIOHTTP1
+
+extension UserCommand {
+  struct ListAccounts: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "List the user accounts.")
+
+    @OptionGroup var options: GlobalOptions
+    @Flag(help: .json) var json = false
+
+    func run() async throws {
+      try await withOperator(options) { connection in
+        try await connection.get("/api/v1/accounts").show(as: AccountListing.self, json: json, quiet: options.quiet)
+      }
+    }
+  }
+
+  struct Disable: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Disable a user account; its sessions and downloads end at once.")
+
+    @OptionGroup var account: AccountOptions
+
+    func run() async throws {
+      try await account.change(.POST, "/disable", says: "The account '\(account.name)' is disabled.")
+    }
+  }
+
+  struct Enable: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Enable a disabled user account.")
+
+    @OptionGroup var account: AccountOptions
+
+    func run() async throws {
+      try await account.change(.POST, "/enable", says: "The account '\(account.name)' is enabled.")
+    }
+  }
+
+  struct ChangeRole: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "role", abstract: "Change the role of a user account.")
+
+    @OptionGroup var account: AccountOptions
+    @Argument(help: "Role: agent, supervisor or admin.") var role: String
+
+    func run() async throws {
+      try await account.change(
+        .POST, "/role", json: ["role": role], says: "The account '\(account.name)' has the role '\(role)'.")
+    }
+  }
+
+  struct SetPassword: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "password", abstract: "Set the password of a user account; its sessions end.",
+      discussion: "Asks for the password on a terminal; otherwise reads it from standard input.")
+
+    @OptionGroup var account: AccountOptions
+
+    func run() async throws {
+      try await account.change(
+        .POST, "/password", json: ["password": try PasswordPrompt.read()],
+        says: "The password of the account '\(account.name)' is changed.")
+    }
+  }
+
+  struct EndSessions: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "end-sessions", abstract: "Sign a user account out of every browser.")
+
+    @OptionGroup var account: AccountOptions
+
+    func run() async throws {
+      try await account.change(
+        .DELETE, "/sessions", says: "The sessions of the account '\(account.name)' have ended.")
+    }
+  }
+
+  struct Remove: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Remove a user account. The access log keeps its entries.")
+
+    @OptionGroup var account: AccountOptions
+
+    func run() async throws {
+      try await account.change(.DELETE, "", says: "The account '\(account.name)' is removed.")
+    }
+  }
+}
+
+/// The account that a command changes.
+struct AccountOptions: ParsableArguments, Sendable {
+  @OptionGroup var options: GlobalOptions
+  @Argument(help: "Name or id of the account.") var name: String
+
+  func change(
+    _ method: HTTPMethod, _ suffix: String, json: [String: String]? = nil, says message: String
+  ) async throws {
+    let path = "/api/v1/accounts/\(pathSegment(name))\(suffix)"
+    try await withOperator(options) { connection in
+      _ = try await connection.send(method, path, json: json)
+    }
+    if !options.quiet { Terminal.say(message) }
+  }
+}
+
+/// The answer of `/api/v1/accounts`.
+package struct AccountListing: Listing {
+  struct Account: Decodable {
+    var id: String
+    var name: String
+    var role: String
+    var createdAt: String
+    var disabledAt: String?
+    var sessions: Int
+    var lastSeenAt: String?
+  }
+
+  var accounts: [Account]
+
+  package var table: Table {
+    var table = Table(["ID", "NAME", "ROLE", "STATE", "SESSIONS", "LAST USED", "CREATED"])
+    for account in accounts {
+      table.add([
+        account.id, account.name, account.role, account.disabledAt == nil ? "enabled" : "disabled",
+        "\(account.sessions)", account.lastSeenAt ?? "-", account.createdAt,
+      ])
+    }
+    return table
+  }
+}

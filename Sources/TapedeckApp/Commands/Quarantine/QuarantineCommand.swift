@@ -1,0 +1,128 @@
+import ArgumentParser
+import Foundation
+import Model
+import NIOHTTP1
+
+/// `tapedeck quarantine`: files that failed the integrity check, and the decisions about them.
+struct QuarantineCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "quarantine", abstract: "List, show, accept and discard files that failed the integrity check.",
+    subcommands: [ListFiles.self, ShowFile.self, Accept.self, Discard.self])
+
+  struct ListFiles: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "List the files, newest first.")
+
+    @OptionGroup var options: GlobalOptions
+    @Flag(help: "Include files that were accepted or discarded.") var decided = false
+    @Option(help: ArgumentHelp("Maximum number of files.", valueName: "number")) var limit = 100
+    @Flag(help: .json) var json = false
+
+    func run() async throws {
+      try await withOperator(options) { connection in
+        try await connection.get(
+          "/api/v1/quarantine", ["decided": decided ? "1" : nil, "limit": "\(limit)"]
+        ).show(as: QuarantineListing.self, json: json, quiet: options.quiet)
+      }
+    }
+  }
+
+  struct ShowFile: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "show", abstract: "Show a file: why it was rejected, its size, hash and decision.")
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "Number of the file.") var file: Int64
+    @Flag(help: .json) var json = false
+
+    func run() async throws {
+      try await withOperator(options) { connection in
+        let reply = try await connection.get("/api/v1/quarantine/\(file)")
+        if json { return Terminal.show(json: reply.data) }
+        for line in try reply.decode(QuarantinedFile.self).lines { Terminal.show(line) }
+      }
+    }
+  }
+
+  struct Accept: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Archive a file as it is.",
+      discussion: """
+        FFmpeg converts as much of the file as it can. The recording keeps a note
+        of what was wrong, and the access log keeps the reason.
+        """)
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "Number of the file.") var file: Int64
+    @Option(help: "Why the file is archived nevertheless; kept in the access log.") var reason: String
+
+    func run() async throws {
+      try await decide("accept", file, reason, options)
+      if !options.quiet { Terminal.say("File \(file) is accepted; its recording is being archived.") }
+    }
+  }
+
+  struct Discard: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Remove a file for good.")
+
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "Number of the file.") var file: Int64
+    @Option(help: "Why the file is not needed; kept in the access log.") var reason: String
+
+    func run() async throws {
+      try await decide("discard", file, reason, options)
+      if !options.quiet { Terminal.say("File \(file) is removed.") }
+    }
+  }
+}
+
+private func decide(_ decision: String, _ file: Int64, _ reason: String, _ options: GlobalOptions) async throws {
+  try await withOperator(options) { connection in
+    _ = try await connection.send(.POST, "/api/v1/quarantine/\(file)/\(decision)", json: ["reason": reason])
+  }
+}
+
+/// The answer of `/api/v1/quarantine`.
+package struct QuarantineListing: Listing, Sendable {
+  package var files: [QuarantinedFile]
+  package var nextCursor: String?
+
+  package var hasMore: Bool { nextCursor != nil }
+
+  package var table: Table {
+    var table = Table(["FILE", "RECORDING", "QUARANTINED", "STATE", "BYTES", "CODE", "REASON"])
+    for file in files {
+      table.add([
+        "\(file.id)", qualifiedID(file.recordingId, source: file.source), file.quarantinedAt, file.state,
+        "\(file.bytes)", file.code, file.detail,
+      ])
+    }
+    return table
+  }
+}
+
+/// A file as the API describes it.
+package struct QuarantinedFile: Decodable, Sendable {
+  var id: Int64
+  var source: String
+  var recordingId: String
+  var state: String
+  var quarantinedAt: String
+  var code: String
+  var detail: String
+  var bytes: Int64
+  var sha256: String
+  var platformSeconds: Int?
+  var decidedAt: String?
+  var decidedBy: String?
+  var reason: String?
+
+  /// The facts, as `tapedeck quarantine show` prints them.
+  package var lines: [String] {
+    Table(facts: [
+      ("file", "\(id)"), ("recording", recordingId), ("source", source), ("state", state),
+      ("quarantined", quarantinedAt), ("code", code), ("rejected", detail), ("bytes", "\(bytes)"),
+      ("sha256", sha256), ("platform", platformSeconds.map { "\($0) s" }), ("decided", decidedAt),
+      ("by", decidedBy), ("reason", reason),
+    ]).lines
+  }
+}

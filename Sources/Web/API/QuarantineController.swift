@@ -1,0 +1,160 @@
+import Access
+package import Catalog
+import Foundation
+import HTTPTypes
+import Hummingbird
+package import Model
+
+/// What a user may have done with a quarantined file; the pipeline does it.
+package struct QuarantineActions: Sendable {
+  package typealias Accept =
+    @Sendable (
+      _ row: QuarantineRow, _ reason: String, _ clearance: Privacy, _ requester: String, _ entry: LogEntry
+    ) async throws(TapedeckError) -> JobRow
+  package typealias Discard =
+    @Sendable (
+      _ row: QuarantineRow, _ reason: String, _ requester: String, _ entry: LogEntry
+    ) async throws(TapedeckError) -> Void
+
+  package var accept: Accept
+  package var discard: Discard
+
+  package init(accept: @escaping Accept, discard: @escaping Discard) {
+    self.accept = accept
+    self.discard = discard
+  }
+}
+
+/// `/api/v1/quarantine`: files that failed the integrity check, and the decisions about them.
+struct QuarantineController {
+  let catalog: Catalog
+  let actions: QuarantineActions?
+
+  var routes: [Route] {
+    [
+      .admitted(
+        .get, "/api/v1/quarantine", .api, permission: .manageJobs, log: .entry(.list, details: ["of": "quarantine"]),
+        "A page of files that failed the integrity check, the newest first, and `nextCursor`; with `decided` also those that were accepted or discarded.",
+        query: [
+          QueryParameter("decided", .flag, "Include files that were accepted or discarded."), .cursor,
+          .limit(1000, default: 100),
+        ], responses: [.json(ListAnswer.schema, "A page of files.")], handler: list),
+      .admitted(
+        .get, "/api/v1/quarantine/{file}", .api, permission: .manageJobs, log: .denials, "One of these files.",
+        responses: [.json(FileAnswer.schema, "The file.")], errors: [404]
+      ) { admitted in Reply(.json(FileAnswer(try await row(admitted)))) },
+      .admitted(
+        .post, "/api/v1/quarantine/{file}/accept", .api, permission: .manageJobs, log: .change(.acceptQuarantined),
+        "Has the file archived as it is. 409 when it was decided before, when the recording is archived, or while a job works on it.",
+        body: .json(Decision.schema), responses: [.json(FileAnswer.schema, "The file.")], errors: [404, 409]
+      ) { admitted in
+        let row = try await row(admitted)
+        let reason = try await reason(admitted)
+        _ = try await available().accept(
+          row, reason, admitted.clearance, admitted.identity.id, entry(admitted, row, reason))
+        return Reply(.json(FileAnswer(try await self.row(admitted))))
+      },
+      .admitted(
+        .post, "/api/v1/quarantine/{file}/discard", .api, permission: .manageJobs, log: .change(.discardQuarantined),
+        "Removes the file. 409 when it was decided before.", body: .json(Decision.schema),
+        responses: [.json(FileAnswer.schema, "The file.")], errors: [404, 409]
+      ) { admitted in
+        let row = try await row(admitted)
+        let reason = try await reason(admitted)
+        try await available().discard(row, reason, admitted.identity.id, entry(admitted, row, reason))
+        return Reply(.json(FileAnswer(try await self.row(admitted))))
+      },
+    ]
+  }
+
+  private func list(_ admitted: Admitted<Void>) async throws -> Reply {
+    let query = admitted.query
+    let limit = query.integer("limit").map { Int($0) } ?? 100
+    var rows = try await catalog.quarantine(
+      visibleTo: admitted.identity.visibility, decided: query.has("decided"), before: query.integer("cursor"),
+      limit: limit + 1)
+    let hasMore = rows.count > limit
+    if hasMore { rows.removeLast() }
+    return Reply(
+      .json(
+        ListAnswer(files: rows.map(FileAnswer.init), nextCursor: hasMore ? rows.last.map { String($0.id) } : nil)),
+      .shown(count: Int64(rows.count), details: query.values))
+  }
+
+  private func row(_ admitted: Admitted<Void>) async throws(TapedeckError) -> QuarantineRow {
+    guard let id = Int64(admitted.incoming.path("file")) else {
+      throw TapedeckError(.notFound, "There is no quarantined file with this number.")
+    }
+    return try await catalog.quarantined(id, visibleTo: admitted.identity.visibility)
+  }
+
+  private func reason(_ admitted: Admitted<Void>) async throws -> String {
+    let text = try await admitted.incoming.decode(Decision.self).reason.trimmingCharacters(in: .whitespacesAndNewlines)
+    guard !text.isEmpty, text.utf8.count <= 1000 else {
+      throw TapedeckError(.invalidRequest, "Give a reason of at most 1000 bytes.")
+    }
+    return text
+  }
+
+  private func entry(_ admitted: Admitted<Void>, _ row: QuarantineRow, _ reason: String) -> LogEntry {
+    admitted.entry(
+      recording: row.key,
+      details: ["reason": reason, "file": "\(row.id)", "sha256": row.content.hash.rawValue, "found": row.reason])
+  }
+
+  private func available() throws(TapedeckError) -> QuarantineActions {
+    guard let actions else { throw TapedeckError(.notFound, "This node has no quarantine.") }
+    return actions
+  }
+
+  private struct Decision: Decodable {
+    static let schema = Schema.input("QuarantineDecision", ["reason": .string])
+    var reason: String
+  }
+
+  private struct ListAnswer: Encodable {
+    static let schema = Schema.object("QuarantinePage", ["files": .list(FileAnswer.schema), "nextCursor?": .string])
+    let files: [FileAnswer]
+    let nextCursor: String?
+  }
+
+  private struct FileAnswer: Encodable {
+    static let schema = Schema.object(
+      "QuarantinedFile",
+      [
+        "id": .integer, "source": .source, "recordingId": .string, "state": .choice(of: QuarantineRow.State.self),
+        "quarantinedAt": .moment, "code": .choice(of: TapedeckError.Code.self), "detail": .string, "bytes": .integer,
+        "sha256": .sha256, "platformSeconds?": .integer, "decidedAt?": .moment, "decidedBy?": .string,
+        "reason?": .string,
+      ])
+    let id: Int64
+    let source: String
+    let recordingId: String
+    let state: String
+    let quarantinedAt: String
+    let code: String
+    let detail: String
+    let bytes: Int64
+    let sha256: String
+    let platformSeconds: Int?
+    let decidedAt: String?
+    let decidedBy: String?
+    let reason: String?
+
+    init(_ row: QuarantineRow) {
+      id = row.id
+      source = row.key.source.rawValue
+      recordingId = row.key.id.rawValue
+      state = row.state.rawValue
+      quarantinedAt = row.quarantinedAt.iso8601Milliseconds
+      code = row.code.rawValue
+      detail = row.reason
+      bytes = row.content.bytes
+      sha256 = row.content.hash.rawValue
+      platformSeconds = row.platformSeconds
+      decidedAt = row.decidedAt?.iso8601Milliseconds
+      decidedBy = row.decidedBy
+      reason = row.decision
+    }
+  }
+}

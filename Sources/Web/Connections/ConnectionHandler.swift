@@ -1,0 +1,154 @@
+package import NIOCore
+package import NIOHTTP1
+
+/// Closes a connection whose client sends a body too slowly or does not read its response, and keeps `OpenConnections`
+/// up to date.
+package final class ConnectionHandler: ChannelDuplexHandler {
+  package typealias InboundIn = HTTPServerRequestPart
+  package typealias InboundOut = HTTPServerRequestPart
+  package typealias OutboundIn = HTTPServerResponsePart
+  package typealias OutboundOut = HTTPServerResponsePart
+
+  /// An outbound event whose promise succeeds when the operating system has taken everything written so far.
+  package struct Sent: Sendable {
+    package init() {}
+  }
+
+  private let connections: OpenConnections
+  private let limits: ConnectionLimits
+  private var isAnswering = false
+  private var hasBegunResponse = false
+  private var bodyDeadline: Scheduled<Void>?
+  private var unsent = 0
+  private var lastProgress = NIODeadline.now()
+  private var writeDeadline: Scheduled<Void>?
+  private var writeLimit: TimeAmount
+  private var waitingForSent: [EventLoopPromise<Void>] = []
+
+  package init(connections: OpenConnections, limits: ConnectionLimits) {
+    self.connections = connections
+    self.limits = limits
+    writeLimit = limits.write
+  }
+
+  package func channelActive(context: ChannelHandlerContext) {
+    connections.add(context.channel)
+    context.fireChannelActive()
+  }
+
+  package func channelInactive(context: ChannelHandlerContext) {
+    end(context)
+    context.fireChannelInactive()
+  }
+
+  package func handlerRemoved(context: ChannelHandlerContext) { end(context) }
+
+  private func end(_ context: ChannelHandlerContext) {
+    connections.remove(context.channel)
+    bodyDeadline?.cancel()
+    writeDeadline?.cancel()
+    (bodyDeadline, writeDeadline) = (nil, nil)
+    for promise in waitingForSent { promise.fail(ChannelError.ioOnClosedChannel) }
+    waitingForSent = []
+  }
+
+  // MARK: Requests
+
+  package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch unwrapInboundIn(data) {
+    case .head(let head):
+      isAnswering = true
+      hasBegunResponse = false
+      if head.headers.contains(name: "content-length") || head.headers.contains(name: "transfer-encoding") {
+        bodyDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: limits.body) {
+          self.bodyDeadline = nil
+          self.refuse(context)
+        }
+      }
+    case .body: break
+    case .end:
+      bodyDeadline?.cancel()
+      bodyDeadline = nil
+      if isAnswering { connections.answer(context.channel) }
+    }
+    context.fireChannelRead(data)
+  }
+
+  /// Answers a body that took too long, and closes the connection.
+  private func refuse(_ context: ChannelHandlerContext) {
+    if !hasBegunResponse {
+      let head = HTTPResponseHead(
+        version: .http1_1, status: .requestTimeout, headers: ["content-length": "0", "connection": "close"])
+      context.write(wrapOutboundOut(.head(head)), promise: nil)
+      context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    }
+    context.close(promise: nil)
+  }
+
+  // MARK: Responses
+
+  package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    hasBegunResponse = true
+    var isEnd = false
+    if case .end = unwrapOutboundIn(data) { isEnd = true }
+    if unsent == 0 { lastProgress = context.eventLoop.now }
+    unsent += 1
+    let promise = promise ?? context.eventLoop.makePromise()
+    promise.futureResult.assumeIsolated().whenComplete { _ in self.sent(isEnd: isEnd, context) }
+    if writeDeadline == nil { awaitProgress(context, until: lastProgress + writeLimit) }
+    context.write(data, promise: promise)
+  }
+
+  private func sent(isEnd: Bool, _ context: ChannelHandlerContext) {
+    unsent -= 1
+    lastProgress = context.eventLoop.now
+    if isEnd, isAnswering {
+      isAnswering = false
+      connections.wait(context.channel)
+    }
+    guard unsent == 0 else { return }
+    writeDeadline?.cancel()
+    writeDeadline = nil
+    for promise in waitingForSent { promise.succeed() }
+    waitingForSent = []
+  }
+
+  private func awaitProgress(_ context: ChannelHandlerContext, until deadline: NIODeadline) {
+    writeDeadline = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
+      self.writeDeadline = nil
+      guard self.unsent > 0 else { return }
+      if self.lastProgress + self.writeLimit <= context.eventLoop.now {
+        context.close(promise: nil)
+      } else {
+        self.awaitProgress(context, until: self.lastProgress + self.writeLimit)
+      }
+    }
+  }
+
+  package func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+    guard event is Sent else { return context.triggerUserOutboundEvent(event, promise: promise) }
+    guard let promise else { return }
+    if !context.channel.isActive {
+      promise.fail(ChannelError.ioOnClosedChannel)
+    } else if unsent == 0 {
+      promise.succeed()
+    } else {
+      waitingForSent.append(promise)
+    }
+  }
+
+  package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if event is ChannelShouldQuiesceEvent {
+      // A server that stops does not wait a minute for a client that does not read.
+      writeLimit = min(writeLimit, .seconds(5))
+      if writeDeadline != nil {
+        writeDeadline?.cancel()
+        awaitProgress(context, until: lastProgress + writeLimit)
+      }
+    }
+    context.fireUserInboundEventTriggered(event)
+  }
+}
+
+@available(*, unavailable)
+extension ConnectionHandler: Sendable {}

@@ -1,0 +1,94 @@
+import Access
+import Catalog
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Model
+
+/// `POST /api/v1/recordings/{id}/heard`: the player reports which passages were played.
+struct HeardController {
+  var routes: [Route] {
+    [
+      .recording(
+        .post, "/api/v1/recordings/{id}/heard", .api, action: .hear, log: .entry(.audioHeard),
+        "The player's report of the passages that were played, in seconds from the start of the recording. It is kept in the access log as the player's statement; the server does not check it.",
+        body: .json(Report.schema), responses: [.empty(204, "The report is in the access log.")], errors: [404]
+      ) { admitted in
+        guard let part = admitted.subject.parts.first else { throw TapedeckError(.audioNotReady) }
+        let report = try await admitted.incoming.decode(Report.self)
+        let passages = try Passages(report.passages.map { ($0.from, $0.to) }, duration: part.duration.inSeconds)
+        return Reply(
+          Response(status: .noContent),
+          .shown(
+            count: Int64(passages.seconds.rounded()), details: ["passages": passages.text, "reportedBy": "player"]))
+      }
+    ]
+  }
+
+  private struct Report: Decodable {
+    static let schema = Schema.input(
+      "HeardReport", ["passages": .list(.input("Passage", ["from": .number, "to": .number]))])
+
+    struct Passage: Decodable {
+      var from: Double
+      var to: Double
+    }
+
+    var passages: [Passage]
+  }
+}
+
+/// Passages of a recording: sorted, without overlaps.
+struct Passages: Equatable {
+  /// The maximum number in one report; the player merges what it played.
+  static let maximumCount = 200
+
+  /// In seconds from the start.
+  let ranges: [ClosedRange<Double>]
+
+  /// - Parameter duration: of the recording, in seconds; a decoder may play a little more.
+  /// - Throws: `invalidRequest` for passages that the recording does not have.
+  init(_ passages: [(from: Double, to: Double)], duration: Double) throws(TapedeckError) {
+    guard (1...Self.maximumCount).contains(passages.count) else {
+      throw TapedeckError(.invalidRequest, "A report has 1 to \(Self.maximumCount) passages.")
+    }
+    var ranges: [ClosedRange<Double>] = []
+    for (from, to) in passages.sorted(by: { $0.from < $1.from }) {
+      guard from >= 0, from < to, to <= duration + 2 else {
+        throw TapedeckError(.invalidRequest, "A passage starts before it ends, and lies within the recording.")
+      }
+      if let last = ranges.last, from <= last.upperBound {
+        ranges[ranges.count - 1] = last.lowerBound...max(last.upperBound, to)
+      } else {
+        ranges.append(from...to)
+      }
+    }
+    self.ranges = ranges
+  }
+
+  /// Reads the text of a log entry; nil when it is malformed.
+  init?(_ text: String) {
+    var ranges: [ClosedRange<Double>] = []
+    for range in text.split(separator: ",") {
+      let ends = range.split(separator: "-").compactMap { Double($0) }
+      guard ends.count == 2, ends[0] <= ends[1] else { return nil }
+      ranges.append(ends[0]...ends[1])
+    }
+    self.ranges = ranges
+  }
+
+  var seconds: Double { ranges.reduce(0) { $0 + $1.upperBound - $1.lowerBound } }
+
+  /// Seconds with one decimal, such as `12.0-100.5,182.0-210.3`.
+  var text: String { ranges.map { "\(tenths($0.lowerBound))-\(tenths($0.upperBound))" }.joined(separator: ",") }
+
+  /// For people, such as `0:12–1:40, 3:02–3:30`.
+  var clockText: String {
+    ranges.map { "\(clock(.seconds($0.lowerBound)))–\(clock(.seconds($0.upperBound)))" }.joined(separator: ", ")
+  }
+
+  private func tenths(_ seconds: Double) -> String {
+    let whole = Int((seconds * 10).rounded())
+    return "\(whole / 10).\(whole % 10)"
+  }
+}

@@ -1,0 +1,173 @@
+import CXone
+import Catalog
+import Model
+import NIOCore
+import ObjectStorage
+import Pipeline
+import Testing
+
+/// Files that failed the integrity check, and the decisions about them.
+@Suite(.timeLimit(.minutes(5)))
+struct QuarantineTests {
+  private static let user = Identity(kind: .account, id: "user-1", name: "anna", role: .supervisor)
+
+  private static func options(
+    _ bytes: [UInt8], duration: Int? = nil, downloads: Counter = Counter()
+  ) -> PipelineFixture.Options {
+    var source = HandSource { sink, _ in
+      downloads.count()
+      try await sink.cut(to: 0)
+      try await sink.append(ByteBuffer(bytes: bytes))
+      return DownloadState(totalBytes: Int64(bytes.count))
+    }
+    source.facts = { id in
+      var facts = PlatformRecording(id: id, status: .available, privacy: .standard)
+      facts.durationSeconds = duration
+      return facts
+    }
+    return PipelineFixture.Options(source: source)
+  }
+
+  /// Two seconds of audio, of which the header announces twice as much.
+  private static var cut: [UInt8] {
+    var bytes = RepairTests.wav(7, seconds: 4)
+    bytes.removeLast(32_000)
+    return bytes
+  }
+
+  private func entry(_ action: LogEntry.Action, _ row: QuarantineRow) -> LogEntry {
+    LogEntry(
+      at: row.quarantinedAt, action: action, outcome: .allowed, actor: Self.user, recording: row.key,
+      details: ["reason": "checked by ear"])
+  }
+
+  private func quarantined(_ fixture: PipelineFixture) async throws -> QuarantineRow {
+    let rows = try await fixture.catalog.quarantine(visibleTo: .everything, decided: false, limit: 10)
+    #expect(rows.count == 1)
+    return try #require(rows.first)
+  }
+
+  private func fail(_ fixture: PipelineFixture) async throws -> QuarantineRow {
+    try await fixture.withWorker {
+      try await fixture.request("odd")
+      #expect(try await fixture.ended("odd").runState == .failed)
+    }
+    return try await quarantined(fixture)
+  }
+
+  private func finish(_ fixture: PipelineFixture) async throws {
+    let job = try await fixture.withWorker { try await fixture.ended("odd") }
+    #expect(job.runState == .done)
+  }
+
+  private func quarantine(_ fixture: PipelineFixture) -> Quarantine {
+    Quarantine(catalog: fixture.catalog, store: fixture.store, spool: fixture.spool)
+  }
+
+  private func accept(_ row: QuarantineRow, _ fixture: PipelineFixture) async throws {
+    _ = try await quarantine(fixture).accept(
+      row, reason: "checked by ear", clearance: .standard, by: Self.user.id, entry: entry(.acceptQuarantined, row))
+  }
+
+  private func discard(_ row: QuarantineRow, _ fixture: PipelineFixture) async throws {
+    try await quarantine(fixture).discard(
+      row, reason: "checked by ear", by: Self.user.id, entry: entry(.discardQuarantined, row))
+  }
+
+  @Test func `an accepted file is archived as it is, without another download`() async throws {
+    let downloads = Counter()
+    try await PipelineFixture.run(Self.options(Self.cut, duration: 4, downloads: downloads)) { fixture in
+      let row = try await fail(fixture)
+      #expect(row.code == .incompleteRecording)
+      #expect(row.content.bytes == Int64(Self.cut.count))
+      #expect(row.platformSeconds == 4)
+      #expect(downloads.value == 2)
+      try await accept(row, fixture)
+      try await finish(fixture)
+      #expect(downloads.value == 2)
+      let part = try await fixture.part("odd")
+      #expect(part.sourceHash == row.content.hash)
+      #expect(part.duration == .seconds(2))
+      #expect(try fixture.bytes(ofObject: try #require(part.original)) == Self.cut)
+      let warning = try await fixture.row("odd").warning
+      #expect(warning?.contains("accepted by a user") == true)
+      #expect(warning?.contains("cut short") == true)
+      #expect(try await fixture.log(.acceptQuarantined).first?.details["reason"] == "checked by ear")
+      let decided = try await fixture.catalog.quarantined(row.id, visibleTo: .everything)
+      #expect(decided.state == .accepted)
+      #expect(decided.decision == "checked by ear")
+      #expect(decided.decidedBy == Self.user.id)
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
+  @Test func `a discarded file is removed`() async throws {
+    try await PipelineFixture.run(Self.options(Self.cut)) { fixture in
+      let row = try await fail(fixture)
+      try await discard(row, fixture)
+      try await fixture.expectTidy(archived: 0)
+      #expect(try await fixture.catalog.quarantined(row.id, visibleTo: .everything).state == .discarded)
+      #expect(try await fixture.log(.discardQuarantined).count == 1)
+      for decide in [accept, discard] {
+        let error = await #expect(throws: TapedeckError.self) {
+          try await decide(try await fixture.catalog.quarantined(row.id, visibleTo: .everything), fixture)
+        }
+        #expect(error?.code == .jobEnded)
+      }
+    }
+  }
+
+  @Test func `a file is not accepted while a job works on the recording, or when it has changed`() async throws {
+    try await PipelineFixture.run(Self.options(Self.cut)) { fixture in
+      let row = try await fail(fixture)
+      var other = row
+      other.spoolID = "another"
+      let elsewhere = await #expect(throws: TapedeckError.self) { try await accept(other, fixture) }
+      #expect(elsewhere?.code == .notFound)
+      other = row
+      other.content.bytes += 1
+      let changed = await #expect(throws: TapedeckError.self) { try await accept(other, fixture) }
+      #expect(changed?.code == .objectDamaged)
+      try await fixture.request("odd")
+      let busy = await #expect(throws: TapedeckError.self) { try await accept(row, fixture) }
+      #expect(busy?.code == .alreadyExists)
+      // The file is still in quarantine, and nothing is decided.
+      #expect(try fixture.files(in: "quarantine").count == 2)
+      #expect(try await quarantined(fixture).state == .kept)
+    }
+  }
+
+  static let unsupported: [(rate: UInt32, seconds: Int?)] = [(1, 2), (3999, nil), (192_001, 0), (268_451_456, 1)]
+
+  @Test(arguments: unsupported) func `an unsupported sample rate is rejected with one download`(
+    rate: UInt32, seconds: Int?
+  ) async throws {
+    var bytes = RepairTests.wav(7)
+    bytes.replaceSubrange(24..<28, with: (0..<4).map { UInt8(truncatingIfNeeded: rate >> ($0 * 8)) })
+    let downloads = Counter()
+    try await PipelineFixture.run(Self.options(bytes, duration: seconds, downloads: downloads)) { fixture in
+      let row = try await fail(fixture)
+      #expect(row.code == .unsupportedAudio)
+      #expect(downloads.value == 1)
+      let error = await #expect(throws: TapedeckError.self) { try await accept(row, fixture) }
+      #expect(error?.code == .unsupportedAudio)
+    }
+  }
+
+  @Test(arguments: [(700, 2, false), (700, 0, true), (600, 2, true), (640, 4, true)])
+  func `a recording that is much longer than the platform says is rejected with one download`(
+    audio: Int, platform: Int, passes: Bool
+  ) async throws {
+    let downloads = Counter()
+    let options = Self.options(RepairTests.wav(7, seconds: audio), duration: platform, downloads: downloads)
+    try await PipelineFixture.run(options) { fixture in
+      if passes { return try await fixture.archive("odd") }
+      let row = try await fail(fixture)
+      #expect(row.code == .unsupportedAudio)
+      #expect(downloads.value == 1)
+      // A user may accept it.
+      try await accept(row, fixture)
+      try await finish(fixture)
+    }
+  }
+}

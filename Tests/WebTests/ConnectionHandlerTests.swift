@@ -1,0 +1,169 @@
+import NIOCore
+import NIOEmbedded
+import NIOHTTP1
+import Testing
+import Web
+
+/// Clients that send or read slowly.
+struct ConnectionHandlerTests {
+  private let channel: EmbeddedChannel
+  private let connections: OpenConnections
+
+  init() throws {
+    let limits = ConnectionLimits(total: 10, perAddress: 10)
+    connections = OpenConnections(limits: limits, proxies: .none)
+    channel = EmbeddedChannel(handlers: [ConnectionHandler(connections: connections, limits: limits), ProtocolRules()])
+    channel.remoteAddress = try SocketAddress(ipAddress: "192.0.2.1", port: 1)
+    try channel.connect(to: SocketAddress(ipAddress: "192.0.2.2", port: 80)).wait()
+  }
+
+  private func receive(
+    _ version: HTTPVersion = .http1_1, _ headers: HTTPHeaders = ["host": "a"], isWhole: Bool = true
+  ) throws {
+    try channel.writeInbound(
+      HTTPServerRequestPart.head(.init(version: version, method: .POST, uri: "/login", headers: headers)))
+    if isWhole { try channel.writeInbound(HTTPServerRequestPart.end(nil)) }
+  }
+
+  private func respond(flush: Bool = true) {
+    channel.write(HTTPServerResponsePart.head(.init(version: .http1_1, status: .ok)), promise: nil)
+    channel.write(HTTPServerResponsePart.end(nil), promise: nil)
+    if flush { channel.flush() }
+  }
+
+  private func nextHead() throws -> HTTPResponseHead? {
+    guard case .head(let head) = try channel.readOutbound(as: HTTPServerResponsePart.self) else { return nil }
+    return head
+  }
+
+  @Test(arguments: [("content-length", "50000"), ("transfer-encoding", "chunked"), ("content-length", "1")])
+  func `a body must arrive within 30 seconds`(name: String, value: String) throws {
+    try receive(.http1_1, ["host": "a", name: value], isWhole: false)
+    for _ in 0..<29 {
+      channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+      try channel.writeInbound(HTTPServerRequestPart.body(ByteBuffer(string: "x")))
+    }
+    #expect(channel.isActive)
+    channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+    #expect(!channel.isActive)
+    #expect(try nextHead()?.status == .requestTimeout)
+    #expect(connections.count == 0)
+  }
+
+  @Test func `a body that arrives in time does not end the connection`() throws {
+    try receive(.http1_1, ["host": "a", "content-length": "1"])
+    channel.embeddedEventLoop.advanceTime(by: .seconds(600))
+    #expect(channel.isActive && connections.count == 1)
+  }
+
+  @Test func `a slow body ends the connection after its response too, without a second response`() throws {
+    try receive(.http1_1, ["host": "a", "content-length": "50000"], isWhole: false)
+    respond()
+    #expect(try nextHead()?.status == .ok)
+    channel.embeddedEventLoop.advanceTime(by: .seconds(30))
+    #expect(!channel.isActive)
+    #expect(try nextHead() == nil)
+  }
+
+  @Test func `a client must take something of its response within 60 seconds`() throws {
+    try receive()
+    respond(flush: false)
+    channel.embeddedEventLoop.advanceTime(by: .seconds(59))
+    #expect(channel.isActive)
+    channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+    #expect(!channel.isActive && connections.count == 0)
+  }
+
+  @Test func `progress restarts the time`() throws {
+    try receive()
+    for _ in 0..<5 {
+      channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(string: "x"))), promise: nil)
+      channel.embeddedEventLoop.advanceTime(by: .seconds(59))
+      #expect(channel.isActive)
+      channel.flush()
+    }
+    channel.embeddedEventLoop.advanceTime(by: .seconds(600))
+    #expect(channel.isActive)
+  }
+
+  @Test func `a server that stops waits five seconds for a client that does not read`() throws {
+    try receive()
+    respond(flush: false)
+    channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+    channel.embeddedEventLoop.advanceTime(by: .seconds(4))
+    #expect(channel.isActive)
+    channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+    #expect(!channel.isActive)
+  }
+
+  @Test func `a writer learns when its bytes were taken, or that the connection ended`() throws {
+    var outcomes: [String] = []
+    func expect(_ name: String) {
+      channel.triggerUserOutboundEvent(ConnectionHandler.Sent()).assumeIsolated().whenComplete { result in
+        outcomes.append((try? result.get()) == nil ? "\(name) failed" : name)
+      }
+    }
+    try receive()
+    expect("nothing")
+    #expect(outcomes == ["nothing"])
+    channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(string: "x"))), promise: nil)
+    expect("first")
+    #expect(outcomes == ["nothing"])
+    channel.flush()
+    #expect(outcomes == ["nothing", "first"])
+    channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(string: "x"))), promise: nil)
+    expect("second")
+    channel.close(promise: nil)
+    #expect(outcomes == ["nothing", "first", "second failed"])
+  }
+
+  // MARK: Rules of HTTP
+
+  struct Request: Sendable, CustomTestStringConvertible {
+    var version: HTTPVersion
+    var headers: [(String, String)]
+    var testDescription: String { "\(version) \(headers)" }
+  }
+
+  @Test(arguments: [
+    Request(version: .http1_0, headers: []),
+    Request(version: .http1_0, headers: [("connection", "close")]),
+    Request(version: .http1_1, headers: [("host", "a"), ("connection", "close")]),
+    Request(version: .http1_1, headers: [("host", "a"), ("connection", "Close")]),
+  ])
+  func `a connection that does not persist ends with its response`(request: Request) throws {
+    try receive(request.version, HTTPHeaders(request.headers))
+    #expect(channel.isActive)
+    respond()
+    #expect(try nextHead()?.headers["connection"] == ["close"])
+    #expect(!channel.isActive)
+  }
+
+  @Test(arguments: [
+    (Request(version: .http1_0, headers: [("connection", "keep-alive")]), ["keep-alive"]),
+    (Request(version: .http1_0, headers: [("host", "a"), ("connection", "Keep-Alive")]), ["keep-alive"]),
+    (Request(version: .http1_1, headers: [("host", "a")]), []),
+  ])
+  func `a connection that persists stays open`(request: Request, connection: [String]) throws {
+    for _ in 0..<3 {
+      try receive(request.version, HTTPHeaders(request.headers))
+      respond()
+      #expect(try nextHead()?.headers["connection"] == connection)
+      _ = try channel.readOutbound(as: HTTPServerResponsePart.self)
+      #expect(channel.isActive)
+    }
+  }
+
+  @Test(arguments: [
+    Request(version: .http1_1, headers: []),
+    Request(version: .http1_1, headers: [("host", "a"), ("host", "b")]),
+    Request(version: .http1_0, headers: [("host", "a"), ("host", "b")]),
+    Request(version: .http1_0, headers: [("transfer-encoding", "chunked")]),
+  ])
+  func `a malformed request is refused, and the connection ends`(request: Request) throws {
+    try receive(request.version, HTTPHeaders(request.headers))
+    #expect(try nextHead()?.status == .badRequest)
+    #expect(!channel.isActive)
+    #expect(try channel.readInbound(as: HTTPServerRequestPart.self) == nil)
+  }
+}

@@ -1,0 +1,109 @@
+import Access
+import Catalog
+import HTTPTypes
+import Model
+import TestKit
+import Testing
+import Web
+
+/// Listening: what was sent, and what the player reports as heard. The recording of the fixture lasts 42.25 s.
+@Suite(.timeLimit(.minutes(5)))
+struct HeardTests {
+  private func report(
+    _ path: String, _ visitor: WebFixture.Visitor, _ body: String, _ fixture: WebFixture
+  ) async throws -> WebFixture.Answer {
+    try await fixture.send(.post, path, as: visitor, headers: ["Content-Type": "application/json"], body: body)
+  }
+
+  @Test func `opening a page logs a view and no listening`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      let page = try await fixture.page("/play/r", as: .supervisorsBrowser)
+      #expect(page.text.contains("preload=\"none\""))
+      #expect(page.text.contains("No playback has been reported yet."))
+      #expect(try await fixture.logged(.view).count == 1)
+      #expect(try await fixture.logged(.listen).isEmpty)
+    }
+  }
+
+  @Test func `the bytes that were sent are logged when the server stops`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      _ = try await fixture.get("/audio/r.mp3", as: .agent, headers: ["Range": "bytes=0-1"])
+      _ = try await fixture.get("/audio/r.mp3", as: .agent, headers: ["Range": "bytes=2-5"])
+      try await fixture.services.listening.flush(isFinal: true)
+      let sent = try #require(try await fixture.logged(.audioSent).first)
+      #expect(sent.count == 6)
+      #expect(sent.details["requests"] == "2")
+      #expect(sent.actor?.name == "token-agent")
+    }
+  }
+
+  @Test(arguments: [
+    (#"{"passages":[{"from":12,"to":40.04}]}"#, "12.0-40.0", 28),
+    (#"{"passages":[{"from":30,"to":40},{"from":0.04,"to":5}]}"#, "0.0-5.0,30.0-40.0", 15),
+    (#"{"passages":[{"from":1,"to":9},{"from":2,"to":3},{"from":9,"to":10.5}]}"#, "1.0-10.5", 10),
+    (#"{"passages":[{"from":40,"to":44.2}],"more":1}"#, "40.0-44.2", 4),
+  ])
+  func `a report is logged as passages of the player`(body: String, text: String, seconds: Int64) async throws {
+    try await WebFixture.run { fixture in
+      let key = try await fixture.archive(try fixture.facts("r")).key
+      let answer = try await report("/api/v1/recordings/r/heard", .supervisorsBrowser, body, fixture)
+      #expect(answer.status == 204)
+      let entry = try #require(try await fixture.logged(.audioHeard).first)
+      #expect(entry.details == ["passages": text, "reportedBy": "player"])
+      #expect(entry.count == seconds)
+      #expect(entry.recording == key)
+      #expect(entry.actor?.name == "supervisor-anna")
+    }
+  }
+
+  @Test(arguments: [
+    #"{"passages":[]}"#, #"{"passages":[{"from":-1,"to":4}]}"#, #"{"passages":[{"from":5,"to":5}]}"#,
+    #"{"passages":[{"from":9,"to":5}]}"#, #"{"passages":[{"from":1,"to":45}]}"#,
+    #"{"passages":[{"from":1,"to":1e300}]}"#,
+    #"{"passages":[{"from":null,"to":4}]}"#, #"{"passages":[{"from":"1","to":4}]}"#, #"{"passages":{}}"#, "{}", "[]",
+    "",
+    #"{"passages":["# + Array(repeating: #"{"from":1,"to":2}"#, count: 201).joined(separator: ",") + "]}",
+  ])
+  func `a report that cannot be true is refused and not logged`(body: String) async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      let answer = try await report("/api/v1/recordings/r/heard", .agent, body, fixture)
+      #expect(answer.status == 400)
+      #expect(try await fixture.logged(.audioHeard).isEmpty)
+    }
+  }
+
+  @Test func `a report about a restricted recording is denied to agents`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("secret", privacy: .restricted))
+      let body = #"{"passages":[{"from":1,"to":2}]}"#
+      #expect(try await report("/api/v1/recordings/secret/heard", .agent, body, fixture).status == 403)
+      let entry = try #require(try await fixture.logged(.audioHeard).first)
+      #expect(entry.outcome == .denied)
+      #expect(entry.details["passages"] == nil)
+      #expect(try await report("/api/v1/recordings/none/heard", .supervisor, body, fixture).status == 404)
+    }
+  }
+
+  @Test func `the page shows supervisors all passages, and others their own`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      let mine = #"{"passages":[{"from":12,"to":40},{"from":1,"to":3}]}"#
+      let other = #"{"passages":[{"from":5,"to":7}]}"#
+      _ = try await report("/api/v1/recordings/r/heard", .agentsBrowser, mine, fixture)
+      _ = try await report("/api/v1/recordings/r/heard", .supervisorsBrowser, other, fixture)
+      let all = try await fixture.page("/play/r", as: .supervisorsBrowser).text
+      #expect(all.contains("0:01–0:03, 0:12–0:40"))
+      #expect(all.contains("0:05–0:07"))
+      let own = try await fixture.page("/play/r", as: .agentsBrowser).text
+      #expect(own.contains("0:01–0:03, 0:12–0:40"))
+      #expect(!own.contains("0:05–0:07"))
+      let log = try await fixture.page("/audit?what=audio_heard", as: .supervisorsBrowser).text
+      #expect(log.contains("28 seconds") || log.contains("30 seconds"))
+      #expect(log.contains("heard: 0:01–0:03, 0:12–0:40"))
+      #expect(log.contains("reported by the player"))
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import Catalog
+import Foundation
+import HTTPTypes
+import Model
+import Testing
+import Web
+
+/// The API of quarantined files.
+@Suite(.timeLimit(.minutes(5)))
+struct QuarantineTests {
+  private func add(_ id: String, privacy: Privacy = .standard, to fixture: WebFixture) async throws {
+    let key = try fixture.key(id)
+    try await fixture.catalog.observe(try fixture.facts(id, privacy: privacy), of: key)
+    try await fixture.catalog.addToQuarantine(
+      key, because: TapedeckError(.incompleteRecording, "it was cut short"),
+      content: ObjectContent(hash: ContentHash(rawValue: String(repeating: "ab", count: 32))!, bytes: 44),
+      spoolID: "spool", file: id)
+  }
+
+  private func ids(_ answer: WebFixture.Answer) -> [String] {
+    (answer.json["files"] as? [[String: Any]] ?? []).compactMap { $0["recordingId"] as? String }
+  }
+
+  @Test func `quarantined files are listed and shown to those who may see the recording`() async throws {
+    try await WebFixture.run { fixture in
+      try await add("a", to: fixture)
+      try await add("secret", privacy: .restricted, to: fixture)
+      try await add("b", to: fixture)
+      #expect(ids(try await fixture.get("/api/v1/quarantine", as: .supervisor)) == ["b", "secret", "a"])
+      #expect(ids(try await fixture.get("/api/v1/quarantine", as: .admin)) == ["b", "a"])
+      #expect(try await fixture.get("/api/v1/quarantine", as: .agent).status == 403)
+      let page = try await fixture.get("/api/v1/quarantine?limit=2", as: .supervisor)
+      #expect(ids(page) == ["b", "secret"])
+      let cursor = try #require(page.json["nextCursor"] as? String)
+      #expect(ids(try await fixture.get("/api/v1/quarantine?limit=2&cursor=\(cursor)", as: .supervisor)) == ["a"])
+      let shown = try await fixture.get("/api/v1/quarantine/1", as: .admin)
+      #expect(shown.json["detail"] as? String == "it was cut short")
+      #expect(shown.json["platformSeconds"] as? Int == 42)
+      #expect(shown.json["state"] as? String == "kept")
+      #expect(try await fixture.get("/api/v1/quarantine/2", as: .admin).status == 404)
+      #expect(try await fixture.get("/api/v1/quarantine/x", as: .admin).status == 404)
+    }
+  }
+
+  @Test(arguments: ["accept", "discard"]) func `a decision needs a reason`(decision: String) async throws {
+    try await WebFixture.run { fixture in
+      try await add("a", to: fixture)
+      let long = String(repeating: "x", count: 1001)
+      for body in [#"{"reason":""}"#, #"{"reason":"  "}"#, "{}", #"{"reason":"\#(long)"}"#] {
+        let answer = try await fixture.send(
+          .post, "/api/v1/quarantine/1/\(decision)", as: .supervisor, headers: ["Content-Type": "application/json"],
+          body: body)
+        #expect(answer.status == 400, "\(body)")
+      }
+    }
+  }
+
+  @Test func `a discarded file is logged with its reason and is listed only on request`() async throws {
+    try await WebFixture.run { fixture in
+      try await add("a", to: fixture)
+      let row = try await fixture.catalog.quarantined(1, visibleTo: .everything)
+      try await fixture.catalog.discardQuarantined(
+        1, reason: "silence", by: "user-1",
+        entry: LogEntry(
+          at: row.quarantinedAt, action: .discardQuarantined, outcome: .allowed, actor: nil, recording: row.key,
+          details: ["reason": "silence"]))
+      #expect(ids(try await fixture.get("/api/v1/quarantine", as: .admin)).isEmpty)
+      let decided = try await fixture.get("/api/v1/quarantine?decided", as: .admin)
+      #expect(ids(decided) == ["a"])
+      #expect(try await fixture.get("/api/v1/quarantine/1", as: .admin).json["reason"] as? String == "silence")
+      #expect(try await fixture.logged(.discardQuarantined).first?.details["reason"] == "silence")
+    }
+  }
+}
