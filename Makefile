@@ -71,8 +71,8 @@ test: ## build once and run all tests, from units to the program as a whole (TES
 	@scripts/run-tests $(TEST_ARGS)
 
 .PHONY: soak
-soak: ## long tests, up to 30 minutes each: memory, chaos, faultloop, hostile, clients, openapi (SUITE=… runs one)
-	@scripts/bootstrap --for test
+soak: ## long tests, up to 30 minutes each: memory, chaos, faultloop, hostile, clients, openapi, stores (SUITE=…)
+	@scripts/bootstrap --for test $(if $(filter all stores,$(or $(SUITE),all)),--for stores)
 	@scripts/run-tests --soak $(or $(SUITE),all) $(TEST_ARGS)
 
 .PHONY: conformance

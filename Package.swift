@@ -155,7 +155,7 @@ let package = Package(
     .target(
       name: "TestKit",
       dependencies: ["Catalog", "Model", "CPostgres", nioCore, nioPosix],
-      path: "Tests/TestKit", exclude: ["moto_server.py"], swiftSettings: strict),
+      path: "Tests/TestKit", exclude: ["Services"], swiftSettings: strict),
     .testTarget(name: "ModelTests", dependencies: ["Model", "TestKit"], swiftSettings: strict),
     .testTarget(name: "TransparencyLogTests", dependencies: ["TransparencyLog"], swiftSettings: strict),
     .testTarget(

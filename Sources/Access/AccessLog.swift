@@ -51,8 +51,8 @@ package actor AccessLog {
     isWriting = false
   }
 
-  /// Counts a rejected request without an identity. `flush()` logs the sum as one entry, so that a flood of such
-  /// requests does not flood the log.
+  /// Counts a rejected request without an identity. `flush()` logs the sum as one entry, so that many such
+  /// requests do not fill the log.
   package nonisolated func countAnonymousRefusal() { anonymous.withLock { $0 += 1 } }
 
   /// Writes the refusals counted since the last call. Called every few seconds and at shutdown; a count that cannot be

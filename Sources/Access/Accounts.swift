@@ -1,8 +1,10 @@
 package import Catalog
 package import Model
 
-/// Creates, changes and removes accounts, creates and revokes API tokens. Each success and each denial is in the access
-/// log, and a change takes effect at once, on every node.
+/// Creates, changes and removes accounts, creates and revokes API tokens. Each success is in the access log, and a change
+/// takes effect at once, on every node.
+///
+/// Callers must have checked that the actor has the permission `administer`, and log denials: in `Web` the router does.
 package struct Accounts: Sendable {
   private let catalog: Catalog
   private let passwords: PasswordHasher
@@ -16,12 +18,11 @@ package struct Accounts: Sendable {
 
   /// Creates an account.
   ///
-  /// - Throws: `insufficientPermissions`, `invalidRequest` for a malformed name or password, `alreadyExists`.
+  /// - Throws: `invalidRequest` for a malformed name or password, `alreadyExists`.
   package func createAccount(
     name: String, role: Role, agentID: String?, team: String?, password: String, by actor: Identity,
     from origin: LogEntry.Origin?
   ) async throws(TapedeckError) -> Identity {
-    try await allow(.createAccount, by: actor, from: origin)
     try check(name, agentID: agentID, team: team)
     try checkAccountRole(role)
     try PasswordHasher.check(password, name: name)
@@ -38,7 +39,7 @@ package struct Accounts: Sendable {
 
   /// Disables an account by its name or id and ends its sessions.
   ///
-  /// - Throws: `insufficientPermissions`, `notFound`, `lastAdministrator`.
+  /// - Throws: `notFound`, `lastAdministrator`.
   package func disable(
     _ nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
   ) async throws(TapedeckError) {
@@ -47,7 +48,7 @@ package struct Accounts: Sendable {
 
   /// Enables a disabled account. Its earlier sessions stay ended.
   ///
-  /// - Throws: `insufficientPermissions`, `notFound`.
+  /// - Throws: `notFound`.
   package func enable(
     _ nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
   ) async throws(TapedeckError) {
@@ -56,22 +57,20 @@ package struct Accounts: Sendable {
 
   /// Changes the role of an account; its sessions continue with the new role.
   ///
-  /// - Throws: `insufficientPermissions`, `notFound`, `invalidRequest` for `metrics`, `lastAdministrator`.
+  /// - Throws: `notFound`, `invalidRequest` for `metrics`, `lastAdministrator`.
   package func setRole(
     _ role: Role, of nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
   ) async throws(TapedeckError) {
-    try await allow(.changeRole, by: actor, from: origin)
     try checkAccountRole(role)
     try await change(nameOrID, .role(role), .changeRole, by: actor, from: origin, details: ["newRole": role.rawValue])
   }
 
   /// Sets the password of an account and ends its sessions.
   ///
-  /// - Throws: `insufficientPermissions`, `notFound`, `invalidRequest` for a password that is not accepted.
+  /// - Throws: `notFound`, `invalidRequest` for a password that is not accepted.
   package func setPassword(
     _ password: String, of nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
   ) async throws(TapedeckError) {
-    try await allow(.resetPassword, by: actor, from: origin)
     guard let account = try await catalog.account(nameOrID) else { throw Self.unknownAccount }
     try PasswordHasher.check(password, name: account.identity.name)
     let hash = try await passwords.hash(password, at: place(of: actor))
@@ -80,7 +79,7 @@ package struct Accounts: Sendable {
 
   /// Ends all sessions of an account.
   ///
-  /// - Throws: `insufficientPermissions`, `notFound`.
+  /// - Throws: `notFound`.
   package func endSessions(
     of nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
   ) async throws(TapedeckError) {
@@ -89,7 +88,7 @@ package struct Accounts: Sendable {
 
   /// Removes an account and ends its sessions. The access log keeps its entries.
   ///
-  /// - Throws: `insufficientPermissions`, `notFound`, `lastAdministrator`.
+  /// - Throws: `notFound`, `lastAdministrator`.
   package func remove(
     _ nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
   ) async throws(TapedeckError) {
@@ -100,7 +99,6 @@ package struct Accounts: Sendable {
     _ nameOrID: String, _ change: AccountChange, _ action: LogEntry.Action, by actor: Identity,
     from origin: LogEntry.Origin?, details: [String: String] = [:]
   ) async throws(TapedeckError) {
-    try await allow(action, by: actor, from: origin)
     let at = now()
     // The local operator can create an administrator at any time, so the last one may go.
     _ = try await catalog.change(
@@ -116,11 +114,10 @@ package struct Accounts: Sendable {
 
   /// Creates an API token. Only the returned value holds its secret; the catalog stores a hash.
   ///
-  /// - Throws: `insufficientPermissions`, `invalidRequest` for a malformed name, `alreadyExists`.
+  /// - Throws: `invalidRequest` for a malformed name, `alreadyExists`.
   package func createToken(
     name: String, role: Role, agentID: String?, team: String?, by actor: Identity, from origin: LogEntry.Origin?
   ) async throws(TapedeckError) -> (identity: Identity, secret: Secret) {
-    try await allow(.createToken, by: actor, from: origin)
     try check(name, agentID: agentID, team: team)
     let identity = Identity(kind: .token, id: makeOpaqueID("tok"), name: name, role: role, agentID: agentID, team: team)
     let secret = Secret.makeToken()
@@ -131,29 +128,17 @@ package struct Accounts: Sendable {
 
   /// Revokes a token by its name or id, from the next request on.
   ///
-  /// - Throws: `insufficientPermissions`, `notFound`.
+  /// - Throws: `notFound`.
   package func revokeToken(
     _ nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
   ) async throws(TapedeckError) {
-    try await allow(.revokeToken, by: actor, from: origin)
     try await catalog.revokeToken(
       nameOrID,
       entry: LogEntry(
         at: now(), action: .revokeToken, outcome: .allowed, actor: actor, origin: origin, details: ["token": nameOrID]))
   }
 
-  private func allow(
-    _ action: LogEntry.Action, by actor: Identity, from origin: LogEntry.Origin?
-  ) async throws(TapedeckError) {
-    if Policy.allows(.administer, for: actor) { return }
-    try await catalog.log([
-      LogEntry(
-        at: now(), action: action, outcome: .denied, actor: actor, code: .insufficientPermissions, origin: origin)
-    ])
-    throw TapedeckError(.insufficientPermissions)
-  }
-
-  private static let unknownAccount = TapedeckError(.notFound, "No account has this name or id.")
+  private static let unknownAccount = TapedeckError(.notFound, "No account has this name or ID.")
 
   private func place(of actor: Identity) -> PasswordHasher.Place { PasswordHasher.Place(actor.id, isKnown: true) }
 

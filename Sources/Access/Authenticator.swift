@@ -57,8 +57,8 @@ package final class Authenticator: Sendable {
     return Session(identity: row.identity, csrf: row.csrf)
   }
 
-  /// Signs a browser in and logs the attempt. Throttled attempts are only counted, so that a flood of them does not
-  /// flood the log.
+  /// Signs a browser in and logs the attempt. Throttled attempts are only counted, so that many of them do
+  /// not fill the log.
   ///
   /// - Returns: the session's secret, and how long the session lasts at most.
   /// - Throws: `signInRefused`, `signInThrottled`, `accessLogUnavailable`.
@@ -90,7 +90,7 @@ package final class Authenticator: Sendable {
     return (secret, limits.absolute)
   }
 
-  /// Whether a password is that of an enabled account. A disabled account costs the same work and never matches.
+  /// Whether a password is that of an enabled account. For a disabled account it takes as long and is always false.
   private func matches(
     _ password: String, _ account: AccountRow?, at place: PasswordHasher.Place
   ) async throws(TapedeckError) -> Bool {

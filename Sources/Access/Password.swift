@@ -26,16 +26,18 @@ package struct PasswordHasher: Sendable {
 
   private let cost: Cost
   private let derivation: Derive
-  private let turns = Turns()
+  private let turns: Turns
 
   /// The queue, and whether a hash is being computed.
   private final class Turns: Sendable {
     struct State {
       var isBusy = false
-      var queue = SignInQueue<CheckedContinuation<Bool, Never>>()
+      var queue: SignInQueue<CheckedContinuation<Bool, Never>>
     }
 
-    let state = Mutex(State())
+    let state: Mutex<State>
+
+    init(waiting: Int) { state = Mutex(State(queue: SignInQueue(perGroup: waiting))) }
 
     /// Waits for a turn.
     ///
@@ -63,9 +65,12 @@ package struct PasswordHasher: Sendable {
     }
   }
 
-  /// - Parameter derive: scrypt by default; tests replace it.
-  package init(cost: Cost = .standard, derive: Derive? = nil) {
+  /// - Parameters:
+  ///   - waiting: how many may wait from known addresses, and how many from new ones.
+  ///   - derive: scrypt by default; tests replace it.
+  package init(cost: Cost = .standard, waiting: Int = 512, derive: Derive? = nil) {
     self.cost = cost
+    turns = Turns(waiting: waiting)
     derivation = derive ?? Self.scrypt(on: DispatchQueue(label: "tapedeck.password"))
   }
 

@@ -17,7 +17,7 @@ package struct SignInQueue<Waiter> {
   }
 
   /// The places of one kind, in the order of their turns.
-  private struct Lane {
+  private struct Group {
     var order: [String] = []
     var waiting: [String: [Waiter]] = [:]
     var count = 0
@@ -36,14 +36,14 @@ package struct SignInQueue<Waiter> {
   /// How many may wait in one place.
   private static var perKnownPlace: Int { 16 }
   private static var perNewPlace: Int { 4 }
-  /// How many may wait in all places of one kind, to bound memory.
-  private static var perLane: Int { 512 }
+  /// How many may wait in all places of one kind, to bound memory and connections.
+  private let perGroup: Int
 
-  private var known = Lane()
-  private var new = Lane()
+  private var known = Group()
+  private var new = Group()
   private var knownIsNext = true
 
-  package init() {}
+  package init(perGroup: Int = 512) { self.perGroup = perGroup }
 
   package var count: Int { known.count + new.count }
 
@@ -52,16 +52,18 @@ package struct SignInQueue<Waiter> {
   /// - Returns: whether there was room.
   package mutating func add(_ waiter: Waiter, at place: Place) -> Bool {
     place.isKnown
-      ? Self.add(waiter, place.key, to: &known, limit: Self.perKnownPlace)
-      : Self.add(waiter, place.key, to: &new, limit: Self.perNewPlace)
+      ? Self.add(waiter, place.key, to: &known, limits: (Self.perKnownPlace, perGroup))
+      : Self.add(waiter, place.key, to: &new, limits: (Self.perNewPlace, perGroup))
   }
 
-  private static func add(_ waiter: Waiter, _ key: String, to lane: inout Lane, limit: Int) -> Bool {
-    let own = lane.waiting[key]?.count ?? 0
-    guard own < limit, lane.count < perLane else { return false }
-    if own == 0 { lane.order.append(key) }
-    lane.waiting[key, default: []].append(waiter)
-    lane.count += 1
+  private static func add(
+    _ waiter: Waiter, _ key: String, to group: inout Group, limits: (place: Int, group: Int)
+  ) -> Bool {
+    let own = group.waiting[key]?.count ?? 0
+    guard own < limits.place, group.count < limits.group else { return false }
+    if own == 0 { group.order.append(key) }
+    group.waiting[key, default: []].append(waiter)
+    group.count += 1
     return true
   }
 

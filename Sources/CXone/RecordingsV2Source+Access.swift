@@ -1,3 +1,4 @@
+import HTTPTransport
 import Model
 
 extension RecordingsV2Source {
@@ -53,7 +54,7 @@ extension RecordingsV2Source {
     guard let failure = result.failure, failure.code != .unknownRecording, failure.code != .notYetAvailable else {
       return
     }
-    throw wasLimited ? TransportFailure.timeout(cause: failure) : failure
+    throw wasLimited ? TransportFailures.platform.timeout(cause: failure) : failure
   }
 }
 

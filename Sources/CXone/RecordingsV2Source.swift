@@ -1,5 +1,5 @@
-package import AsyncHTTPClient
 import Foundation
+package import HTTPTransport
 package import Logging
 package import Model
 import NIOCore
@@ -17,7 +17,7 @@ package struct RecordingsV2Source: RecordingSource {
   ///
   /// - Parameter allowance: where the request allowance is stored; nil for an allowance of this process.
   package init(
-    settings: SourceSettings, client: HTTPClient, allowance: (any AllowanceStore)? = nil, system: SystemServices,
+    settings: SourceSettings, client: any HTTPSender, allowance: (any AllowanceStore)? = nil, system: SystemServices,
     logger: Logger
   ) {
     var logger = logger
@@ -32,23 +32,36 @@ package struct RecordingsV2Source: RecordingSource {
   /// `GET /api/v2/recording/{id}`.
   package func recording(_ id: RecordingID) async throws(TapedeckError) -> PlatformRecording {
     let answer = try await client.get(.recording, path: Self.path(id))
-    let row = PlatformRow(Array(answer.body.readableBytesView)[...])
+    // Of a description that is cut, even the privacy may be missing.
+    let row = PlatformRow(Array(answer.body.readableBytesView)[...]).flatMap { $0.isCut ? nil : $0 }
     let fields = row?.fields ?? [:]
     let isDescribed = fields["id"] != nil || fields["status"] != nil
     if !isDescribed, answer.status == 202 || answer.status == 204 {
       throw answer.notYetAvailable(.recording, now: client.system.now())
     }
-    if PlatformJSON.text(fields["status"]) == nil, Self.isError(fields["error"]) {
+    if PlatformJSON.text(fields["status"]) == nil, Self.isError(fields["error"]) || Self.isError(fields["errors"]) {
       let code = answer.errorCode.map { ": '\($0)'" } ?? ""
       throw TapedeckError(
         .platformUnavailable,
         "The platform answered with an error instead of the recording\(code). The request will be retried.")
     }
-    guard var row, isDescribed, [.absent, .valid(id)].contains(row.id)
-    else {
+    guard var row, isDescribed else {
       throw TapedeckError(.platformProtocol, detail: "the response does not describe recording \(id)")
     }
+    guard [.absent, .valid(id)].contains(row.id) else { throw Self.otherRecording(row.id, than: id) }
     return PlatformRecording(&row, id: id)
+  }
+
+  private static func otherRecording(_ answered: PlatformRow.ID, than id: RecordingID) -> TapedeckError {
+    guard case .valid(let other) = answered else {
+      return TapedeckError(
+        .platformProtocol, "The platform's answer about the recording '\(id)' has an id that cannot be used.")
+    }
+    let remedy =
+      other.rawValue.lowercased() == id.rawValue.lowercased()
+      ? " Ids are case-sensitive: request '\(other)' if that is the recording you mean." : ""
+    return TapedeckError(
+      .platformProtocol, "The platform was asked for the recording '\(id)' but answered with '\(other)'.\(remedy)")
   }
 
   /// `GET /api/v2/recordings`. A page that is too long is requested again with fewer rows.
@@ -127,6 +140,7 @@ package struct RecordingsV2Source: RecordingSource {
     case nil, is NSNull: false
     case let text as String: !text.isEmpty
     case let object as PlatformJSON.Object: !object.isEmpty
+    case let list as [Any]: !list.isEmpty
     case let number as NSNumber: number.boolValue
     default: true
     }

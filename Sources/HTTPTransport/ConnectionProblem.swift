@@ -19,10 +19,14 @@ package enum ConnectionProblem: Sendable, Equatable {
   case closed
   /// The response violates HTTP.
   case malformed
+  /// The proxy that the environment names could not be reached, or refused the connection.
+  case proxy
   case other
 
   package init(_ error: any Error) {
     switch error {
+    case is ProxyFailure: self = .proxy
+    case let error as HTTPClientError where Self.proxyErrors.contains(error): self = .proxy
     case let error as HTTPClientError:
       self =
         Self.timeouts.contains(error) ? .timeout : error == .remoteConnectionClosed ? .closed : .other
@@ -82,6 +86,9 @@ package enum ConnectionProblem: Sendable, Equatable {
     case .refused: "\(subject) refused the connection. Check the host, the port and that the server runs."
     case .closed: "\(subject) closed the connection before the end of the response."
     case .malformed: "\(subject) sent a response that violates HTTP."
+    case .proxy:
+      "The proxy that HTTPS_PROXY or HTTP_PROXY names did not connect to \(server). Check its address, user name and password, and "
+        + "NO_PROXY."
     case .other: "\(subject) could not be reached, or the connection broke."
     }
   }
@@ -90,6 +97,7 @@ package enum ConnectionProblem: Sendable, Equatable {
   /// secrets.
   package static func detail(_ error: any Error) -> String {
     switch error {
+    case let error as ProxyFailure: detail(error.cause)
     case let error as HTTPClientError: error.shortDescription
     case HTTPParserError.invalidEOFState: "the connection was closed before the end of the response"
     case let error as HTTPParserError: "the response violates HTTP framing: \(error)"
@@ -102,6 +110,10 @@ package enum ConnectionProblem: Sendable, Equatable {
 
   private static let timeouts: [HTTPClientError] = [
     .connectTimeout, .readTimeout, .writeTimeout, .deadlineExceeded, .tlsHandshakeTimeout,
-    .getConnectionFromPoolTimeout, .httpProxyHandshakeTimeout, .socksHandshakeTimeout,
+    .getConnectionFromPoolTimeout, .socksHandshakeTimeout,
+  ]
+
+  private static let proxyErrors: [HTTPClientError] = [
+    .proxyAuthenticationRequired, .invalidProxyResponse, .httpProxyHandshakeTimeout,
   ]
 }

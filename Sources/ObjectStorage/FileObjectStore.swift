@@ -106,7 +106,7 @@ package struct FileObjectStore: ObjectStore {
     }
   }
 
-  package func probe() async throws(TapedeckError) {
+  package func probe() async throws(TapedeckError) -> [String] {
     // Outside of the 256 folders, so that no listing shows it.
     let path = root.appending(makeOpaqueID(".probe"))
     let bytes = randomBytes(32)
@@ -118,6 +118,7 @@ package struct FileObjectStore: ObjectStore {
           .storageFailed, "The archive's folder returned other bytes than were written. Check its disk.")
       }
     }
+    return []
   }
 
   package func location(of name: ObjectName) -> String { path(of: name).string }

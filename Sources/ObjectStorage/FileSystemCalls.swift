@@ -16,7 +16,10 @@ package enum FileSystemCalls {
       let parent = path.removingLastComponent()
       guard !parent.isEmpty, parent != path else { throw Errno.noSuchFileOrDirectory }
       try makeFolder(parent)
-      return try makeFolder(path)
+      // Once only: some file systems, such as /proc, answer ENOENT although the parent exists.
+      if mkdir(path.string, 0o700) == 0 { return true }
+      if errno == EEXIST { return false }
+      throw Errno(rawValue: errno)
     default: throw Errno(rawValue: errno)
     }
   }

@@ -6,14 +6,27 @@ package import SystemPackage
 
 /// Copies every object of one store into another, for a move from a folder to a bucket.
 ///
-/// It can be interrupted and run again: objects that the target has are skipped. Nothing is removed from the source.
+/// It can be interrupted and run again: objects that the target has are read back, compared and skipped. A damaged one is
+/// moved to the target's quarantine and copied again. Nothing is removed from the source.
 package struct ObjectCopy: Sendable {
   package struct Outcome: Sendable, Equatable {
     package var copied = 0
     package var copiedBytes: Int64 = 0
     package var alreadyThere = 0
+    /// Objects of the target that were damaged and are whole again; they count as copied too.
+    package var repaired = 0
     /// Objects whose bytes do not have the expected hash; they were not copied.
     package var damaged: [ObjectName] = []
+
+    package init(
+      copied: Int = 0, copiedBytes: Int64 = 0, alreadyThere: Int = 0, repaired: Int = 0, damaged: [ObjectName] = []
+    ) {
+      self.copied = copied
+      self.copiedBytes = copiedBytes
+      self.alreadyThere = alreadyThere
+      self.repaired = repaired
+      self.damaged = damaged
+    }
   }
 
   private let source: any ObjectStore
@@ -39,16 +52,18 @@ package struct ObjectCopy: Sendable {
   ) async throws(TapedeckError) -> Outcome {
     var outcome = Outcome()
     for folder in ObjectFolder.all {
-      let there = Dictionary(try await target.objects(in: folder).map { ($0.name, $0.bytes) }) { first, _ in first }
+      let there = Set(try await target.objects(in: folder).map(\.name))
       let listed = try await source.objects(in: folder)
       let contents = listed.isEmpty ? [:] : try await expected(folder)
       for object in listed {
         if Task.isCancelled { throw TapedeckError(.interrupted) }
-        if there[object.name] == object.bytes {
+        let expected = contents[object.name]
+        if there.contains(object.name), try await isWhole(object.name, expected: expected) {
           outcome.alreadyThere += 1
-        } else if try await copy(object.name, expected: contents[object.name]) {
+        } else if try await copy(object.name, expected: expected, replacing: there.contains(object.name)) {
           outcome.copied += 1
           outcome.copiedBytes += object.bytes
+          if there.contains(object.name) { outcome.repaired += 1 }
         } else {
           outcome.damaged.append(object.name)
         }
@@ -58,8 +73,21 @@ package struct ObjectCopy: Sendable {
     return outcome
   }
 
+  /// Whether the target's object has the expected content, or that of the source where none is expected.
+  private func isWhole(_ name: ObjectName, expected: ObjectContent?) async throws(TapedeckError) -> Bool {
+    let wanted = if let expected { expected } else { try await source.content(of: name) }
+    do throws(TapedeckError) { return try await target.content(of: name) == wanted } catch {
+      guard error.code == .objectDamaged || error.code == .objectMissing else { throw error }
+      return false
+    }
+  }
+
+  /// - Parameter replacing: whether the target has a damaged object of that name. It stays when the source's object is
+  ///   damaged too.
   /// - Returns: false when the bytes are not the expected ones.
-  private func copy(_ name: ObjectName, expected: ObjectContent?) async throws(TapedeckError) -> Bool {
+  private func copy(
+    _ name: ObjectName, expected: ObjectContent?, replacing: Bool
+  ) async throws(TapedeckError) -> Bool {
     let file = scratch.appending("copy-\(name.file)")
     let object = try await source.open(name)
     var hash = SHA256()
@@ -85,6 +113,9 @@ package struct ObjectCopy: Sendable {
       return false
     }
     if offset == 0 { try await blocking { try FileSystemCalls.write([], to: file) } }
+    if replacing {
+      try await target.quarantine(name, because: "Its hash was not the one in the catalog when it was copied again.")
+    }
     try await target.store(file, as: name, content: content)
     return true
   }

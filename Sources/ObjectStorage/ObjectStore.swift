@@ -38,10 +38,11 @@ package protocol ObjectStore: Sendable {
   /// Every object of a folder, in no particular order. Other files are left out.
   func objects(in folder: ObjectFolder) async throws(TapedeckError) -> [ListedObject]
 
-  /// Writes a small file that is not an object, reads it back and deletes it, to check that the store is usable.
+  /// Tries every operation that Tapedeck uses with small files that are not objects, and deletes them.
   ///
-  /// - Throws: `storageFailed`, `diskFull`, with a sentence that says what to check.
-  func probe() async throws(TapedeckError)
+  /// - Returns: sentences about features that the store lacks and Tapedeck does without.
+  /// - Throws: `storageFailed`, `diskFull`, with a sentence that says what failed or what to check.
+  func probe() async throws(TapedeckError) -> [String]
 
   /// The object's address for other systems: an absolute path or an `s3://` URL.
   func location(of name: ObjectName) -> String

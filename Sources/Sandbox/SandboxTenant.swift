@@ -71,7 +71,7 @@ package struct SandboxTenant: Sendable {
     self.scripts = Dictionary(scripts.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// Puts the tenant into the state of its start: its first faults, limit and files, and an empty ledger. Tokens stay
+  /// Resets the tenant to its initial state: initial faults, limit and files, and an empty ledger. Tokens stay
   /// valid.
   package func reset() {
     faults.reset(to: configuration.faults)

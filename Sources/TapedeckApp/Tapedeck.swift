@@ -12,7 +12,7 @@ package struct Tapedeck: AsyncParsableCommand {
       Try it             tapedeck demo
       Check the setup    tapedeck doctor
       Run the server     tapedeck serve
-      Create an account  tapedeck user add NAME --role supervisor
+      Create an account  tapedeck user add NAME --role admin
       Fetch recordings   tapedeck ingest ID...
                          tapedeck ingest --from 2026-11-01 --to 2026-11-02
 
@@ -55,7 +55,7 @@ package struct Tapedeck: AsyncParsableCommand {
     umask(0o077)
     Descriptors.raiseLimit()
     do {
-      var command = try parseAsRoot()
+      var command = try command(from: Array(CommandLine.arguments.dropFirst()))
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()
       } else {
@@ -66,6 +66,25 @@ package struct Tapedeck: AsyncParsableCommand {
       report(error)
       Glibc.exit(exitStatus(of: error).rawValue)
     }
+  }
+
+  /// The command that arguments name.
+  ///
+  /// - Throws: `ValidationError` for an unknown command, and the errors of parsing.
+  package static func command(from arguments: [String]) throws -> any ParsableCommand {
+    var type: any ParsableCommand.Type = Self.self
+    for argument in arguments {
+      let subcommands = type.configuration.subcommands
+      if subcommands.isEmpty || argument.hasPrefix("-") || argument == "help" { break }
+      guard let next = subcommands.first(where: { $0._commandName == argument }) else {
+        let advice =
+          nearest(to: String(argument.prefix(40)), among: subcommands.map { $0._commandName })
+          .map { "Did you mean '\($0)'?" } ?? "'tapedeck --help' lists the commands."
+        throw ValidationError("Unknown command '\(argument)'. \(advice)")
+      }
+      type = next
+    }
+    return try parseAsRoot(arguments)
   }
 
   /// The exit code of a command that ends with an error, or with a request for help.
@@ -82,6 +101,44 @@ package struct Tapedeck: AsyncParsableCommand {
     }
   }
 
+  /// The text with its usage line wrapped at spaces outside of brackets, and with the options of every command after
+  /// those of this one; the argument parser does the rest.
+  package static func wrappedUsage(_ text: String, width: Int = 80) -> String {
+    var sections = text.split(separator: "\n\n", omittingEmptySubsequences: false)
+    let last = sections.last?.hasSuffix("\n") == true ? "\n" : ""
+    if let index = sections.firstIndex(where: { $0.hasPrefix("GENERAL OPTIONS:") }), index < sections.count - 1 {
+      let general = sections.remove(at: index)
+      if !last.isEmpty { sections[sections.count - 1].removeLast() }
+      sections.append(general + last)
+    }
+    return sections.joined(separator: "\n\n").split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      let title = line.prefix(7)
+      guard line.count > width, title.lowercased() == "usage: " else { return String(line) }
+      var lines: [String] = []
+      var current = String(title)
+      for word in usageParts(line.dropFirst(title.count)) {
+        if current.count + word.count > width, current.count > title.count {
+          lines.append(String(current.dropLast()))
+          current = String(repeating: " ", count: title.count)
+        }
+        current += word + " "
+      }
+      return (lines + [String(current.dropLast())]).joined(separator: "\n")
+    }.joined(separator: "\n")
+  }
+
+  /// Splits at spaces, but keeps brackets and an option with its value together.
+  private static func usageParts(_ usage: Substring) -> [String] {
+    var parts: [String] = []
+    var depth = 0
+    for word in usage.split(separator: " ") {
+      let isValue = word.hasPrefix("<") && parts.last?.hasPrefix("--") == true
+      if depth > 0 || isValue { parts[parts.count - 1] += " \(word)" } else { parts.append(String(word)) }
+      depth += word.count { $0 == "[" } - word.count { $0 == "]" }
+    }
+    return parts
+  }
+
   /// Writes what went wrong to standard error, or help to standard output.
   private static func report(_ error: any Error) {
     switch error {
@@ -90,7 +147,7 @@ package struct Tapedeck: AsyncParsableCommand {
       if let detail = error.detail, CommandLine.arguments.contains("--verbose") { Terminal.say("  \(detail)") }
     case is CancellationError: break
     default:
-      let message = fullMessage(for: error)
+      let message = wrappedUsage(fullMessage(for: error))
       if exitStatus(of: error) == .done { Terminal.show(message) } else { Terminal.say(message) }
     }
   }

@@ -31,7 +31,9 @@ private func makeRouter(
   _ table: RouteTable, _ services: WebServices, pages: PageRenderer, listener: Listener
 ) -> Router<WebContext> {
   let router = Router(context: WebContext.self, options: [.autoGenerateHeadEndpoints])
-  router.add(middleware: RequestMiddleware(proxies: services.proxies, pages: pages, table: table))
+  let isEncrypted = listener == .network && services.publicOrigin?.hasPrefix("https://") == true
+  router.add(
+    middleware: RequestMiddleware(proxies: services.proxies, pages: pages, table: table, isEncrypted: isEncrypted))
   router.add(middleware: MethodMiddleware(table: table))
   table.add(
     to: router,
@@ -40,7 +42,8 @@ private func makeRouter(
       publicOrigin: services.publicOrigin),
     admission: Admission(
       catalog: services.catalog, log: services.log, listening: services.listening, views: services.views,
-      streamAccess: services.streamAccess, sources: services.sources, now: services.system.now))
+      streamAccess: services.streamAccess, streams: services.streams, sources: services.sources,
+      now: services.system.now))
   return router
 }
 
@@ -48,7 +51,9 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
   let catalog = services.catalog
   let system = services.system
   let plans = SyncPlans(plans: services.plans)
-  let ingest = IngestController(catalog: catalog, waiters: services.waiters, system: system)
+  let ingest = IngestController(
+    catalog: catalog, waiters: services.waiters, openJobs: OpenJobs(catalog: catalog, limit: services.jobsPerIdentity),
+    reviewPrivacy: services.reviewPrivacy, system: system)
   let recordings = RecordingListing(catalog: catalog)
   let entries = AuditListing(catalog: catalog)
   let coverage = CoverageListing(catalog: catalog, plans: plans, system: system)
@@ -56,16 +61,15 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
   let platform = PlatformReport.Loader(catalog: catalog, rateLimits: services.rateLimits)
   let api: [[Route]] = [
     ingest.routes,
-    AudioController(
-      catalog: catalog, store: services.store, streams: services.streams, now: system.now
-    ).routes,
+    AudioController(catalog: catalog, store: services.store, now: system.now).routes,
     HeardController().routes,
     PreferencesController(catalog: catalog).routes,
     RecordingController(catalog: catalog, store: services.store, listing: recordings).routes,
-    JobController(catalog: catalog).routes,
+    JobController(catalog: catalog, openJobs: ingest.openJobs).routes,
     QuarantineController(catalog: catalog, actions: services.quarantine).routes,
     PlatformController(loader: platform, system: system).routes,
     AuditController(listing: entries).routes,
+    ExportController(recordings: recordings, entries: entries, now: system.now).routes,
     CoverageController(listing: coverage).routes,
     backfills.routes,
     TokenController(catalog: catalog, accounts: services.accounts).routes,
@@ -80,7 +84,10 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
     PlayerPageController(catalog: catalog, listing: recordings, ingest: ingest, pages: pages).routes,
     AuditPageController(listing: entries, pages: pages).routes,
     AccountsPageController(accounts: services.accounts, pages: pages).routes,
-    OwnAccountPageController(authenticator: services.authenticator, pages: pages).routes,
+    OwnAccountPageController(
+      catalog: catalog, authenticator: services.authenticator,
+      sourceZones: Set(services.plans.values.map(\.zone)).sorted { $0.name < $1.name }, pages: pages
+    ).routes,
     PlatformPageController(loader: platform, system: system, pages: pages).routes,
     CoveragePageController(
       catalog: catalog, listing: coverage, backfills: backfills, sources: services.sources, system: system,

@@ -13,6 +13,8 @@ package struct WebServices: Sendable {
   package var listening: ListeningSessions
   package let views = RecentViews()
   package var streams: Streams
+  /// The maximum number of open jobs of an account or API token.
+  package var jobsPerIdentity: Int
   package var waiters: JobWaiters
   package let streamAccess: StreamAccess
   package var proxies: TrustedProxies
@@ -24,6 +26,8 @@ package struct WebServices: Sendable {
   package var plans: [SourceID: SyncPlan] = [:]
   /// The decisions about quarantined files; nil on a listener without a pipeline.
   package var quarantine: QuarantineActions?
+  /// Asks the platform for the privacy of an archived recording again; nil on a listener without sources.
+  package var reviewPrivacy: (@Sendable (RecordingKey) async -> Void)?
   /// The text of `/metrics`.
   package var renderMetrics: @Sendable () async -> String
   /// What keeps the server from working, each as a sentence; empty when it is ready.
@@ -35,7 +39,7 @@ package struct WebServices: Sendable {
   package init(
     catalog: Catalog, store: any ObjectStore, authenticator: Authenticator, accounts: Accounts, log: AccessLog,
     listening: ListeningSessions, waiters: JobWaiters, proxies: TrustedProxies, publicOrigin: String?,
-    sources: Set<SourceID>, streams: Streams = Streams(limit: 32),
+    sources: Set<SourceID>, streams: Streams = Streams(limit: 32), jobsPerIdentity: Int = 5000,
     renderMetrics: @escaping @Sendable () async -> String,
     readiness: @escaping @Sendable () async -> [String], system: SystemServices,
     rateLimits: @escaping @Sendable () async throws(TapedeckError) -> [RateLimitStatus] = { () throws(TapedeckError) in
@@ -54,6 +58,7 @@ package struct WebServices: Sendable {
     self.publicOrigin = publicOrigin
     self.sources = sources
     self.streams = streams
+    self.jobsPerIdentity = jobsPerIdentity
     self.renderMetrics = renderMetrics
     self.readiness = readiness
     self.system = system

@@ -1,5 +1,5 @@
-package import AsyncHTTPClient
-import HTTPTransport
+import AsyncHTTPClient
+package import HTTPTransport
 package import Model
 import NIOCore
 import NIOHTTP1
@@ -9,14 +9,14 @@ package struct WebhookDelivery: Sendable {
   /// The number of bytes of an error response that are kept in the reason.
   private static let maxReasonBytes = 1024
 
-  private let client: HTTPClient
+  private let client: any HTTPSender
   private let system: SystemServices
   private let timeout: Duration
   private let userAgent: String
 
   /// `client` must not follow redirects. `timeout` applies to a complete attempt.
   package init(
-    client: HTTPClient, system: SystemServices, timeout: Duration = .seconds(10), userAgent: String = "Tapedeck"
+    client: any HTTPSender, system: SystemServices, timeout: Duration = .seconds(10), userAgent: String = "Tapedeck"
   ) {
     self.client = client
     self.system = system
@@ -86,7 +86,8 @@ package struct WebhookDelivery: Sendable {
         $0.isWhitespace || $0.unicodeScalars.contains { $0.properties.generalCategory == .control }
       })
       .joined(separator: " ")
-    return text.isEmpty ? "" : ": \(text)"
+    // A receiver may repeat the secret or what it was sent.
+    return text.isEmpty ? "" : ": \(Redactor.shared.redact(text))"
   }
 
   private static func reason(for error: any Error) -> String {

@@ -56,6 +56,19 @@ private final class HeldHashes: Sendable {
     #expect(drained(queue) == ["k0", "n0", "k1", "n1", "n2", "n3"])
   }
 
+  @Test(arguments: [1, 3, 8])
+  func `a queue has a limit for new and one for known addresses`(limit: Int) {
+    var queue = Queue(perGroup: limit)
+    for isKnown in [false, true] {
+      let added = (0..<20).filter { queue.add("\($0)", at: .init("a\($0)", isKnown: isKnown)) }
+      #expect(added == Array(0..<limit))
+    }
+    #expect(queue.count == 2 * limit)
+    _ = queue.next()
+    let isAdded = queue.add("later", at: .init("later", isKnown: true))
+    #expect(isAdded)
+  }
+
   @Test func `an empty queue has no next`() {
     #expect(drained(Queue()).isEmpty)
     var queue = filled([(.init("a", isKnown: true), 1)])

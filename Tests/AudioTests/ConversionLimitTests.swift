@@ -71,7 +71,7 @@ struct ConversionLimitTests {
     "echo 'prlimit: failed to set the AS resource limit: Operation not permitted' >&2; exit 1",
     "echo 'ffmpeg: error while loading shared libraries: libx.so' >&2; exit 127", "exit 126",
   ])
-  func `a failure of the machine is not blamed on the recording`(script: String) async throws {
+  func `a failure of the machine is not attributed to the recording`(script: String) async throws {
     let bytes = WAVBytes.telephone(dataSize: 16000)
     try await withStandIn("cat > /dev/null; \(script)") { executable, folder in
       let error = await #expect(throws: TapedeckError.self) {

@@ -14,7 +14,7 @@ func withStandIn(
       "#!/bin/sh\nhere='\(folder.string)'\necho $$ > $here/pid\nready() { exec 9>$here/ready; echo >&9; }\n\(script)\n"
       .write(toFile: source, atomically: true, encoding: .utf8)
     try #require(mkfifo(folder.appending("ready").string, 0o600) == 0)
-    // A newly written program is busy while a child of another test still has our files open.
+    // A newly written program is busy while a child of another test still has the files of this process open.
     try runTool("install", ["-m", "755", source, path])
     try await body(path, folder)
   }

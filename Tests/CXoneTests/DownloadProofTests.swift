@@ -133,6 +133,7 @@ import Testing
   @Test(arguments: [true, false])
   func `the detail says how a connection ended`(isReset: Bool) async throws {
     try await Tenant.run { _, _ in
+      // In the pause the client usually reads the bytes; the detail is the same when it does not.
       DownloadTests.serve(whole, from: 0, cutAt: 100_000).then(.pause(.milliseconds(20)), isReset ? .reset : .close)
     } _: { tenant in
       let error = await failure { _ = try await tenant.download(into: MemorySink()) }

@@ -164,7 +164,7 @@ import Testing
     }
   }
 
-  @Test func `a server that ignores ranges sends everything, and the held bytes is dropped`() async throws {
+  @Test func `a server that ignores ranges sends everything, and the held bytes are dropped`() async throws {
     try await Tenant.run { _, _ in
       .response(200, body: whole)
     } _: { tenant in

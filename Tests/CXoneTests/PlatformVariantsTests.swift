@@ -99,11 +99,52 @@ import Testing
   @Test(arguments: [
     #"{"error":{"code":"E1"}}"#, #"{"error":"busy"}"#, #"{"id":"rec-1","error":{"message":"x"}}"#, #"{"error":true}"#,
   ])
-  func `an error with status 200 is an error that may pass`(body: String) async throws {
+  func `an error with status 200 counts as temporary`(body: String) async throws {
     try await Tenant.run { _, _ in
       .json(body)
     } _: { tenant in
       #expect(await failure { _ = try await tenant.source.recording(recordingID) }?.code == .platformUnavailable)
+    }
+  }
+
+  @Test(arguments: [
+    #"{"errors":[{"code":"RECORDING_ARCHIVED"}]}"#, #"{"errors":{"a":"b"}}"#, #"{"errors":"busy"}"#,
+  ])
+  func `errors with status 200 are an error that may pass`(body: String) async throws {
+    try await Tenant.run { _, _ in
+      .json(body)
+    } _: { tenant in
+      #expect(await failure { _ = try await tenant.source.recording(recordingID) }?.code == .platformUnavailable)
+    }
+  }
+
+  @Test(
+    arguments: [
+      ("REC-1", "Ids are case-sensitive: request 'REC-1'"), ("Rec-1", "Ids are case-sensitive: request 'Rec-1'"),
+      ("rec-2", "answered with 'rec-2'."), ("rec-11", "answered with 'rec-11'."), ("", nil),
+    ] as [(String, String?)])
+  func `an answer about another recording names it`(id: String, words: String?) async throws {
+    try await Tenant.run { _, _ in
+      .json(#"{"id":"\#(id)","status":"available"}"#)
+    } _: { tenant in
+      let error = await failure { _ = try await tenant.source.recording(recordingID) }
+      #expect(error?.code == words.map { _ in .platformProtocol })
+      if let words {
+        #expect(error?.message.contains(words) == true && error?.message.contains("'rec-1'") == true)
+        #expect(error?.message.contains("case-sensitive") == (id.lowercased() == "rec-1"))
+      }
+    }
+  }
+
+  @Test(arguments: [
+    #"{"id":"rec-1","status":"avail"#, #"{"id":"rec-1","status":"available","privacy":"standard""#,
+    #"{"id":"rec-1","status":"available","agentName":"Jo}"#,
+  ])
+  func `a description that is cut is an error, since its privacy may be missing`(body: String) async throws {
+    try await Tenant.run { _, _ in
+      .json(body)
+    } _: { tenant in
+      #expect(await failure { _ = try await tenant.source.recording(recordingID) }?.code == .platformProtocol)
     }
   }
 
@@ -250,7 +291,7 @@ import Testing
   }
 
   @Test(arguments: [#"a\n"#, #"a\r\nX: y"#, "a b", "ä"])
-  func `a token that no header can carry has its own message`(token: String) async throws {
+  func `a token with characters that a header cannot carry has its own message`(token: String) async throws {
     var options = Tenant.Options()
     options.token = { _ in Tenant.token(token) }
     try await Tenant.run(options) { _, _ in

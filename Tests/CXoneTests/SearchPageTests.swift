@@ -34,7 +34,7 @@ import Testing
   ]
 
   @Test(arguments: badValues)
-  func `a field that strict JSON refuses costs no row`(value: [UInt8]) async throws {
+  func `a field that strict JSON refuses does not affect its row`(value: [UInt8]) async throws {
     let page = try await between(
       Array(#"{"id":"odd","agentName":"#.utf8) + value + Array(#","status":"available","privacy":"standard"}"#.utf8))
     #expect(page.unidentified.isEmpty)
@@ -43,7 +43,9 @@ import Testing
   }
 
   @Test(arguments: badValues.filter { !$0.allSatisfy { $0 == UInt8(ascii: "7") } })
-  func `an id that strict JSON refuses costs one row, which is located`(value: [UInt8]) async throws {
+  func `an id that strict JSON refuses affects one row, which is reported with its position`(value: [UInt8])
+    async throws
+  {
     let page = try await between(Array(#"{"agentName":"x","id":"#.utf8) + value + Array("}".utf8))
     #expect(page.recordings.count == 2)
     #expect(page.unidentified.map(\.position) == [2])
@@ -85,6 +87,69 @@ import Testing
   func `the stricter of several privacy values counts`(values: String) async throws {
     let page = try await between(Array(#"{"id":"odd","privacy":\#(values)}"#.utf8))
     #expect(page.recordings.dropFirst().first?.privacy == .restricted)
+  }
+
+  /// Rows whose text is not closed or not escaped, each with the id that can still be read.
+  private static let brokenRows: [(row: String, id: String?)] = [
+    (#"{"id":"odd","agentName":"Jo}"#, "odd"), (#"{"id":"odd","agentName":"Jo,"status":"available"}"#, "odd"),
+    (#"{"id":"odd","agentName":Jo","status":"available"}"#, "odd"), (#"{"id":"odd","agentName":"5" pipe"}"#, "odd"),
+    (#"{"id":"odd","agentName":"Jo\"}"#, "odd"), (#"{"id":"odd","tags":["a","b}"#, "odd"),
+    (#"{"id":"odd","tags":["a","b"}"#, "odd"), (#"{"id":"odd","agent":{"name":"Jo"}"#, "odd"),
+    (#"{"id":"odd","tags":"a]}"#, "odd"), (#"{"id":"odd,"status":"available"}"#, nil),
+    (#"{"agentName":"Jo,"id":"odd"}"#, nil), (#"{"id":"odd"#, nil), (#"{"id":"odd}"#, nil),
+  ]
+
+  @Test(arguments: brokenRows)
+  func `a text or bracket that is not closed costs one row at most`(row: String, id: String?) async throws {
+    let page = try await between(Array(row.utf8))
+    if let id {
+      #expect(page.recordings.map(\.id.rawValue) == ["first", id, "last"] && page.unidentified.isEmpty)
+      // The privacy may be in the part that cannot be read.
+      #expect(page.recordings.dropFirst().first?.privacy == .restricted)
+    } else {
+      #expect(page.recordings.count == 2 && page.unidentified.map(\.position) == [2])
+    }
+  }
+
+  @Test(arguments: brokenRows, [true, false])
+  func `a broken row at either end of the list costs no other row`(
+    broken: (row: String, id: String?), isLast: Bool
+  ) async throws {
+    let rows = [#"{"id":"a","tags":[{"x":1},{"x":2}]}"#, #"{"id":"b"}"#]
+    let list = (isLast ? rows + [broken.row] : [broken.row] + rows).joined(separator: ", ")
+    let page = try await page(Array(#"{"total":3,"recordings":[\#(list)],"nextCursor":"n","warnings":[]}"#.utf8))
+    #expect(page.nextCursor == "n" && page.rowCount == 3)
+    #expect(page.recordings.map(\.id.rawValue).filter { $0 != broken.id } == ["a", "b"])
+    #expect(page.unidentified.map(\.position) == (broken.id == nil ? [isLast ? 3 : 1] : []))
+  }
+
+  @Test func `several broken rows, also with an even number of quotes, cost only themselves`() async throws {
+    let rows = (0..<40).map { $0 % 3 == 1 ? #"{"id":"row-\#($0)","agentName":"Jo}"# : #"{"id":"row-\#($0)"}"# }
+    let page = try await page(Array(#"{"recordings":[\#(rows.joined(separator: ",\n"))],"nextCursor":null}"#.utf8))
+    #expect(page.recordings.map(\.id.rawValue) == (0..<40).map { "row-\($0)" })
+    #expect(page.nextCursor == nil && page.unidentified.isEmpty)
+  }
+
+  @Test(arguments: [
+    #"{"recordings":[{"id":"a"},{"id":"b","x":"Jo}"#, #"{"recordings":[{"id":"a","x":"Jo}],"nextCursor":"c}"#,
+    #"{"recordings":[{"id":"a"}"#, #"{"recordings":[{"id":"a","x":"Jo}],"nextCursor":7.5x}"#,
+    #"{"note":"Jo,"recordings":[{"id":"a"}]}"#,
+  ])
+  func `a page whose list or next page cannot be found is an error`(body: String) async throws {
+    #expect(await failure { _ = try await page(Array(body.utf8)) }?.code == .platformProtocol)
+  }
+
+  @Test func `a comma after the last row or field adds nothing`() async throws {
+    let page = try await page(Array(#"{"recordings":[{"id":"a","privacy":"standard",},{"id":"b"},],}"#.utf8))
+    #expect(page.recordings.map(\.id.rawValue) == ["a", "b"] && page.unidentified.isEmpty)
+    #expect(page.recordings.first?.privacy == .standard)
+  }
+
+  @Test(arguments: [#","agent":{"name":"Jo"}"#, #","agentName":"Jo}"#, #","tags":["x"}"#, #","agentName":"Jo""#])
+  func `a page of only broken rows is read`(rest: String) async throws {
+    let rows = (0..<900).map { #"{"id":"\#($0)"\#(rest)"# }
+    let page = try await page(Array(#"{"recordings":[\#(rows.joined(separator: ","))],"nextCursor":null}"#.utf8))
+    #expect(page.recordings.map(\.id.rawValue) == (0..<900).map { "\($0)" } && page.unidentified.isEmpty)
   }
 
   @Test(arguments: [

@@ -132,7 +132,7 @@ import Testing
     test.clock.advance(by: .seconds(1800))
     for _ in 1...5 {
       let job = try await test.claim()
-      try await test.catalog.release(job.lease, .giveUp(TapedeckError(.neverAvailable)))
+      try await test.catalog.release(job.lease, .fail(TapedeckError(.neverAvailable)))
     }
     row = try #require(try await test.catalog.backfill(backfill.id))
     #expect((row.open, row.failed, row.endedLately, row.remaining) == (5, 5, 5, 35))

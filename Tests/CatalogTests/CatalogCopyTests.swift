@@ -40,7 +40,8 @@ import Testing
     try await test.catalog.changePreferences(of: "acc_1", to: Preferences(speed: 1.5))
     try await test.catalog.addToQuarantine(
       try key("quarantined"), because: TapedeckError(.incompleteRecording),
-      content: ObjectContent(hash: TestCatalog.hash("ab"), bytes: 9), spoolID: "spool", file: "file")
+      content: ObjectContent(hash: TestCatalog.hash("ab"), bytes: 9), spoolID: "spool", node: "node",
+      file: "file")
     try await test.catalog.changeAllowance(of: .default, limits: RequestLimits(rate: 10, burst: 20)) { _, _ in }
     try await test.catalog.requireSameOnAllNodes("QM_WEBHOOK_SECRET", "whsec_c2VjcmV0")
     _ = try await test.database.write { db in

@@ -40,7 +40,7 @@ import Testing
 
   private func fail(_ name: String, _ error: TapedeckError) async throws {
     try await test.request(name)
-    try await test.catalog.release(try await test.claim().lease, .giveUp(error))
+    try await test.catalog.release(try await test.claim().lease, .fail(error))
   }
 
   /// One recording for each reason of a gap, and an archived one.
@@ -107,7 +107,7 @@ import Testing
     try expect("half", .refused, "failed the integrity check", code: .incompleteRecording, fill: false)
     try expect("lost", .missing, "the catalog no longer has it", fill: true)
     try expect("no-files", .missing, "no longer has its files", fill: true)
-    try expect("clearance", .waiting, "request of a supervisor", fill: true)
+    try expect("clearance", .waiting, "until a supervisor requests it", fill: true)
     try expect("retry", .waiting, "It will be retried", code: .platformUnavailable, fill: false)
     try expect("queued", .waiting, "It is queued", fill: false)
     try expect("stopped", .failed, "was cancelled", fill: false)

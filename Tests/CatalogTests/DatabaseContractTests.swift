@@ -346,6 +346,15 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
+  func `a database that is closed again stays closed`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    for _ in 1...3 {
+      try database.close()
+      #expect(await failure { try await database.read { db in try db.rows("SELECT 1").count } } == .catalogFailed)
+    }
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
   func `a closed database throws`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     try database.close()

@@ -143,7 +143,7 @@ import Testing
     test = try await TestCatalog(kind)
     try await test.archiveRecording("archived")
     try await test.request("given-up")
-    try await test.catalog.release(try await test.claim().lease, .giveUp(TapedeckError(.neverAvailable)))
+    try await test.catalog.release(try await test.claim().lease, .fail(TapedeckError(.neverAvailable)))
     try await test.request("waiting", clearance: .standard)
     try await test.catalog.release(try await test.claim().lease, .awaitClearance)
     try await test.request("under-way", clearance: .standard)

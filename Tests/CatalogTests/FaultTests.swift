@@ -18,7 +18,7 @@ import Testing
     }
     try await test.request("question")
     test.clock.advance(by: .seconds(10))
-    try await test.catalog.holdTransfers(because: TapedeckError(.diskFull))
+    try await test.catalog.postponeTransfers(because: TapedeckError(.diskFull))
     for name in ["first", "second"] {
       let job = try #require(try await test.catalog.job(of: try key(name)))
       #expect(job.runState == .waiting)
@@ -26,7 +26,7 @@ import Testing
     }
     #expect(try await test.catalog.job(underWay.id)?.runState == .leased)
     #expect(try await test.catalog.job(of: try key("question"))?.runState == .idle)
-    for name in ["first", "second"] { #expect(try await test.claim(.moving).job.key.id.rawValue == name) }
+    for name in ["first", "second"] { #expect(try await test.claim(.transfer).job.key.id.rawValue == name) }
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -37,10 +37,10 @@ import Testing
     let (job, lease) = try await test.jobInProcessing()
     try await test.catalog.release(lease, .interrupted)
     test.clock.advance(by: .milliseconds(9_999))
-    try await test.catalog.holdTransfers(because: TapedeckError(.diskFull))
+    try await test.catalog.postponeTransfers(because: TapedeckError(.diskFull))
     #expect(try await test.catalog.job(job.id)?.runState == (kind == .postgresql ? .idle : .waiting))
     test.clock.advance(by: .milliseconds(1))
-    try await test.catalog.holdTransfers(because: TapedeckError(.diskFull))
+    try await test.catalog.postponeTransfers(because: TapedeckError(.diskFull))
     #expect(try await test.catalog.job(job.id)?.runState == .waiting)
   }
 
@@ -50,11 +50,11 @@ import Testing
     let (job, lease) = try await test.jobInProcessing()
     try await test.catalog.release(
       lease, .postpone(until: test.clock.now + .seconds(900), because: TapedeckError(.diskFull)))
-    #expect(try await test.catalog.claimJob(in: .moving, lease: .seconds(30)) == nil)
+    #expect(try await test.catalog.claimJob(in: .transfer, lease: .seconds(30)) == nil)
     let asked = try await test.request(clearance: .restricted)
     #expect(asked.id == job.id && asked.runState == .idle && asked.stage == .processing)
     #expect(asked.clearance == .restricted)
-    #expect(try await test.claim(.moving).job.id == job.id)
+    #expect(try await test.claim(.transfer).job.id == job.id)
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -64,33 +64,33 @@ import Testing
     async throws
   {
     let test = try await TestCatalog(kind)
-    try await test.request("snoozed")
-    let snoozed = try await test.claim()
-    try await test.catalog.release(snoozed.lease, .snooze(until: test.clock.now + .seconds(100)))
+    try await test.request("polled")
+    let polled = try await test.claim()
+    try await test.catalog.release(polled.lease, .pollAgain(at: test.clock.now + .seconds(100)))
     try await test.archiveRecording("told")
     try await test.catalog.recordDelivery(
       of: "msg_told", status: 500, error: "no", delivered: false, next: test.clock.now + .seconds(300))
     try await test.request("held")
     let held = try await test.claim()
 
-    let seen = try await test.catalog.catchUp(since: nil)
+    let seen = try await test.catalog.correctDueTimes(since: nil)
     #expect(seen == test.clock.now)
     let before = try await test.everything()
     test.clock.advance(by: .milliseconds(500))
-    _ = try await test.catalog.catchUp(since: seen)
+    _ = try await test.catalog.correctDueTimes(since: seen)
     test.clock.jump(by: .milliseconds(-900))
-    _ = try await test.catalog.catchUp(since: seen)
+    _ = try await test.catalog.correctDueTimes(since: seen)
     #expect(try await test.everything() == before)
 
     test.clock.jump(by: .seconds(-3600))
-    let now = try await test.catalog.catchUp(since: seen)
+    let now = try await test.catalog.correctDueTimes(since: seen)
     #expect(now == test.clock.now)
     let back = now - seen
-    #expect(try await test.catalog.job(snoozed.job.id)?.dueAt == seen + .seconds(100) + back)
+    #expect(try await test.catalog.job(polled.job.id)?.dueAt == seen + .seconds(100) + back)
     #expect(try await test.catalog.nextMessageDue() == seen + .seconds(300) + back)
     // A second node corrects the same change: waits become shorter, but never end in the past.
-    _ = try await test.catalog.catchUp(since: seen)
-    #expect(try await test.catalog.job(snoozed.job.id)?.dueAt == now)
+    _ = try await test.catalog.correctDueTimes(since: seen)
+    #expect(try await test.catalog.job(polled.job.id)?.dueAt == now)
     #expect(try await test.catalog.nextMessageDue() == now)
     test.clock.advance(by: .seconds(31))
     #expect(try await test.catalog.reclaimJobs(everyLease: false) == 1)
@@ -108,11 +108,11 @@ import Testing
     let next = test.clock.now + .seconds(60)
     try await test.catalog.release(sync.lease, .done(next: next))
     _ = try await test.catalog.claimTask(keys[1], lease: .seconds(30))
-    let seen = try await test.catalog.catchUp(since: nil)
+    let seen = try await test.catalog.correctDueTimes(since: nil)
     #expect(try await test.catalog.nextTaskTime(among: [keys[0]]) == next)
     let changes = test.catalog.changes()
     test.clock.jump(by: .seconds(-5 * 3600))
-    let now = try await test.catalog.catchUp(since: wasSeen ? seen : nil)
+    let now = try await test.catalog.correctDueTimes(since: wasSeen ? seen : nil)
     #expect(now == test.clock.now)
     #expect(try await test.catalog.nextTaskTime(among: [keys[0]]) == now + .seconds(60))
     #expect(try await test.catalog.nextTaskTime(among: [keys[1]]) == now + .seconds(30))
@@ -134,9 +134,9 @@ import Testing
       _ = try await test.claim(lease: lease)
       _ = try await test.catalog.claimTask(task, lease: .seconds(30))
       test.clock.advance(by: .seconds(5))
-      let seen = try await test.catalog.catchUp(since: nil)
+      let seen = try await test.catalog.correctDueTimes(since: nil)
       test.clock.jump(by: .seconds(-12))
-      for _ in 0..<10 { _ = try await test.catalog.catchUp(since: seen, lease: lease) }
+      for _ in 0..<10 { _ = try await test.catalog.correctDueTimes(since: seen, lease: lease) }
       let row = try await test.database.read { db in try db.row("SELECT lease_until FROM job WHERE id = \(job.id)") }
       #expect(row?.optionalInstant("lease_until") == test.clock.now + lease)
       #expect(try await test.catalog.recurringTask(task)?.leaseUntil ?? seen >= test.clock.now + .seconds(30))

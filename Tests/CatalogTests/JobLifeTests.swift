@@ -7,8 +7,8 @@ import Testing
 @Suite(.serialized) struct JobLifeTests {
   enum Event: Sendable {
     case request(Privacy)
-    /// A worker claims the next due job of a lane, if there is one.
-    case claim(Lane)
+    /// A worker claims the next due job of a queue, if there is one.
+    case claim(JobQueue)
     case advance(Stage)
     case release(JobRelease)
     case archive
@@ -20,10 +20,44 @@ import Testing
     case cancel
   }
 
+  /// What a job's row says about its state.
+  struct Row: Sendable, Equatable {
+    var stage: Stage
+    var runState: RunState
+    var attempts: Int
+    var polls: Int
+    /// In whole seconds from now; nil for a job without a due time.
+    var due: Int64?
+    var failure: TapedeckError.Code?
+    var retryAfter: Int64?
+    var deaths: Int
+
+    init(
+      _ stage: Stage, _ runState: RunState, attempts: Int = 0, polls: Int = 0, due: Int64? = 0,
+      failure: TapedeckError.Code? = nil, retryAfter: Int64? = nil, deaths: Int = 0
+    ) {
+      self.stage = stage
+      self.runState = runState
+      self.attempts = attempts
+      self.polls = polls
+      self.due = due
+      self.failure = failure
+      self.retryAfter = retryAfter
+      self.deaths = deaths
+    }
+
+    init(_ job: JobRow, at now: Instant) {
+      self.init(
+        job.stage, job.runState, attempts: job.attempts, polls: job.polls,
+        due: job.dueAt.map { ($0 - now).milliseconds / 1000 }, failure: job.failure?.code,
+        retryAfter: job.failure?.retryAfter.map { $0.milliseconds / 1000 }, deaths: job.workerDeaths)
+    }
+  }
+
   struct Life: Sendable, CustomTestStringConvertible {
     var testDescription: String
-    /// After each event: stage, run state, attempts, polls, and due time: seconds from now or never.
-    var events: [(Event, String)]
+    /// Each event, and the row after it.
+    var events: [(Event, Row)]
   }
 
   static let start = TestClock().now
@@ -33,145 +67,148 @@ import Testing
     Life(
       testDescription: "a recording that is available at once",
       events: [
-        (.request(.standard), "queued idle 0 0 due 0"),
-        (.claim(.moving), "queued idle 0 0 due 0"),
-        (.claim(.polling), "queued leased 1 0 due 0"),
-        (.release(.handOver(.fetching)), "fetching idle 0 0 due 0"),
-        (.claim(.polling), "fetching idle 0 0 due 0"),
-        (.claim(.moving), "fetching leased 1 0 due 0"),
-        (.advance(.processing), "processing leased 1 0 due 0"),
-        (.archive, "ready done 1 0 due never"),
-        (.request(.restricted), "ready done 1 0 due never"),
-        (.claim(.moving), "ready done 1 0 due never"),
+        (.request(.standard), Row(.queued, .idle)),
+        (.claim(.transfer), Row(.queued, .idle)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1)),
+        (.release(.advance(to: .fetching)), Row(.fetching, .idle)),
+        (.claim(.polling), Row(.fetching, .idle)),
+        (.claim(.transfer), Row(.fetching, .leased, attempts: 1)),
+        (.advance(.processing), Row(.processing, .leased, attempts: 1)),
+        (.archive, Row(.ready, .done, attempts: 1, due: nil)),
+        (.request(.restricted), Row(.ready, .done, attempts: 1, due: nil)),
+        (.claim(.transfer), Row(.ready, .done, attempts: 1, due: nil)),
       ]),
     Life(
       testDescription: "a recording that is not ready is polled until it is",
       events: [
-        (.request(.standard), "queued idle 0 0 due 0"),
-        (.claim(.polling), "queued leased 1 0 due 0"),
-        (.release(.snooze(until: start + .seconds(2))), "awaiting waiting 0 1 due 2"),
-        (.claim(.polling), "awaiting waiting 0 1 due 2"),
-        (.request(.standard), "awaiting waiting 0 1 due 2"),
-        (.request(.restricted), "awaiting waiting 0 1 due 2"),
-        (.pass(.milliseconds(1999)), "awaiting waiting 0 1 due 0"),
-        (.claim(.polling), "awaiting waiting 0 1 due 0"),
-        (.pass(.milliseconds(1)), "awaiting waiting 0 1 due 0"),
-        (.claim(.polling), "awaiting leased 1 1 due 0"),
-        (.release(.snooze(until: start + .seconds(6))), "awaiting waiting 0 2 due 4"),
+        (.request(.standard), Row(.queued, .idle)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1)),
+        (.release(.pollAgain(at: start + .seconds(2))), Row(.awaiting, .waiting, polls: 1, due: 2)),
+        (.claim(.polling), Row(.awaiting, .waiting, polls: 1, due: 2)),
+        (.request(.standard), Row(.awaiting, .waiting, polls: 1, due: 2)),
+        (.request(.restricted), Row(.awaiting, .waiting, polls: 1, due: 2)),
+        (.pass(.milliseconds(1999)), Row(.awaiting, .waiting, polls: 1)),
+        (.claim(.polling), Row(.awaiting, .waiting, polls: 1)),
+        (.pass(.milliseconds(1)), Row(.awaiting, .waiting, polls: 1)),
+        (.claim(.polling), Row(.awaiting, .leased, attempts: 1, polls: 1)),
+        (.release(.pollAgain(at: start + .seconds(6))), Row(.awaiting, .waiting, polls: 2, due: 4)),
       ]),
     Life(
       testDescription: "attempts that fail are counted until one succeeds",
       events: [
-        (.request(.standard), "queued idle 0 0 due 0"),
-        (.claim(.polling), "queued leased 1 0 due 0"),
+        (.request(.standard), Row(.queued, .idle)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1)),
         (
           .release(.retry(at: start + .seconds(1), because: broken)),
-          "queued waiting 1 0 due 1 platform_unavailable 9"
+          Row(.queued, .waiting, attempts: 1, due: 1, failure: .platformUnavailable, retryAfter: 9)
         ),
-        (.pass(.seconds(1)), "queued waiting 1 0 due 0 platform_unavailable 9"),
-        (.claim(.polling), "queued leased 2 0 due 0 platform_unavailable 9"),
+        (.pass(.seconds(1)), Row(.queued, .waiting, attempts: 1, failure: .platformUnavailable, retryAfter: 9)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 2, failure: .platformUnavailable, retryAfter: 9)),
         (
           .release(.retry(at: start + .seconds(3), because: broken)),
-          "queued waiting 2 0 due 2 platform_unavailable 9"
+          Row(.queued, .waiting, attempts: 2, due: 2, failure: .platformUnavailable, retryAfter: 9)
         ),
-        (.pass(.seconds(2)), "queued waiting 2 0 due 0 platform_unavailable 9"),
-        (.claim(.polling), "queued leased 3 0 due 0 platform_unavailable 9"),
-        (.release(.handOver(.fetching)), "fetching idle 0 0 due 0"),
+        (.pass(.seconds(2)), Row(.queued, .waiting, attempts: 2, failure: .platformUnavailable, retryAfter: 9)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 3, failure: .platformUnavailable, retryAfter: 9)),
+        (.release(.advance(to: .fetching)), Row(.fetching, .idle)),
       ]),
     Life(
       testDescription: "a rate limit of the platform does not count as an attempt",
       events: [
-        (.request(.standard), "queued idle 0 0 due 0"),
-        (.claim(.polling), "queued leased 1 0 due 0"),
+        (.request(.standard), Row(.queued, .idle)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1)),
         (
           .release(.postpone(until: start + .seconds(5), because: TapedeckError(.platformRateLimited))),
-          "queued waiting 0 0 due 5 platform_rate_limited"
+          Row(.queued, .waiting, due: 5, failure: .platformRateLimited)
         ),
-        (.pass(.seconds(5)), "queued waiting 0 0 due 0 platform_rate_limited"),
-        (.claim(.polling), "queued leased 1 0 due 0 platform_rate_limited"),
+        (.pass(.seconds(5)), Row(.queued, .waiting, failure: .platformRateLimited)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1, failure: .platformRateLimited)),
       ]),
     Life(
       testDescription: "a failed job is restarted by the next request",
       events: [
-        (.request(.restricted), "queued idle 0 0 due 0"),
-        (.claim(.polling), "queued leased 1 0 due 0"),
-        (.release(.snooze(until: start)), "awaiting waiting 0 1 due 0"),
-        (.claim(.polling), "awaiting leased 1 1 due 0"),
-        (.release(.handOver(.fetching)), "fetching idle 0 1 due 0"),
-        (.claim(.moving), "fetching leased 1 1 due 0"),
-        (.refuse, "fetching leased 1 1 due 0"),
-        (.release(.giveUp(TapedeckError(.incompleteRecording))), "fetching failed 1 1 due never not_a_whole_recording"),
-        (.claim(.moving), "fetching failed 1 1 due never not_a_whole_recording"),
-        (.reclaim(true), "fetching failed 1 1 due never not_a_whole_recording"),
-        (.request(.standard), "queued idle 0 0 due 0"),
-        (.claim(.polling), "queued leased 1 0 due 0"),
+        (.request(.restricted), Row(.queued, .idle)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1)),
+        (.release(.pollAgain(at: start)), Row(.awaiting, .waiting, polls: 1)),
+        (.claim(.polling), Row(.awaiting, .leased, attempts: 1, polls: 1)),
+        (.release(.advance(to: .fetching)), Row(.fetching, .idle, polls: 1)),
+        (.claim(.transfer), Row(.fetching, .leased, attempts: 1, polls: 1)),
+        (.refuse, Row(.fetching, .leased, attempts: 1, polls: 1)),
+        (
+          .release(.fail(TapedeckError(.incompleteRecording))),
+          Row(.fetching, .failed, attempts: 1, polls: 1, due: nil, failure: .incompleteRecording)
+        ),
+        (.claim(.transfer), Row(.fetching, .failed, attempts: 1, polls: 1, due: nil, failure: .incompleteRecording)),
+        (.reclaim(true), Row(.fetching, .failed, attempts: 1, polls: 1, due: nil, failure: .incompleteRecording)),
+        (.request(.standard), Row(.queued, .idle)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1)),
       ]),
     Life(
       testDescription: "a cancelled job is restarted by the next request",
       events: [
-        (.request(.standard), "queued idle 0 0 due 0"),
-        (.cancel, "queued cancelled 0 0 due never"),
-        (.claim(.polling), "queued cancelled 0 0 due never"),
-        (.request(.standard), "queued idle 0 0 due 0"),
+        (.request(.standard), Row(.queued, .idle)),
+        (.cancel, Row(.queued, .cancelled, due: nil)),
+        (.claim(.polling), Row(.queued, .cancelled, due: nil)),
+        (.request(.standard), Row(.queued, .idle)),
       ]),
     Life(
       testDescription: "a shutdown releases the job and does not count as an attempt",
       events: [
-        (.request(.standard), "queued idle 0 0 due 0"),
-        (.claim(.polling), "queued leased 1 0 due 0"),
-        (.release(.interrupted), "queued idle 0 0 due 0"),
-        (.claim(.polling), "queued leased 1 0 due 0"),
+        (.request(.standard), Row(.queued, .idle)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1)),
+        (.release(.interrupted), Row(.queued, .idle)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1)),
       ]),
     Life(
       testDescription: "the death of a worker does not count as an attempt",
       events: [
-        (.request(.standard), "queued idle 0 0 due 0"),
-        (.claim(.polling), "queued leased 1 0 due 0"),
-        (.pass(.seconds(30)), "queued leased 1 0 due -30"),
-        (.reclaim(false), "queued leased 1 0 due -30"),
-        (.pass(.milliseconds(1)), "queued leased 1 0 due -30"),
-        (.reclaim(false), "queued idle 0 0 due 0 deaths 1"),
-        (.claim(.polling), "queued leased 1 0 due 0 deaths 1"),
-        (.reclaim(true), "queued idle 0 0 due 0 deaths 2"),
-        (.claim(.polling), "queued leased 1 0 due 0 deaths 2"),
-        (.release(.handOver(.fetching)), "fetching idle 0 0 due 0"),
-        (.claim(.moving), "fetching leased 1 0 due 0"),
-        (.reclaim(true), "fetching idle 0 0 due 0 deaths 1"),
-        (.claim(.moving), "fetching leased 1 0 due 0 deaths 1"),
-        (.advance(.processing), "processing leased 1 0 due 0"),
+        (.request(.standard), Row(.queued, .idle)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1)),
+        (.pass(.seconds(30)), Row(.queued, .leased, attempts: 1, due: -30)),
+        (.reclaim(false), Row(.queued, .leased, attempts: 1, due: -30)),
+        (.pass(.milliseconds(1)), Row(.queued, .leased, attempts: 1, due: -30)),
+        (.reclaim(false), Row(.queued, .idle, deaths: 1)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1, deaths: 1)),
+        (.reclaim(true), Row(.queued, .idle, deaths: 2)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1, deaths: 2)),
+        (.release(.advance(to: .fetching)), Row(.fetching, .idle)),
+        (.claim(.transfer), Row(.fetching, .leased, attempts: 1)),
+        (.reclaim(true), Row(.fetching, .idle, deaths: 1)),
+        (.claim(.transfer), Row(.fetching, .leased, attempts: 1, deaths: 1)),
+        (.advance(.processing), Row(.processing, .leased, attempts: 1)),
       ]),
     Life(
       testDescription: "a restricted recording waits for a request with clearance",
       events: [
-        (.request(.standard), "queued idle 0 0 due 0"),
-        (.claim(.polling), "queued leased 1 0 due 0"),
-        (.release(.awaitClearance), "queued waiting 0 0 due never"),
-        (.pass(.seconds(86_400)), "queued waiting 0 0 due never"),
-        (.claim(.polling), "queued waiting 0 0 due never"),
-        (.request(.standard), "queued waiting 0 0 due never"),
-        (.reclaim(true), "queued waiting 0 0 due never"),
-        (.request(.restricted), "queued idle 0 0 due 0"),
-        (.claim(.polling), "queued leased 1 0 due 0"),
+        (.request(.standard), Row(.queued, .idle)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1)),
+        (.release(.awaitClearance), Row(.queued, .waiting, due: nil)),
+        (.pass(.seconds(86_400)), Row(.queued, .waiting, due: nil)),
+        (.claim(.polling), Row(.queued, .waiting, due: nil)),
+        (.request(.standard), Row(.queued, .waiting, due: nil)),
+        (.reclaim(true), Row(.queued, .waiting, due: nil)),
+        (.request(.restricted), Row(.queued, .idle)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1)),
       ]),
     Life(
       testDescription: "a request with clearance arrives before the worker releases the job to wait for one",
       events: [
-        (.request(.standard), "queued idle 0 0 due 0"),
-        (.claim(.polling), "queued leased 1 0 due 0"),
-        (.request(.restricted), "queued leased 1 0 due 0"),
-        (.release(.awaitClearance), "queued idle 0 0 due 0"),
-        (.claim(.polling), "queued leased 1 0 due 0"),
+        (.request(.standard), Row(.queued, .idle)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1)),
+        (.request(.restricted), Row(.queued, .leased, attempts: 1)),
+        (.release(.awaitClearance), Row(.queued, .idle)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1)),
       ]),
     Life(
       testDescription: "a recording that becomes restricted during the download waits at its stage",
       events: [
-        (.request(.standard), "queued idle 0 0 due 0"),
-        (.claim(.polling), "queued leased 1 0 due 0"),
-        (.release(.handOver(.fetching)), "fetching idle 0 0 due 0"),
-        (.claim(.moving), "fetching leased 1 0 due 0"),
-        (.release(.awaitClearance), "fetching waiting 0 0 due never"),
-        (.request(.restricted), "fetching idle 0 0 due 0"),
-        (.claim(.moving), "fetching leased 1 0 due 0"),
+        (.request(.standard), Row(.queued, .idle)),
+        (.claim(.polling), Row(.queued, .leased, attempts: 1)),
+        (.release(.advance(to: .fetching)), Row(.fetching, .idle)),
+        (.claim(.transfer), Row(.fetching, .leased, attempts: 1)),
+        (.release(.awaitClearance), Row(.fetching, .waiting, due: nil)),
+        (.request(.restricted), Row(.fetching, .idle)),
+        (.claim(.transfer), Row(.fetching, .leased, attempts: 1)),
       ]),
   ]
 
@@ -182,8 +219,8 @@ import Testing
     for (number, (event, expected)) in life.events.enumerated() {
       switch event {
       case .request(let clearance): try await test.request(clearance: clearance)
-      case .claim(let lane):
-        if let job = try await test.catalog.claimJob(in: lane, lease: .seconds(30)) {
+      case .claim(let queue):
+        if let job = try await test.catalog.claimJob(in: queue, lease: .seconds(30)) {
           lease = JobLease(jobID: job.id, fence: job.fence)
         }
       case .advance(let stage): try await test.catalog.advance(try #require(lease), to: stage)
@@ -196,24 +233,13 @@ import Testing
       case .refuse: try await test.catalog.recordRefusal(of: try #require(lease))
       case .cancel:
         _ = try await test.database.write { db in
-          try db.execute("UPDATE job SET run_state = 'cancelled', due_at = NULL")
+          try db.execute("UPDATE job SET run_state = \(RunState.cancelled), due_at = NULL")
         }
       }
       let job = try #require(try await test.catalog.job(of: try key("call-1")))
-      #expect(describe(job, at: test.clock.now) == expected, "event \(number): \(event)")
+      #expect(Row(job, at: test.clock.now) == expected, "event \(number): \(event)")
     }
     #expect(try await test.count("job") == 1)
-  }
-
-  private func describe(_ job: JobRow, at now: Instant) -> String {
-    let due = job.dueAt.map { "\(($0 - now).milliseconds / 1000)" } ?? "never"
-    var words = ["\(job.stage)", "\(job.runState)", "\(job.attempts)", "\(job.polls)", "due", due]
-    if let failure = job.failure {
-      words.append(failure.code.rawValue)
-      if let wait = failure.retryAfter { words.append("\(wait.milliseconds / 1000)") }
-    }
-    if job.workerDeaths > 0 { words += ["deaths", "\(job.workerDeaths)"] }
-    return words.joined(separator: " ")
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -224,7 +250,7 @@ import Testing
     try await test.catalog.recordProgress(
       of: lease, JobPart(0, download: "{}", bytes: 500, totalBytes: 1000), resumes: 3)
     try await test.catalog.recordRefusal(of: lease)
-    try await test.catalog.release(lease, .giveUp(TapedeckError(.incompleteRecording)))
+    try await test.catalog.release(lease, .fail(TapedeckError(.incompleteRecording)))
     let failed = try #require(try await test.catalog.job(of: try key("call-1")))
     #expect(failed.endedAt == test.clock.now)
     test.clock.advance(by: .seconds(5))

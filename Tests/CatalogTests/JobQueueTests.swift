@@ -12,7 +12,7 @@ import Testing
     let test = try await TestCatalog(kind)
     for name in ["c", "a", "b"] { try await test.request(name) }
     let (_, lease) = try await test.claim()
-    try await test.catalog.release(lease, .snooze(until: test.clock.now + .seconds(5)))
+    try await test.catalog.release(lease, .pollAgain(at: test.clock.now + .seconds(5)))
     test.clock.advance(by: .seconds(1))
     try await test.request("late")
     test.clock.advance(by: .seconds(10))
@@ -42,6 +42,43 @@ import Testing
     test.clock.advance(by: .seconds(1))
     #expect(try await next() == "old-3")
     #expect(try await next() == "new-2")
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a requester may have as many open jobs as its limit, in every state`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    func may(_ name: String, by requester: String = "tok_1", limit: Int = 3) async throws -> Bool {
+      try await test.catalog.mayRequest(try key(name), by: requester, limit: limit)
+    }
+    #expect(try await may("a"))
+    for name in ["a", "b", "c"] { try await test.request(name) }
+    #expect(try await !may("d"))
+    #expect(try await may("a"))
+    #expect(try await may("d", by: "tok_2"))
+    #expect(try await may("d", limit: 4))
+    // Leased, and waiting for the next poll.
+    let first = try await test.claim()
+    #expect(try await !may("d"))
+    try await test.catalog.release(first.lease, .pollAgain(at: test.clock.now + .seconds(60)))
+    #expect(try await !may("d"))
+    // In the other lane.
+    let second = try await test.claim()
+    try await test.catalog.release(second.lease, .advance(to: .fetching))
+    #expect(try await !may("d"))
+    // Ended.
+    let moving = try await test.claim(.transfer)
+    try await test.catalog.release(moving.lease, .fail(TapedeckError(.conversionFailed)))
+    #expect(try await may("d"))
+    try await test.request("d")
+    #expect(try await !may(second.job.key.id.rawValue))
+    // Back-fill of the same requester counts too; a job that waits for clearance does not.
+    _ = try await test.database.write { db in
+      try db.execute("UPDATE job SET priority = \(Priority.backfill) WHERE platform_id = 'd'")
+    }
+    #expect(try await !may("e"))
+    let third = try await test.claim()
+    try await test.catalog.release(third.lease, .awaitClearance)
+    #expect(try await may("e"))
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -78,30 +115,30 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `lanes do not wait for each other`(kind: DatabaseKind) async throws {
+  func `queues do not wait for each other`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     let (moving, lease) = try await test.jobInProcessing("moving")
     for number in 0..<5 { try await test.request("polling-\(number)") }
     try await test.catalog.release(lease, .interrupted)
-    #expect(try await test.catalog.claimJob(in: .moving, lease: .seconds(30))?.id == moving.id)
-    #expect(try await test.catalog.claimJob(in: .moving, lease: .seconds(30)) == nil)
+    #expect(try await test.catalog.claimJob(in: .transfer, lease: .seconds(30))?.id == moving.id)
+    #expect(try await test.catalog.claimJob(in: .transfer, lease: .seconds(30)) == nil)
     for number in 0..<5 {
       #expect(try await test.claim(.polling).job.key.id.rawValue == "polling-\(number)")
     }
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `every stage that can be worked on belongs to one lane`(kind: DatabaseKind) async throws {
+  func `every stage that can be worked on belongs to one queue`(kind: DatabaseKind) async throws {
     for stage in Stage.allCases where stage != .ready {
       let test = try await TestCatalog(kind)
       try await test.request()
       _ = try await test.database.write { db in try db.execute("UPDATE job SET stage = \(stage)") }
-      var lanes = 0
-      for lane in Lane.allCases {
-        #expect((try await test.catalog.nextDue(in: lane) != nil) == (stage.lane == lane))
-        if try await test.catalog.claimJob(in: lane, lease: .seconds(30)) != nil { lanes += 1 }
+      var queues = 0
+      for queue in JobQueue.allCases {
+        #expect((try await test.catalog.nextDue(in: queue) != nil) == (stage.queue == queue))
+        if try await test.catalog.claimJob(in: queue, lease: .seconds(30)) != nil { queues += 1 }
       }
-      #expect(lanes == 1)
+      #expect(queues == 1)
     }
   }
 
@@ -134,7 +171,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `the next due time is that of the next job of the lane`(kind: DatabaseKind) async throws {
+  func `the next due time is that of the next job of the queue`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     #expect(try await test.catalog.nextDue(in: .polling) == nil)
     try await test.request("a")
@@ -143,13 +180,13 @@ import Testing
     let start = test.clock.now
     #expect(try await test.catalog.nextDue(in: .polling) == start)
     for release in [
-      JobRelease.snooze(until: start + .seconds(8)),
+      JobRelease.pollAgain(at: start + .seconds(8)),
       .retry(at: start + .seconds(3), because: TapedeckError(.platformUnavailable)), .awaitClearance,
     ] {
       try await test.catalog.release(try await test.claim().lease, release)
     }
     #expect(try await test.catalog.nextDue(in: .polling) == start + .seconds(3))
-    #expect(try await test.catalog.nextDue(in: .moving) == nil)
+    #expect(try await test.catalog.nextDue(in: .transfer) == nil)
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -200,10 +237,10 @@ import Testing
   // MARK: Fences
 
   static let releases: [JobRelease] = [
-    .handOver(.fetching), .snooze(until: Instant(milliseconds: 0)), .awaitClearance,
+    .advance(to: .fetching), .pollAgain(at: Instant(milliseconds: 0)), .awaitClearance,
     .retry(at: Instant(milliseconds: 0), because: TapedeckError(.internalError)),
     .postpone(until: Instant(milliseconds: 0), because: TapedeckError(.diskFull)),
-    .giveUp(TapedeckError(.conversionFailed)), .interrupted,
+    .fail(TapedeckError(.conversionFailed)), .interrupted,
   ]
 
   /// Every write that a worker makes under its lease.
@@ -297,7 +334,7 @@ import Testing
     try await test.catalog.recordProgress(
       of: lease, JobPart(0, download: "{\"a\":1}", bytes: 500, totalBytes: 1000), resumes: 2)
     try await test.catalog.reclaimJobs(everyLease: true)
-    let job = try await test.claim(.moving).job
+    let job = try await test.claim(.transfer).job
     #expect((job.bytes, job.totalBytes, job.part(0)?.download, job.resumes) == (500, 1000, "{\"a\":1}", 2))
     try await test.catalog.recordRefusal(of: JobLease(jobID: job.id, fence: job.fence))
     let refused = try #require(try await test.catalog.job(job.id))
@@ -325,7 +362,7 @@ import Testing
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("ready")
     try await test.request("failed")
-    try await test.catalog.release(try await test.claim().lease, .giveUp(TapedeckError(.neverAvailable)))
+    try await test.catalog.release(try await test.claim().lease, .fail(TapedeckError(.neverAvailable)))
     let waiting = try await test.request("waiting")
     let counts = try await test.catalog.jobCounts().map { "\($0.stage) \($0.state) \($0.count)" }
     #expect(Set(counts) == ["ready done 1", "queued failed 1", "queued idle 1"])
@@ -338,9 +375,9 @@ import Testing
     let changes = test.catalog.changes()
     let id = try await test.request().id
     let lease = try await test.claim().lease
-    try await test.catalog.release(lease, .snooze(until: test.clock.now))
+    try await test.catalog.release(lease, .pollAgain(at: test.clock.now))
     let second = try await test.claim().lease
-    try await test.catalog.release(second, .giveUp(TapedeckError(.neverAvailable)))
+    try await test.catalog.release(second, .fail(TapedeckError(.neverAvailable)))
     try test.database.close()
     var heard: [Change] = []
     for await change in changes { heard.append(change) }
@@ -350,10 +387,10 @@ import Testing
 }
 
 extension Stage {
-  fileprivate var lane: Lane? {
+  fileprivate var queue: JobQueue? {
     switch self {
     case .queued, .awaiting: .polling
-    case .fetching, .processing: .moving
+    case .fetching, .processing: .transfer
     case .ready: nil
     }
   }

@@ -137,7 +137,8 @@ import Testing
     #expect(try await list(test) { $0.source = .default } == ["b", "a"])
     #expect(try await list(test) { $0.agent = "ag-2" } == ["eu~c", "eu~a"])
     #expect(try await list(test) { $0.agent = "Name of ag-1" } == ["b", "a"])
-    #expect(try await list(test) { $0.agent = "ag" } == [])
+    #expect(try await list(test) { $0.agent = "of ag" } == ["eu~c", "eu~a", "b", "a"])
+    #expect(try await list(test) { $0.agent = "ag-3" } == [])
     #expect(try await list(test) { $0.direction = .outbound } == ["eu~a", "a"])
     #expect(try await list(test) { $0.privacy = .restricted } == ["eu~a", "b"])
     #expect(try await list(test) { $0.from = now + .seconds(10) } == ["eu~c", "eu~a", "b"])
@@ -167,7 +168,7 @@ import Testing
     try await test.archiveRecording("ready")
     try await test.request("failed")
     let failed = try await test.claim().lease
-    try await test.catalog.release(failed, .giveUp(TapedeckError(.neverAvailable, "It never came.")))
+    try await test.catalog.release(failed, .fail(TapedeckError(.neverAvailable, "It never came.")))
     for name in ["idle", "leased", "waiting"] { try await test.request(name) }
     let order = ["idle", "leased", "waiting"]
     var leases: [String: JobLease] = [:]
@@ -202,6 +203,134 @@ import Testing
     #expect(try await list(test) == ["here"])
   }
 
+  // MARK: Agents
+
+  static let agentSearches: [(text: String, expected: [String])] = [
+    ("chlo", ["chloe"]), ("CHLOÉ", ["chloe"]), ("loé", ["chloe"]), ("marchand", ["chloe"]),
+    ("Marchand Chloe", ["chloe"]),
+    ("zoe", ["zoe"]), ("Zoë Müller", ["zoe"]), ("zoe mull", ["zoe"]), ("ller", ["zoe", "anna"]), ("müller", ["zoe"]),
+    ("o'neill", ["anna"]), ("neil", ["anna"]), ("miller, anna", ["anna"]), ("1009", ["chloe"]), ("100", []),
+    ("***", ["stars"]), ("*", []), ("%", []), ("_", []), ("chloe müller", []), ("日本", ["tokyo"]), ("本", ["tokyo"]),
+    ("a b", []), ("+1", []),
+  ]
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `an agent is found by any part of the name, and by the exact id`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    let agents = [
+      ("chloe", "1009", "Chloé Marchand"), ("anna", "1010", "Anna O'Neill-Miller"), ("zoe", "1011", "Zoë Müller"),
+      ("stars", "1012", "***"), ("tokyo", "1013", "日本 支店"),
+    ]
+    for (index, (name, id, agent)) in agents.enumerated() {
+      try await observe(test, name) {
+        $0.agentID = id
+        $0.agentName = agent
+        $0.startTime = test.clock.now + .seconds(index)
+      }
+    }
+    for (text, expected) in Self.agentSearches {
+      #expect(try await list(test) { $0.agent = text } == expected, "\(text)")
+      // The same rule where rows are found by their words.
+      for (name, _, _) in agents {
+        let both = try await list(test) {
+          $0.agent = text
+          $0.text = name
+        }
+        #expect(both == expected.filter { $0 == name }, "\(text) and \(name)")
+      }
+    }
+  }
+
+  @Test(arguments: DatabaseKind.allCases, [150, 400])
+  func `a part of many names fills pages in order`(kind: DatabaseKind, names: Int) async throws {
+    let test = try await TestCatalog(kind)
+    for number in 0..<names {
+      try await observe(test, "call-\(number)") {
+        $0.agentID = "ag-\(number)"
+        $0.agentName = "Agent\(number) Lindström"
+        $0.startTime = test.clock.now + .seconds(number * 7919 % names)
+      }
+    }
+    let all = try await list(test)
+    var filter = RecordingFilter()
+    filter.agent = "lindstrom"
+    var (found, cursor): ([String], ListCursor?) = ([], nil)
+    repeat {
+      let page = try await test.catalog.recordings(
+        matching: filter, visibleTo: .everything, after: cursor, limit: 30)
+      found += self.names(page)
+      cursor = page.last.map { ListCursor(at: $0.recording.sortedAt, id: $0.recording.id) }
+    } while cursor != nil && found.count <= names
+    #expect(Array(found.prefix(100)) == all)
+    #expect(Set(found).count == names && found.count == names)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `names of agents are suggested when a visible recording has them`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    for (name, agent, privacy) in [
+      ("a", "Zoë Müller", Privacy.standard), ("b", "anna", .standard), ("c", "Secret Agent", .restricted),
+      ("d", "Berta", .standard), ("e", "Berta", .restricted),
+    ] {
+      try await observe(test, name) {
+        $0.agentName = agent
+        $0.privacy = privacy
+      }
+    }
+    try await observe(test, "without")
+    #expect(
+      try await test.catalog.agentNames(visibleTo: .everything, limit: 10)
+        == ["anna", "Berta", "Secret Agent", "Zoë Müller"])
+    var agent = Visibility.everything
+    agent.factsPrivacy = .standard
+    #expect(try await test.catalog.agentNames(visibleTo: agent, limit: 10) == ["anna", "Berta", "Zoë Müller"])
+    #expect(try await test.catalog.agentNames(visibleTo: agent, limit: 2) == ["anna", "Berta"])
+    agent.agents = ["7"]
+    #expect(try await test.catalog.agentNames(visibleTo: agent, limit: 10) == [])
+    // A filter finds nothing of a recording whose facts are hidden.
+    agent.agents = nil
+    #expect(try await list(test, visibleTo: agent) { $0.agent = "secret" } == [])
+    #expect(try await list(test, visibleTo: agent) { $0.agent = "ert" } == ["d"])
+  }
+
+  // MARK: Phone numbers
+
+  static let numberSearches: [(text: String, all: [String], masked: [String])] = [
+    ("0195", ["a", "order"], ["order"]), ("2125550195", ["a"], []), ("(212) 555-0195", ["a"], []),
+    ("+1 (212) 555-0195", ["a"], []), ("1-212-555-0195", ["a"], []), ("212.555.0195", ["a"], []),
+    ("555 0195", ["a"], []), ("5550", ["a", "b"], []), ("12125550195", ["a"], []), ("550", ["a", "b"], []),
+    ("212 555 0100", [], []), ("79460958", ["c"], []), ("20 7946 0958", ["c"], []), ("٢١٢ ٥٥٥ ٠١٩٥", ["a"], []),
+    ("7777", [], []), ("chloe 0195", ["a"], []), ("chloe (212) 555-0195", ["a"], []), ("anna 0195", [], []),
+    ("112", ["d"], []), ("4711", ["sip"], []), ("95", ["c"], []),
+  ]
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `a phone number is found by any of its digits, by those who may see it`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    let calls: [(name: String, agent: String, from: String, to: String)] = [
+      ("a", "Chloé Marchand", "+12125550195", "+18005550100"), ("b", "Anna", "+17185550142", "+18005550100"),
+      ("c", "Anna", "020 7946-0958", "x"), ("d", "Anna", "112", "y"), ("sip", "Anna", "sip:204711@pbx", "z"),
+    ]
+    for (index, call) in calls.enumerated() {
+      try await observe(test, call.name) {
+        $0.agentName = call.agent
+        $0.fromAddress = call.from
+        $0.toAddress = call.to
+        $0.startTime = test.clock.now + .seconds(-index)
+      }
+    }
+    try await observe(test, "order") {
+      $0.contactID = "0195-7"
+      $0.startTime = test.clock.now + .seconds(-10)
+    }
+    var masked = Visibility.everything
+    masked.showsAddresses = false
+    for (text, all, open) in Self.numberSearches {
+      #expect(try await list(test) { $0.text = text } == all, "\(text)")
+      #expect(try await list(test, visibleTo: masked) { $0.text = text } == open, "\(text)")
+    }
+  }
+
   // MARK: Full text
 
   static let searches = [
@@ -210,7 +339,8 @@ import Testing
     ("4420", ["a"]), ("+44 20", ["a"]), ("44 21", []), ("+4420", ["a"]), ("call/1", ["call/1"]), ("call 1", ["call/1"]),
     ("winter", ["a"]),
     ("日本", ["b"]), ("strasse", ["b"]), ("STRAẞE", ["b"]), ("e\u{301}mile", ["b"]), ("ОЛЬГА", ["b"]), ("οδος", ["b"]),
-    ("anna@example", ["a"]), ("example.com", ["a"]), ("@", []), ("7946-0958", ["a"]), ("79460958", []), ("a1b2", ["a"]),
+    ("anna@example", ["a"]), ("example.com", ["a"]), ("@", []), ("7946-0958", ["a"]), ("79460958", ["a"]),
+    ("a1b2", ["a"]),
   ]
 
   @Test(arguments: DatabaseKind.allCases, searches)

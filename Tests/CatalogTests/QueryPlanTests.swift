@@ -7,6 +7,9 @@ import Testing
 @Suite struct QueryPlanTests {
   private func plans(_ body: (Catalog) async throws -> Void) async throws -> [String] {
     let test = try await TestCatalog(.sqlite)
+    var facts = test.facts("call-1")
+    facts.agentName = "Anna Weber"
+    try await test.catalog.observe(facts, of: try key("call-1"))
     return try await test.database.plans { try await body(test.catalog) }
   }
 
@@ -26,39 +29,51 @@ import Testing
     }
   }
 
-  @Test(arguments: Lane.allCases)
-  func `a claim and the next due time read the lane's part of an index, in order`(lane: Lane) async throws {
-    let claim = try await plans { _ = try await $0.claimJob(in: lane, lease: .seconds(30)) }
-    let turn = "SEARCH job USING INDEX job_by_turn (lane=? AND priority=? AND due_at<?)"
+  @Test(arguments: JobQueue.allCases)
+  func `a claim and the next due time read the queue's part of an index, in order`(queue: JobQueue) async throws {
+    let claim = try await plans { _ = try await $0.claimJob(in: queue, lease: .seconds(30)) }
+    let turn = "SEARCH job USING INDEX job_by_turn (queue=? AND priority=? AND due_at<?)"
     let jobs = claim.filter { $0.contains(" job ") }
     #expect(jobs.suffix(3) == ["SEARCH job USING INTEGER PRIMARY KEY (rowid=?)", turn, turn])
     // The choice of the requester.
     #expect(
       jobs.dropLast(3).allSatisfy {
-        $0.contains("INDEX job_by_requester (lane=? AND priority=?") || $0.contains("INDEX job_by_state")
+        $0.contains("INDEX job_by_requester (queue=? AND priority=?") || $0.contains("INDEX job_by_state")
       }, "\(jobs)")
-    let next = try await plans { _ = try await $0.nextDue(in: lane) }
+    let next = try await plans { _ = try await $0.nextDue(in: queue) }
     #expect(
       next.filter { $0.contains(" job ") }
-        == Array(repeating: "SEARCH job USING INDEX job_by_turn (lane=? AND priority=?)", count: 2))
+        == Array(repeating: "SEARCH job USING INDEX job_by_turn (queue=? AND priority=?)", count: 2))
   }
 
-  @Test(arguments: Lane.allCases)
-  func `those for some sources do too`(lane: Lane) async throws {
+  @Test func `the count of open jobs reads one requester's part of an index`() async throws {
+    let key = RecordingKey(source: .default, id: try #require(RecordingID("call-1")))
+    let jobs = try await plans { _ = try await $0.mayRequest(key, by: "tok_1", limit: 10) }
+      .filter { $0.contains(" job ") }
+    #expect(
+      jobs.allSatisfy {
+        $0.contains("INDEX sqlite_autoindex_job_1") || $0.contains("INDEX job_by_state")
+          || $0.contains("INDEX job_by_requester (queue=? AND priority=? AND requested_by=?)")
+      }, "\(jobs)")
+    #expect(jobs.count == 6)
+  }
+
+  @Test(arguments: JobQueue.allCases)
+  func `those for some sources do too`(queue: JobQueue) async throws {
     let sources = [SourceID.default, SourceID("eu")!]
-    let claim = try await plans { _ = try await $0.claimJob(in: lane, of: sources, lease: .seconds(30)) }
-    let turn = "SEARCH job USING INDEX job_by_turn (lane=? AND priority=? AND due_at<?)"
+    let claim = try await plans { _ = try await $0.claimJob(in: queue, of: sources, lease: .seconds(30)) }
+    let turn = "SEARCH job USING INDEX job_by_turn (queue=? AND priority=? AND due_at<?)"
     let jobs = claim.filter { $0.contains(" job ") }
     #expect(jobs.suffix(3) == ["SEARCH job USING INTEGER PRIMARY KEY (rowid=?)", turn, turn])
     // The choice of the requester.
     #expect(
       jobs.dropLast(3).allSatisfy {
-        $0.contains("INDEX job_by_requester (lane=? AND priority=?") || $0.contains("INDEX job_by_state")
+        $0.contains("INDEX job_by_requester (queue=? AND priority=?") || $0.contains("INDEX job_by_state")
       }, "\(jobs)")
-    let next = try await plans { _ = try await $0.nextDue(in: lane, of: sources) }
+    let next = try await plans { _ = try await $0.nextDue(in: queue, of: sources) }
     #expect(
       next.filter { $0.contains(" job ") }
-        == Array(repeating: "SEARCH job USING INDEX job_by_turn (lane=? AND priority=?)", count: 2))
+        == Array(repeating: "SEARCH job USING INDEX job_by_turn (queue=? AND priority=?)", count: 2))
   }
 
   @Test func `the first page reads the index of start times from its end`() async throws {
@@ -80,7 +95,8 @@ import Testing
 
   @Test func `the calls of an agent are found by id and by name, in order`() async throws {
     #expect(
-      try await listPlans { $0.agent = "ag-1" } == [
+      try await listPlans { $0.agent = "web" } == [
+        ["SCAN n"],
         ["SEARCH r USING INDEX recording_by_agent (agent_id=?)"],
         ["SEARCH r USING INDEX recording_by_agent_name (agent_name=?)"],
       ])

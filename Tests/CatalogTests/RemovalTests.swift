@@ -187,7 +187,7 @@ import Testing
     #expect(try await !test.catalog.beginRemoval(original))
     #expect(try await !due(test).contains(original))
     #expect(try await test.catalog.object(.wav, old.sourceHash) == original)
-    try await test.catalog.release(lease, .giveUp(TapedeckError(.internalError)))
+    try await test.catalog.release(lease, .fail(TapedeckError(.internalError)))
     test.clock.advance(by: Self.grace)
     #expect(try await test.catalog.beginRemoval(original))
   }
@@ -208,7 +208,7 @@ import Testing
       let (error, isRemoved) = try await (commit, removes)
       #expect(error == (isRemoved ? .storageFailed : nil))
       #expect(try await test.catalog.object(.mp3, old.mp3.hash) == (isRemoved ? nil : old.mp3.name))
-      if isRemoved { try await test.catalog.release(lease, .giveUp(TapedeckError(.internalError))) }
+      if isRemoved { try await test.catalog.release(lease, .fail(TapedeckError(.internalError))) }
     }
   }
 

@@ -45,8 +45,10 @@ final class TestCatalog: Sendable {
   }
 
   /// Claims the next due job.
-  func claim(_ lane: Lane = .polling, lease: Duration = .seconds(30)) async throws -> (job: JobRow, lease: JobLease) {
-    let job = try #require(try await catalog.claimJob(in: lane, lease: lease))
+  func claim(_ queue: JobQueue = .polling, lease: Duration = .seconds(30)) async throws -> (
+    job: JobRow, lease: JobLease
+  ) {
+    let job = try #require(try await catalog.claimJob(in: queue, lease: lease))
     return (job, JobLease(jobID: job.id, fence: job.fence))
   }
 
@@ -54,8 +56,8 @@ final class TestCatalog: Sendable {
   func jobInProcessing(_ name: String = "call-1") async throws -> (job: JobRow, lease: JobLease) {
     try await request(name)
     let polling = try await claim(.polling)
-    try await catalog.release(polling.lease, .handOver(.fetching))
-    let moving = try await claim(.moving)
+    try await catalog.release(polling.lease, .advance(to: .fetching))
+    let moving = try await claim(.transfer)
     try await catalog.advance(moving.lease, to: .processing)
     try await insertObjects()
     return moving

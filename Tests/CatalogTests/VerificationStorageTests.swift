@@ -108,7 +108,7 @@ import Testing
     #expect(job.fence > done.fence)
     #expect(try await test.catalog.archived(try key("call-1"))?.parts.count == 1)
     #expect(try await row("call-1", test).archivedAt != nil)
-    #expect(try await test.claim(hasOriginal ? .moving : .polling).job.id == done.id)
+    #expect(try await test.claim(hasOriginal ? .transfer : .polling).job.id == done.id)
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -117,12 +117,12 @@ import Testing
     try await test.archiveRecording("call-1")
     let damage = try await damage("call-1", test)
     _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now)
-    let (_, lease) = try await test.claim(.moving)
+    let (_, lease) = try await test.claim(.transfer)
     _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now)
     try await test.catalog.advance(lease, to: .processing)
     _ = try await test.catalog.requestRepair(of: [damage], preempting: true, at: test.clock.now)
     #expect(await failure { try await test.catalog.archive(try test.archive(), lease: lease) } == .leaseLost)
-    #expect(try await test.claim(.moving).job.id == lease.jobID)
+    #expect(try await test.claim(.transfer).job.id == lease.jobID)
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -133,7 +133,7 @@ import Testing
     test.clock.advance(by: .seconds(86_400))
     _ = try await test.catalog.requestRepair(
       of: [try await damage("call-1", test)], preempting: false, at: test.clock.now)
-    let (_, lease) = try await test.claim(.moving)
+    let (_, lease) = try await test.claim(.transfer)
     var archive = try test.archive()
     archive.archivedAt = archivedAt
     archive.message = nil
@@ -152,7 +152,7 @@ import Testing
     for _ in 1...2 {
       _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now)
       let (_, lease) = try await test.claim()
-      try await test.catalog.release(lease, .giveUp(TapedeckError(.unknownRecording)))
+      try await test.catalog.release(lease, .fail(TapedeckError(.unknownRecording)))
       #expect(
         try await row("call-1", test).damage
           == "The MP3 is damaged, found on 2026-01-15 at 12:00 UTC. It could not be repaired: the platform no longer has the recording."
@@ -169,7 +169,7 @@ import Testing
     try await test.catalog.observe(test.facts("call-1"), of: try key("call-1"))
     try await test.request("call-1")
     let (_, lease) = try await test.claim()
-    try await test.catalog.release(lease, .giveUp(TapedeckError(.conversionFailed)))
+    try await test.catalog.release(lease, .fail(TapedeckError(.conversionFailed)))
     #expect(try await row("call-1", test).damage == nil)
   }
 

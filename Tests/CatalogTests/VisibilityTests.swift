@@ -129,7 +129,7 @@ import Testing
       switch number {
       case 0..<20:
         try await test.request(key.pathSegment)
-        try await test.catalog.release(try await test.claim().lease, .giveUp(Self.failure))
+        try await test.catalog.release(try await test.claim().lease, .fail(Self.failure))
         calls[number].status = .failed
       case 20..<40:
         try await test.request(key.pathSegment)

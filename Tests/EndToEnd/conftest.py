@@ -1,5 +1,6 @@
 """What tests start from: an empty folder, a sandbox tenant, a server of the built program."""
 
+import os
 import pathlib
 import shutil
 import signal
@@ -14,7 +15,7 @@ from programs import BINARY, Sandbox, Server, Template
 from waiting import eventually
 
 # A missing tool fails the run; no test is skipped.
-TOOLS = ["chromium", "ffmpeg", "ffprobe", "sha256sum", "sqlite3"]
+TOOLS = ["caddy", "chromium", "ffmpeg", "ffprobe", "nginx", "openssl", "sha256sum", "sqlite3"]
 
 
 #: Modules whose tests share a server. Each of them runs in one pytest process; all other tests run where there is time.
@@ -39,7 +40,9 @@ def pytest_xdist_make_scheduler(config, log):
 def pytest_sessionstart(session):
     # A shell that starts the tests in the background has them ignore SIGINT, which the program would inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    missing = [tool for tool in TOOLS if not shutil.which(tool)]
+    # Debian installs nginx outside of PATH.
+    path = os.environ["PATH"] + ":/usr/sbin"
+    missing = [tool for tool in TOOLS if not shutil.which(tool, path=path)]
     if not faults.compiler():
         missing.append("cc")
     if missing:
@@ -102,16 +105,18 @@ def make_server(folder, request):
     """Creates servers, each in a folder of its own, and ends them.
 
     A server that starts has the tokens and accounts of the template, unless it is to be `fresh`. One that does not
-    start has no data directory yet.
+    start has no data directory yet. `descriptors` are the soft and the hard limit of open files.
     """
     servers = []
 
-    def make(start: bool = True, fresh: bool = False, **settings: str) -> Server:
+    def make(
+        start: bool = True, fresh: bool = False, descriptors: tuple[int, int] | None = None, **settings: str
+    ) -> Server:
         platform = request.getfixturevalue("sandbox").settings
         template = request.getfixturevalue("template") if start and not fresh else None
         server = Server(folder / f"server-{len(servers)}", platform | settings, template)
         servers.append(server)
-        return server.start() if start else server
+        return server.start(descriptors) if start else server
 
     yield make
     for server in servers:

@@ -1,5 +1,7 @@
 """`tapedeck demo` in a real browser: signing in, finding a recording, playing it."""
 
+import csv
+import json
 import os
 import pathlib
 import re
@@ -8,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, expect, sync_playwright
 
-from programs import Process, path_segment
+from programs import PASSWORD, Process, command, path_segment
 from sessions import Session
 from waiting import PATIENCE, eventually
 
@@ -21,6 +23,7 @@ class Demo:
     """A running `tapedeck demo`; its addresses and passwords have been printed."""
 
     def __init__(self, folder: pathlib.Path):
+        self.folder = folder
         self.process = Process(["demo", "--listen", "127.0.0.1:0"], folder, {}, folder / "demo.log")
         self.url = self.process.address("Tapedeck listens on")
         try:
@@ -29,6 +32,17 @@ class Demo:
             self.process.kill()
             raise
         self.passwords = dict(re.findall(r"name (\w+) +password (\S+)", self.process.output))
+
+    def add_administrator(self) -> None:
+        """Adds the account `admin`, which the demo does not have, and a back-fill, so that no page is empty."""
+        settings = {"TAPEDECK_DATA_DIR": str(self.folder / "tapedeck-demo")}
+        added = command(
+            self.folder, "user", "add", "admin", "--role", "admin", settings=settings, stdin=PASSWORD + "\n")
+        assert added.returncode == 0, added
+        self.passwords["admin"] = PASSWORD
+        started = command(
+            self.folder, "backfill", "start", "--from", "2026-01-01", "--to", "2026-01-02", settings=settings)
+        assert started.returncode == 0, started
 
 
 @pytest.fixture(scope="module")
@@ -220,8 +234,29 @@ def test_previous_next_and_back_keep_the_filters(open_page):
     page.wait_for_url("**/?q=spoken&status=ready")
 
 
-def test_speed_volume_and_skipped_silence_survive_a_new_sign_in(open_page):
-    page = open_page("agent")
+@pytest.fixture
+def everything(demo):
+    """The demo with an administrator and a back-fill."""
+    if "admin" not in demo.passwords:
+        demo.add_administrator()
+    return demo
+
+
+def test_speed_volume_skipped_silence_and_zone_survive_a_new_sign_in(open_page):
+    page = open_page("agent", timezone_id="America/New_York")
+    expect(page.locator(".zone")).to_have_text("Times in America/New_York")
+    started = page.locator("tr[data-row] time").first
+    local = page.evaluate(
+        """(time) => new Date(time).toLocaleTimeString('en-GB', { timeZone: 'America/New_York' })""",
+        started.get_attribute("datetime"))
+    expect(started).to_contain_text(local)
+    assert started.get_attribute("title").endswith(" UTC")
+    page.get_by_role("link", name="America/New_York").click()
+    page.get_by_label("Pages show times in").select_option("Asia/Kolkata")
+    page.get_by_role("button", name="Change time zone").click()
+    expect(page.get_by_role("status")).to_contain_text("Asia/Kolkata")
+    page.goto("/")
+    expect(page.locator(".zone")).to_have_text("Times in Asia/Kolkata")
     open_call(page)
     expect(page.locator("#speed")).to_have_value("1")
     page.get_by_label("Speed").select_option("1.5")
@@ -229,9 +264,11 @@ def test_speed_volume_and_skipped_silence_survive_a_new_sign_in(open_page):
     page.get_by_role("button", name="Skip silence").click()
     page.goto("/")
 
-    again = open_page("agent")
+    again = open_page("agent", timezone_id="America/New_York")
     eventually(lambda: again.request.get("/api/v1/preferences").json()
-               == {"speed": 1.5, "volume": 0.4, "skipSilence": True})
+               == {"speed": 1.5, "volume": 0.4, "skipSilence": True, "timeZone": "Asia/Kolkata",
+                   "browserTimeZone": "America/New_York"})
+    expect(again.locator(".zone")).to_have_text("Times in Asia/Kolkata")
     open_call(again)
     expect(again.get_by_label("Speed")).to_have_value("1.5")
     expect(again.get_by_label("Volume")).to_have_value("40")
@@ -241,8 +278,27 @@ def test_speed_volume_and_skipped_silence_survive_a_new_sign_in(open_page):
     again.get_by_label("Speed").select_option("1")
     again.get_by_label("Volume").fill("100")
     again.get_by_role("button", name="Skip silence").click()
+    again.goto("/account")
+    again.get_by_label("Pages show times in").select_option("browser")
+    again.get_by_role("button", name="Change time zone").click()
     eventually(lambda: again.request.get("/api/v1/preferences").json()
-               == {"speed": 1, "volume": 1, "skipSilence": False})
+               == {"speed": 1, "volume": 1, "skipSilence": False, "timeZone": "browser",
+                   "browserTimeZone": "America/New_York"})
+    # A browser that has moved since is noticed by the next page.
+    moved = open_page("agent", timezone_id="Asia/Tokyo")
+    expect(moved.locator(".zone")).to_have_text("Times in Asia/Tokyo")
+
+
+def test_the_time_zone_is_chosen_without_javascript(open_page):
+    page = open_page("agent", java_script_enabled=False)
+    page.goto("/account")
+    page.get_by_label("Pages show times in").select_option("Pacific/Auckland")
+    page.get_by_role("button", name="Change time zone").click()
+    page.goto("/")
+    expect(page.locator(".zone")).to_have_text("Times in Pacific/Auckland")
+    page.goto("/account")
+    page.get_by_label("Pages show times in").select_option("browser")
+    page.get_by_role("button", name="Change time zone").click()
 
 
 def test_the_waveform_of_both_channels_is_drawn(open_page):
@@ -251,7 +307,7 @@ def test_the_waveform_of_both_channels_is_drawn(open_page):
 
     def colours():
         """The number of non-empty pixels of each canvas."""
-        return page.evaluate("""() => ['overview', 'lanes'].map((id) => {
+        return page.evaluate("""() => ['overview', 'lanes', 'overview-ruler', 'ruler'].map((id) => {
           const canvas = document.getElementById(id);
           const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
           let filled = 0;
@@ -259,8 +315,59 @@ def test_the_waveform_of_both_channels_is_drawn(open_page):
           return filled;
         })""")
 
-    eventually(lambda: min(colours()) > 2000)
+    eventually(lambda: min(colours()[:2]) > 2000 and min(colours()[2:]) > 200)
     expect(page.locator(".lane")).to_have_count(2)
+
+
+def test_the_time_under_the_pointer_is_shown(open_page):
+    page = open_page("agent")
+    open_call(page)
+    slider = page.get_by_role("slider", name="Position")
+    box = slider.bounding_box()
+    duration = float(page.locator("#deck").get_attribute("data-duration"))
+    label = page.locator("#pointer")
+    expect(label).to_be_hidden()
+    for share in (0.25, 0.75):
+        page.mouse.move(box["x"] + box["width"] * share, box["y"] + 20)
+        expect(label).to_be_visible()
+        minutes, seconds = label.inner_text().split(":")
+        assert int(minutes) * 60 + int(seconds) == pytest.approx(duration * share, abs=1.1)
+    assert time_of(page) == 0, "looking does not move the position"
+    page.mouse.move(5, 5)
+    expect(label).to_be_hidden()
+
+
+def test_a_finger_scrolls_over_the_waveform_and_moves_the_position_by_a_tap_or_sideways(open_page):
+    page = open_page("agent", viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True)
+    open_call(page)
+    duration = float(page.locator("#deck").get_attribute("data-duration"))
+    finger = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        finger.send("Input.dispatchTouchEvent", {
+            "type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]})
+
+    box = page.get_by_role("slider", name="Position").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    touch("touchStart", (x, y))
+    for step in range(1, 20):
+        touch("touchMove", (x, y - 8 * step))
+    touch("touchEnd")
+    eventually(lambda: page.evaluate("scrollY") > 0)
+    assert time_of(page) == 0
+    # A new page, as the old one may still be scrolling.
+    page.goto("/")
+    open_call(page)
+    assert page.evaluate("scrollY") == 0
+    touch("touchStart", (x, y))
+    touch("touchEnd")
+    eventually(lambda: time_of(page) == pytest.approx(duration / 2, abs=1))
+    touch("touchStart", (x, y))
+    for step in range(1, 11):
+        touch("touchMove", (x + box["width"] / 4 * step / 10, y))
+    touch("touchEnd")
+    eventually(lambda: time_of(page) == pytest.approx(duration * 0.75, abs=1))
+    assert page.evaluate("scrollY") == 0
 
 
 def test_a_lane_can_be_muted(open_page):
@@ -303,6 +410,122 @@ def test_keyboard_shortcuts_of_the_player(open_page):
     page.keyboard.press("Escape")
     page.keyboard.press("t")
     assert page.evaluate("document.activeElement.id") != "go-time", "single-key shortcuts are off"
+
+
+def test_space_plays_unless_it_types_or_presses_a_button_of_the_keyboard(open_page):
+    page = open_page("agent")
+    open_call(page)
+    for where in ("#forward", "#volume", "#clock", "#loop"):
+        page.locator(where).click()
+        page.keyboard.press("Space")
+        eventually(lambda: not paused(page))
+        page.keyboard.press("Space")
+        eventually(lambda: paused(page))
+    page.get_by_label("Go to").click()
+    page.keyboard.type("1 2")
+    assert page.get_by_label("Go to").input_value() == "1 2" and paused(page)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Copy link to this moment")).to_be_focused()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("status")).to_contain_text(re.compile("link", re.I))
+    assert paused(page)
+
+
+def test_going_to_a_time_outside_of_the_loop_leaves_the_loop(open_page):
+    page = open_page("agent")
+    href = open_call(page)
+    loop = page.get_by_role("button", name="Loop", exact=True)
+    page.goto(f"{href}?loop=5-9")
+    expect(loop).to_have_attribute("aria-pressed", "true")
+
+    def go(time: str) -> None:
+        page.get_by_label("Go to").fill(time)
+        page.get_by_role("button", name="Go", exact=True).click()
+
+    go("0:07")
+    expect(loop).to_have_attribute("aria-pressed", "true")
+    go("0:20")
+    expect(page.get_by_role("status")).to_have_text("Position 0:20, loop off")
+    expect(loop).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("button", name="Play", exact=True).click()
+    eventually(lambda: time_of(page) > 20.3)
+    assert "loop=" not in page.url
+    page.get_by_role("button", name="Pause").click()
+    eventually(lambda: paused(page))
+
+    loop.click()
+    page.get_by_label("Zoom").select_option("0")
+    box = page.get_by_role("slider", name="Position").bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.9, box["y"] + 20)
+    expect(loop).to_have_attribute("aria-pressed", "false")
+    assert time_of(page) > 20
+    # Keys move within the loop.
+    loop.click()
+    go("0:06")
+    page.keyboard.press("Escape")
+    page.locator("#clock").click()
+    page.keyboard.press("ArrowLeft")
+    eventually(lambda: time_of(page) == pytest.approx(5, abs=0.1))
+    expect(loop).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_row_of_the_list_opens_its_recording_wherever_it_is_clicked(open_page):
+    page = open_page("agent")
+    row = page.locator("tr[data-row]").first
+
+    def click(cell: str) -> None:
+        # The link lies above the cells.
+        box = row.locator(cell).bounding_box()
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+    for cell in (".agent", ".duration", ".status"):
+        page.goto("/?status=ready&q=spoken")
+        href = row.locator("a").get_attribute("href")
+        click(cell)
+        page.wait_for_url(lambda url: url.endswith(href))
+    page.goto("/?status=ready&q=spoken")
+    page.keyboard.down("Control")
+    with page.context.expect_page() as opened:
+        click(".agent")
+    page.keyboard.up("Control")
+    opened.value.wait_for_url("**/play/*")
+    assert "/play/" not in page.url
+
+
+def test_the_sign_in_page_of_a_signed_in_browser_opens_the_list(open_page):
+    page = open_page("agent")
+    page.goto("/login")
+    expect(page.get_by_role("heading", name="Recordings")).to_be_visible()
+
+
+def test_a_long_call_resumes_with_sound_after_a_pause(chromium, make_server):
+    """A stream that the browser does not read is closed after a second here, and after a minute by default."""
+    server = make_server(TAPEDECK_CLIENT_STALL_SECONDS="1")
+    assert server.supervisor.ingest("bench-50mb").status == 200
+    context = chromium.new_context(base_url=server.url)
+    context.set_default_timeout(PATIENCE * 1000)
+    page = context.new_page()
+    sign_in(page, "sue", PASSWORD, at="/play/bench-50mb")
+    page.get_by_role("button", name="Play", exact=True).click()
+    eventually(lambda: time_of(page) > 1)
+    page.get_by_role("button", name="Pause").click()
+    eventually(lambda: paused(page))
+
+    def sound() -> int:
+        return page.evaluate("document.querySelector('audio').webkitAudioDecodedByteCount")
+
+    # From the position of the pause, and beyond everything that the browser has kept.
+    for start in (None, "45:00"):
+        if start:
+            page.get_by_label("Go to").fill(start)
+            page.get_by_role("button", name="Go", exact=True).click()
+        before, decoded = time_of(page), sound()
+        if paused(page):
+            page.get_by_role("button", name="Play", exact=True).click()
+        eventually(lambda: time_of(page) > before + 2 and sound() > decoded)
+    expect(page.locator("#deck-message")).not_to_contain_text("could not")
+    context.close()
 
 
 def test_keyboard_shortcuts_of_the_list(open_page):
@@ -354,7 +577,7 @@ def test_the_page_of_a_restricted_recording_says_whom_to_ask(open_page):
     page = open_page("agent")
     response = page.goto("/play/restricted-01")
     assert response.status == 403
-    expect(page.locator("h1")).to_have_text("Insufficient permissions")
+    expect(page.locator("h1")).to_have_text("Restricted recording")
     expect(page.locator("main")).to_contain_text("supervisor")
     assert page.locator("audio").count() == 0
     # Chromium writes the status of the page to the console.
@@ -423,7 +646,7 @@ def violations(page) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violations(open_page, scheme):
+def test_axe_finds_no_violations(open_page, everything, scheme):
     page = open_page(color_scheme=scheme)
     page.goto("/login")
     assert violations(page) == []
@@ -437,20 +660,136 @@ def test_axe_finds_no_violations(open_page, scheme):
     page.keyboard.press("Shift+?")
     expect(page.get_by_role("dialog")).to_be_visible()
     assert violations(page) == []
-    for path in ("/audit", "/coverage", "/platform", "/?q=nothing-like-this", "/play/not-here", "/play/%2e%2e"):
+    for path in SUPERVISORS:
         page.goto(path)
         assert violations(page) == [], path
+    page = open_page("admin", color_scheme=scheme)
+    for path in ADMINISTRATORS:
+        page.goto(path)
+        assert violations(page) == [], path
+    page = open_page("agent", color_scheme=scheme)
+    page.goto("/play/restricted-01")
+    assert violations(page) == []
     open_page.console.clear()
 
 
-@pytest.mark.parametrize("width", [320, 768])
-def test_pages_fit_a_narrow_window(open_page, width):
-    page = open_page("supervisor", viewport={"width": width, "height": 800})
+#: The pages that have no test of their own above, with their empty and failed forms.
+SUPERVISORS = [
+    "/audit", "/audit?who=nothing-like-this", "/coverage", "/platform", "/account", "/?q=nothing-like-this",
+    "/?from=2026-01-02&to=2026-01-01", "/play/not-here", "/play/%2e%2e"]
+ADMINISTRATORS = ["/accounts", "/accounts/agent", "/coverage"]
+
+#: Text that overlaps other text or is cut off, and controls that are too small for a finger (WCAG 2.2, 24 px).
+PROBLEMS = """() => {
+  const problems = [];
+  const isShown = (element) => element.checkVisibility({ visibilityProperty: true })
+    && !element.closest('.hidden-text, .skip-link, .wide-text, .top-nav, canvas, dialog, .table-card thead');
+  const all = [...document.querySelectorAll('body *')].filter(isShown);
+  if (document.documentElement.scrollWidth > innerWidth) problems.push('the page is wider than the window');
+  for (const element of all) {
+    const box = element.getBoundingClientRect();
+    if (box.width && (box.right > innerWidth + 1 || box.left < -1)) problems.push(`cut off: ${element.outerHTML.slice(0, 80)}`);
+  }
+  const targets = all.filter((element) => element.matches('a, button, select, input:not([type=hidden], [type=checkbox])'));
+  for (const target of targets) {
+    const box = target.getBoundingClientRect();
+    if (box.height < 23.9) problems.push(`${box.height} px high: ${target.outerHTML.slice(0, 80)}`);
+  }
+  const cells = all.filter((element) => element.matches('td, th, dt, dd, .field, h1, h2, .page-head p'));
+  const boxes = cells.map((cell) => [cell, cell.getBoundingClientRect()]).filter(([, box]) => box.width && box.height);
+  for (const [a, left] of boxes) {
+    for (const [b, right] of boxes) {
+      if (a === b || a.contains(b) || b.contains(a)) continue;
+      const across = Math.min(left.right, right.right) - Math.max(left.left, right.left);
+      const down = Math.min(left.bottom, right.bottom) - Math.max(left.top, right.top);
+      if (across > 1 && down > 1) problems.push(`overlap: ${a.outerHTML.slice(0, 60)} and ${b.outerHTML.slice(0, 60)}`);
+    }
+  }
+  return problems;
+}"""
+
+
+@pytest.mark.parametrize("width", [320, 360, 768])
+def test_every_page_is_readable_in_a_narrow_window(open_page, everything, width):
+    options = {"viewport": {"width": width, "height": 800}}
+    page = open_page(**options)
+    page.goto("/login")
+    assert page.evaluate(PROBLEMS) == [], "/login"
+    page = open_page("supervisor", **options)
     player = page.locator('a[href^="/play/spoken-"]').first.get_attribute("href")
-    for path in ["/", "/audit", "/coverage", "/platform", player]:
+    for path in ["/", player, *SUPERVISORS]:
         page.goto(path)
-        overhang = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert overhang <= 0, path
+        assert page.evaluate(PROBLEMS) == [], path
+        header = page.locator("header").bounding_box()["height"]
+        assert header <= 84, f"{path}: the header takes {header} px"
+    page = open_page("admin", **options)
+    for path in ADMINISTRATORS:
+        page.goto(path)
+        assert page.evaluate(PROBLEMS) == [], path
+    open_page.console.clear()
+
+
+#: Every filter that takes text: the page, its label, what is typed, and what a row that is found has.
+FILTERS = [
+    ("/", "Search", "Zoë Müller", "Zoë Müller"), ("/", "Search", "zoe mull", "Zoë Müller"),
+    ("/", "Agent", "Zoë Müller", "Zoë Müller"), ("/", "Agent", "MÜLLER", "Zoë Müller"),
+    ("/", "Agent", "zoe mul", "Zoë Müller"), ("/audit", "User", "Zoë Müller", "Zoë Müller"),
+    ("/audit", "Recording", "appel réécouté", "appel réécouté"),
+]
+
+
+@pytest.fixture(scope="module")
+def zoe(demo, module_folder):
+    """An account, a recording and an entry of the access log with accents and a space."""
+    here = ("--data-dir", "tapedeck-demo")
+    password = "cheval correct 7"
+    added = command(module_folder, "user", "add", "Zoë Müller", "--role", "supervisor", *here, stdin=password + "\n")
+    assert added.returncode == 0, added
+    found = command(module_folder, "search", "--from", "2000-01-01", "--to", "2100-01-01", "--json", *here)
+    calls = [json.loads(line) for line in found.stdout.splitlines()]
+    shortest = min((call for call in calls if call["agentName"] == "Zoë Müller" and call["status"] == "available"),
+                   key=lambda call: call["durationSeconds"])
+    assert command(module_folder, "ingest", shortest["id"], *here).returncode == 0
+    command(module_folder, "ingest", "appel réécouté", *here)
+    return password
+
+
+@pytest.mark.parametrize("path, label, typed, shown", FILTERS)
+def test_two_words_with_an_accent_find_their_rows_in_every_filter(open_page, zoe, path, label, typed, shown):
+    page = open_page()
+    sign_in(page, "Zoë Müller", zoe)
+    page.goto(path)
+    box = page.locator("form.filters").get_by_label(label, exact=True)
+    box.fill(typed)
+    box.press("Enter")
+    page.wait_for_url(lambda url: "=" in url)
+    rows = page.locator("tr[data-row]")
+    expect(rows.first).to_contain_text(shown)
+    expect(rows.filter(has_not_text=shown)).to_have_count(0)
+    expect(page.locator("form.filters").get_by_label(label, exact=True)).to_have_value(typed)
+    expect(page.locator(".chip").first).to_contain_text(typed)
+
+
+def test_every_text_filter_is_tested(open_page):
+    page = open_page("supervisor")
+    known = {path: {label for at, label, _, _ in FILTERS if at == path} for path, _, _, _ in FILTERS}
+    for path in ("/", "/audit", "/coverage", "/platform"):
+        page.goto(path)
+        labels = page.locator("form[method=get] label:has(input:not([type=date]))").locator("span").all_inner_texts()
+        assert set(labels) == known.get(path, set()), path
+
+
+def test_agents_are_suggested_and_lists_are_exported(open_page, zoe):
+    page = open_page("supervisor")
+    page.goto("/?agent=zoe+mul")
+    assert "Zoë Müller" in page.locator("#agents option").evaluate_all("all => all.map((o) => o.value)")
+    for path, name in (("/?agent=zoe+mul", "recordings"), ("/audit?who=Zo%C3%AB+M%C3%BCller", "access-log")):
+        page.goto(path)
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Export CSV").click()
+        assert re.fullmatch(rf"tapedeck-{name}-\d{{4}}-\d\d-\d\d\.csv", download.value.suggested_filename)
+        rows = list(csv.DictReader(pathlib.Path(download.value.path()).open(newline="", encoding="utf-8")))
+        assert rows and all("Zoë Müller" in (row.get("agentName"), row.get("actorName")) for row in rows)
 
 
 def test_everything_is_loaded_from_the_server(open_page, demo):

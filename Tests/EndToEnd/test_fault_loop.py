@@ -156,10 +156,11 @@ class Attempts:
         self.failed += failed
         return bool(failed)
 
-    def distinct_calls(self, chosen: list[tuple[str, list[int]]]) -> int:
-        """Fails the chosen calls; returns how many of them there were."""
+    def distinct_calls(self, chosen: list[tuple[str, list[int]]]) -> list[tuple[str, list[int]]]:
+        """Fails the chosen calls; returns those that no ingest made."""
         with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-            return sum(pool.map(lambda choice: any(self.attempt(choice[0], n) for n in choice[1]), chosen))
+            met = pool.map(lambda choice: any(self.attempt(choice[0], n) for n in choice[1]), chosen)
+            return [choice for choice, was_met in zip(chosen, met) if not was_met]
 
     def every_call(self) -> None:
         """Fails the first call, the second, and so on, until several ingests in a row do not make that many calls."""
@@ -192,7 +193,9 @@ def test_a_call_fails_and_a_second_run_ends_in_the_correct_state(make_trial, ori
         calls = [call for call in untouched_calls
                  if call.startswith(f"{loop.kind} ") and fnmatch.fnmatchcase(call.split(" ", 1)[1], only)]
         chosen = first_second_and_last(calls)
-        met = attempts.distinct_calls(chosen)
+        unmet = attempts.distinct_calls(chosen)
         attempts.assert_all_correct()
-        # Some calls depend on time, such as those that renew a lease.
-        assert met >= max(loop.names, 0.7 * len(chosen)), attempts.failed
+        # Which calls an ingest makes depends on time: a lease is renewed, progress is stored and the log of the database
+        # is written back only when enough time has passed, so some calls of the recorded ingest do not occur again. The
+        # share is limited, so that a loop that fails few calls cannot pass.
+        assert len(chosen) - len(unmet) >= max(loop.names, 0.7 * len(chosen)), unmet

@@ -7,7 +7,7 @@ import pytest
 
 from backing import free_port
 from cluster import Cluster, archived, assert_nothing_lost, request_all
-from programs import Client
+from programs import Client, path_segment
 from proxy import Proxy
 from receiver import SECRET, Receiver
 from waiting import eventually
@@ -34,6 +34,39 @@ def start_workers(cluster, count, **ports):
         worker = cluster.node(f"worker-{number}", ["worker"], "ready for jobs", port=ports.get(f"port_{number}"))
         cluster.workers.append(worker)
         worker.start()
+
+
+UNICODE = ["Größe-1", "通話/記録 2", "🎧-3", "cafe\u0301-4", "запись-٣"]
+
+
+def test_ids_in_any_script_pass_through_commands_api_pages_and_bucket(cluster, sandbox, receiver):
+    start_workers(cluster, 1)
+    done = cluster.web.command("ingest", *UNICODE, "--json")
+    assert done.returncode == 0, done
+    assert {json.loads(line)["id"] for line in done.stdout.splitlines()} == set(UNICODE)
+    assert_nothing_lost(cluster, sandbox, UNICODE, receiver)
+    listed = cluster.web.command("list", "--json")
+    assert {row["id"] for row in json.loads(listed.stdout)["recordings"]} == set(UNICODE)
+    table = cluster.web.command("list").stdout
+    pages = cluster.client().get("/", Accept="text/html").text
+    for id in UNICODE:
+        assert id in table and path_segment(id) in pages
+        assert id in cluster.web.command("show", id).stdout
+        assert id in cluster.web.command("jobs", "show", id).stdout
+        assert cluster.client().get(f"/audio/{path_segment(id)}.mp3").status == 200
+        assert cluster.client().get(f"/api/v1/recordings/{path_segment(id)}").json()["id"] == id
+        page = cluster.client().get(f"/play/{path_segment(id)}", Accept="text/html")
+        assert page.status == 200 and id in page.text
+    entries = [json.loads(line) for line in cluster.web.command("audit", "list", "--json").stdout.splitlines()]
+    assert {entry["recordingId"] for entry in entries if entry["action"] == "archive"} == set(UNICODE)
+    # A damaged object is found and repaired under the same id.
+    key = cluster.rows("SELECT p.mp3_object FROM media_part p JOIN recording r ON r.id = p.recording_id "
+                       "WHERE r.platform_id = ?", UNICODE[1])[0]["mp3_object"]
+    before = cluster.objects()[key]
+    cluster.bucket.put(key, b"damaged")
+    found = cluster.web.command("verify", "--all")
+    assert UNICODE[1] in found.stdout + found.stderr, found
+    eventually(lambda: cluster.client().get(f"/audio/{path_segment(UNICODE[1])}.mp3").body == before)
 
 
 def holder(cluster, spool="*.part"):

@@ -41,6 +41,9 @@ def test_a_backup_of_one_machine_restores_recordings_tokens_and_log(server, fold
     backup.mkdir()
     run("back up one machine", folder, {"TAPEDECK_DATA_DIR": str(server.data.path), "BACKUP": str(backup)})
 
+    readable = [path for path in backup.rglob("*") if path.stat().st_mode & 0o077]
+    assert not readable, "others can read the backup"
+
     # All data is lost, and the platform no longer has the recordings.
     server.kill()
     shutil.rmtree(server.data.path)

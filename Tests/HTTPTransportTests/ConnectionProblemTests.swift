@@ -72,7 +72,7 @@ import Testing
   @Test(arguments: [
     (ConnectionProblem.certificate, "certificate"), (.unknownHost, "DNS"), (.refused, "refused the connection"),
     (.timeout, "in time"), (.closed, "closed the connection"), (.malformed, "violates HTTP"),
-    (.handshake, "TLS"), (.other, "could not be reached"),
+    (.handshake, "TLS"), (.proxy, "HTTPS_PROXY"), (.other, "could not be reached"),
   ])
   func `each problem has its own message`(problem: ConnectionProblem, words: String) {
     #expect(problem.message(about: "the platform").contains(words))

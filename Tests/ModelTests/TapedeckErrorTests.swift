@@ -7,7 +7,7 @@ import Testing
   @Test func `codes keep their stored names`() {
     let names = """
       unauthenticated insufficient_permissions cross_site_request sign_in_refused sign_in_throttled invalid_request \
-      invalid_recording_id too_many_streams request_too_large method_not_allowed not_found unknown_recording \
+      invalid_recording_id too_many_streams too_many_jobs request_too_large method_not_allowed not_found unknown_recording \
       audio_not_ready range_not_satisfiable already_exists last_administrator platform_unavailable \
       platform_rate_limited platform_credentials_refused \
       platform_scope_refused platform_refused platform_protocol recording_failed_on_platform never_available not_yet_available \
@@ -31,6 +31,7 @@ import Testing
   static let statuses: [(Code, Int)] = [
     (Code.unauthenticated, 401), (.invalidRecordingID, 400), (.insufficientPermissions, 403), (.unknownRecording, 404),
     (.audioNotReady, 404), (.rangeNotSatisfiable, 416), (.signInThrottled, 429), (.tooManyStreams, 429),
+    (.tooManyJobs, 429),
     (.platformUnavailable, 502),
     (.platformRefused, 502), (.platformCredentialsRefused, 502), (.platformScopeRefused, 502),
     (.platformProtocol, 502), (.recordingFailedOnPlatform, 502), (.incompleteRecording, 502),

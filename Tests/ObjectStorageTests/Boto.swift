@@ -33,7 +33,7 @@ struct Boto: Sendable {
   private struct Asked: Sendable, Codable {
     var endpoint: String?
     var region: String
-    var key: MotoServer.Key
+    var key: S3Server.Key
     var token: String?
     var addressing: String
     var capture = false
@@ -42,7 +42,7 @@ struct Boto: Sendable {
 
   var endpoint: String?
   var region: String
-  var key: MotoServer.Key
+  var key: S3Server.Key
   var token: String?
   var addressing = "path"
 

@@ -116,14 +116,14 @@ import Testing
 
   @Test func `a quarantined object is a file with a note that has the reason`() async throws {
     try await store.keep([1, 2, 3], by: folder)
-    try await store.quarantine(object.name, because: "Its hash is not its name.")
+    try await store.quarantine(object.name, because: "Its hash is wrong.")
     let name = "2026-01-15T120000.123Z-\(object.name.file)"
     #expect(try FileSystemCalls.names(in: quarantine).sorted() == [name, "\(name).json"])
     #expect(try Data(contentsOf: URL(fileURLWithPath: quarantine.appending(name).string)) == Data([1, 2, 3]))
     let note = try Data(contentsOf: URL(fileURLWithPath: quarantine.appending("\(name).json").string))
     #expect(
       try JSONDecoder().decode([String: String].self, from: note) == [
-        "object": object.description, "reason": "Its hash is not its name.", "quarantined_at": "2026-01-15T12:00:00Z",
+        "object": object.description, "reason": "Its hash is wrong.", "quarantined_at": "2026-01-15T12:00:00Z",
       ])
   }
 
@@ -152,7 +152,7 @@ import Testing
   }
 
   @Test func `a probe leaves no file, and fails when the folder cannot be written`() async throws {
-    try await store.probe()
+    _ = try await store.probe()
     #expect(try FileSystemCalls.names(in: root) == [])
     try FileManager.default.removeItem(atPath: root.string)
     #expect(await failure { try await store.probe() } == .storageFailed)

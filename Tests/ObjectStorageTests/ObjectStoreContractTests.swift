@@ -75,7 +75,7 @@ import Testing
   }
 
   @Test(arguments: StoreKind.allCases)
-  func `many files stored at once are all there`(kind: StoreKind) async throws {
+  func `many files stored at once are all kept`(kind: StoreKind) async throws {
     try await kind.withStore { store, folder in
       let objects = try await withThrowingTaskGroup(of: TestObject.self) { group in
         // Four of each.
@@ -328,7 +328,7 @@ import Testing
     try await kind.withStore { store, folder in
       let object = try await store.keep(sound, by: folder)
       _ = try await store.open(object.name)
-      try await store.quarantine(object.name, because: "Its hash is not its name.")
+      try await store.quarantine(object.name, because: "Its hash is wrong.")
       #expect(await failure { try await store.open(object.name) } == .objectMissing)
       #expect(await failure { try await store.content(of: object.name) } == .objectMissing)
       #expect(try await store.names().isEmpty)
@@ -341,7 +341,7 @@ import Testing
   @Test(arguments: StoreKind.allCases)
   func `a probe of a usable store succeeds and leaves no object`(kind: StoreKind) async throws {
     try await kind.withStore { store, _ in
-      try await store.probe()
+      _ = try await store.probe()
       #expect(try await store.names().isEmpty)
     }
   }

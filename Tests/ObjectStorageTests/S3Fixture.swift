@@ -6,11 +6,11 @@ import NIOPosix
 import ObjectStorage
 import TestKit
 
-/// A store in moto's bucket with a new prefix.
+/// A store in the test service's bucket with a new prefix.
 struct S3Fixture: Sendable {
   let settings: S3Settings
   let store: S3ObjectStore
-  let moto: MotoServer.Facts
+  let moto: S3Server.Facts
 
   /// Configured like the program's client. Never shut down: all tests share it.
   static let client: HTTPClient = {
@@ -23,10 +23,10 @@ struct S3Fixture: Sendable {
   }()
 
   init(
-    prefix: String? = nil, bucket: String? = nil, key: MotoServer.Key? = nil,
+    prefix: String? = nil, bucket: String? = nil, key: S3Server.Key? = nil,
     copies: (threshold: Int64, part: Int64)? = nil, system: SystemServices = .system
   ) async throws {
-    moto = try await MotoServer.running().facts
+    moto = try await S3Server.running().facts
     let prefix = prefix ?? "\(moto.prefix)/\(UUID().uuidString)"
     var settings = try S3Settings(
       url: "s3://\(bucket ?? moto.bucket)/\(prefix)?endpoint=\(moto.endpoint)&region=\(moto.region)")

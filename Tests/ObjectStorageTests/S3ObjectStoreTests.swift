@@ -98,7 +98,7 @@ import Testing
     let fixture = try await S3Fixture(copies: (threshold: 12 << 20, part: 6 << 20))
     let file = try LongFile(bytes: 13 << 20, in: folder)
     try await fixture.store.store(file.path, as: file.object, bytes: file.bytes)
-    try await fixture.store.quarantine(file.object.name, because: "Its hash is not its name.")
+    try await fixture.store.quarantine(file.object.name, because: "Its hash is wrong.")
     let names = try await fixture.names()
     #expect(names.count == 1)
     let name = try #require(names.first)
@@ -107,13 +107,13 @@ import Testing
     #expect(found.sha256 == file.object.hash.rawValue)
     #expect(found.type == "audio/wav")
     #expect(found.metadata["object"] == file.object.description)
-    #expect(found.metadata["reason"] == "Its hash is not its name.")
+    #expect(found.metadata["reason"] == "Its hash is wrong.")
     #expect(try await fixture.unfinishedUploads() == 0)
   }
 
   @Test func `a probe leaves no object in the bucket`() async throws {
     let fixture = try await S3Fixture()
-    try await fixture.store.probe()
+    _ = try await fixture.store.probe()
     #expect(try await fixture.names() == [])
   }
 
@@ -135,8 +135,8 @@ import Testing
   func `a wrong access key is rejected, and the message names the setting`(
     id: String, secret: String, setting: String
   ) async throws {
-    let moto = try await MotoServer.running().facts
-    let key = MotoServer.Key(
+    let moto = try await S3Server.running().facts
+    let key = S3Server.Key(
       id: id == "right" ? moto.key.id : id, secret: secret == "right" ? moto.key.secret : "canary-\(secret)")
     let store = try await S3Fixture(key: key).store
     let file = try folder.file([1, 2, 3])
@@ -158,7 +158,7 @@ import Testing
   }
 
   @Test func `a missing bucket is reported as such, not as missing objects`() async throws {
-    let store = try await S3Fixture(bucket: "no-such-bucket", key: MotoServer.running().facts.observer).store
+    let store = try await S3Fixture(bucket: "no-such-bucket", key: S3Server.running().facts.observer).store
     for failure in [
       await thrown { try await store.probe() }, await thrown { try await store.open(anyName) },
       await thrown { try await store.objects(in: anyName.folder) },

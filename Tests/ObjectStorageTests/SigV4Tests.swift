@@ -67,10 +67,10 @@ import Testing
   ]
 
   /// Names, prefixes and queries that are awkward to encode, signed by Amazon's own client; what it signed is signed
-  /// by us from the decoded parts.
+  /// by Tapedeck from the decoded parts.
   @Test(arguments: ways)
   func `signatures equal those of botocore`(way: Way) async throws {
-    let key = MotoServer.Key(id: "AKIDEXAMPLE", secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+    let key = S3Server.Key(id: "AKIDEXAMPLE", secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
     let boto = Boto(
       endpoint: way.endpoint, region: way.region, key: key, token: way.token, addressing: way.addressing)
     var calls: [(call: Boto.Call, name: String, query: [(name: String, value: String)])] = []

@@ -4,12 +4,16 @@ import NIOCore
 import NIOPosix
 import ObjectStorage
 import SystemPackage
+import TestKit
 import Testing
 
 /// The implementations that must fulfil the contract.
 enum StoreKind: CaseIterable, Sendable {
   case files
   case s3
+
+  /// Only the service that a soak test chose, or all.
+  static let allCases: [StoreKind] = S3Server.chosen == nil ? [.files, .s3] : [.s3]
 
   /// Runs a test with an empty store, and a folder on the same disk for files to store.
   func withStore(_ body: (any ObjectStore, TemporaryFolder) async throws -> Void) async throws {

@@ -73,7 +73,7 @@ import Testing
     let file = try LongFile(bytes: 20 << 20, in: folder)
     try await store.store(file.path, as: file.object, bytes: file.bytes)
     _ = try await store.open(file.object.name)
-    try await store.quarantine(file.object.name, because: "Its hash is not its name.")
+    try await store.quarantine(file.object.name, because: "Its hash is wrong.")
     #expect(await failure { try await store.open(file.object.name) } == .objectMissing)
     #expect(try TemporaryFolder.files(below: other.path) == [])
     let quarantine = folder.path.appending("quarantine")

@@ -95,7 +95,7 @@ struct BackfillRunTests {
         $0.events = [
           next: { @Sendable () async throws in
             stuck.open()
-            try await Task.sleep(for: .seconds(600))
+            try await Gate().wait()
           }
         ]
       }
@@ -134,6 +134,44 @@ struct BackfillRunTests {
     }
     #expect(try await fixture.queued() == ["inbound"])
     #expect(try await fixture.catalog.backfill(backfill.id)?.found == 1)
+  }
+
+  @Test func `rows that name no recording are counted and located by day`() async throws {
+    let fixture = try await SchedulerFixture()
+    let calls = try calls(5)
+    fixture.source.change {
+      $0.recordings = calls
+      $0.pageSize = 2
+      $0.unidentified = [
+        UnidentifiedRow(position: 2, reason: "The row has no id."),
+        UnidentifiedRow(position: 3, reason: "The row is not an object."),
+      ]
+    }
+    let backfill = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-03T00:00:00Z")
+    try await fixture.with([fixture.scheduler(syncs: false)]) {
+      let row = try await fixture.backfill(backfill.id) { $0.isListed }
+      #expect(row.unidentified.count == 4 && row.found == 5)
+      #expect(
+        row.unidentified.first.map { "\($0.listFrom) \($0.position) \($0.reason)" } == [
+          "2025-06-01T00:00:00Z 6 The row has no id.", "2025-06-01T00:00:00Z 7 The row is not an object.",
+          "2025-06-02T00:00:00Z 2 The row has no id.", "2025-06-02T00:00:00Z 3 The row is not an object.",
+        ])
+    }
+  }
+
+  @Test func `new cursors over the same calls are a failure long before the page limit`() async throws {
+    let fixture = try await SchedulerFixture()
+    let calls = try calls(2)
+    fixture.source.change {
+      $0.recordings = calls
+      $0.repeats = true
+    }
+    _ = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z")
+    try await fixture.with([fixture.scheduler(syncs: false)]) {
+      let task = try await fixture.task(.backfill) { $0.failures == 1 && $0.leaseUntil == nil }
+      #expect(task.lastError?.code == .platformProtocol && task.lastError?.message.contains("repeats") == true)
+    }
+    #expect(fixture.source.searches == 6)
   }
 
   @Test func `an endless list is a failure, and does not block the recurring task`() async throws {

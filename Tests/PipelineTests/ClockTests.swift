@@ -55,7 +55,7 @@ struct ClockTests {
     let clock = TestClock()
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
       // A worker that sends heartbeats but has no work: the test claims the job itself.
-      try await fixture.withWorker(.init(polling: 0, moving: 0)) {
+      try await fixture.withWorker(.init(polling: 0, transfers: 0)) {
         try await clock.untilSleeping(1)
         clock.jump(by: .seconds(3600))
         clock.advance(by: .seconds(10))

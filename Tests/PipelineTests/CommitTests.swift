@@ -75,7 +75,7 @@ struct CommitTests {
         #expect(try await fixture.ended("silent").runState == .done)
       }
       let recording = try await expectArchived(fixture, as: .restricted)
-      #expect(recording.warning?.contains("for supervisors alone") == true)
+      #expect(recording.warning?.contains("only supervisors can open it") == true)
       #expect(try await fixture.count("FROM log_entry WHERE action = 'privacy_change'") == 1)
       #expect(platform.downloads == 1)
     }

@@ -156,7 +156,7 @@ struct ConversionSlotTests {
     try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: program)
     try await PipelineFixture.run(PipelineFixture.Options(conversions: 2, ffmpeg: program)) { fixture in
       let ids = FixedRecordings.codecs.map(\.id) + FixedRecordings.small.prefix(4)
-      try await fixture.withWorker(Worker.Limits(polling: 16, moving: 16)) {
+      try await fixture.withWorker(Worker.Limits(polling: 16, transfers: 16)) {
         for id in ids { try await fixture.request(id) }
         for id in ids { #expect(try await fixture.ended(id).runState == .done) }
       }

@@ -45,7 +45,7 @@ struct InterposedStore: ObjectStore {
     return try await base.objects(in: folder)
   }
 
-  func probe() async throws(TapedeckError) { try await base.probe() }
+  func probe() async throws(TapedeckError) -> [String] { try await base.probe() }
 
   func location(of name: ObjectName) -> String { base.location(of: name) }
 }

@@ -49,8 +49,8 @@ struct LeaseTests {
       }
       #expect(try !fixture.files(in: "spool").isEmpty)
       let job = try #require(try await fixture.catalog.job(of: try fixture.key(Self.id)))
-      // No lane runs: the worker cleans up by itself, once it knows the spool's contents.
-      try await fixture.withWorker(.init(polling: 0, moving: 0)) {
+      // No queue runs: the worker cleans up by itself, once it knows the spool's contents.
+      try await fixture.withWorker(.init(polling: 0, transfers: 0)) {
         try await until { try await isCleared(job, fixture) }
       }
     }

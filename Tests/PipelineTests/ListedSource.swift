@@ -13,6 +13,10 @@ final class ListedSource: RecordingSource {
     var events: [Int: @Sendable () async throws -> Void] = [:]
     /// Whether every page has a successor.
     var isEndless = false
+    /// Whether every page has the first recordings again and a new cursor.
+    var repeats = false
+    /// Rows that name no recording, at the end of the last page.
+    var unidentified: [UnidentifiedRow] = []
   }
 
   let id: SourceID
@@ -44,12 +48,16 @@ final class ListedSource: RecordingSource {
         return query.start <= start && start < query.end
           && (query.direction == nil || recording.direction == query.direction)
       }.sorted { ($0.startTime?.milliseconds ?? 0, $0.id.rawValue) < ($1.startTime?.milliseconds ?? 0, $1.id.rawValue) }
-      let first = cursor.flatMap { Int($0) } ?? 0
+      let start = cursor.flatMap { Int($0) } ?? 0
+      let first = state.repeats ? 0 : start
       let page = Array(matching.dropFirst(first).prefix(min(pageSize, state.pageSize)))
       let next = first + page.count
+      let isLast = next >= matching.count
       return SearchPage(
-        recordings: page,
-        nextCursor: next < matching.count || state.isEndless ? "\(next + (page.isEmpty ? 1 : 0))" : nil)
+        recordings: page, unidentified: isLast ? state.unidentified : [],
+        nextCursor: state.repeats
+          ? "\(start + 1)"
+          : next < matching.count || state.isEndless ? "\(next + (page.isEmpty ? 1 : 0))" : nil)
     }
   }
 

@@ -92,14 +92,14 @@ struct MachineTests {
 
   @Test func `every disk that a transfer fills counts, and one that cannot be checked stops no job`() async throws {
     let (spool, objects) = (Disk(free: 100), Disk(free: 100))
-    let diskSpace = DiskSpaceGate(
+    let diskSpace = DiskSpaceMonitor(
       disks: [
         .init(holds: "spool") { spool.freeBytes }, .init(holds: "objects") { objects.freeBytes },
         .init(holds: "catalog") { throw Errno.ioError },
       ],
       minimumFreeBytes: 50, threads: .singleton, system: TestClock().system(), logger: .silent)
     #expect(await diskSpace.shortage() == nil)
-    #expect(await diskSpace.look().map(\.freeBytes) == [100, 100, nil])
+    #expect(await diskSpace.measure().map(\.freeBytes) == [100, 100, nil])
     objects.setFree(49)
     #expect(await diskSpace.shortage()?.detail == "49 bytes are free for the objects")
     objects.setFree(50)
@@ -125,7 +125,7 @@ struct MachineTests {
     }
     try await PipelineFixture.run(options) { fixture in
       let ids = (0..<30).map { "call-\($0)" }
-      try await fixture.withWorker(.init(moving: 2)) {
+      try await fixture.withWorker(.init(transfers: 2)) {
         for id in ids { try await fixture.request(id) }
         for id in ids { #expect(try await fixture.job(id, until: isHeld).attempts == 0) }
         let first = tries.value

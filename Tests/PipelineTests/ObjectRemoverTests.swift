@@ -109,9 +109,11 @@ struct ObjectRemoverTests {
         try await replaced.expectLogged(0)
         try await until {
           replaced.clock.advance(by: .seconds(3600))
-          return try await fixture.objects() == kept
+          // Not the files: one of the three was missing already.
+          return try await fixture.count("FROM object_removal") == 0
         }
       }
+      #expect(try await fixture.objects() == kept)
       try await replaced.expectLogged(3)
       #expect(try await fixture.count("FROM recurring_task WHERE name = 'removal' AND lease_until IS NULL") == 1)
     }

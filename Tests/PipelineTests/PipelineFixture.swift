@@ -46,7 +46,7 @@ struct PipelineFixture: Sendable {
   let store: FileObjectStore
   let spool: Spool
   let conversions: AsyncSemaphore
-  let diskSpace: DiskSpaceGate
+  let diskSpace: DiskSpaceMonitor
   private let options: Options
   private let source: any RecordingSource
   let system: SystemServices
@@ -112,7 +112,7 @@ struct PipelineFixture: Sendable {
     spool = try Spool(
       folder: folder.appending("spool"), quarantine: folder.appending("quarantine"), threads: .singleton)
     conversions = AsyncSemaphore(options.conversions)
-    diskSpace = DiskSpaceGate(
+    diskSpace = DiskSpaceMonitor(
       disks: [.init(holds: "spool", freeBytes: options.freeBytes)], minimumFreeBytes: 1, threads: .singleton,
       system: system, logger: options.logger)
     self.options = options
@@ -201,7 +201,7 @@ struct PipelineFixture: Sendable {
     {
       try await catalog.release(JobLease(jobID: claimed.id, fence: claimed.fence), release)
     }
-    guard let job = try await catalog.claimJob(in: .moving, lease: .seconds(30)) else {
+    guard let job = try await catalog.claimJob(in: .transfer, lease: .seconds(30)) else {
       throw TapedeckError(.notFound, "No job is due.")
     }
     return job

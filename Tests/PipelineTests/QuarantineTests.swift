@@ -1,9 +1,12 @@
 import CXone
 import Catalog
+import Foundation
 import Model
 import NIOCore
+import NIOPosix
 import ObjectStorage
 import Pipeline
+import SystemPackage
 import Testing
 
 /// Files that failed the integrity check, and the decisions about them.
@@ -169,5 +172,35 @@ struct QuarantineTests {
       try await accept(row, fixture)
       try await finish(fixture)
     }
+  }
+
+  @Test func `another node names the node that has the file`() async throws {
+    try await PipelineFixture.run(Self.options(Self.cut, duration: 4)) { fixture in
+      let row = try await fail(fixture)
+      #expect(row.node.hasSuffix(":\(fixture.spool.quarantine)"))
+      let folder = FilePath(NSTemporaryDirectory()).appending("other-node-\(UUID().uuidString)")
+      let other = try Spool(
+        folder: folder.appending("spool"), quarantine: folder.appending("quarantine"), threads: .singleton)
+      defer { try? FileManager.default.removeItem(atPath: folder.string) }
+      let elsewhere = Quarantine(catalog: fixture.catalog, store: fixture.store, spool: other)
+      let accepting = await failure {
+        _ = try await elsewhere.accept(
+          row, reason: "checked", clearance: .standard, by: Self.user.id, entry: entry(.acceptQuarantined, row))
+      }
+      let discarding = await failure {
+        try await elsewhere.discard(
+          row, reason: "checked", by: Self.user.id, entry: entry(.discardQuarantined, row))
+      }
+      for error in [accepting, discarding] {
+        #expect(error?.code == .notFound && error?.message.contains("it is in \(row.node).") == true)
+      }
+      // Nothing was decided.
+      #expect(try await quarantined(fixture).state == .kept)
+    }
+  }
+
+  private func failure(_ body: () async throws -> Void) async -> TapedeckError? {
+    do { try await body() } catch { return error as? TapedeckError }
+    return nil
   }
 }

@@ -161,7 +161,7 @@ struct RepairTests {
       _ = try await fixture.verifier.verify(try fixture.key("kept"), .repair())
       var settings = IngestSettings(retry: .prompt)
       settings.keepsOriginals = false
-      let job = try #require(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)))
+      let job = try #require(try await fixture.catalog.claimJob(in: .transfer, lease: .seconds(30)))
       #expect(try await fixture.ingest(on: fixture.database, settings).run(job) == nil)
       #expect(try await fixture.part("kept").original == before.original)
     }
@@ -255,7 +255,7 @@ struct RepairTests {
         _ = try await fixture.catalog.requestRepair(of: [damage], preempting: true, at: .systemNow())
       }
       if death == .duringRepair {
-        let job = try #require(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)))
+        let job = try #require(try await fixture.catalog.claimJob(in: .transfer, lease: .seconds(30)))
         let lease = JobLease(jobID: job.id, fence: job.fence)
         let part = try await fixture.spool.open(lease, part: 0) { _ in 0 }
         try await part.append(ByteBuffer(bytes: [1, 2, 3]))

@@ -5,6 +5,7 @@ import Model
 import Pipeline
 import ServiceLifecycle
 import TestKit
+import Testing
 
 /// A catalog, a tenant that lists what the test specifies, and schedulers over both. The test controls the time.
 final class SchedulerFixture: Sendable {
@@ -69,11 +70,13 @@ final class SchedulerFixture: Sendable {
   /// Waits until the row of a recurring task is as expected, and keeps waking the schedulers meanwhile.
   @discardableResult
   func task(_ name: TaskKey.Name, until isWanted: (TaskRow) -> Bool) async throws -> TaskRow {
-    while true {
-      if let task = try await catalog.recurringTask(TaskKey(name, of: plan.source)), isWanted(task) { return task }
-      try await Task.sleep(for: .milliseconds(2))
-      try await database.write { db in db.notify(.taskDue) }
+    var task: TaskRow?
+    try await until {
+      if task != nil { try await database.write { db in db.notify(.taskDue) } }
+      task = try await catalog.recurringTask(TaskKey(name, of: plan.source))
+      return task.map(isWanted) ?? false
     }
+    return try #require(task)
   }
 
   /// Waits until a recurring task has ended after the current time of the test's clock and is idle.
@@ -117,10 +120,12 @@ final class SchedulerFixture: Sendable {
   /// Waits until the row of a back-fill is as expected.
   @discardableResult
   func backfill(_ id: String, until isWanted: (Backfill) -> Bool) async throws -> Backfill {
-    while true {
-      if let row = try await catalog.backfill(id), isWanted(row) { return row }
-      try await Task.sleep(for: .milliseconds(2))
+    var row: Backfill?
+    try await until {
+      row = try await catalog.backfill(id)
+      return row.map(isWanted) ?? false
     }
+    return try #require(row)
   }
 
   /// Ends the queued jobs as if their recordings were archived.

@@ -186,7 +186,7 @@ struct ShutdownTests {
       let dead = try await fixture.claim(Self.id)
       try await fixture.withWorker {
         try await clock.untilSleeping(3)
-        #expect(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)) == nil)
+        #expect(try await fixture.catalog.claimJob(in: .transfer, lease: .seconds(30)) == nil)
         clock.advance(by: .seconds(31))
         #expect(try await fixture.ended(Self.id).runState == .done)
       }
@@ -205,7 +205,7 @@ struct ShutdownTests {
       try await fixture.catalog.release(
         lease(job), .postpone(until: .systemNow(), because: TapedeckError(.platformRateLimited)))
       for _ in 1...4 {
-        _ = try #require(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)))
+        _ = try #require(try await fixture.catalog.claimJob(in: .transfer, lease: .seconds(30)))
         try await fixture.catalog.reclaimJobs(everyLease: true)
       }
       let ended = try await fixture.withWorker { try await fixture.ended(Self.id) }

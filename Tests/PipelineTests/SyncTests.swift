@@ -36,6 +36,39 @@ struct SyncTests {
     }
   }
 
+  @Test func `rows that name no recording are located, until a later sync no longer finds them`() async throws {
+    let fixture = try await SchedulerFixture(plan: SyncPlan(overlap: .seconds(600), lookBackDays: 0))
+    for number in 1...3 { fixture.source.add(try call("call-\(number)", at: "2026-01-15T11:00:0\(number)Z")) }
+    fixture.source.change {
+      $0.pageSize = 2
+      $0.unidentified = [UnidentifiedRow(position: 2, reason: "The row has no id.")]
+    }
+    try await fixture.with([fixture.scheduler()]) {
+      let sync = try await fixture.ended(.sync)
+      // The list begins with the overlap; two rows are on the page before.
+      #expect(sync.unidentified.count == 1)
+      #expect(
+        sync.unidentified.first.map { "\($0.listFrom) \($0.position) \($0.reason)" }
+          == ["2026-01-14T23:50:00Z 4 The row has no id."])
+      let lookBack = try await fixture.ended(.lookBack)
+      #expect(lookBack.unidentified.first.map { "\($0.listFrom) \($0.position)" } == ["2026-01-15T00:00:00Z 4"])
+      fixture.source.change { $0.unidentified = [] }
+      try await fixture.advance(by: .seconds(60))
+      #expect(try await fixture.ended(.sync).unidentified == UnidentifiedRows())
+    }
+  }
+
+  @Test func `a sync on request returns the rows that name no recording`() async throws {
+    let fixture = try await SchedulerFixture(plan: SyncPlan(overlap: .zero, lookBackDays: 2))
+    fixture.source.change {
+      $0.unidentified = (1...9).map { UnidentifiedRow(position: $0, reason: "The row has no id.") }
+    }
+    // Three days are listed, one by one.
+    let found = try await fixture.scheduler(syncs: false).syncNow(.default)
+    #expect(found.unidentified.count == 27 && found.unidentified.first.count == 20)
+    #expect(Set(found.unidentified.first.map(\.listFrom)).count == 3)
+  }
+
   @Test func `calls are searched in the configured direction, and others are not fetched`() async throws {
     let fixture = try await SchedulerFixture(
       plan: SyncPlan(filter: SyncFilter(direction: .inbound, agentIDs: ["7"]), lookBackDays: 0))
@@ -107,7 +140,7 @@ struct SyncTests {
       $0.queries = []
       $0.events[third] = { @Sendable () async throws in
         stuck.open()
-        try await Task.sleep(for: .seconds(600))
+        try await Gate().wait()
       }
     }
     try await fixture.with([fixture.scheduler()]) { try await stuck.wait() }
@@ -238,7 +271,7 @@ struct SyncTests {
         state.events[next + number] = { @Sendable () async throws in
           guard fixture.source.queries.filter({ $0.direction == nil }).count == 3 else { return }
           stuck.open()
-          try await Task.sleep(for: .seconds(600))
+          try await Gate().wait()
         }
       }
     }

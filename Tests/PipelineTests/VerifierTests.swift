@@ -218,6 +218,20 @@ struct VerifierTests {
     }
   }
 
+  @Test(arguments: [1, 2, 3])
+  func `an unavailable store is reported as such, however few recordings are verified`(count: Int) async throws {
+    try await PipelineFixture.run { fixture in
+      let ids = ["codec-pcm-mono", "codec-gsm", "codec-alaw-mono"]
+      for id in ids { try await fixture.archive(id) }
+      var store = InterposedStore(fixture.store)
+      store.beforeRead = { _ throws(TapedeckError) in throw TapedeckError(.storageFailed, detail: "refused") }
+      let keys = try ids.prefix(count).map { try fixture.key($0) }
+      let batch = await fixture.verifier(on: store).verify(keys, .repair(), parallel: 1, until: .now + .seconds(3600))
+      #expect(batch.stop?.code == .storageFailed)
+      #expect(try await fixture.count("FROM recording WHERE damage IS NOT NULL") == 0)
+    }
+  }
+
   @Test func `single files that cannot be read do not end the verification`() async throws {
     try await PipelineFixture.run { fixture in
       let ids = ["codec-pcm-mono", "codec-gsm", "codec-alaw-mono", "codec-ulaw-mono", "codec-pcm-stereo"]
@@ -292,7 +306,7 @@ struct VerifierTests {
         recordingID: try await fixture.row(Self.id).id, key: key, finding: "The MP3 is damaged", code: .objectDamaged,
         hasOriginal: true, details: [:])
       _ = try await fixture.catalog.requestRepair(of: [damage], preempting: false, at: .systemNow())
-      let theirs = try #require(try await fixture.catalog.claimJob(in: .moving, lease: .seconds(30)))
+      let theirs = try #require(try await fixture.catalog.claimJob(in: .transfer, lease: .seconds(30)))
       var store = InterposedStore(fixture.store)
       store.beforeQuarantine = { _ throws(TapedeckError) in
         _ = FileManager.default.createFile(atPath: path, contents: Data(whole))

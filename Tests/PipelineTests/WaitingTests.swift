@@ -53,6 +53,27 @@ struct WaitingTests {
     }
   }
 
+  @Test(arguments: ["archiving", "PENDING_REVIEW", "1", "en cours"])
+  func `the message at the end of the wait has a status of unknown meaning`(word: String) async throws {
+    let clock = TestClock()
+    var source = HandSource { _, _ in throw TapedeckError(.unknownRecording) }
+    source.facts = { id in
+      var facts = PlatformRecording(id: id, status: .processing, privacy: .standard)
+      facts.unknownStatus = word
+      return facts
+    }
+    var options = PipelineFixture.Options(clock: clock, source: source)
+    options.settings.waiting = WaitingSchedule(attempts: 1)
+    try await PipelineFixture.run(options) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request("odd")
+        let job = try await fixture.ended("odd")
+        #expect(job.failure?.code == .neverAvailable)
+        #expect(job.failure?.message.contains("Its last status is '\(word)'") == true)
+      }
+    }
+  }
+
   @Test func `the wait is stored in the row, so another worker continues it`() async throws {
     let clock = TestClock()
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
@@ -100,8 +121,8 @@ struct WaitingTests {
     try await PipelineFixture.run(PipelineFixture.Options(clock: TestClock())) { fixture in
       let database = InterposedDatabase(fixture.database) { _ = try? await fixture.request("unknown-recording") }
       let ingest = fixture.ingest(on: database)
-      // Only the lane of the job checks for work.
-      try await fixture.with(Worker(ingest: ingest, limits: .init(moving: 0))) {
+      // Only the queue of the job checks for work.
+      try await fixture.with(Worker(ingest: ingest, limits: .init(transfers: 0))) {
         let job = try await fixture.ended("unknown-recording")
         #expect(job.failure?.code == .unknownRecording)
       }

@@ -268,7 +268,7 @@ import Testing
     }
   }
 
-  @Test func `a slow body and a delayed response take their time`() async throws {
+  @Test func `a slow body and a delayed response last as long as configured`() async throws {
     let clock = TestClock()
     try await with(
       [FaultRule(.slow, times: 1, bytesPerSecond: 80_000), FaultRule(.delayed, times: 1, delay: 7)],

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Model
 import TapedeckApp
 import Testing
@@ -7,7 +8,7 @@ import Testing
   /// The error of parsing arguments, or a request for help; nil when a command would run.
   private func outcome(of arguments: [String]) -> (any Error)? {
     do {
-      var command = try Tapedeck.parseAsRoot(arguments)
+      var command = try Tapedeck.command(from: arguments)
       // Help is a command that is not asynchronous, and ends by throwing its text.
       if !(command is any AsyncParsableCommand) { try command.run() }
       return nil
@@ -32,7 +33,9 @@ import Testing
     "jobs retry x --failed", "jobs retry x --code y", "jobs cancel", "jobs list --source No", "verify",
     "verify --all x", "verify --all --sample 5%", "verify --sample 0", "verify --sample 101%", "verify --sample many",
     "verify --shard 0/3", "verify --shard 4/3", "verify --shard 3", "verify --shard 1/0", "verify --seed 1 --all",
-    "verify --all --source No", "coverage --from 2026-01-01", "coverage --from 2026-01-02 --to 2026-01-02",
+    "verify --all --source No", "lst", "audit lsit", "list --limit 5 --all", "list --limit 5 --csv",
+    "list --csv --json", "audit list --csv --json", "demo --data-dir x", "demo --config x",
+    "coverage --from 2026-01-01", "coverage --from 2026-01-02 --to 2026-01-02",
     "coverage --from 2026-13-01 --to 2026-12-31", "coverage --from 2025-01-01 --to 2026-12-31",
     "backfill start --from 2026-01-02 --to 2026-01-01", "backfill start --from then --to now", "backfill pause",
     "statement verify file --key nonsense", "sync --source No", "db forget-secret", "serve extra",
@@ -52,6 +55,8 @@ import Testing
     "jobs retry 1 2", "coverage --from 2026-01-01 --to 2027-02-05", "backfill start --from 2020-01-01 --to 2026-01-01",
     "token create x --role metrics", "user add x --role agent --agent-id 1 --team a", "serve --listen 127.0.0.1:0",
     "sandbox --fault cut,recording=x,times=2", "audit list --who x --json", "list", "db forget-secret X",
+    "list --all --json", "list --csv --agent x", "audit list --all", "audit list --csv", "jobs list --state queued",
+    "demo --once",
   ]
 
   @Test(arguments: valid)
@@ -60,13 +65,17 @@ import Testing
   }
 
   @Test(arguments: [
-    ("ingest", "either ids, or --from and --to"), ("ingest --from 2026-01-01", "both --from and --to"),
+    ("ingest", "either IDs or --from and --to"), ("ingest --from 2026-01-01", "both --from and --to"),
     ("ingest --from x --to y", "--from must be a day such as 2026-11-12 or a moment"),
     ("search --from 2026-01-02 --to 2026-01-01", "--from must be before --to"),
     ("verify --shard 4/3", "--shard must be a part such as 3/30"), ("verify", "exactly one of --all"),
     ("show x --source No", "--source must be the name of a source"),
     ("coverage --from 2025-01-01 --to 2026-12-31", "at most 400 days"),
     ("user add x --role king", "agent, supervisor, admin or metrics"), ("list --jason", "Did you mean '--json'"),
+    ("lst", "Unknown command 'lst'. Did you mean 'list'?"), ("serv", "Did you mean 'serve'?"),
+    ("audit lsit", "Did you mean 'list'?"), ("jobs retyr x", "Did you mean 'retry'?"),
+    ("xylophone", "'tapedeck --help' lists the commands"), ("demo --data-dir x", "tapedeck-demo"),
+    ("list --limit 5 --all", "--limit does not go with"),
   ])
   func `a usage error says what to do`(line: String, advice: String) {
     #expect(message(of: line.split(separator: " ").map(String.init)).contains(advice))
@@ -87,6 +96,34 @@ import Testing
     for code in ["0 done", "2 usage", "3 partly done", "7 integrity", "12 configuration"] {
       #expect(help.contains(code))
     }
+  }
+
+  @Test(arguments: [
+    "serve", "ingest", "list", "search", "coverage", "verify", "sandbox", "backfill start", "jobs retry",
+    "quarantine accept", "token create", "user add", "audit list", "statement verify",
+  ])
+  func `no line of help is longer than a terminal is wide, and general options come last`(command: String) {
+    let help = Tapedeck.wrappedUsage(message(of: command.split(separator: " ").map(String.init) + ["--help"]))
+    for line in help.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
+    guard let general = help.range(of: "GENERAL OPTIONS:") else { return #expect(command == "statement verify") }
+    let own = help.range(of: "\nOPTIONS:") ?? help.range(of: "\nARGUMENTS:")
+    #expect(own.map { $0.lowerBound < general.lowerBound } ?? true)
+    #expect(!help[general.upperBound...].contains("--from"))
+  }
+
+  @Test(arguments: [
+    ("Usage: tapedeck a [-b] <c>", "Usage: tapedeck a [-b] <c>"),
+    ("USAGE: tapedeck a [--bb <cc>] [--dd <ee>]", "USAGE: tapedeck a\n       [--bb <cc>]\n       [--dd <ee>]"),
+    ("USAGE: tapedeck a --bb <cc> [<dd> ...]", "USAGE: tapedeck a\n       --bb <cc>\n       [<dd> ...]"),
+    ("A line that is longer than it should be", "A line that is longer than it should be"),
+  ])
+  func `usage lines are wrapped between options`(text: String, wrapped: String) {
+    #expect(Tapedeck.wrappedUsage(text, width: 26) == wrapped)
+  }
+
+  @Test(arguments: ["--data-dir x", "--config x", "--data-dir x --config y", "--once --data-dir tapedeck-demo"])
+  func `the demo refuses options that it would ignore`(options: String) {
+    #expect(message(of: ["demo"] + options.split(separator: " ").map(String.init)).contains("Omit --data-dir"))
   }
 
   @Test func `the version is printed alone`() {

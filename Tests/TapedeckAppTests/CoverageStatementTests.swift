@@ -1,8 +1,10 @@
 import Catalog
+import Foundation
 import Model
 import TapedeckApp
 import TestKit
 import Testing
+import Web
 
 @Suite struct CoverageStatementTests {
   private let folder: TemporaryFolder
@@ -58,6 +60,12 @@ import Testing
 
   /// The statement of a situation, or of the same days when they are checked and have no recordings.
   private func statement(of situation: IncompleteSituation?) async throws -> [Substring] {
+    let (days, gaps) = try await coverage(in: situation)
+    let statement = CoverageStatement(plan: SyncPlan(), days: days, gaps: gaps, madeAt: clock.now)
+    return statement.text(origin: "archive.example").split(separator: "\n")
+  }
+
+  private func coverage(in situation: IncompleteSituation?) async throws -> ([CoverageDay], [CoverageGap]) {
     let database = try SQLiteDatabase(path: "\(folder.path)/catalog.sqlite", now: { IncompleteSituation.now })
     let catalog = Catalog(database: database)
     try await catalog.migrate()
@@ -68,13 +76,37 @@ import Testing
     } else {
       for day in days { try await catalog.recordCheck(of: day, by: SyncPlan(), unwanted: 2, startedAt: clock.now) }
     }
-    let statement = CoverageStatement(
-      plan: SyncPlan(), days: try await catalog.coverage(of: SyncPlan(), on: days, visibleTo: .everything),
-      gaps: try await catalog.coverageGaps(
-        of: .default, in: Period(start: days[0].start, end: days[1].end), visibleTo: .everything, after: nil, limit: 10),
-      madeAt: clock.now)
+    let found = try await catalog.coverage(of: SyncPlan(), on: days, visibleTo: .everything)
+    let gaps = try await catalog.coverageGaps(
+      of: .default, in: Period(start: days[0].start, end: days[1].end), visibleTo: .everything, after: nil, limit: 10)
     try database.close()
-    return statement.text(origin: "archive.example").split(separator: "\n")
+    return (found, gaps)
+  }
+
+  /// What `tapedeck coverage` makes of the server's answer.
+  private func report(of situation: IncompleteSituation?) async throws -> CoverageReport {
+    let (days, gaps) = try await coverage(in: situation)
+    let answer = CoverageAnswer(plan: SyncPlan(), days: days, gaps: gaps, next: nil, tasks: [])
+    return try JSONDecoder().decode(CoverageReport.self, from: try JSONEncoder().encode(answer))
+  }
+
+  @Test(arguments: IncompleteSituation.allCases)
+  func `the command exits with 3 over an incomplete situation, and says why`(situation: IncompleteSituation)
+    async throws
+  {
+    let report = try await report(of: situation)
+    let text = try #require(report.incompleteText)
+    #expect(Tapedeck.exitStatus(of: TapedeckError(.partlyDone, text)).rawValue == 3)
+    #expect(text.contains("not checked") || text.contains("not in the archive"))
+    // The table of days does not read as complete either.
+    let total = try #require(report.lines.first { $0.hasPrefix("TOTAL") }).split(separator: " ").map(String.init)
+    #expect(total.suffix(2) == ["not", "checked"] || total[2] != total[3], "\(total)")
+    let hasRow = report.lines.contains { $0.hasPrefix("2026-01-13  7 ") && $0.hasSuffix(" The row has no id.") }
+    #expect(hasRow == situation.hasUnidentifiedRows)
+  }
+
+  @Test func `the command exits with 0 over checked days without gaps`() async throws {
+    #expect(try await report(of: nil).incompleteText == nil)
   }
 
   @Test(arguments: IncompleteSituation.allCases)
@@ -82,9 +114,9 @@ import Testing
     let lines = try await statement(of: situation)
     #expect(lines.first == "tapedeck coverage statement v1 INCOMPLETE")
     #expect(lines.contains { $0.hasPrefix("day ") && !$0.contains("state=complete") })
-    if [.unidentifiedRow, .onlyUnidentifiedRows].contains(situation) {
+    if situation.hasUnidentifiedRows {
       #expect(lines.contains("unidentified 2026-01-13 row=7 The row has no id."))
-      #expect(lines.last?.hasSuffix("unidentified=1") ?? false)
+      #expect(lines.last?.hasSuffix("unidentified=\(situation == .manyUnidentifiedRows ? 1500 : 1)") ?? false)
     }
   }
 

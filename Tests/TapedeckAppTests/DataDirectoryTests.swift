@@ -23,6 +23,15 @@ import Testing
     #expect(directory.isDemo)
   }
 
+  @Test(arguments: [(0o755, true), (0o750, true), (0o701, true), (0o700, false), (0o500, false)])
+  func `a folder that other users can look into is noticed`(mode: Int, isOpen: Bool) throws {
+    #expect(directory.openness == nil)
+    try directory.make()
+    try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: directory.path.string)
+    #expect((directory.openness != nil) == isOpen)
+    if isOpen { #expect(directory.openness?.contains("chmod 700") == true) }
+  }
+
   @Test func `a folder that cannot be created is a configuration error`() throws {
     let blocked = DataDirectory(path: FilePath(try folder.write("", to: "file")).appending("data"))
     let error = #expect(throws: TapedeckError.self) { try blocked.make() }

@@ -21,6 +21,14 @@ import Testing
         == #"{"check":"Settings","message":"X is not set.","number":1,"ok":false,"remedy":"Set it."}"#)
   }
 
+  @Test func `a check that was not made names the one that failed`() throws {
+    let finding = DoctorFinding(number: 4, check: "Disk space", skippedAfter: 3)
+    #expect(finding.lines == ["skip 4. Disk space: skipped, because check 3 failed"])
+    #expect(
+      try Terminal.jsonLine(finding)
+        == #"{"check":"Disk space","message":"skipped, because check 3 failed","number":4,"ok":false,"skipped":true}"#)
+  }
+
   @Test(arguments: AccessCheck.Subject.allCases)
   func `a check of platform access names its source`(subject: AccessCheck.Subject) throws {
     let title = AccessCheck(subject).title(source: .default)

@@ -22,11 +22,12 @@ import Testing
     #expect(
       listing.table.lines == [
         "ID      STARTED               DURATION  DIRECTION  AGENT  STATUS  PRIVACY",
-        "a       2026-11-01T10:00:00Z  60 s      outbound   Dana   ready   standard",
-        "emea~b                        5 s                  8      known   Ask a supervisor.",
+        "a       2026-11-01T10:00:00Z  1:00      outbound   Dana   ready   standard",
+        "emea~b                        0:05                 8      known   Ask a supervisor.",
       ])
     #expect(listing.hasMore)
-    #expect(try !decode(RecordingListing.self, #"{"recordings": []}"#).hasMore)
+    let empty = try decode(RecordingListing.self, #"{"recordings": []}"#)
+    #expect(!empty.hasMore && empty.table.isEmpty)
   }
 
   @Test func `accounts show their state and sessions`() throws {
@@ -61,7 +62,7 @@ import Testing
     #expect(
       recording.lines == [
         "recording  a", "source     default", "status     ready", "privacy    standard",
-        "duration   5 s on the platform", "audio      5.25 s", "agent      Dana 7",
+        "duration   0:05 on the platform", "audio      0:05 (5.25 s)", "agent      Dana 7",
         "format     pcm_s16le, 8000 Hz, 1 channel", "warning    short", "mp3", "  ab/cd", "  sha256 00ff  12 bytes",
         "original", "  not kept", "  sha256 11  3 bytes", "steps", "  download      1.500 s  2026-11-01T10:00:00Z",
       ])
@@ -75,7 +76,9 @@ import Testing
         {"id": 7, "source": "default", "recordingId": "a", "state": "failed", "stage": "fetching",
          "error": {"code": "disk_full"}, "message": "The disk is full.", "endedAt": "2026-11-01T10:00:00Z"},
         {"id": 8, "source": "emea", "recordingId": "b", "state": "waiting", "stage": "queued", "priority": "sync",
-         "dueAt": "2026-11-01T11:00:00Z", "restrictedReason": "Ask a supervisor.", "message": "hidden"}
+         "dueAt": "2026-11-01T11:00:00Z", "restrictedReason": "Ask a supervisor.", "message": "hidden"},
+        {"id": 9, "source": "default", "recordingId": "c", "state": "idle", "stage": "fetching", "priority": "fresh",
+         "message": "Queued."}
       ]}
       """#)
     #expect(
@@ -83,6 +86,7 @@ import Testing
         "JOB  RECORDING  STATE    STAGE     PRIORITY  CODE       DUE OR ENDED          MESSAGE",
         "7    a          failed   fetching  -         disk_full  2026-11-01T10:00:00Z  The disk is full.",
         "8    emea~b     waiting  queued    sync      -          2026-11-01T11:00:00Z  Ask a supervisor.",
+        "9    c          queued   fetching  fresh     -          -                     Queued.",
       ])
     #expect(!listing.hasMore)
     #expect(listing.jobs[0].lines.contains("code       disk_full"))
@@ -114,7 +118,7 @@ import Testing
         {"number": 2, "at": "2026-11-01T10:00:00Z", "action": "listen", "outcome": "allowed", "recordingId": "a",
          "actor": {"id": "acc_1", "kind": "account", "name": "anna", "role": "agent"}, "address": "192.0.2.1",
          "details": {}, "canonical": "{}"},
-        {"number": 1, "at": "2026-11-01T09:00:00Z", "action": "anonymous", "outcome": "denied", "count": 7,
+        {"number": 1, "at": "2026-11-01T09:00:00.123Z", "action": "anonymous", "outcome": "denied", "count": 7,
          "details": {"a": "b"}, "canonical": "{}"}
       ]}
       """#)
@@ -126,7 +130,7 @@ import Testing
       ])
     #expect(
       try Terminal.jsonLine(listing.entries[1])
-        == #"{"action":"anonymous","at":"2026-11-01T09:00:00Z","canonical":"{}","count":7,"details":{"a":"b"},"number":1,"outcome":"denied"}"#
+        == #"{"action":"anonymous","at":"2026-11-01T09:00:00.123Z","canonical":"{}","count":7,"details":{"a":"b"},"number":1,"outcome":"denied"}"#
     )
   }
 
@@ -135,12 +139,12 @@ import Testing
       BackfillListing.self,
       #"""
       {"backfills": [{"id": "bf_1", "source": "default", "from": "2026-01-01", "to": "2026-02-01", "state": "running",
-        "reachedAt": "2026-01-15", "queued": 100, "open": 4, "failed": 1}]}
+        "reachedAt": "2026-01-15", "queued": 100, "unidentified": 2, "open": 4, "failed": 1}]}
       """#)
     #expect(
       listing.table.lines == [
-        "ID    SOURCE   FROM        TO          STATE    REACHED     QUEUED  OPEN  FAILED  EXPECTED END",
-        "bf_1  default  2026-01-01  2026-02-01  running  2026-01-15  100     4     1       -",
+        "ID    SOURCE   FROM        TO          STATE    REACHED     QUEUED  UNIDENTIFIED  OPEN  FAILED  EXPECTED END",
+        "bf_1  default  2026-01-01  2026-02-01  running  2026-01-15  100     2             4     1       -",
       ])
   }
 
@@ -198,6 +202,28 @@ import Testing
     )
     #expect(report.incompleteText == text)
     #expect(report.lines.contains("2026-11-01  7    The row has no id.") == (unidentified > 0))
+  }
+
+  @Test func `a sync names the rows that cannot be archived`() throws {
+    let answer = try decode(
+      SyncAnswer.self,
+      #"""
+      {"source": "default", "found": 2, "queued": 1, "unidentified": 3, "unidentifiedRows": [
+        {"listFrom": "2026-11-01T00:00:00Z", "position": 7, "reason": "The row has no id."}]}
+      """#)
+    #expect(
+      answer.lines == [
+        "Found 2 recordings, queued 1.", "", "LIST FROM             ROW  REASON",
+        "2026-11-01T00:00:00Z  7    The row has no id.",
+      ])
+    #expect(answer.incompleteText == "3 rows of the platform's list cannot be archived: no usable id.")
+  }
+
+  @Test func `a sync whose rows are all identified is complete`() throws {
+    let answer = try decode(
+      SyncAnswer.self, #"{"source": "default", "found": 1, "queued": 0, "unidentified": 0, "unidentifiedRows": []}"#)
+    #expect(answer.lines == ["Found 1 recording, queued 0."])
+    #expect(answer.incompleteText == nil)
   }
 
   @Test func `a span of days excludes its end`() throws {

@@ -51,6 +51,53 @@ import Testing
     #expect(await failure()?.message.hasPrefix("CXONE_TIME_ZONE must be a single value.") == true)
   }
 
+  @Test func `every unknown name in .env is noticed`() async throws {
+    try folder.write("TAPEDECK_COLOUR=blue\nTAPEDECK_LISTEM=127.0.0.1:1\nEDITOR=vi\n", to: ".env")
+    #expect(
+      try await settings().unknown.map(\.sentence) == [
+        "TAPEDECK_COLOUR is not a setting.", "TAPEDECK_LISTEM is not a setting; did you mean TAPEDECK_LISTEN?",
+      ])
+  }
+
+  @Test(arguments: [
+    ("tapedeck:\n  datadir: x\n", ["tapedeck.datadir is not a setting; did you mean tapedeck.dataDir?"]),
+    ("TAPEDECK_DATA_DIR: x\n", ["TAPEDECK_DATA_DIR is not a setting; did you mean tapedeck.dataDir?"]),
+    ("cxone:\n  base-url: x\n", ["cxone.base-url is not a setting; did you mean cxone.baseUrl?"]),
+    (
+      "cxone:\n  sync:\n    lookBackDay: 3\n",
+      [
+        "cxone.sync.lookBackDay is not a setting; did you mean cxone.sync.lookBackDays?"
+      ]
+    ),
+    (
+      "source:\n  emea:\n    clientIdd: x\n",
+      [
+        "source.emea.clientIdd is not a setting; did you mean source.emea.clientId?"
+      ]
+    ),
+    (
+      "colour: blue\ntapedeck:\n  ffmpeg: x\n  shade: [1, 2]\n",
+      [
+        "colour is not a setting.", "tapedeck.shade is not a setting.",
+      ]
+    ),
+  ])
+  func `every unknown key of the YAML file is noticed`(text: String, sentences: [String]) async throws {
+    try folder.write(text, to: "tapedeck.yaml")
+    #expect(try await settings(["TAPEDECK_SOURCES": "emea"]).unknown.map(\.sentence) == sentences)
+  }
+
+  @Test func `every known key of the YAML file is accepted`() async throws {
+    let keys = Setting.allCases.map { $0.rawValue.split(separator: ".") }
+    let text = keys.map { path in
+      path.enumerated().map { "\(String(repeating: "  ", count: $0.offset))\($0.element):" }.joined(separator: "\n")
+    }
+    for lines in text {
+      try folder.write(lines + " ''\n", to: "tapedeck.yaml")
+      #expect(try await settings().unknown == [])
+    }
+  }
+
   @Test func `a .env file that is not UTF-8 is an error`() async throws {
     try Data([0x41, 0x3D, 0xFF, 0xFE]).write(to: URL(filePath: "\(folder.path)/.env"))
     let error = await failure()

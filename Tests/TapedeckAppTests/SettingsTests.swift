@@ -59,7 +59,7 @@ import Web
       .syncDirection,
       .syncInterval, .syncOverlap, .syncLookBack, .waitBase, .waitCap, .waitAttempts, .databaseURL,
       .databaseConnections, .storageURL, .metricsListen, .publicURL, .trustedProxies, .originals, .sync, .conversions,
-      .connections, .connectionsPerAddress, .streamsPerIdentity,
+      .connections, .connectionsPerAddress, .clientStallSeconds, .streamsPerIdentity, .jobsPerIdentity,
       .leaseSeconds, .minimumFree, .diskRetrySeconds, .verifyDays, .verifyRate, .verifyPrivacy, .logLevel, .logFormat,
     ]
     for setting in settings { values[setting] = "canary" }
@@ -192,6 +192,148 @@ import Web
     let settings = try await settings(Self.platform.merging(["TAPEDECK_LISTEN": text]) { _, new in new })
     #expect(settings.listen == Settings.Address(host: host, port: port))
     #expect(settings.listen.text == text)
+  }
+
+  @Test(arguments: ["0.0.0.0:9090", "[::]:9090", "10.0.0.1:9090", "metrics.example:9090"])
+  func `metrics beyond loopback require an https address too`(address: String) async throws {
+    let open = Self.platform.merging(["TAPEDECK_METRICS_LISTEN": address]) { _, new in new }
+    let error = try #require(await failure(open))
+    #expect(error.message.hasPrefix("TAPEDECK_METRICS_LISTEN is not a loopback address"))
+    #expect(await failure(open.merging(["TAPEDECK_PUBLIC_URL": "http://x"]) { _, new in new }) != nil)
+    #expect(await failure(open.merging(["TAPEDECK_PUBLIC_URL": "https://x"]) { _, new in new }) == nil)
+  }
+
+  // MARK: Names
+
+  @Test func `all missing settings of a source are named at once`() async throws {
+    let message = try #require(await failure([:])).message
+    #expect(message.hasPrefix("CXONE_BASE_URL, CXONE_CLIENT_ID and CXONE_CLIENT_SECRET are not set. Looked in "))
+  }
+
+  /// Settings that are wrong together, and the beginning of each sentence about them.
+  private static let wrongTogether: [(settings: [String: String], sentences: [String])] = [
+    (
+      ["CXONE_RATE": "x", "TAPEDECK_LISTEN": "here"],
+      ["CXONE_RATE must be a number", "TAPEDECK_LISTEN must be a host and a port"]
+    ),
+    (
+      ["CXONE_CLIENT_SECRET": "", "TAPEDECK_LOG_LEVEL": "x", "TAPEDECK_TRUSTED_PROXIES": "x"],
+      ["CXONE_CLIENT_SECRET is not set.", "TAPEDECK_LOG_LEVEL must be one of", "TAPEDECK_TRUSTED_PROXIES is malformed"]
+    ),
+    (
+      [
+        "CXONE_BASE_URL": "http://platform.example", "CXONE_CLIENT_ID": "",
+        "TAPEDECK_STORAGE_URL": "s3://bucket?region=x",
+      ],
+      [
+        "CXONE_BASE_URL must be an https URL", "CXONE_CLIENT_ID is not set.",
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set.",
+      ]
+    ),
+    (
+      ["QM_WEBHOOK_SECRET_FILE": "/absent", "CXONE_WAIT_JITTER": "9", "TAPEDECK_DATABASE_URL": "mysql://x"],
+      [
+        "QM_WEBHOOK_SECRET_FILE names a file", "CXONE_WAIT_JITTER must be two factors",
+        "TAPEDECK_DATABASE_URL must be an address",
+      ]
+    ),
+    (
+      ["TAPEDECK_LISTEN": "0.0.0.0:80", "TAPEDECK_METRICS_LISTEN": "0.0.0.0:81"],
+      ["TAPEDECK_LISTEN is not a loopback", "TAPEDECK_METRICS_LISTEN is not a loopback"]
+    ),
+  ]
+
+  @Test(arguments: wrongTogether)
+  func `one error names every wrong setting`(settings: [String: String], sentences: [String]) async throws {
+    let message = try #require(await failure(Self.platform.merging(settings) { _, new in new })).message
+    #expect(message.hasPrefix("\(sentences.count) settings are wrong. "))
+    for sentence in sentences { #expect(message.contains(" \(sentence)"), "\(message)") }
+    #expect(message.components(separatedBy: "Looked in ").count == 2, "The places are named once.")
+  }
+
+  @Test func `a wrong public address is not also reported as a missing one`() async throws {
+    let message = try #require(
+      await failure(
+        Self.platform.merging(["TAPEDECK_LISTEN": "0.0.0.0:80", "TAPEDECK_PUBLIC_URL": "https://x/path"]) { _, new in
+          new
+        })
+    ).message
+    #expect(message.hasPrefix("TAPEDECK_PUBLIC_URL must be"))
+    #expect(!message.contains("TAPEDECK_LISTEN"))
+  }
+
+  @Test(arguments: [
+    ("TAPEDECK_LISTN", "TAPEDECK_LISTEN"), ("TAPEDECK_DATADIR", "TAPEDECK_DATA_DIR"),
+    ("CXONE_BASEURL", "CXONE_BASE_URL"),
+    ("QM_WEBHOOK_SECERT", "QM_WEBHOOK_SECRET"), ("TAPEDECK_PUBLIC_URI", "TAPEDECK_PUBLIC_URL"),
+    ("CXONE_CLIENT_IDS", "CXONE_CLIENT_ID"),
+  ])
+  func `a name with a typing error is noticed`(name: String, meant: String) async throws {
+    let settings = try await settings(Self.platform.merging([name: "x"]) { _, new in new })
+    #expect(settings.unknown.map(\.sentence) == ["\(name) is not a setting; did you mean \(meant)?"])
+  }
+
+  @Test(arguments: ["TAPEDECK_BINARY", "TAPEDECK_FFMPEG_LAUNCHER", "CXONE_TOKEN", "PATH", "LISTEN"])
+  func `other names in the environment are not reported`(name: String) async throws {
+    #expect(try await settings(Self.platform.merging([name: "x"]) { _, new in new }).unknown.isEmpty)
+  }
+
+  @Test func `a typing error in a missing setting is part of the error`() async throws {
+    var environment = Self.platform
+    environment["CXONE_CLIENT_ID"] = nil
+    environment["CXONE_CLIENTID"] = "client"
+    let message = try #require(await failure(environment)).message
+    #expect(message.hasPrefix("CXONE_CLIENT_ID is not set."))
+    #expect(message.contains("CXONE_CLIENTID is not a setting; did you mean CXONE_CLIENT_ID?"))
+  }
+
+  // MARK: Starting
+
+  private static let startable: [[String: String]] = [
+    [:], ["QM_WEBHOOK_URL": "https://qm.example/hook"],
+    [
+      "QM_WEBHOOK_URL": "https://qm.example/hook", "QM_WEBHOOK_SECRET": "whsec_" + String(repeating: "QUJD", count: 10),
+    ],
+    ["QM_WEBHOOK_SECRET": "unused without an address"],
+  ]
+  private static let unstartable: [[String: String]] = [
+    ["QM_WEBHOOK_URL": "ftp://qm.example"], ["QM_WEBHOOK_URL": "https://user:canary@qm.example"],
+    ["QM_WEBHOOK_URL": "https://qm.example", "QM_WEBHOOK_SECRET": "canary"],
+    ["QM_WEBHOOK_URL": "https://qm.example", "TAPEDECK_DATABASE_URL": "postgres://host/db"],
+    ["TAPEDECK_SIGNING_KEY": "canary"],
+  ]
+
+  @Test(arguments: startable)
+  func `a server starts with sound settings`(more: [String: String]) async throws {
+    try await settings(Self.platform.merging(more) { _, new in new }).requireStartable()
+  }
+
+  @Test(arguments: unstartable)
+  func `a server does not start with unusable secrets and addresses`(more: [String: String]) async throws {
+    let settings = try await settings(Self.platform.merging(more) { _, new in new })
+    let error = #expect(throws: TapedeckError.self) { try settings.requireStartable() }
+    #expect(error?.code == .configurationInvalid)
+    #expect(error?.message.contains("canary") == false)
+  }
+
+  @Test func `one error names every reason why a server does not start`() async throws {
+    let wrong = ["QM_WEBHOOK_URL": "https://qm.example", "QM_WEBHOOK_SECRET": "x", "TAPEDECK_SIGNING_KEY": "x"]
+    let settings = try await settings(Self.platform.merging(wrong) { _, new in new })
+    let error = #expect(throws: TapedeckError.self) { try settings.requireStartable() }
+    #expect(error?.message.hasPrefix("2 settings are wrong. QM_WEBHOOK_SECRET ") == true, "\(error?.message ?? "")")
+    #expect(error?.message.contains(" TAPEDECK_SIGNING_KEY (or ") == true)
+  }
+
+  @Test func `disks are watched only for what is stored in the data directory`() async throws {
+    func watched(_ more: [String: String]) async throws -> [String] {
+      let settings = try await settings(Self.platform.merging(more) { _, new in new })
+      return settings.deployment.localFolders(settings.directory).map(\.holds)
+    }
+    let database = ["TAPEDECK_DATABASE_URL": "postgres://host/db"]
+    #expect(try await watched([:]) == ["spool", "objects", "catalog"])
+    #expect(try await watched(Self.bucket) == ["spool", "catalog"])
+    #expect(try await watched(database) == ["spool", "objects"])
+    #expect(try await watched(Self.bucket.merging(database) { first, _ in first }) == ["spool"])
   }
 
   // MARK: Deployment

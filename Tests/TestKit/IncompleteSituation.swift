@@ -5,8 +5,13 @@ package import Model
 package enum IncompleteSituation: String, Sendable, CaseIterable {
   case neverChecked, oneDayNeverChecked, futureDay, checkedBeforeItsEnd, checkedAtItsBeginning
   case checkedWithAnotherFilter, checkedInAnotherZone
-  case notRequested, queued, failed, refused, cancelled, failedOnPlatform, withoutFiles
-  case unidentifiedRow, onlyUnidentifiedRows
+  case notRequested, queued, leased, retrying, awaitingClearance, failed, refused, cancelled, failedOnPlatform
+  case withoutFiles, damaged, restricted, unlisted
+  case unidentifiedRow, onlyUnidentifiedRows, manyUnidentifiedRows
+
+  package var hasUnidentifiedRows: Bool {
+    [.unidentifiedRow, .onlyUnidentifiedRows, .manyUnidentifiedRows].contains(self)
+  }
 
   /// Later than both days.
   package static let now = Instant(milliseconds: 1_768_478_400_000)
@@ -17,7 +22,9 @@ package enum IncompleteSituation: String, Sendable, CaseIterable {
     let plan = SyncPlan()
     let days = [Self.first, self == .futureDay ? Self.first.advanced(by: 9) : Self.first.advanced(by: 1)]
     guard let id = RecordingID("call-1") else { return [] }
-    var call = PlatformRecording(id: id, status: self == .failedOnPlatform ? .failed : .available, privacy: .standard)
+    var call = PlatformRecording(
+      id: id, status: self == .failedOnPlatform ? .failed : .available,
+      privacy: self == .restricted ? .restricted : .standard)
     call.startTime = days[0].start + .seconds(36_000)
     if isAboutRecording || self == .unidentifiedRow {
       try await catalog.discover(
@@ -26,7 +33,8 @@ package enum IncompleteSituation: String, Sendable, CaseIterable {
     }
     if let change { _ = try await database.write { db in try db.execute(change) } }
     for (index, day) in days.enumerated() {
-      var (checked, plan, at) = (day, plan, Self.now)
+      // A recording that was listed before the check began, and not by it, is no longer listed.
+      var (checked, plan, at) = (day, plan, self == .unlisted ? Self.now + .seconds(1) : Self.now)
       switch (self, index) {
       case (.neverChecked, _), (.oneDayNeverChecked, 1), (.futureDay, 1): continue
       case (.checkedBeforeItsEnd, 1): at = Instant(milliseconds: day.end.milliseconds - 1)
@@ -39,10 +47,10 @@ package enum IncompleteSituation: String, Sendable, CaseIterable {
         checked = local
       default: break
       }
-      let hasRows = index == 0 && [.unidentifiedRow, .onlyUnidentifiedRows].contains(self)
+      let rows = index > 0 || !hasUnidentifiedRows ? 0 : self == .manyUnidentifiedRows ? 1500 : 1
       try await catalog.recordCheck(
         of: checked, by: plan, unwanted: 0,
-        unidentified: hasRows ? [UnidentifiedRow(position: 7, reason: "The row has no id.")] : [], startedAt: at)
+        unidentified: (0..<rows).map { UnidentifiedRow(position: 7 + $0, reason: "The row has no id.") }, startedAt: at)
     }
     return days
   }
@@ -50,19 +58,28 @@ package enum IncompleteSituation: String, Sendable, CaseIterable {
   /// Whether the reason is a listed recording.
   private var isAboutRecording: Bool {
     switch self {
-    case .notRequested, .queued, .failed, .refused, .cancelled, .failedOnPlatform, .withoutFiles: true
-    default: false
+    case .neverChecked, .oneDayNeverChecked, .futureDay, .checkedBeforeItsEnd, .checkedAtItsBeginning,
+      .checkedWithAnotherFilter, .checkedInAnotherZone, .unidentifiedRow, .onlyUnidentifiedRows, .manyUnidentifiedRows:
+      false
+    default: true
     }
   }
 
-  private var fetchesCall: Bool { [.queued, .failed, .refused, .cancelled].contains(self) }
+  private var fetchesCall: Bool {
+    [.queued, .leased, .retrying, .awaitingClearance, .failed, .refused, .cancelled].contains(self)
+  }
 
   private var change: SQL? {
     switch self {
     case .failed: "UPDATE job SET run_state = 'failed', failure_code = 'never_available', ended_at = 5"
     case .refused: "UPDATE job SET run_state = 'failed', failure_code = 'not_a_whole_recording', ended_at = 5"
     case .cancelled: "UPDATE job SET run_state = 'cancelled', ended_at = 5"
+    case .leased: "UPDATE job SET run_state = 'leased', stage = 'fetching'"
+    case .retrying:
+      "UPDATE job SET run_state = 'waiting', failure_code = 'platform_unavailable', due_at = 9000000000000"
+    case .awaitingClearance: "UPDATE job SET run_state = 'waiting', due_at = NULL"
     case .withoutFiles: "UPDATE recording SET archived_at = 5"
+    case .damaged: "UPDATE recording SET archived_at = 5, damage = 'damaged'"
     default: nil
     }
   }

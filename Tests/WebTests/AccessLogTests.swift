@@ -136,7 +136,7 @@ struct AccessLogTests {
     (.get, "/"), (.get, "/api/v1/recordings"), (.get, "/api/v1/recordings/r"), (.get, "/play/r"),
     (.get, "/audio/r.mp3"),
     (.get, "/audio/r/original"), (.get, "/audio/r.mp3?download"), (.get, "/audio/r/peaks"), (.get, "/audit"),
-    (.get, "/api/v1/audit"),
+    (.get, "/api/v1/audit"), (.get, "/api/v1/recordings.csv"), (.get, "/api/v1/audit.csv"),
   ]
 
   @Test(arguments: disclosures)

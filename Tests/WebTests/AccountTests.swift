@@ -114,6 +114,41 @@ struct AccountTests {
     }
   }
 
+  /// Each change of accounts and tokens, with the action of its log entry. The account and the token exist.
+  static let administration: [(method: HTTPRequest.Method, path: String, body: String?, action: LogEntry.Action)] = [
+    (.post, "accounts", #"{"name":"x","role":"admin","password":"\#(newPassword)"}"#, .createAccount),
+    (.post, "accounts/agent-anna/disable", nil, .disableAccount),
+    (.post, "accounts/agent-anna/enable", nil, .enableAccount),
+    (.post, "accounts/agent-anna/role", #"{"role":"admin"}"#, .changeRole),
+    (.post, "accounts/agent-anna/password", #"{"password":"\#(newPassword)"}"#, .resetPassword),
+    (.delete, "accounts/agent-anna/sessions", nil, .endSessions),
+    (.delete, "accounts/agent-anna", nil, .removeAccount),
+    (.post, "tokens", #"{"name":"x","role":"admin"}"#, .createToken),
+    (.delete, "tokens/token-supervisor", nil, .revokeToken),
+  ]
+
+  @Test(arguments: administration)
+  func `only administrators change accounts and tokens, and each denial is logged`(
+    method: HTTPRequest.Method, path: String, body: String?, action: LogEntry.Action
+  ) async throws {
+    try await WebFixture.run { fixture in
+      func state() async throws -> [String] {
+        let accounts = try await fixture.catalog.accounts().map { "\($0)" }
+        return accounts + (try await fixture.catalog.tokens()).map { "\($0.identity) \($0.revokedAt as Any)" }
+      }
+      let before = try await state()
+      for (visitor, role) in [(WebFixture.Visitor.agent, Role.agent), (.supervisor, .supervisor), (.metrics, .metrics)]
+      {
+        let answer = try await fixture.send(method, "/api/v1/\(path)", as: visitor, headers: Self.json, body: body)
+        #expect(answer.status == 403 && answer.code == "insufficient_permissions", "\(visitor)")
+        let entry = try #require(try await fixture.logged(action, .denied).first)
+        #expect(entry.outcome == .denied && entry.actor?.role == role && entry.code == .insufficientPermissions)
+      }
+      #expect(try await fixture.logged(action, .denied).count == 3)
+      #expect(try await state() == before)
+    }
+  }
+
   static let demotions: [Call] = [(.post, "/disable", nil), (.post, "/role", #"{"role":"agent"}"#), (.delete, "", nil)]
 
   @Test(arguments: demotions)

@@ -12,7 +12,7 @@ struct ConnectionHandlerTests {
   init() throws {
     let limits = ConnectionLimits(total: 10, perAddress: 10)
     connections = OpenConnections(limits: limits, proxies: .none)
-    channel = EmbeddedChannel(handlers: [ConnectionHandler(connections: connections, limits: limits), ProtocolRules()])
+    channel = EmbeddedChannel(handlers: [ProtocolRules(), ConnectionHandler(connections: connections, limits: limits)])
     channel.remoteAddress = try SocketAddress(ipAddress: "192.0.2.1", port: 1)
     try channel.connect(to: SocketAddress(ipAddress: "192.0.2.2", port: 80)).wait()
   }
@@ -117,7 +117,137 @@ struct ConnectionHandlerTests {
     #expect(outcomes == ["nothing", "first", "second failed"])
   }
 
+  @Test func `a waiting handler learns that the client closed its side, that the connection or the response ended`()
+    throws
+  {
+    var left = 0
+    func expect() {
+      channel.triggerUserOutboundEvent(ConnectionHandler.Left()).assumeIsolated().whenSuccess { left += 1 }
+    }
+    try receive()
+    expect()
+    #expect(left == 0)
+    respond()
+    #expect(left == 1)
+    try receive()
+    expect()
+    channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+    #expect(left == 2)
+    expect()
+    #expect(left == 3)
+    #expect(channel.isActive)
+  }
+
+  @Test func `a connection that ends tells a waiting handler`() throws {
+    var left = 0
+    try receive()
+    channel.triggerUserOutboundEvent(ConnectionHandler.Left()).assumeIsolated().whenSuccess { left += 1 }
+    channel.close(promise: nil)
+    #expect(left == 1)
+  }
+
+  // MARK: Requests ahead
+
+  @Test func `requests ahead are answered in order, each with its own rule`() throws {
+    try receive()
+    try receive(.http1_1, ["host": "a", "connection": "close"])
+    respond()
+    #expect(try nextHead()?.headers["connection"] == [])
+    #expect(channel.isActive)
+    _ = try channel.readOutbound(as: HTTPServerResponsePart.self)
+    respond()
+    #expect(try nextHead()?.headers["connection"] == ["close"])
+    #expect(!channel.isActive)
+  }
+
+  @Test func `sixteen requests may be sent ahead, and the connection ends after the last of them`() throws {
+    for _ in 0..<1000 { try receive() }
+    var passed = 0
+    while let part = try channel.readInbound(as: HTTPServerRequestPart.self) {
+      if case .head = part { passed += 1 }
+    }
+    #expect(passed == 16)
+    for number in 1...16 {
+      #expect(channel.isActive)
+      respond()
+      #expect(try nextHead()?.headers["connection"] == (number == 16 ? ["close"] : []))
+      _ = try channel.readOutbound(as: HTTPServerResponsePart.self)
+    }
+    #expect(!channel.isActive)
+  }
+
+  @Test func `a connection is not closed for others while one of several requests is answered`() throws {
+    try receive()
+    try receive()
+    respond()
+    let limits = 10
+    for number in 0..<limits {
+      let other = EmbeddedChannel()
+      try other.connect(to: SocketAddress(ipAddress: "192.0.2.2", port: 80)).wait()
+      other.remoteAddress = try SocketAddress(ipAddress: "198.51.100.\(number)", port: 1)
+      connections.add(other)
+    }
+    #expect(channel.isActive)
+  }
+
+  @Test func `a malformed request after others ends the connection after their responses`() throws {
+    try receive()
+    try receive(.http1_1, [:])
+    #expect(try nextHead() == nil)
+    respond()
+    #expect(try nextHead()?.headers["connection"] == ["close"])
+    #expect(!channel.isActive)
+  }
+
+  @Test func `a request that was answered before its body is malformed gets no second response`() throws {
+    try receive(.http1_1, ["host": "a", "transfer-encoding": "chunked"], isWhole: false)
+    respond()
+    #expect(try nextHead()?.status == .ok)
+    _ = try channel.readOutbound(as: HTTPServerResponsePart.self)
+    // As the server library does after a malformed chunk.
+    respond()
+    #expect(try nextHead() == nil)
+    #expect(!channel.isActive)
+  }
+
   // MARK: Rules of HTTP
+
+  @Test(arguments: [
+    (HTTPMethod.POST, ("upgrade", "h2c")), (.GET, ("upgrade", "websocket")), (.GET, ("Upgrade", "TLS/1.2, HTTP/1.1")),
+    (.CONNECT, ("x", "y")),
+  ])
+  func `a connection ends after the response to a request to change its protocol`(
+    method: HTTPMethod, field: (String, String)
+  ) throws {
+    let head = HTTPRequestHead(
+      version: .http1_1, method: method, uri: "/", headers: ["host": "a", field.0: field.1])
+    try channel.writeInbound(HTTPServerRequestPart.head(head))
+    try channel.writeInbound(HTTPServerRequestPart.end(nil))
+    respond()
+    #expect(try nextHead()?.headers["connection"] == ["close"])
+    #expect(!channel.isActive)
+  }
+
+  @Test(arguments: ["0", "1", "65536"])
+  func `a client that asks first may send a body`(length: String) throws {
+    try receive(.http1_1, ["host": "a", "expect": "100-Continue", "content-length": length], isWhole: false)
+    #expect(try nextHead()?.status == .continue)
+    respond()
+    #expect(try nextHead()?.status == .ok)
+    #expect(channel.isActive)
+  }
+
+  @Test(arguments: ["65537", "5000000000"])
+  func `a client that asks first may not send a body that is too long`(length: String) throws {
+    try receive(.http1_1, ["host": "a", "expect": "100-continue", "content-length": length], isWhole: false)
+    #expect(try nextHead()?.status == .payloadTooLarge)
+    #expect(!channel.isActive)
+  }
+
+  @Test func `a client of HTTP 1.0 gets no interim response`() throws {
+    try receive(.http1_0, ["expect": "100-continue", "content-length": "5"], isWhole: false)
+    #expect(try nextHead() == nil)
+  }
 
   struct Request: Sendable, CustomTestStringConvertible {
     var version: HTTPVersion
@@ -159,6 +289,10 @@ struct ConnectionHandlerTests {
     Request(version: .http1_1, headers: [("host", "a"), ("host", "b")]),
     Request(version: .http1_0, headers: [("host", "a"), ("host", "b")]),
     Request(version: .http1_0, headers: [("transfer-encoding", "chunked")]),
+    Request(version: .http1_1, headers: [("host", "a b")]),
+    Request(version: .http1_1, headers: [("host", "a/b")]),
+    Request(version: .http1_1, headers: [("host", "user@a")]),
+    Request(version: .http1_0, headers: [("host", "a,b")]),
   ])
   func `a malformed request is refused, and the connection ends`(request: Request) throws {
     try receive(request.version, HTTPHeaders(request.headers))

@@ -62,7 +62,7 @@ struct DamageTests {
       try await fixture.archive(try fixture.facts("hurt"))
       try await damage("hurt", fixture)
       let page = try await fixture.page("/audit?what=verify", as: .supervisorsBrowser)
-      #expect(page.text.contains("Found damaged") && page.text.contains("Tapedeck"))
+      #expect(page.text.contains("Found damage") && page.text.contains("Tapedeck"))
     }
   }
 

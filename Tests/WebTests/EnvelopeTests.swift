@@ -52,13 +52,23 @@ struct EnvelopeTests {
     }
   }
 
+  @Test(arguments: [nil, "http://tapes.example", "https://tapes.example"])
+  func `browsers are told to use https only when the public address does`(origin: String?) async throws {
+    try await WebFixture.run(WebFixture.Options(publicOrigin: origin)) { fixture in
+      for path in Self.paths {
+        let header = try await fixture.get(path, as: .supervisor).header("Strict-Transport-Security")
+        #expect(header == (origin?.hasPrefix("https") == true ? "max-age=31536000" : nil), "\(path)")
+      }
+    }
+  }
+
   @Test func `a browser gets an error as a page with its session`() async throws {
     try await WebFixture.run { fixture in
       try await fixture.archive(try fixture.facts("secret", privacy: .restricted))
       let denied = try await fixture.page("/play/secret", as: .agentsBrowser)
       #expect(denied.status == 403)
       #expect(denied.header("Content-Type") == "text/html; charset=utf-8")
-      #expect(denied.text.contains("Your role does not allow this. Ask a supervisor."))
+      #expect(denied.text.contains("only supervisors can play restricted recordings"))
       #expect(denied.text.contains(try #require(denied.header("X-Request-Id"))))
       #expect(denied.text.contains("agent-anna"))
       #expect(denied.text.contains(#"href="/">Back to recordings"#))

@@ -10,19 +10,63 @@ import Testing
     try await WebFixture.run(WebFixture.Options(now: { IncompleteSituation.now })) { fixture in
       let days = try await situation.prepare(fixture.catalog, fixture.database)
       let query = "from=\(days[0])&to=\(days[1])"
-      let answer = try await fixture.get("/api/v1/coverage?\(query)", as: .supervisor).json
-      let total = try #require(answer["total"] as? [String: Any])
-      #expect(total["complete"] as? Bool == false, "\(answer)")
-      let isUnchecked = total["checked"] as? Bool == false
-      let hasGap = total["expected"] as? Int != total["ready"] as? Int
-      #expect(isUnchecked || hasGap)
-      let page = try await fixture.get("/coverage?\(query)", as: .supervisorsBrowser, headers: ["Accept": "text/html"])
-      #expect(page.status == 200 && !page.text.contains("all ready"))
-      if isUnchecked { #expect(page.text.contains(#"<span class="tag warn">Not checked"#)) }
-      if hasGap { #expect(page.text.contains("not ready")) }
-      if [.unidentifiedRow, .onlyUnidentifiedRows].contains(situation) {
-        #expect(page.text.contains("row 7: The row has no id."))
+      // An administrator sees restricted recordings only in the numbers.
+      for visitor in [WebFixture.Visitor.supervisor, .admin] {
+        let answer = try await fixture.get("/api/v1/coverage?\(query)", as: visitor).json
+        let total = try #require(answer["total"] as? [String: Any])
+        #expect(total["complete"] as? Bool == false, "\(answer)")
+        let days = try #require(answer["days"] as? [[String: Any]])
+        #expect(days.contains { $0["complete"] as? Bool == false })
+        let isUnchecked = total["checked"] as? Bool == false
+        let hasGap = total["expected"] as? Int != total["ready"] as? Int
+        #expect(isUnchecked || hasGap)
+        let page = try await fixture.get("/coverage?\(query)", as: visitor, headers: ["Accept": "text/html"])
+        #expect(page.status == 200 && !page.text.contains("all ready"))
+        if isUnchecked { #expect(page.text.contains(#"<span class="tag warn">Not checked"#)) }
+        if hasGap { #expect(page.text.contains("not ready")) }
+        if situation.hasUnidentifiedRows { #expect(page.text.contains("row 7: The row has no id.")) }
       }
+    }
+  }
+
+  @Test func `rows of sync and back-fill lists that name no recording are shown`() async throws {
+    try await WebFixture.run { fixture in
+      let day = IncompleteSituation.first
+      func rows(_ positions: ClosedRange<Int>) -> UnidentifiedRows {
+        UnidentifiedRows(
+          positions.map { UnidentifiedRow(position: $0, reason: "The row has no id.") }, in: day.period)
+      }
+      let key = TaskKey(.sync, of: .default)
+      try await fixture.catalog.ensureTasks([key, TaskKey(.backfill, of: .default)])
+      let sync = try #require(try await fixture.catalog.claimTask(key, lease: .seconds(60), early: true))
+      try await fixture.catalog.recordUnidentified(rows(3...1502), of: sync.lease)
+      try await fixture.catalog.release(sync.lease, .done(next: nil))
+      let backfill = try await fixture.catalog.startBackfill(
+        of: day.period, from: .default, direction: nil, by: "test",
+        entry: LogEntry(at: .systemNow(), action: .backfill, outcome: .allowed, actor: nil))
+      let task = try #require(
+        try await fixture.catalog.claimTask(TaskKey(.backfill, of: .default), lease: .seconds(60), early: true))
+      for _ in 1...2 {
+        try await fixture.catalog.discover(
+          [], in: day.period, of: .default, expected: SyncFilter(), fetched: SyncFilter(),
+          for: .backfill(
+            id: backfill.id, lease: task.lease, reached: day.start, found: 0, unidentified: rows(5...6)))
+      }
+
+      let answer = try await fixture.get("/api/v1/coverage", as: .admin).json
+      let tasks = try #require(answer["tasks"] as? [[String: Any]])
+      #expect(tasks.map { $0["task"] as? String } == ["sync"])
+      #expect(tasks.first?["unidentified"] as? Int == 1500)
+      #expect((tasks.first?["unidentifiedRows"] as? [[String: Any]])?.count == 20)
+      let list = try await fixture.get("/api/v1/backfills", as: .admin).json["backfills"] as? [[String: Any]]
+      #expect(list?.first?["unidentified"] as? Int == 4)
+      let located = list?.first?["unidentifiedRows"] as? [[String: Any]]
+      #expect(located?.compactMap { $0["position"] as? Int } == [5, 6, 5, 6])
+      #expect(located?.first?["listFrom"] as? String == day.start.iso8601)
+      let page = try await fixture.page("/coverage", as: .supervisorsBrowser).text
+      #expect(page.contains("Unidentified 1,500: row 3 of the list from \(day.start.iso8601): The row has no id."))
+      #expect(page.contains("and 1,480 more"))
+      #expect(page.contains("Unidentified 4: row 5 of the list from"))
     }
   }
 

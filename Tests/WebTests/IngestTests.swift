@@ -2,6 +2,7 @@ import Catalog
 import Foundation
 import HTTPTypes
 import Model
+import Synchronization
 import TestKit
 import Testing
 import Web
@@ -84,7 +85,7 @@ struct IngestTests {
       let job = try await untilAsked(key, fixture)
       let lease = try await fixture.claim(job.id, in: .polling)
       try await fixture.catalog.release(
-        lease, .giveUp(TapedeckError(code, "What happened.", detail: "for the log alone")))
+        lease, .fail(TapedeckError(code, "What happened.", detail: "for the log alone")))
       let refused = try await answer
       #expect(refused.status == status)
       #expect(refused.code == code.rawValue)
@@ -151,14 +152,14 @@ struct IngestTests {
       try await until { try await fixture.job(key).clearance == .restricted }
       let lease = try await fixture.claim(job.id, in: .polling)
       try await fixture.catalog.observe(try fixture.facts("secret", privacy: .restricted), of: key)
-      try await fixture.catalog.release(lease, .handOver(.fetching))
+      try await fixture.catalog.release(lease, .advance(to: .fetching))
       let denied = try await agent
       #expect(denied.status == 403)
       #expect(denied.code == "insufficient_permissions")
       #expect(denied.json["detail"] as? String == "Insufficient permissions")
       #expect(try await fixture.logged(.ingest, .denied).count == 1)
-      let moving = try await fixture.claim(job.id, in: .moving)
-      try await fixture.catalog.release(moving, .giveUp(TapedeckError(.conversionFailed)))
+      let moving = try await fixture.claim(job.id, in: .transfer)
+      try await fixture.catalog.release(moving, .fail(TapedeckError(.conversionFailed)))
       #expect(try await supervisor.code == "conversion_failed")
     }
   }
@@ -172,6 +173,51 @@ struct IngestTests {
       #expect(try await fixture.catalog.job(of: key) == nil)
       #expect(try await fixture.post("/ingest/secret?wait=0", as: .supervisor).status == 202)
       #expect(try await fixture.job(key).clearance == .restricted)
+    }
+  }
+
+  /// How the identity of a waiting caller ends.
+  private static let endings: [(WebFixture.Visitor, String, HTTPRequest.Method)] = [
+    (.agent, "/api/v1/tokens/token-agent", .delete), (.supervisor, "/api/v1/tokens/token-supervisor", .delete),
+    (.agentsBrowser, "/api/v1/accounts/agent-anna/disable", .post),
+    (.supervisorsBrowser, "/api/v1/accounts/supervisor-anna/sessions", .delete),
+  ]
+
+  @Test(arguments: endings)
+  func `a caller whose identity ends during the wait is refused`(
+    visitor: WebFixture.Visitor, path: String, method: HTTPRequest.Method
+  ) async throws {
+    try await WebFixture.run { fixture in
+      async let answer = fixture.post("/ingest/call-1?wait=60", as: visitor)
+      _ = try await untilAsked(try fixture.key("call-1"), fixture)
+      #expect(try await fixture.send(method, path, as: .admin).status == 204)
+      try await fixture.archive(try fixture.facts("call-1"))
+      let refused = try await answer
+      #expect(refused.status == 401 && refused.json["player_url"] == nil)
+    }
+  }
+
+  @Test func `an agent's ingest of an archived recording applies stricter privacy of the platform`() async throws {
+    let asked = Mutex<[String]>([])
+    var options = WebFixture.Options()
+    options.reviewPrivacy = { catalog, key in
+      asked.withLock { $0.append(key.id.rawValue) }
+      guard key.id.rawValue == "secret" else { return }
+      let facts = PlatformRecording(id: key.id, status: .available, privacy: .restricted)
+      _ = try? await catalog.observe(facts, of: key)
+    }
+    try await WebFixture.run(options) { fixture in
+      for id in ["secret", "open"] { try await fixture.archive(try fixture.facts(id)) }
+      #expect(try await fixture.post("/ingest/open", as: .agent).status == 200)
+      // A supervisor may hear it in either case, so the platform is not asked.
+      #expect(try await fixture.post("/ingest/secret", as: .supervisor).status == 200)
+      #expect(asked.withLock { $0 } == ["open"])
+      for visitor in [WebFixture.Visitor.agent, .admin, .agentsBrowser] {
+        #expect(try await fixture.post("/ingest/secret", as: visitor).status == 403)
+      }
+      #expect(asked.withLock { $0 } == ["open", "secret"])
+      #expect(try await fixture.get("/audio/secret.mp3", as: .agent).status == 403)
+      #expect(try await fixture.logged(.ingest, .denied).count == 3)
     }
   }
 

@@ -10,7 +10,7 @@ struct JobControlTests {
   /// A job that failed with a code.
   private func fail(_ id: String, _ code: TapedeckError.Code, _ fixture: WebFixture) async throws -> JobRow {
     let lease = try await fixture.leased(try fixture.key(id))
-    try await fixture.catalog.release(lease, .giveUp(TapedeckError(code)))
+    try await fixture.catalog.release(lease, .fail(TapedeckError(code)))
     return try await fixture.job(try fixture.key(id))
   }
 
@@ -53,7 +53,7 @@ struct JobControlTests {
   @Test func `an administrator cannot filter jobs of restricted recordings by code`() async throws {
     try await WebFixture.run { fixture in
       let lease = try await fixture.fetching(try fixture.facts("secret", privacy: .restricted))
-      try await fixture.catalog.release(lease, .giveUp(TapedeckError(.conversionFailed)))
+      try await fixture.catalog.release(lease, .fail(TapedeckError(.conversionFailed)))
       _ = try await fail("open", .conversionFailed, fixture)
       let query = "/api/v1/jobs?code=conversion_failed"
       #expect(ids(try await fixture.get(query, as: .admin)) == ["open"])

@@ -63,7 +63,7 @@ struct PageTests {
       expectEscaped(try await fixture.page("/play/\(otherPath)", as: .agentsBrowser), status: 404, "absent")
       let lease = try await fixture.fetching(try fixture.facts(other, hostile))
       expectEscaped(try await fixture.page("/play/\(otherPath)", as: .agentsBrowser), "under way")
-      try await fixture.catalog.release(lease, .giveUp(TapedeckError(.conversionFailed, Self.hostile)))
+      try await fixture.catalog.release(lease, .fail(TapedeckError(.conversionFailed, Self.hostile)))
       expectEscaped(try await fixture.page("/play/\(otherPath)", as: .agentsBrowser), "failed")
       expectEscaped(try await fixture.page("/?status=failed", as: .agentsBrowser), "list of failed")
     }
@@ -106,7 +106,7 @@ struct PageTests {
         #expect(try await fixture.logged(.view).first?.recording == key)
       }
       let list = try await fixture.page("/", as: .agentsBrowser).text
-      let links = list.matches(of: /<a href="(\/play\/[^"]+)"/).map { String($0.1) }
+      let links = list.matches(of: /<a [^>]*href="(\/play\/[^"]+)"/).map { String($0.1) }
       #expect(links.count == 2)
       for link in links { #expect(try await fixture.page(link, as: .agentsBrowser).status == 200, "\(link)") }
       // The link of the pager leads to the next page with the other recording.
@@ -202,6 +202,37 @@ struct PageTests {
       let denied = try await fixture.page("/", as: .metrics)
       #expect(denied.status == 403)
       #expect(denied.text.contains("Your role does not allow this"))
+    }
+  }
+
+  @Test func `the page of a restricted recording says that it is restricted, and whom to ask`() async throws {
+    try await WebFixture.run { fixture in
+      let job = try await fixture.archive(try fixture.facts("closed", privacy: .restricted))
+      for visitor in [WebFixture.Visitor.agentsBrowser, .agent, .admin] {
+        let page = try await fixture.page("/play/closed", as: visitor)
+        #expect(page.status == 403, "\(visitor)")
+        #expect(page.text.contains("<h1>Restricted recording</h1>"), "\(visitor)")
+        #expect(page.text.contains("only supervisors can play restricted recordings"), "\(visitor)")
+      }
+      // Without the right to play any recording, the restriction is not the reason.
+      let other = try await fixture.page("/play/closed", as: .metrics).text
+      #expect(other.contains("<h1>Insufficient permissions</h1>") && !other.contains("restricted"))
+      for path in ["/api/v1/recordings/closed", "/audio/closed.mp3", "/api/v1/jobs/\(job.id)"] {
+        let answer = try await fixture.get(path, as: .agent)
+        #expect(
+          answer.code == "insufficient_permissions" && answer.json["detail"] as? String == "Insufficient permissions")
+      }
+      #expect(try await fixture.page("/play/closed", as: .supervisorsBrowser).status == 200)
+    }
+  }
+
+  @Test(arguments: [(1, "1 recording,"), (2, "2 recordings,"), (51, "50 recordings,")])
+  func `the list counts what it shows`(number: Int, text: String) async throws {
+    try await WebFixture.run { fixture in
+      for number in 0..<number {
+        try await fixture.catalog.observe(try fixture.facts("call-\(number)"), of: try fixture.key("call-\(number)"))
+      }
+      #expect(try await fixture.page("/", as: .agentsBrowser).text.contains(text))
     }
   }
 

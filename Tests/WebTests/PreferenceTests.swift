@@ -34,7 +34,8 @@ struct PreferenceTests {
 
   @Test(arguments: [
     #"{"speed":0.4}"#, #"{"speed":3.1}"#, #"{"speed":-1}"#, #"{"speed":"fast"}"#, #"{"volume":1.1}"#,
-    #"{"volume":-0.1}"#, #"{"skipSilence":1}"#, "[]", "",
+    #"{"volume":-0.1}"#, #"{"skipSilence":1}"#, #"{"timeZone":"Mars/Olympus"}"#, #"{"timeZone":1}"#,
+    #"{"browserTimeZone":"browser"}"#, "[]", "",
   ])
   func `a value outside its range is refused`(body: String) async throws {
     try await WebFixture.run { fixture in

@@ -14,7 +14,7 @@ struct QuarantineTests {
     try await fixture.catalog.addToQuarantine(
       key, because: TapedeckError(.incompleteRecording, "it was cut short"),
       content: ObjectContent(hash: ContentHash(rawValue: String(repeating: "ab", count: 32))!, bytes: 44),
-      spoolID: "spool", file: id)
+      spoolID: "spool", node: "archive-2:/data/quarantine", file: id)
   }
 
   private func ids(_ answer: WebFixture.Answer) -> [String] {
@@ -36,6 +36,7 @@ struct QuarantineTests {
       let shown = try await fixture.get("/api/v1/quarantine/1", as: .admin)
       #expect(shown.json["detail"] as? String == "it was cut short")
       #expect(shown.json["platformSeconds"] as? Int == 42)
+      #expect(shown.json["node"] as? String == "archive-2:/data/quarantine")
       #expect(shown.json["state"] as? String == "kept")
       #expect(try await fixture.get("/api/v1/quarantine/2", as: .admin).status == 404)
       #expect(try await fixture.get("/api/v1/quarantine/x", as: .admin).status == 404)

@@ -65,6 +65,35 @@ struct SignInTests {
     }
   }
 
+  @Test(arguments: [
+    ("", "/"), ("?next=/play/r%3Ft%3D12", "/play/r?t=12"), ("?next=//evil.example", "/"), ("?next=", "/"),
+  ])
+  func `the sign-in page of a signed-in browser leads to the wanted page`(query: String, target: String) async throws {
+    try await WebFixture.run { fixture in
+      let answer = try await fixture.page("/login\(query)", as: .agentsBrowser)
+      #expect(answer.status == 303)
+      #expect(answer.header("Location") == target)
+      let unknown = try await fixture.get(
+        "/login\(query)", headers: ["Accept": "text/html", "Cookie": "__Host-tapedeck=unknown"])
+      #expect(unknown.status == 200 && unknown.text.contains("name=\"password\""))
+    }
+  }
+
+  @Test(arguments: [("Europe/Berlin", "Europe/Berlin"), ("Mars/Olympus", nil), ("", nil), ("browser", nil)])
+  func `the time zone of the browser is known from the first page on`(zone: String, kept: String?) async throws {
+    try await WebFixture.run { fixture in
+      let (token, cookie) = try await form(fixture)
+      let answer = try await fixture.post(
+        "/login", headers: ["Cookie": cookie],
+        form: ["csrf": token, "name": "agent-anna", "password": WebFixture.password, "timeZone": zone])
+      #expect(answer.status == 303)
+      let known = try await fixture.get("/api/v1/preferences", as: .agentsBrowser).json["browserTimeZone"] as? String
+      #expect(known == kept)
+      let page = try await fixture.page("/", as: .agentsBrowser).text
+      #expect(page.contains(#"<a href="/account#time-zone">\#(kept ?? "UTC")</a>"#))
+    }
+  }
+
   @Test(arguments: [("agent-anna", "wrong password"), ("unknown", WebFixture.password), ("", ""), ("agent-anna", "")])
   func `a wrong name and a wrong password are answered alike`(name: String, password: String) async throws {
     try await WebFixture.run { fixture in

@@ -23,6 +23,10 @@ struct WebFixture: Sendable {
     var setup: TestingSetup = .router
     var now: @Sendable () -> Instant = SystemServices.system.now
     var rateLimits: [RateLimitStatus] = []
+    var connections = 1000
+    var jobsPerIdentity = 5000
+    var streamsPerIdentity = 32
+    var reviewPrivacy: (@Sendable (Catalog, RecordingKey) async -> Void)?
   }
 
   /// Who sends a request.
@@ -86,12 +90,16 @@ struct WebFixture: Sendable {
     let passwords = PasswordHasher(cost: .init(logRounds: 4))
     let authenticator = Authenticator(catalog: catalog, log: log, passwords: passwords, now: now)
     let accounts = Accounts(catalog: catalog, passwords: passwords, now: now)
-    let services = WebServices(
+    var built = WebServices(
       catalog: catalog, store: store, authenticator: authenticator, accounts: accounts, log: log,
-      listening: ListeningSessions(catalog: catalog, now: now), waiters: JobWaiters(catalog: catalog),
+      listening: ListeningSessions(catalog: catalog, now: now),
+      waiters: JobWaiters(catalog: catalog, limits: .init(connections: options.connections)),
       proxies: options.proxies, publicOrigin: options.publicOrigin, sources: [.default, SourceID("west")!],
+      streams: Streams(limit: options.streamsPerIdentity), jobsPerIdentity: options.jobsPerIdentity,
       renderMetrics: { "tapedeck_up 1\n" }, readiness: options.readiness, system: system,
       rateLimits: { () throws(TapedeckError) in options.rateLimits })
+    if let review = options.reviewPrivacy { built.reviewPrivacy = { key in await review(catalog, key) } }
+    let services = built
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let application = Application(
@@ -245,13 +253,13 @@ struct WebFixture: Sendable {
       entry: LogEntry(at: .systemNow(), action: .ingest, outcome: .allowed, actor: nil, recording: key))
     let lease = try await claim(job.id, in: .polling)
     guard stage == .fetching else { return lease }
-    try await catalog.release(lease, .handOver(.fetching))
-    return try await claim(job.id, in: .moving)
+    try await catalog.release(lease, .advance(to: .fetching))
+    return try await claim(job.id, in: .transfer)
   }
 
   /// Claims the job that is due.
-  func claim(_ id: Int64, in lane: Lane) async throws -> JobLease {
-    guard let claimed = try await catalog.claimJob(in: lane, lease: .seconds(600)), claimed.id == id else {
+  func claim(_ id: Int64, in queue: JobQueue) async throws -> JobLease {
+    guard let claimed = try await catalog.claimJob(in: queue, lease: .seconds(600)), claimed.id == id else {
       throw TapedeckError(.notFound, "Another job than the one wanted is due.")
     }
     return JobLease(jobID: claimed.id, fence: claimed.fence)

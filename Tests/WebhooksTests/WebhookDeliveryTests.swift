@@ -76,6 +76,16 @@ import Webhooks
   }
 
   @Test(arguments: [
+    ("bad signature for whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "bad signature for whsec_[redacted]"),
+    ("token tdk_0123456789abcdef is unknown", "token tdk_[redacted] is unknown"),
+    ("Authorization: Bearer abcdef.ghi", "Authorization: Bearer [redacted]"),
+  ])
+  func `a secret in the response body is not kept`(body: String, reason: String) async throws {
+    let (outcome, _) = try await deliver(.response(401, body: Array(body.utf8)))
+    #expect(outcome == .failed(after: nil, reason: "status 401: \(reason)"))
+  }
+
+  @Test(arguments: [
     ("7", Duration.seconds(7)), ("Thu, 15 Jan 2026 12:02:00 GMT", .seconds(120)), ("99999999999", .seconds(86_400)),
   ])
   func `Retry-After is respected up to one day`(value: String, delay: Duration) async throws {
@@ -116,7 +126,7 @@ import Webhooks
 
   @Test func `a cancelled delivery is not a failure of the receiver`() async throws {
     let never = Gate()
-    let delivery = WebhookDelivery(client: .shared, system: clock.system())
+    let delivery = WebhookDelivery(client: HTTPClient.shared, system: clock.system())
     try await ScriptedServer.run { _ in
       ScriptedServer.Reply([.wait(never)])
     } _: { server in

@@ -23,6 +23,16 @@ struct Query: Sendable {
       },
       Query(name: "by agent") { run in filter { $0.agent = archive.agent(row(run)).id } },
       Query(name: "by agent's name") { run in filter { $0.agent = archive.agent(row(run)).name } },
+      Query(name: "by part of an agent's name: 5 % of rows") { run in
+        filter { $0.agent = String(SampleArchive.names[(run + 20) % 20].lowercased().dropFirst()) }
+      },
+      Query(name: "by part of a name whose calls are all a year old") { _ in filter { $0.agent = "enobi" } },
+      Query(name: "by four digits inside a number") { run in
+        filter { $0.text = String(archive.number(row(run)).suffix(7).prefix(4)) }
+      },
+      Query(name: "by the last seven digits of a number") { run in
+        filter { $0.text = String(archive.number(row(run)).suffix(7)) }
+      },
       Query(name: "by day") { run in
         filter {
           $0.from = archive.startTime(row(run))

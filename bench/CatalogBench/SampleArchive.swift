@@ -82,6 +82,13 @@ struct SampleArchive: Sendable {
 
   /// Writes rows as the catalog would, several hundred at a time.
   func fill(_ database: any Database) async throws {
+    let names = (0..<min(rows, 20_000)).map { agent($0).name }
+    try await database.write { db in
+      for name in Set(names) {
+        let words = SearchWords.words(of: name).joined(separator: " ")
+        try db.execute("INSERT INTO agent_name (name, words) VALUES (\(name), \(words))")
+      }
+    }
     let batch = 400
     for first in stride(from: 0, to: rows, by: batch * 10) {
       try await database.write(.readCommitted) { db in

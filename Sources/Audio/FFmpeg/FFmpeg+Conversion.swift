@@ -79,7 +79,7 @@ extension FFmpeg {
       throw Task.isCancelled ? TapedeckError(.interrupted) : tapedeckError(error)
     }
     if Task.isCancelled { throw TapedeckError(.interrupted) }
-    if let problem = ended.problem(limits: limits, machine: .current) { throw problem }
+    if let problem = ended.problem(of: header, limits: limits, machine: .current) { throw problem }
     return Conversion(
       decodedFrames: ended.frames, channels: run.channels,
       duration: .seconds(Double(ended.frames) / Double(Peaks.sampleRate)), peaks: ended.peaks,

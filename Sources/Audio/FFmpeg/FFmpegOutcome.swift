@@ -10,7 +10,9 @@ struct FFmpegOutcome: Sendable {
   var peaks: Peaks
 
   /// The failure, if there is one. An exit code of 0 alone does not prove that everything was written.
-  func problem(limits: ConversionLimits, machine: MachineLimits) -> TapedeckError? {
+  ///
+  /// - Parameter header: of the recording, for the message.
+  func problem(of header: WAVHeader, limits: ConversionLimits, machine: MachineLimits) -> TapedeckError? {
     let detail = "\(status): \(messages)"
     if messages.contains("No space left on device") { return TapedeckError(.diskFull, detail: detail) }
     if let machineProblem = machineProblem(limits, machine, detail) { return machineProblem }
@@ -27,7 +29,10 @@ struct FFmpegOutcome: Sendable {
         .ffmpegMissing, "This FFmpeg has no MP3 encoder. Install one with libmp3lame ('apt-get install ffmpeg').",
         detail: detail)
     case .exited:
-      return TapedeckError(.conversionFailed, detail: detail)
+      let format = "\(header.codecName), channels: \(header.channels), \(header.sampleRate) Hz"
+      return TapedeckError(
+        .conversionFailed, "FFmpeg could not convert the recording (\(format)). The log has its messages.",
+        detail: detail)
     case .signaled(9):
       return TapedeckError(
         .conversionFailed,

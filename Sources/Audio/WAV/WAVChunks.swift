@@ -42,7 +42,7 @@ package enum WAVChunks {
     let left = fileLength - position
     guard left >= 8 else { return nil }
     let head = try await read(position..<(position + 8))
-    // An ID3v1 tag: 128 bytes at the end of a file, and no chunk.
+    // An ID3v1 tag: 128 bytes at the end of a file, outside of any chunk.
     if left == 128, head.starts(with: "TAG".utf8) { return fileLength }
     guard head.count == 8, head[0] != 0x20, head.prefix(4).allSatisfy({ (0x20...0x7E).contains($0) }),
       !head.starts(with: "data".utf8)

@@ -22,7 +22,7 @@ package struct DownloadAnswer: Equatable, Sendable {
   package var tag: Tag
   package var validators: WeakValidators
   package var coding: Coding
-  /// A value of `Content-Encoding` that is no content coding, so that the bytes are not encoded.
+  /// A value of `Content-Encoding` that is not a content coding, so that the bytes are not encoded.
   package var ignoredCoding: String?
   package var contentLength: Int64?
   /// Whether the body ends with the connection only, so that a complete and a truncated one look the same.

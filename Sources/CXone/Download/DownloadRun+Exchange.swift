@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import HTTPTransport
 import Logging
 import Metrics
 import Model
@@ -170,7 +171,8 @@ extension DownloadRun {
           defer { watch.stopWaiting() }
           arrived = try await chunks.next()
         } catch {
-          throw TransportFailure.inBody(error)
+          throw TransportFailures.cancellation(error)
+            ?? TapedeckError(.downloadInterrupted, detail: ConnectionProblem.detail(error), cause: error)
         }
         guard var chunk = arrived else { break }
         received += Int64(chunk.readableBytes)

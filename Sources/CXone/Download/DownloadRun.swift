@@ -1,3 +1,4 @@
+import HTTPTransport
 import Logging
 import Model
 import NIOCore
@@ -90,7 +91,7 @@ struct DownloadRun<Sink: DownloadSink>: Sendable {
     case .failure(let failure) where wasLimited && failure.code == .interrupted:
       guard result.hasBody else {
         await client.budget.report(.failed)
-        throw TransportFailure.timeout(cause: failure)
+        throw TransportFailures.platform.timeout(cause: failure)
       }
       throw TapedeckError(.downloadInterrupted, detail: "no data for \(client.settings.stallTimeout)", cause: failure)
     case .failure(let failure): throw failure

@@ -14,13 +14,13 @@ struct PlatformCall: Sendable {
   private static let maxErrorBodyBytes = 64 << 10
 
   let settings: SourceSettings
-  let http: HTTPClient
+  let http: any HTTPSender
   let system: SystemServices
   let budget: RequestBudget
   private let credentials: Credentials
   private let recordings = Shared(RecordingFailures())
 
-  init(settings: SourceSettings, http: HTTPClient, system: SystemServices, budget: RequestBudget) {
+  init(settings: SourceSettings, http: any HTTPSender, system: SystemServices, budget: RequestBudget) {
     self.settings = settings
     self.http = http
     self.system = system
@@ -46,7 +46,7 @@ struct PlatformCall: Sendable {
     }
     if wasLimited, case .failure(let failure) = result {
       await budget.report(.failed)
-      throw TransportFailure.timeout(cause: failure)
+      throw TransportFailures.platform.timeout(cause: failure)
     }
     return try result.get()
   }
@@ -69,7 +69,7 @@ struct PlatformCall: Sendable {
       // A cancelled request says nothing about the platform. A timeout also cancels it, and is reported by the code
       // that limits the time.
       if !Task.isCancelled { await budget.report(.failed) }
-      throw TransportFailure.beforeAnswer(error)
+      throw TransportFailures.platform.failure(error)
     }
     count("\(response.status.code)")
     await budget.report(outcome(of: response, to: request, endpoint: endpoint))
@@ -105,7 +105,7 @@ struct PlatformCall: Sendable {
       throw TapedeckError(.platformProtocol, "The platform's response is too long.", cause: error)
     } catch {
       // The status of an error page is sufficient.
-      guard !isSuccess, !Task.isCancelled else { throw TransportFailure.beforeAnswer(error) }
+      guard !isSuccess, !Task.isCancelled else { throw TransportFailures.platform.failure(error) }
     }
     if isSuccess {
       answer.body = try ContentCoding.decoded(
@@ -148,4 +148,8 @@ struct PlatformCall: Sendable {
 
     init(_ value: sending Value) { self.value = Mutex(value) }
   }
+}
+
+extension TransportFailures {
+  static let platform = TransportFailures(.platformUnavailable, of: "the platform")
 }

@@ -92,7 +92,7 @@ extension PlatformClient {
 }
 
 extension ResumeRules.Request {
-  /// Whether it asks for the whole file as a range. Held bytes are not given up for a refused range.
+  /// Whether it asks for the whole file as a range. Held bytes are kept when a range is refused.
   fileprivate var isBeginning: Bool {
     if case .range(from: 0, _) = self { true } else { false }
   }

@@ -1,4 +1,5 @@
 package import AsyncHTTPClient
+import HTTPTransport
 import Logging
 import Model
 import NIOCore
@@ -15,7 +16,7 @@ final class PlatformClient: Sendable {
   private let tokens: TokenStore
 
   init(
-    settings: SourceSettings, client: HTTPClient, allowance: any AllowanceStore, system: SystemServices,
+    settings: SourceSettings, client: any HTTPSender, allowance: any AllowanceStore, system: SystemServices,
     logger: Logger
   ) {
     let budget = RequestBudget(source: settings.id, store: allowance, system: system)

@@ -13,11 +13,18 @@ struct PlatformPage {
   ///   more than `maxRows` rows, or has an unreadable cursor.
   init(_ body: ByteBuffer, maxRows: Int) throws(TapedeckError) {
     guard let bytes = Self.utf8(body) else { throw Self.malformed }
-    if bytes.allSatisfy({ $0 == 0x20 || (0x09...0x0D).contains($0) }) { return }
-    let first = bytes.first { $0 != 0x20 && !(0x09...0x0D).contains($0) }
-    guard first == UInt8(ascii: "{"), let members = JSONParts(bytes)?.parts else { throw Self.malformed }
-    var cursors: Set<String?> = []
+    if bytes.allSatisfy(\.isJSONSpace) { return }
+    let first = bytes.first { !$0.isJSONSpace }
+    guard first == UInt8(ascii: "{") else { throw Self.malformed }
+    let members: [JSONParts.Part]
     var lists = 0
+    if let page = JSONParts(bytes), !page.isAmbiguous {
+      members = page.parts
+    } else {
+      guard let page = JSONRows(bytes, list: "recordings") else { throw Self.malformed }
+      (members, rows, lists) = (page.members, page.rows, 1)
+    }
+    var cursors: Set<String?> = []
     var reportsError = false
     var hasOther = false
     for member in members {

@@ -18,10 +18,16 @@ struct PlatformRow {
   private(set) var fields: PlatformJSON.Object = [:]
   private(set) var id = ID.absent
   private(set) var unreadable: [String] = []
+  /// Whether only the beginning of the object could be read.
+  let isCut: Bool
 
-  /// Nil for anything but an object.
+  /// Nil for anything but an object. Of an object that is not closed, the members before the fault are read.
   init?(_ text: ArraySlice<UInt8>) {
-    guard text.first == UInt8(ascii: "{"), let members = JSONParts(text)?.parts else { return nil }
+    guard text.first == UInt8(ascii: "{") else { return nil }
+    let whole = JSONParts(text)
+    let split = whole ?? JSONParts(beginningOf: text)
+    isCut = whole == nil
+    let members = split.parts
     let strict = PlatformJSON.value(text) as? PlatformJSON.Object
     if let strict { fields = strict }
     var values: [String: [ArraySlice<UInt8>]] = [:]
@@ -35,6 +41,11 @@ struct PlatformRow {
     }
     if let values = values["privacy"], values.count > 1 { fields["privacy"] = strictest(values) }
     id = Self.id(values["id"] ?? [])
+    guard split.isAmbiguous else { return }
+    note("the rest of the row")
+    // It may be in the part that cannot be read.
+    if fields["privacy"] == nil { fields["privacy"] = Privacy.restricted.rawValue }
+    if id == .absent { id = .unusable("The row has a text or bracket that is not closed, and no id before it.") }
   }
 
   /// The fields as JSON text with sorted keys.

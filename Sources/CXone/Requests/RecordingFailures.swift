@@ -1,6 +1,6 @@
-/// Tells a platform that is unavailable from a single recording that cannot be served. Pure.
+/// Distinguishes an unavailable platform from a single recording that cannot be served. Pure.
 package struct RecordingFailures: Sendable {
-  /// So many recordings must fail, without a successful response in between.
+  /// The number of recordings that must fail without a successful response in between.
   package static let limit = 3
 
   private var paths: Set<String> = []

@@ -79,7 +79,7 @@ extension Catalog {
   ) async throws(TapedeckError) -> AccountRow {
     try await database.write { db in
       guard let account = try db.account(nameOrID) else {
-        throw TapedeckError(.notFound, "No account has this name or id.")
+        throw TapedeckError(.notFound, "No account has this name or ID.")
       }
       try db.apply(change, to: account.identity.id)
       if keepsAdministrator, account.identity.role == .admin, account.disabledAt == nil,

@@ -63,7 +63,7 @@ extension Catalog {
         UPDATE api_token SET revoked_at = tapedeck_now_ms()
         WHERE (name = \(nameOrID) OR id = \(nameOrID)) AND revoked_at IS NULL
         """)
-      guard count > 0 else { throw TapedeckError(.notFound, "No active token has this name or id.") }
+      guard count > 0 else { throw TapedeckError(.notFound, "No active token has this name or ID.") }
       try db.insert(entry)
       db.notify(.accessNarrowed)
     }

@@ -29,6 +29,8 @@ package struct Backfill: Sendable {
   package var found: Int64
   /// How many jobs were created for them.
   package var queued: Int64
+  /// Rows of its lists that name no recording.
+  package var unidentified: UnidentifiedRows
   package var createdAt: Instant
   package var createdBy: String
   package var endedAt: Instant?
@@ -48,6 +50,7 @@ package struct Backfill: Sendable {
     state = try row.value("state", as: State.self)
     found = try row.int("found")
     queued = try row.int("queued")
+    unidentified = UnidentifiedRows(json: try row.text("unidentified"))
     createdAt = try row.instant("created_at")
     createdBy = try row.text("created_by")
     endedAt = row.optionalInstant("ended_at")

@@ -42,7 +42,7 @@ extension Catalog {
   ) async throws(TapedeckError) -> Backfill {
     try await database.write { db in
       guard let backfill = try db.backfill(id) else {
-        throw TapedeckError(.notFound, "There is no back-fill with the id '\(id)'. See 'tapedeck backfill list'.")
+        throw TapedeckError(.notFound, "There is no back-fill with the ID '\(id)'. See 'tapedeck backfill list'.")
       }
       if backfill.state == state { return backfill }
       guard backfill.state == .running || backfill.state == .paused else {
@@ -125,6 +125,12 @@ extension Connection {
           AND t.fence = \(lease.fence) AND t.lease_until IS NOT NULL)
       """)
     guard count == 1 else { throw TapedeckError(.leaseLost, "The back-fill no longer runs on this node.") }
+  }
+
+  func addUnidentified(_ rows: UnidentifiedRows, toBackfill id: String) throws(TapedeckError) {
+    var all = try backfill(id)?.unidentified ?? UnidentifiedRows()
+    all.add(rows)
+    try execute("UPDATE backfill SET unidentified = \(all.json) WHERE id = \(id)")
   }
 
   func advanceBackfill(

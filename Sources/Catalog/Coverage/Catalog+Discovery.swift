@@ -7,7 +7,7 @@ package enum DiscoveryReason: Sendable {
   case check
   /// A back-fill; creates no jobs once it is not running or its task lease has another holder. After this page,
   /// everything before `reached` is listed; `found` recordings of the page match the filter.
-  case backfill(id: String, lease: TaskLease, reached: Instant, found: Int)
+  case backfill(id: String, lease: TaskLease, reached: Instant, found: Int, unidentified: UnidentifiedRows = .init())
 
   /// The name in the job's row and in the access log.
   package var name: String {
@@ -15,7 +15,7 @@ package enum DiscoveryReason: Sendable {
     case .sync: "sync"
     case .lookBack: "look_back"
     case .check: "check"
-    case .backfill(let id, _, _, _): id
+    case .backfill(let id, _, _, _, _): id
     }
   }
 
@@ -72,7 +72,8 @@ extension Catalog {
       try db.markListed(listed.unwanted, isWanted: false, in: period, of: source)
       let queued = try db.queue(toFetch, restarting: failed, of: source, for: reason)
       if queued > 0 { try db.logQueued(queued, in: period, of: source, for: reason) }
-      if case .backfill(let id, let lease, let reached, let found) = reason {
+      if case .backfill(let id, let lease, let reached, let found, let unidentified) = reason {
+        if unidentified.count > 0 { try db.addUnidentified(unidentified, toBackfill: id) }
         try db.advanceBackfill(id, lease: lease, to: reached, found: found, queued: queued)
       }
       return queued
@@ -122,7 +123,7 @@ extension Connection {
   ) throws(TapedeckError) -> Int {
     guard !ids.isEmpty else { return 0 }
     var backfill: String?
-    if case .backfill(let id, _, _, _) = reason { backfill = id }
+    if case .backfill(let id, _, _, _, _) = reason { backfill = id }
     var queued = 0
     for id in ids {
       let isNew = try insertJob(

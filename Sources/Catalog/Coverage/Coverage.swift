@@ -73,7 +73,7 @@ package struct CoverageGap: Sendable {
     case .ready:
       (reason, isFillable) = ("The recording is archived.", false)
     case .waiting where row.optionalInstant("due_at") == nil && runState == .waiting:
-      (reason, isFillable) = ("It is restricted, and its job waits for a request of a supervisor.", true)
+      (reason, isFillable) = ("It is restricted, and its job waits until a supervisor requests it.", true)
     case .waiting:
       code = failure
       let text =
@@ -81,7 +81,7 @@ package struct CoverageGap: Sendable {
         ?? Self.reason(waitingIn: row.optionalValue("stage", as: Stage.self))
       (reason, isFillable) = (text, false)
     case .failed where runState == .cancelled:
-      (reason, isFillable) = ("Its job was cancelled. Ingesting it by its id starts a new one.", false)
+      (reason, isFillable) = ("Its job was cancelled. Request the recording by its ID to start a new one.", false)
     case .failed, .refused:
       code = isFailedOnPlatform ? .recordingFailedOnPlatform : failure ?? .internalError
       reason = isFailedOnPlatform ? TapedeckError.Code.recordingFailedOnPlatform.defaultMessage : message ?? ""

@@ -29,11 +29,24 @@ package protocol Database: Sendable {
   /// from time to time.
   func changes() -> AsyncStream<Change>
 
-  /// Closes the database; later calls throw.
+  /// The first damage of its file that a statement met since it was opened; nil when there was none, and for databases
+  /// on a server.
+  var damage: TapedeckError? { get }
+
+  /// Reads the whole file and checks its structure; does nothing for databases on a server. Cancelling the task ends it.
+  ///
+  /// - Throws: `catalogFailed` for damage.
+  func check() async throws(TapedeckError)
+
+  /// Closes the database; later calls throw. A file has all commits afterwards, so that a plain copy of it is whole.
   func close() throws(TapedeckError)
 }
 
 extension Database {
+  package var damage: TapedeckError? { nil }
+
+  package func check() async throws(TapedeckError) {}
+
   package func cachedRow<T: Sendable>(
     _ question: CachedQuery?, _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {

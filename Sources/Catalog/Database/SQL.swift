@@ -119,7 +119,7 @@ extension Stage: ValueConvertible { package var sqlValue: Value { .text(rawValue
 extension ContentHash: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
 extension ObjectName: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
 extension Priority: ValueConvertible { package var sqlValue: Value { .integer(rawValue) } }
-extension Lane: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
+extension JobQueue: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
 extension RunState: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
 extension Step: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
 extension TapedeckError.Code: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }

@@ -44,6 +44,36 @@ extension Catalog {
     }
   }
 
+  /// Whether a request for a recording may begin work for this requester: the requester has fewer than `limit` jobs that
+  /// are due or leased, or the request would begin none. Jobs that wait for clearance do not count.
+  ///
+  /// Concurrent requests may exceed the limit by their number: the count is not part of their transactions, which would
+  /// conflict with each other otherwise.
+  package func mayRequest(
+    _ key: RecordingKey, by requester: String, limit: Int
+  ) async throws(TapedeckError) -> Bool {
+    try await database.read { db in
+      if let job = try db.job(of: key) {
+        switch job.runState {
+        case .idle, .waiting, .leased: return true
+        case .done: if try db.isWhole(key) { return true }
+        case .failed, .cancelled: break
+        }
+      }
+      var open: SQL = "SELECT 1 AS one FROM job WHERE run_state = 'leased' AND requested_by = \(requester)"
+      for queue in JobQueue.allCases {
+        for priority in Priority.allCases {
+          // Each branch reads one part of an index, and no more rows than are of interest.
+          open += """
+             UNION ALL SELECT one FROM (SELECT 1 AS one FROM job WHERE queue = \(queue) AND priority = \(priority)
+              AND requested_by = \(requester) LIMIT \(limit)) own
+            """
+        }
+      }
+      return try db.row("SELECT count(*) AS n FROM (\(open)) jobs")?.int("n") ?? 0 < limit
+    }
+  }
+
   package func job(_ id: Int64) async throws(TapedeckError) -> JobRow? {
     try await database.read { db in try db.job(id) }
   }

@@ -22,6 +22,8 @@ package struct QuarantineRow: Sendable {
   package var platformSeconds: Int?
   /// The spool that belongs to the quarantine folder, so that other nodes know that the file is not theirs.
   package var spoolID: String
+  /// The node whose quarantine folder has the file: its host name and the path of the folder.
+  package var node: String
   /// The name of the file in the quarantine folder.
   package var file: String
   package var state: State
@@ -36,16 +38,17 @@ package struct QuarantineRow: Sendable {
 extension Catalog {
   /// Adds a file that failed the integrity check.
   package func addToQuarantine(
-    _ key: RecordingKey, because error: TapedeckError, content: ObjectContent, spoolID: String, file: String
+    _ key: RecordingKey, because error: TapedeckError, content: ObjectContent, spoolID: String, node: String,
+    file: String
   ) async throws(TapedeckError) {
     try await database.write { db in
       let duration = try db.recording(key)?.facts.durationSeconds
       try db.execute(
         """
         INSERT INTO quarantine (source, platform_id, quarantined_at, code, reason, sha256, bytes, platform_duration_s,
-          spool, file, state)
+          spool, node, file, state)
         VALUES (\(key.source), \(key.id), tapedeck_now_ms(), \(error.code), \(error.message), \(content.hash),
-          \(content.bytes), \(duration), \(spoolID), \(file), 'kept')
+          \(content.bytes), \(duration), \(spoolID), \(node), \(file), 'kept')
         """)
     }
   }
@@ -162,7 +165,8 @@ extension Connection {
         code: row.optionalErrorCode("code") ?? .incompleteRecording, reason: try row.text("reason"),
         content: ObjectContent(hash: hash, bytes: try row.int("bytes")),
         platformSeconds: row.optionalInt("platform_duration_s").map { Int($0) }, spoolID: try row.text("spool"),
-        file: try row.text("file"), state: try row.value("state", as: QuarantineRow.State.self),
+        node: try row.text("node"), file: try row.text("file"),
+        state: try row.value("state", as: QuarantineRow.State.self),
         decidedAt: row.optionalInstant("decided_at"), decidedBy: row.optionalText("decided_by"),
         decision: row.optionalText("decision"),
         privacy: row.optionalValue("recording_privacy", as: Privacy.self))

@@ -13,19 +13,19 @@ package struct JobLease: Sendable, Hashable {
 }
 
 /// The kind of work that a claim is for, so that short requests and long transfers never wait for each other.
-package enum Lane: String, Sendable, CaseIterable {
+package enum JobQueue: String, Sendable, CaseIterable {
   /// Requests to the platform: `queued`, `awaiting`.
   case polling
   /// Download and conversion: `fetching`, `processing`.
-  case moving
+  case transfer
 }
 
 /// The state in which a worker releases a job.
 package enum JobRelease: Sendable {
   /// Claimable at once, at this stage.
-  case handOver(Stage)
+  case advance(to: Stage)
   /// Not due before then; does not count as an attempt.
-  case snooze(until: Instant)
+  case pollAgain(at: Instant)
   /// Waits until a caller who may archive restricted recordings requests it; does not count as an attempt.
   case awaitClearance
   /// The attempt failed; the next one is due then.
@@ -33,7 +33,7 @@ package enum JobRelease: Sendable {
   /// Delayed by a condition outside the job, such as a rate limit of the platform; does not count as an attempt.
   case postpone(until: Instant, because: TapedeckError)
   /// Failed permanently.
-  case giveUp(TapedeckError)
+  case fail(TapedeckError)
   /// The process shuts down; does not count as an attempt.
   case interrupted
 }

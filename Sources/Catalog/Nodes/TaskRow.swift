@@ -46,6 +46,8 @@ package struct TaskRow: Sendable {
   package var fence: Int64
   /// Its progress, as JSON that the task defines.
   package var state: String
+  /// Rows that name no recording, in the lists of the last successful run.
+  package var unidentified: UnidentifiedRows
   /// The number of failures since the last success.
   package var failures: Int
   package var lastStartedAt: Instant?
@@ -62,6 +64,7 @@ package struct TaskRow: Sendable {
     leaseUntil = row.optionalInstant("lease_until")
     fence = try row.int("fence")
     state = try row.text("state")
+    unidentified = UnidentifiedRows(json: try row.text("unidentified"))
     failures = Int(try row.int("failures"))
     lastStartedAt = row.optionalInstant("last_started_at")
     lastEndedAt = row.optionalInstant("last_ended_at")

@@ -6,7 +6,7 @@ extension Catalog {
   ///
   /// The jobs keep their due time, so that later claims find them due. On a database shared by several nodes, only jobs
   /// that have been due for ten seconds are postponed: another node may have the space that this one lacks.
-  package func holdTransfers(because error: TapedeckError) async throws(TapedeckError) {
+  package func postponeTransfers(because error: TapedeckError) async throws(TapedeckError) {
     try await database.write(.readCommitted) { db in
       let isUnclaimed: SQL = db.dialect.isShared ? "due_at <= tapedeck_now_ms() - 10000" : "1 = 1"
       let held = try db.rows(
@@ -31,7 +31,9 @@ extension Catalog {
   ///   - seen: the result of the previous call; nil on the first call, which uses the last run of a recurring task.
   ///   - lease: the duration of a job lease.
   /// - Returns: the time of the database.
-  package func catchUp(since seen: Instant?, lease: Duration = .seconds(30)) async throws(TapedeckError) -> Instant {
+  package func correctDueTimes(since seen: Instant?, lease: Duration = .seconds(30)) async throws(TapedeckError)
+    -> Instant
+  {
     // A write, since heartbeats follow it and reads may have to wait for other reads (`WorkQueue`).
     try await database.write(.readCommitted) { db in
       let now = try db.now()
@@ -40,7 +42,7 @@ extension Catalog {
       // Several nodes may correct the same change, so nothing becomes due before now, and no lease becomes shorter than
       // a new one, so that its holder can renew it. Task leases last 30 s.
       let (back, leased) = (seen - now, now + max(lease, .seconds(30)))
-      try db.moveBack("due_at", of: "job", where: "lane IS NOT NULL", by: back, notBefore: now)
+      try db.moveBack("due_at", of: "job", where: "queue IS NOT NULL", by: back, notBefore: now)
       try db.moveBack("lease_until", of: "job", where: "run_state = 'leased'", by: back, notBefore: leased)
       try db.moveBack("due_at", of: "recurring_task", by: back, notBefore: now)
       try db.moveBack("lease_until", of: "recurring_task", by: back, notBefore: leased)

@@ -75,7 +75,11 @@ private struct RecordingList: Sendable {
     guard !privacies.isEmpty else { return [] }
     if let text = filter.text { return try search(for: text, db) }
     if let agent = filter.agent {
-      return try first(of: ["r.agent_id = \(agent)", "r.agent_name = \(agent)"], and: byPrivacy + byStatus, db)
+      guard let names = try db.agentNames(matching: agent) else {
+        return try rows(from: "recording r", where: byAgent + byPrivacy + byStatus, db)
+      }
+      let parts = ["r.agent_id = \(agent)"] + names.map { "r.agent_name = \($0)" as SQL }
+      return try first(of: parts, and: byPrivacy + byStatus, db)
     }
     guard privacies != Privacy.allCases || filter.status != nil else {
       return try rows(from: "recording r", where: [], db)
@@ -95,12 +99,21 @@ private struct RecordingList: Sendable {
     // Bounded, because each short word may match every row.
     let words = Array(SearchWords.words(of: text).prefix(16))
     guard !words.isEmpty, let first = try firstWeek(db) else { return named }
-    let conditions = visibility.showsAddresses ? others : others + [TextSearch.occurOutsideAddresses(words)]
+    let number = SearchWords.number(text)
+    let alternatives = [words] + (number.map { [[$0]] } ?? [])
+    var conditions = others
+    if !visibility.showsAddresses {
+      conditions.append(SQL.any(alternatives.map(TextSearch.occurOutsideAddresses)))
+    } else if let number {
+      // The groups of digits of a number must not be found one by one in different addresses.
+      conditions.append(
+        SQL.any(alternatives.map(TextSearch.occurOutsideAddresses) + [TextSearch.occursInAddresses(number)]))
+    }
 
     // The first week fills most pages. Words that do not fill a page in five weeks are rare enough to read all matches.
     var found: [ListedRecording] = []
     for span in spans(from: first) {
-      found += try rows(from: TextSearch.matches(words, weeks: span, in: db.dialect), where: conditions, db)
+      found += try rows(from: TextSearch.matches(alternatives, weeks: span, in: db.dialect), where: conditions, db)
       if found.count >= limit || reachesEnd(span) { return merged(named + found) }
     }
     let rest: SQL =
@@ -109,7 +122,7 @@ private struct RecordingList: Sendable {
       case .oldestFirst: "r.called_at >= \(TextSearch.start(ofWeek: first + 5))"
       }
     found += try rows(
-      from: TextSearch.matches(words, weeks: nil, in: db.dialect), where: conditions + [rest], db)
+      from: TextSearch.matches(alternatives, weeks: nil, in: db.dialect), where: conditions + [rest], db)
     return merged(named + found)
   }
 
@@ -141,7 +154,12 @@ private struct RecordingList: Sendable {
 
   // MARK: Conditions
 
-  private var byAgent: [SQL] { filter.agent.map { ["(r.agent_id = \($0) OR r.agent_name = \($0))"] } ?? [] }
+  /// For rows that are found in another way than by their agent; `coalesce` keeps databases from using an index.
+  private var byAgent: [SQL] {
+    guard let agent = filter.agent else { return [] }
+    let names: SQL = "SELECT n.name FROM agent_name n WHERE \(AgentNames.match(agent))"
+    return ["(coalesce(r.agent_id, '') = \(agent) OR coalesce(r.agent_name, '') IN (\(names)))"]
+  }
   private var byPrivacy: [SQL] { filter.privacy.map { ["r.privacy = \($0)"] } ?? [] }
   private var byStatus: [SQL] { filter.status.map { ["r.listed_status = \($0.rawValue)"] } ?? [] }
 
@@ -175,8 +193,16 @@ private struct RecordingList: Sendable {
     of parts: [SQL], and others: [SQL], _ db: any Connection
   ) throws(TapedeckError) -> [ListedRecording] {
     var found: [ListedRecording] = []
-    for part in parts { found += try rows(from: "recording r", where: [part] + others, db) }
-    return parts.count == 1 ? found : merged(found)
+    for part in parts {
+      var conditions = [part] + others
+      // Rows after the last of a full page are not needed.
+      if found.count == limit, let last = found.last?.recording.sortedAt {
+        conditions.append(order == .newestFirst ? "r.called_at >= \(last)" : "r.called_at <= \(last)")
+      }
+      found += try rows(from: "recording r", where: conditions, db)
+      if parts.count > 1 { found = merged(found) }
+    }
+    return found
   }
 
   /// The first rows in order, without duplicates.

@@ -147,6 +147,7 @@ extension Connection {
         media_type = excluded.media_type, metadata = excluded.metadata, words = excluded.words,
         address_words = excluded.address_words
       """)
+    if let name = facts.agentName, known?.facts.agentName != name { try insertAgentName(name) }
     if facts.status == .available {
       try execute(
         """

@@ -9,6 +9,9 @@ package import Model
 /// belong to the preceding letter, so that words of Indic scripts stay whole; in this the rules differ from FTS5's
 /// `unicode61`.
 ///
+/// Words are found by their beginnings, but a phone number by any of its digits: of each number in an address, all
+/// endings of three and more digits are stored as words too.
+///
 /// The words of each recording are stored, so a change of the rules needs a migration that computes them again.
 package enum SearchWords {
   /// Bytes of UTF-8. Longer words are cut, in stored text and in queries alike, since databases limit the size of keys.
@@ -35,7 +38,43 @@ package enum SearchWords {
       key.id.rawValue, facts.agentName, facts.agentID, facts.skillName, facts.campaignName, facts.contactID,
       facts.disposition,
     ])
-    return (open, kept([facts.fromAddress, facts.toAddress]))
+    let addresses = [facts.fromAddress, facts.toAddress].compactMap(\.self)
+    return (open, kept(addresses + addresses.flatMap { numbers(of: $0).flatMap(endings) }))
+  }
+
+  /// A text that is a phone number, as its digits; nil for any other text, and for one that is a single word anyway.
+  static func number(_ text: String) -> String? {
+    guard text.unicodeScalars.allSatisfy({ digit($0) != nil || isPunctuation($0) }),
+      let number = numbers(of: text).first,
+      words(of: text) != [number]
+    else { return nil }
+    return number
+  }
+
+  /// The digits of each phone number in a text: `+1 (212) 555-0195 x12` yields `12125550195` and `12`.
+  static func numbers(of text: String) -> [String] {
+    text.unicodeScalars.split { digit($0) == nil && !isPunctuation($0) }
+      .map { run in run.compactMap(digit).map(String.init).joined() }
+      .filter { !$0.isEmpty }
+  }
+
+  /// The endings of the last 20 digits of a number, the longest first.
+  private static func endings(_ number: String) -> [String] {
+    let digits = number.suffix(20)
+    return digits.count < 3 ? [] : (3...digits.count).reversed().map { String(digits.suffix($0)) }
+  }
+
+  private static func digit(_ scalar: Unicode.Scalar) -> Int? {
+    if scalar.isASCII { return ("0"..."9").contains(scalar) ? Int(scalar.value) - 0x30 : nil }
+    return scalar.properties.generalCategory == .decimalNumber ? scalar.properties.numericValue.map { Int($0) } : nil
+  }
+
+  /// Whether it separates the digits of one phone number.
+  private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar {
+    case " ", "(", ")", "+", "-", ".", "/", "\u{A0}", "\u{202F}", "\u{2010}"..."\u{2015}": true
+    default: false
+    }
   }
 
   /// The words of a text, in order.

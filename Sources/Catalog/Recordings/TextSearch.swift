@@ -83,23 +83,26 @@ enum TextSearch {
     SQL.all(words.map { "' ' || r.words LIKE \("% \($0)%")" })
   }
 
-  /// The rows `r` of `recording` that contain all words, for a `FROM` clause.
+  /// The condition that a word occurs in the addresses of `r` only.
+  static func occursInAddresses(_ word: String) -> SQL { "' ' || r.address_words LIKE \("% \(word)%")" }
+
+  /// The rows `r` of `recording` that contain all words of at least one alternative, for a `FROM` clause.
   ///
   /// - Parameter weeks: the weeks of the calls; nil for all.
-  static func matches(_ words: [String], weeks: ClosedRange<Int64>?, in dialect: Dialect) -> SQL {
+  static func matches(_ alternatives: [[String]], weeks: ClosedRange<Int64>?, in dialect: Dialect) -> SQL {
     let prefixes = weeks.map { $0.reversed().map { "\(mark)\($0)\(mark)" } } ?? [""]
     switch dialect {
     case .sqlite:
-      let pattern = prefixes.map { prefix in
-        "(" + words.map { "\"\(prefix)\($0)\"*" }.joined(separator: " ") + ")"
+      let pattern = prefixes.flatMap { prefix in
+        alternatives.map { words in "(" + words.map { "\"\(prefix)\($0)\"*" }.joined(separator: " ") + ")" }
       }.joined(separator: " OR ")
       // CROSS JOIN fixes the order: otherwise SQLite scans all recordings and looks each up in the index.
       return """
         (SELECT rowid AS found FROM recording_text WHERE recording_text MATCH \(pattern)) CROSS JOIN recording r ON r.id = found
         """
     case .postgresql:
-      let pattern = prefixes.map { prefix in
-        words.map { "'\(prefix)\($0)':*" }.joined(separator: " & ")
+      let pattern = prefixes.flatMap { prefix in
+        alternatives.map { words in words.map { "'\(prefix)\($0)':*" }.joined(separator: " & ") }
       }.joined(separator: " | ")
       // OFFSET 0 fixes the order: otherwise PostgreSQL may scan all recordings and compute the words of each.
       return """

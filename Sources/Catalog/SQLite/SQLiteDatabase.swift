@@ -13,6 +13,8 @@ package final class SQLiteDatabase: Database {
   private let lookupConnection: DatabaseQueue
   private let cache = QueryCache()
   private let feed = ChangeFeed()
+  private let firstDamage = Mutex<TapedeckError?>(nil)
+  private let isClosed = Mutex(false)
 
   /// Opens or creates the file. The caller holds the lock of the data directory.
   ///
@@ -34,7 +36,7 @@ package final class SQLiteDatabase: Database {
       try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
       configuration.readonly = true
       lookupConnection = try DatabaseQueue(path: path, configuration: configuration)
-    } catch { throw wrapped(error) }
+    } catch { throw TapedeckError(sqlite: error) }
   }
 
   package func read<T: Sendable>(
@@ -42,7 +44,7 @@ package final class SQLiteDatabase: Database {
   ) async throws(TapedeckError) -> T {
     do {
       return try await pool.read { db in try body(SQLiteConnection(db: db)) }
-    } catch { throw wrapped(error) }
+    } catch { throw noted(error) }
   }
 
   package func cachedRow<T: Sendable>(
@@ -51,7 +53,7 @@ package final class SQLiteDatabase: Database {
     do {
       guard let question else { return try lookUpNow(body) }
       return try cache.answer(to: question) { try lookUpNow(body) }
-    } catch { throw wrapped(error) }
+    } catch { throw noted(error) }
   }
 
   /// Runs on the thread of the caller, since switching threads takes several times as long as the query.
@@ -85,23 +87,42 @@ package final class SQLiteDatabase: Database {
     case .success(let (result, changes)):
       feed.publish(changes)
       return result
-    case .failure(let error): throw wrapped(error)
+    case .failure(let error): throw noted(error)
     }
   }
 
   package func changes() -> AsyncStream<Change> { feed.subscribe() }
 
+  package var damage: TapedeckError? { firstDamage.withLock { $0 } }
+
+  package func check() async throws(TapedeckError) {
+    try await read { db in try checkPages(db) }
+  }
+
+  private func noted(_ error: any Error) -> TapedeckError {
+    let wrapped = TapedeckError(sqlite: error)
+    if wrapped.saysDamaged { firstDamage.withLock { $0 = $0 ?? wrapped } }
+    return wrapped
+  }
+
   package func close() throws(TapedeckError) {
     feed.finish()
+    let wasClosed = isClosed.withLock { isClosed in
+      defer { isClosed = true }
+      return isClosed
+    }
     do {
-      // In this order: the last connection to close checkpoints the WAL, which a read-only one cannot.
       try lookupConnection.close()
+      // A copy of the file must be whole, but closing the pool checkpoints only if its last connection is the writer.
+      // A reader that is still open, or a full disk, makes this fail; then the next start reads the WAL. Not again in a
+      // second call: GRDB passes the closed connection to SQLite, which crashes.
+      if !wasClosed { _ = try? pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) } }
       try pool.close()
-    } catch { throw wrapped(error) }
+    } catch { throw noted(error) }
   }
 }
 
-private final class SQLiteConnection: Connection {
+final class SQLiteConnection: Connection {
   let dialect = Dialect.sqlite
   private let db: GRDB.Database
   private(set) var changes: [Change] = []
@@ -141,7 +162,7 @@ private final class SQLiteConnection: Connection {
   }
 
   private func noted(_ error: any Error) -> TapedeckError {
-    let error = wrapped(error)
+    let error = TapedeckError(sqlite: error)
     failure = failure ?? error
     return error
   }
@@ -172,17 +193,5 @@ extension Value {
     case .text(let text): withoutNUL(text).databaseValue
     case .blob(let bytes): Data(bytes).databaseValue
     }
-  }
-}
-
-/// Converts errors of SQLite and GRDB.
-private func wrapped(_ error: any Error) -> TapedeckError {
-  switch error {
-  case let error as TapedeckError: error
-  case is CancellationError: TapedeckError(.interrupted, cause: error)
-  case let error as DatabaseError where error.resultCode == .SQLITE_FULL:
-    TapedeckError(.diskFull, detail: error.description, cause: error)
-  case let error as DatabaseError: TapedeckError(.catalogFailed, detail: error.description, cause: error)
-  default: TapedeckError(.catalogFailed, detail: "\(error)", cause: error)
   }
 }

@@ -33,27 +33,21 @@ extension Catalog {
         CREATE TABLE IF NOT EXISTS migration (
           version \(integer) PRIMARY KEY, name \(text) NOT NULL, applied_at \(integer) NOT NULL)
         """)
-      let version = Int(try db.row("SELECT coalesce(max(version), 0) AS version FROM migration")?.int("version") ?? 0)
-      guard version <= Migration.all.count else {
-        throw TapedeckError(
-          .catalogFailed,
-          "The catalog was written by a newer version of Tapedeck (schema \(version), this version supports \(Migration.all.count)). Install that version or a newer one."
-        )
-      }
-      for row in try db.rows("SELECT version, name FROM migration ORDER BY version") {
-        let (number, name) = (Int(try row.int("version")), try row.text("name"))
-        guard Migration.all.indices.contains(number - 1), Migration.all[number - 1].name == name else {
-          throw TapedeckError(
-            .catalogFailed,
-            "The catalog was written by an unreleased version of Tapedeck (schema \(number) is '\(name)'). Start with an empty database or data directory."
-          )
-        }
-      }
+      let version = try requireKnownSchema(db)
       for (index, step) in Migration.all.enumerated().dropFirst(version) {
         for statement in step.statements(db.dialect) { try db.execute(statement) }
         try db.execute(
           "INSERT INTO migration (version, name, applied_at) VALUES (\(index + 1), \(step.name), tapedeck_now_ms())")
       }
+    }
+  }
+
+  /// Checks that this version of Tapedeck supports the schema; an empty database is supported. Changes nothing.
+  ///
+  /// - Throws: `catalogFailed`.
+  package func checkSchema() async throws(TapedeckError) {
+    try await database.read { db in
+      if try db.row(db.dialect.table(named: "migration")) != nil { _ = try requireKnownSchema(db) }
     }
   }
 
@@ -71,4 +65,28 @@ extension Catalog {
       return steps.sorted { $0.version < $1.version }
     }
   }
+}
+
+/// Checks that this version of Tapedeck supports the schema. The table `migration` must exist.
+///
+/// - Returns: the number of applied migrations.
+/// - Throws: `catalogFailed` when the database has a newer version or unknown migrations.
+func requireKnownSchema(_ db: any Connection) throws(TapedeckError) -> Int {
+  let version = Int(try db.row("SELECT coalesce(max(version), 0) AS version FROM migration")?.int("version") ?? 0)
+  guard version <= Migration.all.count else {
+    throw TapedeckError(
+      .catalogFailed,
+      "The catalog was written by a newer version of Tapedeck (schema \(version), this version supports \(Migration.all.count)). Install that version or a newer one."
+    )
+  }
+  for row in try db.rows("SELECT version, name FROM migration ORDER BY version") {
+    let (number, name) = (Int(try row.int("version")), try row.text("name"))
+    guard Migration.all.indices.contains(number - 1), Migration.all[number - 1].name == name else {
+      throw TapedeckError(
+        .catalogFailed,
+        "The catalog was written by an unreleased version of Tapedeck (schema \(number) is '\(name)'). Start with an empty database or data directory."
+      )
+    }
+  }
+  return version
 }

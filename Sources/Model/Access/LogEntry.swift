@@ -16,6 +16,8 @@ package struct LogEntry: Sendable, Equatable {
     case privacyChange = "privacy_change"
     /// A list of recordings was shown.
     case list
+    /// A list of recordings or the access log was exported, with all its pages.
+    case export
     /// The platform was searched.
     case search
     /// The comparison of the archive with what it must contain was shown or exported.

@@ -6,7 +6,7 @@ extension TapedeckError {
     /// The operator must first change a setting or the machine.
     case `operator`
     /// Retrying cannot succeed; only an explicit request starts the work again.
-    case giveUp
+    case newRequest
     /// The system works as intended; nothing is retried.
     case none
   }
@@ -36,7 +36,7 @@ extension TapedeckError.Code {
     case .unauthenticated, .insufficientPermissions, .crossSiteRequest, .signInRefused, .signInThrottled,
       .invalidRequest, .invalidRecordingID, .requestTooLarge, .methodNotAllowed, .notFound, .audioNotReady,
       .rangeNotSatisfiable, .alreadyExists, .lastAdministrator, .usage, .partlyDone, .interrupted, .shuttingDown,
-      .leaseLost, .jobEnded, .tooManyStreams:
+      .leaseLost, .jobEnded, .tooManyStreams, .tooManyJobs:
       .none
     case .platformUnavailable, .platformRateLimited, .retryBudgetSpent, .downloadInterrupted, .conversionTimedOut,
       .storageFailed, .catalogFailed, .webhookFailed, .accessLogUnavailable, .diskFull, .internalError,
@@ -48,7 +48,7 @@ extension TapedeckError.Code {
       .operator
     case .unknownRecording, .platformRefused, .platformProtocol, .recordingFailedOnPlatform, .neverAvailable,
       .incompleteRecording, .conversionFailed, .unsupportedAudio, .jobCancelled:
-      .giveUp
+      .newRequest
     }
   }
 
@@ -59,8 +59,8 @@ extension TapedeckError.Code {
       .jobEnded:
       .debug
     case .unauthenticated, .insufficientPermissions, .signInRefused, .invalidRequest, .invalidRecordingID,
-      .requestTooLarge, .unknownRecording, .alreadyExists, .lastAdministrator, .usage, .partlyDone, .checkFailed,
-      .jobCancelled:
+      .requestTooLarge, .unknownRecording, .tooManyJobs, .alreadyExists, .lastAdministrator, .usage, .partlyDone,
+      .checkFailed, .jobCancelled:
       .info
     case .crossSiteRequest, .signInThrottled, .tooManyStreams, .platformUnavailable, .platformRateLimited,
       .retryBudgetSpent, .downloadInterrupted, .webhookFailed, .recordingFailedOnPlatform, .neverAvailable,
@@ -87,7 +87,7 @@ extension TapedeckError.Code {
     case .alreadyExists, .lastAdministrator, .jobEnded, .jobCancelled: 409
     case .requestTooLarge: 413
     case .rangeNotSatisfiable: 416
-    case .signInThrottled, .tooManyStreams: 429
+    case .signInThrottled, .tooManyStreams, .tooManyJobs: 429
     case .conversionFailed, .conversionTimedOut, .storageFailed, .objectMissing, .objectDamaged, .catalogFailed,
       .configurationInvalid, .partlyDone, .checkFailed, .leaseLost, .internalError, .webhookDisabled:
       500
@@ -113,8 +113,8 @@ extension TapedeckError.Code {
     case .unauthenticated, .insufficientPermissions, .crossSiteRequest, .signInRefused, .lastAdministrator,
       .platformCredentialsRefused, .platformScopeRefused:
       .refused
-    case .signInThrottled, .tooManyStreams, .platformUnavailable, .platformRateLimited, .retryBudgetSpent,
-      .downloadInterrupted, .neverAvailable, .notYetAvailable,
+    case .signInThrottled, .tooManyStreams, .tooManyJobs, .platformUnavailable, .platformRateLimited,
+      .retryBudgetSpent, .downloadInterrupted, .neverAvailable, .notYetAvailable,
       .dataDirectoryInUse, .serverUnreachable, .shuttingDown, .webhookFailed, .accessLogUnavailable, .leaseLost,
       .conversionTimedOut:
       .temporary
@@ -137,13 +137,15 @@ extension TapedeckError.Code {
     case .crossSiteRequest: "The form has expired or was sent from another site. Reload the page and submit it again."
     case .signInRefused: "Name or password is wrong."
     case .signInThrottled: "Too many attempts. Wait a moment, then try again."
-    case .tooManyStreams: "Too many files are being sent to this account. Try again when one of them has ended."
+    case .tooManyStreams: "Too many files and lists are being sent to this account. Try again when one has ended."
+    case .tooManyJobs:
+      "Too many recordings that this account requested are not archived yet. Try again when some of them are."
     case .invalidRequest: "The request is malformed. Check its parameters and body against the API documentation."
     case .invalidRecordingID:
       "The recording ID is invalid. Use 1 to 500 bytes of text without control characters, other than '.' or '..'."
     case .requestTooLarge: "The request body is too large. Send a smaller one."
     case .methodNotAllowed: "This address does not support this method. See the header 'Allow'."
-    case .notFound: "Not found. Check the address."
+    case .notFound: "There is nothing at this address. Check it for typing errors."
     case .unknownRecording: "The platform has no recording with this ID. Check the ID and the source."
     case .audioNotReady: "Audio file not yet processed"
     case .rangeNotSatisfiable: "The requested range starts after the end of the file. Request a smaller offset."
@@ -171,7 +173,7 @@ extension TapedeckError.Code {
       "The downloaded file failed the integrity check and is in quarantine. Check the recording on the platform."
     case .ffmpegMissing:
       "FFmpeg with the libmp3lame encoder was not found. Install it ('apt-get install ffmpeg') and try again."
-    case .conversionFailed: "The recording could not be converted. The log has the reason."
+    case .conversionFailed: "FFmpeg could not convert the recording. The log has the reason."
     case .unsupportedAudio:
       "The sample rate or the length of the recording is not supported. The file is in quarantine."
     case .conversionTimedOut: "The conversion made no progress and was stopped. It is retried automatically."

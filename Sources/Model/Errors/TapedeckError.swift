@@ -36,6 +36,7 @@ package struct TapedeckError: Error, Sendable {
     case invalidRequest = "invalid_request"
     case invalidRecordingID = "invalid_recording_id"
     case tooManyStreams = "too_many_streams"
+    case tooManyJobs = "too_many_jobs"
     case requestTooLarge = "request_too_large"
     case methodNotAllowed = "method_not_allowed"
     case notFound = "not_found"

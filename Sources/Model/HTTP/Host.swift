@@ -10,5 +10,6 @@ package func hostName(_ host: String) -> String? {
 package func isLoopback(host: String) -> Bool {
   let parts = host.split(separator: ".", omittingEmptySubsequences: false)
   let isV4 = parts.count == 4 && parts.first == "127" && parts.allSatisfy { UInt8($0) != nil }
-  return isV4 || host == "localhost" || host == "::1"
+  // Names below `localhost` are loopback too (RFC 6761).
+  return isV4 || host == "localhost" || host.hasSuffix(".localhost") || host == "::1"
 }

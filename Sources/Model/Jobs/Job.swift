@@ -58,7 +58,7 @@ package struct StepTime: Sendable, Equatable {
   }
 }
 
-/// Whom work is done for.
+/// The identity or task that work is done for.
 package enum Requester {
   /// The identity or task that requested the job of the current task; nil outside of jobs. Child tasks inherit it.
   @TaskLocal package static var current: String?
@@ -73,7 +73,7 @@ package enum Priority: Int64, Sendable, Codable, CaseIterable {
 
   /// How much a job of this priority is delayed when jobs are ordered by due time: jobs that fall due within this time
   /// run before it, newer ones do not.
-  package var headStartOfOthers: Duration {
+  package var orderingDelay: Duration {
     switch self {
     case .fresh: .zero
     case .backfill: .seconds(600)

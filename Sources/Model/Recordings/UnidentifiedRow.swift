@@ -1,3 +1,5 @@
+import Foundation
+
 /// A row of the platform's list that names no recording, so that nothing can be archived for it.
 package struct UnidentifiedRow: Sendable, Equatable {
   /// The position in the list, counted from 1.
@@ -11,30 +13,44 @@ package struct UnidentifiedRow: Sendable, Equatable {
   }
 }
 
-/// Notices a list of pages that does not end: a cursor that was seen before, or page after page without a row.
-package struct PageCursors: Sendable {
-  private var seen: Set<String> = []
-  private var emptyPages = 0
-  private let maxPages: Int
-  private let maxEmptyPages: Int
-
-  /// - Parameter maxPages: more pages than any period has.
-  package init(maxPages: Int = 20_000, maxEmptyPages: Int = 100) {
-    self.maxPages = maxPages
-    self.maxEmptyPages = maxEmptyPages
+/// The rows that name no recording in the lists of several periods: how many, and where the first of them are.
+package struct UnidentifiedRows: Sendable, Equatable, Codable {
+  package struct Located: Sendable, Equatable, Codable {
+    /// The start of the listed period, in ISO 8601.
+    package var listFrom: String
+    /// The position in the list of that period, counted from 1.
+    package var position: Int
+    /// Why it names no recording, as a sentence.
+    package var reason: String
   }
 
-  /// Takes in the cursor that a page names as the next one; `rows` is the number of rows of the page.
-  ///
-  /// - Throws: `platformProtocol` when following the cursor would not end.
-  package mutating func follow(_ cursor: String, rows: Int) throws(TapedeckError) {
-    emptyPages = rows == 0 ? emptyPages + 1 : 0
-    guard seen.insert(cursor).inserted else {
-      throw TapedeckError(
-        .platformProtocol, "The platform's list of recordings repeats: a page names an earlier page as the next one.")
+  /// The number of rows that are located; the others are only counted.
+  package static let maxLocated = 20
+
+  package private(set) var count: Int
+  package private(set) var first: [Located]
+
+  package init() { (count, first) = (0, []) }
+
+  /// - Parameters:
+  ///   - rows: by their positions in one page.
+  ///   - offset: the number of rows on the pages before it.
+  package init(_ rows: [UnidentifiedRow], after offset: Int = 0, in period: Period) {
+    count = rows.count
+    first = rows.prefix(Self.maxLocated).map {
+      Located(listFrom: period.start.iso8601, position: offset + $0.position, reason: $0.reason)
     }
-    guard seen.count < maxPages, emptyPages < maxEmptyPages else {
-      throw TapedeckError(.platformProtocol, "The platform's list of recordings does not come to an end.")
-    }
+  }
+
+  /// Reads what `json` has written; anything else counts as none.
+  package init(json: String) {
+    self = (try? JSONDecoder().decode(Self.self, from: Data(json.utf8))) ?? Self()
+  }
+
+  package var json: String { (try? JSONEncoder().encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}" }
+
+  package mutating func add(_ other: UnidentifiedRows) {
+    count += other.count
+    first += other.first.prefix(Self.maxLocated - first.count)
   }
 }

@@ -38,7 +38,10 @@ struct S3Answer: Sendable {
   /// front of the service.
   var saysMissing: Bool { status == 404 && (errorCode == "NoSuchKey" || hasNoBody) }
 
-  /// Whether there is no body, and none was announced that then broke off.
+  /// Whether the service does not support a header or parameter of the request.
+  var saysNotImplemented: Bool { status == 501 || (!isSuccess && errorCode == "NotImplemented") }
+
+  /// Whether the answer has no body and announced none.
   private var hasNoBody: Bool {
     body.readableBytes == 0 && ["0", nil].contains(headers.first(name: "Content-Length"))
       && !headers.contains(name: "Transfer-Encoding")
@@ -75,7 +78,7 @@ struct S3Answer: Sendable {
     case "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded": full(detail)
     case "NotImplemented":
       failed(
-        "The object store does not support a request that Tapedeck needs; the most recent one is conditional writes.")
+        "The object store does not support a request that Tapedeck needs. 'tapedeck doctor' says which.")
     default:
       switch status {
       case 300..<400:

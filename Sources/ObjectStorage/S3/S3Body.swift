@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import HTTPTransport
 import Model
 import NIOCore
 
@@ -18,7 +19,9 @@ struct S3Body {
   mutating func next() async throws(TapedeckError) -> ByteBuffer? {
     watch.startWaiting()
     defer { watch.stopWaiting() }
-    do { return try await pieces.next(isolation: #isolation) } catch { throw S3Transport.failure(error) }
+    do { return try await pieces.next(isolation: #isolation) } catch {
+      throw TransportFailures.objectStore.failure(error)
+    }
   }
 
   /// The whole body.
@@ -35,7 +38,7 @@ struct S3Body {
     return bytes
   }
 
-  /// The first bytes of the body, up to `limit`; a body that breaks off is no error.
+  /// The first bytes of the body, up to `limit`; a body that breaks off is not an error.
   mutating func beginning(upTo limit: Int) async -> ByteBuffer {
     var bytes = ByteBuffer()
     while bytes.readableBytes < limit, let piece = try? await next() {

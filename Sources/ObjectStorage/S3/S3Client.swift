@@ -16,9 +16,9 @@ struct S3Client: Sendable {
   let system: SystemServices
   private let sessionToken: String?
   private let signer: SigV4Signer
-  private let client: HTTPClient
+  private let client: any HTTPSender
 
-  init(settings: S3Settings, credentials: S3Credentials, client: HTTPClient, system: SystemServices) {
+  init(settings: S3Settings, credentials: S3Credentials, client: any HTTPSender, system: SystemServices) {
     self.settings = settings
     self.system = system
     self.client = client
@@ -67,7 +67,7 @@ struct S3Client: Sendable {
     } by: {
       try await watch.untilStalled()
     }
-    if wasLimited, case .failure(let failure) = result { throw S3Transport.timeout(cause: failure) }
+    if wasLimited, case .failure(let failure) = result { throw TransportFailures.objectStore.timeout(cause: failure) }
     return try result.get()
   }
 
@@ -75,22 +75,18 @@ struct S3Client: Sendable {
     answer.failure(what, now: system.now())
   }
 
-  /// Sends a request, and once more when the server closed the connection without an answer, as it may do with an idle
-  /// one. All other retries are left to the job.
+  /// Sends a request; the watch limits the time. Only closed idle connections are replaced: all other retries are left
+  /// to the job.
   private func send(_ call: S3Call, _ watch: StallWatch) async throws(TapedeckError) -> HTTPClientResponse {
-    var isSecond = false
-    while true {
-      do {
-        watch.startWaiting()
-        defer { watch.stopWaiting() }
-        // The watch limits the time; the client requires some deadline.
-        return try await client.execute(request(call, watch), timeout: .hours(24))
-      } catch {
-        guard !isSecond, call.isRepeatable, !Task.isCancelled, ConnectionProblem.wasClosedUnanswered(error) else {
-          throw S3Transport.failure(error)
-        }
-        isSecond = true
-      }
+    defer { watch.stopWaiting() }
+    do {
+      return try await client.send(
+        repeating: {
+          watch.startWaiting()
+          return request(call, watch)
+        }, isRepeatable: call.isRepeatable)
+    } catch {
+      throw TransportFailures.objectStore.failure(error)
     }
   }
 
@@ -112,6 +108,7 @@ struct S3Client: Sendable {
     // Not signed: proxies may change them.
     request.headers.add(name: "Accept-Encoding", value: "identity")
     request.headers.add(name: "User-Agent", value: "Tapedeck")
+    if call.closesConnection { request.headers.add(name: "Connection", value: "close") }
     switch call.payload {
     case .none: break
     case .bytes(let bytes): request.body = .bytes(ByteBuffer(bytes: bytes))
@@ -140,6 +137,8 @@ struct S3Call: Sendable {
   /// All of them are signed.
   var headers: [(name: String, value: String)] = []
   var payload: Payload = .none
+  /// Whether no other request may use the connection.
+  var closesConnection = false
 
   /// Whether the request may be sent again when it is not known whether the service received it.
   var isRepeatable: Bool { method != .POST }
@@ -156,4 +155,8 @@ extension S3Call.Payload {
   }
 
   private static func hash(_ bytes: [UInt8]) -> String { hex(SHA256.hash(data: bytes)) }
+}
+
+extension TransportFailures {
+  static let objectStore = TransportFailures(.storageFailed, of: "the object store")
 }

@@ -129,17 +129,18 @@ extension S3Client {
   /// The metadata of an object; nil when there is no object.
   ///
   /// - Throws: `storageFailed`, `interrupted`.
-  func head(_ key: String) async throws(TapedeckError) -> S3Head? {
+  func head(_ key: String, closesConnection: Bool) async throws(TapedeckError) -> S3Head? {
     let answer = try await answer(
-      to: S3Call(method: .HEAD, key: key, headers: [("x-amz-checksum-mode", "ENABLED")]))
+      to: S3Call(
+        method: .HEAD, key: key, headers: [("x-amz-checksum-mode", "ENABLED")], closesConnection: closesConnection))
     if answer.isSuccess {
-      guard let head = S3Head(answer) else { throw failure(answer, "look at object") }
+      guard let head = S3Head(answer) else { throw failure(answer, "read metadata of object") }
       return head
     }
     // An answer to HEAD has no body, so it cannot say whether the object or the bucket is missing; a GET does.
     let reason = try await self.answer(
       to: S3Call(method: .GET, key: key, headers: [("range", "bytes=0-0")]), upTo: 1)
     if answer.status == 404, reason.isSuccess || reason.saysMissing { return nil }
-    throw failure(reason.isSuccess ? answer : reason, "look at object")
+    throw failure(reason.isSuccess ? answer : reason, "read metadata of object")
   }
 }

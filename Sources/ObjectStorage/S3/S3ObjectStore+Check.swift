@@ -17,20 +17,4 @@ extension S3ObjectStore {
       return ObjectContent(hash: ContentHash(digest: hash.finalize()), bytes: bytes)
     }
   }
-
-  package func probe() async throws(TapedeckError) {
-    // Outside of the 256 folders, so that no listing shows it.
-    let key = settings.key(makeOpaqueID("probe"))
-    let bytes = randomBytes(32)
-    try await client.success(of: S3Call(method: .PUT, key: key, payload: .bytes(bytes)), doing: "write probe")
-    let read = await Result(running: { () async throws(TapedeckError) in
-      try await client.answer(to: S3Call(method: .GET, key: key))
-    })
-    try await delete(key)
-    let answer = try read.get()
-    guard answer.isSuccess else { throw client.failure(answer, "read probe") }
-    guard answer.bytes == bytes else {
-      throw TapedeckError(.storageFailed, "The bytes read back from the object store are not those written to it.")
-    }
-  }
 }

@@ -63,6 +63,27 @@ extension S3ObjectStore {
     }
   }
 
+  /// Writes bytes as an upload with a single part, to check that the service supports it.
+  func probeParts(_ bytes: [UInt8], to key: String) async throws(TapedeckError) {
+    let upload = try await beginUpload(key, [("x-amz-checksum-algorithm", "SHA256")])
+    do throws(TapedeckError) {
+      let digest = SHA256.hash(data: bytes)
+      let checksum = base64(hexadecimal: hex(digest)) ?? ""
+      let answer = try await client.success(
+        of: S3Call(
+          method: .PUT, key: key, query: [("partNumber", "1"), ("uploadId", upload.id)],
+          headers: [("x-amz-checksum-sha256", checksum), ("x-amz-sdk-checksum-algorithm", "SHA256")],
+          payload: .bytes(bytes)), doing: "upload part of probe")
+      guard let etag = answer.headers.first(name: "ETag") else { throw client.failure(answer, "upload part of probe") }
+      guard try await complete(upload, [.init(etag: etag, checksum: checksum)], replacing: true) == .done else {
+        throw TapedeckError(.storageFailed, detail: "complete probe: another request is writing the same key")
+      }
+    } catch {
+      await abort(upload)
+      throw error
+    }
+  }
+
   struct Upload: Sendable {
     var key: String
     var id: String
@@ -110,15 +131,25 @@ extension S3ObjectStore {
   private func complete(
     _ upload: Upload, _ parts: [CompletedParts.Part], replacing: Bool
   ) async throws(TapedeckError) -> Written {
-    let answer = try await client.answer(
-      to: S3Call(
-        method: .POST, key: upload.key, query: [("uploadId", upload.id)],
-        headers: [("content-type", "application/xml")] + condition(replacing),
-        payload: .bytes(CompletedParts.encode(parts))))
-    let written = try written(answer)
+    func answer(withChecksums: Bool) async throws(TapedeckError) -> S3Answer {
+      let parts = withChecksums ? parts : parts.map { CompletedParts.Part(etag: $0.etag) }
+      return try await answerUnlessTaken(
+        S3Call(
+          method: .POST, key: upload.key, query: [("uploadId", upload.id)],
+          headers: [("content-type", "application/xml")], payload: .bytes(CompletedParts.encode(parts))),
+        replacing: replacing)
+    }
+    // Another upload may find out that the service rejects them while this one waits for its answer.
+    let withChecksums = !missing.partChecksums
+    var result = try await answer(withChecksums: withChecksums)
+    if result.errorCode == "MalformedXML", withChecksums, parts.contains(where: { $0.checksum != nil }) {
+      result = try await answer(withChecksums: false)
+      if result.isSuccess { missing.partChecksums = true }
+    }
+    let written = try written(result)
     // S3 sends status 200 before it has finished: only the body tells the result.
-    if written == .done, answer.text(of: "ETag") == nil {
-      throw client.failure(answer, "complete upload")
+    if written == .done, result.text(of: "ETag") == nil {
+      throw client.failure(result, "complete upload")
     }
     return written
   }

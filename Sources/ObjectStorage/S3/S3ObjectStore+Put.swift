@@ -25,10 +25,13 @@ extension S3ObjectStore {
   func put(_ file: OpenFile, as name: ObjectName, _ hash: ContentHash) async throws(TapedeckError) {
     let content = ObjectContent(hash: hash, bytes: file.bytes)
     let isLarge = file.bytes > settings.multipartThreshold
-    // An upload in parts is refused only by its last request, so ask first.
-    if isLarge, try await existing(name, content) == .same { return }
-    guard try await write(file, name, hash, isLarge: isLarge, replacing: false) == .taken else { return }
-    switch try await existing(name, content) {
+    // An upload in parts is refused only by its last request, and by some services not at all, so look first.
+    var found: Existing? = isLarge ? try await existing(name, content) : nil
+    if found == nil || found == .missing {
+      guard try await write(file, name, hash, isLarge: isLarge, replacing: false) == .taken else { return }
+      found = try await existing(name, content)
+    }
+    switch found ?? .missing {
     case .same: return
     case .missing: throw contended(name)
     case .different(let bytes):
@@ -48,7 +51,8 @@ extension S3ObjectStore {
   }
 
   private func existing(_ name: ObjectName, _ content: ObjectContent) async throws(TapedeckError) -> Existing {
-    guard let head = try await client.head(key(of: name)) else { return .missing }
+    // It may not be known yet whether the service needs a connection of its own for this.
+    guard let head = try await client.head(key(of: name), closesConnection: true) else { return .missing }
     return head.fits(content) ? .same : .different(bytes: head.bytes)
   }
 
@@ -64,14 +68,31 @@ extension S3ObjectStore {
     _ file: OpenFile, _ name: ObjectName, _ hash: ContentHash, replacing: Bool
   ) async throws(TapedeckError) -> Written {
     try check(ContentHash(digest: try await file.hash(0..<file.bytes).finalize()), is: hash, of: name)
-    let answer = try await client.answer(
-      to: S3Call(
+    let answer = try await answerUnlessTaken(
+      S3Call(
         method: .PUT, key: key(of: name),
         headers: [
           ("content-type", name.kind.contentType), ("x-amz-checksum-sha256", base64(hexadecimal: hash.rawValue) ?? ""),
           ("x-amz-sdk-checksum-algorithm", "SHA256"),
-        ] + condition(replacing), payload: .file(file, 0..<file.bytes, sha256: hash.rawValue)))
+        ], payload: .file(file, 0..<file.bytes, sha256: hash.rawValue)), replacing: replacing)
     return try written(answer)
+  }
+
+  /// Sends a request that creates an object, on the condition that there is none unless `replacing`.
+  ///
+  /// A service without conditional writes is asked for the object first. Another node may write it in between; that is
+  /// harmless, since the catalog gives a name to one content only.
+  /// - Returns: an answer with status 412 when there is an object.
+  func answerUnlessTaken(_ call: S3Call, replacing: Bool) async throws(TapedeckError) -> S3Answer {
+    if !replacing, !missing.conditions {
+      var conditional = call
+      conditional.headers.append(("if-none-match", "*"))
+      let answer = try await client.answer(to: conditional)
+      guard answer.saysNotImplemented else { return answer }
+      missing.conditions = true
+    }
+    if !replacing, try await metadata(at: call.key) != nil { return S3Answer(status: 412, headers: [:]) }
+    return try await client.answer(to: call)
   }
 
   /// Throws `storageFailed` unless the bytes have the expected hash. The service compares it too for a file that is sent
@@ -80,10 +101,6 @@ extension S3ObjectStore {
     guard found == hash else {
       throw TapedeckError(.storageFailed, detail: "the file for \(name) has the SHA-256 \(found), not \(hash)")
     }
-  }
-
-  func condition(_ replacing: Bool) -> [(name: String, value: String)] {
-    replacing ? [] : [("if-none-match", "*")]
   }
 
   func written(_ answer: S3Answer) throws(TapedeckError) -> Written {

@@ -4,7 +4,7 @@ import NIOHTTP1
 extension S3ObjectStore {
   package func quarantine(_ name: ObjectName, because reason: String) async throws(TapedeckError) {
     heads.forget(name)
-    guard let head = try await client.head(key(of: name)),
+    guard let head = try await metadata(at: key(of: name)),
       try await copyToQuarantine(name, bytes: head.bytes, because: reason)
     else { return }
     try await remove(name)

@@ -1,4 +1,4 @@
-package import AsyncHTTPClient
+package import HTTPTransport
 package import Model
 import NIOHTTP1
 package import NIOPosix
@@ -15,6 +15,7 @@ package struct S3ObjectStore: ObjectStore {
   let client: S3Client
   let threads: NIOThreadPool
   let heads = RecentlyUsed<CachedHead>()
+  let missing = MissingFeatures()
 
   struct CachedHead: Sendable {
     var head: S3Head
@@ -25,12 +26,20 @@ package struct S3ObjectStore: ObjectStore {
   ///   - client: must not follow redirects.
   ///   - threads: where local files are read.
   package init(
-    settings: S3Settings, credentials: S3Credentials, client: HTTPClient, threads: NIOThreadPool,
+    settings: S3Settings, credentials: S3Credentials, client: any HTTPSender, threads: NIOThreadPool,
     system: SystemServices
   ) {
     self.settings = settings
     self.threads = threads
     self.client = S3Client(settings: settings, credentials: credentials, client: client, system: system)
+  }
+
+  /// The metadata of an object; nil when there is no object.
+  ///
+  /// OpenStack Swift, which has no conditional writes, sends a body after the answer to HEAD for a missing object; another
+  /// request on that connection would fail.
+  func metadata(at key: String) async throws(TapedeckError) -> S3Head? {
+    try await client.head(key, closesConnection: missing.conditions)
   }
 
   package func store(
@@ -56,7 +65,7 @@ package struct S3ObjectStore: ObjectStore {
       return S3Object(store: self, name: name, head: cached.head)
     }
     let generation = heads.generation
-    guard let head = try await client.head(key(of: name)) else {
+    guard let head = try await metadata(at: key(of: name)) else {
       heads.forget(name)
       throw TapedeckError(.objectMissing, detail: location(of: name))
     }

@@ -175,7 +175,7 @@ extension Ingest {
       case .reported(let reported): facts = reported
       case .withdrawn(let known):
         facts = known
-        remarks.append("The platform no longer reports its privacy, so it is for supervisors alone.")
+        remarks.append("The platform no longer reports its privacy, so only supervisors can open it.")
       case .later(let release): return release
       }
     }
@@ -295,12 +295,12 @@ extension Ingest {
 
   private func sentence(_ warning: IntegrityCheck.Warning) -> String {
     switch warning {
-    case .longerThanPlatform(let excess): "It is \(Int(excess.inSeconds.rounded())) s longer than the platform says."
+    case .longerThanPlatform(let excess): "It is \(Int(excess.inSeconds.rounded())) s longer than the platform reports."
     case .lengthUnknown: "Its header does not say how long it is."
     case .unexplainedBytes(let bytes):
       "\(bytes) bytes follow its audio that belong to no part of the file; they are not played."
     case .containerTooShort(let bytes): "\(bytes) bytes follow its container's end."
-    case .unevenEnd: "Its audio does not end where a sample ends."
+    case .unevenEnd: "Its audio ends inside a sample."
     }
   }
 }

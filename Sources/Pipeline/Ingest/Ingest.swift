@@ -18,14 +18,14 @@ package struct Ingest: Sendable {
   let ffmpeg: FFmpeg
   /// One permit per core, because FFmpeg encodes on one thread.
   let conversions: AsyncSemaphore
-  let diskSpace: DiskSpaceGate
+  let diskSpace: DiskSpaceMonitor
   let settings: IngestSettings
   let system: SystemServices
   let logger: Logger
 
   package init(
     catalog: Catalog, sources: [any RecordingSource], store: any ObjectStore, spool: Spool, ffmpeg: FFmpeg,
-    conversions: AsyncSemaphore, diskSpace: DiskSpaceGate, settings: IngestSettings, system: SystemServices,
+    conversions: AsyncSemaphore, diskSpace: DiskSpaceMonitor, settings: IngestSettings, system: SystemServices,
     logger: Logger
   ) {
     self.catalog = catalog
@@ -125,7 +125,7 @@ package struct Ingest: Sendable {
         step: .waiting, startedAt: job.requestedAt, duration: system.now() - job.requestedAt)
       try await catalog.recordStep(waited, of: job.id)
       IngestMetrics.record(waited)
-      return .handOver(.fetching)
+      return .advance(to: .fetching)
     case .processing:
       if job.polls == 0, let word = facts.unknownStatus {
         logger.warning(
@@ -139,8 +139,8 @@ package struct Ingest: Sendable {
             + (facts.unknownStatus.map { " Its last status is '\($0)', which Tapedeck does not know." } ?? "")
             + " Ask again later.")
       }
-      return .snooze(
-        until: system.now() + settings.waiting.delay(attempt: job.polls, random: system.random()))
+      return .pollAgain(
+        at: system.now() + settings.waiting.delay(attempt: job.polls, random: system.random()))
     }
   }
 
@@ -180,7 +180,7 @@ package struct Ingest: Sendable {
     // The row first: a row without a file can be discarded, a file without a row is not listed.
     try await catalog.addToQuarantine(
       job.key, because: error, content: ObjectContent(hash: try await file.sha256(), bytes: file.length),
-      spoolID: spool.id, file: name)
+      spoolID: spool.id, node: spool.node, file: name)
     try await spool.refuse(file, as: name, key: job.key, because: error, at: now)
     try await spool.clear(lease)
     throw error

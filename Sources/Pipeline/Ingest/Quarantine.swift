@@ -68,7 +68,10 @@ package struct Quarantine: Sendable {
 
   private func localPath(of row: QuarantineRow) throws(TapedeckError) -> FilePath {
     guard row.spoolID == spool.id else {
-      throw TapedeckError(.notFound, "The file is in the quarantine of another node. Send the request to that node.")
+      throw TapedeckError(
+        .notFound,
+        "This node does not have the file: it is in \(row.node). Run the command on that node, or send the request to it."
+      )
     }
     return spool.quarantine.appending(row.file + ".bin")
   }

@@ -15,6 +15,8 @@ package struct Spool: Sendable {
   package let quarantine: FilePath
   /// Distinguishes this folder from those of other machines and from one that was emptied; stored in a file in it.
   package let id: String
+  /// The host name and the path of the quarantine folder, by which people find its files.
+  var node: String { "\(ProcessInfo.processInfo.hostName):\(quarantine)" }
   private let threads: NIOThreadPool
 
   package init(folder: FilePath, quarantine: FilePath, threads: NIOThreadPool) throws(TapedeckError) {

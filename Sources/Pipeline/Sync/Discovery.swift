@@ -11,6 +11,14 @@ package struct Discovery: Sendable {
     package var wanted = 0
     /// Recordings that got a job.
     package var queued = 0
+    /// Rows that name no recording.
+    package var unidentified = UnidentifiedRows()
+
+    mutating func add(_ other: Found) {
+      wanted += other.wanted
+      queued += other.queued
+      unidentified.add(other.unidentified)
+    }
   }
 
   package let plan: SyncPlan
@@ -18,11 +26,11 @@ package struct Discovery: Sendable {
   let source: any RecordingSource
   /// The contract's maximum; each page is one transaction.
   private let pageSize = 500
-  /// More pages than any day has; a list that does not end is an error.
+  /// More pages than any day has: two million recordings. A list that does not end is an error.
   let maxPages: Int
 
   /// - Parameter plan: the plan of this source.
-  package init(catalog: Catalog, source: any RecordingSource, plan: SyncPlan, maxPages: Int = 20_000) {
+  package init(catalog: Catalog, source: any RecordingSource, plan: SyncPlan, maxPages: Int = 4000) {
     self.catalog = catalog
     self.source = source
     self.plan = plan
@@ -32,7 +40,10 @@ package struct Discovery: Sendable {
   /// Lists a period and queues what matches the filter. The platform is asked only for the plan's direction.
   func list(_ period: Period, for reason: DiscoveryReason) async throws(TapedeckError) -> Found {
     var found = Found()
+    var listed = 0
     try await forEachPage(of: period, direction: plan.filter.direction) { page async throws(TapedeckError) in
+      found.unidentified.add(UnidentifiedRows(page.unidentified, after: listed, in: period))
+      listed += page.rowCount
       found.wanted += page.recordings.filter(plan.filter.wants).count
       found.queued += try await take(page.recordings, in: period, fetched: plan.filter, for: reason)
     }
@@ -55,6 +66,7 @@ package struct Discovery: Sendable {
     var listed = 0
     try await forEachPage(of: day.period, direction: nil) { page async throws(TapedeckError) in
       unidentified += page.unidentified.map { UnidentifiedRow(position: listed + $0.position, reason: $0.reason) }
+      found.unidentified.add(UnidentifiedRows(page.unidentified, after: listed, in: day.period))
       listed += page.rowCount
       found.queued += try await take(page.recordings, in: day.period, fetched: fetches ? plan.filter : nil, for: reason)
       for recording in page.recordings {
@@ -92,7 +104,7 @@ package struct Discovery: Sendable {
     var cursor: String?
     repeat {
       let page = try await self.page(of: period, direction: direction, cursor: cursor)
-      if let next = page.nextCursor { try cursors.follow(next, rows: page.rowCount) }
+      if let next = page.nextCursor { try cursors.follow(next, after: page.recordings.map(\.id.rawValue)) }
       try await body(page)
       cursor = page.nextCursor
     } while cursor != nil

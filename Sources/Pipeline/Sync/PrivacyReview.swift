@@ -14,6 +14,7 @@ package actor PrivacyReview {
   private let system: SystemServices
   private var pausedUntil: Instant?
   private let pause = Duration.seconds(3600)
+  private var lastReviews: [RecordingKey: Instant] = [:]
 
   package init(catalog: Catalog, sources: [any RecordingSource], system: SystemServices) {
     self.catalog = catalog
@@ -21,8 +22,13 @@ package actor PrivacyReview {
     self.system = system
   }
 
-  package func review(_ key: RecordingKey) async {
+  /// - Parameter interval: how long an earlier review of the recording counts.
+  package func review(_ key: RecordingKey, atMostEvery interval: Duration = .zero) async {
     guard let source = sources[key.source], pausedUntil.map({ $0 <= system.now() }) ?? true else { return }
+    let now = system.now()
+    if let last = lastReviews[key], now - last < interval { return }
+    if lastReviews.count >= 1000 { lastReviews = [:] }
+    lastReviews[key] = now
     do throws(TapedeckError) {
       let facts = try await source.recording(key.id)
       // Only stricter privacy matters: other facts of an archived recording do not change here.

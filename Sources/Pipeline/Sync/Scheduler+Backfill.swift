@@ -27,7 +27,7 @@ extension Scheduler {
       // It was paused or cancelled, or another node holds the task; the next query shows which.
       if error.code == .leaseLost { return system.now() }
       // A permanent error that repeats for hours ends the back-fill.
-      guard error.code.remedy == .giveUp, task.failures >= 10 else { throw error }
+      guard error.code.remedy == .newRequest, task.failures >= 10 else { throw error }
       try await catalog.endBackfill(backfill.id, lease: task.lease, because: error)
     }
     return system.now()
@@ -45,19 +45,23 @@ extension Scheduler {
       let period = Period(start: count.reached, end: min(day.end, backfill.period.end))
       var cursor: String?
       var cursors = PageCursors(maxPages: discovery.maxPages)
+      var listed = 0
       repeat {
         guard try await catalog.nextBackfill(of: task.key.source).map({ $0.open < limits.openBackfillJobs }) ?? true
         else { return false }
         let page = try await discovery.page(of: period, direction: filter.direction, cursor: cursor)
         cursor = page.nextCursor
-        if let cursor { try cursors.follow(cursor, rows: page.rowCount) }
+        if let cursor { try cursors.follow(cursor, after: page.recordings.map(\.id.rawValue)) }
         let wanted = page.recordings.filter(filter.wants)
         let isLast = cursor == nil
         let found = count.take(
           wanted.map(\.startTime), lastStart: page.recordings.last?.startTime, of: period, isLast: isLast)
         _ = try await discovery.take(
           page.recordings, in: period, fetched: filter,
-          for: .backfill(id: backfill.id, lease: task.lease, reached: count.reached, found: found))
+          for: .backfill(
+            id: backfill.id, lease: task.lease, reached: count.reached, found: found,
+            unidentified: UnidentifiedRows(page.unidentified, after: listed, in: period)))
+        listed += page.rowCount
       } while cursor != nil
     }
     return true

@@ -34,7 +34,7 @@ extension Scheduler {
   /// - Throws: what a search throws; `platformUnavailable` when another node's sync takes longer than two minutes.
   package func syncNow(_ source: SourceID) async throws(TapedeckError) -> Discovery.Found {
     guard let discovery = discoveries[source] else {
-      throw TapedeckError(.notFound, "No source of the name '\(source)' is configured.")
+      throw TapedeckError(.notFound, "No source named '\(source)' is configured.")
     }
     let key = TaskKey(.sync, of: source)
     try await catalog.ensureTasks([key])
@@ -77,12 +77,11 @@ extension Scheduler {
     var found = Discovery.Found()
     while from < now {
       let to = min(from + .seconds(86_400), now)
-      let part = try await discovery.list(Period(start: from, end: to), for: .sync)
-      found.wanted += part.wanted
-      found.queued += part.queued
+      found.add(try await discovery.list(Period(start: from, end: to), for: .sync))
       try await record(#"{"watermark":\#(max(watermark, to).milliseconds)}"#, task)
       from = to
     }
+    try await catalog.recordUnidentified(found.unidentified, of: task.lease)
     report(found, task)
     return found
   }
@@ -99,12 +98,11 @@ extension Scheduler {
     }
     var found = Discovery.Found()
     while day >= oldest {
-      let part = try await discovery.check(day, now: now, fetches: true, for: .lookBack)
-      found.wanted += part.wanted
-      found.queued += part.queued
+      found.add(try await discovery.check(day, now: now, fetches: true, for: .lookBack))
       day = day.advanced(by: -1)
       try await record(day >= oldest ? #"{"next":"\#(day)"}"# : "{}", task)
     }
+    try await catalog.recordUnidentified(found.unidentified, of: task.lease)
     report(found, task)
   }
 
@@ -128,7 +126,7 @@ extension Scheduler {
   /// - Throws: what a search throws; `notFound` for a source that is not configured.
   package func check(_ day: CalendarDay, of source: SourceID) async throws(TapedeckError) -> Discovery.Found {
     guard let discovery = discoveries[source] else {
-      throw TapedeckError(.notFound, "No source of the name '\(source)' is configured.")
+      throw TapedeckError(.notFound, "No source named '\(source)' is configured.")
     }
     return try await discovery.check(day, now: system.now(), fetches: false, for: .check)
   }

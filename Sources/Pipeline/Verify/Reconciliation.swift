@@ -80,7 +80,7 @@ package struct Reconciliation: Sendable {
     }
     if !unknown.isEmpty || !known.reserved.isEmpty, try await holdsRows(unknown.isEmpty) {
       for object in unknown where try await !catalog.hasObject(object.name) {
-        report.orphans.append(try await moveAway(object, mode))
+        report.orphans.append(try await quarantineOrphan(object, mode))
       }
       for (name, reservation) in known.reserved {
         let isNeeded = try await isNeeded(name, reservation, known)
@@ -96,7 +96,7 @@ package struct Reconciliation: Sendable {
         // The row first: from then on no ingest can commit this name.
         var isOrphan = mode == .look
         if !isOrphan { isOrphan = try await catalog.deleteReservation(name, reservation) }
-        if isOrphan { report.orphans.append(try await moveAway(object, mode)) }
+        if isOrphan { report.orphans.append(try await quarantineOrphan(object, mode)) }
       }
     }
     let lost = known.referenced.filter { objects[$0.key]?.bytes != $0.value }.map(\.key)
@@ -117,7 +117,7 @@ package struct Reconciliation: Sendable {
     return try await catalog.isAwaited(original: reservation.hash.rawValue)
   }
 
-  private func moveAway(_ object: ListedObject, _ mode: Verifier.Mode) async throws(TapedeckError) -> Orphan {
+  private func quarantineOrphan(_ object: ListedObject, _ mode: Verifier.Mode) async throws(TapedeckError) -> Orphan {
     VerificationMetrics.orphans.increment()
     guard mode != .look else { return Orphan(object: object, isMoved: false) }
     verifier.logger.warning(

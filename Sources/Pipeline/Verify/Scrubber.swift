@@ -64,7 +64,7 @@ extension Verifier {
     var last: Int64 = 0
     while true {
       let page = try await catalog.damagedRecordings(after: last, limit: 64)
-      for (recording, failure) in page where failure?.remedy != .giveUp {
+      for (recording, failure) in page where failure?.remedy != .newRequest {
         try await note([try await verify(recording.key, .repair())])
       }
       guard let end = page.last else { return }

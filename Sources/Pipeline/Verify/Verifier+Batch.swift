@@ -50,6 +50,10 @@ extension Verifier {
         }
       }
     }
+    // A small batch can end before the limit; a store that is unavailable must not look like unreadable files.
+    if batch.stop == nil, unreadable > 0 {
+      do throws(TapedeckError) { try await requireReadable() } catch { batch.stop = error }
+    }
     do throws(TapedeckError) { try await note(whole) } catch { batch.stop = batch.stop ?? error }
     return batch
   }

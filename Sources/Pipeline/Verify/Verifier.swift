@@ -108,16 +108,17 @@ package struct Verifier: Sendable {
         metadata: ["recording": "\(damage.key)", "finding": "\(damage.finding)", "files": "\(damage.details)"])
     }
     for finding in seen.findings where finding.isDamaged {
-      try await moveAway(finding.file.name, because: "\(finding.sentence) Recording \(key).")
+      try await quarantine(finding.file.name, because: "\(finding.sentence) Recording \(key).")
     }
-    // A job that stored a whole file under the same name at this moment must start again: that file was moved away too.
+    // A job that stored a whole file under the same name at this moment must start again: that file was moved to
+    // quarantine too.
     let jobs = try await catalog.requestRepair(
       of: damages, preempting: seen.findings.contains(where: \.isDamaged), at: system.now())
     seen.repair = jobs.first { $0.key == key }
     return seen
   }
 
-  private func moveAway(_ object: ObjectName, because reason: String) async throws(TapedeckError) {
+  private func quarantine(_ object: ObjectName, because reason: String) async throws(TapedeckError) {
     do throws(TapedeckError) { try await store.quarantine(object, because: reason) } catch {
       // Another node may have moved it to quarantine at the same moment.
       let failure = error

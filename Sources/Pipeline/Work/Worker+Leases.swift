@@ -8,15 +8,15 @@ extension Worker {
   // MARK: Leases
 
   func renewLeases() async {
-    var seen = try? await ingest.catalog.catchUp(since: nil)
+    var seen = try? await ingest.catalog.correctDueTimes(since: nil)
     var heartbeats = 0
     while true {
       let uptime = ingest.system.uptime()
       let untilFirstEnd = held.firstEnd.map { max(.milliseconds(1), $0 - uptime) } ?? limits.heartbeat
       guard (try? await ingest.system.sleep(min(limits.heartbeat, untilFirstEnd))) != nil else { return }
       heartbeats += 1
-      seen = await withTaskGroup(of: Instant?.self) { [seen, checksParked = heartbeats.isMultiple(of: 6)] group in
-        group.addTask { await sendHeartbeat(since: seen, checksParked: checksParked) }
+      seen = await withTaskGroup(of: Instant?.self) { [seen, checksSpooled = heartbeats.isMultiple(of: 6)] group in
+        group.addTask { await sendHeartbeat(since: seen, checksSpooled: checksSpooled) }
         // Concurrently, because a heartbeat may wait long for an unavailable database.
         group.addTask {
           await loseUnsafeLeases()
@@ -31,13 +31,13 @@ extension Worker {
 
   /// - Parameters:
   ///   - seen: the database's time at the last heartbeat.
-  ///   - checksParked: whether to check jobs that have files in the spool and are not being worked on.
+  ///   - checksSpooled: whether to check jobs that have files in the spool and are not being worked on.
   /// - Returns: the database's time now, or `seen` when it did not answer.
-  private func sendHeartbeat(since seen: Instant?, checksParked: Bool) async -> Instant? {
+  private func sendHeartbeat(since seen: Instant?, checksSpooled: Bool) async -> Instant? {
     let leases = held.all
     let sent = ingest.system.uptime()
     do throws(TapedeckError) {
-      let time = try await ingest.catalog.catchUp(since: seen, lease: limits.lease)
+      let time = try await ingest.catalog.correctDueTimes(since: seen, lease: limits.lease)
       // Before other leases are reclaimed: leases that expired while the catalog was unavailable may still be in use here.
       if !leases.isEmpty {
         for lease in try await ingest.catalog.heartbeat(leases, lease: limits.lease) { held.remove(lease) }
@@ -45,7 +45,7 @@ extension Worker {
       }
       try await ingest.catalog.reclaimJobs(everyLease: false)
       // Jobs that ended while the connection to the database was lost sent no notification.
-      if checksParked { for id in parked.all { await clearIfEnded(id) } }
+      if checksSpooled { for id in spooled.all { await clearIfEnded(id) } }
       return time
     } catch {
       // The claim loop reports this.
@@ -71,22 +71,22 @@ extension Worker {
   func clearEndedJobs() async {
     // Before the first query, so that no change after it is missed.
     let changes = ingest.catalog.changes()
-    parked.insert(contentsOf: (try? await ingest.spool.jobs()) ?? [])
+    spooled.insert(contentsOf: (try? await ingest.spool.jobs()) ?? [])
     for await change in changes {
-      if case .job(let id) = change, parked.contains(id) { await clearIfEnded(id) }
+      if case .job(let id) = change, spooled.contains(id) { await clearIfEnded(id) }
     }
   }
 
   func clearIfEnded(_ id: Int64) async {
     guard let job = try? await ingest.catalog.job(id) else { return }
     guard [.cancelled, .failed, .done].contains(job.runState) else { return }
-    parked.remove(id)
+    spooled.remove(id)
     try? await ingest.spool.clear(JobLease(jobID: id, fence: job.fence))
   }
 }
 
 /// The jobs that no worker holds and that may have files in this machine's spool.
-final class ParkedJobs: Sendable {
+final class SpooledJobs: Sendable {
   private let ids = Mutex<Set<Int64>>([])
 
   var all: Set<Int64> { ids.withLock { $0 } }

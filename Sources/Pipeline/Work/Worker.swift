@@ -4,20 +4,20 @@ import Model
 import ServiceLifecycle
 import Synchronization
 
-/// Claims due jobs and runs them, a limited number at a time in each lane.
+/// Claims due jobs and runs them, a limited number at a time in each queue.
 package struct Worker: Service {
   /// The numbers of concurrent jobs, and the length of leases.
   package struct Limits: Sendable {
     /// The number of concurrent polls of the platform.
     package var polling: Int
     /// The number of concurrent transfers and conversions; other jobs wait in the catalog.
-    package var moving: Int
+    package var transfers: Int
     /// How long a job stays with a worker that sends no heartbeat.
     package var lease: Duration
 
-    package init(polling: Int = 8, moving: Int = 8, lease: Duration = .seconds(30)) {
+    package init(polling: Int = 8, transfers: Int = 8, lease: Duration = .seconds(30)) {
       self.polling = polling
-      self.moving = moving
+      self.transfers = transfers
       self.lease = lease
     }
 
@@ -31,7 +31,7 @@ package struct Worker: Service {
   let ingest: Ingest
   let limits: Limits
   let held = HeldLeases()
-  let parked = ParkedJobs()
+  let spooled = SpooledJobs()
   /// The pause before a failed catalog call is retried.
   private let catalogRetryInterval: Duration = .seconds(1)
   private let failures: FailureReporter
@@ -50,15 +50,15 @@ package struct Worker: Service {
       await withDiscardingTaskGroup { group in
         group.addTask { await renewLeases() }
         group.addTask { await clearEndedJobs() }
-        for lane in Lane.allCases { group.addTask { await work(in: lane) } }
+        for queue in JobQueue.allCases { group.addTask { await work(in: queue) } }
       }
     }
   }
 
   // MARK: Claiming
 
-  private func work(in lane: Lane) async {
-    let limit = lane == .polling ? limits.polling : limits.moving
+  private func work(in queue: JobQueue) async {
+    let limit = queue == .polling ? limits.polling : limits.transfers
     let wakeUps = WakeUps(system: ingest.system)
     let running = Running()
     // Before the first query, so that no change after it is missed.
@@ -72,7 +72,7 @@ package struct Worker: Service {
         guard running.count < limit else { return .whenNotified }
         let pause: Duration
         do throws(TapedeckError) {
-          pause = try await claimDue(in: lane, limit: limit, running) { job, safeUntil in
+          pause = try await claimDue(in: queue, limit: limit, running) { job, safeUntil in
             group.addTask {
               await work(on: job, safeUntil: safeUntil)
               running.end()
@@ -91,22 +91,22 @@ package struct Worker: Service {
     }
   }
 
-  /// Claims jobs of a lane until none is due or the limit is reached.
+  /// Claims jobs of a queue until none is due or the limit is reached.
   ///
   /// - Returns: the pause until the next query; zero when a job is due but the limit is reached.
   private func claimDue(
-    in lane: Lane, limit: Int, _ running: Running, begin: (JobRow, Duration) -> Void
+    in queue: JobQueue, limit: Int, _ running: Running, begin: (JobRow, Duration) -> Void
   ) async throws(TapedeckError) -> Duration {
     while true {
-      let pause = try await pauseUntilNext(in: lane)
+      let pause = try await pauseUntilNext(in: queue)
       guard pause == .zero, running.count < limit, !Task.isCancelled else { return pause }
-      if lane == .moving, let shortage = await ingest.diskSpace.shortage() {
+      if queue == .transfer, let shortage = await ingest.diskSpace.shortage() {
         // Callers that wait for one of them are informed; requests to the platform continue.
-        try await ingest.catalog.holdTransfers(because: shortage)
+        try await ingest.catalog.postponeTransfers(because: shortage)
         return ingest.diskSpace.checkInterval
       }
       let asked = ingest.system.uptime()
-      guard let job = try await ingest.catalog.claimJob(in: lane, of: sources, lease: limits.lease) else {
+      guard let job = try await ingest.catalog.claimJob(in: queue, of: sources, lease: limits.lease) else {
         return .milliseconds(100)
       }
       running.begin()
@@ -115,9 +115,9 @@ package struct Worker: Service {
   }
 
   /// The time until the next job is due, zero when one is; at most 30 s, in case a notification is lost. A read, so that
-  /// an idle lane writes nothing.
-  private func pauseUntilNext(in lane: Lane) async throws(TapedeckError) -> Duration {
-    guard let due = try await ingest.catalog.nextDue(in: lane, of: sources) else { return .seconds(30) }
+  /// an idle queue writes nothing.
+  private func pauseUntilNext(in queue: JobQueue) async throws(TapedeckError) -> Duration {
+    guard let due = try await ingest.catalog.nextDue(in: queue, of: sources) else { return .seconds(30) }
     return min(max(due - ingest.system.now(), .zero), .seconds(30))
   }
 
@@ -125,7 +125,7 @@ package struct Worker: Service {
 
   private func work(on job: JobRow, safeUntil: Duration) async {
     let lease = JobLease(jobID: job.id, fence: job.fence)
-    parked.remove(job.id)
+    spooled.remove(job.id)
     let loss = held.insert(lease, safeUntil: safeUntil)
     defer { held.remove(lease) }
     guard let release = await attempt(job, unless: loss) else {
@@ -133,8 +133,8 @@ package struct Worker: Service {
       return IngestMetrics.recordEnd("ready")
     }
     // Before the release: afterwards another claim may use the spool.
-    if case .giveUp = release { await clearSpool(of: job, lease) }
-    if job.stage == .fetching || job.stage == .processing { parked.insert(job.id) }
+    if case .fail = release { await clearSpool(of: job, lease) }
+    if job.stage == .fetching || job.stage == .processing { spooled.insert(job.id) }
     await self.release(job, lease, release)
   }
 
@@ -195,7 +195,7 @@ package struct Worker: Service {
   private func attempt(_ job: JobRow) async -> JobRelease? {
     // A job that crashes its worker each time must not be claimed forever.
     guard job.workerDeaths < ingest.settings.retry.workerDeaths else {
-      return giveUp(
+      return fail(
         job,
         with:
           TapedeckError(
@@ -232,14 +232,14 @@ package struct Worker: Service {
     case (_, .retry) where job.attempts < ingest.settings.retry.attempts:
       report(error, of: job)
       return .retry(at: now + max(delay, error.retryAfter ?? .zero), because: error)
-    default: return giveUp(job, with: error)
+    default: return fail(job, with: error)
     }
   }
 
-  private func giveUp(_ job: JobRow, with error: TapedeckError) -> JobRelease {
+  private func fail(_ job: JobRow, with error: TapedeckError) -> JobRelease {
     report(error, of: job)
     IngestMetrics.recordEnd(error.code.rawValue)
-    return .giveUp(error)
+    return .fail(error)
   }
 
   private func report(_ error: TapedeckError, of job: JobRow, level: Logger.Level? = nil) {
@@ -262,7 +262,7 @@ package struct Worker: Service {
   }
 }
 
-/// The number of running jobs of a lane.
+/// The number of running jobs of a queue.
 private final class Running: Sendable {
   private let number = Mutex(0)
 

@@ -17,7 +17,7 @@ enum CallCentre {
 
   static let agents: [Agent] = [
     ("1001", "Dana Whitfield", "11"), ("1002", "Marcus Oyelaran", "11"), ("1003", "Priya Raman", "11"),
-    ("1004", "Tomás Herrera", "11"), ("1005", "Ingrid Solheim", "12"), ("1006", "Kwame Mensah", "12"),
+    ("1004", "Tomás Herrera", "11"), ("1005", "Zoë Müller", "12"), ("1006", "Kwame Mensah", "12"),
     ("1007", "Lucy Abernathy", "12"), ("1008", "Yusuf Demir", "12"), ("1009", "Chloé Marchand", "13"),
     ("1010", "Owen Pritchard", "13"), ("1011", "Mei-Ling Zhou", "13"), ("1012", "Rafael Nowak", "13"),
   ].map { Agent(id: $0.0, name: $0.1, teamID: $0.2) }

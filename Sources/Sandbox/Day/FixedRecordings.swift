@@ -27,6 +27,8 @@ package enum FixedRecordings {
   package static let failed = "failed-01"
   /// An id with many characters that have a meaning in URLs.
   package static let oddID = "odd id/with ~ reserved%bytes?&#"
+  /// Ids in several scripts, with a slash, a space and a combining accent; two seconds each. Hidden.
+  package static let unicode = ["Größe-1", "通話/記録 2", "🎧-3", "cafe\u{301}-4", "запись-٣"]
   /// One short recording per codec, by id.
   package static let codecs: [(id: String, format: WAVFormat)] = [
     ("codec-pcm-mono", WAVFormat(.pcm16, channels: 1)),
@@ -62,6 +64,7 @@ package enum FixedRecordings {
     recordings += codecs.enumerated().map { index, codec in
       make(codec.id, codec.format, codec.format.dataBytes(milliseconds: 20_000 + 1000 * index), on: day)
     }
+    recordings += unicode.map { make($0, mono, mono.dataBytes(milliseconds: 2000), on: day, isHidden: true) }
     recordings.append(make(oddID, stereo, stereo.dataBytes(milliseconds: 26_500), on: day))
 
     var special = make(restricted, stereo, stereo.dataBytes(milliseconds: 42_000), on: day)

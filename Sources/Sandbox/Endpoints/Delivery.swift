@@ -3,7 +3,7 @@ import Model
 import NIOCore
 import ServiceLifecycle
 
-/// Sends the body of one download, complete or disturbed.
+/// Sends the body of one download, complete or with a fault.
 struct Delivery: Sendable {
   /// Thrown to close the connection before the end of the body, as the server does for any error.
   struct Cut: Error {}

@@ -14,7 +14,7 @@ struct Exchange: Sendable {
   var number: Int
   var range: ByteRange?
   var faults: [FaultRule]
-  /// Whether the faults have been cleared since this request came.
+  /// Whether the faults have been cleared since this request arrived.
   var isCleared: @Sendable () -> Bool
 
   /// The rule of a fault, if it applies to this request.

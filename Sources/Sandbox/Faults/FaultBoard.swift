@@ -30,16 +30,16 @@ package final class FaultBoard: Sendable {
     entries.withLock { $0.append(Entry(rule: rule, left: rule.times, addedAt: now)) }
   }
 
-  /// Takes all rules away. A slow body is sent at full speed from now on; a file that has changed stays changed.
+  /// Removes all rules. A slow body continues at full speed; a file that was replaced stays replaced.
   package func clear() { reset(to: []) }
 
-  /// Tells whether the rules have been cleared since this call.
+  /// Returns whether the rules have been cleared since this call.
   func clearingObserver() -> @Sendable () -> Bool {
     let before = clearings.load(ordering: .relaxed)
     return { self.clearings.load(ordering: .relaxed) != before }
   }
 
-  /// Takes all rules away and puts these in force.
+  /// Replaces all rules.
   func reset(to rules: [FaultRule]) {
     let now = now()
     clearings.add(1, ordering: .relaxed)

@@ -48,19 +48,43 @@ struct OperatorClient: Sendable {
       let response = try await client.execute(request, timeout: .hours(2))
       let body = try await response.body.collect(upTo: 64 << 20)
       reply = Reply(status: Int(response.status.code), data: Data(body.readableBytesView))
-    } catch {
-      throw TapedeckError(
-        Task.isCancelled ? .interrupted : .serverUnreachable,
-        "The process that uses the data directory does not answer. Check that it runs, then try again.",
-        detail: "\(error)", cause: error)
-    }
-    guard reply.status < 400 else {
-      guard let problem = try? JSONDecoder().decode(Problem.self, from: reply.data) else {
-        throw TapedeckError(.internalError, "The server answered with status \(reply.status).")
-      }
-      throw TapedeckError(TapedeckError.Code(rawValue: problem.code) ?? .internalError, problem.detail)
-    }
+    } catch { throw Self.unreachable(error) }
+    try Self.check(reply)
     return reply
+  }
+
+  /// Receives a long answer piece by piece.
+  ///
+  /// - Throws: as `send`; an answer that ends early throws `serverUnreachable`.
+  func stream(_ path: String, _ query: [String: String?], _ body: (ByteBufferView) -> Void) async throws {
+    let request = HTTPClientRequest(url: "http+unix://\(pathSegment(socket))\(Self.target(path, query))")
+    do {
+      let response = try await client.execute(request, timeout: .hours(2))
+      guard response.status.code < 400 else {
+        let data = Data(try await response.body.collect(upTo: 64 << 10).readableBytesView)
+        return try Self.check(Reply(status: Int(response.status.code), data: data))
+      }
+      for try await piece in response.body {
+        guard Terminal.hasOutput else { return }
+        body(piece.readableBytesView)
+      }
+    } catch let error as TapedeckError { throw error } catch { throw Self.unreachable(error) }
+  }
+
+  private static func unreachable(_ error: any Error) -> TapedeckError {
+    TapedeckError(
+      Task.isCancelled ? .interrupted : .serverUnreachable,
+      "The process that uses the data directory does not answer. Check that it runs, then try again.",
+      detail: "\(error)", cause: error)
+  }
+
+  /// Throws the error that the server reports.
+  private static func check(_ reply: Reply) throws(TapedeckError) {
+    guard reply.status >= 400 else { return }
+    guard let problem = try? JSONDecoder().decode(Problem.self, from: reply.data) else {
+      throw TapedeckError(.internalError, "The server answered with status \(reply.status).")
+    }
+    throw TapedeckError(TapedeckError.Code(rawValue: problem.code) ?? .internalError, problem.detail)
   }
 
   private static func target(_ path: String, _ query: [String: String?]) -> String {

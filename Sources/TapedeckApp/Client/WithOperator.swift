@@ -29,16 +29,26 @@ func withOperator<T: Sendable>(
     return try await Node.with(
       settings: settings, directory: directory, lock: lock, tasks: .init(works: works, serves: false), exporter: nil,
       logger: logger
-    ) { node in try await run(node, connection, logger: logger, body) }
+    ) { node in try await run(node, connection, isQuiet: options.quiet, logger: logger, body) }
   }
 }
 
 private func run<T: Sendable>(
-  _ node: Node, _ connection: OperatorClient, logger: Logger,
+  _ node: Node, _ connection: OperatorClient, isQuiet: Bool, logger: Logger,
   _ body: @escaping @Sendable (OperatorClient) async throws -> T
 ) async throws -> T {
-  let group = node.serviceGroup(stoppedBy: [.sigint, .sigterm], logger: logger)
+  let group = node.serviceGroup(stoppedBy: [], logger: logger)
+  let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
   async let ended: Void = group.run()
+  let stopping = Task {
+    for await _ in signals {
+      // Said at once, since releasing leases and ending requests may take seconds.
+      if !isQuiet { Terminal.say("Stopping…") }
+      await group.triggerGracefulShutdown()
+      break
+    }
+  }
+  defer { stopping.cancel() }
   let outcome: Result<T, any Error>
   do {
     try await waitUntilAnswering(connection)

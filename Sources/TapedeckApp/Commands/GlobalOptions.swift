@@ -46,7 +46,7 @@ struct GlobalOptions: ParsableArguments, Sendable {
     var logger = Logger(label: "tapedeck") { label in
       switch format {
       case .json: JSONLogHandler(label: label)
-      case .text: TextLogHandler(label: label)
+      case .text: TextLogHandler(label: label, sink: Terminal.write)
       }
     }
     logger.logLevel = level
@@ -56,7 +56,7 @@ struct GlobalOptions: ParsableArguments, Sendable {
 
 /// The option that selects one configured source.
 struct SourceOption: ParsableArguments, Sendable {
-  @Option(help: "Configured source.")
+  @Option(help: ArgumentHelp("Name of a configured source.", valueName: "name"))
   var source = SourceID.default.rawValue
 
   func validate() throws { try checkSource(source) }

@@ -1,6 +1,7 @@
 import Foundation
 package import Model
 package import ObjectStorage
+package import SystemPackage
 
 /// Where the catalog and the objects are: in the data directory, or on servers that several nodes share.
 package struct Deployment: Sendable {
@@ -22,31 +23,47 @@ package struct Deployment: Sendable {
   /// Whether other nodes may use the same catalog.
   package var isShared: Bool { databaseURL != nil }
 
-  /// - Throws: `configurationInvalid`, which names the setting and the places, never the value.
-  package init(_ reader: SettingsReader) throws(TapedeckError) {
+  /// The reader remembers what is wrong.
+  init(_ reader: SettingsReader) {
     secrets = []
-    databaseURL = try reader.secret(.databaseURL, file: .databaseURLFile)
-    databaseConnections = Int(try reader.number(.databaseConnections, default: 8, in: 2...200))
+    databaseURL = reader.secret(.databaseURL, file: .databaseURLFile)
+    databaseConnections = Int(reader.number(.databaseConnections, default: 8, in: 2...200))
     if let databaseURL {
-      guard databaseURL.hasPrefix("postgres://") || databaseURL.hasPrefix("postgresql://"),
-        let components = URLComponents(string: databaseURL)
-      else { throw reader.malformed(.databaseURL, "must be an address such as postgres://user@host/database") }
+      let components = URLComponents(string: databaseURL)
+      if components == nil || !databaseURL.hasPrefix("postgres://") && !databaseURL.hasPrefix("postgresql://") {
+        reader.report(.databaseURL, "must be an address such as postgres://user@host/database")
+      }
       secrets.append(databaseURL)
       // Both the encoded and the decoded password would reveal it.
-      secrets += [components.percentEncodedPassword, components.password].compactMap { $0 }.filter { !$0.isEmpty }
+      secrets += [components?.percentEncodedPassword, components?.password].compactMap { $0 }.filter { !$0.isEmpty }
     }
-    storage = nil
-    if let url = try reader.text(.storageURL) {
-      let given = try reader.secret(.storageSecret, file: .storageSecretFile)
-      let secret = if let given { given } else { try reader.required(.storageSecret) }
-      let token = try reader.text(.storageSessionToken)
-      secrets += [secret, token].compactMap { $0 }
-      storage = Storage(
-        settings: try S3Settings(url: url, region: try reader.text(.storageRegion)),
-        credentials: try S3Credentials(
-          accessKeyID: try reader.required(.storageKeyID),
-          secretAccessKey: secret, sessionToken: token))
+    if let url = reader.text(.storageURL) { storage = Self.storage(url, reader, &secrets) }
+  }
+
+  /// Nil when something is missing or wrong.
+  private static func storage(_ url: String, _ reader: SettingsReader, _ secrets: inout [String]) -> Storage? {
+    let secret = reader.secret(.storageSecret, file: .storageSecretFile)
+    let keyID = reader.text(.storageKeyID)
+    let token = reader.text(.storageSessionToken)
+    secrets += [secret, token].compactMap { $0 }
+    var missing: [Setting] = keyID == nil ? [.storageKeyID] : []
+    if secret == nil, !reader.isWrong(.storageSecretFile) { missing.append(.storageSecret) }
+    if !missing.isEmpty { reader.reportUnset(missing) }
+    let region = reader.text(.storageRegion)
+    let settings = reader.checked { () throws(TapedeckError) in try S3Settings(url: url, region: region) }
+    guard let keyID, let secret else { return nil }
+    let credentials = reader.checked { () throws(TapedeckError) in
+      try S3Credentials(accessKeyID: keyID, secretAccessKey: secret, sessionToken: token)
     }
+    guard let settings, let credentials else { return nil }
+    return Storage(settings: settings, credentials: credentials)
+  }
+
+  /// The folders on this machine that fill, each with what it holds: they are usually on one disk, but each can be a mount
+  /// of its own.
+  package func localFolders(_ directory: DataDirectory) -> [(holds: String, folder: FilePath)] {
+    [("spool", directory.spool)] + (storage == nil ? [("objects", directory.objects)] : [])
+      + (databaseURL == nil ? [("catalog", directory.path)] : [])
   }
 
   /// Identifies the object store, independent of the address through which a node reaches it. Two nodes with one catalog

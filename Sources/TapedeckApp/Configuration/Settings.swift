@@ -21,6 +21,10 @@ package struct Settings: Sendable {
   package var connections: Int
   package var connectionsPerAddress: Int
   package var streamsPerIdentity: Int
+  /// The maximum number of open jobs of an account or API token.
+  package var jobsPerIdentity: Int
+  /// How long a client may read nothing of a response.
+  package var clientStall: Duration
   package var sources: [SourceSettings]
   /// One for each source.
   package var plans: [SyncPlan]
@@ -48,60 +52,68 @@ package struct Settings: Sendable {
   package var logFormat: LogFormat
   /// Values that must never be logged.
   package var secrets: [String]
+  /// Names that look like settings and are not.
+  package var unknown: [UnknownSetting]
 
   /// - Parameters:
   ///   - needsPlatform: whether missing settings of the platform are an error.
   ///   - folder: the folder of a relative data directory.
-  /// - Throws: `configurationInvalid`, which names the setting and the places, never the value.
+  /// - Throws: `configurationInvalid`, which names all wrong settings and the places, never the values.
   package init(_ reader: SettingsReader, needsPlatform: Bool, folder: String) throws(TapedeckError) {
-    let directory = try reader.text(.dataDirectory) ?? "tapedeck-data"
+    let directory = reader.text(.dataDirectory) ?? "tapedeck-data"
     dataDirectory = directory.hasPrefix("/") ? directory : "\(folder)/\(directory)"
-    deployment = try Deployment(reader)
+    deployment = Deployment(reader)
     secrets = deployment.secrets
 
-    listen = try Address(reader, .listen) ?? Address(host: "127.0.0.1", port: 8080)
-    metricsListen = try Address(reader, .metricsListen)
-    publicOrigin = try Self.origin(reader)
-    proxies = try TrustedProxies(try reader.text(.trustedProxies) ?? "")
+    listen = Address(reader, .listen) ?? Address(host: "127.0.0.1", port: 8080)
+    metricsListen = Address(reader, .metricsListen)
+    publicOrigin = Self.origin(reader)
+    let proxyList = reader.text(.trustedProxies) ?? ""
+    proxies = reader.checked { () throws(TapedeckError) in try TrustedProxies(proxyList) } ?? .none
 
-    connections = Int(try reader.number(.connections, default: 10_000, in: 8...1_000_000))
-    connectionsPerAddress = Int(try reader.number(.connectionsPerAddress, default: 1000, in: 4...1_000_000))
-    streamsPerIdentity = Int(try reader.number(.streamsPerIdentity, default: 32, in: 1...100_000))
+    connections = Int(reader.number(.connections, default: 10_000, in: 8...1_000_000))
+    connectionsPerAddress = Int(reader.number(.connectionsPerAddress, default: 1000, in: 4...1_000_000))
+    clientStall = .seconds(reader.number(.clientStallSeconds, default: 60, in: 1...3600))
+    streamsPerIdentity = Int(reader.number(.streamsPerIdentity, default: 32, in: 1...100_000))
+    jobsPerIdentity = Int(reader.number(.jobsPerIdentity, default: 5000, in: 1...10_000_000))
 
-    sources = []
-    plans = []
-    let named = try Self.sourceNames(reader)
-    for (_, id) in named { plans.append(try Self.plan(id, reader)) }
-    do {
-      sources = try Self.sources(named, reader, &secrets)
-    } catch {
-      if needsPlatform { throw error }
-    }
-    syncs = try reader.isOn(.sync)
-    signingKey = try reader.secret(.signingKey, file: .signingKeyFile)
-    webhookURL = try reader.text(.webhookURL)
-    webhookSecret = try reader.secret(.webhookSecret, file: .webhookSecretFile)
+    let named = Self.sourceNames(reader)
+    unknown = reader.unknownNames(sources: named.compactMap(\.name))
+    plans = named.map { Self.plan($0.id, reader) }
+    sources = Self.sources(named, needsPlatform ? reader : reader.separate(), &secrets)
+    syncs = reader.isOn(.sync)
+    signingKey = reader.secret(.signingKey, file: .signingKeyFile)
+    webhookURL = reader.text(.webhookURL)
+    webhookSecret = reader.secret(.webhookSecret, file: .webhookSecretFile)
     secrets += [signingKey, webhookSecret].compactMap { $0 }
 
-    ingest = try IngestSettings(reader, announces: webhookURL != nil)
+    ingest = IngestSettings(reader, announces: webhookURL != nil)
     scrub = ScrubSettings(
-      days: Int(try reader.number(.verifyDays, default: 30, in: 0...3650)),
-      bytesPerSecond: Int64(try reader.number(.verifyRate, default: 20, in: 0...1_000_000) * 1e6))
-    reviewsPrivacy = try reader.isOn(.verifyPrivacy)
-    minimumFreeBytes = Int64(try reader.number(.minimumFree, default: 256, in: 0...1_000_000_000)) << 20
-    diskRetryInterval = .seconds(try reader.number(.diskRetrySeconds, default: 15, in: 0.5...3600))
-    ffmpeg = try reader.text(.ffmpeg) ?? "ffmpeg"
+      days: Int(reader.number(.verifyDays, default: 30, in: 0...3650)),
+      bytesPerSecond: Int64(reader.number(.verifyRate, default: 20, in: 0...1_000_000) * 1e6))
+    reviewsPrivacy = reader.isOn(.verifyPrivacy)
+    minimumFreeBytes = Int64(reader.number(.minimumFree, default: 256, in: 0...1_000_000_000)) << 20
+    diskRetryInterval = .seconds(reader.number(.diskRetrySeconds, default: 15, in: 0.5...3600))
+    ffmpeg = reader.text(.ffmpeg) ?? "ffmpeg"
     let cores = Double(max(1, ProcessInfo.processInfo.activeProcessorCount))
-    conversions = Int(try reader.number(.conversions, default: cores, in: 1...1024))
-    lease = .seconds(try reader.number(.leaseSeconds, default: 30, in: 0.5...3600))
-    logLevel = try reader.choice(.logLevel, default: .info, of: Logger.Level.allCases)
-    logFormat = try reader.choice(.logFormat, default: .json, of: LogFormat.allCases)
-    guard listen.isLoopback || publicOrigin?.hasPrefix("https://") == true else {
-      throw reader.malformed(
+    conversions = Int(reader.number(.conversions, default: cores, in: 1...1024))
+    lease = .seconds(reader.number(.leaseSeconds, default: 30, in: 0.5...3600))
+    logLevel = reader.choice(.logLevel, default: .info, of: Logger.Level.allCases)
+    logFormat = reader.choice(.logFormat, default: .json, of: LogFormat.allCases)
+    let isEncrypted = publicOrigin?.hasPrefix("https://") == true
+    if !listen.isLoopback, !isEncrypted, !reader.isWrong(.publicURL) {
+      reader.report(
         .listen,
         "is not a loopback address, so passwords would be sent unencrypted. Put a TLS proxy in front and set TAPEDECK_PUBLIC_URL to its https address"
       )
     }
+    if metricsListen?.isLoopback == false, !isEncrypted, !reader.isWrong(.publicURL) {
+      reader.report(
+        .metricsListen,
+        "is not a loopback address, so anyone on the network could read the metrics. Use a loopback address, or set TAPEDECK_PUBLIC_URL to the https address of the TLS proxy in front, and protect the port"
+      )
+    }
+    try reader.requireSound()
   }
 
   package var directory: DataDirectory { DataDirectory(path: FilePath(dataDirectory)) }
@@ -114,12 +126,13 @@ package struct Settings: Sendable {
     )
   }
 
-  private static func origin(_ reader: SettingsReader) throws(TapedeckError) -> String? {
-    guard let text = try reader.text(.publicURL) else { return nil }
+  private static func origin(_ reader: SettingsReader) -> String? {
+    guard let text = reader.text(.publicURL) else { return nil }
     guard let url = URLComponents(string: text), let scheme = url.scheme, scheme == "https" || scheme == "http",
       let host = url.host, !host.isEmpty, url.path.isEmpty || url.path == "/", url.query == nil, url.user == nil
     else {
-      throw reader.malformed(.publicURL, "must be an address without a path, such as https://tapedeck.example.com")
+      reader.report(.publicURL, "must be an address without a path, such as https://tapedeck.example.com")
+      return nil
     }
     return "\(scheme)://\(host)" + (url.port.map { ":\($0)" } ?? "")
   }
@@ -136,15 +149,14 @@ extension Settings {
       self.port = port
     }
 
-    /// Reads `host:port`; an IPv6 address is in square brackets. Nil when the setting is not set.
-    ///
-    /// - Throws: `configurationInvalid`.
-    init?(_ reader: SettingsReader, _ setting: Setting) throws(TapedeckError) {
-      guard let text = try reader.text(setting) else { return nil }
+    /// Reads `host:port`; an IPv6 address is in square brackets. Nil when the setting is not set, or wrong.
+    init?(_ reader: SettingsReader, _ setting: Setting) {
+      guard let text = reader.text(setting) else { return nil }
       let colon = text.lastIndex(of: ":") ?? text.startIndex
       let host = text[..<colon].trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
       guard !host.isEmpty, let port = Int(text[text.index(after: colon)...]), (0...65_535).contains(port) else {
-        throw reader.malformed(setting, "must be a host and a port, such as 127.0.0.1:8080")
+        reader.report(setting, "must be a host and a port, such as 127.0.0.1:8080")
+        return nil
       }
       self.init(host: host, port: port)
     }
@@ -158,21 +170,22 @@ extension IngestSettings {
   private enum Originals: String, CaseIterable { case keep, discard }
 
   /// - Parameter announces: whether archived recordings are announced by webhook.
-  fileprivate init(_ reader: SettingsReader, announces: Bool) throws(TapedeckError) {
+  fileprivate init(_ reader: SettingsReader, announces: Bool) {
     var jitter = 0.5...1.5
-    if let text = try reader.text(.waitJitter) {
+    if let text = reader.text(.waitJitter) {
       let bounds = text.split(separator: "-").compactMap { Double($0) }
-      guard bounds.count == 2, bounds[0] >= 0, bounds[0] <= bounds[1], bounds[1] <= 100 else {
-        throw reader.malformed(.waitJitter, "must be two factors such as 0.5-1.5")
+      if bounds.count == 2, bounds[0] >= 0, bounds[0] <= bounds[1], bounds[1] <= 100 {
+        jitter = bounds[0]...bounds[1]
+      } else {
+        reader.report(.waitJitter, "must be two factors such as 0.5-1.5")
       }
-      jitter = bounds[0]...bounds[1]
     }
     self.init(
       waiting: WaitingSchedule(
-        base: try reader.number(.waitBase, default: 2, in: 1...100), jitter: jitter,
-        cap: .seconds(try reader.number(.waitCap, default: 30, in: 0.01...86_400)),
-        attempts: Int(try reader.number(.waitAttempts, default: 15, in: 1...10_000))),
-      keepsOriginals: try reader.choice(.originals, default: .keep, of: Originals.allCases) == .keep,
+        base: reader.number(.waitBase, default: 2, in: 1...100), jitter: jitter,
+        cap: .seconds(reader.number(.waitCap, default: 30, in: 0.01...86_400)),
+        attempts: Int(reader.number(.waitAttempts, default: 15, in: 1...10_000))),
+      keepsOriginals: reader.choice(.originals, default: .keep, of: Originals.allCases) == .keep,
       announces: announces)
   }
 }

@@ -1,15 +1,23 @@
 import Configuration
 import Foundation
 package import Model
+import Synchronization
 import SystemPackage
 
 /// Reads settings from flags, the environment, `.env` and `tapedeck.yaml`, in this order.
+///
+/// A wrong value is remembered and replaced by the default, so that `requireSound()` can name all wrong settings at once.
 package struct SettingsReader: Sendable {
   private let reader: ConfigReader
   /// The same places one by one, in order of precedence.
   private let layers: [ConfigReader]
   /// The places, for error messages.
   private let places: String
+  /// The names found in each place, settings or not.
+  let environmentNames: Set<String>
+  let dotEnvNames: Set<String>
+  let yamlKeys: Set<String>
+  private var problems = SettingProblems()
 
   /// - Parameters:
   ///   - flags: the settings given as flags.
@@ -34,12 +42,18 @@ package struct SettingsReader: Sendable {
         name: "flags",
         values: Dictionary(values.map { ($0.0, ConfigValue(.string($0.1), isSecret: false)) }) { first, _ in first })
       let dotEnv = dotEnvText.map(DotEnv.parse) ?? [:]
-      let yaml = try await FileProvider<YAMLSnapshot>(filePath: FilePath(yamlPath), allowMissing: file == nil)
+      let keys = KeyNames()
+      let yaml = try await FileProvider<YAMLSnapshot>(
+        parsingOptions: .init(secretsSpecifier: .dynamic { key, _ in keys.add(key) }), filePath: FilePath(yamlPath),
+        allowMissing: file == nil)
       let providers: [any ConfigProvider] = [
         given, EnvironmentVariablesProvider(environmentVariables: environment),
         EnvironmentVariablesProvider(environmentVariables: dotEnv), yaml,
       ]
       reader = ConfigReader(providers: providers)
+      environmentNames = Set(environment.keys)
+      dotEnvNames = Set(dotEnv.keys)
+      yamlKeys = keys.all
       layers = providers.map { ConfigReader(provider: $0) }
       places = "the flags, the environment, \(dotEnvPath) and \(yamlPath)"
     } catch {
@@ -48,97 +62,129 @@ package struct SettingsReader: Sendable {
     }
   }
 
-  /// A setting's text; nil when it is not set, or empty.
-  ///
-  /// - Throws: `configurationInvalid` when it is a list or a table.
-  func text(_ setting: Setting, source: String? = nil) throws(TapedeckError) -> String? {
-    try text(setting, source: source, in: reader)
+  /// The keys of a YAML file, which the library tells only when it asks whether a value is secret.
+  private final class KeyNames: Sendable {
+    private let names = Mutex<Set<String>>([])
+    var all: Set<String> { names.withLock { $0 } }
+
+    /// - Returns: true, since every value may be a secret.
+    func add(_ name: String) -> Bool {
+      names.withLock { _ = $0.insert(name) }
+      return true
+    }
   }
 
-  private func text(
-    _ setting: Setting, source: String?, in reader: ConfigReader
-  ) throws(TapedeckError) -> String? {
+  // MARK: Problems
+
+  /// A reader whose problems are not those of this one, for settings that may be wrong.
+  func separate() -> SettingsReader {
+    var copy = self
+    copy.problems = SettingProblems()
+    return copy
+  }
+
+  /// Remembers that a value breaks a rule. The message never contains the value.
+  func report(_ setting: Setting, source: String? = nil, _ rule: String) {
+    let name = setting.variable(for: source)
+    problems.add("\(name) \(rule).", about: [name])
+  }
+
+  /// Remembers that settings must be set and are not.
+  func reportUnset(_ settings: [Setting], source: String? = nil) {
+    let names = settings.map { $0.variable(for: source) }
+    let keys = settings.map { $0.key(for: source) }
+    let list = names.count < 2 ? names.joined() : "\(names.dropLast().joined(separator: ", ")) and \(names.last ?? "")"
+    let typos = unknownNames(sources: source.map { [$0] } ?? []).filter { unknown in
+      unknown.suggestion.map { names.contains($0) || keys.contains($0) } ?? false
+    }
+    problems.add(
+      (["\(list) \(names.count < 2 ? "is" : "are") not set."] + typos.map(\.sentence)).joined(separator: " "),
+      about: names)
+  }
+
+  /// The result of `body`; nil when it throws, and then its error is remembered.
+  func checked<T>(_ body: () throws(TapedeckError) -> T) -> T? {
+    do throws(TapedeckError) { return try body() } catch {
+      problems.add(error.message, about: [])
+      return nil
+    }
+  }
+
+  /// Whether a problem of a setting was found.
+  func isWrong(_ setting: Setting, source: String? = nil) -> Bool { problems.isWrong(setting.variable(for: source)) }
+
+  var hasProblems: Bool { !problems.sentences.isEmpty }
+
+  /// - Throws: `configurationInvalid`, with every problem and the places.
+  func requireSound() throws(TapedeckError) {
+    guard hasProblems else { return }
+    throw .wrongSettings(problems.sentences, places: places)
+  }
+
+  // MARK: Values
+
+  /// A setting's text; nil when it is not set, or empty. A list or a table is a problem.
+  func text(_ setting: Setting, source: String? = nil) -> String? { text(setting, source: source, in: reader) }
+
+  private func text(_ setting: Setting, source: String?, in reader: ConfigReader) -> String? {
     let key = setting.key(for: source)
     do {
       let value = try reader.requiredString(forKey: ConfigKey(key), isSecret: true)
       return value.isEmpty ? nil : value
     } catch {
       // The library's error type is not public; only the description distinguishes a missing value from one of another type.
-      if "\(error)".hasPrefix("Missing") { return nil }
-      throw malformed(setting, source: source, "must be a single value")
+      if !"\(error)".hasPrefix("Missing") { report(setting, source: source, "must be a single value") }
+      return nil
     }
   }
 
-  /// A setting that must be set.
-  ///
-  /// - Throws: `configurationInvalid` when it is not.
-  func required(_ setting: Setting, source: String? = nil) throws(TapedeckError) -> String {
-    if let value = try text(setting, source: source) { return value }
-    throw TapedeckError(
-      .configurationInvalid,
-      "\(setting.variable(for: source)) is not set. Looked in \(places).")
-  }
-
-  /// - Throws: `configurationInvalid` when it is not a number in the range.
+  /// A number in a range.
   func number(
     _ setting: Setting, default standard: Double, in range: ClosedRange<Double>, source: String? = nil
-  ) throws(TapedeckError) -> Double {
-    guard let text = try text(setting, source: source) else { return standard }
-    guard let value = Double(text), range.contains(value) else {
-      throw malformed(
-        setting, source: source, "must be a number from \(short(range.lowerBound)) to \(short(range.upperBound))")
-    }
-    return value
+  ) -> Double {
+    guard let text = text(setting, source: source) else { return standard }
+    if let value = Double(text), range.contains(value) { return value }
+    report(setting, source: source, "must be a number from \(short(range.lowerBound)) to \(short(range.upperBound))")
+    return standard
   }
 
   /// A secret, from its own setting or from the file that another setting names; the place with the higher precedence
-  /// wins. Nil when neither is set.
-  ///
-  /// - Throws: `configurationInvalid` when the file cannot be read or is empty.
-  func secret(_ setting: Setting, file: Setting, source: String? = nil) throws(TapedeckError) -> String? {
+  /// wins. Nil when neither is set. A file that cannot be read or is empty is a problem.
+  func secret(_ setting: Setting, file: Setting, source: String? = nil) -> String? {
     for layer in layers {
-      if let value = try text(setting, source: source, in: layer) { return value }
-      guard let path = try text(file, source: source, in: layer) else { continue }
+      if let value = text(setting, source: source, in: layer) { return value }
+      guard let path = text(file, source: source, in: layer) else { continue }
       guard let content = try? String(contentsOfFile: path, encoding: .utf8) else {
-        throw malformed(file, source: source, "names a file that cannot be read")
+        report(file, source: source, "names a file that cannot be read")
+        return nil
       }
       let value = content.trimmingCharacters(in: .whitespacesAndNewlines)
-      guard !value.isEmpty else { throw malformed(file, source: source, "names a file that is empty") }
-      return value
+      if value.isEmpty { report(file, source: source, "names a file that is empty") }
+      return value.isEmpty ? nil : value
     }
     return nil
   }
 
   /// A list of items separated by commas or spaces; empty when it is not set.
-  func list(_ setting: Setting, source: String? = nil) throws(TapedeckError) -> [String] {
-    try text(setting, source: source)?.split { $0 == "," || $0 == " " }.map(String.init) ?? []
+  func list(_ setting: Setting, source: String? = nil) -> [String] {
+    text(setting, source: source)?.split { $0 == "," || $0 == " " }.map(String.init) ?? []
   }
 
-  /// One of several words.
-  ///
-  /// - Throws: `configurationInvalid`, which lists the words.
+  /// One of several words; the message about another word lists them.
   func choice<T: RawRepresentable>(
     _ setting: Setting, default standard: T, of choices: [T], source: String? = nil
-  ) throws(TapedeckError) -> T where T.RawValue == String {
-    guard let text = try text(setting, source: source) else { return standard }
+  ) -> T where T.RawValue == String {
+    guard let text = text(setting, source: source) else { return standard }
     if let value = choices.first(where: { $0.rawValue == text }) { return value }
     let names = choices.map(\.rawValue)
     let list = names.count == 2 ? names.joined(separator: " or ") : "one of \(names.joined(separator: ", "))"
-    throw malformed(setting, source: source, "must be \(list)")
+    report(setting, source: source, "must be \(list)")
+    return standard
   }
 
   private enum Switch: String, CaseIterable { case on, off }
 
-  func isOn(_ setting: Setting) throws(TapedeckError) -> Bool {
-    try choice(setting, default: .on, of: Switch.allCases) == .on
-  }
-
-  /// The error for a value that breaks a rule. It never contains the value.
-  func malformed(_ setting: Setting, source: String? = nil, _ rule: String) -> TapedeckError {
-    TapedeckError(
-      .configurationInvalid,
-      "\(setting.variable(for: source)) \(rule). Looked in \(places).")
-  }
+  func isOn(_ setting: Setting) -> Bool { choice(setting, default: .on, of: Switch.allCases) == .on }
 
   private func short(_ number: Double) -> String {
     number == number.rounded() ? String(Int(number)) : String(number)

@@ -1,5 +1,5 @@
-import AsyncHTTPClient
 import Catalog
+import HTTPTransport
 import Model
 import NIOPosix
 import ObjectStorage
@@ -11,14 +11,35 @@ extension Node {
     _ deployment: Deployment, _ directory: DataDirectory, system: SystemServices
   ) throws(TapedeckError) -> any Database {
     guard let url = deployment.databaseURL else {
-      return try SQLiteDatabase(path: directory.catalog.string, now: system.now)
+      do throws(TapedeckError) {
+        return try SQLiteDatabase(path: directory.catalog.string, now: system.now)
+      } catch { throw error.about(directory.catalog) }
     }
     return try PostgreSQLDatabase(url: url, settings: .init(connections: deployment.databaseConnections))
   }
 
+  /// Opens the catalog and applies missing migrations. A small SQLite file is checked for damage first; `CatalogCheck`
+  /// checks a large one while the node runs.
+  ///
+  /// - Throws: `catalogFailed`, with the path of an SQLite file and what to do.
+  static func catalog(
+    _ deployment: Deployment, _ directory: DataDirectory, system: SystemServices
+  ) async throws(TapedeckError) -> Catalog {
+    let database = try database(deployment, directory, system: system)
+    let catalog = Catalog(database: database)
+    do throws(TapedeckError) {
+      if deployment.databaseURL == nil, !CatalogCheck.takesLong(directory.catalog) { try await database.check() }
+      try await catalog.migrate()
+      return catalog
+    } catch {
+      try? database.close()
+      throw deployment.databaseURL == nil ? error.about(directory.catalog) : error
+    }
+  }
+
   /// The object store: a folder in the data directory, or a shared bucket.
   static func objectStore(
-    _ deployment: Deployment, _ directory: DataDirectory, client: HTTPClient, system: SystemServices
+    _ deployment: Deployment, _ directory: DataDirectory, client: any HTTPSender, system: SystemServices
   ) throws(TapedeckError) -> any ObjectStore {
     guard let storage = deployment.storage else {
       return try FileObjectStore(
@@ -28,5 +49,15 @@ extension Node {
     return S3ObjectStore(
       settings: storage.settings, credentials: storage.credentials, client: client, threads: .singleton,
       system: system)
+  }
+}
+
+extension TapedeckError {
+  /// A failure of the catalog with the path of its file, for operators; other errors are unchanged.
+  func about(_ catalog: FilePath) -> TapedeckError {
+    guard code == .catalogFailed || code == .diskFull else { return self }
+    var error = self
+    error.message = "\(catalog): \(message)"
+    return error
   }
 }

@@ -1,8 +1,8 @@
 import Access
-import AsyncHTTPClient
 import Audio
 import CXone
 import Catalog
+import HTTPTransport
 import Logging
 import Model
 import NIOPosix
@@ -15,7 +15,7 @@ import Webhooks
 extension Node {
   /// Composes a node: the only code that knows every module.
   init(
-    settings: Settings, directory: DataDirectory, lock: DataDirectoryLock, tasks: Tasks, client: HTTPClient,
+    settings: Settings, directory: DataDirectory, lock: DataDirectoryLock, tasks: Tasks, client: any HTTPSender,
     exporter: PrometheusExporter?, system: SystemServices, logger: Logger
   ) async throws {
     self.settings = settings
@@ -24,8 +24,7 @@ extension Node {
     let isShared = settings.deployment.isShared
 
     // Storage
-    let catalog = Catalog(database: try Self.database(settings.deployment, directory, system: system))
-    try await catalog.migrate()
+    let catalog = try await Self.catalog(settings.deployment, directory, system: system)
     self.catalog = catalog
     if isShared {
       try await catalog.requireSameOnAllNodes("TAPEDECK_STORAGE_URL", try settings.deployment.storeIdentity(directory))
@@ -35,11 +34,8 @@ extension Node {
     let store = try Self.objectStore(settings.deployment, directory, client: client, system: system)
     let spool = try Spool(folder: directory.spool, quarantine: directory.quarantine, threads: .singleton)
     // The folders are usually on one disk, but each can be a mount of its own.
-    let diskSpace = DiskSpaceGate(
-      disks: [
-        .init(holds: "spool", of: directory.spool), .init(holds: "objects", of: directory.objects),
-        .init(holds: "catalog", of: directory.path),
-      ],
+    let diskSpace = DiskSpaceMonitor(
+      disks: settings.deployment.localFolders(directory).map { .init(holds: $0.holds, of: $0.folder) },
       minimumFreeBytes: settings.minimumFreeBytes, retryInterval: settings.diskRetryInterval, threads: .singleton,
       system: system, logger: logger)
 
@@ -62,17 +58,21 @@ extension Node {
     // Access and web
     let now = system.now
     let log = AccessLog(catalog: catalog, now: now)
-    let passwords = PasswordHasher()
+    // Only some of the connections may wait, so that others are left for requests that are answered at once.
+    let connections = Descriptors.connections(settings)
+    let passwords = PasswordHasher(waiting: min(512, max(2, connections / 16)))
     let authenticator = Authenticator(catalog: catalog, log: log, passwords: passwords, now: now)
     let listening = ListeningSessions(catalog: catalog, now: now)
-    let waiters = JobWaiters(catalog: catalog)
-    let readiness = Readiness(catalog: catalog, diskSpace: diskSpace)
+    let waiters = JobWaiters(catalog: catalog, limits: .init(connections: connections))
+    let readiness = Readiness(
+      catalog: catalog, file: isShared ? nil : directory.catalog, diskSpace: diskSpace)
     let gauges = Gauges(catalog: catalog, diskSpace: diskSpace, rateLimits: rateLimits)
     var web = WebServices(
       catalog: catalog, store: store, authenticator: authenticator,
       accounts: Accounts(catalog: catalog, passwords: passwords, now: now), log: log, listening: listening,
       waiters: waiters, proxies: settings.proxies, publicOrigin: settings.publicOrigin,
       sources: Set(settings.sources.map(\.id)), streams: Streams(limit: settings.streamsPerIdentity),
+      jobsPerIdentity: settings.jobsPerIdentity,
       renderMetrics: {
         await gauges.refresh()
         return exporter?.render() ?? ""
@@ -87,6 +87,15 @@ extension Node {
       discard: { row, reason, requester, entry throws(TapedeckError) in
         try await quarantine.discard(row, reason: reason, by: requester, entry: entry)
       })
+    let privacy = PrivacyReview(catalog: catalog, sources: sources, system: system)
+    web.reviewPrivacy = { key in
+      // The caller waits; without an answer the known privacy counts.
+      _ = await limited {
+        await privacy.review(key, atMostEvery: .seconds(60))
+      } by: {
+        try await system.sleep(.seconds(5))
+      }
+    }
     self.web = web
 
     // Pipeline
@@ -106,6 +115,9 @@ extension Node {
       }
     ]
     if let clock { services.append(clock) }
+    if !isShared, tasks.runsRecurringTasks {
+      services.append(CatalogCheck(catalog: catalog, path: directory.catalog, system: system, logger: logger))
+    }
     if tasks.works {
       try await Recovery(catalog: catalog, spool: spool, logger: logger).run(isAlone: !isShared)
       let ffmpeg = FFmpeg(executable: settings.ffmpeg) { start in logger.info("\(start)") }
@@ -115,7 +127,7 @@ extension Node {
         system: system, logger: logger)
       // As many transfers as the sources allow, and some for recordings that are being converted.
       let transfers = settings.sources.reduce(0) { $0 + $1.parallelDownloads } + settings.conversions + 2
-      services.append(Worker(ingest: ingest, limits: .init(moving: transfers, lease: settings.lease)))
+      services.append(Worker(ingest: ingest, limits: .init(transfers: transfers, lease: settings.lease)))
       if let endpoint = try await Self.webhook(settings, directory, catalog) {
         services.append(
           WebhookSender(
@@ -137,7 +149,6 @@ extension Node {
       })
     if tasks.runsRecurringTasks {
       services.append(scheduler)
-      let privacy = PrivacyReview(catalog: catalog, sources: sources, system: system)
       services.append(
         Scrubber(verifier: verifier, settings: settings.scrub, privacy: settings.reviewsPrivacy ? privacy : nil))
       services.append(ObjectRemover(catalog: catalog, store: store, system: system, logger: logger))

@@ -28,7 +28,9 @@ struct CoverageRoutes {
         let plan = try plans.plan(of: admitted.query["source"])
         let found = try await scheduler.syncNow(plan.source)
         return try .json(
-          SyncAnswer(source: plan.source.rawValue, found: found.wanted, queued: found.queued),
+          SyncAnswer(
+            source: plan.source.rawValue, found: found.wanted, queued: found.queued,
+            unidentified: found.unidentified.count, unidentifiedRows: found.unidentified.first),
           .shown(count: Int64(found.wanted), details: ["source": plan.source.rawValue]))
       },
       .admitted(
@@ -96,8 +98,26 @@ struct CoverageRoutes {
 }
 
 /// What a synchronization found, as sent to a command.
-struct SyncAnswer: Codable {
+package struct SyncAnswer: Codable {
   var source: String
   var found: Int
   var queued: Int
+  /// The number of rows that name no recording.
+  var unidentified: Int
+  /// The first of them.
+  var unidentifiedRows: [UnidentifiedRows.Located]
+
+  /// What the command shows.
+  package var lines: [String] {
+    let found = "Found \(counted(found, "recording")), queued \(queued)."
+    guard unidentified > 0 else { return [found] }
+    var table = Table(["LIST FROM", "ROW", "REASON"])
+    for row in unidentifiedRows { table.add([row.listFrom, "\(row.position)", row.reason]) }
+    return [found, ""] + table.lines
+  }
+
+  /// Why not everything that the platform lists can be archived, as a sentence; nil when it can.
+  package var incompleteText: String? {
+    unidentified > 0 ? "\(counted(unidentified, "row")) of the platform's list cannot be archived: no usable id." : nil
+  }
 }

@@ -15,6 +15,8 @@ package struct DataDirectory: Sendable {
   var spool: FilePath { path.appending("spool") }
   var quarantine: FilePath { path.appending("quarantine") }
   var keys: FilePath { path.appending("keys") }
+  /// The folders in it; a folder exists when it was needed.
+  var folders: [FilePath] { [objects, spool, quarantine, keys] }
   private var lockFile: FilePath { path.appending("lock") }
   private var demoMarker: FilePath { path.appending("demo") }
 
@@ -30,6 +32,14 @@ package struct DataDirectory: Sendable {
 
   package var exists: Bool { access(path.string, F_OK) == 0 }
   package var isDemo: Bool { access(demoMarker.string, F_OK) == 0 }
+
+  /// A sentence when other users of the machine can list the folder or more; nil when they cannot, or there is no folder.
+  package var openness: String? {
+    var status = stat()
+    guard stat(path.string, &status) == 0, status.st_mode & 0o077 != 0 else { return nil }
+    let mode = String(status.st_mode & 0o777, radix: 8)
+    return "Other users of this machine can look into it (mode \(mode)). Run 'chmod 700 \(path)'."
+  }
 
   /// Creates missing folders, readable by their owner only.
   package func make() throws(TapedeckError) {
@@ -64,19 +74,26 @@ package struct DataDirectory: Sendable {
     }
   }
 
-  /// Reads the secret in a file of `keys/`; creates it with `make` when it does not exist.
-  package func key(_ name: String, make: () -> String) throws(TapedeckError) -> String {
+  /// Reads the secret in a file of `keys/`; nil when it does not exist.
+  package func existingKey(_ name: String) throws(TapedeckError) -> String? {
     let file = keys.appending(name)
     do {
       return try String(contentsOfFile: file.string, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
     } catch {
       // An existing secret that cannot be read must not be replaced: receivers and nodes use it.
-      guard access(file.string, F_OK) != 0, errno == ENOENT else {
+      guard access(file.string, F_OK) != 0, errno == ENOENT || errno == ENOTDIR else {
         throw TapedeckError(
           .storageFailed, "The file 'keys/\(name)' cannot be read. Check its owner and permissions.",
           detail: "\(error)", cause: error)
       }
+      return nil
     }
+  }
+
+  /// Reads the secret in a file of `keys/`; creates it with `make` when it does not exist.
+  package func key(_ name: String, make: () -> String) throws(TapedeckError) -> String {
+    if let value = try existingKey(name) { return value }
+    let file = keys.appending(name)
     let value = make()
     try write(Data((value + "\n").utf8), to: file)
     return value

@@ -7,7 +7,7 @@ import Pipeline
 /// Metrics that are read from the catalog, refreshed for each scrape.
 struct Gauges: Sendable {
   let catalog: Catalog
-  let diskSpace: DiskSpaceGate
+  let diskSpace: DiskSpaceMonitor
   let rateLimits: @Sendable () async throws(TapedeckError) -> [RateLimitStatus]
 
   func refresh() async {

@@ -17,10 +17,7 @@ extension Node {
     if let configured = settings.webhookSecret {
       secret = configured
     } else if settings.deployment.isShared {
-      throw TapedeckError(
-        .configurationInvalid,
-        "QM_WEBHOOK_SECRET is not set. Nodes that share a database must have the same secret, so that the receiver can verify messages from each of them."
-      )
+      throw Settings.missingWebhookSecret
     } else {
       secret = try directory.key("webhook-secret") { WebhookSecret.make().revealed }
     }
@@ -38,12 +35,7 @@ extension Node {
     let host = settings.publicOrigin.flatMap { URLComponents(string: $0)?.host } ?? "tapedeck.local"
     var text = settings.signingKey ?? ""
     if text.isEmpty { text = try directory.key("statement-key") { NoteSigner(newKeyNamed: host)?.revealed ?? "" } }
-    guard let signer = NoteSigner(text) else {
-      throw TapedeckError(
-        .configurationInvalid,
-        "TAPEDECK_SIGNING_KEY (or keys/statement-key in the data directory) must be a private key of the form PRIVATE+KEY+name+hash+key."
-      )
-    }
+    guard let signer = NoteSigner(text) else { throw Settings.malformedSigningKey }
     if settings.deployment.isShared { try await catalog.requireSameOnAllNodes("TAPEDECK_SIGNING_KEY", signer.revealed) }
     return signer
   }

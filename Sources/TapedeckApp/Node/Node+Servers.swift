@@ -16,7 +16,8 @@ extension Node {
     _ web: WebServices, settings: Settings, onListening: @escaping @Sendable (Int?) async -> Void, logger: Logger
   ) throws -> some Service {
     let total = Descriptors.connections(settings)
-    let limits = ConnectionLimits(total: total, perAddress: min(settings.connectionsPerAddress, max(4, total * 3 / 4)))
+    var limits = ConnectionLimits(total: total, perAddress: min(settings.connectionsPerAddress, max(4, total * 3 / 4)))
+    limits.write = .milliseconds(settings.clientStall.milliseconds)
     let application = Application(
       router: try makeWebRouter(web, listener: .network), server: .limited(limits, proxies: settings.proxies),
       configuration: .init(

@@ -38,7 +38,7 @@ struct Node: Sendable {
     settings: Settings, directory: DataDirectory, lock: DataDirectoryLock, tasks: Tasks,
     exporter: PrometheusExporter?, logger: Logger, _ body: (Node) async throws -> T
   ) async throws -> T {
-    try await HTTPClient.withHTTPClient(configuration: try .platform.adapted()) { client in
+    try await OutboundClient.with(.platform) { client in
       let node = try await Node(
         settings: settings, directory: directory, lock: lock, tasks: tasks, client: client, exporter: exporter,
         system: .system, logger: logger)

@@ -52,7 +52,7 @@ extension Reply {
     Reply(
       Response(
         status: .ok, headers: [.contentType: "application/json"],
-        body: .init(byteBuffer: ByteBuffer(bytes: try JSONEncoder().encode(value)))), event)
+        body: .init(byteBuffer: ByteBuffer(bytes: try Terminal.json(value)))), event)
   }
 }
 

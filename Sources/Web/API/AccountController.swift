@@ -16,29 +16,32 @@ struct AccountController {
     .admitted(
       .get, "/api/v1/accounts", .api, permission: .administer, log: .denials, "All accounts, by name.",
       responses: [.json(AccountList.schema, "The accounts.")]
-    ) { _ in Reply(.json(AccountList(accounts: try await accounts.list().map(AccountAnswer.init)))) }
+    ) { _ in
+      let accounts = try await accounts.list().map {
+        IdentityAnswer($0.identity, createdAt: $0.createdAt, AccountFacts($0))
+      }
+      return Reply(.json(AccountList(accounts: accounts)))
+    }
   }
 
   private var create: Route {
     .admitted(
       .post, "/api/v1/accounts", .api, permission: .administer, log: .change(.createAccount),
-      "Creates an account for a person.", body: .json(NewAccount.schema),
+      "Creates an account.", body: .json(NewAccount.schema),
       responses: [.json(CreatedIdentity.schema, status: 201, "The account.")], errors: [409, 429]
     ) { admitted in
       let wanted = try await admitted.incoming.decode(NewAccount.self)
       let made = try await accounts.createAccount(
         name: wanted.name, role: try Role(named: wanted.role), agentID: wanted.agentId, team: wanted.team,
         password: wanted.password, by: admitted.identity, from: admitted.incoming.origin)
-      return Reply(
-        .json(
-          CreatedIdentity(id: made.id, name: made.name, role: made.role.rawValue, token: nil), status: .created))
+      return Reply(.json(CreatedIdentity(made), status: .created))
     }
   }
 
   private var changeOwnPassword: Route {
     .admitted(
       .post, "/api/v1/account/password", .api, permission: nil, log: .change(.changePassword),
-      "Changes the password of the own account and ends its other sessions. 401 when `currentPassword` is wrong.",
+      "Changes the caller's password and ends the account's other sessions. 401 when `currentPassword` is wrong.",
       body: .json(PasswordChange.schema), responses: [.empty(204, "The password is changed.")], errors: [429]
     ) { admitted in
       let wanted = try await admitted.incoming.decode(PasswordChange.self)
@@ -119,50 +122,27 @@ struct AccountController {
   }
 
   private struct AccountList: Encodable {
-    static let schema = Schema.object("AccountList", ["accounts": .list(AccountAnswer.schema)])
-    let accounts: [AccountAnswer]
+    static let schema = Schema.object("AccountList", ["accounts": .list(AccountFacts.schema)])
+    let accounts: [IdentityAnswer<AccountFacts>]
   }
 
-  private struct AccountAnswer: Encodable {
+  private struct AccountFacts: Encodable {
     static let schema = Schema.object(
       "Account",
       [
         "id": .string, "name": .string, "role": .choice(of: Role.self), "agentId?": .string, "team?": .string,
         "createdAt": .moment, "disabledAt?": .moment, "sessions": .integer, "lastSeenAt?": .moment,
       ])
-    let id: String
-    let name: String
-    let role: String
-    let agentId: String?
-    let team: String?
-    let createdAt: String
     let disabledAt: String?
     let sessions: Int64
     let lastSeenAt: String?
 
     init(_ row: AccountRow) {
-      id = row.identity.id
-      name = row.identity.name
-      role = row.identity.role.rawValue
-      agentId = row.identity.agentID
-      team = row.identity.team
-      createdAt = row.createdAt.iso8601
       disabledAt = row.disabledAt?.iso8601
       sessions = row.sessions
       lastSeenAt = row.lastSeenAt?.iso8601
     }
   }
-}
-
-/// The answer that describes a new account or token.
-struct CreatedIdentity: Encodable {
-  static let schema = Schema.object(
-    "CreatedIdentity", ["id": .string, "name": .string, "role": .choice(of: Role.self), "token?": .string])
-  let id: String
-  let name: String
-  let role: String
-  /// The secret, which no later response holds.
-  let token: String?
 }
 
 extension Role {

@@ -39,19 +39,18 @@ struct AuditListing {
     var next: Int64?
   }
 
-  static func parameters(maximum: Int64) -> [QueryParameter] {
-    [
-      QueryParameter("who", .text, "The name or id of an account or token."),
-      .choice("what", LogEntry.Action.self, "What was done."),
-      .choice("outcome", LogEntry.Outcome.self, "How it ended."),
-      QueryParameter("recording", .recording, "The platform's id of a recording."), .source,
-      QueryParameter("from", .moment, "A day in UTC or a moment."),
-      QueryParameter("to", .moment, "A day in UTC, included, or a moment."), .cursor,
-      .limit(maximum, default: 100),
-    ]
-  }
+  static let filters: [QueryParameter] = [
+    QueryParameter("who", .text, "The name or ID of an account or token."),
+    .choice("what", LogEntry.Action.self, "What was done."),
+    .choice("outcome", LogEntry.Outcome.self, "How it ended."),
+    QueryParameter("recording", .recording, "The platform's ID of a recording."), .source,
+    QueryParameter("from", .moment, "A day in UTC or a moment."),
+    QueryParameter("to", .moment, "A day in UTC, included, or a moment."),
+  ]
 
-  func load(_ query: Query) async throws(TapedeckError) -> Page {
+  static func parameters(maximum: Int64) -> [QueryParameter] { filters + [.cursor, .limit(maximum, default: 100)] }
+
+  func filter(_ query: Query) -> LogFilter {
     var filter = LogFilter()
     filter.who = query["who"]
     filter.action = query.choice("what")
@@ -61,9 +60,14 @@ struct AuditListing {
     }
     filter.from = query.moment("from")
     filter.to = query.moment("to", endOfDay: true)
+    return filter
+  }
+
+  func load(_ query: Query) async throws(TapedeckError) -> Page {
+    try query.requirePeriod()
     let limit = query.integer("limit").map { Int($0) } ?? 100
     var entries = try await catalog.logEntries(
-      matching: filter, before: query.integer("cursor"), limit: limit + 1)
+      matching: filter(query), before: query.integer("cursor"), limit: limit + 1)
     let hasMore = entries.count > limit
     if hasMore { entries.removeLast() }
     return Page(entries: entries, next: hasMore ? entries.last?.id : nil)

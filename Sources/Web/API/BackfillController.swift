@@ -27,7 +27,7 @@ struct BackfillController {
     [
       .admitted(
         .get, "/api/v1/backfills", .api, permission: .readCoverage, log: .denials,
-        "Back-fills, with their rate and when they will be finished.",
+        "Back-fills, with their rate and expected finish, and the rows of their lists that name no recording.",
         responses: [.json(.object("BackfillList", ["backfills": .list(BackfillAnswer.schema)]), "The back-fills.")]
       ) { _ in
         let now = system.now()
@@ -110,7 +110,9 @@ struct BackfillAnswer: Encodable {
     [
       "id": .string, "source": .source, "from": .moment, "to": .moment, "direction?": .choice(of: Direction.self),
       "state": .choice(of: Backfill.State.self), "reachedAt": .moment, "found": .integer, "queued": .integer,
-      "open": .integer, "failed": .integer, "remaining?": .integer, "hourlyRate?": .number, "throughAt?": .moment,
+      "unidentified": .integer,
+      "unidentifiedRows": .list(LocatedRow.schema), "open": .integer, "failed": .integer, "remaining?": .integer,
+      "hourlyRate?": .number, "throughAt?": .moment,
       "createdAt": .moment, "endedAt?": .moment, "failure?": .string,
     ])
 
@@ -123,6 +125,8 @@ struct BackfillAnswer: Encodable {
   let reachedAt: String
   let found: Int64
   let queued: Int64
+  let unidentified: Int
+  let unidentifiedRows: [LocatedRow]
   let open: Int64
   let failed: Int64
   let remaining: Int64?
@@ -142,6 +146,8 @@ struct BackfillAnswer: Encodable {
     reachedAt = row.reachedAt.iso8601
     found = row.found
     queued = row.queued
+    unidentified = row.unidentified.count
+    unidentifiedRows = row.unidentified.first.map(LocatedRow.init)
     open = row.open
     failed = row.failed
     remaining = row.remaining

@@ -1,6 +1,6 @@
-import Catalog
+package import Catalog
 import Hummingbird
-import Model
+package import Model
 
 /// `GET /api/v1/coverage`: for each day, the recordings that the archive holds and those that it must hold.
 struct CoverageController {
@@ -10,24 +10,28 @@ struct CoverageController {
     [
       .admitted(
         .get, "/api/v1/coverage", .api, permission: .readCoverage, log: .entry(.coverage),
-        "For each day of the source's time zone, both ends included: whether the day is checked (the platform was asked for all of it after its end) and complete; reported, expected, ready, waiting, failed, refused, missing and unidentified recordings, the latter with their positions in the platform's list; `gaps` with their reasons. Restricted recordings are named to supervisors only.",
+        "For each day of the source's time zone, both ends included: whether the day is checked (listed completely after its end) and complete; reported, expected, ready, waiting, failed, refused, missing and unidentified recordings, the latter with their positions in the platform's list; `gaps` with their reasons; `tasks`: the last sync and look-back, with the rows of their lists that name no recording. Only supervisors see the IDs of restricted recordings.",
         query: CoverageListing.parameters, responses: [.json(CoverageAnswer.schema, "The coverage.")], errors: [404]
       ) { admitted in
         let page = try await listing.load(admitted, gaps: 500)
         return Reply(
-          .json(CoverageAnswer(page)), .shown(count: Int64(page.gaps.count), details: admitted.query.values))
+          .json(
+            CoverageAnswer(
+              plan: page.plan, days: page.days, gaps: page.gaps, next: page.next,
+              tasks: try await listing.tasks(of: page.plan.source))),
+          .shown(count: Int64(page.gaps.count), details: admitted.query.values))
       }
     ]
   }
 }
 
 /// The coverage of some days as programs see it.
-struct CoverageAnswer: Encodable {
+package struct CoverageAnswer: Encodable {
   static let schema = Schema.object(
     "Coverage",
     [
       "source": .source, "timeZone": .string, "filter": .string, "days": .list(Figures.schema),
-      "total": Figures.schema, "gaps": .list(Gap.schema), "nextCursor?": .string,
+      "total": Figures.schema, "gaps": .list(Gap.schema), "tasks": .list(Task.schema), "nextCursor?": .string,
     ])
 
   struct Figures: Encodable {
@@ -108,26 +112,71 @@ struct CoverageAnswer: Encodable {
     let fillable: Bool
   }
 
+  struct Task: Encodable {
+    static let schema = Schema.object(
+      "SyncTask",
+      [
+        "task": .choice(["sync", "look_back"]), "lastSuccessAt?": .moment, "dueAt?": .moment, "error?": .string,
+        "unidentified": .integer, "unidentifiedRows": .list(LocatedRow.schema),
+      ])
+
+    let task: String
+    let lastSuccessAt: String?
+    let dueAt: String?
+    let error: String?
+    let unidentified: Int
+    let unidentifiedRows: [LocatedRow]
+
+    init(_ row: TaskRow) {
+      task = row.key.name.rawValue
+      lastSuccessAt = row.lastSuccessAt?.iso8601
+      dueAt = row.dueAt?.iso8601
+      error = row.lastError?.message
+      unidentified = row.unidentified.count
+      unidentifiedRows = row.unidentified.first.map(LocatedRow.init)
+    }
+  }
+
   let source: String
   let timeZone: String
   let filter: String
   let days: [Figures]
   let total: Figures
   let gaps: [Gap]
+  let tasks: [Task]
   let nextCursor: String?
 
-  init(_ page: CoverageListing.Page) {
-    source = page.plan.source.rawValue
-    timeZone = page.plan.zone.name
-    filter = page.plan.filter.description
-    days = page.days.map { Figures([$0], isTotal: false) }
-    total = Figures(page.days, isTotal: true)
-    gaps = page.gaps.map { gap in
+  /// - Parameter next: the cursor of the next page of gaps.
+  package init(plan: SyncPlan, days: [CoverageDay], gaps: [CoverageGap], next: Int64?, tasks: [TaskRow]) {
+    self.tasks = tasks.map(Task.init)
+    source = plan.source.rawValue
+    timeZone = plan.zone.name
+    filter = plan.filter.description
+    self.days = days.map { Figures([$0], isTotal: false) }
+    total = Figures(days, isTotal: true)
+    self.gaps = gaps.map { gap in
       Gap(
         id: gap.key.id.rawValue, source: gap.key.source.rawValue,
-        day: CalendarDay(containing: gap.countedAt, in: page.plan.zone).description, at: gap.countedAt.iso8601,
+        day: CalendarDay(containing: gap.countedAt, in: plan.zone).description, at: gap.countedAt.iso8601,
         standing: gap.status.rawValue, code: gap.code?.rawValue, reason: gap.reason, fillable: gap.isFillable)
     }
-    nextCursor = page.next.map(String.init)
+    nextCursor = next.map(String.init)
+  }
+}
+
+/// A row that names no recording, in the platform's list of a period.
+struct LocatedRow: Encodable {
+  static let schema = Schema.object(
+    "LocatedRow", ["listFrom": .moment, "position": .integer, "reason": .string])
+
+  let listFrom: String
+  /// Counted from 1.
+  let position: Int
+  let reason: String
+
+  init(_ row: UnidentifiedRows.Located) {
+    listFrom = row.listFrom
+    position = row.position
+    reason = row.reason
   }
 }

@@ -23,8 +23,8 @@ struct CoverageListing {
   static let maxDays = 400
 
   static let parameters: [QueryParameter] = [
-    QueryParameter("from", .day, "The first day; six days before `to` without it."),
-    QueryParameter("to", .day, "The last day; today without it."), .source, .cursor,
+    QueryParameter("from", .day, "The first day; default: six days before `to`."),
+    QueryParameter("to", .day, "The last day; default: today."), .source, .cursor,
   ]
 
   func load(_ admitted: Admitted<Void>, gaps limit: Int) async throws(TapedeckError) -> Page {
@@ -40,6 +40,11 @@ struct CoverageListing {
     if hasMore { gaps.removeLast() }
     let coverage = try await catalog.coverage(of: plan, on: days, visibleTo: identity.visibility)
     return Page(plan: plan, days: coverage, gaps: gaps, next: hasMore ? gaps.last?.id : nil)
+  }
+
+  /// The sync and the look-back of a source.
+  func tasks(of source: SourceID) async throws(TapedeckError) -> [TaskRow] {
+    try await catalog.recurringTasks().filter { $0.key.source == source && [.sync, .lookBack].contains($0.key.name) }
   }
 
   /// The requested days; the last week by default.

@@ -13,11 +13,11 @@ struct HealthController {
 
   var routes: [Route] {
     [
-      .open(.get, "/livez", .api, "Whether the process answers.", responses: [.json(Health.schema)]) { _ in
+      .open(.get, "/livez", .api, "Whether the process is running.", responses: [.json(Health.schema)]) { _ in
         Response.json(Health(status: "alive", problems: []))
       },
       .open(
-        .get, "/readyz", .api, "Whether the server can do its work; 503 with the reasons while it cannot.",
+        .get, "/readyz", .api, "Whether the server is ready; 503 with the reasons when it is not.",
         responses: [.json(Health.schema), .json(Health.schema, status: 503, "Not ready, with the reasons.")]
       ) { _ in
         let problems = await readiness()

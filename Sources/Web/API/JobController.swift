@@ -5,11 +5,12 @@ import Model
 /// `/api/v1/jobs`: the progress of a job, lists of jobs, and retry and cancel.
 struct JobController {
   let catalog: Catalog
+  let openJobs: OpenJobs
 
   private static let parameters: [QueryParameter] = [
     .choice("state", RunState.self, "The run state."),
     .choice("code", TapedeckError.Code.self, "The code of the failure."), .source,
-    QueryParameter("recording", .recording, "The platform's id of a recording."), .cursor,
+    QueryParameter("recording", .recording, "The platform's ID of a recording."), .cursor,
     .limit(1000, default: 100),
   ]
 
@@ -29,16 +30,17 @@ struct JobController {
         responses: [.json(ListAnswer.schema, "A page of jobs.")], handler: list),
       .admitted(
         .post, "/api/v1/jobs/{job}/retry", .api, permission: .manageJobs, log: .change(.retryJob),
-        "Starts a failed or cancelled job again, or has a waiting one tried now. 409 `job_ended` when its recording is in the archive.",
-        responses: [.json(ListedJobAnswer.schema, "The job.")], errors: [409]
+        "Restarts a failed or cancelled job, or runs a waiting one at once. 409 `job_ended` when the recording is archived.",
+        responses: [.json(ListedJobAnswer.schema, "The job.")], errors: [409, 429]
       ) { admitted in
         try await change(admitted) { id, entry throws(TapedeckError) in
-          try await catalog.retryJob(id, clearance: admitted.clearance, by: admitted.identity.id, entry: entry)
+          if let key = entry.recording { try await openJobs.requireRoom(for: key, of: admitted.identity) }
+          return try await catalog.retryJob(id, clearance: admitted.clearance, by: admitted.identity.id, entry: entry)
         }
       },
       .admitted(
         .post, "/api/v1/jobs/{job}/cancel", .api, permission: .manageJobs, log: .change(.cancelJob),
-        "Cancels a job and deletes what was downloaded; a failed job is not tried again. 409 `job_ended` when it is done or cancelled.",
+        "Cancels a job and deletes what was downloaded; a failed job is not retried automatically. 409 `job_ended` when it is done or cancelled.",
         responses: [.json(ListedJobAnswer.schema, "The job.")], errors: [409]
       ) { admitted in
         try await change(admitted) { id, entry throws(TapedeckError) in try await catalog.cancelJob(id, entry: entry) }

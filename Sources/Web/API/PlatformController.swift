@@ -12,7 +12,7 @@ struct PlatformController {
     [
       .admitted(
         .get, "/api/v1/platform", .api, permission: .readPlatform, log: .denials,
-        "For each source: configured and effective rate, requests, refusals and retries of the last hour, the pause that the platform asked for, jobs by stage, and when they will be done at this rate.",
+        "For each source: configured and effective rate, requests, refusals and retries of the last hour, the pause that the platform asked for, jobs by stage, and their expected finish at this rate.",
         responses: [.json(Answer.schema, "The sources.")]
       ) { admitted in
         let now = system.now()

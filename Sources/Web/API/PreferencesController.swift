@@ -4,7 +4,7 @@ import HTTPTypes
 import Hummingbird
 import Model
 
-/// `/api/v1/preferences`: how the signed-in person uses the player.
+/// `/api/v1/preferences`: how the signed-in person uses the pages and the player.
 struct PreferencesController {
   let catalog: Catalog
 
@@ -12,12 +12,12 @@ struct PreferencesController {
     [
       .admitted(
         .get, "/api/v1/preferences", .api, permission: nil, log: .denials,
-        "The preferences of the identity that asks: speed and volume of playback, and whether silence is skipped.",
-        responses: [.json(Self.answer, "The preferences; absent ones have their standard value.")]
+        "The caller's preferences: playback speed and volume, whether silence is skipped, and the time zone of pages.",
+        responses: [.json(Self.answer, "The preferences; absent ones have their default value.")]
       ) { admitted in Reply(.json(try await catalog.preferences(of: admitted.identity.id))) },
       .admitted(
         .patch, "/api/v1/preferences", .api, permission: nil, log: .denials,
-        "Changes the preferences that the body names.", body: .json(Self.change),
+        "Changes the preferences given in the body.", body: .json(Self.change),
         responses: [.empty(204, "The preferences are changed.")]
       ) { admitted in
         let change = try await admitted.incoming.decode(Preferences.self)
@@ -28,8 +28,9 @@ struct PreferencesController {
     ]
   }
 
-  private static let answer = Schema.object(
-    "Preferences", ["speed?": .number, "volume?": .number, "skipSilence?": .boolean])
-  private static let change = Schema.input(
-    "PreferencesChange", ["speed?": .number, "volume?": .number, "skipSilence?": .boolean])
+  private static let properties: KeyValuePairs<String, Schema> = [
+    "speed?": .number, "volume?": .number, "skipSilence?": .boolean, "timeZone?": .string, "browserTimeZone?": .string,
+  ]
+  private static let answer = Schema.object("Preferences", properties)
+  private static let change = Schema.input("PreferencesChange", properties)
 }

@@ -45,7 +45,7 @@ struct QuarantineController {
       ) { admitted in Reply(.json(FileAnswer(try await row(admitted)))) },
       .admitted(
         .post, "/api/v1/quarantine/{file}/accept", .api, permission: .manageJobs, log: .change(.acceptQuarantined),
-        "Has the file archived as it is. 409 when it was decided before, when the recording is archived, or while a job works on it.",
+        "Archives the file as it is. 409 when the file was already accepted or discarded, when the recording is archived, or while a job works on it.",
         body: .json(Decision.schema), responses: [.json(FileAnswer.schema, "The file.")], errors: [404, 409]
       ) { admitted in
         let row = try await row(admitted)
@@ -56,7 +56,7 @@ struct QuarantineController {
       },
       .admitted(
         .post, "/api/v1/quarantine/{file}/discard", .api, permission: .manageJobs, log: .change(.discardQuarantined),
-        "Removes the file. 409 when it was decided before.", body: .json(Decision.schema),
+        "Removes the file. 409 when it was already accepted or discarded.", body: .json(Decision.schema),
         responses: [.json(FileAnswer.schema, "The file.")], errors: [404, 409]
       ) { admitted in
         let row = try await row(admitted)
@@ -124,7 +124,7 @@ struct QuarantineController {
       [
         "id": .integer, "source": .source, "recordingId": .string, "state": .choice(of: QuarantineRow.State.self),
         "quarantinedAt": .moment, "code": .choice(of: TapedeckError.Code.self), "detail": .string, "bytes": .integer,
-        "sha256": .sha256, "platformSeconds?": .integer, "decidedAt?": .moment, "decidedBy?": .string,
+        "sha256": .sha256, "node": .string, "platformSeconds?": .integer, "decidedAt?": .moment, "decidedBy?": .string,
         "reason?": .string,
       ])
     let id: Int64
@@ -136,6 +136,7 @@ struct QuarantineController {
     let detail: String
     let bytes: Int64
     let sha256: String
+    let node: String
     let platformSeconds: Int?
     let decidedAt: String?
     let decidedBy: String?
@@ -151,6 +152,7 @@ struct QuarantineController {
       detail = row.reason
       bytes = row.content.bytes
       sha256 = row.content.hash.rawValue
+      node = row.node
       platformSeconds = row.platformSeconds
       decidedAt = row.decidedAt?.iso8601Milliseconds
       decidedBy = row.decidedBy

@@ -44,7 +44,7 @@ struct RecordingController {
 
   private func show(_ admitted: Admitted<RecordingSubject>) async throws -> Reply {
     guard let recording = admitted.subject.recording else {
-      throw TapedeckError(.unknownRecording, "The catalog has no recording with this id. Ingest it first.")
+      throw TapedeckError(.unknownRecording, "The catalog has no recording with this ID. Ingest it first.")
     }
     let job = try await catalog.job(of: recording.key)
     var steps: [StepTime] = []

@@ -14,25 +14,27 @@ struct TokenController {
     [
       .admitted(
         .post, "/api/v1/tokens", .api, permission: .administer, log: .change(.createToken),
-        "Creates an API token; its secret is in `token`, this once.", body: .json(NewToken.schema),
+        "Creates an API token. Its secret, `token`, is shown only in this answer.", body: .json(NewToken.schema),
         responses: [.json(CreatedIdentity.schema, status: 201, "The token.")], errors: [409]
       ) { admitted in
         let wanted = try await admitted.incoming.decode(NewToken.self)
         let (made, secret) = try await accounts.createToken(
           name: wanted.name, role: try Role(named: wanted.role), agentID: wanted.agentId, team: wanted.team,
           by: admitted.identity, from: admitted.incoming.origin)
-        return Reply(
-          .json(
-            CreatedIdentity(id: made.id, name: made.name, role: made.role.rawValue, token: secret.text),
-            status: .created))
+        return Reply(.json(CreatedIdentity(made, token: secret), status: .created))
       },
       .admitted(
         .get, "/api/v1/tokens", .api, permission: .administer, log: .denials, "All API tokens, without their secrets.",
         responses: [.json(TokenList.schema, "The tokens.")]
-      ) { _ in Reply(.json(TokenList(tokens: try await catalog.tokens().map(TokenAnswer.init)))) },
+      ) { _ in
+        let tokens = try await catalog.tokens().map {
+          IdentityAnswer($0.identity, createdAt: $0.createdAt, TokenFacts($0))
+        }
+        return Reply(.json(TokenList(tokens: tokens)))
+      },
       .admitted(
         .delete, "/api/v1/tokens/{name}", .api, permission: .administer, log: .change(.revokeToken),
-        "Revokes the token with a name or id.", responses: [.empty(204, "The token is revoked.")]
+        "Revokes the token with this name or ID.", responses: [.empty(204, "The token is revoked.")]
       ) { admitted in
         let name = admitted.incoming.path("name").removingPercentEncoding ?? ""
         try await accounts.revokeToken(name, by: admitted.identity, from: admitted.incoming.origin)
@@ -51,33 +53,21 @@ struct TokenController {
   }
 
   private struct TokenList: Encodable {
-    static let schema = Schema.object("TokenList", ["tokens": .list(TokenAnswer.schema)])
-    let tokens: [TokenAnswer]
+    static let schema = Schema.object("TokenList", ["tokens": .list(TokenFacts.schema)])
+    let tokens: [IdentityAnswer<TokenFacts>]
   }
 
-  private struct TokenAnswer: Encodable {
+  private struct TokenFacts: Encodable {
     static let schema = Schema.object(
       "Token",
       [
         "id": .string, "name": .string, "role": .choice(of: Role.self), "agentId?": .string, "team?": .string,
         "createdAt": .moment, "lastUsedAt?": .moment, "revokedAt?": .moment,
       ])
-    let id: String
-    let name: String
-    let role: String
-    let agentId: String?
-    let team: String?
-    let createdAt: String
     let lastUsedAt: String?
     let revokedAt: String?
 
     init(_ row: TokenRow) {
-      id = row.identity.id
-      name = row.identity.name
-      role = row.identity.role.rawValue
-      agentId = row.identity.agentID
-      team = row.identity.team
-      createdAt = row.createdAt.iso8601
       lastUsedAt = row.lastUsedAt?.iso8601
       revokedAt = row.revokedAt?.iso8601
     }

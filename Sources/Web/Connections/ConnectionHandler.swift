@@ -14,9 +14,17 @@ package final class ConnectionHandler: ChannelDuplexHandler {
     package init() {}
   }
 
+  /// An outbound event whose promise succeeds when the client closes its side of the connection, and at the end of the
+  /// response.
+  package struct Left: Sendable {
+    package init() {}
+  }
+
   private let connections: OpenConnections
   private let limits: ConnectionLimits
-  private var isAnswering = false
+  /// Requests that have begun, less the responses that were sent.
+  private var unanswered = 0
+  private var hasLeft = false
   private var hasBegunResponse = false
   private var bodyDeadline: Scheduled<Void>?
   private var unsent = 0
@@ -24,6 +32,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
   private var writeDeadline: Scheduled<Void>?
   private var writeLimit: TimeAmount
   private var waitingForSent: [EventLoopPromise<Void>] = []
+  private var waitingForLeft: [EventLoopPromise<Void>] = []
 
   package init(connections: OpenConnections, limits: ConnectionLimits) {
     self.connections = connections
@@ -50,6 +59,18 @@ package final class ConnectionHandler: ChannelDuplexHandler {
     (bodyDeadline, writeDeadline) = (nil, nil)
     for promise in waitingForSent { promise.fail(ChannelError.ioOnClosedChannel) }
     waitingForSent = []
+    leave()
+  }
+
+  /// Tells those who wait for the client that it has closed its side.
+  private func leave() {
+    hasLeft = true
+    succeedLeft()
+  }
+
+  private func succeedLeft() {
+    for promise in waitingForLeft { promise.succeed() }
+    waitingForLeft = []
   }
 
   // MARK: Requests
@@ -57,8 +78,8 @@ package final class ConnectionHandler: ChannelDuplexHandler {
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch unwrapInboundIn(data) {
     case .head(let head):
-      isAnswering = true
-      hasBegunResponse = false
+      if unanswered == 0 { hasBegunResponse = false }
+      unanswered += 1
       if head.headers.contains(name: "content-length") || head.headers.contains(name: "transfer-encoding") {
         bodyDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: limits.body) {
           self.bodyDeadline = nil
@@ -69,7 +90,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
     case .end:
       bodyDeadline?.cancel()
       bodyDeadline = nil
-      if isAnswering { connections.answer(context.channel) }
+      if unanswered > 0 { connections.answer(context.channel) }
     }
     context.fireChannelRead(data)
   }
@@ -102,9 +123,10 @@ package final class ConnectionHandler: ChannelDuplexHandler {
   private func sent(isEnd: Bool, _ context: ChannelHandlerContext) {
     unsent -= 1
     lastProgress = context.eventLoop.now
-    if isEnd, isAnswering {
-      isAnswering = false
-      connections.wait(context.channel)
+    if isEnd, unanswered > 0 {
+      unanswered -= 1
+      if unanswered == 0 { connections.wait(context.channel) }
+      succeedLeft()
     }
     guard unsent == 0 else { return }
     writeDeadline?.cancel()
@@ -126,9 +148,12 @@ package final class ConnectionHandler: ChannelDuplexHandler {
   }
 
   package func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
-    guard event is Sent else { return context.triggerUserOutboundEvent(event, promise: promise) }
-    guard let promise else { return }
-    if !context.channel.isActive {
+    guard let promise, event is Sent || event is Left else {
+      return context.triggerUserOutboundEvent(event, promise: promise)
+    }
+    if event is Left {
+      if hasLeft { promise.succeed() } else { waitingForLeft.append(promise) }
+    } else if !context.channel.isActive {
       promise.fail(ChannelError.ioOnClosedChannel)
     } else if unsent == 0 {
       promise.succeed()
@@ -138,6 +163,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
   }
 
   package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case .inputClosed? = event as? ChannelEvent { leave() }
     if event is ChannelShouldQuiesceEvent {
       // A server that stops does not wait a minute for a client that does not read.
       writeLimit = min(writeLimit, .seconds(5))

@@ -22,7 +22,7 @@ package struct LimitedChannel: ServerChildChannel {
       let pipeline = channel.pipeline.syncOperations
       let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
       try pipeline.addHandlers(
-        [ConnectionHandler(connections: connections, limits: limits), ProtocolRules()], position: .after(decoder))
+        [ProtocolRules(), ConnectionHandler(connections: connections, limits: limits)], position: .after(decoder))
       return value
     }
   }

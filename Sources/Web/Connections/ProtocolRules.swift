@@ -1,8 +1,9 @@
 package import NIOCore
 package import NIOHTTP1
 
-/// Rules of HTTP that the server library leaves to others: which requests are malformed, and which connections end after
-/// their response (RFC 9112, sections 3.2, 6.1 and 9.3).
+/// Rules of HTTP that the server library leaves to others: which requests are malformed, which connections end after their
+/// response, and how many requests may be sent ahead (RFC 9110, sections 7.2, 7.8 and 10.1.1; RFC 9112, sections 3.2, 6.1,
+/// 9.3 and 9.3.2).
 package final class ProtocolRules: ChannelDuplexHandler {
   package typealias InboundIn = HTTPServerRequestPart
   package typealias InboundOut = HTTPServerRequestPart
@@ -11,46 +12,96 @@ package final class ProtocolRules: ChannelDuplexHandler {
 
   private enum Persistence { case implied, stated, none }
 
-  private var persistence = Persistence.implied
-  private var isRefused = false
+  /// How many requests may wait for their responses. Each takes memory before it is read.
+  private static let maximumAhead = 16
+  /// Longer bodies are refused, so a client that asks first need not send one.
+  private static let longestBody = 64 << 10
+
+  /// Of the requests that have no complete response, the oldest first.
+  private var pending: [Persistence] = []
+  /// Whether the body of the latest request is still arriving.
+  private var isReceiving = false
+  /// Whether all further requests are dropped, since the connection ends after the pending responses.
+  private var isLast = false
 
   package init() {}
 
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    guard !isRefused else { return }
-    if case .head(let head) = unwrapInboundIn(data) {
-      guard isWellFormed(head) else { return refuse(context) }
-      persistence = !head.isKeepAlive ? .none : isOld(head.version) ? .stated : .implied
+    switch unwrapInboundIn(data) {
+    case .head(let head):
+      guard !isLast else { return }
+      guard isWellFormed(head) else { return refuse(context, .badRequest) }
+      isReceiving = true
+      let ends = !head.isKeepAlive || head.method == .CONNECT || head.headers.contains(name: "upgrade")
+      pending.append(ends ? .none : isOld(head.version) ? .stated : .implied)
+      if pending.count == Self.maximumAhead { pending[pending.count - 1] = .none }
+      // What follows such a request is not read as HTTP (upgrade), or is not to be sent (close).
+      isLast = pending.last == Persistence.none
+      if !isOld(head.version), pending.count == 1, head.headers["expect"].contains(where: isContinue) {
+        guard (Int(head.headers["content-length"].first ?? "0") ?? 0) <= Self.longestBody else {
+          pending = []
+          return refuse(context, .payloadTooLarge)
+        }
+        let interim = HTTPResponseHead(version: .http1_1, status: .continue)
+        context.writeAndFlush(wrapOutboundOut(.head(interim)), promise: nil)
+      }
+    case .body: guard isReceiving else { return }
+    case .end:
+      guard isReceiving else { return }
+      isReceiving = false
     }
     context.fireChannelRead(data)
   }
 
+  private func isContinue(_ value: String) -> Bool { value.lowercased() == "100-continue" }
+
   private func isWellFormed(_ head: HTTPRequestHead) -> Bool {
-    let hosts = head.headers["host"].count
-    guard isOld(head.version) else { return hosts == 1 }
-    return hosts <= 1 && !head.headers.contains(name: "transfer-encoding")
+    let hosts = head.headers["host"]
+    guard hosts.allSatisfy({ $0.utf8.allSatisfy(isHostByte) }) else { return false }
+    guard isOld(head.version) else { return hosts.count == 1 }
+    return hosts.count <= 1 && !head.headers.contains(name: "transfer-encoding")
+  }
+
+  /// A byte of `uri-host [":" port]` (RFC 3986, section 3.2).
+  private func isHostByte(_ byte: UInt8) -> Bool {
+    byte > 0x20 && byte < 0x7F && !"\"#,/<>?@\\^`{|}".utf8.contains(byte)
   }
 
   private func isOld(_ version: HTTPVersion) -> Bool { version.major < 1 || version == .http1_0 }
 
-  private func refuse(_ context: ChannelHandlerContext) {
-    isRefused = true
+  /// Refuses a request and ends the connection, after the responses to the requests before it.
+  private func refuse(_ context: ChannelHandlerContext, _ status: HTTPResponseStatus) {
+    isLast = true
+    isReceiving = false
+    guard pending.isEmpty else {
+      pending[pending.count - 1] = .none
+      return
+    }
     let head = HTTPResponseHead(
-      version: .http1_1, status: .badRequest, headers: ["content-length": "0", "connection": "close"])
+      version: .http1_1, status: status, headers: ["content-length": "0", "connection": "close"])
     context.write(wrapOutboundOut(.head(head)), promise: nil)
-    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-    context.close(promise: nil)
+    let written = context.eventLoop.makePromise(of: Void.self)
+    written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
   }
 
   package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-    switch (unwrapOutboundIn(data), persistence) {
+    // The request was answered before its body was found to be malformed.
+    if pending.isEmpty, isReceiving {
+      promise?.succeed()
+      if case .end = unwrapOutboundIn(data) { context.close(promise: nil) }
+      return
+    }
+    switch (unwrapOutboundIn(data), pending.first ?? .implied) {
     case (.head(var head), .none) where head.status.code >= 200:
       head.headers.replaceOrAdd(name: "connection", value: "close")
       context.write(wrapOutboundOut(.head(head)), promise: promise)
     case (.head(var head), .stated) where head.status.code >= 200:
       head.headers.replaceOrAdd(name: "connection", value: "keep-alive")
       context.write(wrapOutboundOut(.head(head)), promise: promise)
-    case (.end, .none):
+    case (.end, let persistence):
+      if !pending.isEmpty { pending.removeFirst() }
+      guard persistence == .none else { return context.write(data, promise: promise) }
       let promise = promise ?? context.eventLoop.makePromise()
       promise.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
       context.write(data, promise: promise)

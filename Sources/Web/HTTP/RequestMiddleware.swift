@@ -12,6 +12,8 @@ struct RequestMiddleware: RouterMiddleware {
   let proxies: TrustedProxies
   let pages: PageRenderer
   let table: RouteTable
+  /// Whether browsers reach the listener by https only, so that they may refuse http from now on.
+  let isEncrypted: Bool
 
   func handle(
     _ request: Request, context: WebContext, next: @concurrent (Request, WebContext) async throws -> Response
@@ -68,6 +70,7 @@ struct RequestMiddleware: RouterMiddleware {
     response.headers[.xContentTypeOptions] = "nosniff"
     response.headers[.contentSecurityPolicy] = contentSecurityPolicy
     for (name, value) in fixedHeaders { response.headers[name] = value }
+    if isEncrypted { response.headers[.strictTransportSecurity] = "max-age=31536000" }
   }
 
   private func report(

@@ -94,7 +94,7 @@ extension StreamAccess {
     _ response: Response, on channel: any Channel,
     whileAllowed isAllowed: @escaping @Sendable () async throws(TapedeckError) -> Bool
   ) -> Response {
-    guard (response.body.contentLength ?? .max) > Self.longBody else { return response }
+    guard (response.body.contentLength ?? .max) > PacedBody.piece else { return response }
     var guarded = response
     let body = response.body
     guarded.body = ResponseBody(contentLength: body.contentLength) { writer in
@@ -104,9 +104,6 @@ extension StreamAccess {
     }
     return guarded
   }
-
-  /// Bytes; shorter bodies are sent at once.
-  private static let longBody = 64 << 10
 }
 
 extension Channel {

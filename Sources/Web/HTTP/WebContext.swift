@@ -24,6 +24,11 @@ package struct WebContext: RequestContext, RemoteAddressRequestContext {
     get { caller.lookUp.withLock { $0.find } }
     nonmutating set { caller.lookUp.withLock { $0 = Caller.LookUp(find: newValue) } }
   }
+  /// The preferences of the identity, for pages; empty on other routes. Set by `Admission`.
+  package var preferences: Preferences {
+    get { caller.preferences.withLock { $0 } }
+    nonmutating set { caller.preferences.withLock { $0 = newValue } }
+  }
   /// Also sent as `X-Request-Id`.
   package var requestID: String
   /// The client's address, as trusted proxies forward it.
@@ -36,6 +41,7 @@ package struct WebContext: RequestContext, RemoteAddressRequestContext {
   private final class Caller: Sendable {
     let identity = Mutex<Identity?>(nil)
     let session = Mutex<BrowserSession?>(nil)
+    let preferences = Mutex(Preferences())
     let lookUp = Mutex(LookUp { () throws(TapedeckError) in nil })
 
     struct LookUp {
@@ -66,7 +72,7 @@ package struct WebContext: RequestContext, RemoteAddressRequestContext {
 
   package var maxUploadSize: Int { 64 << 10 }
 
-  /// The identity, which every route has that is not open.
+  /// The identity, which exists on every route that is not open.
   ///
   /// - Throws: `unauthenticated`.
   package func requireIdentity() throws(TapedeckError) -> Identity {

@@ -98,7 +98,8 @@ struct AccountsPageController {
       "accounts", title: "Accounts", context: admitted.context, on: .accounts,
       [
         "failure": failure?.message, "countText": counted(rows.count, "account"), "hasRows": !rows.isEmpty,
-        "rows": rows.map(values), "roles": roles(selected: form.flatMap { Role(rawValue: $0["role"]) } ?? .agent),
+        "rows": rows.map { values(of: $0, admitted.times) },
+        "roles": roles(selected: form.flatMap { Role(rawValue: $0["role"]) } ?? .agent),
         "nameValue": form?["name"] ?? "", "agentValue": form?["agentId"] ?? "", "teamValue": form?["team"] ?? "",
       ])
     return .html(text, status: failure.map { .init(code: $0.code.httpStatus) } ?? .ok)
@@ -108,8 +109,8 @@ struct AccountsPageController {
     let wanted = name(in: admitted)
     let rows = try await accounts.list()
     guard let row = rows.first(where: { $0.identity.id == wanted }) ?? rows.first(where: { $0.identity.name == wanted })
-    else { throw TapedeckError(.notFound, "No account has this name or id.") }
-    var all: [String: Any?] = values(of: row)
+    else { throw TapedeckError(.notFound, "No account has this name or ID.") }
+    var all: [String: Any?] = values(of: row, admitted.times)
     all["failure"] = failure?.message
     all["roles"] = roles(selected: row.identity.role)
     all["agentText"] = row.identity.agentID
@@ -120,18 +121,16 @@ struct AccountsPageController {
     return .html(text, status: failure.map { .init(code: $0.code.httpStatus) } ?? .ok)
   }
 
-  private func values(of row: AccountRow) -> [String: Any] {
+  private func values(of row: AccountRow, _ times: PageTimes) -> [String: Any] {
     var values: [String: Any] = [
       "accountURL": "/accounts/\(percentEncoded(row.identity.id))", "accountName": row.identity.name,
-      "accountRole": row.identity.role.title, "createdISO": row.createdAt.iso8601,
-      "createdText": longTime(row.createdAt), "sessionsText": counted(row.sessions, "session"),
+      "accountRole": row.identity.role.title, "created": times.values(row.createdAt),
+      "sessionsText": counted(row.sessions, "session"),
       "isEnabled": row.disabledAt == nil,
       "tags": [tag(row.disabledAt == nil ? "Enabled" : "Disabled", row.disabledAt == nil ? "ok" : "warn")],
     ]
-    if let seen = row.lastSeenAt { values["seen"] = ["seenISO": seen.iso8601, "seenText": longTime(seen)] }
-    if let disabled = row.disabledAt {
-      values["disabled"] = ["disabledISO": disabled.iso8601, "disabledText": longTime(disabled)]
-    }
+    if let seen = row.lastSeenAt { values["seen"] = times.values(seen) }
+    if let disabled = row.disabledAt { values["disabled"] = times.values(disabled) }
     return values
   }
 

@@ -57,6 +57,7 @@ struct AssetController {
 }
 
 private let assetFiles: [(String, [UInt8])] = [
+  ("canvas.js", PackageResources.canvas_js),
   ("heard.js", PackageResources.heard_js),
   ("icon.svg", PackageResources.icon_svg),
   ("keys.js", PackageResources.keys_js),
@@ -65,8 +66,10 @@ private let assetFiles: [(String, [UInt8])] = [
   ("page.js", PackageResources.page_js),
   ("peaks.js", PackageResources.peaks_js),
   ("player.js", PackageResources.player_js),
+  ("pointer.js", PackageResources.pointer_js),
   ("preferences.js", PackageResources.preferences_js),
   ("progress.js", PackageResources.progress_js),
+  ("ruler.js", PackageResources.ruler_js),
   ("tapedeck.css", PackageResources.tapedeck_css),
   ("time.js", PackageResources.time_js),
   ("waveform.js", PackageResources.waveform_js),

@@ -14,15 +14,23 @@ struct AuditPageController {
         .get, "/audit", .page, permission: .readAccessLog, log: .entry(.readLog), "The access log.",
         query: AuditListing.parameters(maximum: 500)
       ) { admitted in
-        let page = try await listing.load(admitted.query)
+        let failure = admitted.query.periodFailure
+        let page =
+          failure == nil ? try await listing.load(admitted.query) : AuditListing.Page(entries: [], next: nil)
         let text = try pages.page(
-          "audit", title: "Access log", context: admitted.context, on: .audit, values(of: page, admitted.query))
-        return Reply(.html(text), .shown(count: Int64(page.entries.count), details: admitted.query.values))
+          "audit", title: "Access log", context: admitted.context, on: .audit,
+          values(of: page, admitted, failure: failure))
+        return Reply(
+          .html(text, status: failure == nil ? .ok : .badRequest),
+          .shown(count: Int64(page.entries.count), details: admitted.query.values))
       }
     ]
   }
 
-  private func values(of page: AuditListing.Page, _ query: Query) -> [String: Any?] {
+  private func values(
+    of page: AuditListing.Page, _ admitted: Admitted<Void>, failure: String?
+  ) -> [String: Any?] {
+    let query = admitted.query
     let links = QueryLinks(path: "/audit", values: query.values)
     let hasFilters = !links.filters.isEmpty
     return [
@@ -31,20 +39,23 @@ struct AuditPageController {
       "actions": options(LogEntry.Action.allCases.map { ($0.rawValue, $0.title) }, query["what"]),
       "outcomes": options(
         LogEntry.Outcome.allCases.map { ($0.rawValue, $0.rawValue.capitalized) }, query["outcome"]),
+      "exportURL": QueryLinks.export(query, to: ExportController.auditPath, of: AuditListing.filters),
       "hasFilters": hasFilters, "activeFilters": links.filters,
       "countText": page.entries.isEmpty ? nil : "\(counted(page.entries.count, "entry", "entries")), newest first",
-      "hasRows": !page.entries.isEmpty, "rows": page.entries.map(row),
+      "failure": failure, "hasRows": !page.entries.isEmpty,
+      "rows": page.entries.map { row($0, admitted.times) },
       "hasPager": page.next != nil || query["cursor"] != nil,
       "newestURL": query["cursor"] == nil ? nil : links.url(setting: "cursor", to: nil),
       "olderURL": page.next.map { links.url(setting: "cursor", to: "\($0)") },
-      "emptyNothing": page.entries.isEmpty && !hasFilters, "emptyNoMatch": page.entries.isEmpty && hasFilters,
+      "emptyNothing": page.entries.isEmpty && !hasFilters,
+      "emptyNoMatch": page.entries.isEmpty && hasFilters && failure == nil,
     ]
   }
 
-  private func row(_ logged: LoggedEntry) -> [String: Any] {
+  private func row(_ logged: LoggedEntry, _ times: PageTimes) -> [String: Any] {
     let entry = logged.entry
     var row: [String: Any] = [
-      "whenISO": entry.at.iso8601Milliseconds, "whenText": longTime(entry.at),
+      "when": times.values(entry.at),
       "roleText": entry.actor.map { $0.kind == .operator ? "Operator" : $0.role.title } ?? "",
       "actionText": entry.action.title, "recordingText": entry.recording?.description ?? "",
       "outcomeText": entry.outcome.rawValue.capitalized,
@@ -84,11 +95,12 @@ extension LogEntry.Action {
     switch self {
     case .ingest: "Requested ingest"
     case .archive: "Archived"
-    case .verify: "Found damaged"
+    case .verify: "Found damage"
     case .repair: "Repaired"
     case .removeObject: "Removed an unused file"
     case .privacyChange: "Privacy changed"
     case .list: "Listed recordings"
+    case .export: "Exported"
     case .search: "Searched the platform"
     case .coverage: "Viewed coverage"
     case .backfill: "Changed a back-fill"
@@ -105,7 +117,7 @@ extension LogEntry.Action {
     case .enableAccount: "Enabled an account"
     case .changeRole: "Changed a role"
     case .resetPassword: "Reset a password"
-    case .changePassword: "Changed the own password"
+    case .changePassword: "Changed own password"
     case .endSessions: "Ended sessions"
     case .removeAccount: "Removed an account"
     case .createToken: "Created a token"

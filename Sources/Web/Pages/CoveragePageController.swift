@@ -45,20 +45,21 @@ struct CoveragePageController {
     let links = QueryLinks(path: "/coverage", values: query.values)
     let names = Set(sources).union([.default]).map(\.rawValue).sorted()
     let now = system.now()
+    let times = admitted.times
     return [
       "from": page.first?.description ?? "", "to": page.last?.description ?? "", "zone": page.plan.zone.name,
       "filterText": page.plan.filter.description,
       "sources": names.map { ["value": $0, "text": $0, "selected": $0 == page.plan.source.rawValue] },
       "severalSources": names.count > 1,
       "countText": summary(of: page),
-      "days": page.days.reversed().map(row), "hasGaps": !page.gaps.isEmpty,
+      "days": page.days.reversed().map { row($0, times) }, "hasGaps": !page.gaps.isEmpty,
       "gaps": page.gaps.map { gap($0, page.plan, admitted) },
       "hasPager": page.next != nil || query["cursor"] != nil,
       "newestURL": query["cursor"] == nil ? nil : links.url(setting: "cursor", to: nil),
       "olderURL": page.next.map { links.url(setting: "cursor", to: "\($0)") },
       "hiddenGaps": admitted.identity.visibility.extent(of: .restricted) < .facts,
       "tasks": try await catalog.recurringTasks().filter { [.sync, .lookBack].contains($0.key.name) }.map {
-        task($0, now)
+        task($0, times)
       },
       "backfills": try await catalog.backfills(limit: 20).map { backfill($0, now, admitted) },
     ]
@@ -71,12 +72,12 @@ struct CoveragePageController {
     let gaps = page.days.reduce(0) { $0 + $1.gaps }
     if unchecked > 0 {
       let days = "\(unchecked) of \(page.days.count) days not checked"
-      return gaps == 0 ? days : "\(days), \(grouped(gaps)) recordings not ready"
+      return gaps == 0 ? days : "\(days), \(counted(gaps, "recording")) not ready"
     }
     return "\(grouped(expected)) expected, " + (gaps == 0 ? "all ready" : "\(grouped(gaps)) not ready")
   }
 
-  private func row(_ day: CoverageDay) -> [String: Any] {
+  private func row(_ day: CoverageDay, _ times: PageTimes) -> [String: Any] {
     var left = 0.0
     var parts: [[String: Any]] = []
     for status in CoverageStatus.allCases where day.expected > 0 {
@@ -89,8 +90,8 @@ struct CoveragePageController {
     var row: [String: Any] = [
       "dayText": day.day.description, "barText": "\(day.day): \(unchecked)\(counts)", "parts": parts,
       "expectedText": grouped(day.expected), "reportedText": day.reported.map(grouped) ?? "Unknown",
-      "checkedText": day.checkedAt.map { "\(longTime($0)) UTC" } ?? "",
     ]
+    if let checked = day.checkedAt { row["checked"] = times.values(checked) }
     if !day.isChecked { row["uncheckedText"] = day.checkedAt == nil ? "Not checked" : "Not checked since its end" }
     let unidentified = day.count(.unidentified)
     if unidentified > 0 {
@@ -108,8 +109,9 @@ struct CoveragePageController {
 
   private func gap(_ gap: CoverageGap, _ plan: SyncPlan, _ admitted: Admitted<Void>) -> [String: Any] {
     var row: [String: Any] = [
-      "gapText": gap.key.description, "gapURL": "/play/\(gap.key.pathSegment)", "atISO": gap.countedAt.iso8601,
-      "atText": longTime(gap.countedAt), "reason": gap.reason,
+      "gapText": gap.key.description, "gapURL": "/play/\(gap.key.pathSegment)",
+      "at": admitted.times.values(gap.countedAt),
+      "reason": gap.reason,
       "tags": [tag(gap.status.rawValue.capitalized, gap.status == .waiting ? "info" : "danger")],
     ]
     if gap.isFillable, admitted.allows(.ingest, at: gap.privacy) {
@@ -118,29 +120,40 @@ struct CoveragePageController {
     return row
   }
 
-  private func task(_ task: TaskRow, _ now: Instant) -> [String: Any] {
+  private func task(_ task: TaskRow, _ times: PageTimes) -> [String: Any] {
     var row: [String: Any] = [
       "sourceText": task.key.source.rawValue,
       "taskText": task.key.name == .sync ? "Sync" : "Look-back",
-      "successText": task.lastSuccessAt.map { "\(longTime($0)) UTC" } ?? "Never",
-      "nextText": task.leaseUntil != nil ? "Now" : task.dueAt.map { "\(longTime($0)) UTC" } ?? "",
+      "isRunning": task.leaseUntil != nil,
     ]
+    if let success = task.lastSuccessAt { row["success"] = times.values(success) }
+    if let due = task.dueAt, task.leaseUntil == nil { row["next"] = times.values(due) }
     if let error = task.lastError { row["errorText"] = error.message }
+    row["rowsText"] = text(of: task.unidentified)
     return row
+  }
+
+  /// How many rows name no recording, and where the first of them are; nil without any.
+  private func text(of rows: UnidentifiedRows) -> String? {
+    guard rows.count > 0 else { return nil }
+    let located = rows.first.map { "row \($0.position) of the list from \($0.listFrom): \($0.reason)" }
+    let more = rows.count > rows.first.count ? ["and \(grouped(Int64(rows.count - rows.first.count))) more"] : []
+    return (["Unidentified \(grouped(Int64(rows.count))):"] + located + more).joined(separator: " ")
   }
 
   private func backfill(_ backfill: Backfill, _ now: Instant, _ admitted: Admitted<Void>) -> [String: Any] {
     var row: [String: Any] = [
-      "spanText": "\(longTime(backfill.period.start)) to \(longTime(backfill.period.end))",
+      "start": admitted.times.values(backfill.period.start), "end": admitted.times.values(backfill.period.end),
       "sourceText": backfill.source.rawValue, "stateText": backfill.state.rawValue.capitalized,
       "tone": backfill.state == .failed ? "danger" : backfill.state == .done ? "ok" : "info",
       "shareText": "\(Int((backfill.share * 100).rounded(.down))) %", "foundText": grouped(backfill.found),
       "queuedText": grouped(backfill.queued), "openText": grouped(backfill.open),
       "failedText": grouped(backfill.failed),
       "rateText": backfill.hourlyRate(at: now).map { "\(grouped(Int64(min($0.rounded(), 1e15)))) per hour" } ?? "",
-      "throughText": backfill.through(at: now).map { "\(longTime($0)) UTC" } ?? "",
     ]
+    if let through = backfill.through(at: now) { row["through"] = admitted.times.values(through) }
     if let failure = backfill.failure { row["failureText"] = failure.message }
+    row["rowsText"] = text(of: backfill.unidentified)
     let isOpen = backfill.state == .running || backfill.state == .paused
     if isOpen, admitted.allows(.runBackfills) {
       let verbs: [BackfillController.Verb] = [backfill.state == .running ? .pause : .resume, .cancel]

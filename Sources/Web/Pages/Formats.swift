@@ -1,10 +1,23 @@
 import Foundation
 import Model
 
-/// `12 Nov 2026, 14:03:22`, in UTC.
-func longTime(_ instant: Instant) -> String {
+/// The times of a page, in the time zone of its reader.
+struct PageTimes: Sendable {
+  let zone: CalendarZone
+
+  /// The values of the template `time`, which shows UTC when the pointer is over the time.
+  func values(_ instant: Instant) -> [String: String] {
+    [
+      "timeISO": instant.milliseconds % 1000 == 0 ? instant.iso8601 : instant.iso8601Milliseconds,
+      "timeText": longTime(instant, in: zone), "timeUTC": "\(longTime(instant, in: .utc)) UTC",
+    ]
+  }
+}
+
+/// `12 Nov 2026, 14:03:22`.
+func longTime(_ instant: Instant, in zone: CalendarZone) -> String {
   let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-  let text = instant.iso8601
+  let text = (instant + .seconds(zone.offset(at: instant))).iso8601
   let parts = text.split { $0 == "-" || $0 == "T" || $0 == "Z" }
   guard parts.count == 4, let month = Int(parts[1]), months.indices.contains(month - 1), let day = Int(parts[2]) else {
     return text

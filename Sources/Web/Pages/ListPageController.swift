@@ -10,6 +10,9 @@ struct ListPageController {
   let system: SystemServices
   let pages: PageRenderer
 
+  /// How many names of agents the form suggests.
+  private static let suggestedNames = 300
+
   var routes: [Route] {
     [
       .admitted(
@@ -21,22 +24,28 @@ struct ListPageController {
   private func show(_ admitted: Admitted<Void>) async throws -> Reply {
     let query = admitted.query
     let filter = listing.filter(query)
-    let (rows, next) = try await listing.load(admitted, limit: 50)
+    let failure = query.periodFailure
+    let (rows, next) = failure == nil ? try await listing.load(admitted, limit: 50) : ([], nil)
     let event = Reply.Event.shown(count: Int64(rows.count), details: query.values)
     // The exact id of a recording leads to its page.
     if rows.count == 1, let only = rows.first, only.key.id.rawValue == filter.text, let page = only.page {
       return Reply(.seeOther(page), event)
     }
     let links = QueryLinks(path: "/", values: query.values)
-    let empty = rows.isEmpty ? (filter.isEmpty && query["cursor"] == nil ? "emptyNothing" : "emptyNoMatch") : nil
+    let empty =
+      rows.isEmpty && failure == nil
+      ? (filter.isEmpty && query["cursor"] == nil ? "emptyNothing" : "emptyNoMatch") : nil
     let text = try render(
-      rows.map { row($0, list: links.query) }, next: next, filter: filter, query: query, context: admitted.context,
-      empty: empty)
-    return Reply(.html(text), event)
+      rows.map { row($0, list: links.query, admitted.times) }, next: next, filter: filter, query: query,
+      context: admitted.context, empty: empty, failure: failure,
+      agentNames: try await listing.catalog.agentNames(
+        visibleTo: admitted.identity.visibility, limit: Self.suggestedNames))
+    return Reply(.html(text, status: failure == nil ? .ok : .badRequest), event)
   }
 
   private func render(
-    _ rows: [[String: Any]], next: String?, filter: RecordingFilter, query: Query, context: WebContext, empty: String?
+    _ rows: [[String: Any]], next: String?, filter: RecordingFilter, query: Query, context: WebContext, empty: String?,
+    failure: String?, agentNames: [String]
   ) throws(TapedeckError) -> String {
     let links = QueryLinks(path: "/", values: query.values)
     var values: [String: Any?] = [
@@ -48,7 +57,9 @@ struct ListPageController {
         [("ready", "Ready"), ("under_way", "In progress"), ("failed", "Failed"), ("known", "Not archived")],
         query["status"]),
       "privacies": options([("standard", "Standard"), ("restricted", "Restricted")], query["privacy"]),
-      "hasFilters": !filter.isEmpty, "activeFilters": links.filters,
+      "agentNames": agentNames.map { ["name": $0] },
+      "exportURL": QueryLinks.export(query, to: ExportController.recordingsPath, of: RecordingListing.filters),
+      "failure": failure, "hasFilters": !filter.isEmpty, "activeFilters": links.filters,
       "countText": rows.isEmpty ? nil : "\(counted(rows.count, "recording")), newest first",
       "hasRows": !rows.isEmpty, "rows": rows,
       "hasPager": next != nil || query["cursor"] != nil,
@@ -58,8 +69,8 @@ struct ListPageController {
       "lookupID": "",
     ]
     if let empty { values[empty] = true }
-    let yesterday = system.now().milliseconds - 86_400_000
-    values["exampleFrom"] = String(Instant(milliseconds: yesterday).iso8601.prefix(10))
+    // The command reads days in UTC.
+    values["exampleFrom"] = String((system.now() + .seconds(-86_400)).iso8601.prefix(10))
     values["exampleTo"] = String(system.now().iso8601.prefix(10))
     if let text = filter.text, let id = RecordingID(text), !text.contains(" ") {
       values["lookupURL"] = "/play/\(id.pathSegment)"
@@ -68,20 +79,20 @@ struct ListPageController {
     return try pages.page("recordings", title: "Recordings", context: context, on: .recordings, values)
   }
 
-  private func row(_ visible: VisibleRecording, list: String?) -> [String: Any] {
+  private func row(_ visible: VisibleRecording, list: String?, _ times: PageTimes) -> [String: Any] {
     guard let open = visible.open else {
       return ["deniedReason": VisibleRecording.restrictedReason, "tags": [tag("Restricted", "warn")]]
     }
     let facts = open.facts
     var row: [String: Any] = [
       "openURL": playerURL(visible.key, list: list),
-      "startedISO": facts.startTime?.iso8601 ?? "", "startedText": facts.startTime.map(longTime) ?? "Unknown time",
       "agentName": facts.agentName ?? facts.agentID ?? "", "customerText": visible.customer ?? "",
       "skillText": facts.skillName ?? facts.campaignName ?? "",
       "directionText": facts.direction.map { $0.rawValue.capitalized } ?? "",
       "durationText": (open.audioDuration ?? facts.durationSeconds.map { .seconds($0) }).map(clock) ?? "",
       "tags": tags(of: visible),
     ]
+    if let start = facts.startTime { row["started"] = times.values(start) }
     if let failure = visible.failure { row["failureText"] = failure }
     return row
   }
@@ -124,6 +135,14 @@ struct QueryLinks {
     values[name] = value
     if name != "cursor" { values["cursor"] = nil }
     return QueryLinks(path: path, values: values).query.map { "\(path)?\($0)" } ?? path
+  }
+
+  /// The address of an export of what a page shows. An export reads days in UTC, so those of the reader become moments.
+  static func export(_ query: Query, to other: String, of parameters: [QueryParameter]) -> String {
+    var values = query.values.filter { value in parameters.contains { $0.name == value.key } }
+    values["from"] = query.moment("from")?.iso8601
+    values["to"] = query.moment("to", endOfDay: true)?.iso8601
+    return QueryLinks(path: other, values: values).query.map { "\(other)?\($0)" } ?? other
   }
 
   /// The query without its question mark; nil when nothing is set.

@@ -30,6 +30,8 @@ struct PageRenderer: Sendable {
     all["pageTitle"] = title
     all["assets"] = assets.version
     all["csrf"] = csrf ?? context?.session?.csrf ?? ""
+    all["zoneName"] = context?.preferences.zone.name
+    all["browserZone"] = context?.preferences.browserTimeZone ?? ""
     if let identity = context?.identity {
       all["user"] = ["userName": identity.name, "userRole": identity.role.title]
       all["hasOwnAccount"] = identity.kind == .account
@@ -65,6 +67,7 @@ struct PageRenderer: Sendable {
     let status = HTTPResponse.Status(code: error.code.httpStatus)
     let title =
       switch error.code {
+      case .insufficientPermissions where error.isRestrictedRecording: "Restricted recording"
       case .insufficientPermissions: "Insufficient permissions"
       case .invalidRequest, .invalidRecordingID: "Invalid request"
       case .notFound, .unknownRecording, .audioNotReady: "Not found"
@@ -74,8 +77,7 @@ struct PageRenderer: Sendable {
       "error", title: title, context: context,
       [
         "errorTitle": title,
-        "errorText": error.code == .insufficientPermissions
-          ? "Your role does not allow this. Ask a supervisor." : error.message,
+        "errorText": text(of: error),
         "requestID": context.requestID,
       ])
     var response = Response.html(text ?? error.message, status: status)
@@ -83,6 +85,14 @@ struct PageRenderer: Sendable {
       response.headers[.retryAfter] = "\(Int(retryAfter.inSeconds.rounded(.up)))"
     }
     return response
+  }
+
+  private func text(of error: TapedeckError) -> String {
+    guard error.code == .insufficientPermissions else { return error.message }
+    return error.isRestrictedRecording
+      ? "Insufficient permissions: only supervisors can play restricted recordings. If you need this one, give its "
+        + "address to a supervisor."
+      : "Your role does not allow this. Ask a supervisor or an administrator."
   }
 }
 
@@ -101,6 +111,8 @@ extension Role {
 private let templateFiles: [(String, [UInt8])] = [
   ("layout", PackageResources.layout_mustache),
   ("tag", PackageResources.tag_mustache),
+  ("time", PackageResources.time_mustache),
+  ("zone", PackageResources.zone_mustache),
   ("calls", PackageResources.calls_mustache),
   ("pager", PackageResources.pager_mustache),
   ("login", PackageResources.login_mustache),

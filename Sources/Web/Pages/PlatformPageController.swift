@@ -18,15 +18,15 @@ struct PlatformPageController {
         let text = try pages.page(
           "platform", title: "Platform", context: admitted.context, on: .platform,
           [
-            "hasSources": !reports.isEmpty, "sources": reports.map { values(of: $0, now: now) },
-            "asOfISO": now.iso8601, "asOfText": longTime(now),
+            "hasSources": !reports.isEmpty, "sources": reports.map { values(of: $0, now: now, admitted.times) },
+            "asOf": admitted.times.values(now),
           ])
         return Reply(.html(text))
       }
     ]
   }
 
-  private func values(of report: PlatformReport, now: Instant) -> [String: Any] {
+  private func values(of report: PlatformReport, now: Instant, _ times: PageTimes) -> [String: Any] {
     let status = report.status
     var values: [String: Any] = [
       "sourceName": status.source.rawValue, "sourceID": "source-\(status.source.rawValue)",
@@ -44,13 +44,8 @@ struct PlatformPageController {
       let percent = Int((min(used, 9.99) * 100).rounded())
       values["used"] = ["percent": min(percent, 100), "usedText": "\(percent) %"]
     }
-    if let until = status.pausedUntil {
-      values["paused"] = ["untilISO": until.iso8601, "untilText": longTime(until)]
-    }
-    if let left = report.timeLeft(now: now) {
-      let end = now + left
-      values["done"] = ["atISO": end.iso8601, "atText": longTime(end)]
-    }
+    if let until = status.pausedUntil { values["paused"] = times.values(until) }
+    if let left = report.timeLeft(now: now) { values["done"] = times.values(now + left) }
     return values
   }
 
@@ -74,7 +69,7 @@ struct PlatformPageController {
 
   private func perSecond(_ rate: Double) -> String {
     let number = rate >= 10 ? String(format: "%.0f", rate) : String(format: "%.2g", rate)
-    return "\(number) requests per second"
+    return "\(number) \(number == "1" ? "request" : "requests") per second"
   }
 
   private func requests(_ count: Int64) -> String { "\(grouped(count)) \(count == 1 ? "request" : "requests")" }

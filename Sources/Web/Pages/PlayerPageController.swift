@@ -16,7 +16,7 @@ struct PlayerPageController {
     [
       .recording(
         .get, "/play/{id}", .page, action: .hear, log: .disclosure(denial: .view),
-        "The player, with links to the calls before and after this one in a list.",
+        "The player, with links to the previous and the next call of a list.",
         query: [QueryParameter("list", .text, "The query of the list that the recording was opened from.")],
         handler: show),
       .recording(
@@ -45,13 +45,13 @@ struct PlayerPageController {
       let heard = try await catalog.logEntries(matching: filter, before: nil, limit: 20).map(\.entry)
       let view = PlayerView(
         visible: visible, recording: open, part: part, steps: steps, heard: heard, showsEveryone: showsEveryone,
-        preferences: try await catalog.preferences(of: identity.id))
+        preferences: admitted.context.preferences, times: admitted.times)
       let text = try pages.page(
         "player", title: view.heading, context: admitted.context, on: .recordings,
         view.values.merging(links) { $1 })
       return Reply(.html(text), .page)
     }
-    let view = JobView(key: subject.key, recording: visible?.open, job: job)
+    let view = JobView(key: subject.key, recording: visible?.open, job: job, times: admitted.times)
     // Without a job there is no recording, which programs learn from the status alone.
     let status: HTTPResponse.Status = job == nil ? .notFound : .ok
     let text = try pages.page(
@@ -64,7 +64,7 @@ struct PlayerPageController {
   private func callLinks(_ admitted: Admitted<RecordingSubject>) async throws -> [String: Any?] {
     let text = admitted.query["list"]
     // A list that was changed by hand is treated as the list of everything.
-    let query = try? Query(text, for: RecordingListing.parameters, isStrict: false)
+    let query = try? Query(text, for: RecordingListing.parameters, isStrict: false, zone: admitted.query.zone)
     let filter = query.map(listing.filter) ?? RecordingFilter()
     let list = query == nil ? nil : text
     var links: [String: Any?] = ["backURL": list.map { "/?\($0)" } ?? "/"]

@@ -15,6 +15,7 @@ struct PlayerView {
   /// Whether `heard` has the reports of all identities, or only those of the one that looks.
   let showsEveryone: Bool
   let preferences: Preferences
+  let times: PageTimes
 
   var heading: String {
     let facts = recording.facts
@@ -34,8 +35,8 @@ struct PlayerView {
     let isStereo = part.channels >= 2
     let started = recording.facts.startTime ?? recording.firstSeenAt
     return [
-      "heading": heading, "startedISO": started.iso8601, "startedText": "\(longTime(started)) UTC",
-      "durationText": clock(part.duration), "subheading": recording.facts.contactID.map { "contact \($0)" },
+      "heading": heading, "started": times.values(started), "durationText": clock(part.duration),
+      "subheading": recording.facts.contactID.map { "contact \($0)" },
       "tags": tags, "damageText": recording.damage,
       "mp3URL": "\(path).mp3", "originalURL": isOriginalPlayable ? "\(path)/original" : nil,
       "peaksURL": "\(path)/peaks", "durationSeconds": part.duration.inSeconds,
@@ -45,7 +46,9 @@ struct PlayerView {
           ["laneID": "agent", "laneName": "Agent", "channel": 0],
           ["laneID": "customer", "laneName": "Customer", "channel": 1],
         ] : [["laneID": "call", "laneName": "Call", "channel": 0]] as [[String: Any]],
-      "facts": facts, "downloads": downloads(path), "custodyText": custody, "files": files,
+      "facts": facts, "downloads": downloads(path), "files": files, "sourceText": recording.key.source.rawValue,
+      "archived": recording.archivedAt.map(times.values), "verified": recording.verifiedAt.map(times.values),
+      "isOriginalMissing": part.original == nil,
       "heardURL": "/api/v1/recordings/\(recording.key.pathSegment)/heard",
       "speed": preferences.speed ?? 1, "volume": preferences.volume ?? 1,
       "skipsSilence": preferences.skipSilence ?? false, "listeningNote": listeningNote, "hasHeard": !heard.isEmpty,
@@ -53,9 +56,8 @@ struct PlayerView {
       "hasSteps": !steps.isEmpty,
       "steps": steps.map {
         [
-          "stepName": $0.step.title, "beganISO": $0.startedAt.iso8601Milliseconds, "beganText": longTime($0.startedAt),
-          "tookText": took($0.duration),
-        ]
+          "stepName": $0.step.title, "began": times.values($0.startedAt), "tookText": took($0.duration),
+        ] as [String: Any]
       },
     ]
   }
@@ -66,9 +68,9 @@ struct PlayerView {
       ? "No playback has been reported yet." : "\(whose) as the player reported them, newest first."
   }
 
-  private func row(_ entry: LogEntry) -> [String: String] {
+  private func row(_ entry: LogEntry) -> [String: Any] {
     [
-      "heardISO": entry.at.iso8601Milliseconds, "heardAtText": longTime(entry.at), "heardBy": entry.actor?.name ?? "",
+      "heardAt": times.values(entry.at), "heardBy": entry.actor?.name ?? "",
       "heardText": entry.details["passages"].flatMap { Passages($0) }?.clockText ?? "Erased",
     ]
   }
@@ -103,35 +105,27 @@ struct PlayerView {
     var all = [
       [
         "downloadURL": "\(path).mp3?download", "downloadText": "MP3",
-        "downloadNote": "\(grouped(part.mp3.bytes)) bytes",
+        "downloadNote": counted(part.mp3.bytes, "byte"),
       ]
     ]
     if part.original != nil {
       all.append([
         "downloadURL": "\(path)/original?download", "downloadText": "Original (WAV)",
-        "downloadNote": "\(grouped(part.sourceBytes)) bytes",
+        "downloadNote": counted(part.sourceBytes, "byte"),
       ])
     }
     return all
   }
 
-  private var custody: String {
-    let at = recording.archivedAt.map { "on \(longTime($0)) UTC" } ?? "at an unknown time"
-    let kept = part.original == nil ? " The original was not kept; its SHA-256 identifies it." : ""
-    let read = recording.verifiedAt.map { " The files were last verified on \(longTime($0)) UTC." } ?? ""
-    let source = recording.key.source
-    return "Downloaded from the source '\(source)', checked for integrity and archived \(at).\(kept)\(read)"
-  }
-
   private var files: [[String: String]] {
     let format =
-      "\(part.codec), \(grouped(Int64(part.sampleRate))) Hz, \(part.channels) channel\(part.channels == 1 ? "" : "s")"
+      "\(part.codec), \(grouped(Int64(part.sampleRate))) Hz, \(counted(part.channels, "channel"))"
     return [
       [
-        "fileLabel": "Original", "fileNote": "WAV, \(format) · \(grouped(part.sourceBytes)) bytes",
+        "fileLabel": "Original", "fileNote": "WAV, \(format) · \(counted(part.sourceBytes, "byte"))",
         "sha256": part.sourceHash.rawValue,
       ],
-      ["fileLabel": "MP3", "fileNote": "\(grouped(part.mp3.bytes)) bytes", "sha256": part.mp3.hash.rawValue],
+      ["fileLabel": "MP3", "fileNote": counted(part.mp3.bytes, "byte"), "sha256": part.mp3.hash.rawValue],
     ]
   }
 }
@@ -156,13 +150,14 @@ struct JobView {
   /// The facts that are visible; nil without any.
   let recording: RecordingRow?
   let job: JobRow?
+  let times: PageTimes
 
   var heading: String { recording?.facts.agentName.map { "\($0) — \(key.id)" } ?? key.id.rawValue }
 
   var values: [String: Any?] {
     let ingestURL = "/play/\(key.pathSegment)/ingest"
     var values: [String: Any?] = [
-      "heading": heading, "subheading": recording?.facts.startTime.map { "\(longTime($0)) UTC" } ?? "", "tags": tagList,
+      "heading": heading, "started": recording?.facts.startTime.map(times.values), "tags": tagList,
     ]
     switch job?.runState {
     case nil: values["absent"] = ["ingestURL": ingestURL]

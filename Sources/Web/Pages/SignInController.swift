@@ -18,8 +18,16 @@ struct SignInController {
     [
       .open(
         .get, "/login", .page, "The sign-in page.",
-        query: [QueryParameter("next", .text, "The page to open afterwards.")]
-      ) { incoming in try await page(incoming.request, next: incoming.query["next"] ?? "/") },
+        query: [QueryParameter("next", .text, "The page to open after signing in.")]
+      ) { incoming in
+        let next = incoming.query["next"] ?? "/"
+        if let secret = incoming.request.cookies[AuthenticationMiddleware.cookie]?.value,
+          try await authenticator.session(secret) != nil
+        {
+          return .seeOther(localPath(next))
+        }
+        return try await page(incoming.request, next: next)
+      },
       .open(.post, "/login", .page, log: .change(.signIn), "Signs in.", body: .form, handler: signIn),
       .admitted(
         .post, "/logout", .page, permission: nil, log: .change(.signOut), "Signs out.", body: .form, handler: signOut),
@@ -49,6 +57,7 @@ struct SignInController {
     do throws(TapedeckError) {
       let (secret, lasts) = try await authenticator.signIn(
         name: form["name"], password: form["password"], from: incoming.origin)
+      try await keepZone(form["timeZone"], of: secret.text)
       var response = Response.seeOther(localPath(form["next"]))
       response.setHostCookie(AuthenticationMiddleware.cookie, secret.text, lasts: lasts)
       response.setHostCookie(Self.formCookie, "", lasts: .zero)
@@ -57,6 +66,12 @@ struct SignInController {
       guard error.code == .signInRefused || error.code == .signInThrottled else { throw error }
       return try await page(request, next: form["next"], failure: error, name: form["name"])
     }
+  }
+
+  /// Keeps the time zone that the browser reports, so that the first page shows times in it.
+  private func keepZone(_ name: String, of secret: String) async throws(TapedeckError) {
+    guard CalendarZone(name) != nil, let identity = try await authenticator.session(secret)?.identity else { return }
+    try await catalog.changePreferences(of: identity.id, to: Preferences(browserTimeZone: name))
   }
 
   private func signOut(_ admitted: Admitted<Void>) async throws -> Reply {

@@ -6,30 +6,29 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import Model
-import NIOCore
 import ObjectStorage
 
 /// The files of a recording: `/audio/{id}.mp3`, `/audio/{id}/original`, `/audio/{id}/peaks`.
 struct AudioController {
   let catalog: Catalog
   let store: any ObjectStore
-  let streams: Streams
   let now: @Sendable () -> Instant
 
   var routes: [Route] {
     [
       route(
         "/audio/{id}.mp3", .mp3, "audio/mpeg",
-        "The MP3. `Range`, `If-Range`, `ETag` and `Repr-Digest` work; `download` serves it as a file to keep."),
-      route("/audio/{id}/original", .original, "audio/wav", "The bytes of the platform, where they were kept."),
-      route("/audio/{id}/peaks", .peaks, "application/octet-stream", "The peaks of the waveform."),
+        "The MP3, with support for `Range`, `If-Range`, `ETag` and `Repr-Digest`; with `download`, browsers save it as a file."
+      ),
+      route("/audio/{id}/original", .original, "audio/wav", "The original, if it was kept."),
+      route("/audio/{id}/peaks", .peaks, "application/octet-stream", "The peaks (waveform data)."),
     ]
   }
 
   private func route(_ path: String, _ wanted: Wanted, _ type: String, _ summary: String) -> Route {
     .recording(
       .get, path, .api, action: .hear, log: .disclosure(denial: .listen), summary,
-      query: [QueryParameter("download", .flag, "Serve a file to keep.")],
+      query: [QueryParameter("download", .flag, "Serve the file as a download.")],
       responses: [
         .other(type, "The whole file."), .other(type, status: 206, "The range."), .empty(304, "Not changed."),
         .empty(416, "The range is not in the file."),
@@ -87,7 +86,7 @@ struct AudioController {
     let body =
       span.count <= Self.piece
       ? try await shortBody(span, of: object, file, admitted)
-      : try stream(span, of: object, file, admitted)
+      : try await stream(span, of: object, file, admitted)
     return Reply(Response(status: status, headers: headers, body: body), event)
   }
 
@@ -143,7 +142,7 @@ struct AudioController {
   }
 
   /// The bytes that are held in memory for a client.
-  private static let piece = 64 << 10
+  private static let piece = PacedBody.piece
 
   private func shortBody(
     _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ admitted: Admitted<RecordingSubject>
@@ -159,19 +158,21 @@ struct AudioController {
     return ResponseBody(byteBuffer: bytes)
   }
 
-  /// Sends one piece at a time, and reads the next one when the operating system has taken it. The last piece of a file
-  /// with other content than in the catalog is not sent.
+  /// Reads one piece at a time; the router lets the next one be read when the operating system has taken it. The last
+  /// piece of a file with other content than in the catalog is not sent.
   private func stream(
     _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ admitted: Admitted<RecordingSubject>
-  ) throws -> ResponseBody {
-    let channel = admitted.context.channel
-    let stream = try streams.begin(for: admitted.identity.id, on: channel)
+  ) async throws -> ResponseBody {
+    // Read before the response begins: an object that is missing then gets an error instead of a body that breaks off.
+    let first = try await object.read(at: span.lowerBound, limit: Self.piece)
     let isWhole = Int64(span.count) == file.content.bytes
     return ResponseBody(contentLength: span.count) { writer in
       var hash = SHA256()
       var offset = span.lowerBound
       while offset < span.upperBound {
-        let bytes = try await object.read(at: offset, limit: min(Self.piece, Int(span.upperBound - offset)))
+        let bytes =
+          offset == span.lowerBound
+          ? first : try await object.read(at: offset, limit: min(Self.piece, Int(span.upperBound - offset)))
         guard bytes.readableBytes > 0 else { throw TapedeckError(.objectDamaged) }
         offset += Int64(bytes.readableBytes)
         if isWhole {
@@ -184,10 +185,6 @@ struct AudioController {
           }
         }
         try await writer.write(bytes)
-        // Without this, pieces gather in memory faster than the event loop notices that the client does not read. Where
-        // connections have no limits, such as on the command socket, there is nothing to wait for.
-        try? await channel.triggerUserOutboundEvent(ConnectionHandler.Sent()).get()
-        stream.advance()
       }
       try await writer.finish(nil)
     }

@@ -7,22 +7,24 @@ import Model
 struct IngestController {
   let catalog: Catalog
   let waiters: JobWaiters
+  let openJobs: OpenJobs
+  let reviewPrivacy: (@Sendable (RecordingKey) async -> Void)?
   let system: SystemServices
 
   var routes: [Route] {
     [
       .recording(
         .post, "/ingest/{id}", .api, action: .ingest, log: .change(.ingest),
-        "Has the recording archived and waits until it is. 202 with the address of the job when the wait is over, or with `Prefer: respond-async`.",
+        "Archives the recording and waits for the result. Answers 202 with the address of the job when the wait is over, or at once when too many callers wait or with `Prefer: respond-async`.",
         query: [
-          QueryParameter("wait", .integer(0...3600), "How many seconds to wait; 600 without it."),
+          QueryParameter("wait", .integer(0...3600), "Seconds to wait; default 600."),
           QueryParameter("user_role", .ignored, "Accepted and ignored: the role is that of the identity."),
         ],
         responses: [
           .json(Ready.schema, "The recording is in the archive."),
           .json(Accepted.schema, status: 202, "The job is not done yet."),
         ],
-        errors: [409, 413, 502, 504, 507], handler: ingest)
+        errors: [409, 413, 429, 502, 504, 507], handler: ingest)
     ]
   }
 
@@ -57,8 +59,17 @@ struct IngestController {
     let key = admitted.subject.key
     let wait = waitingTime(of: admitted)
     let job = try await startJob(admitted)
-    switch try await outcome(of: job, admitted, within: wait) {
-    case .ready: return Reply(.json(Ready(playerURL: "/play/\(key.pathSegment)")))
+    let answer = try await outcome(of: job, admitted, within: wait)
+    // An account or token may have ended during the wait.
+    guard try await admitted.context.currentIdentity() != nil else { throw TapedeckError(.unauthenticated) }
+    switch answer {
+    case .ready:
+      if !admitted.subject.parts.isEmpty, !admitted.isAllowed(at: .restricted) {
+        // It may have become restricted on the platform since it was archived.
+        await reviewPrivacy?(key)
+        _ = try await admitted.readmit()
+      }
+      return Reply(.json(Ready(playerURL: "/play/\(key.pathSegment)")))
     case .failed(let error): throw error
     case .denied:
       // The platform's answer made the recording restricted meanwhile.
@@ -73,8 +84,11 @@ struct IngestController {
   }
 
   /// Starts the job, or joins it; the entry is committed with it.
+  ///
+  /// - Throws: `tooManyJobs`.
   func startJob(_ admitted: Admitted<RecordingSubject>) async throws(TapedeckError) -> JobRow {
     let key = admitted.subject.key
+    try await openJobs.requireRoom(for: key, of: admitted.identity)
     return try await catalog.requestIngest(
       of: key, clearance: admitted.clearance, by: admitted.identity.id, entry: admitted.entry(recording: key))
   }
@@ -82,16 +96,20 @@ struct IngestController {
   private func outcome(
     of job: JobRow, _ admitted: Admitted<RecordingSubject>, within wait: Duration
   ) async throws(TapedeckError) -> Answer {
-    let deadline = ContinuousClock.now + wait
-    var changes = waiters.changes(of: job.id, until: deadline).makeAsyncIterator()
+    var changes: AsyncStream<Void>.Iterator?
+    var isOver = wait <= .zero
+    if !isOver {
+      changes = waiters.changes(
+        of: job.id, for: admitted.identity.id, on: admitted.context.channel, until: .now + wait
+      ).makeAsyncIterator()
+    }
     while true {
       guard let (job, privacy) = try await catalog.jobAndPrivacy(job.id) else {
         throw TapedeckError(.notFound)
       }
-      let isOver = deadline <= .now || waiters.isOver
       let answer = verdict(on: job, privacy: privacy, for: admitted, isOver: isOver)
       guard case .notYet = answer, !isOver else { return answer }
-      await changes.next()
+      isOver = await changes?.next() == nil
     }
   }
 

@@ -7,16 +7,21 @@ import Model
 struct RecordingListing {
   let catalog: Catalog
 
-  static let parameters: [QueryParameter] = [
-    QueryParameter("q", .text, "Words, or a recording's id."), .source,
-    QueryParameter("agent", .text, "The name or id of an agent."),
+  static let filters: [QueryParameter] = [
+    QueryParameter("q", .text, "Words or their beginnings, digits of a phone number, or the ID of a recording."),
+    .source,
+    QueryParameter("agent", .text, "Part of an agent's name, without regard to case and accents; or an agent's ID."),
     .choice("direction", Direction.self, "The direction of the call."),
     .choice("privacy", Privacy.self, "The privacy of the recording."),
     .choice("status", ListedStatus.self, "Whether it is archived."),
     QueryParameter("from", .moment, "A day in UTC or a moment."),
     QueryParameter("to", .moment, "A day in UTC, included, or a moment."),
-    QueryParameter("cursor", .recordingKey, "`nextCursor` of the previous page."),
   ]
+
+  static let parameters =
+    filters + [
+      QueryParameter("cursor", .recordingKey, "`nextCursor` of the previous page.")
+    ]
 
   func filter(_ query: Query) -> RecordingFilter {
     var filter = RecordingFilter()
@@ -34,6 +39,7 @@ struct RecordingListing {
   func load(
     _ admitted: Admitted<Void>, limit: Int
   ) async throws(TapedeckError) -> (rows: [VisibleRecording], next: String?) {
+    try admitted.query.requirePeriod()
     let visibility = admitted.identity.visibility
     let cursor = admitted.query["cursor"].flatMap { try? RecordingKey(pathSegment: $0) }
     var rows = try await catalog.recordings(

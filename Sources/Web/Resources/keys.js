@@ -28,10 +28,24 @@ export function keys(table) {
   for (const [name, action] of Object.entries(table)) actions.set(name, action);
 }
 
-const takesText = 'textarea, select, input:not([type=checkbox], [type=radio], [type=submit]), [contenteditable]';
+const takesNoText = '[type=checkbox], [type=radio], [type=submit], [type=range]';
+const types = `textarea, input:not(${takesNoText}), [contenteditable]`;
+const takesKeys = 'select, input[type=range]';
 const takesPress = 'a, button, summary, input';
 
+// The element that was focused with the pointer. Space then plays, as its click has been done already; with the keyboard,
+// Space presses the focused button.
+let pointed = null;
+document.addEventListener('pointerdown', ({ target }) => (pointed = target.closest(`${takesKeys}, ${takesPress}`)));
+document.addEventListener('focusin', ({ target }) => target === pointed || (pointed = null));
+// Firefox presses a button when the key is released.
+document.addEventListener('keyup', (event) => {
+  const isPlay = event.key === ' ' && event.target === pointed && actions.has('Space') && single;
+  if (isPlay && !document.querySelector('dialog[open]')) event.preventDefault();
+});
+
 document.addEventListener('keydown', (event) => {
+  if (event.key === 'Tab') pointed = null;
   if (event.defaultPrevented || event.altKey || event.metaKey || event.isComposing) return;
   if (document.querySelector('dialog[open]')) return;
   const key = event.key === ' ' ? 'Space' : event.key;
@@ -43,8 +57,11 @@ document.addEventListener('keydown', (event) => {
   if (!action) return;
   if (name !== 'Ctrl+Space') {
     if (!event.ctrlKey && !single) return;
-    if (event.target.matches(takesText)) return;
-    if ((key === 'Space' || key === 'Enter') && event.target.matches(takesPress)) return;
+    const { target } = event;
+    if (target.matches(types)) return;
+    const isPress = key === 'Space' || key === 'Enter';
+    const isKept = target.matches(takesKeys) || (isPress && target.matches(takesPress));
+    if (isKept && !(key === 'Space' && target === pointed)) return;
   }
   if (action(event) !== false) event.preventDefault();
 });

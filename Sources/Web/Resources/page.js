@@ -1,5 +1,6 @@
-// On every page: the dialog of keyboard shortcuts, its switch, and copy buttons.
+// On every page: the dialog of keyboard shortcuts, its switch, copy buttons, and the time zone of the browser.
 import { keys, setSingleKeys, singleKeys } from './keys.js';
+import { prefer } from './preferences.js';
 
 const dialog = document.getElementById('shortcuts');
 if (dialog) {
@@ -24,3 +25,9 @@ for (const button of document.querySelectorAll('[data-copy]')) {
     setTimeout(() => (button.textContent = label), 2000);
   });
 }
+
+// The server renders times. It learns the browser's zone with the sign-in, or here when the zone has changed since.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const known = document.documentElement.dataset.zone;
+if (zone && known !== undefined && known !== zone) prefer({ browserTimeZone: zone });
+for (const field of document.querySelectorAll('[data-browser-zone]')) field.value = zone ?? '';

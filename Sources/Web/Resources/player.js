@@ -3,7 +3,9 @@ import { Heard } from './heard.js';
 import { keys } from './keys.js';
 import { Lanes } from './lanes.js';
 import { pauses, readPeaks } from './peaks.js';
+import { follow } from './pointer.js';
 import { prefer } from './preferences.js';
+import { drawRuler } from './ruler.js';
 import { clock, seconds, words } from './time.js';
 import { draw } from './waveform.js';
 
@@ -86,6 +88,10 @@ function paint() {
   if (loop.from !== null || loop.to !== null) {
     bands.push({ from: loop.from ?? 0, to: loop.to ?? duration(), color: accent, edges: true });
   }
+  const ruler = getComputedStyle(find('ruler'));
+  const axis = { color: ruler.color, font: `${ruler.fontSize} ${ruler.fontFamily}` };
+  drawRuler(find('overview-ruler'), { start: 0, span: duration() || 1, ...axis });
+  drawRuler(find('ruler'), { start: view.start, span: view.span || duration() || 1, ...axis });
   const overview = find('overview');
   const small = overview.clientHeight / laneItems.length;
   draw(overview, peaks, {
@@ -135,12 +141,21 @@ function keepInView() {
 
 function seek(time) {
   heard.follow();
+  // A position outside of the loop is wanted more than the loop.
+  if (loop.on && (time < loopStart() - 0.05 || time > loopEnd() + 0.05)) {
+    setLoop({ on: false });
+    say('Loop off');
+  }
   audio.currentTime = clamp(time, 0, Math.max(0, duration() - 0.05));
   keepInView();
   showTime();
 }
 
-const move = (by) => seek(audio.currentTime + by);
+/** Moves by some seconds, within the loop while one is played. */
+function move(by) {
+  const at = audio.currentTime + by;
+  seek(loop.on ? clamp(at, loopStart(), loopEnd()) : at);
+}
 
 function showTime() {
   const at = audio.currentTime;
@@ -205,31 +220,26 @@ find('play').addEventListener('click', playOrPause);
 find('back').addEventListener('click', () => move(-5));
 find('forward').addEventListener('click', () => move(5));
 
-function draggable(element, timeAt) {
-  let wasPlaying = false;
-  element.addEventListener('pointerdown', (event) => {
-    if (event.button || event.target.closest('button')) return;
+const onDrag = {
+  begin: () => {
     dragging = true;
-    wasPlaying = !audio.paused;
+    const wasPlaying = !audio.paused;
     audio.pause();
-    element.setPointerCapture(event.pointerId);
-    seek(timeAt(event));
-  });
-  element.addEventListener('pointermove', (event) => {
-    if (element.hasPointerCapture(event.pointerId)) seek(timeAt(event));
-  });
-  element.addEventListener('lostpointercapture', () => {
-    dragging = false;
-    if (wasPlaying) play();
-  });
-}
-
-const share = (event, element) => {
-  const box = element.getBoundingClientRect();
-  return clamp((event.clientX - box.left) / box.width, 0, 1);
+    return () => {
+      dragging = false;
+      if (wasPlaying) play();
+    };
+  },
+  seek,
 };
-draggable(slider, (event) => share(event, slider) * duration());
-draggable(zoomed, (event) => view.start + share(event, zoomed) * (view.span || duration()));
+const share = (x, element) => clamp((x - element.getBoundingClientRect().left) / element.clientWidth, 0, 1);
+const timeIn = {
+  overview: (x) => share(x, slider) * duration(),
+  zoomed: (x) => view.start + share(x, zoomed) * (view.span || duration()),
+};
+for (const [element, timeAt] of [[slider, timeIn.overview], [zoomed, timeIn.zoomed]]) {
+  follow(element, { label: find('pointer'), stage: find('stage'), timeAt, ...onDrag });
+}
 
 slider.addEventListener('keydown', (event) => {
   if (event.altKey || event.metaKey) return;
@@ -377,8 +387,9 @@ find('go').addEventListener('submit', (event) => {
   const wrong = time === null || time > duration();
   typedTime.setAttribute('aria-invalid', String(wrong));
   if (wrong) return say(`Enter a time up to ${clock(duration())}, for example 1:05`);
+  const wasLooping = loop.on;
   seek(time);
-  say(`Position ${clock(time)}`);
+  say(`Position ${clock(time)}${wasLooping && !loop.on ? ', loop off' : ''}`);
 });
 
 // The audio file: the original where the browser seeks it exactly, otherwise the MP3
@@ -421,7 +432,7 @@ audio.addEventListener('error', () => {
 });
 
 /** Opens the call of a link; without one the key is left to the browser. */
-function follow(id) {
+function open(id) {
   const link = find(id);
   if (!link) return false;
   link.click();
@@ -443,8 +454,8 @@ keys({
   '>': () => changeSpeed(1),
   m: mute,
   s: toggleSkip,
-  '[': () => follow('previous-call'),
-  ']': () => follow('next-call'),
+  '[': () => open('previous-call'),
+  ']': () => open('next-call'),
   z: () => {
     if (!zoom?.options.length) return false;
     zoom.selectedIndex = (zoom.selectedIndex + 1) % zoom.options.length;

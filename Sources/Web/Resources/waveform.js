@@ -1,16 +1,9 @@
 // Draws lanes of peaks on a canvas. The caller reads the colours from the style sheet.
 
-/** Sizes a canvas in device pixels; returns its size in CSS pixels and a context scaled to them. */
-function prepared(canvas) {
-  const scale = devicePixelRatio || 1;
-  const { clientWidth: width, clientHeight: height } = canvas;
-  if (canvas.width !== Math.round(width * scale)) canvas.width = Math.round(width * scale);
-  if (canvas.height !== Math.round(height * scale)) canvas.height = Math.round(height * scale);
-  const pen = canvas.getContext('2d');
-  pen.setTransform(scale, 0, 0, scale, 0, 0);
-  pen.clearRect(0, 0, width, height);
-  return { pen, width, height, step: 1 / scale };
-}
+import { prepared } from './canvas.js';
+
+// From this many points in a column on, the mean is drawn as well: over minutes, the peaks alone are a solid block.
+const manyPoints = 8;
 
 /**
  * Draws `lanes` (`{ channel, color, faded, top, height }`, in CSS pixels) from `start` over `span` seconds, on top of
@@ -30,7 +23,8 @@ export function draw(canvas, peaks, { start, span, lanes, bands = [] }) {
   for (const lane of lanes) {
     const middle = lane.top + lane.height / 2;
     pen.fillStyle = lane.color;
-    pen.globalAlpha = lane.faded ? 0.3 : 1;
+    const opacity = lane.faded ? 0.3 : 1;
+    pen.globalAlpha = opacity;
     pen.fillRect(0, middle - 0.5, width, 1);
     if (!peaks || lane.channel >= peaks.channels) continue;
     const reach = (lane.height / 2 / 128) * peaks.gain;
@@ -40,12 +34,23 @@ export function draw(canvas, peaks, { start, span, lanes, bands = [] }) {
       const last = Math.max(first + 1, Math.floor(start * peaks.perSecond + (at + step) * pointsPerPixel));
       let low = 0;
       let high = 0;
+      let squares = 0;
       for (let i = Math.max(first, 0); i < last && i < peaks.points; i++) {
         const j = (i * peaks.channels + lane.channel) * 2;
         if (peaks.data[j] < low) low = peaks.data[j];
         if (peaks.data[j + 1] > high) high = peaks.data[j + 1];
+        squares += (peaks.data[j + 1] - peaks.data[j]) ** 2;
       }
-      if (high - low > 1) pen.fillRect(at, middle - high * reach, step, (high - low) * reach);
+      if (high - low <= 1) continue;
+      if (last - first < manyPoints) {
+        pen.fillRect(at, middle - high * reach, step, (high - low) * reach);
+      } else {
+        const mean = Math.sqrt(squares / (last - first));
+        pen.globalAlpha = opacity * 0.35;
+        pen.fillRect(at, middle - high * reach, step, (high - low) * reach);
+        pen.globalAlpha = opacity;
+        pen.fillRect(at, middle - (mean / 2) * reach, step, mean * reach);
+      }
     }
   }
   pen.globalAlpha = 1;

@@ -14,7 +14,8 @@ package struct Incoming: Sendable {
     self.request = request
     self.context = context
     query = try Query(
-      request.uri.query, for: route.query, isStrict: route.kind == .api || route.kind == .command)
+      request.uri.query, for: route.query, isStrict: route.kind == .api || route.kind == .command,
+      zone: context.preferences.zone)
   }
 
   package var origin: LogEntry.Origin { context.origin(of: request) }
@@ -61,6 +62,9 @@ package struct Admitted<Subject: Sendable>: Sendable {
   package var request: Request { incoming.request }
   package var context: WebContext { incoming.context }
 
+  /// The times of a page, in the reader's zone.
+  var times: PageTimes { PageTimes(zone: query.zone) }
+
   /// The entry of a change, to be committed together with it.
   package func entry(recording: RecordingKey? = nil, details: [String: String] = [:]) -> LogEntry {
     LogEntry(
@@ -76,6 +80,15 @@ package struct Admitted<Subject: Sendable>: Sendable {
     let form = try await FormBody(request)
     try form.requireToken(context.session?.csrf)
     return form
+  }
+}
+
+extension Admitted where Subject == Void {
+  /// Whether the request would still be admitted and disclose the same, with the identity as it is now.
+  func isStillAllowed() async throws(TapedeckError) -> Bool {
+    guard let now = try await context.currentIdentity() else { return false }
+    if case .permission(let permission) = route.access, !Policy.allows(permission, for: now) { return false }
+    return now.visibility == identity.visibility
   }
 }
 
@@ -106,7 +119,8 @@ extension Admitted where Subject == RecordingSubject {
     subject.recording = recording
     let admitted = Admitted(incoming, identity, subject, admission, route)
     guard admitted.isAllowed(at: recording.facts.privacy) else {
-      try await admission.deny(route, identity, incoming.request, incoming.context, subject.key)
+      try await admission.deny(
+        route, identity, incoming.request, incoming.context, subject.key, isRestricted: isAllowed(at: .standard))
     }
     return admitted
   }
@@ -119,6 +133,7 @@ struct Admission: Sendable {
   let listening: ListeningSessions
   let views: RecentViews
   let streamAccess: StreamAccess
+  let streams: Streams
   let sources: Set<SourceID>
   let now: @Sendable () -> Instant
 
@@ -130,19 +145,39 @@ struct Admission: Sendable {
       if case .permission(let permission) = route.access, !Policy.allows(permission, for: identity) {
         try await deny(route, identity, request, context, nil)
       }
+      try await readPreferences(of: identity, for: route, into: context)
       let admitted = Admitted(try Incoming(request, context, route), identity, (), self, route)
-      return try await record(try await handle(admitted), admitted, of: nil)
+      let response = try await record(try paced(try await handle(admitted), admitted), admitted, of: nil)
+      // A body without a length is written piece by piece.
+      guard response.body.contentLength == nil else { return response }
+      return streamAccess.guarding(response, on: context.channel, whileAllowed: admitted.isStillAllowed)
     case .recording(let action, let handle):
       let identity = try context.requireIdentity()
       let subject = try await subject(context)
       // A recording that is not known yet may turn out to be a standard one.
       guard Policy.allows(action, by: identity, privacy: subject.recording?.facts.privacy ?? .standard) else {
-        try await deny(route, identity, request, context, subject.key)
+        try await deny(
+          route, identity, request, context, subject.key,
+          isRestricted: Policy.allows(action, by: identity, privacy: .standard))
       }
+      try await readPreferences(of: identity, for: route, into: context)
       let admitted = Admitted(try Incoming(request, context, route), identity, subject, self, route)
-      let response = try await record(try await handle(admitted), admitted, of: subject)
+      let response = try await record(try paced(try await handle(admitted), admitted), admitted, of: subject)
       return streamAccess.guarding(response, on: context.channel, whileAllowed: admitted.isStillAllowed)
     }
+  }
+
+  /// The reply, whose body is sent in pieces and counted for the identity if it is long.
+  ///
+  /// - Throws: `tooManyStreams`, before anything is logged or disclosed.
+  private func paced<Subject>(_ reply: Reply, _ admitted: Admitted<Subject>) throws(TapedeckError) -> Reply {
+    let isLong = (reply.response.body.contentLength ?? .max) > PacedBody.piece
+    guard isLong, admitted.identity.kind != .operator else { return reply }
+    var reply = reply
+    let channel = admitted.context.channel
+    let stream = try streams.begin(for: admitted.identity.id, on: channel)
+    reply.response.body = reply.response.body.paced(by: stream, on: channel)
+    return reply
   }
 
   /// The recording that the path names.
@@ -164,16 +199,26 @@ struct Admission: Sendable {
     return RecordingSubject(key: key, recording: known?.recording, parts: known?.parts ?? [])
   }
 
+  /// Pages show times in the reader's zone and read days in it.
+  private func readPreferences(
+    of identity: Identity, for route: Route, into context: WebContext
+  ) async throws(TapedeckError) {
+    if route.kind == .page { context.preferences = try await catalog.preferences(of: identity.id) }
+  }
+
   /// Refuses a request; the denial is logged before it is answered.
+  ///
+  /// - Parameter isRestricted: whether the recording is refused only because it is restricted.
   func deny(
-    _ route: Route, _ identity: Identity, _ request: Request, _ context: WebContext, _ key: RecordingKey?
+    _ route: Route, _ identity: Identity, _ request: Request, _ context: WebContext, _ key: RecordingKey?,
+    isRestricted: Bool = false
   ) async throws(TapedeckError) -> Never {
     var details = route.log.details
     if key == nil { details["address"] = request.uri.path }
     try await log.record(
       route.log.denial, .denied, by: identity, recording: key, code: .insufficientPermissions,
       from: context.origin(of: request), details: details)
-    throw TapedeckError(.insufficientPermissions)
+    throw isRestricted ? .restrictedRecording : TapedeckError(.insufficientPermissions)
   }
 
   private func record<Subject>(
@@ -207,4 +252,12 @@ struct Admission: Sendable {
     }
     return reply.response
   }
+}
+
+extension TapedeckError {
+  /// The refusal of a recording that is restricted, to an identity that may play standard ones. Programs get the same
+  /// answer as for any other lack of permission.
+  static let restrictedRecording = TapedeckError(.insufficientPermissions, detail: "the recording is restricted")
+
+  var isRestrictedRecording: Bool { code == .insufficientPermissions && detail == Self.restrictedRecording.detail }
 }

@@ -26,7 +26,7 @@ struct OpenAPI {
       "openapi": "3.1.0",
       "info": [
         "title": "Tapedeck", "version": "1",
-        "description": "Archives call recordings of NICE CXone, and finds and plays them.",
+        "description": "Archives call recordings from NICE CXone, finds them and plays them.",
         "license": ["name": "See LICENSE", "url": "https://www.apache.org/licenses/LICENSE-2.0"],
       ],
       "servers": [["url": "/"]],
@@ -109,7 +109,11 @@ struct OpenAPI {
 
 extension RouteTable {
   /// The OpenAPI document of the routes for programs, as JSON.
-  package func openAPI() throws -> Data { try JSONEncoder().encode(OpenAPI(routes).document) }
+  package func openAPI() throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return try encoder.encode(OpenAPI(routes).document)
+  }
 }
 
 extension Route {
@@ -124,7 +128,7 @@ extension Route {
   package var errorStatuses: [Int] {
     var statuses: Set<Int> = [400, 500, 503]
     statuses.formUnion(errors)
-    if access != .open { statuses.formUnion([401, 403]) }
+    if access != .open { statuses.formUnion([401, 403, 429]) }
     if !pathParameters.isEmpty { statuses.insert(404) }
     if body != nil { statuses.insert(413) }
     return statuses.sorted()

@@ -12,7 +12,7 @@ package struct QueryParameter: Sendable {
     case recording
     /// The key of a recording as a path segment, which is how lists of recordings are continued.
     case recordingKey
-    /// A day in UTC or a moment.
+    /// A day or a moment.
     case moment
     /// A day in the time zone of the source.
     case day
@@ -39,7 +39,7 @@ package struct QueryParameter: Sendable {
     "cursor", .integer(0...Int64.max), "`nextCursor` of the previous page.")
 
   static func limit(_ maximum: Int64, default standard: Int64) -> QueryParameter {
-    QueryParameter("limit", .integer(1...maximum), "How many at most; \(standard) without it.")
+    QueryParameter("limit", .integer(1...maximum), "Maximum number of items; default \(standard).")
   }
 
   static func choice<T: RawRepresentable<String> & CaseIterable>(
@@ -68,7 +68,7 @@ package struct QueryParameter: Sendable {
       try require(value.utf8.count == 10 && Instant(iso8601: "\(value)T00:00:00Z") != nil, "a day such as 2026-11-12")
     case .moment:
       try require(
-        Query.moment(value, endOfDay: false) != nil,
+        Query.moment(value, endOfDay: false, in: .utc) != nil,
         "a day such as 2026-11-12, or a moment such as 2026-11-12T14:00:00Z")
     }
   }
@@ -93,12 +93,17 @@ package struct Query: Sendable {
   /// The values as they were sent, without empty ones and without parameters that the route does not take.
   package private(set) var values: [String: String] = [:]
   private var flags: Set<String> = []
+  /// The time zone of days: that of the reader on pages, UTC elsewhere.
+  package let zone: CalendarZone
 
   /// Parses and checks a query. The last of several values of one parameter counts.
   ///
   /// - Parameter isStrict: whether a parameter that the route does not take is refused instead of ignored.
   /// - Throws: `invalidRequest`, `invalidRecordingID`.
-  init(_ text: String?, for parameters: [QueryParameter], isStrict: Bool) throws(TapedeckError) {
+  init(
+    _ text: String?, for parameters: [QueryParameter], isStrict: Bool, zone: CalendarZone = .utc
+  ) throws(TapedeckError) {
+    self.zone = zone
     for (name, value) in formFields(text ?? "") {
       guard let parameter = parameters.first(where: { $0.name == name }) else {
         if isStrict { throw Self.unknown(name, among: parameters.map(\.name)) }
@@ -132,41 +137,41 @@ package struct Query: Sendable {
 
   /// A moment; a day counts as its start, or as its end with `endOfDay`.
   package func moment(_ name: String, endOfDay: Bool = false) -> Instant? {
-    values[name].flatMap { Self.moment($0, endOfDay: endOfDay) }
+    values[name].flatMap { Self.moment($0, endOfDay: endOfDay, in: zone) }
   }
 
-  /// Reads a day (`YYYY-MM-DD`, UTC) or a moment (ISO 8601).
-  static func moment(_ text: String, endOfDay: Bool) -> Instant? {
-    if text.utf8.count == 10, let day = Instant(iso8601: "\(text)T00:00:00Z") {
-      return endOfDay ? day + .seconds(86_400) : day
+  /// Refuses a period that ends before it starts.
+  ///
+  /// - Throws: `invalidRequest`.
+  package func requirePeriod() throws(TapedeckError) {
+    guard let from = moment("from"), let to = moment("to", endOfDay: true) else { return }
+    // A day before that of `from` ends when that day begins.
+    let isDay = moment("to") != to
+    guard to < from || (isDay && to == from) else { return }
+    throw TapedeckError(.invalidRequest, "'from' must not be after 'to'.")
+  }
+
+  /// Why a page shows no rows; nil for a period that does not end before it starts.
+  var periodFailure: String? {
+    do throws(TapedeckError) { try requirePeriod() } catch {
+      return "The date in “From” is after the date in “To”. Change one of them."
     }
+    return nil
+  }
+
+  /// Reads a day (`YYYY-MM-DD`) of a time zone or a moment (ISO 8601).
+  static func moment(_ text: String, endOfDay: Bool, in zone: CalendarZone) -> Instant? {
+    if let day = CalendarDay(text, in: zone) { return endOfDay ? day.end : day.start }
     return Instant(iso8601: text)
   }
 
   private static func unknown(_ name: String, among names: [String]) -> TapedeckError {
     let shown = name.prefix(40)
-    let nearest = names.map { ($0, distance(String(shown), $0)) }.min { $0.1 < $1.1 }
-    if let (likely, distance) = nearest, distance <= max(2, likely.count / 3) {
+    if let likely = nearest(to: String(shown), among: names) {
       return TapedeckError(.invalidRequest, "Unknown parameter '\(shown)'. Did you mean '\(likely)'?")
     }
     let known = names.isEmpty ? "This route takes none." : "Known parameters: \(names.joined(separator: ", "))."
     return TapedeckError(.invalidRequest, "Unknown parameter '\(shown)'. \(known)")
-  }
-
-  /// How many letters must be added, removed, replaced or swapped with their neighbour to make one text the other.
-  private static func distance(_ left: String, _ right: String) -> Int {
-    let (a, b) = (Array(left.lowercased()), Array(right.lowercased()))
-    var rows = [Array(0...b.count)]
-    for i in 0..<a.count {
-      var row = [i + 1]
-      for j in 0..<b.count {
-        var least = min(rows[i][j] + (a[i] == b[j] ? 0 : 1), rows[i][j + 1] + 1, row[j] + 1)
-        if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { least = min(least, rows[i - 1][j - 1] + 1) }
-        row.append(least)
-      }
-      rows.append(row)
-    }
-    return rows[a.count][b.count]
   }
 }
 

@@ -62,7 +62,7 @@ struct HostileRun: Sendable {
   }
 
   private func outcome(_ fixture: PipelineFixture) async throws -> Outcome {
-    let limits = Worker.Limits(moving: HostileFile.cuts.count, lease: .seconds(100_000))
+    let limits = Worker.Limits(transfers: HostileFile.cuts.count, lease: .seconds(100_000))
     let endings = try await fixture.withWorker(limits) {
       try await withThrowingTaskGroup(of: (Int, HostileBehaviour.Ending?).self) { group in
         for cut in HostileFile.cuts { group.addTask { (cut, try await ending(at: cut, fixture)) } }

@@ -10,32 +10,47 @@ struct AuditCommand: AsyncParsableCommand {
   struct ListEntries: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "list", abstract: "List entries of the access log, newest first.",
-      discussion: "Times are days (2026-11-12) or moments (2026-11-12T14:00:00Z) in UTC.")
+      discussion: """
+        Times are days (2026-11-12) or moments (2026-11-12T14:00:00Z) in UTC.
 
-    @OptionGroup var options: GlobalOptions
-    @Option(help: ArgumentHelp("Name or id of an account or token.", valueName: "name")) var who: String?
-    @Option(help: ArgumentHelp("Action: ingest, listen, view, list, download, sign_in, …", valueName: "action"))
+          tapedeck audit list --what listen --recording RECORDING-ID
+          tapedeck audit list --who dana --from 2026-11-01 --to 2026-11-30
+        """)
+
+    private static let actionNames = LogEntry.Action.allCases.map(\.rawValue).joined(separator: ", ")
+
+    @OptionGroup(title: "General options") var options: GlobalOptions
+    @Option(help: ArgumentHelp("Name or ID of an account or token.", valueName: "name")) var who: String?
+    @Option(help: ArgumentHelp("Action: \(Self.actionNames).", valueName: "action"))
     var what: String?
-    @Option(help: ArgumentHelp("Id of a recording on the platform.", valueName: "id")) var recording: String?
+    @Option(help: ArgumentHelp("ID of a recording on the platform.", valueName: "id")) var recording: String?
     @Option(help: "Outcome: allowed, denied or failed.") var outcome: String?
     @Option(help: ArgumentHelp("First day, or first moment.", valueName: "time")) var from: String?
     @Option(help: ArgumentHelp("Last day (included), or end moment (excluded).", valueName: "time")) var to: String?
-    @Option(help: ArgumentHelp("Maximum number of entries.", valueName: "number")) var limit = 100
+    @OptionGroup var rows: ListOptions
     @Flag(help: .jsonLines) var json = false
 
+    func validate() throws {
+      if rows.csv, json { throw ValidationError("Give either --json or --csv.") }
+    }
+
     func run() async throws {
+      let query = ["who": who, "what": what, "recording": recording, "outcome": outcome, "from": from, "to": to]
       try await withOperator(options) { connection in
-        let reply = try await connection.get(
-          "/api/v1/audit",
-          [
-            "who": who, "what": what, "recording": recording, "outcome": outcome, "from": from, "to": to,
-            "limit": "\(limit)",
-          ])
-        let page = try reply.decode(AccessLogListing.self)
-        if json {
-          for entry in page.entries { try Terminal.show(json: entry) }
+        if rows.csv {
+          try await connection.stream("/api/v1/audit.csv", query) { Terminal.show(bytes: $0) }
+        } else if rows.all {
+          try await rows.showAll(
+            "/api/v1/audit", query, as: AccessLogListing.self, rows: "entries", pageSize: 1000, json: json,
+            quiet: options.quiet, connection)
         } else {
-          Terminal.show(page.table)
+          let reply = try await connection.get(
+            "/api/v1/audit", query.merging(["limit": "\(rows.limit ?? 100)"]) { $1 })
+          guard json else { return try reply.show(as: AccessLogListing.self, json: false, quiet: options.quiet) }
+          try Terminal.show(jsonLines: reply.data, of: "entries")
+          if try reply.decode(AccessLogListing.self).hasMore, !options.quiet {
+            Terminal.say("There are more. Narrow the search, raise --limit or use --all.")
+          }
         }
       }
     }
@@ -66,6 +81,9 @@ package struct AccessLogListing: Listing {
     var details: [String: String]
     var canonical: String
 
+    /// The time without the fraction of a second, which only JSON and CSV have.
+    var second: String { at.count == 24 ? "\(at.prefix(19))Z" : at }
+
     /// The count and the details, such as `85, passages=12.0-97.3, reportedBy=player`.
     var detailText: String {
       let details = details.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
@@ -75,15 +93,22 @@ package struct AccessLogListing: Listing {
   }
 
   package var entries: [Entry]
+  package var nextCursor: String?
 
-  package var table: Table {
-    var table = Table(["ENTRY", "TIME", "NAME", "ROLE", "ACTION", "OUTCOME", "RECORDING", "ADDRESS", "DETAILS"])
+  package static var emptyTable: Table {
+    Table(
+      ["ENTRY", "TIME", "NAME", "ROLE", "ACTION", "OUTCOME", "RECORDING", "ADDRESS", "DETAILS"],
+      optional: ["ADDRESS", "ROLE", "OUTCOME", "ENTRY", "DETAILS", "RECORDING"])
+  }
+  package static var emptyText: String { "No entries match." }
+
+  package func fill(_ table: inout Table) {
     for entry in entries {
       table.add([
-        "\(entry.number)", entry.at, entry.actor?.name ?? "-", entry.actor?.role ?? "-", entry.action, entry.outcome,
+        "\(entry.number)", entry.second, entry.actor?.name ?? "-", entry.actor?.role ?? "-", entry.action,
+        entry.outcome,
         entry.recordingId ?? "-", entry.address ?? "-", entry.detailText,
       ])
     }
-    return table
   }
 }

@@ -12,9 +12,13 @@ struct TokenCommand: AsyncParsableCommand {
   struct Create: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Create an API token.",
-      discussion: "Prints the token on standard output. It is shown only once; store it safely.")
+      discussion: """
+        Prints the token on standard output. It is shown only once; store it safely.
 
-    @OptionGroup var options: GlobalOptions
+          tapedeck token create quality-management --role agent
+        """)
+
+    @OptionGroup(title: "General options") var options: GlobalOptions
     @Argument(help: "Name of the token.") var name: String
     @OptionGroup var identity: IdentityOptions
 
@@ -31,7 +35,7 @@ struct TokenCommand: AsyncParsableCommand {
   struct ListTokens: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "List the API tokens.")
 
-    @OptionGroup var options: GlobalOptions
+    @OptionGroup(title: "General options") var options: GlobalOptions
     @Flag(help: .json) var json = false
 
     func run() async throws {
@@ -44,8 +48,8 @@ struct TokenCommand: AsyncParsableCommand {
   struct Revoke: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Revoke an API token; its next request is rejected.")
 
-    @OptionGroup var options: GlobalOptions
-    @Argument(help: "Name or id of the token.") var name: String
+    @OptionGroup(title: "General options") var options: GlobalOptions
+    @Argument(help: "Name or ID of the token.") var name: String
 
     func run() async throws {
       try await withOperator(options) { connection in
@@ -69,13 +73,15 @@ package struct TokenListing: Listing {
 
   var tokens: [Token]
 
-  package var table: Table {
-    var table = Table(["ID", "NAME", "ROLE", "CREATED", "LAST USED", "REVOKED"])
+  package static var emptyTable: Table {
+    Table(["ID", "NAME", "ROLE", "CREATED", "LAST USED", "REVOKED"])
+  }
+
+  package func fill(_ table: inout Table) {
     for token in tokens {
       table.add([
         token.id, token.name, token.role, token.createdAt, token.lastUsedAt ?? "never", token.revokedAt ?? "-",
       ])
     }
-    return table
   }
 }

@@ -6,7 +6,7 @@ extension UserCommand {
   struct ListAccounts: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "List the user accounts.")
 
-    @OptionGroup var options: GlobalOptions
+    @OptionGroup(title: "General options") var options: GlobalOptions
     @Flag(help: .json) var json = false
 
     func run() async throws {
@@ -90,8 +90,8 @@ extension UserCommand {
 
 /// The account that a command changes.
 struct AccountOptions: ParsableArguments, Sendable {
-  @OptionGroup var options: GlobalOptions
-  @Argument(help: "Name or id of the account.") var name: String
+  @OptionGroup(title: "General options") var options: GlobalOptions
+  @Argument(help: "Name or ID of the account.") var name: String
 
   func change(
     _ method: HTTPMethod, _ suffix: String, json: [String: String]? = nil, says message: String
@@ -118,14 +118,16 @@ package struct AccountListing: Listing {
 
   var accounts: [Account]
 
-  package var table: Table {
-    var table = Table(["ID", "NAME", "ROLE", "STATE", "SESSIONS", "LAST USED", "CREATED"])
+  package static var emptyTable: Table {
+    Table(["ID", "NAME", "ROLE", "STATE", "SESSIONS", "LAST USED", "CREATED"])
+  }
+
+  package func fill(_ table: inout Table) {
     for account in accounts {
       table.add([
         account.id, account.name, account.role, account.disabledAt == nil ? "enabled" : "disabled",
         "\(account.sessions)", account.lastSeenAt ?? "-", account.createdAt,
       ])
     }
-    return table
   }
 }

@@ -15,9 +15,13 @@ struct UserCommand: AsyncParsableCommand {
   struct Add: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Create a user account.",
-      discussion: "Asks for the password on a terminal; otherwise reads it from standard input.")
+      discussion: """
+        Asks for the password on a terminal; otherwise reads it from standard input.
 
-    @OptionGroup var options: GlobalOptions
+          tapedeck user add alex --role admin
+        """)
+
+    @OptionGroup(title: "General options") var options: GlobalOptions
     @Argument(help: "Name to sign in with.") var name: String
     @OptionGroup var identity: IdentityOptions
 
@@ -36,7 +40,7 @@ struct IdentityOptions: ParsableArguments, Sendable {
   @Option(help: "Role: agent, supervisor, admin, or metrics (tokens only).")
   var role: String
 
-  @Option(name: .customLong("agent-id"), help: ArgumentHelp("Id of the agent on the platform.", valueName: "id"))
+  @Option(name: .customLong("agent-id"), help: ArgumentHelp("ID of the agent on the platform.", valueName: "id"))
   var agentID: String?
 
   @Option(help: "Team on the platform.")

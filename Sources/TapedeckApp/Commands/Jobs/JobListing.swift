@@ -6,17 +6,20 @@ package struct JobListing: Listing, Sendable {
   package var jobs: [ListedJob]
   package var nextCursor: String?
 
-  package var hasMore: Bool { nextCursor != nil }
+  package static var emptyTable: Table {
+    Table(
+      ["JOB", "RECORDING", "STATE", "STAGE", "PRIORITY", "CODE", "DUE OR ENDED", "MESSAGE"],
+      optional: ["PRIORITY", "CODE", "DUE OR ENDED"])
+  }
+  package static var emptyText: String { "No jobs match." }
 
-  package var table: Table {
-    var table = Table(["JOB", "RECORDING", "STATE", "STAGE", "PRIORITY", "CODE", "DUE OR ENDED", "MESSAGE"])
+  package func fill(_ table: inout Table) {
     for job in jobs {
       table.add([
-        "\(job.id)", qualifiedID(job.recordingId, source: job.source), job.state, job.stage, job.priority ?? "-",
+        "\(job.id)", qualifiedID(job.recordingId, source: job.source), job.shownState, job.stage, job.priority ?? "-",
         job.error?.code ?? "-", job.dueAt ?? job.endedAt ?? "-", job.restrictedReason ?? job.message ?? "",
       ])
     }
-    return table
   }
 }
 
@@ -44,10 +47,13 @@ package struct ListedJob: Decodable, Sendable {
   var error: Failure?
   var steps: [StepTime]?
 
+  /// The state in the words of people; the API calls a job that waits for a worker `idle`.
+  var shownState: String { state == RunState.idle.rawValue ? "queued" : state }
+
   /// The facts and the steps, as `tapedeck jobs show` prints them.
   package var lines: [String] {
     let facts = Table(facts: [
-      ("job", "\(id)"), ("recording", recordingId), ("source", source), ("state", state), ("stage", stage),
+      ("job", "\(id)"), ("recording", recordingId), ("source", source), ("state", shownState), ("stage", stage),
       ("priority", priority), ("code", error?.code), ("message", restrictedReason ?? message),
       ("attempts", attempts.map(String.init)), ("polls", polls.map(String.init)),
       ("resumes", resumes.map(String.init)),

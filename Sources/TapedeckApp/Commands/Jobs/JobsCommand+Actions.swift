@@ -7,16 +7,21 @@ extension JobsCommand {
   struct RetryJobs: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "retry", abstract: "Retry jobs.",
-      discussion: "Failed and cancelled jobs start again; waiting jobs run at once.")
+      discussion: """
+        Failed and cancelled jobs start again; waiting jobs run at once.
 
-    @OptionGroup var options: GlobalOptions
-    @Argument(help: "Numbers of jobs, or ids of their recordings on the platform.") var jobs: [String] = []
+          tapedeck jobs retry 1042
+          tapedeck jobs retry --failed --code platform_unavailable
+        """)
+
+    @OptionGroup(title: "General options") var options: GlobalOptions
+    @Argument(help: "Numbers of jobs, or IDs of their recordings on the platform.") var jobs: [String] = []
     @Flag(help: "Retry every failed job.") var failed = false
     @Option(help: "With --failed: only jobs that failed with this error code.") var code: String?
-    @Option(help: "Configured source.") var source: String?
+    @Option(help: ArgumentHelp("Name of a configured source.", valueName: "name")) var source: String?
 
     func validate() throws {
-      if jobs.isEmpty != failed { throw ValidationError("Give either jobs, or --failed.") }
+      if jobs.isEmpty != failed { throw ValidationError("Give either jobs or --failed.") }
       if code != nil, !failed { throw ValidationError("--code requires --failed.") }
       try checkSource(source)
     }
@@ -51,8 +56,8 @@ extension JobsCommand {
     static let configuration = CommandConfiguration(
       commandName: "cancel", abstract: "Cancel jobs and discard what was downloaded for them.")
 
-    @OptionGroup var options: GlobalOptions
-    @Argument(help: "Numbers of jobs, or ids of their recordings on the platform.") var jobs: [String]
+    @OptionGroup(title: "General options") var options: GlobalOptions
+    @Argument(help: "Numbers of jobs, or IDs of their recordings on the platform.") var jobs: [String]
     @OptionGroup var source: SourceOption
 
     func run() async throws {

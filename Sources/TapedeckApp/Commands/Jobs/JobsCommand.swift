@@ -11,10 +11,10 @@ struct JobsCommand: AsyncParsableCommand {
   struct ListJobs: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "List jobs, newest first.")
 
-    @OptionGroup var options: GlobalOptions
-    @Option(help: "State: idle, leased, waiting, failed, cancelled or done.") var state: String?
+    @OptionGroup(title: "General options") var options: GlobalOptions
+    @Option(help: "State: queued, leased, waiting, failed, cancelled or done.") var state: String?
     @Option(help: "Error code of a failed job, such as not_a_whole_recording.") var code: String?
-    @Option(help: "Configured source.") var source: String?
+    @Option(help: ArgumentHelp("Name of a configured source.", valueName: "name")) var source: String?
     @Option(help: ArgumentHelp("Maximum number of jobs.", valueName: "number")) var limit = 100
     @Flag(help: .json) var json = false
 
@@ -23,7 +23,11 @@ struct JobsCommand: AsyncParsableCommand {
     func run() async throws {
       try await withOperator(options) { connection in
         let reply = try await connection.get(
-          "/api/v1/jobs", ["state": state, "code": code, "source": source, "limit": "\(limit)"])
+          "/api/v1/jobs",
+          [
+            "state": state == "queued" ? RunState.idle.rawValue : state, "code": code, "source": source,
+            "limit": "\(limit)",
+          ])
         try reply.show(as: JobListing.self, json: json, quiet: options.quiet)
       }
     }
@@ -33,8 +37,8 @@ struct JobsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "show", abstract: "Show a job: progress, error, time of each step.")
 
-    @OptionGroup var options: GlobalOptions
-    @Argument(help: "Number of the job, or id of its recording on the platform.") var job: String
+    @OptionGroup(title: "General options") var options: GlobalOptions
+    @Argument(help: "Number of the job, or ID of its recording on the platform.") var job: String
     @OptionGroup var source: SourceOption
     @Flag(help: .json) var json = false
 

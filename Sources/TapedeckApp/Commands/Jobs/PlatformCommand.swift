@@ -7,7 +7,7 @@ struct PlatformCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "platform", abstract: "Show the request budget of each source and its remaining jobs.")
 
-  @OptionGroup var options: GlobalOptions
+  @OptionGroup(title: "General options") var options: GlobalOptions
   @Flag(help: .json) var json = false
 
   func run() async throws {
@@ -34,12 +34,16 @@ package struct PlatformListing: Listing {
 
   var sources: [Source]
 
-  package var table: Table {
+  package static var emptyTable: Table {
+    Table(
+      [
+        "SOURCE", "CURRENT RATE", "CONFIGURED", "LAST MINUTE", "LAST HOUR", "REFUSED", "RETRIES", "PAUSED UNTIL",
+        "JOBS", "EXPECTED END",
+      ], optional: ["LAST HOUR", "REFUSED", "RETRIES", "LAST MINUTE"])
+  }
+
+  package func fill(_ table: inout Table) {
     func text(_ rate: Double?) -> String { rate.map { String(format: "%.2f/s", $0) } ?? "no limit" }
-    var table = Table([
-      "SOURCE", "CURRENT RATE", "CONFIGURED", "LAST MINUTE", "LAST HOUR", "REFUSED", "RETRIES", "PAUSED UNTIL", "JOBS",
-      "EXPECTED END",
-    ])
     for source in sources {
       table.add([
         source.source, text(source.effectiveRate), text(source.configuredRate), "\(source.requestsLastMinute)",
@@ -47,6 +51,5 @@ package struct PlatformListing: Listing {
         source.pausedUntil ?? "-", "\(source.waitingJobs.values.reduce(0, +))", source.doneAt ?? "-",
       ])
     }
-    return table
   }
 }

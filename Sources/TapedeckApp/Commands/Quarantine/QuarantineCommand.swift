@@ -10,9 +10,10 @@ struct QuarantineCommand: AsyncParsableCommand {
     subcommands: [ListFiles.self, ShowFile.self, Accept.self, Discard.self])
 
   struct ListFiles: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "List the files, newest first.")
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "List files that failed the integrity check, newest first.")
 
-    @OptionGroup var options: GlobalOptions
+    @OptionGroup(title: "General options") var options: GlobalOptions
     @Flag(help: "Include files that were accepted or discarded.") var decided = false
     @Option(help: ArgumentHelp("Maximum number of files.", valueName: "number")) var limit = 100
     @Flag(help: .json) var json = false
@@ -30,7 +31,7 @@ struct QuarantineCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "show", abstract: "Show a file: why it was rejected, its size, hash and decision.")
 
-    @OptionGroup var options: GlobalOptions
+    @OptionGroup(title: "General options") var options: GlobalOptions
     @Argument(help: "Number of the file.") var file: Int64
     @Flag(help: .json) var json = false
 
@@ -49,9 +50,11 @@ struct QuarantineCommand: AsyncParsableCommand {
       discussion: """
         FFmpeg converts as much of the file as it can. The recording keeps a note
         of what was wrong, and the access log keeps the reason.
+
+          tapedeck quarantine accept 7 --reason "The customer hung up early."
         """)
 
-    @OptionGroup var options: GlobalOptions
+    @OptionGroup(title: "General options") var options: GlobalOptions
     @Argument(help: "Number of the file.") var file: Int64
     @Option(help: "Why the file is archived nevertheless; kept in the access log.") var reason: String
 
@@ -62,9 +65,9 @@ struct QuarantineCommand: AsyncParsableCommand {
   }
 
   struct Discard: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Remove a file for good.")
+    static let configuration = CommandConfiguration(abstract: "Remove a file permanently.")
 
-    @OptionGroup var options: GlobalOptions
+    @OptionGroup(title: "General options") var options: GlobalOptions
     @Argument(help: "Number of the file.") var file: Int64
     @Option(help: "Why the file is not needed; kept in the access log.") var reason: String
 
@@ -86,17 +89,19 @@ package struct QuarantineListing: Listing, Sendable {
   package var files: [QuarantinedFile]
   package var nextCursor: String?
 
-  package var hasMore: Bool { nextCursor != nil }
+  package static var emptyTable: Table {
+    Table(
+      ["FILE", "RECORDING", "QUARANTINED", "STATE", "BYTES", "CODE", "REASON"],
+      optional: ["BYTES", "CODE"])
+  }
 
-  package var table: Table {
-    var table = Table(["FILE", "RECORDING", "QUARANTINED", "STATE", "BYTES", "CODE", "REASON"])
+  package func fill(_ table: inout Table) {
     for file in files {
       table.add([
         "\(file.id)", qualifiedID(file.recordingId, source: file.source), file.quarantinedAt, file.state,
         "\(file.bytes)", file.code, file.detail,
       ])
     }
-    return table
   }
 }
 
@@ -111,6 +116,7 @@ package struct QuarantinedFile: Decodable, Sendable {
   var detail: String
   var bytes: Int64
   var sha256: String
+  var node: String
   var platformSeconds: Int?
   var decidedAt: String?
   var decidedBy: String?
@@ -121,7 +127,7 @@ package struct QuarantinedFile: Decodable, Sendable {
     Table(facts: [
       ("file", "\(id)"), ("recording", recordingId), ("source", source), ("state", state),
       ("quarantined", quarantinedAt), ("code", code), ("rejected", detail), ("bytes", "\(bytes)"),
-      ("sha256", sha256), ("platform", platformSeconds.map { "\($0) s" }), ("decided", decidedAt),
+      ("sha256", sha256), ("node", node), ("platform", platformSeconds.map(clock)), ("decided", decidedAt),
       ("by", decidedBy), ("reason", reason),
     ]).lines
   }

@@ -9,10 +9,10 @@ struct IngestBatch {
   private let json: Bool
   private var queue: [RecordingKey]
   private var running: [RecordingKey: Job] = [:]
-  private var ready = 0
-  private var failed = 0
+  private var failures: [(key: RecordingKey, detail: String)] = []
   private let total: Int
-  private var bars = ProgressBars()
+  private var progress: IngestProgress
+  private let start = ContinuousClock.now
   /// How many jobs are followed at a time: polling more than the server works on gains nothing.
   private let window = 64
 
@@ -46,7 +46,7 @@ struct IngestBatch {
     var status: String
     var code: String?
     var detail: String?
-    var playerURL: String?
+    var playerUrl: String?
   }
 
   init(_ keys: [RecordingKey], connection: OperatorClient, options: GlobalOptions, json: Bool) {
@@ -55,28 +55,43 @@ struct IngestBatch {
     self.json = json
     queue = Array(keys.reversed())
     total = keys.count
+    progress = IngestProgress(total: keys.count)
   }
 
   /// - Returns: the number of recordings that failed.
   mutating func run() async throws -> Int {
+    defer { Terminal.draw([]) }
     while !queue.isEmpty || !running.isEmpty {
-      while running.count < window, let key = queue.popLast() { try await start(key) }
+      while running.count < window, let key = queue.popLast() { try await begin(key) }
       for (key, job) in running { try await follow(key, job) }
       draw()
       if !running.isEmpty { try await Task.sleep(for: .milliseconds(200)) }
     }
-    if !options.quiet, !json {
-      Terminal.say("\(ready) of \(counted(total, "recording")) archived, \(failed) failed.")
-    }
-    return failed
+    Terminal.draw([])
+    if !json { conclude() }
+    return failures.count
   }
 
-  private mutating func start(_ key: RecordingKey) async throws {
+  /// Reports the failures again, since progress and other messages may have moved them out of sight, and the totals.
+  private func conclude() {
+    if Terminal.isErrorTerminal, total > 1, !failures.isEmpty {
+      Terminal.say("Not archived:")
+      for failure in failures { Terminal.say("  \(failure.key): \(failure.detail)") }
+    }
+    if !options.quiet {
+      Terminal.say("\(progress.archived) of \(counted(total, "recording")) archived, \(failures.count) failed.")
+    }
+  }
+
+  private mutating func begin(_ key: RecordingKey) async throws {
     do {
       let reply = try await connection.send(
         .POST, "/ingest/\(key.pathSegment)", headers: [("Prefer", "respond-async")])
       let accepted = try reply.decode(Accepted.self)
-      guard let jobURL = accepted.jobURL else { return try succeed(key) }
+      guard let jobURL = accepted.jobURL else {
+        progress.alreadyArchived += 1
+        return try succeed(key)
+      }
       running[key] = try await connection.get(jobURL).decode(Job.self)
     } catch let error as TapedeckError where error.code != .serverUnreachable && error.code != .interrupted {
       try fail(key, code: error.code.rawValue, detail: error.message)
@@ -87,30 +102,36 @@ struct IngestBatch {
     let now = try await connection.get("/api/v1/jobs/\(job.id)").decode(Job.self)
     switch now.state {
     case "done":
-      running[key] = nil
+      end(key, now)
       try succeed(key)
     case "failed", "cancelled":
-      running[key] = nil
+      end(key, now)
       try fail(key, code: now.error?.code ?? "cancelled", detail: now.error?.detail ?? now.message)
     case "waiting" where now.error?.code == TapedeckError.Code.diskFull.rawValue:
       // Waiting does not help until disk space is freed. The server then resumes the job by itself; without a server,
       // the next command for this recording does.
-      running[key] = nil
+      end(key, now)
       try fail(key, code: TapedeckError.Code.diskFull.rawValue, detail: now.error?.detail ?? now.message)
     default: running[key] = now
     }
   }
 
+  private mutating func end(_ key: RecordingKey, _ job: Job) {
+    running[key] = nil
+    progress.endedBytes += job.bytes
+  }
+
   private mutating func succeed(_ key: RecordingKey) throws {
-    ready += 1
+    progress.archived += 1
     guard json else { return }
     try Terminal.show(
       json: Outcome(
-        id: key.id.rawValue, source: key.source.rawValue, status: "ready", playerURL: "/play/\(key.pathSegment)"))
+        id: key.id.rawValue, source: key.source.rawValue, status: "ready", playerUrl: "/play/\(key.pathSegment)"))
   }
 
   private mutating func fail(_ key: RecordingKey, code: String, detail: String) throws {
-    failed += 1
+    failures.append((key, detail))
+    progress.failed += 1
     guard json else { return Terminal.say("\(key): \(detail)") }
     try Terminal.show(
       json: Outcome(
@@ -118,12 +139,14 @@ struct IngestBatch {
   }
 
   private mutating func draw() {
-    guard !json, !options.quiet else { return }
-    let shown = running.sorted { $0.value.id < $1.value.id }.map { key, job in
-      ProgressBars.Bar(
-        name: key.description, fraction: job.totalBytes.map { $0 > 0 ? min(1, Double(job.bytes) / Double($0)) : 0 },
-        text: job.stage)
+    guard !json, !options.quiet, Terminal.isErrorTerminal else { return }
+    progress.items = running.sorted { $0.value.id < $1.value.id }.map { key, job in
+      IngestProgress.Item(
+        id: key.description, stage: job.stage, isRunning: job.state == RunState.leased.rawValue, bytes: job.bytes,
+        totalBytes: job.totalBytes)
     }
-    bars.draw(shown, summary: "\(ready + failed) of \(total) done, \(failed) failed")
+    let size = Terminal.size(2)
+    Terminal.draw(
+      progress.lines(width: size.width, height: size.height, elapsed: ContinuousClock.now - start))
   }
 }

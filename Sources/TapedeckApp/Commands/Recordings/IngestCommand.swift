@@ -5,19 +5,22 @@ import Model
 /// `tapedeck ingest`: archive recordings and wait for them.
 struct IngestCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "ingest", abstract: "Archive recordings by id or by time.",
+    commandName: "ingest", abstract: "Archive recordings by ID or by time.",
     discussion: """
       Waits until each recording is archived or has failed. Recordings that are
       already archived are not fetched again. Exits with 3 when some recordings
-      failed.
+      failed, or when rows of the platform's list have no usable id.
 
       Times are days (2026-11-12) or moments (2026-11-12T14:00:00Z) in UTC; the end
       is excluded.
+
+        tapedeck ingest 5f1c9e7a-3b7d-4d0e-9c39-2f3f6a1b8c11
+        tapedeck ingest --from 2026-11-01 --to 2026-11-02 --direction outbound
       """)
 
-  @OptionGroup var options: GlobalOptions
+  @OptionGroup(title: "General options") var options: GlobalOptions
 
-  @Argument(help: "Ids of recordings on the platform.")
+  @Argument(help: "IDs of recordings on the platform.")
   var ids: [String] = []
 
   @OptionGroup var query: PlatformQuery
@@ -26,7 +29,7 @@ struct IngestCommand: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
-    if ids.isEmpty == query.isEmpty { throw ValidationError("Give either ids, or --from and --to.") }
+    if ids.isEmpty == query.isEmpty { throw ValidationError("Give either IDs or --from and --to.") }
     try checkRecordings(ids)
   }
 
@@ -34,16 +37,24 @@ struct IngestCommand: AsyncParsableCommand {
     let span = ids.isEmpty ? try query.span() : nil
     var keys: [RecordingKey] = []
     for id in ids { keys.append(try query.source.key(id)) }
-    let failed = try await withOperator(options, needsPlatform: true, works: true) { [keys] connection in
+    let outcome = try await withOperator(options, needsPlatform: true, works: true) { [keys] connection in
       var keys = keys
+      var unidentified = 0
       if let span {
         try await query.forEachPage(span, connection) { page in
+          unidentified += page.reportUnidentified()
           for item in page.recordings { keys.append(try query.source.key(item.id)) }
         }
       }
       var batch = IngestBatch(keys, connection: connection, options: options, json: json)
-      return try await batch.run()
+      return (failed: try await batch.run(), unidentified: unidentified)
     }
-    if failed > 0 { throw TapedeckError(.partlyDone, "\(counted(failed, "recording")) could not be archived.") }
+    var problems: [String] = []
+    if outcome.failed > 0 { problems.append("\(counted(outcome.failed, "recording")) could not be archived.") }
+    if outcome.unidentified > 0 {
+      problems.append(
+        "\(counted(outcome.unidentified, "row")) of the platform's list cannot be archived: no usable id.")
+    }
+    if !problems.isEmpty { throw TapedeckError(.partlyDone, problems.joined(separator: " ")) }
   }
 }

@@ -6,27 +6,45 @@ import Model
 struct ListCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list", abstract: "List recordings in the catalog, newest call first.",
-    discussion: "Times are days (2026-11-12) or moments (2026-11-12T14:00:00Z) in UTC.")
+    discussion: """
+      Words match the beginnings of words; digits match any part of a phone number.
+      With --all and --json, each recording is a line of its own.
+      Times are days (2026-11-12) or moments (2026-11-12T14:00:00Z) in UTC.
 
-  @OptionGroup var options: GlobalOptions
-  @Argument(help: "Words to search for, or an exact id.") var text: String?
+        tapedeck list billing --from 2026-11-01 --to 2026-11-30 --status ready
+        tapedeck list --agent marchand --csv > calls.csv
+      """)
+
+  @OptionGroup(title: "General options") var options: GlobalOptions
+  @Argument(help: "Words to search for, digits of a phone number, or an exact ID.") var text: String?
   @Option(help: ArgumentHelp("First day, or first moment.", valueName: "time")) var from: String?
   @Option(help: ArgumentHelp("Last day (included), or end moment (excluded).", valueName: "time")) var to: String?
-  @Option(help: "Id or name of an agent.") var agent: String?
+  @Option(help: "Part of an agent's name, or an agent's ID.") var agent: String?
   @Option(help: "Direction: outbound, inbound or internal.") var direction: String?
-  @Option(help: "Status: ready, under_way, failed or known.") var status: String?
-  @Option(help: ArgumentHelp("Maximum number of recordings.", valueName: "number")) var limit = 100
+  @Option(help: "Status: ready, under_way (in progress), failed or known (not archived).") var status: String?
+  @OptionGroup var rows: ListOptions
   @Flag(help: .json) var json = false
 
+  func validate() throws {
+    if rows.csv, json { throw ValidationError("Give either --json or --csv.") }
+  }
+
   func run() async throws {
+    let query = [
+      "q": text, "from": from, "to": to, "agent": agent, "direction": direction, "status": status,
+    ]
     try await withOperator(options) { connection in
-      let reply = try await connection.get(
-        "/api/v1/recordings",
-        [
-          "q": text, "from": from, "to": to, "agent": agent, "direction": direction, "status": status,
-          "limit": "\(limit)",
-        ])
-      try reply.show(as: RecordingListing.self, json: json, quiet: options.quiet)
+      if rows.csv {
+        try await connection.stream("/api/v1/recordings.csv", query) { Terminal.show(bytes: $0) }
+      } else if rows.all {
+        try await rows.showAll(
+          "/api/v1/recordings", query, as: RecordingListing.self, rows: "recordings", pageSize: 500, json: json,
+          quiet: options.quiet, connection)
+      } else {
+        let reply = try await connection.get(
+          "/api/v1/recordings", query.merging(["limit": "\(rows.limit ?? 100)"]) { $1 })
+        try reply.show(as: RecordingListing.self, json: json, quiet: options.quiet)
+      }
     }
   }
 }
@@ -36,8 +54,8 @@ struct ShowCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "show", abstract: "Show a recording: facts, files with hashes, time of each step.")
 
-  @OptionGroup var options: GlobalOptions
-  @Argument(help: "Id of the recording on the platform.") var id: String
+  @OptionGroup(title: "General options") var options: GlobalOptions
+  @Argument(help: "ID of the recording on the platform.") var id: String
   @OptionGroup var source: SourceOption
   @Flag(help: .json) var json = false
 

@@ -13,7 +13,7 @@ struct PlatformQuery: ParsableArguments, Sendable {
   @Option(help: "Direction: outbound, inbound or internal.")
   var direction: String?
 
-  @Option(help: ArgumentHelp("Id of an agent on the platform.", valueName: "id"))
+  @Option(help: ArgumentHelp("ID of an agent on the platform.", valueName: "id"))
   var agent: String?
 
   @OptionGroup var source: SourceOption
@@ -55,7 +55,7 @@ struct PlatformQuery: ParsableArguments, Sendable {
       ).decode(FoundOnPlatform.self)
       try body(page)
       cursor = page.nextCursor
-      if let cursor { try cursors.follow(cursor, rows: page.recordings.count + (page.unidentified?.count ?? 0)) }
+      if let cursor { try cursors.follow(cursor, after: page.recordings.map(\.id)) }
     } while cursor != nil
   }
 
@@ -64,5 +64,17 @@ struct PlatformQuery: ParsableArguments, Sendable {
       throw ValidationError("\(name) must be a day such as 2026-11-12 or a moment such as 2026-11-12T14:00:00Z.")
     }
     return instant
+  }
+}
+
+extension FoundOnPlatform {
+  /// Says which rows of the page name no recording.
+  ///
+  /// - Returns: their number.
+  func reportUnidentified() -> Int {
+    for row in unidentified ?? [] {
+      Terminal.say("Row \(row.position) of a page of the platform's list names no recording: \(row.reason)")
+    }
+    return unidentified?.count ?? 0
   }
 }

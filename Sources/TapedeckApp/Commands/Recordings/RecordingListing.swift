@@ -4,21 +4,24 @@ import Model
 /// The answer of `/api/v1/recordings`.
 package struct RecordingListing: Listing {
   var recordings: [ListedRecording]
-  var nextCursor: String?
+  package var nextCursor: String?
 
-  package var hasMore: Bool { nextCursor != nil }
+  package static var emptyTable: Table {
+    Table(
+      ["ID", "STARTED", "DURATION", "DIRECTION", "AGENT", "STATUS", "PRIVACY"],
+      optional: ["DIRECTION", "PRIVACY", "DURATION", "AGENT"])
+  }
+  package static var emptyText: String { "No recordings match." }
 
-  package var table: Table {
-    var table = Table(["ID", "STARTED", "DURATION", "DIRECTION", "AGENT", "STATUS", "PRIVACY"])
+  package func fill(_ table: inout Table) {
     for recording in recordings {
       let seconds = recording.audioSeconds.map { Int($0.rounded()) } ?? recording.durationSeconds
       table.add([
         qualifiedID(recording.id, source: recording.source), recording.startTime ?? "",
-        seconds.map { "\($0) s" } ?? "", recording.direction ?? "", recording.agentName ?? recording.agentId ?? "",
+        seconds.map(clock) ?? "", recording.direction ?? "", recording.agentName ?? recording.agentId ?? "",
         recording.status, recording.restrictedReason ?? recording.privacy,
       ])
     }
-    return table
   }
 }
 
@@ -64,8 +67,9 @@ package struct ListedRecording: Decodable, Sendable {
   package var lines: [String] {
     let facts = Table(facts: [
       ("recording", id), ("source", source), ("status", status), ("privacy", privacy), ("started", startTime),
-      ("duration", durationSeconds.map { "\($0) s on the platform" }),
-      ("audio", audioSeconds.map { String(format: "%.2f s", $0) }), ("direction", direction),
+      ("duration", durationSeconds.map { "\(clock($0)) on the platform" }),
+      ("audio", audioSeconds.map { "\(clock(Int($0.rounded()))) (\(String(format: "%.2f", $0)) s)" }),
+      ("direction", direction),
       ("agent", [agentName, agentId].compactMap { $0 }.joined(separator: " ")),
       ("skill", skillName), ("campaign", campaignName), ("from", fromAddress), ("to", toAddress),
       ("contact", contactId), ("disposition", disposition),

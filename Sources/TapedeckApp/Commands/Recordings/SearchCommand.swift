@@ -6,9 +6,14 @@ import Model
 struct SearchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "search", abstract: "Find recordings on the platform.",
-    discussion: "Times are days (2026-11-12) or moments (2026-11-12T14:00:00Z) in UTC; the end is excluded.")
+    discussion: """
+      Times are days (2026-11-12) or moments (2026-11-12T14:00:00Z) in UTC; the end
+      is excluded. Exits with 3 when rows of the platform's list have no usable id.
 
-  @OptionGroup var options: GlobalOptions
+        tapedeck search --from 2026-11-12T14:00:00Z --to 2026-11-12T15:00:00Z
+      """)
+
+  @OptionGroup(title: "General options") var options: GlobalOptions
   @OptionGroup var query: PlatformQuery
   @Flag(help: .jsonLines) var json = false
 
@@ -16,27 +21,33 @@ struct SearchCommand: AsyncParsableCommand {
 
   func run() async throws {
     let span = try query.span()
-    try await withOperator(options, needsPlatform: true) { connection in
-      var table = Table(["ID", "STARTED", "DURATION", "DIRECTION", "AGENT", "STATUS", "PRIVACY"])
+    let unidentified = try await withOperator(options, needsPlatform: true) { connection in
+      var table = Table(
+        ["ID", "STARTED", "DURATION", "DIRECTION", "AGENT", "STATUS", "PRIVACY"],
+        optional: ["DIRECTION", "PRIVACY", "DURATION", "AGENT"])
       var count = 0
+      var unidentified = 0
       try await query.forEachPage(span, connection) { page in
-        for row in page.unidentified ?? [] {
-          Terminal.say("Row \(row.position) of a page of the platform's list names no recording: \(row.reason)")
-        }
+        unidentified += page.reportUnidentified()
         for item in page.recordings {
           count += 1
           if json {
             try Terminal.show(json: item)
           } else {
             table.add([
-              item.id, item.startTime ?? "", item.durationSeconds.map { "\($0) s" } ?? "", item.direction ?? "",
+              item.id, item.startTime ?? "", item.durationSeconds.map(clock) ?? "", item.direction ?? "",
               item.agentName ?? item.agentId ?? "", item.status, item.privacy,
             ])
           }
         }
       }
-      if !json { Terminal.show(table) }
+      if !table.isEmpty { Terminal.show(&table) }
       if !json, count == 0, !options.quiet { Terminal.say("The platform has no matching recordings.") }
+      return unidentified
+    }
+    guard unidentified == 0 else {
+      throw TapedeckError(
+        .partlyDone, "\(counted(unidentified, "row")) of the platform's list cannot be shown: no usable id.")
     }
   }
 }

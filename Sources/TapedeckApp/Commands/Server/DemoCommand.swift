@@ -21,7 +21,7 @@ struct DemoCommand: AsyncParsableCommand {
       start, and runs until you press Ctrl-C.
       """)
 
-  @OptionGroup var options: GlobalOptions
+  @OptionGroup(title: "General options") var options: GlobalOptions
 
   @Option(
     help: ArgumentHelp(
@@ -33,6 +33,13 @@ struct DemoCommand: AsyncParsableCommand {
 
   @Flag(help: "Stop after printing the address and the passwords.")
   var once = false
+
+  func validate() throws {
+    guard options.dataDirectory == nil, options.config == nil else {
+      throw ValidationError(
+        "The demo uses the folder 'tapedeck-demo' and no configuration file. Omit --data-dir and --config.")
+    }
+  }
 
   func run() async throws {
     let folder = FileManager.default.currentDirectoryPath + "/tapedeck-demo"
@@ -137,7 +144,7 @@ struct DemoCommand: AsyncParsableCommand {
 
         The supervisor can play restricted calls and read the access log; the agent cannot.
         The data directory is \(directory.path). Use it in other commands with --data-dir, for example:
-          tapedeck audit list --data-dir tapedeck-demo
+          \(CommandLine.arguments[0]) audit list --data-dir tapedeck-demo
         """)
       if !once { Terminal.say("\nPress Ctrl-C to stop.") }
     }

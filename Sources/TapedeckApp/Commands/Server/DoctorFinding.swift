@@ -10,6 +10,8 @@ package struct DoctorFinding: Encodable, Sendable {
   package var message: String?
   /// What to do about a failure.
   package var remedy: String?
+  /// True for a check that was not made, because it depends on one that failed; omitted otherwise.
+  package var skipped: Bool?
 
   package init(number: Int, check: String, failure: TapedeckError?, remedy: String, found: String? = nil) {
     self.number = number
@@ -19,9 +21,21 @@ package struct DoctorFinding: Encodable, Sendable {
     self.remedy = failure == nil ? nil : remedy
   }
 
+  /// A check that was not made.
+  ///
+  /// - Parameter cause: the number of the failed check that it depends on.
+  package init(number: Int, check: String, skippedAfter cause: Int) {
+    self.number = number
+    self.check = check
+    ok = false
+    message = "skipped, because check \(cause) failed"
+    skipped = true
+  }
+
   /// The finding as lines of text.
   package var lines: [String] {
-    let first = "\(ok ? "ok  " : "FAIL") \(number). \(check)\(message.map { ": \($0)" } ?? "")"
+    let first =
+      "\(ok ? "ok  " : skipped == true ? "skip" : "FAIL") \(number). \(check)\(message.map { ": \($0)" } ?? "")"
     return [first] + (remedy.map { ["       \($0)"] } ?? [])
   }
 }

@@ -17,12 +17,15 @@ struct SandboxCommand: AsyncParsableCommand {
       Add faults with --fault, or while it runs with POST /sandbox/faults:
         {"fault": "cut", "recording": "*", "afterBytes": 100000, "times": 1}
         {"fault": "rate-limited", "lasts": 10, "every": 60}
+        {"fault": "header-only", "recording": "spoken-billing", "times": 2}
       Limit the request rate with PUT /sandbox/limit, for example
       {"rate": 5, "burst": 10}; DELETE /sandbox/limit removes the limit.
       POST /sandbox/reset restores the initial state.
       """)
 
-  @OptionGroup var options: GlobalOptions
+  @OptionGroup(title: "General options") var options: GlobalOptions
+
+  private static let faultNames = FaultRule.Fault.allCases.map(\.rawValue).joined(separator: ", ")
 
   @Option(help: "Port on 127.0.0.1; 0 selects a free port.")
   var port = 8090
@@ -43,7 +46,7 @@ struct SandboxCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Requests answered at once, in addition to --rate. Default: one second's worth.", valueName: "requests"))
+      "Requests answered at once before --rate applies. Default: those of one second.", valueName: "requests"))
   var burst: Int?
 
   @Flag(name: .customLong("no-retry-after"), help: "Send 429 without Retry-After.")
@@ -51,7 +54,8 @@ struct SandboxCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A fault, such as 'cut,recording=ID,times=1,afterBytes=100000'. May be repeated.", valueName: "rule"),
+      "A fault, such as 'cut,recording=ID,times=1,afterBytes=100000'. May be repeated. Faults: \(Self.faultNames).",
+      valueName: "rule"),
     transform: { text in
       do throws(TapedeckError) { return try FaultRule(argument: text) } catch { throw ValidationError(error.message) }
     })

@@ -21,7 +21,7 @@ struct ServeCommand: AsyncParsableCommand {
       'tapedeck worker'.
       """)
 
-  @OptionGroup var options: GlobalOptions
+  @OptionGroup(title: "General options") var options: GlobalOptions
 
   @Option(help: ArgumentHelp("Host and port to listen on (TAPEDECK_LISTEN).", valueName: "host:port"))
   var listen: String?
@@ -32,13 +32,8 @@ struct ServeCommand: AsyncParsableCommand {
   func run() async throws {
     let settings = try await options.settings(needsPlatform: true, flags: listen.map { [.listen: $0] } ?? [:])
     if noWorkers { try settings.deployment.requireShared(for: "serve --no-workers") }
-    let directory = settings.directory
-    guard !directory.isDemo else {
-      throw TapedeckError(
-        .configurationInvalid,
-        "TAPEDECK_DATA_DIR is the folder of a demo, whose passwords were printed. Choose another folder.")
-    }
-    try directory.make()
+    try settings.requireStartable()
+    try settings.directory.make()
     let tasks = Node.Tasks(works: !noWorkers, serves: true, runsRecurringTasks: !noWorkers) { port in
       let port = port ?? settings.listen.port
       Terminal.say("Tapedeck listens on http://\(Settings.Address(host: settings.listen.host, port: port).text)")
@@ -58,11 +53,12 @@ struct WorkerCommand: AsyncParsableCommand {
       takes over the jobs of a worker that stops responding.
       """)
 
-  @OptionGroup var options: GlobalOptions
+  @OptionGroup(title: "General options") var options: GlobalOptions
 
   func run() async throws {
     let settings = try await options.settings(needsPlatform: true)
     try settings.deployment.requireShared(for: "worker")
+    try settings.requireStartable()
     try settings.directory.make()
     let tasks = Node.Tasks(works: true, serves: false, runsRecurringTasks: true) { _ in
       Terminal.say("The worker is ready for jobs.")
@@ -76,7 +72,7 @@ struct InitCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "init", abstract: "Create an empty data directory.")
 
-  @OptionGroup var options: GlobalOptions
+  @OptionGroup(title: "General options") var options: GlobalOptions
 
   func run() async throws {
     let settings = try await options.settings(needsPlatform: false)
@@ -95,6 +91,8 @@ private func runNode(_ settings: Settings, tasks: Node.Tasks, logger: Logger) as
       .dataDirectoryInUse,
       "Another process is using the data directory \(directory.path). Stop it, or set another TAPEDECK_DATA_DIR.")
   }
+  for unknown in settings.unknown { logger.warning("\(unknown.sentence)") }
+  if let openness = directory.openness { logger.warning("the data directory is open: \(openness)") }
   let exporter = PrometheusExporter()
   MetricsSystem.bootstrap(exporter)
   do {

@@ -19,7 +19,7 @@ struct DatabaseCommand: AsyncParsableCommand {
         missing. Afterwards every table is compared. The SQLite file is not changed.
         """)
 
-    @OptionGroup var options: GlobalOptions
+    @OptionGroup(title: "General options") var options: GlobalOptions
 
     func run() async throws {
       let settings = try await options.settings(needsPlatform: false)
@@ -58,7 +58,7 @@ struct DatabaseCommand: AsyncParsableCommand {
         start all other nodes with the same value.
         """)
 
-    @OptionGroup var options: GlobalOptions
+    @OptionGroup(title: "General options") var options: GlobalOptions
 
     @Argument(help: "Name of the setting, such as QM_WEBHOOK_SECRET.") var name: String
 

@@ -16,7 +16,7 @@ struct MigrateCommand: AsyncParsableCommand {
   struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List the migrations, and when they were applied.")
 
-    @OptionGroup var options: GlobalOptions
+    @OptionGroup(title: "General options") var options: GlobalOptions
 
     @Flag(help: .jsonLines) var json = false
 
@@ -38,7 +38,7 @@ struct MigrateCommand: AsyncParsableCommand {
           for migration in migrations {
             table.add(["\(migration.version)", migration.appliedAt ?? "not yet", migration.name])
           }
-          Terminal.show(table)
+          Terminal.show(&table)
         }
       }
     }
@@ -47,7 +47,7 @@ struct MigrateCommand: AsyncParsableCommand {
   struct Up: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Apply the missing migrations.")
 
-    @OptionGroup var options: GlobalOptions
+    @OptionGroup(title: "General options") var options: GlobalOptions
 
     func run() async throws {
       try await withCatalog(options) { catalog, _ in

@@ -20,12 +20,13 @@ struct StorageCommand: AsyncParsableCommand {
       discussion: """
         Copies to the bucket in TAPEDECK_STORAGE_URL and compares each object with its
         hash in the catalog: copy the catalog first if it moves too.
-        The command can be interrupted and run again: objects that exist are skipped.
-        The data directory is not changed. Damaged objects are listed and not copied;
-        the command then exits with 7.
+        The command can be interrupted and run again: objects in the bucket are read
+        back, and those whose bytes are wrong are moved to the bucket's quarantine and
+        copied again. The data directory is not changed. Damaged objects are listed
+        and not copied; the command then exits with 7.
         """)
 
-    @OptionGroup var options: GlobalOptions
+    @OptionGroup(title: "General options") var options: GlobalOptions
 
     func run() async throws {
       let settings = try await options.settings(needsPlatform: false)
@@ -36,8 +37,9 @@ struct StorageCommand: AsyncParsableCommand {
       }
       let directory = settings.directory
       guard directory.exists else { throw settings.missingDirectory }
+      defer { Terminal.draw([]) }
       let outcome = try await withLock(of: directory) {
-        try await HTTPClient.withHTTPClient(configuration: try .platform.adapted()) { client in
+        try await OutboundClient.with(.platform) { client in
           try FileSystemCalls.makeFolder(directory.spool)
           let copy = ObjectCopy(
             from: try FileObjectStore(
@@ -51,18 +53,20 @@ struct StorageCommand: AsyncParsableCommand {
             return try await copy.run { folder throws(TapedeckError) in
               try await catalog.objectContents(inFolder: folder.description)
             } progress: { outcome in
-              if !options.quiet, Terminal.isErrorTerminal {
-                Terminal.write("\r\(outcome.copied) copied, \(outcome.alreadyThere) already present")
-              }
+              guard !options.quiet else { return }
+              Terminal.draw(["\(outcome.copied) copied, \(outcome.alreadyThere) already present"])
             }
           }
         }
       }
+      Terminal.draw([])
       if !options.quiet {
-        if Terminal.isErrorTerminal { Terminal.write("\n") }
         Terminal.say(
           "Copied \(counted(outcome.copied, "object")) (\(outcome.copiedBytes) bytes); \(outcome.alreadyThere) already present."
         )
+        if outcome.repaired > 0 {
+          Terminal.say("\(counted(outcome.repaired, "damaged object")) of the bucket replaced.")
+        }
       }
       for name in outcome.damaged {
         Terminal.say("Damaged, not copied: \(directory.objects.appending(name.description))")

@@ -7,20 +7,22 @@ import NIOHTTP1
 struct BackfillCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "backfill", abstract: "Fetch the calls of a past period in the background.",
-    discussion: "The server fetches new calls first, and the calls of a back-fill when it has capacity.",
+    discussion: "The server fetches new calls first, and those of a back-fill when it has capacity.",
     subcommands: [Start.self, ListBackfills.self, Pause.self, Resume.self, Cancel.self])
 
   struct Start: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Start a back-fill and print its id.",
+      abstract: "Start a back-fill and print its ID.",
       discussion: """
         The server fetches the oldest call first, because the platform deletes those
         first. Days are in the time zone of the source; the end is excluded.
+
+          tapedeck backfill start --from 2026-01-01 --to 2026-02-01
         """)
 
-    @OptionGroup var options: GlobalOptions
-    @Option(help: ArgumentHelp("First day.", valueName: "day")) var from: String
-    @Option(help: ArgumentHelp("End day, excluded.", valueName: "day")) var to: String
+    @OptionGroup(title: "General options") var options: GlobalOptions
+    @Option(help: ArgumentHelp("First day (YYYY-MM-DD).", valueName: "day")) var from: String
+    @Option(help: ArgumentHelp("End day, excluded (YYYY-MM-DD).", valueName: "day")) var to: String
     @OptionGroup var source: SourceOption
     @Option(help: "Direction: outbound, inbound or internal. Default: the direction that sync uses.")
     var direction: String?
@@ -50,9 +52,11 @@ struct BackfillCommand: AsyncParsableCommand {
   }
 
   struct ListBackfills: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "List back-fills, newest first.")
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "List back-fills, newest first.",
+      discussion: "UNIDENTIFIED counts rows of the platform's list without a usable id; --json locates them.")
 
-    @OptionGroup var options: GlobalOptions
+    @OptionGroup(title: "General options") var options: GlobalOptions
     @Flag(help: .json) var json = false
 
     func run() async throws {
@@ -63,24 +67,24 @@ struct BackfillCommand: AsyncParsableCommand {
   }
 
   struct Pause: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Pause a back-fill: nothing more is queued.")
-    @OptionGroup var options: GlobalOptions
-    @Argument(help: "Id of the back-fill.") var id: String
+    static let configuration = CommandConfiguration(abstract: "Pause a back-fill: no more recordings are queued.")
+    @OptionGroup(title: "General options") var options: GlobalOptions
+    @Argument(help: "ID of the back-fill.") var id: String
     func run() async throws { try await change(id, "pause", options) }
   }
 
   struct Resume: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Resume a paused back-fill.")
-    @OptionGroup var options: GlobalOptions
-    @Argument(help: "Id of the back-fill.") var id: String
+    @OptionGroup(title: "General options") var options: GlobalOptions
+    @Argument(help: "ID of the back-fill.") var id: String
     func run() async throws { try await change(id, "resume", options) }
   }
 
   struct Cancel: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Cancel a back-fill; recordings that are already queued are still fetched.")
-    @OptionGroup var options: GlobalOptions
-    @Argument(help: "Id of the back-fill.") var id: String
+    @OptionGroup(title: "General options") var options: GlobalOptions
+    @Argument(help: "ID of the back-fill.") var id: String
     func run() async throws { try await change(id, "cancel", options) }
   }
 
@@ -101,6 +105,7 @@ package struct BackfillListing: Listing {
     var state: String
     var reachedAt: String
     var queued: Int64
+    var unidentified: Int
     var open: Int64
     var failed: Int64
     var throughAt: String?
@@ -108,14 +113,19 @@ package struct BackfillListing: Listing {
 
   var backfills: [Backfill]
 
-  package var table: Table {
-    var table = Table(["ID", "SOURCE", "FROM", "TO", "STATE", "REACHED", "QUEUED", "OPEN", "FAILED", "EXPECTED END"])
+  package static var emptyTable: Table {
+    Table([
+      "ID", "SOURCE", "FROM", "TO", "STATE", "REACHED", "QUEUED", "UNIDENTIFIED", "OPEN", "FAILED", "EXPECTED END",
+    ])
+  }
+
+  package func fill(_ table: inout Table) {
     for backfill in backfills {
       table.add([
         backfill.id, backfill.source, backfill.from, backfill.to, backfill.state, backfill.reachedAt,
-        "\(backfill.queued)", "\(backfill.open)", "\(backfill.failed)", backfill.throughAt ?? "-",
+        "\(backfill.queued)", "\(backfill.unidentified)", "\(backfill.open)", "\(backfill.failed)",
+        backfill.throughAt ?? "-",
       ])
     }
-    return table
   }
 }

@@ -12,11 +12,14 @@ struct CoverageCommand: AsyncParsableCommand {
       the time zone of the source; the end is excluded. Exits with 3 when an
       expected recording is not in the archive, or when a day is not checked: the
       platform was not asked for the whole day after its end.
+
+        tapedeck coverage --from 2026-11-01 --to 2026-11-08 --fill
+        tapedeck coverage --from 2026-11-01 --to 2026-12-01 --statement november.txt
       """)
 
-  @OptionGroup var options: GlobalOptions
-  @Option(help: ArgumentHelp("First day.", valueName: "day")) var from: String
-  @Option(help: ArgumentHelp("End day, excluded.", valueName: "day")) var to: String
+  @OptionGroup(title: "General options") var options: GlobalOptions
+  @Option(help: ArgumentHelp("First day (YYYY-MM-DD).", valueName: "day")) var from: String
+  @Option(help: ArgumentHelp("End day, excluded (YYYY-MM-DD).", valueName: "day")) var to: String
   @OptionGroup var source: SourceOption
   @Flag(help: "Fetch missing and failed recordings, wait for them, and show the days again.") var fill = false
   @Flag(help: "Do not ask the platform; use its last known lists.") var offline = false
@@ -89,20 +92,22 @@ struct SyncCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sync", abstract: "List new calls on the platform now, and queue those to archive.",
     discussion: """
-      The server fetches queued recordings. It also syncs by itself, unless
-      TAPEDECK_SYNC is off.
+      The server fetches the queued recordings. It also syncs on a schedule
+      (CXONE_SYNC_INTERVAL_SECONDS), unless TAPEDECK_SYNC is off. Exits with 3
+      when rows of the platform's list have no usable id.
       """)
 
-  @OptionGroup var options: GlobalOptions
+  @OptionGroup(title: "General options") var options: GlobalOptions
   @OptionGroup var source: SourceOption
   @Flag(help: "Print one JSON object.") var json = false
 
   func run() async throws {
-    try await withOperator(options, needsPlatform: true) { connection in
+    let incomplete = try await withOperator(options, needsPlatform: true) { connection in
       let reply = try await connection.send(.POST, "/operator/sync", query: ["source": source.source])
-      if json { return Terminal.show(json: reply.data) }
       let answer = try reply.decode(SyncAnswer.self)
-      Terminal.show("Found \(counted(answer.found, "recording")), queued \(answer.queued).")
+      if json { Terminal.show(json: reply.data) } else { for line in answer.lines { Terminal.show(line) } }
+      return answer.incompleteText
     }
+    if let incomplete { throw TapedeckError(.partlyDone, incomplete) }
   }
 }

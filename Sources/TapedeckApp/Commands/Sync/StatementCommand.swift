@@ -12,7 +12,13 @@ struct StatementCommand: AsyncParsableCommand {
   struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Verify the signature of a statement.",
-      discussion: "Exits with 7 when the statement is not signed with this key, or was changed.")
+      discussion: """
+        Exits with 7 when the statement is not signed with this key, or was changed.
+
+          tapedeck statement verify november.txt --key archive.example.com+1a2b3c4d+AbCd...
+
+        'tapedeck statement key' prints the key of an archive.
+        """)
 
     @Argument(help: ArgumentHelp("File with the statement.")) var file: String
     @Option(help: ArgumentHelp("Verifier key, in the form name+hash+key.")) var key: String
@@ -37,7 +43,7 @@ struct StatementCommand: AsyncParsableCommand {
   struct Key: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Print the verifier key of this archive.")
 
-    @OptionGroup var options: GlobalOptions
+    @OptionGroup(title: "General options") var options: GlobalOptions
 
     func run() async throws {
       try await withOperator(options) { connection in

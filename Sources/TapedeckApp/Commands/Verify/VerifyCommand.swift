@@ -22,9 +22,9 @@ struct VerifyCommand: AsyncParsableCommand {
       being repaired (--no-wait).
       """)
 
-  @OptionGroup var options: GlobalOptions
+  @OptionGroup(title: "General options") var options: GlobalOptions
 
-  @Argument(help: "Ids of recordings on the platform.")
+  @Argument(help: "IDs of recordings on the platform.")
   var ids: [String] = []
 
   @Flag(help: "Verify the whole archive.")
@@ -53,7 +53,7 @@ struct VerifyCommand: AsyncParsableCommand {
 
   func validate() throws {
     guard [all, sample != nil, shard != nil, !ids.isEmpty].filter({ $0 }).count == 1 else {
-      throw ValidationError("Give exactly one of --all, --sample, --shard or ids.")
+      throw ValidationError("Give exactly one of --all, --sample, --shard or IDs.")
     }
     if sample != nil, share == nil {
       throw ValidationError("--sample must be a share such as 5%, above 0, up to 100%.")

@@ -10,7 +10,6 @@ struct VerifyRun {
   private let findsOrphans: Bool
   private let waits: Bool
   private var question: VerifyQuestion
-  private var bars = ProgressBars()
   private var report = VerifyReport()
 
   init(
@@ -27,6 +26,7 @@ struct VerifyRun {
 
   /// - Throws: what `VerifySummary.failure` returns; the error of an object store that cannot be read.
   mutating func run() async throws {
+    defer { Terminal.draw([]) }
     // A repair stores files before their row exists, so names are compared while no repair is running: before the first
     // repair, or after the last one when this command waits for them.
     if !waits, findsOrphans { try await compareNames() }
@@ -38,6 +38,7 @@ struct VerifyRun {
         try await followRepairs()
       }
     }
+    Terminal.draw([])
     report.finish()
     if json { try Terminal.show(json: report.summary) } else if !options.quiet { Terminal.say(report.summary.text) }
     if let stop { throw TapedeckError(TapedeckError.Code(rawValue: stop.code) ?? .internalError, stop.detail) }
@@ -93,7 +94,7 @@ struct VerifyRun {
           break
         }
         if !json, !options.quiet {
-          bars.draw([], summary: "\(number) of \(counted(repairs.count, "repair")) done")
+          Terminal.draw(["\(number) of \(counted(repairs.count, "repair")) done"])
         }
         try await Task.sleep(for: .milliseconds(200))
       }
@@ -121,7 +122,6 @@ struct VerifyRun {
   private mutating func draw(of total: Int64) {
     guard !json, !options.quiet else { return }
     let known = question.share == nil && question.shards == nil && total > 0 ? " of \(total)" : ""
-    bars.draw(
-      [], summary: "\(report.summary.progress), \(report.repairs.count + report.summary.damaged) damaged\(known)")
+    Terminal.draw(["\(report.summary.progress), \(report.repairs.count + report.summary.damaged) damaged\(known)"])
   }
 }

@@ -12,7 +12,7 @@ package import SystemPackage
 /// A disk may be full although it reports free space (a quota, blocks reserved for root). Then a transfer fails with
 /// `diskFull`, and no other begins until `retryInterval` is over. The beginning and the end of each shortage are logged,
 /// not every job that waits.
-package final class DiskSpaceGate: Sendable {
+package final class DiskSpaceMonitor: Sendable {
   /// A disk, identified by what is stored on it.
   package struct Disk: Sendable {
     package var holds: String
@@ -65,7 +65,7 @@ package final class DiskSpaceGate: Sendable {
   package var checkInterval: Duration { retryInterval / 3 }
 
   /// Reads the free space of every disk.
-  package func look() async -> [Finding] {
+  package func measure() async -> [Finding] {
     // On a separate thread, because a network disk may be slow.
     let free = try? await threads.runIfActive { [disks] in disks.map { try? $0.freeBytes() } }
     return Array(zip(disks, free ?? disks.map { _ in nil }))
@@ -77,7 +77,7 @@ package final class DiskSpaceGate: Sendable {
     if let until = state.withLock({ $0.pausedUntil }), now < until, until - now <= retryInterval {
       return TapedeckError(.diskFull, detail: "a disk was found full")
     }
-    for (disk, free) in await look() {
+    for (disk, free) in await measure() {
       guard let free, free < minimumFreeBytes else { continue }
       close("the disk that holds the \(disk.holds) has \(free) bytes free, less than \(minimumFreeBytes)")
       return TapedeckError(.diskFull, detail: "\(free) bytes are free for the \(disk.holds)")
@@ -100,7 +100,7 @@ package final class DiskSpaceGate: Sendable {
 
   /// Writes the free space of each disk, and whether transfers may begin, to the metrics.
   package func recordMetrics() async {
-    for (disk, free) in await look() {
+    for (disk, free) in await measure() {
       guard let free else { continue }
       Gauge(label: "tapedeck_disk_free_bytes", dimensions: [("holds", disk.holds)]).record(free)
     }

@@ -1,9 +1,9 @@
 import Foundation
 
-/// moto's S3 server on loopback, which checks signatures and permissions; one for the whole test process.
+/// An S3 service on loopback, which checks signatures and permissions; one for the whole test process.
 ///
-/// It ends with this process, however this ends, because its standard input does.
-package struct MotoServer: Sendable {
+/// It is moto, or Ceph or OpenStack Swift when `TAPEDECK_STORE_SERVICE` is `ceph` or `swift`. It ends with this process, however this ends, because its standard input does.
+package struct S3Server: Sendable {
   package struct Key: Sendable, Codable {
     package var id: String
     package var secret: String
@@ -31,18 +31,24 @@ package struct MotoServer: Sendable {
   private let process: Process
   private let standardInput: Pipe
 
-  private static let started = Task { try await TestPython.blocking { try MotoServer() } }
+  private static let started = Task { try await TestPython.blocking { try S3Server() } }
 
   /// The server, started at the first call.
   ///
   /// - Throws: `TestPython.Failure` when the tests' Python is not there.
-  package static func running() async throws -> MotoServer { try await started.value }
+  package static func running() async throws -> S3Server { try await started.value }
+
+  /// The service that a soak test chose; nil for moto.
+  package static let chosen = ProcessInfo.processInfo.environment["TAPEDECK_STORE_SERVICE"]
 
   private init() throws {
     process = Process()
     process.executableURL = try TestPython.executable()
     process.arguments = [
-      URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "moto_server.py").path(),
+      URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+        path: "Services/\(Self.chosen ?? "moto")_server.py"
+      )
+      .path(),
       TestPython.root.appending(path: "docs/storage-format.md").path(),
     ]
     standardInput = Pipe()
@@ -53,7 +59,7 @@ package struct MotoServer: Sendable {
     var line = Data()
     while line.last != UInt8(ascii: "\n") {
       guard let more = try standardOutput.fileHandleForReading.read(upToCount: 1), !more.isEmpty else {
-        throw TestPython.Failure(description: "moto ended before it answered; its output is above.")
+        throw TestPython.Failure(description: "The S3 service ended before it answered; its output is above.")
       }
       line += more
     }

@@ -1,0 +1,79 @@
+import Audio
+import Foundation
+import Glibc
+import Model
+import ObjectStorage
+import SystemPackage
+
+extension DoctorReport {
+  mutating func checkFFmpeg(_ settings: Settings) async throws {
+    let ffmpeg = FFmpeg(executable: settings.ffmpeg)
+    let hasEncoder: Bool
+    let found: String
+    do throws(TapedeckError) {
+      let capabilities = try await ffmpeg.capabilities()
+      hasEncoder = capabilities.hasLibmp3lame
+      found = "\(capabilities.version). \(try await ffmpeg.start())."
+    } catch {
+      try add("FFmpeg", error, remedy: "Install it (apt-get install ffmpeg), or set TAPEDECK_FFMPEG to its path.")
+      try skip("FFmpeg's MP3 encoder")
+      return try skip("Conversion of a sample")
+    }
+    try add("FFmpeg", nil, remedy: "", found: found)
+    try add(
+      "FFmpeg's MP3 encoder",
+      hasEncoder ? nil : TapedeckError(.ffmpegMissing, "This FFmpeg was built without libmp3lame."),
+      remedy: "Install the full build of your distribution (apt-get install ffmpeg).")
+    guard hasEncoder else { return try skip("Conversion of a sample") }
+    var failure: TapedeckError?
+    do throws(TapedeckError) { try await ffmpeg.convertSample() } catch { failure = error }
+    try add(
+      "Conversion of a sample", failure,
+      remedy: "Check the limits of the user that runs Tapedeck ('ulimit -a') and the memory of the machine.",
+      found: "FFmpeg converted one second of audio")
+  }
+
+  mutating func checkDisk(_ settings: Settings) throws {
+    let directory = settings.directory
+    var folder = directory.path
+    var found = settings.dataDirectory
+    if directory.exists {
+      if let openness = directory.openness { found += ". \(openness)" }
+    } else {
+      // Its nearest existing parent must be writable.
+      while access(folder.string, F_OK) != 0, folder.removingLastComponent() != folder {
+        folder = folder.removingLastComponent()
+      }
+      found += " does not exist yet and can be created"
+    }
+    var failure: TapedeckError?
+    do throws(TapedeckError) {
+      try tryToWrite(in: folder)
+      for folder in directory.folders where access(folder.string, F_OK) == 0 { try tryToWrite(in: folder) }
+    } catch { failure = error }
+    let isWritable = try add(
+      "Data directory", failure,
+      remedy: "Give it to the user that runs Tapedeck (chown), or set another TAPEDECK_DATA_DIR.", found: found)
+    guard isWritable else { return try skip("Disk space") }
+    let free = (try? FileSystemCalls.freeBytes(at: folder)) ?? 0
+    let needed = max(settings.minimumFreeBytes, 1 << 30)
+    let gigabytes = String(format: "%.1f GB free", Double(free) / 1e9)
+    try add(
+      "Disk space", free >= needed ? nil : TapedeckError(.diskFull, "Only \(gigabytes)."),
+      remedy: "Free disk space. An hour of 8 kHz stereo takes about 115 MB with its original, 30 MB without.",
+      found: gigabytes)
+  }
+
+  /// Writes and syncs a file and removes it: permission bits do not show quotas, read-only mounts and failing disks.
+  private func tryToWrite(in folder: FilePath) throws(TapedeckError) {
+    let file = folder.appending(makeOpaqueID(".doctor"))
+    do {
+      defer { try? FileSystemCalls.unlink(file) }
+      try FileSystemCalls.write([1], to: file)
+    } catch Errno.noSpace, Errno.diskQuotaExceeded {
+      throw TapedeckError(.diskFull, "\(folder) is full, or the quota is used up.")
+    } catch {
+      throw TapedeckError(.storageFailed, "No file can be written in \(folder): \(error).", cause: error)
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import AsyncHTTPClient
+import CXone
+import Catalog
+import Foundation
+import Glibc
+import HTTPTransport
+import Logging
+import Model
+import NIOCore
+import NIOHTTP1
+import ObjectStorage
+import SystemPackage
+
+extension DoctorReport {
+  mutating func checkPlatform(
+    _ settings: Settings, _ configuration: HTTPClient.Configuration, logger: Logger
+  ) async throws {
+    for source in settings.sources {
+      let findings = try await OutboundClient.with(configuration) { client in
+        await RecordingsV2Source(settings: source, client: client, system: .system, logger: logger).checkAccess()
+      }
+      let hasToken = findings.contains { $0.subject == .token && $0.failure == nil }
+      for finding in findings {
+        if finding.subject == .token || hasToken {
+          try add(finding.title(source: source.id), finding.failure, remedy: finding.remedy)
+        } else {
+          try skip(finding.title(source: source.id))
+        }
+      }
+    }
+  }
+
+  mutating func checkCatalog(_ settings: Settings) async throws {
+    var failure: TapedeckError?
+    guard settings.deployment.databaseURL == nil else {
+      do {
+        let database = try Node.database(settings.deployment, settings.directory, system: .system)
+        try await closing([database]) { try await Catalog(database: database).checkSchema() }
+      } catch { failure = error as? TapedeckError ?? TapedeckError(.catalogFailed, detail: "\(error)", cause: error) }
+      try add(
+        "PostgreSQL", failure,
+        remedy: "Check TAPEDECK_DATABASE_URL, that the database server runs, and that the user may use this database.")
+      return
+    }
+    let file = settings.directory.catalog
+    guard access(file.string, F_OK) == 0 else { return }
+    do throws(TapedeckError) { try SQLiteDatabase.inspect(path: file.string) } catch { failure = error.about(file) }
+    try add(
+      "Catalog", failure, remedy: "See 'Backup and restore' in docs/operations.md.",
+      found: "\(file), every page checked")
+  }
+
+  mutating func checkBucket(_ settings: Settings, _ configuration: HTTPClient.Configuration) async throws {
+    guard let storage = settings.deployment.storage else { return }
+    var failure: TapedeckError?
+    var notes: [String] = []
+    do {
+      notes = try await OutboundClient.with(configuration) { client in
+        try await Node.objectStore(
+          settings.deployment, settings.directory, client: client, system: .system
+        ).probe()
+      }
+    } catch { failure = error as? TapedeckError ?? TapedeckError(.storageFailed, detail: "\(error)", cause: error) }
+    try add(
+      "Bucket \(storage.settings.bucket)", failure,
+      remedy: "Check TAPEDECK_STORAGE_URL, the access key and its permissions; see docs/storage-format.md.",
+      found: notes.isEmpty ? nil : notes.joined(separator: " "))
+  }
+
+  /// Any response shows that the receiver can be reached; no message is sent.
+  mutating func checkWebhook(_ url: String, _ configuration: HTTPClient.Configuration) async throws {
+    var failure: TapedeckError?
+    var status = ""
+    do {
+      status = try await OutboundClient.with(configuration) { client in
+        var request = HTTPClientRequest(url: url)
+        request.method = .HEAD
+        request.headers.add(name: "User-Agent", value: Tapedeck.userAgent)
+        return "\(try await client.open(request, timeout: .seconds(10)).status.code)"
+      }
+    } catch {
+      failure = TapedeckError(
+        .webhookFailed, ConnectionProblem(error).message(about: "the webhook receiver"),
+        detail: ConnectionProblem.detail(error), cause: error)
+    }
+    try add(
+      "Webhook receiver", failure, remedy: "Check QM_WEBHOOK_URL, and that this machine can reach the receiver.",
+      found: "it answers (status \(status) for HEAD)")
+  }
+}

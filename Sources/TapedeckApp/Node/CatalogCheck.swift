@@ -1,0 +1,41 @@
+import Catalog
+import Foundation
+import Logging
+import Model
+import ServiceLifecycle
+import SystemPackage
+
+/// Checks an SQLite catalog for damage every day, and soon after the start when its file is large.
+///
+/// The database remembers damage, and `Readiness` reports it.
+struct CatalogCheck: Service {
+  /// A file that SQLite checks in about a second.
+  private static let quickBytes: Int64 = 128 << 20
+  private static let interval: Duration = .seconds(86_400)
+
+  let catalog: Catalog
+  let path: FilePath
+  let system: SystemServices
+  let logger: Logger
+
+  /// Whether a check would delay the start.
+  static func takesLong(_ path: FilePath) -> Bool {
+    let size = try? FileManager.default.attributesOfItem(atPath: path.string)[.size] as? Int64
+    return (size ?? 0) > quickBytes
+  }
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      if !Self.takesLong(path) { try? await system.sleep(Self.interval) }
+      while !Task.isCancelled {
+        do throws(TapedeckError) { try await catalog.database.check() } catch {
+          if error.code == .interrupted { return }
+          logger.critical(
+            "the catalog failed its check",
+            metadata: ["path": "\(path)", "reason": "\(error.message)", "detail": "\(error.detail ?? "")"])
+        }
+        guard (try? await system.sleep(Self.interval)) != nil else { return }
+      }
+    }
+  }
+}
