@@ -79,11 +79,11 @@ package struct ProxyRules: Sendable {
 
   private static func exception(_ text: Substring) -> Exception {
     if text == "*" { return .all }
-    if let network = IPNetwork(text.filter { !"[]".contains($0) }) { return .network(network) }
+    if !text.contains("]:"), let network = IPNetwork(text.filter { !"[]".contains($0) }) { return .network(network) }
     var (domain, port) = (text.lowercased(), Int?.none)
     if let colon = domain.lastIndex(of: ":"), let number = Int(domain[domain.index(after: colon)...]) {
       (domain, port) = (String(domain[..<colon]), number)
     }
-    return .domain(String(domain.drop { $0 == "*" || $0 == "." }), port: port)
+    return .domain(domain.drop { $0 == "*" || $0 == "." }.filter { !"[]".contains($0) }, port: port)
   }
 }

@@ -21,6 +21,7 @@ import Testing
     ("https://10.1.2.3/", "10.0.0.0/8", false), ("https://10.1.2.3/", "11.0.0.0/8", true),
     ("https://10.1.2.3/", "10.1.2.3", false), ("https://[2001:db8::7]/", "2001:db8::/32", false),
     ("https://[2001:db8::7]/", "[2001:db8::7]", false), ("https://[2001:db8::7]/", "2001:db9::/32", true),
+    ("https://[2001:db8::7]/", "[2001:db8::7]:443", false), ("https://[2001:db8::7]/", "[2001:db8::7]:8443", true),
     ("https://localhost/", "", false), ("https://127.0.0.1:9000/", "", false), ("https://[::1]/", "", false),
     ("http://platform.example/", "", false),
   ])

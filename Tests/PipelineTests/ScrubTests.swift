@@ -310,6 +310,50 @@ struct ScrubTests {
       clock.advance(by: Self.hour)
       await review.review(key)
       #expect(asked.value == 4)
+      // An answer that cannot be read, or a request that ended early, says nothing about other recordings.
+      for code in [TapedeckError.Code.platformProtocol, .interrupted] {
+        clock.advance(by: Self.hour)
+        failure.withLock { $0 = code }
+        let count = asked.value
+        for id in ["one", "two"] { await review.review(try fixture.key(id)) }
+        #expect(asked.value == count + 2, "\(code)")
+      }
+    }
+  }
+
+  @Test func `a review is joined by later requests, and continues when one that waits for it is cancelled`()
+    async throws
+  {
+    let isArchived = Mutex(false)
+    let asked = Counter()
+    let answer = Gate()
+    let bytes = RepairTests.wav(1)
+    var source = HandSource { sink, _ in
+      try await sink.append(ByteBuffer(bytes: bytes))
+      return DownloadState(totalBytes: Int64(bytes.count))
+    }
+    source.facts = { id in
+      guard isArchived.withLock({ $0 }) else {
+        return PlatformRecording(id: id, status: .available, privacy: .standard)
+      }
+      asked.count()
+      try? await answer.wait()
+      return PlatformRecording(id: id, status: .available, privacy: .restricted)
+    }
+    try await PipelineFixture.run(PipelineFixture.Options(source: source)) { [source] fixture in
+      try await fixture.archive("call")
+      isArchived.withLock { $0 = true }
+      let review = PrivacyReview(catalog: fixture.catalog, sources: [source], system: fixture.system)
+      let key = try fixture.key("call")
+      let first = Task { await review.review(key, atMostEvery: .seconds(60)) }
+      try await until { asked.value == 1 }
+      first.cancel()
+      await first.value
+      let second = Task { await review.review(key, atMostEvery: .seconds(60)) }
+      answer.open()
+      await second.value
+      #expect(asked.value == 1)
+      #expect(try await fixture.row("call").facts.privacy == .restricted)
     }
   }
 }

@@ -1,4 +1,4 @@
-/// Splits a page whose strings or brackets do not all end where they should, so that each broken row costs only itself.
+/// Splits a page whose strings or brackets do not all end where they should, so that a broken row affects no other row.
 ///
 /// A broken row ends where the next one begins: at `,{"name":`, which a string cannot contain with these quotes.
 struct JSONRows {

@@ -84,15 +84,20 @@ extension S3ObjectStore {
   /// harmless, since the catalog gives a name to one content only.
   /// - Returns: an answer with status 412 when there is an object.
   func answerUnlessTaken(_ call: S3Call, replacing: Bool) async throws(TapedeckError) -> S3Answer {
+    var isRejected = false
     if !replacing, !missing.conditions {
       var conditional = call
       conditional.headers.append(("if-none-match", "*"))
       let answer = try await client.answer(to: conditional)
       guard answer.saysNotImplemented else { return answer }
+      isRejected = true
       missing.conditions = true
     }
     if !replacing, try await metadata(at: call.key) != nil { return S3Answer(status: 412, headers: [:]) }
-    return try await client.answer(to: call)
+    let answer = try await client.answer(to: call)
+    // A gateway may answer 501 too; then it answers the same to the request without a condition.
+    if isRejected, answer.saysNotImplemented { missing.conditions = false }
+    return answer
   }
 
   /// Throws `storageFailed` unless the bytes have the expected hash. The service compares it too for a file that is sent

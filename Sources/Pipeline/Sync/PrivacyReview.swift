@@ -6,15 +6,16 @@ package import Model
 /// Reads the privacy of a recording from the platform again. Stricter privacy applies at once and is logged; less strict
 /// privacy needs a decision by an administrator.
 ///
-/// Sends one request per recording, within the source's request budget. A recording that the platform no longer has is not
-/// changed. After any other failure no request is sent for an hour.
+/// Sends one request per recording, within the source's request budget. After a failure of the source as a whole, that
+/// source gets no request for an hour; a recording that cannot be read changes nothing for others.
 package actor PrivacyReview {
   private let catalog: Catalog
   private let sources: [SourceID: any RecordingSource]
   private let system: SystemServices
-  private var pausedUntil: Instant?
+  private var pausedUntil: [SourceID: Instant] = [:]
   private let pause = Duration.seconds(3600)
   private var lastReviews: [RecordingKey: Instant] = [:]
+  private var running: [RecordingKey: Task<Void, Never>] = [:]
 
   package init(catalog: Catalog, sources: [any RecordingSource], system: SystemServices) {
     self.catalog = catalog
@@ -22,20 +23,47 @@ package actor PrivacyReview {
     self.system = system
   }
 
+  /// Joins a review of the recording that is running. When the waiting task is cancelled, the review continues, and stricter
+  /// privacy applies as soon as the platform has answered.
+  ///
   /// - Parameter interval: how long an earlier review of the recording counts.
   package func review(_ key: RecordingKey, atMostEvery interval: Duration = .zero) async {
-    guard let source = sources[key.source], pausedUntil.map({ $0 <= system.now() }) ?? true else { return }
+    guard let source = sources[key.source] else { return }
     let now = system.now()
+    if let until = pausedUntil[key.source], now < until { return }
     if let last = lastReviews[key], now - last < interval { return }
-    if lastReviews.count >= 1000 { lastReviews = [:] }
-    lastReviews[key] = now
+    let review = running[key] ?? Task { await request(key, from: source) }
+    running[key] = review
+    // Unlike the value of a task, the end of a stream is not awaited by a task that is cancelled.
+    let (end, continuation) = AsyncStream<Never>.makeStream()
+    Task {
+      await review.value
+      continuation.finish()
+    }
+    for await _ in end {}
+  }
+
+  private func request(_ key: RecordingKey, from source: any RecordingSource) async {
+    defer { running[key] = nil }
+    let facts: PlatformRecording
+    do throws(TapedeckError) { facts = try await source.recording(key.id) } catch {
+      if concernsSource(error.code) { pausedUntil[key.source] = system.now() + pause }
+      return
+    }
     do throws(TapedeckError) {
-      let facts = try await source.recording(key.id)
       // Only stricter privacy matters: other facts of an archived recording do not change here.
-      guard let known = try await catalog.recording(key)?.facts.privacy, facts.privacy > known else { return }
-      try await catalog.observe(facts, of: key)
-    } catch {
-      if error.code != .unknownRecording, error.code != .notYetAvailable { pausedUntil = system.now() + pause }
+      if let known = try await catalog.recording(key)?.facts.privacy, facts.privacy > known {
+        try await catalog.observe(facts, of: key)
+      }
+    } catch { return }
+    if lastReviews.count >= 1000 { lastReviews = [:] }
+    lastReviews[key] = system.now()
+  }
+
+  private func concernsSource(_ code: TapedeckError.Code) -> Bool {
+    switch code {
+    case .unknownRecording, .notYetAvailable, .invalidRecordingID, .platformProtocol, .interrupted: false
+    default: true
     }
   }
 }

@@ -1,3 +1,5 @@
+import Model
+
 /// A variable or YAML key that is not a setting, and the setting that was probably meant.
 package struct UnknownSetting: Sendable, Equatable {
   package let name: String
@@ -9,7 +11,7 @@ package struct UnknownSetting: Sendable, Equatable {
     let letters = Self.letters(name)
     suggestion =
       known
-      .map { (name: $0, distance: Self.distance(letters, Self.letters($0))) }
+      .map { (name: $0, distance: editDistance(letters, Self.letters($0))) }
       .filter { $0.distance <= 2 }
       .min { ($0.distance, $0.name) < ($1.distance, $1.name) }?.name
   }
@@ -19,25 +21,7 @@ package struct UnknownSetting: Sendable, Equatable {
   }
 
   /// In small letters and without separators, which are misplaced most often.
-  private static func letters(_ name: String) -> [UInt8] {
-    name.lowercased().utf8.filter { !"._-".utf8.contains($0) }
-  }
-
-  /// The number of letters to insert, delete, replace or swap with their neighbour.
-  private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-    guard abs(a.count - b.count) <= 2 else { return .max }
-    var (before, last) = ([Int](), Array(0...b.count))
-    for i in a.indices {
-      var row = [i + 1]
-      for j in b.indices {
-        var best = min(last[j + 1] + 1, row[j] + 1, last[j] + (a[i] == b[j] ? 0 : 1))
-        if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { best = min(best, before[j - 1] + 1) }
-        row.append(best)
-      }
-      (before, last) = (last, row)
-    }
-    return last[b.count]
-  }
+  private static func letters(_ name: String) -> String { name.lowercased().filter { !"._-".contains($0) } }
 }
 
 extension SettingsReader {
@@ -53,10 +37,10 @@ extension SettingsReader {
     let variables = Set(settings.map { setting, source in setting.variable(for: source) })
     let keys = Set(settings.map { setting, source in setting.key(for: source) })
     let inEnvironment = environmentNames.union(dotEnvNames).subtracting(variables).sorted().compactMap { name in
-      let unknown = UnknownSetting(name: name, known: variables)
       guard ["TAPEDECK_", "CXONE_", "QM_", "SOURCE_"].contains(where: name.hasPrefix) else {
         return nil as UnknownSetting?
       }
+      let unknown = UnknownSetting(name: name, known: variables)
       return unknown.suggestion != nil || dotEnvNames.contains(name) ? unknown : nil
     }
     return inEnvironment + yamlKeys.subtracting(keys).sorted().map { UnknownSetting(name: $0, known: keys) }

@@ -38,8 +38,9 @@ struct ListPageController {
     let text = try render(
       rows.map { row($0, list: links.query, admitted.times) }, next: next, filter: filter, query: query,
       context: admitted.context, empty: empty, failure: failure,
-      agentNames: try await listing.catalog.agentNames(
-        visibleTo: admitted.identity.visibility, limit: Self.suggestedNames))
+      agentNames: failure == nil
+        ? try await listing.catalog.agentNames(visibleTo: admitted.identity.visibility, limit: Self.suggestedNames)
+        : [])
     return Reply(.html(text, status: failure == nil ? .ok : .badRequest), event)
   }
 

@@ -57,7 +57,8 @@ struct SignInController {
     do throws(TapedeckError) {
       let (secret, lasts) = try await authenticator.signIn(
         name: form["name"], password: form["password"], from: incoming.origin)
-      try await keepZone(form["timeZone"], of: secret.text)
+      // Without it the browser sends the zone with its next page.
+      try? await keepZone(form["timeZone"], of: secret.text)
       var response = Response.seeOther(localPath(form["next"]))
       response.setHostCookie(AuthenticationMiddleware.cookie, secret.text, lasts: lasts)
       response.setHostCookie(Self.formCookie, "", lasts: .zero)
