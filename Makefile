@@ -70,6 +70,12 @@ test: ## build once and run all tests, from units to the program as a whole (TES
 	$(call say-first-build,$(DEBUG_BINARY))
 	@scripts/run-tests $(TEST_ARGS)
 
+.PHONY: screenshots
+screenshots: ## renew the pictures in docs/screenshots from the data of the demo
+	@$(MAKE) --no-print-directory build
+	@scripts/bootstrap --for test
+	UPDATE_SCREENSHOTS=1 $(TEST_PYTHON) -m pytest Tests/EndToEnd/test_browser.py -q -k finds_and_plays
+
 .PHONY: soak
 soak: ## long tests, up to 30 minutes each: memory, chaos, faultloop, hostile, clients, openapi, stores (SUITE=…)
 	@scripts/bootstrap --for test $(if $(filter all stores,$(or $(SUITE),all)),--for stores)

@@ -62,6 +62,8 @@ let package = Package(
       name: "HTTPTransport", dependencies: ["Model", asyncHTTPClient, nioCore, nioHTTP1, nioPosix, nioSSL],
       swiftSettings: strict),
 
+    .systemLibrary(name: "CMalloc"),
+
     // MARK: Adapters; none imports another
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(
@@ -131,7 +133,7 @@ let package = Package(
       dependencies: [
         "Model", "TransparencyLog", "HTTPTransport", "CXone", "Audio", "ObjectStorage", "Catalog", "Webhooks",
         "Observability", "Access",
-        "Pipeline", "Web", "Sandbox",
+        "Pipeline", "Web", "Sandbox", "CMalloc",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -201,14 +203,14 @@ let package = Package(
     .testTarget(
       name: "TapedeckAppTests",
       dependencies: [
-        "TapedeckApp", "Model", "CXone", "ObjectStorage", "Catalog", "Pipeline", "Web", "TestKit", logging,
+        "TapedeckApp", "Model", "CXone", "ObjectStorage", "Catalog", "Pipeline", "Web", "TestKit", logging, nioPosix,
         systemPackage, .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     .testTarget(
       name: "SandboxTests",
       dependencies: [
-        "Sandbox", "Model", asyncHTTPClient, httpTypes, nioCore, nioHTTP1, hummingbird, logging,
+        "Sandbox", "Model", "TestKit", asyncHTTPClient, httpTypes, nioCore, nioHTTP1, hummingbird, logging,
         .product(name: "HummingbirdTesting", package: "hummingbird"),
       ],
       swiftSettings: strict),

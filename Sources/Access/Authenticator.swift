@@ -9,6 +9,8 @@ package final class Authenticator: Sendable {
     package var identity: Identity
     /// The token that forms must send back, so that other sites cannot submit them.
     package var csrf: String
+    /// The time zone that the browser reported last; nil when it has reported none.
+    package var browserZone: String?
   }
 
   /// How long a session lasts without a request, and at most.
@@ -54,16 +56,17 @@ package final class Authenticator: Sendable {
     let hash = Secret.sha256(secret)
     guard let row = try await catalog.session(secretSHA256: hash, idle: limits.idle) else { return nil }
     if now() - row.lastSeenAt > .seconds(30) { used.withLock { _ = $0.sessions.insert(hash) } }
-    return Session(identity: row.identity, csrf: row.csrf)
+    return Session(identity: row.identity, csrf: row.csrf, browserZone: row.browserZone)
   }
 
   /// Signs a browser in and logs the attempt. Throttled attempts are only counted, so that many of them do
   /// not fill the log.
   ///
+  /// - Parameter browserZone: the time zone of the browser, if it reports one.
   /// - Returns: the session's secret, and how long the session lasts at most.
   /// - Throws: `signInRefused`, `signInThrottled`, `accessLogUnavailable`.
   package func signIn(
-    name: String, password: String, from origin: LogEntry.Origin
+    name: String, password: String, browserZone: String? = nil, from origin: LogEntry.Origin
   ) async throws(TapedeckError) -> (secret: Secret, lasts: Duration) {
     do throws(TapedeckError) {
       try throttle.admit(name: name, address: origin.address, at: now())
@@ -85,7 +88,7 @@ package final class Authenticator: Sendable {
     try await catalog.createSession(
       secretSHA256: secret.sha256, account: account.identity, passwordHash: account.passwordHash,
       csrf: Secret.makeSession().text,
-      expiresAt: now() + limits.absolute,
+      expiresAt: now() + limits.absolute, browserZone: browserZone,
       entry: LogEntry(at: now(), action: .signIn, outcome: .allowed, actor: account.identity, origin: origin))
     return (secret, limits.absolute)
   }
@@ -101,6 +104,11 @@ package final class Authenticator: Sendable {
       if error.code == .signInThrottled { log.countAnonymousRefusal() }
       throw error
     }
+  }
+
+  /// Keeps the time zone that a session's browser reports.
+  package func setBrowserZone(_ zone: String, ofSession secret: String) async throws(TapedeckError) {
+    try await catalog.setBrowserZone(zone, ofSessionSHA256: Secret.sha256(secret))
   }
 
   /// Ends a session at once.

@@ -41,7 +41,7 @@ package final class ListeningSessions: Sendable {
 
     mutating func note(_ session: ListeningSession, requests: Int64, bytes: Int64, at: Instant) {
       var sent = sent[session] ?? Sent(lastAt: at, reportedAt: at)
-      sent.lastAt = max(sent.lastAt, at)
+      sent.lastAt = at
       sent.requests += requests
       sent.bytes += bytes
       self.sent[session] = sent
@@ -105,7 +105,13 @@ package final class ListeningSessions: Sendable {
     state.withLock { $0.note(session, requests: 0, bytes: Int64(bytes), at: at) }
   }
 
-  private func isOpen(_ sent: Sent?, at now: Instant) -> Bool { sent.map { now - $0.lastAt < idle } ?? false }
+  /// After the clock was set back by as much as a session may be idle, nothing shows how long it was idle: it has ended.
+  /// Smaller steps are those of concurrent requests and time synchronisation.
+  private func isOpen(_ sent: Sent?, at now: Instant) -> Bool {
+    guard let sent else { return false }
+    let age = now - sent.lastAt
+    return age < idle && age > idle * -1
+  }
 
   private func open(
     _ key: Key, recording: RecordingKey, actor: Identity, origin: LogEntry.Origin?, at: Instant
@@ -155,7 +161,9 @@ package final class ListeningSessions: Sendable {
       for (session, sent) in state.sent {
         let hasEnded = !isOpen(sent, at: at)
         if hasEnded { state.sent[session] = nil }
-        guard sent.requests > 0 || sent.bytes > 0, hasEnded || isFinal || at - sent.reportedAt >= interval else {
+        guard sent.requests > 0 || sent.bytes > 0,
+          hasEnded || isFinal || !sent.reportedAt.isWithin(interval, before: at)
+        else {
           continue
         }
         due.append((session, sent))
@@ -178,7 +186,8 @@ package final class ListeningSessions: Sendable {
     } catch {
       state.withLock { state in
         for (session, sent) in due {
-          state.note(session, requests: sent.requests, bytes: sent.bytes, at: sent.lastAt)
+          let lastAt = state.sent[session]?.lastAt ?? sent.lastAt
+          state.note(session, requests: sent.requests, bytes: sent.bytes, at: lastAt)
           // Tried again at the next call.
           state.sent[session]?.reportedAt = sent.reportedAt
         }

@@ -18,7 +18,7 @@ package final class RecentViews: Sendable {
   /// Remembers a view whose log entry has been committed.
   package func note(_ recording: RecordingKey, by actor: Identity, at now: Instant) {
     views.withLock { views in
-      if views.count >= maximumEntries { views = views.filter { isRecent($0.value, at: now) } }
+      if views.count >= maximumEntries { views = views.filter { $0.value.isWithin(lasting, before: now) } }
       // Far more than real use; a forgotten view only leads to one more log entry.
       if views.count >= maximumEntries { views = [:] }
       views[Key(actor: actor.id, recording: recording)] = now
@@ -28,9 +28,7 @@ package final class RecentViews: Sendable {
   /// Whether a log entry of the last 15 minutes covers another look at this recording.
   package func covers(_ recording: RecordingKey, by actor: Identity, at now: Instant) -> Bool {
     views.withLock { views in
-      views[Key(actor: actor.id, recording: recording)].map { isRecent($0, at: now) } ?? false
+      views[Key(actor: actor.id, recording: recording)].map { $0.isWithin(lasting, before: now) } ?? false
     }
   }
-
-  private func isRecent(_ view: Instant, at now: Instant) -> Bool { view <= now && now - view < lasting }
 }

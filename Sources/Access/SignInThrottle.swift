@@ -1,4 +1,3 @@
-import Glibc
 package import Model
 import Synchronization
 
@@ -13,6 +12,8 @@ package final class SignInThrottle: Sendable {
     var openAt = Instant(milliseconds: .min)
 
     mutating func forget(until now: Instant, oneEvery interval: Duration) {
+      // The clock was set back; otherwise nothing would be forgotten until it has caught up.
+      if countedAt > now { countedAt = now }
       let forgotten = max(0, (now - countedAt).milliseconds / interval.milliseconds)
       count = max(0, count - Int(clamping: forgotten))
       if count == 0 || forgotten > 0 { countedAt = now }
@@ -68,17 +69,19 @@ package final class SignInThrottle: Sendable {
 
   /// The place in the queue of password hashes of an address.
   package func place(of address: String, at now: Instant) -> PasswordHasher.Place {
-    let network = Self.network(of: address)
+    let network = IPNetwork.client(of: address)
     let last = successes.withLock { $0[network] }
-    return PasswordHasher.Place(network, isKnown: last.map { now - $0 < Self.knownFor } ?? false)
+    return PasswordHasher.Place(network, isKnown: last.map { $0.isWithin(Self.knownFor, before: now) } ?? false)
   }
 
   /// Clears the count of a name and address after a successful sign-in, and makes the address known.
   package func recordSuccess(name: String, address: String, at now: Instant) {
     successes.withLock { successes in
-      if successes.count >= maximumEntries { successes = successes.filter { now - $0.value < Self.knownFor } }
+      if successes.count >= maximumEntries {
+        successes = successes.filter { $0.value.isWithin(Self.knownFor, before: now) }
+      }
       if successes.count >= maximumEntries { successes = [:] }
-      successes[Self.network(of: address)] = now
+      successes[IPNetwork.client(of: address)] = now
     }
     let counters = Self.counters(name: name, address: address)
     attempts.withLock { attempts in
@@ -98,15 +101,8 @@ package final class SignInThrottle: Sendable {
     if attempts.count >= maximumEntries { attempts = [:] }
   }
 
-  /// The address that is counted: for IPv6 the /64 network, because one client usually has all of its addresses.
-  private static func network(of address: String) -> String {
-    var bytes = in6_addr()
-    guard inet_pton(AF_INET6, address, &bytes) == 1 else { return address }
-    return withUnsafeBytes(of: bytes) { hex($0.prefix(8)) + "::/64" }
-  }
-
   private static func counters(name: String, address: String) -> [Counter] {
-    let address = network(of: address)
+    let address = IPNetwork.client(of: address)
     return [
       Counter(key: "\(address) \(name.prefix(200))", free: 5, interval: .seconds(600)),
       Counter(key: address, free: 30, interval: .seconds(60)),

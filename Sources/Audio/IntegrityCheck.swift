@@ -88,7 +88,9 @@ package struct IntegrityCheck: Sendable {
       }
       try checkUnexplained(header)
       if let duration, let excess = try checkAgainstPlatform(duration) { warnings.append(.longerThanPlatform(excess)) }
-      try checkDecoded(header.duration(fileLength: fileLength))
+      // A duration of the platform is better evidence than the count of frames in the header.
+      let announced = platformDuration == nil ? header.announcedDuration : nil
+      try checkDecoded(header.duration(fileLength: fileLength) ?? announced)
       return .success(Passed(header: header, duration: duration, warnings: warnings))
     } catch {
       return .failure(error)

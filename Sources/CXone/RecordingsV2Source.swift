@@ -33,7 +33,7 @@ package struct RecordingsV2Source: RecordingSource {
   package func recording(_ id: RecordingID) async throws(TapedeckError) -> PlatformRecording {
     let answer = try await client.get(.recording, path: Self.path(id))
     // Of a description that is cut, even the privacy may be missing.
-    let row = PlatformRow(Array(answer.body.readableBytesView)[...]).flatMap { $0.isCut ? nil : $0 }
+    let row = PlatformRow(PlatformJSON.utf8(answer.body).trimmedJSON).flatMap { $0.isCut ? nil : $0 }
     let fields = row?.fields ?? [:]
     let isDescribed = fields["id"] != nil || fields["status"] != nil
     if !isDescribed, answer.status == 202 || answer.status == 204 {
@@ -92,16 +92,26 @@ package struct RecordingsV2Source: RecordingSource {
     var result = SearchPage(recordings: [], nextCursor: page.nextCursor)
     var unreadable: [String] = []
     for (index, text) in page.rows.enumerated() {
-      func setAside(_ reason: String) {
-        result.unidentified.append(UnidentifiedRow(position: index + 1, reason: reason))
+      func setAside(_ reason: String, _ row: PlatformRow? = nil) {
+        result.unidentified.append(
+          UnidentifiedRow(
+            position: index + 1, reason: reason,
+            startTime: row?.fields["startTime"].flatMap { Instant(platformValue: $0) },
+            fingerprint: UnidentifiedRow.fingerprint(of: text)))
       }
       guard var row = PlatformRow(text) else {
         setAside("The row is not an object.")
         continue
       }
+      // What follows and is neither an object nor a value may be a part of this row.
+      if let next = page.rows.dropFirst(index + 1).first, next.first != UInt8(ascii: "{"),
+        PlatformJSON.value(next) == nil
+      {
+        row.restrict(because: "the text after the row")
+      }
       switch row.id {
-      case .absent: setAside("The row has no id.")
-      case .unusable(let reason): setAside(reason)
+      case .absent: setAside("The row has no id.", row)
+      case .unusable(let reason): setAside(reason, row)
       case .valid(let id):
         result.recordings.append(PlatformRecording(&row, id: id))
         guard !row.unreadable.isEmpty else { continue }

@@ -11,7 +11,10 @@ package enum FileSystemCalls {
   package static func makeFolder(_ path: FilePath) throws -> Bool {
     if mkdir(path.string, 0o700) == 0 { return true }
     switch errno {
-    case EEXIST: return false
+    case EEXIST:
+      var status = stat()
+      if stat(path.string, &status) == 0, status.st_mode & S_IFMT != S_IFDIR { throw Errno.notDirectory }
+      return false
     case ENOENT:
       let parent = path.removingLastComponent()
       guard !parent.isEmpty, parent != path else { throw Errno.noSuchFileOrDirectory }
@@ -82,7 +85,9 @@ package enum FileSystemCalls {
     return names
   }
 
-  /// The length of a regular file and its last change (`st_ctime`); nil when there is none.
+  /// The length of a regular file and when it was written; nil when there is none.
+  ///
+  /// Copies keep `st_mtime` and changes of the owner set `st_ctime`, so the earlier of the two counts.
   package static func file(_ path: FilePath) throws -> (bytes: Int64, changedAt: Instant)? {
     var status = stat()
     guard lstat(path.string, &status) == 0 else {
@@ -90,8 +95,10 @@ package enum FileSystemCalls {
       throw Errno(rawValue: errno)
     }
     guard status.st_mode & S_IFMT == S_IFREG else { return nil }
-    let milliseconds = Int64(status.st_ctim.tv_sec) * 1000 + Int64(status.st_ctim.tv_nsec) / 1_000_000
-    return (Int64(status.st_size), Instant(milliseconds: milliseconds))
+    let times = [status.st_mtim, status.st_ctim].map { time in
+      Instant(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+    return (Int64(status.st_size), min(times[0], times[1]))
   }
 
   static func isRegularFile(_ file: FileDescriptor) throws -> Bool {

@@ -32,14 +32,14 @@ private func makeRouter(
 ) -> Router<WebContext> {
   let router = Router(context: WebContext.self, options: [.autoGenerateHeadEndpoints])
   let isEncrypted = listener == .network && services.publicOrigin?.hasPrefix("https://") == true
+  let authentication = AuthenticationMiddleware(
+    listener: listener, authenticator: services.authenticator, log: services.log, publicOrigin: services.publicOrigin)
   router.add(
-    middleware: RequestMiddleware(proxies: services.proxies, pages: pages, table: table, isEncrypted: isEncrypted))
+    middleware: RequestMiddleware(
+      proxies: services.proxies, pages: pages, table: table, authentication: authentication, isEncrypted: isEncrypted))
   router.add(middleware: MethodMiddleware(table: table))
   table.add(
-    to: router,
-    behind: AuthenticationMiddleware(
-      listener: listener, authenticator: services.authenticator, log: services.log,
-      publicOrigin: services.publicOrigin),
+    to: router, behind: authentication,
     admission: Admission(
       catalog: services.catalog, log: services.log, listening: services.listening, views: services.views,
       streamAccess: services.streamAccess, streams: services.streams, sources: services.sources,
@@ -63,7 +63,7 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
     ingest.routes,
     AudioController(catalog: catalog, store: services.store, now: system.now).routes,
     HeardController().routes,
-    PreferencesController(catalog: catalog).routes,
+    PreferencesController(catalog: catalog, authenticator: services.authenticator).routes,
     RecordingController(catalog: catalog, store: services.store, listing: recordings).routes,
     JobController(catalog: catalog, openJobs: ingest.openJobs).routes,
     QuarantineController(catalog: catalog, actions: services.quarantine).routes,
@@ -90,8 +90,8 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
     ).routes,
     PlatformPageController(loader: platform, system: system, pages: pages).routes,
     CoveragePageController(
-      catalog: catalog, listing: coverage, backfills: backfills, sources: services.sources, system: system,
-      pages: pages
+      catalog: catalog, listing: coverage, backfills: backfills, sources: services.sources,
+      syncs: services.syncs, system: system, pages: pages
     ).routes,
   ]
   let routes = (api + forBrowsers).flatMap { $0 }

@@ -24,6 +24,8 @@ package struct WebServices: Sendable {
   package var sources: Set<SourceID>
   /// The synchronization plan of each source.
   package var plans: [SourceID: SyncPlan] = [:]
+  /// Whether sync and look-back run.
+  package var syncs = true
   /// The decisions about quarantined files; nil on a listener without a pipeline.
   package var quarantine: QuarantineActions?
   /// Asks the platform for the privacy of an archived recording again; nil on a listener without sources.

@@ -124,17 +124,43 @@ import Testing
     #expect(try await fixture.sent() == ["1 requests, 0 bytes", "0 requests, 10 bytes"])
   }
 
-  @Test func `setting the clock back neither ends a session nor loses its counts`() async throws {
+  @Test(arguments: [-1, -60, -899])
+  func `setting the clock back a little neither ends a session nor loses its counts`(seconds: Int) async throws {
     let fixture = try await AccessFixture()
     try await serve(fixture)
-    fixture.clock.jump(by: .seconds(-3600))
+    fixture.clock.jump(by: .seconds(seconds))
     try await serve(fixture)
-    try await fixture.listening.flush()
     fixture.clock.advance(by: .seconds(60))
     try await serve(fixture)
     try await fixture.listening.flush(isFinal: true)
     #expect(try await fixture.entries(.listen).count == 1)
     #expect(try await fixture.sent() == ["3 requests, 300 bytes"])
+    fixture.clock.advance(by: .seconds(900))
+    try await serve(fixture)
+    #expect(try await fixture.entries(.listen).count == 2, "The session ends by the new time.")
+  }
+
+  @Test(arguments: [-900, -3600, -86_400, -31_536_000])
+  func `listening after the clock was set far back is logged as a new session`(seconds: Int) async throws {
+    let fixture = try await AccessFixture()
+    try await serve(fixture)
+    fixture.clock.jump(by: .seconds(seconds))
+    try await serve(fixture, bytes: 7)
+    #expect(try await fixture.entries(.listen).count == 2)
+    try await fixture.listening.flush()
+    #expect(try await fixture.sent() == ["1 requests, 100 bytes"])
+    fixture.clock.advance(by: .seconds(300))
+    try await fixture.listening.flush()
+    #expect(try await fixture.sent() == ["1 requests, 100 bytes", "1 requests, 7 bytes"])
+  }
+
+  @Test func `the bytes of a long session are logged although the clock was set back`() async throws {
+    let fixture = try await AccessFixture()
+    try await serve(fixture)
+    fixture.clock.jump(by: .seconds(-600))
+    try await serve(fixture)
+    try await fixture.listening.flush()
+    #expect(try await fixture.sent() == ["2 requests, 200 bytes"])
   }
 
   @Test func `setting the clock forward begins a new session with its own entry`() async throws {

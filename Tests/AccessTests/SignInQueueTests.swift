@@ -4,6 +4,10 @@ import Synchronization
 import TestKit
 import Testing
 
+private final class Refused: Sendable {
+  let count = Mutex(0)
+}
+
 /// The first hash waits for the test; the others follow in the order that the queue chooses.
 private final class HeldHashes: Sendable {
   let gate = Gate()
@@ -104,13 +108,17 @@ private final class HeldHashes: Sendable {
   ) async throws -> (order: [String], rejected: Int) {
     let hashes = HeldHashes()
     let passwords = PasswordHasher(derive: hashes.derive)
+    let refused = Refused()
     return try await withThrowingTaskGroup(of: Bool.self) { group in
       func start(_ password: String, _ place: PasswordHasher.Place) {
         group.addTask {
           do throws(TapedeckError) {
             _ = try await passwords.matches(password, stored: nil, at: place)
             return true
-          } catch { return false }
+          } catch {
+            refused.count.withLock { $0 += 1 }
+            return false
+          }
         }
       }
       start("first", .init("flood 0", isKnown: false))
@@ -119,7 +127,10 @@ private final class HeldHashes: Sendable {
         for _ in 0..<attempts { start("flood", .init("flood \(address)", isKnown: false)) }
       }
       let expected = addresses * min(attempts, 4)
-      try await until { passwords.waiting == expected }
+      // An attempt that comes after a hash has ended would find room.
+      try await until {
+        passwords.waiting == expected && refused.count.withLock { $0 } == addresses * attempts - expected
+      }
       for (number, other) in others.enumerated() {
         start(other.password, other.place)
         try await until { passwords.waiting == expected + number + 1 }

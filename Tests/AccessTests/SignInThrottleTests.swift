@@ -35,6 +35,14 @@ import Testing
     #expect(await attempt() != nil)
   }
 
+  @Test func `failed attempts are forgotten although the clock was set back`() async {
+    for _ in 0..<5 { _ = await attempt() }
+    clock.jump(by: .seconds(-86_400))
+    _ = await attempt()
+    clock.advance(by: .seconds(3600))
+    for _ in 0..<5 { #expect(await attempt() == nil) }
+  }
+
   @Test func `only five of many concurrent attempts are admitted`() async {
     let admitted = await withTaskGroup(of: Bool.self) { group in
       for _ in 0..<200 { group.addTask { await attempt() == nil } }
@@ -47,6 +55,17 @@ import Testing
     for number in 0..<5 { #expect(await attempt(from: "2001:db8:1:2::\(number)") == nil) }
     #expect(await attempt(from: "2001:db8:1:2:ffff::1") != nil)
     #expect(await attempt(from: "2001:db8:1:3::1") == nil)
+  }
+
+  @Test(arguments: ["::ffff:192.0.2.", "::FFFF:192.0.2.", "0:0:0:0:0:ffff:192.0.2.", "192.0.2."])
+  func `IPv4 addresses in any form are counted one by one`(prefix: String) async {
+    for number in 0..<40 { _ = await attempt("x\(number)", from: prefix + "1") }
+    #expect(await attempt("anna", from: prefix + "1") != nil)
+    #expect(await attempt("anna", from: "192.0.2.1") != nil)
+    #expect(await attempt("anna", from: prefix + "2") == nil)
+    throttle.recordSuccess(name: "anna", address: prefix + "2", at: clock.now)
+    #expect(throttle.place(of: "192.0.2.2", at: clock.now).isKnown)
+    #expect(!throttle.place(of: prefix + "3", at: clock.now).isKnown)
   }
 
   @Test func `a throttled attempt affects neither other addresses nor other names`() async {

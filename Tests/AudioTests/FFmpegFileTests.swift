@@ -151,10 +151,16 @@ private enum Descriptors {
   static func check() async throws {
     // The first runs open what stays open permanently.
     for run in 0..<10 { try await once(run) }
-    let before = try open()
+    let before = NSCountedSet(array: try open())
     for run in 0..<50 { try await once(run) }
+    // The monitor of child processes closes its descriptors shortly after a run has returned. A leak stays open.
+    for _ in 0..<6000 {
+      let left = NSCountedSet(array: try open())
+      if left.allSatisfy({ left.count(for: $0) <= before.count(for: $0) }) { return }
+      try await Task.sleep(for: .milliseconds(10))
+    }
     let left = try open()
-    guard left == before else { fatalError("\(before) became \(left)") }  // Ends the exit test's own process.
+    fatalError("\(before) became \(left)")  // Ends the exit test's own process.
   }
 
   /// The open descriptors of the kinds that a run uses; those of the system's event loops change at any time.

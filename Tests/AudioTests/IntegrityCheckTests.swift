@@ -160,6 +160,28 @@ struct WholenessCheckTests {
     return bytes[...]
   }
 
+  @Test(
+    arguments: [
+      (20_000, nil, true), (60_000, nil, false), (59_700, nil, false), (59_000, nil, true), (61_000, nil, true),
+      (20_000, 20_000, false),
+    ] as [(Int, Int?, Bool)])
+  func `a codec of unknown rate is checked by the frames in its header, unless the platform knows the duration`(
+    decoded: Int, platform: Int?, isRefused: Bool
+  ) throws {
+    var file = WAVBytes()
+    file.add("fmt ", WAVBytes.format(tag: 0x55))
+    file.add("fact", little(UInt32(60 * 8000)))
+    file.add("data", Array(repeating: 0, count: 4000))
+    let check = IntegrityCheck(
+      firstBytes: file.bytes[...], fileLength: Int64(file.bytes.count),
+      platformDuration: platform.map { .milliseconds($0) }, decodedDuration: .milliseconds(decoded))
+    if isRefused {
+      #expect(message(check).hasSuffix("but the file has 60.0 s: it is damaged."))
+    } else {
+      #expect(try check.result().get().duration == .milliseconds(decoded))
+    }
+  }
+
   @Test func `a codec of unknown rate is checked by its decoded length`() throws {
     var file = WAVBytes()
     file.add("fmt ", WAVBytes.format(tag: 0x55))

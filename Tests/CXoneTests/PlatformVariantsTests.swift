@@ -94,7 +94,76 @@ import Testing
     }
   }
 
+  @Test func `all members of a compressed body are read`() async throws {
+    let members = [
+      "H4sIAAAAAAACA6tWykxRslIqSk3WNVTSAQCJwBumDgAAAA==",
+      "H4sIAAAAAAACA1MqLkksKS1WsgIABV/k1AkAAAA=",
+      "H4sIAAAAAAACA1NKLEvMzElMyklVqgUAysXIuwwAAAA=",
+    ]
+    let body = members.flatMap(Self.bytes)
+    try await Tenant.run { _, _ in
+      .response(200, ["Content-Encoding": "gzip"], body: body)
+    } _: { tenant in
+      let recording = try await tenant.source.recording(recordingID)
+      #expect(recording.status == .available)
+    }
+  }
+
   // MARK: Descriptions
+
+  static let encodings: [String.Encoding] = [
+    .utf8, .utf16, .utf16LittleEndian, .utf16BigEndian, .utf32, .utf32LittleEndian, .utf32BigEndian,
+  ]
+
+  @Test(arguments: encodings, ["", "\u{FEFF}"])
+  func `a description in another encoding is read`(encoding: String.Encoding, mark: String) async throws {
+    let text = mark + #"{"id":"rec-1","agentName":"Zoë 🎧","privacy":"restricted","privacy":"standard"}"#
+    let body = Array(try #require(text.data(using: encoding)))
+    try await Tenant.run { _, _ in
+      .response(200, [:], body: body)
+    } _: { tenant in
+      let recording = try await tenant.source.recording(recordingID)
+      #expect(recording.agentName == "Zoë 🎧" && recording.privacy == .restricted)
+    }
+  }
+
+  @Test(arguments: SearchPageTests.hiddenPrivacy)
+  func `a description is restricted or refused when a part of it is not JSON`(rest: [UInt8]) async throws {
+    try await Tenant.run { _, _ in
+      .response(200, [:], body: Array(#"{"id":"rec-1","status":"available","#.utf8) + rest + Array("}".utf8))
+    } _: { tenant in
+      let answer = await Result(running: { () async throws(TapedeckError) in
+        try await tenant.source.recording(recordingID)
+      })
+      switch answer {
+      case .success(let recording): #expect(recording.privacy == .restricted)
+      case .failure(let error): #expect(error.code == .platformProtocol)
+      }
+    }
+  }
+
+  @Test(arguments: [#"A\u202enna"#, #"An\u0000na"#, #"An\u009bna\u2066"#, #"\ufeffAnna\u0007"#])
+  func `a name is shown without control characters`(name: String) async throws {
+    try await Tenant.run { _, _ in
+      .json(#"{"id":"rec-1","agentName":"\#(name)","agentId":"7"}"#)
+    } _: { tenant in
+      let recording = try await tenant.source.recording(recordingID)
+      #expect(recording.agentName == "Anna" && recording.agentID == "7")
+    }
+  }
+
+  @Test func `the token and the credentials are redacted`() async throws {
+    var options = Tenant.Options()
+    options.id = try #require(SourceID("redacted"))
+    options.token = { _ in Tenant.token("platform-canary-1") }
+    try await Tenant.run(options) { _, _ in
+      .json(Self.description)
+    } _: { tenant in
+      _ = try await tenant.source.recording(recordingID)
+      let value = try #require(tenant.server.requests.first?.header("Authorization")).dropFirst("Basic ".count)
+      #expect(Redactor.shared.redact("a platform-canary-1 \(value)") == "a [redacted] [redacted]")
+    }
+  }
 
   @Test(arguments: [
     #"{"error":{"code":"E1"}}"#, #"{"error":"busy"}"#, #"{"id":"rec-1","error":{"message":"x"}}"#, #"{"error":true}"#,

@@ -97,6 +97,18 @@ import Testing
     (#"{"id":"odd","tags":["a","b"}"#, "odd"), (#"{"id":"odd","agent":{"name":"Jo"}"#, "odd"),
     (#"{"id":"odd","tags":"a]}"#, "odd"), (#"{"id":"odd,"status":"available"}"#, nil),
     (#"{"agentName":"Jo,"id":"odd"}"#, nil), (#"{"id":"odd"#, nil), (#"{"id":"odd}"#, nil),
+    (#"{"id":"odd","privacy":"standard","agentName":"Jo}"#, "odd"),
+    // Lists of objects within the row.
+    (#"{"id":"odd","agentName":"Jo,"tags":[{"x":1},{"x":2},{"x":3}]}"#, "odd"),
+    (#"{"id":"odd","agentName":"Jo,"tags":[{"id":1},{"id":2},{"id":3}],"status":"available"}"#, "odd"),
+    (#"{"id":"odd","tags":[{"x":1},{"x":2}"#, "odd"), (#"{"id":"odd","tags":[{"x":1},{"x":2}}"#, "odd"),
+    (#"{"id":"odd","tags":[{"x":1},{"x":2},{"x":"Jo"#, "odd"), (#"{"id":"odd","tags":[{"x":1},{"x":2},"y":3}"#, "odd"),
+    (#"{"id":"odd","tags":[{"id":1,"x":1},{"id":2,"x":2}"#, "odd"),
+    (#"{"id":"odd","tags":[{"x":"Jo},{"x":"Al},{"x":"Al"}],"status":"available"}"#, "odd"),
+    (#"{"id":"odd","tags":[{"id":"Jo},{"id":"Al"}],"status":"available"}"#, "odd"),
+    (#"{"id":"odd","x":"Jo,"a":[{"x":[{"y":1},{"y":2}]},{"x":[{"y":1},{"y":2}]}],"b":[{"z":1},{"z":2}]}"#, "odd"),
+    (#"{"id":"odd"},"tags":[{"x":1},{"x":2}],"status":"available"}"#, nil),
+    (#"{"id":"odd","status":"available"},"tags":[{"x":1},{"x":2}]}"#, "odd"),
   ]
 
   @Test(arguments: brokenRows)
@@ -128,6 +140,99 @@ import Testing
     let page = try await page(Array(#"{"recordings":[\#(rows.joined(separator: ",\n"))],"nextCursor":null}"#.utf8))
     #expect(page.recordings.map(\.id.rawValue) == (0..<40).map { "row-\($0)" })
     #expect(page.nextCursor == nil && page.unidentified.isEmpty)
+  }
+
+  /// With the number of rows in which a page may be broken in this way: a list that is not closed is read to the end of
+  /// the page, which is limited.
+  @Test(arguments: [
+    (#""agentName":"Jo,"tags":[{"x":1},{"x":2}]}"#, 100), (#""tags":[{"x":"Jo},{"x":2}],"agentName":"Al"}"#, 100),
+    (#""tags":[{"x":1},{"x":2}}"#, 100), (#""agentName":"5" pipe","tags":[{"x":1},{"x":2}]}"#, 100),
+    (#""tags":[{"x":1},{"x":2}"#, 2), (#""agentName":"Jo","tags":[{"x":1,"y":[{"z":1},{"z":2}]},{"x":2,"y":[]}"#, 2),
+  ])
+  func `broken rows with lists of objects cost one row each, whatever is beside them`(
+    rest: String, maxCount: Int
+  ) async throws {
+    let good = #"{"id":"good","status":"available","privacy":"standard","tags":[{"x":1},{"x":2}]}"#
+    let broken = #"{"id":"odd","status":"available","privacy":"standard",\#(rest)"#
+    for pattern in [[broken], [broken, good], [good, broken], [broken, broken, good], [good, broken, broken, good]] {
+      for count in [1, maxCount] {
+        let rows = Array(repeating: pattern, count: count).flatMap(\.self)
+        let page = try await page(Array(#"{"recordings":[\#(rows.joined(separator: ","))],"total":7}"#.utf8))
+        #expect(page.recordings.map(\.id.rawValue) == rows.map { $0 == good ? "good" : "odd" })
+        #expect(page.recordings.allSatisfy { $0.privacy == ($0.id.rawValue == "good" ? .standard : .restricted) })
+      }
+    }
+  }
+
+  @Test(arguments: [
+    #""agentName":"Jo}"#, #""agentName":"5" pipe"}"#, #""tags":["a"}"#, #"'privacy':"restricted"}"#,
+    #"privacy:"restricted"}"#, "\"priv\u{0}acy\":\"restricted\"}",
+  ])
+  func `a row that cannot be read completely is restricted, whatever it says before`(rest: String) async throws {
+    let page = try await between(Array(#"{"id":"odd","privacy":"standard",\#(rest)"#.utf8))
+    #expect(page.recordings.dropFirst().first?.privacy == .restricted)
+  }
+
+  /// Members after `"id":"odd",` in which a restricted privacy is not found as a field of its own.
+  static let hiddenPrivacy: [[UInt8]] =
+    [
+      #""x":1 "privacy":"restricted""#, #""x":{} "privacy":"restricted""#, #""x":[1] "privacy":"restricted""#,
+      #""x":null "privacy":"restricted""#, #""x":"1" "privacy":"restricted""#, #""x":[1,"privacy":"restricted"]"#,
+      #""x":{"a":1 "privacy":"restricted"}"#, #"{} "privacy":"restricted""#, #"[1] "privacy":"restricted""#,
+      #"/*c*/"privacy":"restricted""#, "\"x\":1 // \"privacy\":\"restricted\"\n", "\u{A0}\"privacy\":\"restricted\"",
+      "\"privacy\"\u{A0}:\"restricted\"", "\u{0}\"privacy\":\"restricted\"", "\"pri\u{0}vacy\":\"restricted\"",
+      "\"privacy\u{1}\":\"restricted\"", "\"\tprivacy\":\"restricted\"", #""privacy\ud800":"restricted""#,
+      #"privacy:"restricted""#, #"'privacy':"restricted""#, #"'privacy':'restricted'"#, #""privacy"="restricted""#,
+      #""privacy" "restricted""#, #""x":1;"privacy":"restricted""#, #"1:2,"privacy":"restricted""#,
+      #""privacy":"#, #","privacy":"restricted""#, #""x":'a "privacy":"restricted"'"#,
+      #""x":True privacy=restricted"#, #""privacy":"standard" "restricted""#,
+    ].map { Array($0.utf8) } + [Array("\"privacy".utf8) + [0xFF] + Array("\":\"restricted\"".utf8)]
+
+  @Test(arguments: hiddenPrivacy)
+  func `a row is restricted when a part of it is not JSON`(rest: [UInt8]) async throws {
+    for before in [#"{"id":"odd","#, #"{"id":"odd","status":"available","agentName":NaN,"#] {
+      let page = try await between(Array(before.utf8) + rest + Array("}".utf8))
+      let odd = try #require(page.recordings.dropFirst().first)
+      #expect(odd.id.rawValue == "odd" && odd.privacy == .restricted)
+    }
+  }
+
+  @Test(arguments: [
+    #"'privacy':"restricted""#, "/*c*/", #"privacy="restricted""#, "\u{A0}\"privacy\":\"restricted\"",
+  ])
+  func `a row is restricted when text that is not JSON follows it`(text: String) async throws {
+    let page = try await page(Array(#"{"recordings":[{"id":"a"},\#(text),{"id":"b"}]}"#.utf8))
+    #expect(page.recordings.map(\.privacy) == [.restricted, .standard])
+  }
+
+  @Test(arguments: [
+    #""Privacy":"restricted""#, #""PRIVACY":"restricted""#, #""privacy ":"restricted""#, #"" privacy":"restricted""#,
+    "\"\u{200B}privacy\":\"restricted\"", #""privacy\u0000":"restricted""#, #""privacy":"standard","Privacy":"secret""#,
+    #""Privacy":"restricted","privacy":"standard""#, #""privacy":null,"privacy\t":7"#, #""priv\u0061cy":"restricted""#,
+  ])
+  func `another spelling of the name of the privacy counts`(member: String) async throws {
+    let page = try await between(Array(#"{"id":"odd",\#(member)}"#.utf8))
+    #expect(page.recordings.dropFirst().first?.privacy == .restricted)
+  }
+
+  @Test(arguments: [
+    #""Privacy":"standard""#, #""privacy":"standard","PRIVACY":null"#, #""privacyNote":"restricted""#,
+    #""privacy2":"restricted""#, #""tags":[{"privacy":"restricted"},]"#, #""tags":[NaN,{"x":'y'},["\q"]]"#,
+    "\"x\" : 01 ,\r\n\t\"y\":[ ]",
+  ])
+  func `other fields and values that cannot be read leave a row standard`(members: String) async throws {
+    let page = try await between(Array(#"{"id":"odd",\#(members),"agentName":NaN}"#.utf8))
+    #expect(page.recordings.dropFirst().first?.privacy == .standard)
+  }
+
+  @Test func `rows of equal text without an id have equal fingerprints, and their start time is read`() async throws {
+    let rows = [
+      #"{"startTime":"2026-01-15T10:00:00Z"}"#, #"{"startTime":"2026-01-15T10:00:00Z"}"#, #"{"startTime":"x"}"#, "null",
+    ]
+    let found = try await page(Array(#"{"recordings":[\#(rows.joined(separator: ","))]}"#.utf8)).unidentified
+    let fingerprints = found.map(\.fingerprint)
+    #expect(Set(fingerprints).count == 3 && fingerprints.first == fingerprints.dropFirst().first)
+    #expect(found.map { $0.startTime?.iso8601 } == ["2026-01-15T10:00:00Z", "2026-01-15T10:00:00Z", nil, nil])
   }
 
   @Test(arguments: [

@@ -15,6 +15,7 @@ struct Tenant: Sendable {
   var tokenRequests: Int { server.requests.count { $0.target == "/oauth2/token" } }
 
   struct Options: Sendable {
+    var id = SourceID.default
     var rate = 0.0
     var burst = 20
     var parallelDownloads = 4
@@ -65,7 +66,8 @@ struct Tenant: Sendable {
     do {
       let output = try await ScriptedServer.run(script) { server in
         let settings = try SourceSettings(
-          baseURL: server.address, clientID: "client", clientSecret: options.clientSecret, rate: options.rate,
+          id: options.id, baseURL: server.address, clientID: "client", clientSecret: options.clientSecret,
+          rate: options.rate,
           burst: options.burst, parallelDownloads: options.parallelDownloads, callTimeout: options.callTimeout,
           stallTimeout: options.stallTimeout, maxRecordingBytes: options.maxRecordingBytes,
           allowedDownloadHosts: options.allowedDownloadHosts, basicEncoding: options.basicEncoding)

@@ -158,6 +158,27 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
+  func `the name Tapedeck finds what the server did itself, and an account of that name`(kind: DatabaseKind)
+    async throws
+  {
+    let test = try await TestCatalog(kind)
+    let account = Identity(kind: .account, id: "acc_1", name: "Tapedeck", role: .agent)
+    let other = Identity(kind: .account, id: "acc_2", name: "anna", role: .agent)
+    try await test.catalog.createAccount(account, passwordHash: "x", entry: test.entry(.createAccount))
+    try await test.catalog.log([
+      test.entry(.archive), test.entry(.anonymous), test.entry(.repair), test.entry(.ingest, by: other),
+      test.entry(.view, by: account),
+    ])
+    var filter = LogFilter()
+    filter.who = "Tapedeck"
+    #expect(try await test.catalog.logEntries(matching: filter, before: nil, limit: 10).map(\.id) == [6, 4, 2])
+    filter.action = .repair
+    #expect(try await test.catalog.logEntries(matching: filter, before: nil, limit: 10).map(\.id) == [4])
+    filter.who = "tapedeck"
+    #expect(try await test.catalog.logEntries(matching: filter, before: nil, limit: 10).isEmpty)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
   func `every failure to write an entry is accessLogUnavailable`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     for statements in 0...3 {

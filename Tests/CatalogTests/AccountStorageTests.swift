@@ -162,6 +162,28 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
+  func `the last use of an account outlasts its sessions`(kind: DatabaseKind) async throws {
+    let test = try await withAnna(kind)
+    func lastUse() async throws -> Instant? { try await test.catalog.account("anna")?.lastSeenAt }
+    #expect(try await lastUse() == nil)
+    try await signIn(test, 7)
+    let signedIn = test.clock.now
+    #expect(try await lastUse() == signedIn)
+    test.clock.advance(by: .seconds(10))
+    try await test.catalog.touchSessions([[99]])
+    #expect(try await lastUse() == signedIn, "A session that does not exist is not used.")
+    try await test.catalog.touchSessions([[99], [7]])
+    let used = test.clock.now
+    #expect(try await lastUse() == used)
+    test.clock.advance(by: .seconds(10))
+    try await test.catalog.endSession(secretSHA256: [7], entry: test.entry(.signOut))
+    #expect(try await lastUse() == used)
+    try await signIn(test, 8, lasts: .seconds(5))
+    test.clock.advance(by: .seconds(6))
+    #expect(try await lastUse() == used + .seconds(10), "The session has expired.")
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
   func `a sign-in that cannot be logged creates no session`(kind: DatabaseKind) async throws {
     let test = try await withAnna(kind)
     let before = try await test.everything()

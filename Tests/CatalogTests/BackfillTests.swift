@@ -24,7 +24,8 @@ import Testing
     try await test.catalog.discover(
       names.map { test.facts($0) }, in: span, of: .default, expected: SyncFilter(), fetched: SyncFilter(),
       for: .backfill(
-        id: backfill.id, lease: lease, reached: try #require(Instant(iso8601: reached)), found: names.count))
+        id: backfill.id, lease: lease,
+        BackfillStep(reached: try #require(Instant(iso8601: reached)), found: names.count)))
   }
 
   @Test(arguments: DatabaseKind.allCases)

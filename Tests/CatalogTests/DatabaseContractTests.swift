@@ -230,6 +230,36 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
+  func `concurrent transactions that fail undo their own changes only`(kind: DatabaseKind) async throws {
+    let database = try await open(kind)
+    _ = try await database.write { db in try db.execute("CREATE UNIQUE INDEX sample_number ON sample (number)") }
+    let results = await withTaskGroup(of: (Int64, Int64?).self, returning: [Int64: Int64?].self) { group in
+      for number: Int64 in 0..<200 {
+        group.addTask {
+          let result = try? await database.write(.readCommitted) { db in
+            try db.execute("INSERT INTO sample (number) VALUES (\(number))")
+            switch number % 5 {
+            case 1: throw Unrelated()
+            case 2: try db.execute("INSERT INTO absent (value) VALUES (1)")
+            case 3: _ = try? db.execute("INSERT INTO sample (number) VALUES (\(number))")
+            default: break
+            }
+            return number
+          }
+          return (number, result)
+        }
+      }
+      return await group.reduce(into: [:]) { results, result in results[result.0] = result.1 }
+    }
+    for (number, result) in results { #expect(result == ([0, 4].contains(number % 5) ? number : nil)) }
+    let numbers = try await database.read { db in
+      try db.rows("SELECT number FROM sample ORDER BY number").map { try $0.int("number") }
+    }
+    #expect(numbers == (0..<200).filter { [0, 4].contains($0 % 5) })
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
   func `a transaction is invisible before its commit`(kind: DatabaseKind) async throws {
     let database = try await open(kind)
     let inserted = DispatchSemaphore(value: 0)

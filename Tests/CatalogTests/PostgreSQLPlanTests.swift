@@ -100,6 +100,16 @@ import Testing
     #expect(failed.contains("recording_by_status on"))
   }
 
+  @Test(arguments: Privacy.allCases)
+  func `suggested names are looked up by their privacy in an index`(privacy: Privacy) async throws {
+    var visibility = Visibility.everything
+    visibility.factsPrivacy = privacy
+    let plan = try await plan { [visibility] in _ = try await $0.agentNames(visibleTo: visibility, limit: 300) }
+    #expect(plan.contains("recording_by_suggestion on recording"))
+    #expect(privacy == .restricted || plan.contains("(privacy = 'standard'::text)"))
+    #expect(!plan.contains("Join"))
+  }
+
   @Test(arguments: [true, false])
   func `a text search uses the index of words`(showsAddresses: Bool) async throws {
     var visibility = Visibility.everything

@@ -102,6 +102,27 @@ import Testing
       ])
   }
 
+  @Test(arguments: [nil, [SourceID.default]])
+  func `suggested names are read in order, and each is looked up by its privacy`(sources: [SourceID]?) async throws {
+    func plan(_ privacy: Privacy) async throws -> [String] {
+      var visibility = Visibility.everything
+      visibility.factsPrivacy = privacy
+      visibility.sources = sources.map { Set($0) }
+      return try await plans { [visibility] in _ = try await $0.agentNames(visibleTo: visibility, limit: 300) }
+    }
+    let bySource = sources == nil ? "" : " AND source=?"
+    #expect(
+      try await plan(.standard) == [
+        "SCAN n USING COVERING INDEX agent_name_by_words", "CORRELATED SCALAR SUBQUERY 1",
+        "SEARCH r USING INDEX recording_by_suggestion (<expr>=? AND privacy=?\(bySource))",
+      ])
+    #expect(
+      try await plan(.restricted) == [
+        "SCAN n USING COVERING INDEX agent_name_by_words", "CORRELATED SCALAR SUBQUERY 1",
+        "SEARCH r USING INDEX recording_by_suggestion (<expr>=?)",
+      ])
+  }
+
   @Test func `filters by privacy, status or both use one index`() async throws {
     let search = ["SEARCH r USING INDEX recording_by_status (privacy=? AND listed_status=?)"]
     let both = try await listPlans {

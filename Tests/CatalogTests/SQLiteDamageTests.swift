@@ -133,6 +133,44 @@ struct SQLiteDamageTests {
     try database.close()
   }
 
+  @Test(arguments: ["recording", "log_entry", "media_part", "account", "object"])
+  func `a catalog without one of its tables is refused with the table's name`(table: String) async throws {
+    try await fill()
+    let database = try open()
+    let catalog = Catalog(database: database)
+    try await catalog.checkSchema(mayBeEmpty: false)
+    _ = try await database.write { db in
+      try db.execute("PRAGMA defer_foreign_keys = ON")
+      try db.execute(SQL(stringLiteral: "DROP TABLE \(table)"))
+    }
+    let failures = [
+      await error(of: { try SQLiteDatabase.inspect(path: path) }),
+      await error(of: { try await catalog.checkSchema() }),
+      await error(of: { try await catalog.migrate() }),
+    ]
+    for failure in failures {
+      #expect(failure?.code == .catalogFailed)
+      #expect(failure?.message.contains("incomplete (missing: \(table))") == true, "\(failure?.message ?? "")")
+      #expect(failure?.message.contains("restore") == true)
+    }
+    try database.close()
+  }
+
+  @Test func `only a catalog that may be empty needs no migrations`() async throws {
+    let database = try open()
+    let catalog = Catalog(database: database)
+    try await catalog.checkSchema()
+    let failure = await error(of: { try await catalog.checkSchema(mayBeEmpty: false) })
+    #expect(failure?.message.contains("missing: migration") == true)
+    #expect(try SQLiteDatabase.inspect(path: path) == false)
+    try await catalog.migrate()
+    #expect(try SQLiteDatabase.inspect(path: path) == false)
+    let content = ObjectContent(hash: ContentHash(rawValue: String(repeating: "0", count: 64))!, bytes: 1)
+    _ = try await catalog.reserve([(.mp3, content)])
+    #expect(try SQLiteDatabase.inspect(path: path))
+    try database.close()
+  }
+
   // MARK: Closing
 
   @Test(arguments: [0, 1, 4])

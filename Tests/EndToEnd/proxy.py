@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+import re
 import socket
 import threading
 
@@ -68,3 +70,96 @@ class Proxy:
     def close(self) -> None:
         self._listener.close()
         self.cut()
+
+
+class SlowProxy:
+    """A TCP proxy in front of a server that stops reading an audio response after some bytes, as a client that pauses.
+
+    The server then sees a client that reads nothing. `release` ends such responses and limits no more.
+    """
+
+    def __init__(self, target: int, granted: int):
+        self._target = target
+        self._granted = granted
+        self._changed = threading.Condition()
+        self._released = False
+        #: The connections to the server that stopped reading.
+        self._stalled: list[socket.socket] = []
+        #: The first byte of each request for audio, in order.
+        self.first_bytes: list[int] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            far = socket.socket()
+            # A small buffer, so that the server soon notices that nothing is read.
+            far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 10)
+            far.connect(("127.0.0.1", self._target))
+            is_audio = threading.Event()
+            threading.Thread(target=self._requests, args=(near, far, is_audio), daemon=True).start()
+            threading.Thread(target=self._responses, args=(far, near, is_audio), daemon=True).start()
+
+    def _requests(self, near: socket.socket, far: socket.socket, is_audio: threading.Event) -> None:
+        try:
+            while data := near.recv(65536):
+                if re.match(rb"GET /audio/\S+/original ", data):
+                    found = re.search(rb"\r\nRange: bytes=(\d+)-", data, re.I)
+                    self.first_bytes.append(int(found[1]) if found else 0)
+                    is_audio.set()
+                else:
+                    is_audio.clear()
+                far.sendall(data)
+        except OSError:
+            pass
+        self._end(near, far)
+
+    def _responses(self, far: socket.socket, near: socket.socket, is_audio: threading.Event) -> None:
+        sent = 0
+        try:
+            while data := far.recv(16 << 10):
+                near.sendall(data)
+                sent = sent + len(data) if is_audio.is_set() else 0
+                with self._changed:
+                    if sent >= self._granted and not self._released:
+                        self._stalled.append(far)
+                        self._changed.wait_for(lambda: self._released)
+                        break
+        except OSError:
+            pass
+        self._end(near, far)
+
+    def _end(self, *ends: socket.socket) -> None:
+        for end in ends:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def has_stalled(self) -> bool:
+        return bool(self._stalled)
+
+    def closed_by_server(self) -> bool:
+        """Whether the server has closed every connection that stopped reading, although bytes wait to be read."""
+        ours = {end.getsockname()[1] for end in self._stalled}
+        states = {}
+        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, local, remote, state, *_ = line.split()
+            if int(local.split(":")[1], 16) == self._target:
+                states[int(remote.split(":")[1], 16)] = state
+        established = "01"
+        return all(states.get(port) != established for port in ours)
+
+    def release(self) -> None:
+        with self._changed:
+            self._released = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        self._listener.close()
+        self.release()

@@ -44,7 +44,12 @@ class Receiver:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    # The sender was killed, and sends the message again.
+                    self.close_connection = True
+                    return
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 status = receiver.answers[min(len(receiver.messages), len(receiver.answers) - 1)]
                 receiver.messages.append(Message(self.path, headers, body))

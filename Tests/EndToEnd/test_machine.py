@@ -111,7 +111,8 @@ def test_a_catalog_that_fails_for_a_while_costs_no_recording(make_faulty_server,
     faults.flag.unlink()
     assert_archived_whole_in_the_end(server, sandbox, ids)
     eventually(lambda: server.anonymous.get("/readyz").status == 200)
-    assert len(logged(server, "claiming jobs fails")) <= 1
+    for queue in ("polling", "transfer"):
+        assert len(logged(server, f"claiming jobs of the queue '{queue}' fails")) <= 1
 
 
 def test_an_object_store_that_fails_for_a_while_costs_no_second_download(make_faulty_server, sandbox):

@@ -13,6 +13,14 @@ import Testing
     #expect(try #require(IPNetwork(network)).contains(address) == isInside)
   }
 
+  @Test(arguments: [
+    ("::ffff:10.0.0.1", "10.0.0.1"), ("::FFFF:a00:1", "10.0.0.1"), ("0:0:0:0:0:ffff:192.0.2.7", "192.0.2.7"),
+    ("10.0.0.1", "10.0.0.1"), ("::1", "::1"), ("2001:db8::7", "2001:db8::7"), ("local", "local"), ("", ""),
+  ])
+  func `an IPv4 address has one form`(address: String, plain: String) {
+    #expect(IPNetwork.plain(address) == plain)
+  }
+
   @Test(arguments: ["", "host", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "::1/129", "10.0.0", "[::1]", "10.0.0.1:80"])
   func `other text is not a network`(text: String) { #expect(IPNetwork(text) == nil) }
 }

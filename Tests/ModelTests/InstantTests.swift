@@ -100,6 +100,12 @@ import Testing
     #expect(duration.milliseconds == milliseconds)
   }
 
+  @Test(arguments: [(0, true), (1, true), (999, true), (1000, false), (-1, false), (-1000, false), (86_400_000, false)])
+  func `a moment after now is not within a duration before it`(age: Int64, isWithin: Bool) {
+    let now = Instant(milliseconds: 5_000_000)
+    #expect((now + .milliseconds(-age)).isWithin(.seconds(1), before: now) == isWithin)
+  }
+
   static let dates: [(Double, Int64)] = [
     (0, 0), (1.0004, 1000), (1.0006, 1001), (-1.5, -1500), (1e300, 9_000_000_000_000_000),
     (-.infinity, -9_000_000_000_000_000), (.infinity, 9_000_000_000_000_000), (.nan, 0),

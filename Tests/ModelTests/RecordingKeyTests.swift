@@ -43,7 +43,8 @@ import Testing
     "%C3", "%FF", "%ED%A0%80", "a\u{0}b", "a\nb", "a\u{7F}", "%C2%85", "a\u{85}", "a\u{2028}b", "a\u{202E}b",
     "\u{FEFF}a",
     String(repeating: "a", count: 501), String(repeating: "%41", count: 501), String(repeating: "é", count: 251),
-    String(repeating: "s", count: 41) + "~a",
+    String(repeating: "s", count: 41) + "~a", "tdk_abcdefghijkl", "eu~tdk_abc", "%20tdk_abc", "tdk%5Fabc", "TDK_abc",
+    "Bearer%20tdk_abc", "whsec_abc",
   ])
   func `malformed segments are rejected`(segment: String) {
     #expect(throws: TapedeckError.self) { try RecordingKey(pathSegment: segment) }

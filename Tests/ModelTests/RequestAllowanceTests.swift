@@ -51,6 +51,42 @@ import Testing
     #expect((60...90).contains(rates.firstIndex(of: 10) ?? 0))
   }
 
+  /// The budget notes answers together, when it takes the next permits.
+  @Test(arguments: [1, 2, 5, 20], [1, 3])
+  func `the rate grows with any burst while requests wait`(burst: Int, waiting: Int) {
+    var allowance = allowance(rate: 10, burst: burst)
+    var now = start
+    var answered = 0
+    for _ in 0..<200 {
+      allowance.note(.accepted(answered), now: now)
+      let grants = allowance.take(Array(repeating: .fresh, count: waiting), now: now)
+      answered = grants.granted.count
+      now = now + (grants.wait ?? .milliseconds(1))
+    }
+    #expect(allowance.rate == 10)
+  }
+
+  /// Many refusals make the bucket of a large burst small too.
+  @Test func `a rate that was lowered far grows again`() {
+    var allowance = grown(rate: 10)
+    var now = start
+    while allowance.rate ?? 0 > 0.2 {
+      allowance.note(.refused(after: .zero), now: now)
+      now = now + .seconds(1)
+      _ = allowance.take([.fresh], now: now)
+      allowance.note(.accepted(1), now: now)
+    }
+    let lowest = allowance.rate ?? 0
+    var answered = 0
+    for _ in 0..<400 {
+      allowance.note(.accepted(answered), now: now)
+      let grants = allowance.take([.fresh, .fresh], now: now)
+      answered = grants.granted.count
+      now = now + (grants.wait ?? .milliseconds(1))
+    }
+    #expect(allowance.rate ?? 0 > lowest * 1.1)
+  }
+
   @Test func `an unused rate does not grow`() {
     var allowance = allowance(rate: 10)
     var now = start

@@ -108,6 +108,22 @@ import Testing
     #expect(Array(text.cut(toBytes: limit).utf8) == Array(kept.utf8))
   }
 
+  @Test(arguments: [
+    ("", ""), ("anna", "anna"), ("annas", "annas"), ("annas!", "an…"),
+    ("a" + String(repeating: "\u{301}", count: 9), "a…"),
+    ("éééé", "é…"),
+  ])
+  func `a shortened text fits into its limit`(text: String, kept: String) {
+    #expect(Array(text.shortened(toBytes: 5).utf8) == Array(kept.utf8))
+  }
+
+  @Test(
+    arguments: [
+      ("1.5", 1.5), ("-2", -2), ("1e3", 1000), ("0", 0), ("0x10", nil), ("0x1p4", nil), ("inf", nil), ("nan", nil),
+      ("1e999", nil), ("", nil), (" 1", nil), ("1_000", nil), ("٣", nil), ("--1", nil),
+    ] as [(String, Double?)])
+  func `a number has decimal digits`(text: String, value: Double?) { #expect(decimalNumber(text) == value) }
+
   // MARK: Hosts
 
   @Test(arguments: [("Example.COM", "example.com"), ("[::1]", "::1"), ("127.0.0.1", "127.0.0.1")])

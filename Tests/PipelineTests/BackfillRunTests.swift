@@ -159,6 +159,44 @@ struct BackfillRunTests {
     }
   }
 
+  /// Rows between the calls, on pages of any size, with a stop after every page.
+  @Test(arguments: [1, 2, 3, 5, 7]) func `a restart counts every row that names no recording once`(
+    pageSize: Int
+  ) async throws {
+    let fixture = try await SchedulerFixture()
+    let calls = try calls(12)
+    fixture.source.change {
+      $0.recordings = calls
+      $0.pageSize = pageSize
+      $0.unidentifiedAfter = Dictionary(uniqueKeysWithValues: (0..<11).map { ("call-\(1000 + $0)", $0 % 3) })
+    }
+    let backfill = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z")
+    var row = backfill
+    for _ in 1...40 where !row.isListed {
+      let stuck = Gate()
+      let next = fixture.source.searches + 3
+      fixture.source.change {
+        $0.events = [
+          next: { @Sendable () async throws in
+            stuck.open()
+            try await Gate().wait()
+          }
+        ]
+      }
+      try await fixture.with([fixture.scheduler(syncs: false)]) {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask { try await stuck.wait() }
+          group.addTask { try await fixture.backfill(backfill.id) { $0.isListed } }
+          try await group.next()
+          group.cancelAll()
+        }
+      }
+      row = try #require(try await fixture.catalog.backfill(backfill.id))
+    }
+    #expect(row.isListed)
+    #expect((row.found, row.unidentified.count) == (12, 10))
+  }
+
   @Test func `new cursors over the same calls are a failure long before the page limit`() async throws {
     let fixture = try await SchedulerFixture()
     let calls = try calls(2)
@@ -203,43 +241,5 @@ struct BackfillRunTests {
       let row = try await fixture.backfill(backfill.id) { $0.state == .failed }
       #expect(row.failure?.code == .platformProtocol && row.endedAt != nil)
     }
-  }
-}
-
-@Suite struct BackfillCountTests {
-  private let start = Instant(milliseconds: 1_000_000)
-  private var period: Period { Period(start: start, end: Instant(milliseconds: 2_000_000)) }
-
-  private func second(_ number: Int64, _ milliseconds: Int64 = 0) -> Instant {
-    Instant(milliseconds: (1000 + number) * 1000 + milliseconds)
-  }
-
-  @Test func `calls of the second in which a page ends are counted with the next page`() {
-    var count = BackfillCount(from: start)
-    #expect(count.take([second(1), second(2), second(2)], lastStart: second(2), of: period, isLast: false) == 1)
-    #expect(count.reached == second(2))
-    #expect(count.take([second(2, 500), second(2, 900)], lastStart: second(2, 900), of: period, isLast: false) == 0)
-    #expect(count.reached == second(2))
-    #expect(count.take([second(3), second(4)], lastStart: second(4), of: period, isLast: false) == 5)
-    #expect(count.take([second(4), second(9)], lastStart: second(9), of: period, isLast: true) == 3)
-    #expect(count.reached == period.end)
-  }
-
-  @Test func `a page without a wanted call, or without a start, advances the position`() {
-    var count = BackfillCount(from: start)
-    #expect(count.take([], lastStart: second(5), of: period, isLast: false) == 0)
-    #expect(count.reached == second(5))
-    #expect(count.take([nil, nil], lastStart: nil, of: period, isLast: false) == 2)
-    #expect(count.reached == second(5))
-    #expect(count.take([], lastStart: nil, of: period, isLast: true) == 0)
-  }
-
-  @Test func `calls out of order, or beyond the span, do not change the direction`() {
-    var count = BackfillCount(from: start)
-    _ = count.take([second(7)], lastStart: second(7), of: period, isLast: false)
-    _ = count.take([second(3)], lastStart: second(3), of: period, isLast: false)
-    #expect(count.reached == second(7))
-    _ = count.take([], lastStart: Instant(milliseconds: .max), of: period, isLast: false)
-    #expect(count.reached == period.end)
   }
 }

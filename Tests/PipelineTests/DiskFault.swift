@@ -90,7 +90,7 @@ extension PipelineFixture {
   /// Checks that each file of each recording is as its row says, and that no damage is recorded.
   func expectWhole(sourceLocation: SourceLocation = #_sourceLocation) async throws {
     for recording in try await catalog.archivedRecordings(after: 0, limit: 1000) {
-      let seen = try await verifier.verify(recording.key, .look)
+      let seen = try await verifier.verify(recording.key, .report)
       #expect(seen.verdict == .whole, "\(seen.findings)", sourceLocation: sourceLocation)
       #expect(seen.recording?.damage == nil, sourceLocation: sourceLocation)
     }

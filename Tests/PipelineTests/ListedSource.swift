@@ -17,6 +17,8 @@ final class ListedSource: RecordingSource {
     var repeats = false
     /// Rows that name no recording, at the end of the last page.
     var unidentified: [UnidentifiedRow] = []
+    /// How many rows that name no recording follow a call, on the same page.
+    var unidentifiedAfter: [String: Int] = [:]
   }
 
   let id: SourceID
@@ -53,8 +55,16 @@ final class ListedSource: RecordingSource {
       let page = Array(matching.dropFirst(first).prefix(min(pageSize, state.pageSize)))
       let next = first + page.count
       let isLast = next >= matching.count
+      var unidentified: [UnidentifiedRow] = []
+      for (index, recording) in page.enumerated() {
+        for _ in 0..<(state.unidentifiedAfter[recording.id.rawValue] ?? 0) {
+          unidentified.append(
+            UnidentifiedRow(
+              position: index + 2 + unidentified.count, reason: "The row has no id.", fingerprint: "same"))
+        }
+      }
       return SearchPage(
-        recordings: page, unidentified: isLast ? state.unidentified : [],
+        recordings: page, unidentified: unidentified + (isLast ? state.unidentified : []),
         nextCursor: state.repeats
           ? "\(start + 1)"
           : next < matching.count || state.isEndless ? "\(next + (page.isEmpty ? 1 : 0))" : nil)

@@ -68,7 +68,7 @@ struct ReconciliationTests {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id)
       let orphan = try await plant("5", in: fixture)
-      let report = try await Reconciliation(verifier: fixture.verifier).run([orphan.folder], .look)
+      let report = try await Reconciliation(verifier: fixture.verifier).run([orphan.folder], .report)
       #expect(report.orphans.map(\.isMoved) == [false])
       #expect(try await fixture.objects().contains(orphan))
     }
@@ -90,7 +90,7 @@ struct ReconciliationTests {
       clock.advance(by: .seconds(1))
       let second = try await storeReserved("second", in: fixture)
       try await fixture.catalog.release(lease, .interrupted)
-      #expect(try await reconciliation.run([second.folder], .look).orphans.map(\.isMoved) == [false])
+      #expect(try await reconciliation.run([second.folder], .report).orphans.map(\.isMoved) == [false])
       #expect(try await reconciliation.run([second.folder]).orphans.map(\.object.name) == [second])
       #expect(try fixture.files(in: "quarantine").count == 4)
       #expect(try await fixture.count("FROM object") == 3)
@@ -137,17 +137,63 @@ struct ReconciliationTests {
     }
   }
 
-  @Test func `objects of a lost catalog are left alone`() async throws {
+  /// Replaces the catalog by an empty one.
+  private func loseCatalog(_ fixture: PipelineFixture) async throws {
+    _ = try await fixture.database.write { db in
+      for table in ["media_part", "object", "webhook_message", "recording"] {
+        try db.execute(SQL(stringLiteral: "DELETE FROM \(table)"))
+      }
+      try db.execute("UPDATE migration SET applied_at = tapedeck_now_ms()")
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func `objects of a lost catalog are left alone, also when the new one has a recording`(hasNew: Bool) async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id)
       let objects = try await fixture.objects()
-      _ = try await fixture.database.write { db in
-        for table in ["media_part", "object", "webhook_message", "recording"] {
-          try db.execute(SQL(stringLiteral: "DELETE FROM \(table)"))
-        }
+      try await loseCatalog(fixture)
+      if hasNew { try await fixture.archive(Self.other) }
+      for mode in [Verifier.Mode.report, .repair()] {
+        let report = try await Reconciliation(verifier: fixture.verifier).run(ObjectFolder.all, mode)
+        #expect(report.orphans.isEmpty && report.damaged.isEmpty)
+        #expect(report.foreign == objects.count)
       }
-      #expect(try await Reconciliation(verifier: fixture.verifier).run().orphans.isEmpty)
-      #expect(try await fixture.objects() == objects)
+      #expect(try await fixture.objects().isSuperset(of: objects))
+    }
+  }
+
+  @Test func `an object that is older than the catalog is left alone, and a newer one beside it is moved`() async throws
+  {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id)
+      let (old, new) = (try await plant("1", in: fixture), try await plant("2", in: fixture))
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date(timeIntervalSince1970: 1_500_000_000)],
+        ofItemAtPath: fixture.store.location(of: old))
+      let report = try await Reconciliation(verifier: fixture.verifier).run()
+      #expect(report.orphans.map(\.object.name) == [new] && report.foreign == 1)
+      #expect(try await fixture.objects().contains(old))
+    }
+  }
+
+  @Test func `an empty catalog is refused with a store that has objects`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await Reconciliation.requireOwnObjects(fixture.catalog, fixture.store)
+      try await fixture.archive(Self.id)
+      try await Reconciliation.requireOwnObjects(fixture.catalog, fixture.store)
+      try await loseCatalog(fixture)
+      let error = await #expect(throws: TapedeckError.self) {
+        try await Reconciliation.requireOwnObjects(fixture.catalog, fixture.store)
+      }
+      #expect(error?.code == .configurationInvalid)
+      #expect(error?.message.contains("restore it from a backup") == true)
+      var store = InterposedStore(fixture.store)
+      store.beforeListing = { _ throws(TapedeckError) in throw TapedeckError(.storageFailed) }
+      try await Reconciliation.requireOwnObjects(fixture.catalog, store)
+      // An ingest that ended before its commit leaves objects without a recording.
+      _ = try await storeReserved("first", in: fixture)
+      try await Reconciliation.requireOwnObjects(fixture.catalog, fixture.store)
     }
   }
 

@@ -283,6 +283,10 @@ struct ScrubTests {
       clock.advance(by: .seconds(60))
       await review.review(try fixture.key("call"), atMostEvery: .seconds(60))
       #expect(asked.value == count + 1)
+      // Also after the clock was set back.
+      clock.jump(by: .seconds(-3600))
+      await review.review(try fixture.key("call"), atMostEvery: .seconds(60))
+      #expect(asked.value == count + 2)
       // A less strict visibility has to be set by a person.
       privacy.withLock { $0 = .standard }
       await review.review(try fixture.key("call"))

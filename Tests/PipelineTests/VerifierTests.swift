@@ -104,7 +104,7 @@ struct VerifierTests {
       try await fixture.archive(Self.id, Self.other)
       try DiskFault.flippedByte.strike(try await fixture.object(.mp3, of: Self.id), of: fixture)
       let objects = try await fixture.objects()
-      let seen = try await fixture.verifier.verify(try fixture.key(Self.id), .look)
+      let seen = try await fixture.verifier.verify(try fixture.key(Self.id), .report)
       #expect(seen.verdict == .damaged)
       #expect(seen.repair == nil)
       #expect(seen.findings.first?.sentence.contains("differs from the archived one") == true)

@@ -2,6 +2,7 @@ import Foundation
 import Hummingbird
 import Model
 import Sandbox
+import TestKit
 import Testing
 
 @Suite struct FaultTests {

@@ -226,6 +226,35 @@ import Testing
     #expect(answer.incompleteText == nil)
   }
 
+  @Test func `an empty list says what there is none of`() {
+    #expect(AccountListing.emptyText == "There are no accounts.")
+    #expect(TokenListing.emptyText == "There are no API tokens.")
+    #expect(BackfillListing.emptyText == "There are no back-fills.")
+    #expect(QuarantineListing.emptyText == "There are no quarantined files.")
+    #expect(PlatformListing.emptyText == "There are no sources.")
+  }
+
+  @Test func `a quarantined file shows its path, and how to follow its job once it is accepted`() throws {
+    let file = try decode(
+      QuarantinedFile.self,
+      #"""
+      {"id": 7, "source": "default", "recordingId": "call-1", "state": "accepted", "bytes": 44, "sha256": "00ff",
+       "quarantinedAt": "2026-11-01T10:00:00Z", "code": "incomplete_recording", "detail": "It was cut short.",
+       "node": "archive-2:/data/quarantine", "path": "/data/quarantine/call-1.bin"}
+      """#)
+    #expect(file.lines.contains { $0.hasPrefix("path ") && $0.hasSuffix(" /data/quarantine/call-1.bin") })
+    #expect(file.acceptedText.hasPrefix("File 7 is accepted"))
+    #expect(file.acceptedText.hasSuffix("tapedeck jobs show call-1"))
+  }
+
+  @Test(arguments: [("2026-02-27", "2026-02-27"), ("2026-02-28", "2026-02-27")])
+  func `an empty span says that its end is excluded`(from: String, to: String) throws {
+    do {
+      _ = try DaySpan(from: from, to: to)
+      Issue.record("The span is empty.")
+    } catch { #expect("\(error)".contains("the day of --to is excluded")) }
+  }
+
   @Test func `a span of days excludes its end`() throws {
     let span = try DaySpan(from: "2026-02-27", to: "2026-03-02")
     #expect(span.days.map(\.description) == ["2026-02-27", "2026-02-28", "2026-03-01"])

@@ -99,6 +99,8 @@ import Web
   @Test(arguments: [
     ("CXONE_RATE", "-1"), ("CXONE_RATE", "100001"), ("CXONE_BURST", "0"), ("CXONE_RATE", "nan"),
     ("TAPEDECK_LEASE_SECONDS", "0.4"), ("CXONE_WAIT_JITTER", "1"), ("CXONE_WAIT_JITTER", "0.5-101"),
+    ("CXONE_WAIT_JITTER", "-1--1"), ("CXONE_WAIT_JITTER", "0.5--1"), ("CXONE_WAIT_JITTER", "0-0"),
+    ("CXONE_WAIT_JITTER", "0x1-0x2"), ("CXONE_WAIT_JITTER", "0.5-1.5-"), ("CXONE_RATE", "0x10"),
     ("TAPEDECK_LISTEN", ":80"), ("TAPEDECK_LISTEN", "127.0.0.1:65536"), ("TAPEDECK_LISTEN", "127.0.0.1"),
     ("TAPEDECK_PUBLIC_URL", "https://x/path"), ("TAPEDECK_PUBLIC_URL", "ftp://x"), ("TAPEDECK_SOURCES", "default"),
     ("TAPEDECK_DATABASE_URL", "mysql://x"),
@@ -284,7 +286,22 @@ import Web
     environment["CXONE_CLIENTID"] = "client"
     let message = try #require(await failure(environment)).message
     #expect(message.hasPrefix("CXONE_CLIENT_ID is not set."))
-    #expect(message.contains("CXONE_CLIENTID is not a setting; did you mean CXONE_CLIENT_ID?"))
+    #expect(
+      message.components(separatedBy: "CXONE_CLIENTID is not a setting; did you mean CXONE_CLIENT_ID?").count == 2,
+      "It is reported once: \(message)")
+  }
+
+  @Test(arguments: [
+    ["CXONE_BASE_URL": "http://1.2.3.4"], ["TAPEDECK_LISTEN": "nowhere"], ["TAPEDECK_SYNC": "maybe"],
+    ["CXONE_BASE_URL": "http://1.2.3.4", "TAPEDECK_SYNC": "maybe"],
+  ])
+  func `a typing error is part of the error about another setting`(wrong: [String: String]) async throws {
+    let environment = Self.platform.merging(wrong) { $1 }.merging(["TAPEDECK_DATADIR": "x"]) { $1 }
+    let message = try #require(await failure(environment)).message
+    for name in wrong.keys { #expect(message.contains("\(name) "), "\(message)") }
+    let sentence = "TAPEDECK_DATADIR is not a setting; did you mean TAPEDECK_DATA_DIR?"
+    #expect(message.components(separatedBy: sentence).count == 2, "It is reported once: \(message)")
+    #expect(message.hasPrefix("2 settings are wrong.") == (wrong.count == 2), "\(message)")
   }
 
   // MARK: Starting

@@ -22,9 +22,9 @@ import Testing
     return json + "}"
   }
 
-  private func names(_ orphans: String..., problems: String...) throws -> ReconcileAnswer {
+  private func names(_ orphans: String..., problems: String..., foreign: Int = 0) throws -> ReconcileAnswer {
     let json = """
-      {"orphans": [\(orphans.joined(separator: ","))], "young": 0, "problems": [\(problems.joined(separator: ","))]}
+      {"orphans": [\(orphans.joined(separator: ","))], "young": 0, "foreign": \(foreign), "problems": [\(problems.joined(separator: ","))]}
       """
     return try JSONDecoder().decode(ReconcileAnswer.self, from: Data(json.utf8))
   }
@@ -40,6 +40,18 @@ import Testing
     report.finish()
     #expect(report.summary.failure == nil)
     #expect(report.summary.text == "2 recordings, 6 files, 2.0 MB read at 4 MB/s: everything is intact.")
+  }
+
+  @Test(arguments: [(0, 1), (0, 700), (2, 3)])
+  func `files of another catalog end with 12 and are never called intact`(recordings: Int, foreign: Int) throws {
+    var report = VerifyReport()
+    _ = try report.add(page(recordings: recordings))
+    #expect(try report.add(names(foreign: foreign)).isEmpty)
+    report.finish()
+    #expect(report.summary.failure?.code.exitStatus == .configuration)
+    #expect(report.summary.failure?.message.contains("restore it from a backup") == true)
+    #expect(!report.summary.text.contains("intact"))
+    #expect(try object(report.summary)["foreign"] as? Int == foreign)
   }
 
   @Test func `damage without a repair ends with 7`() throws {
@@ -131,7 +143,7 @@ import Testing
     #expect(
       Set(summary.keys) == [
         "status", "recordings", "objects", "bytes", "seconds", "megabytesPerSecond", "whole", "repaired", "repairing",
-        "damaged", "unreadable", "notArchived", "strays",
+        "damaged", "unreadable", "notArchived", "strays", "foreign",
       ])
     #expect(summary["status"] as? String == "summary")
     #expect(summary["strays"] as? Int == 1)

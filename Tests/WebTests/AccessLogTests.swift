@@ -41,6 +41,62 @@ struct AccessLogTests {
     }
   }
 
+  @Test(arguments: [
+    ("operator:root", true), ("operator:0", true), ("operator:no-such-user", false), ("operator:", false),
+    ("root", false),
+  ])
+  func `an operator is found by the name that entries show and by the id`(who: String, isFound: Bool) async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.catalog.log([
+        LogEntry(
+          at: .systemNow(), action: .cancelJob, outcome: .allowed,
+          actor: Identity(kind: .operator, id: "operator:0", name: "operator:root", role: .admin))
+      ])
+      let path = "/api/v1/audit?what=cancel_job&who=\(WebFixture.encoded(who))"
+      let found = try await fixture.get(path, as: .supervisor).json["entries"] as? [[String: Any]]
+      #expect(found?.count == (isFound ? 1 : 0))
+      let page = try await fixture.page(
+        "/audit?what=cancel_job&who=\(WebFixture.encoded(who))", as: .supervisorsBrowser)
+      #expect(page.text.contains("1 entry on this page, newest first") == isFound)
+    }
+  }
+
+  @Test(arguments: ["a" + String(repeating: "\u{301}", count: 2000), String(repeating: "x", count: 5000), "日本語"])
+  func `a request adds little text to the access log`(text: String) async throws {
+    try await WebFixture.run { fixture in
+      let encoded = WebFixture.encoded(text)
+      _ = try await fixture.get("/api/v1/recordings?q=\(encoded)", as: .agent, headers: ["User-Agent": text])
+      let list = try #require(try await fixture.logged(.list).first)
+      #expect(list.details["q"] == text.shortened(toBytes: 500))
+      #expect(list.origin?.userAgent.map { $0.utf8.count <= 200 } == true)
+      _ = try await fixture.get("/api/v1/audit?who=\(encoded)", as: .agent)
+      let denied = try #require(try await fixture.logged(.readLog, .denied).first)
+      #expect(denied.details.values.allSatisfy { $0.utf8.count <= 500 })
+    }
+  }
+
+  @Test(arguments: ["GET /play/", "GET /audio/", "POST /ingest/", "GET /api/v1/recordings/", "GET /play/west~"])
+  func `a token in the place of an id is neither logged nor sent`(request: String) async throws {
+    try await WebFixture.run { fixture in
+      let method: HTTPRequest.Method = request.hasPrefix("POST") ? .post : .get
+      let path = request.drop { $0 != "/" }
+      let token = try #require(fixture.tokens[.supervisor])
+      let suffix = path.hasPrefix("/audio") ? ".mp3" : ""
+      let answer = try await fixture.send(method, path + token + suffix, as: .supervisor)
+      #expect(answer.status == 400 && answer.code == "invalid_recording_id")
+      #expect(!answer.text.contains(token))
+      let stored = try await fixture.database.read { db in
+        try db.rows(
+          """
+          SELECT CAST(canonical AS TEXT) AS text FROM log_entry UNION ALL SELECT detail FROM log_detail
+          UNION ALL SELECT platform_id FROM job
+          """
+        ).map { try $0.text("text") }
+      }
+      #expect(!stored.isEmpty && stored.allSatisfy { !$0.contains(token) })
+    }
+  }
+
   @Test func `one listening session is one entry, however many ranges it takes`() async throws {
     try await WebFixture.run { fixture in
       try await fixture.archive(try fixture.facts("r"))

@@ -212,17 +212,28 @@ struct AccountTests {
       #expect(made.status == 303)
       let address = try #require(made.header("Location"))
       #expect(address.hasPrefix("/accounts/acc_"))
-      #expect(try await fixture.get(address, headers: admin.headers).text.contains("new &lt;b&gt;"))
-      let steps: [(String, [String: String], (AccountRow?) -> Bool)] = [
-        ("/role", ["role": "supervisor"], { $0?.identity.role == .supervisor }),
-        ("/disable", [:], { $0?.disabledAt != nil }), ("/enable", [:], { $0?.disabledAt == nil }),
-        ("/password", ["password": Self.newPassword], { $0 != nil }), ("/end-sessions", [:], { $0?.sessions == 0 }),
-        ("/remove", [:], { $0 == nil }),
+      let created = try await fixture.get(address, headers: admin.headers).text
+      #expect(created.contains("new &lt;b&gt;") && created.contains(#"role="status">The account is created.</p>"#))
+      let account = String(try #require(address.split(separator: "?").first))
+      let plain = try await fixture.get(account, headers: admin.headers).text
+      #expect(!plain.contains(#"role="status""#))
+      // The form that removes the account is shown only after its summary is opened.
+      #expect(plain.contains(/<details class="confirm">\s*<summary>Remove the account<\/summary>\s*<form/))
+      let steps: [(String, [String: String], String, (AccountRow?) -> Bool)] = [
+        ("role", ["role": "supervisor"], "The role is changed.", { $0?.identity.role == .supervisor }),
+        ("disable", [:], "The account is disabled.", { $0?.disabledAt != nil }),
+        ("enable", [:], "The account is enabled.", { $0?.disabledAt == nil }),
+        ("password", ["password": Self.newPassword], "The password is changed.", { $0 != nil }),
+        ("end-sessions", [:], "The sessions of the account have ended.", { $0?.sessions == 0 }),
+        ("remove", [:], "The account is removed.", { $0 == nil }),
       ]
-      for (verb, form, holds) in steps {
-        let answer = try await post(address + verb, form)
+      for (verb, form, notice, holds) in steps {
+        let answer = try await post("\(account)/\(verb)", form)
         #expect(answer.status == 303, "\(verb)")
-        #expect(answer.header("Location") == (verb == "/remove" ? "/accounts" : address))
+        let next = try #require(answer.header("Location"))
+        #expect(next == (verb == "remove" ? "/accounts" : account) + "?done=\(verb)")
+        let page = try await fixture.get(next, headers: admin.headers)
+        #expect(page.text.contains("role=\"status\">\(notice)"), "\(verb)")
         let account = try await fixture.catalog.account("new <b>")
         #expect(holds(account), "\(verb)")
       }

@@ -94,6 +94,46 @@ struct DamageTests {
     }
   }
 
+  @Test(arguments: ["/audio/hurt.mp3", "/audio/hurt/peaks", "/audio/hurt/original"])
+  func `a missing file is noted, so that it is repaired`(path: String) async throws {
+    try await WebFixture.run(.init(setup: .live)) { fixture in
+      try await fixture.archive(try fixture.facts("hurt"))
+      let recording = try #require(try await fixture.catalog.archived(try fixture.key("hurt")))
+      let part = recording.parts[0]
+      let (object, title) =
+        switch path.split(separator: "/").last {
+        case "peaks": (part.peaks.name, "The waveform")
+        case "original": (try #require(part.original), "The original")
+        default: (part.mp3.name, "The MP3")
+        }
+      try FileManager.default.removeItem(atPath: fixture.store.location(of: object))
+      for _ in 0..<2 { #expect(try await fixture.get(path, as: .agent).code == "object_missing") }
+      let row = try #require(try await fixture.catalog.recording(try fixture.key("hurt")))
+      #expect(row.damage?.hasPrefix("\(title) is missing, found on ") == true)
+      let entries = try await fixture.catalog.database.read { db in
+        try db.row("SELECT count(*) AS number FROM log_entry WHERE action = 'verify'")?.int("number")
+      }
+      #expect(entries == 1, "The same damage is logged once.")
+    }
+  }
+
+  @Test(arguments: [10, 300_000], ["", "bytes=5-", "bytes=-3"])
+  func `a file that is truncated while it is open is noted`(bytes: Int, range: String) async throws {
+    try await WebFixture.run(.init(setup: .live)) { fixture in
+      let mp3 = [UInt8](repeating: 7, count: bytes)
+      try await fixture.archive(try fixture.facts("hurt"), mp3: mp3)
+      #expect(try await fixture.get("/audio/hurt.mp3", as: .agent).body == mp3)
+      let recording = try #require(try await fixture.catalog.archived(try fixture.key("hurt")))
+      let path = fixture.store.location(of: recording.parts[0].mp3.name)
+      #expect(truncate(path, off_t(bytes / 2)) == 0)
+      let headers = range.isEmpty ? [:] : ["Range": range]
+      let answer = try? await fixture.get("/audio/hurt.mp3", as: .agent, headers: headers)
+      #expect(answer == nil || answer?.code == "object_damaged")
+      let row = try #require(try await fixture.catalog.recording(try fixture.key("hurt")))
+      #expect(row.damage?.hasPrefix("The MP3 is damaged, found on ") == true)
+    }
+  }
+
   @Test(arguments: [0, 1, 65_535, 65_536, 65_537, 200_000])
   func `a whole file is played to its last byte`(bytes: Int) async throws {
     try await WebFixture.run(.init(setup: .live)) { fixture in

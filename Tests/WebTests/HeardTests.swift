@@ -22,6 +22,9 @@ struct HeardTests {
       #expect(page.text.contains("preload=\"none\""))
       #expect(page.text.contains("No playback has been reported yet."))
       #expect(try await fixture.logged(.view).count == 1)
+      let agents = try await fixture.page("/play/r", as: .agentsBrowser)
+      #expect(agents.text.contains("You have not played this recording."))
+      #expect(!agents.text.contains("No playback has been reported yet."))
       #expect(try await fixture.logged(.listen).isEmpty)
     }
   }

@@ -1,4 +1,5 @@
 import Catalog
+import HTTPTypes
 import Model
 import TestKit
 import Testing
@@ -50,7 +51,7 @@ import Testing
         try await fixture.catalog.discover(
           [], in: day.period, of: .default, expected: SyncFilter(), fetched: SyncFilter(),
           for: .backfill(
-            id: backfill.id, lease: task.lease, reached: day.start, found: 0, unidentified: rows(5...6)))
+            id: backfill.id, lease: task.lease, BackfillStep(reached: day.start, found: 0, unidentified: rows(5...6))))
       }
 
       let answer = try await fixture.get("/api/v1/coverage", as: .admin).json
@@ -67,6 +68,40 @@ import Testing
       #expect(page.contains("Unidentified 1,500: row 3 of the list from \(day.start.iso8601): The row has no id."))
       #expect(page.contains("and 1,480 more"))
       #expect(page.contains("Unidentified 4: row 5 of the list from"))
+    }
+  }
+
+  @Test(arguments: [true, false])
+  func `the next run of a task is shown only while sync is on`(syncs: Bool) async throws {
+    try await WebFixture.run(WebFixture.Options(syncs: syncs)) { fixture in
+      let key = TaskKey(.sync, of: .default)
+      try await fixture.catalog.ensureTasks([key])
+      let task = try #require(try await fixture.catalog.claimTask(key, lease: .seconds(60), early: true))
+      func nextRun() async throws -> Substring? {
+        try await fixture.page("/coverage", as: .supervisorsBrowser).text
+          .firstMatch(of: /Next run <\/span>(.*?)<\/td>/)?.1
+      }
+      #expect(try await nextRun() == "Now")
+      try await fixture.catalog.release(task.lease, .done(next: .systemNow() + .seconds(3600)))
+      let text = try #require(try await nextRun())
+      #expect((text == "Off") == !syncs)
+      #expect(text.contains("<time") == syncs)
+    }
+  }
+
+  @Test(arguments: [
+    ("2026-11-20", "2026-11-21", 400), ("2027-01-01", "2027-02-01", 400), ("2026-11-13T00:00:01Z", "2026-12-01", 400),
+    ("2026-11-13", "2026-11-30", 201), ("2026-11-01", "2026-11-02", 201),
+  ])
+  func `a back-fill begins in the past`(from: String, to: String, status: Int) async throws {
+    let now = try #require(Instant(iso8601: "2026-11-13T00:00:00Z"))
+    try await WebFixture.run(WebFixture.Options(now: { now })) { fixture in
+      let answer = try await fixture.send(
+        .post, "/api/v1/backfills", as: .admin, headers: ["Content-Type": "application/json"],
+        body: #"{"from":"\#(from)","to":"\#(to)"}"#)
+      #expect(answer.status == status)
+      #expect(answer.text.contains("lies in the future") == (status == 400))
+      #expect(try await fixture.catalog.backfills().count == (status == 400 ? 0 : 1))
     }
   }
 

@@ -47,6 +47,13 @@ struct OpenConnectionsTests {
     #expect(other.isActive)
   }
 
+  @Test func `an IPv4 address in either form is one address`() throws {
+    let connections = try connections(total: 100, perAddress: 2)
+    let channels = try ["192.0.2.1", "::ffff:192.0.2.1", "::ffff:c000:201", "::ffff:192.0.2.2"].map { try connect($0) }
+    for channel in channels { connections.add(channel) }
+    #expect(open(channels) == [1, 2, 3])
+  }
+
   @Test func `a connection whose request is answered is not closed for another one`() throws {
     let connections = try connections(total: 2, perAddress: 2)
     let channels = try (0..<4).map { _ in try connect("192.0.2.1") }
@@ -59,6 +66,30 @@ struct OpenConnectionsTests {
     connections.wait(channels[1])
     connections.add(channels[3])
     #expect(open(channels) == [0, 3])
+  }
+
+  @Test func `of the connections that send a body, the one that does so for longest is closed at the limit`() throws {
+    var limits = ConnectionLimits(total: 100, perAddress: 100)
+    limits.receiving = 2
+    let connections = OpenConnections(limits: limits, proxies: try TrustedProxies(""))
+    let channels = try (0..<7).map { _ in try connect("192.0.2.1") }
+    for channel in channels { connections.add(channel) }
+    for channel in channels[..<3] { connections.receive(channel) }
+    #expect(open(channels) == [1, 2, 3, 4, 5, 6])
+    // Ends, and counts once however often it is reported.
+    connections.answer(channels[1])
+    for _ in 0..<3 { connections.receive(channels[3]) }
+    #expect(open(channels) == [1, 2, 3, 4, 5, 6])
+    // The next request of a connection begins anew.
+    connections.wait(channels[1])
+    connections.receive(channels[1])
+    #expect(open(channels) == [1, 3, 4, 5, 6])
+    // A closed connection makes room.
+    connections.remove(channels[3])
+    connections.receive(channels[4])
+    #expect(open(channels) == [1, 3, 4, 5, 6])
+    for channel in channels[5...] { connections.receive(channel) }
+    #expect(open(channels) == [3, 5, 6])
   }
 
   @Test(arguments: ["192.0.2.1", "192.0.2.0/24", "10.0.0.1, 192.0.2.1"])

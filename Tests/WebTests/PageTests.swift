@@ -226,7 +226,9 @@ struct PageTests {
     }
   }
 
-  @Test(arguments: [(1, "1 recording,"), (2, "2 recordings,"), (51, "50 recordings,")])
+  @Test(arguments: [
+    (1, "1 recording on this page,"), (2, "2 recordings on this page,"), (51, "50 recordings on this page,"),
+  ])
   func `the list counts what it shows`(number: Int, text: String) async throws {
     try await WebFixture.run { fixture in
       for number in 0..<number {

@@ -59,13 +59,15 @@ struct PreferenceTests {
       let list = try await fixture.page("/?agent=Anna+M%C3%BCller", as: .agentsBrowser).text
       let address = "/play/call-2?list=agent%3DAnna%2520M%25C3%25BCller"
       #expect(list.contains("href=\"\(address)\""))
+      #expect(list.firstMatch(of: /[0-9]+ recordings on this page, newest first/) != nil)
       let page = try await fixture.page(address, as: .agentsBrowser).text
       #expect(page.contains(#"href="/?agent=Anna%20M%C3%BCller" id="back-to-results""#))
-      #expect(page.contains(#"href="/play/call-0?list=agent%3DAnna%2520M%25C3%25BCller" id="previous-call""#))
-      #expect(page.contains(#"href="/play/call-3?list=agent%3DAnna%2520M%25C3%25BCller" id="next-call""#))
+      #expect(page.contains(#"href="/play/call-0?list=agent%3DAnna%2520M%25C3%25BCller" id="newer-call""#))
+      #expect(page.contains(#"href="/play/call-3?list=agent%3DAnna%2520M%25C3%25BCller" id="older-call""#))
+      #expect(page.contains(">Newer call</a>") && page.contains(">Older call</a>"))
       let first = try await fixture.page("/play/call-0", as: .agentsBrowser).text
-      #expect(!first.contains("id=\"previous-call\""))
-      #expect(first.contains(#"href="/play/call-1" id="next-call""#))
+      #expect(!first.contains("id=\"newer-call\""))
+      #expect(first.contains(#"href="/play/call-1" id="older-call""#))
       #expect(first.contains(#"href="/" id="back-to-results""#))
       // A list that was changed by hand.
       for list in ["status%3Dno-such-status", "%25", "to%3Dyesterday"] {

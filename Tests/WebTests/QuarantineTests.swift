@@ -37,6 +37,7 @@ struct QuarantineTests {
       #expect(shown.json["detail"] as? String == "it was cut short")
       #expect(shown.json["platformSeconds"] as? Int == 42)
       #expect(shown.json["node"] as? String == "archive-2:/data/quarantine")
+      #expect(shown.json["path"] as? String == "/data/quarantine/a.bin")
       #expect(shown.json["state"] as? String == "kept")
       #expect(try await fixture.get("/api/v1/quarantine/2", as: .admin).status == 404)
       #expect(try await fixture.get("/api/v1/quarantine/x", as: .admin).status == 404)
@@ -52,6 +53,7 @@ struct QuarantineTests {
           .post, "/api/v1/quarantine/1/\(decision)", as: .supervisor, headers: ["Content-Type": "application/json"],
           body: body)
         #expect(answer.status == 400, "\(body)")
+        #expect(answer.text.contains("The reason is too long") == body.contains("xx"), "\(body)")
       }
     }
   }

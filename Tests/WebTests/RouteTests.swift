@@ -190,4 +190,30 @@ struct RouteTests {
       #expect(known.header("Content-Type") == "application/problem+json")
     }
   }
+
+  /// Addresses that no route takes, and methods that their path does not take.
+  @Test(arguments: [
+    (HTTPRequest.Method.get, "/nothing/here", 404), (.get, "/play", 404), (.get, "/coverage/none", 404),
+    (.post, "/nothing", 404), (.delete, "/", 405), (.put, "/coverage", 405),
+  ])
+  func `an error page has the navigation of a signed-in user`(
+    method: HTTPRequest.Method, path: String, status: Int
+  ) async throws {
+    try await WebFixture.run { fixture in
+      let accept = ["Accept": "text/html"]
+      for (visitor, audit) in [(WebFixture.Visitor.agentsBrowser, false), (.supervisorsBrowser, true)] {
+        let page = try await fixture.send(method, path, as: visitor, headers: accept)
+        #expect(page.status == status)
+        #expect(page.text.contains(#"<nav class="top-nav""#) && page.text.contains("Back to recordings"))
+        #expect(page.text.contains("Sign out") && !page.text.contains("Sign in"))
+        #expect(page.text.contains(#"href="/audit""#) == audit)
+        #expect(page.text.contains(#"name="csrf" value="\#(fixture.sessions[visitor]?.csrf ?? "")""#))
+      }
+      for headers in [accept, accept.merging(["Cookie": "__Host-tapedeck=unknown"]) { $1 }] {
+        let page = try await fixture.send(method, path, headers: headers)
+        #expect(page.status == status)
+        #expect(!page.text.contains("top-nav") && page.text.contains(#"href="/login""#))
+      }
+    }
+  }
 }

@@ -87,9 +87,11 @@ struct SignInTests {
         "/login", headers: ["Cookie": cookie],
         form: ["csrf": token, "name": "agent-anna", "password": WebFixture.password, "timeZone": zone])
       #expect(answer.status == 303)
-      let known = try await fixture.get("/api/v1/preferences", as: .agentsBrowser).json["browserTimeZone"] as? String
+      let set = try #require(answer.headers[values: .setCookie].first { $0.hasPrefix("__Host-tapedeck=") })
+      let headers = ["Cookie": String(try #require(set.split(separator: ";").first)), "Accept": "text/html"]
+      let known = try await fixture.get("/api/v1/preferences", headers: headers).json["browserTimeZone"] as? String
       #expect(known == kept)
-      let page = try await fixture.page("/", as: .agentsBrowser).text
+      let page = try await fixture.get("/", headers: headers).text
       #expect(page.contains(#"<a href="/account#time-zone">\#(kept ?? "UTC")</a>"#))
     }
   }

@@ -16,11 +16,14 @@ struct TimeZoneTests {
       "/account/time-zone", as: visitor, form: ["csrf": fixture.sessions[visitor]?.csrf ?? "", "timeZone": zone])
   }
 
-  private func report(_ zone: String, as visitor: WebFixture.Visitor, _ fixture: WebFixture) async throws -> Int {
+  private func change(_ body: String, as visitor: WebFixture.Visitor, _ fixture: WebFixture) async throws -> Int {
     try await fixture.send(
-      .patch, "/api/v1/preferences", as: visitor, headers: ["Content-Type": "application/json"],
-      body: #"{"browserTimeZone":"\#(zone)"}"#
+      .patch, "/api/v1/preferences", as: visitor, headers: ["Content-Type": "application/json"], body: body
     ).status
+  }
+
+  private func report(_ zone: String, as visitor: WebFixture.Visitor, _ fixture: WebFixture) async throws -> Int {
+    try await change(#"{"browserTimeZone":"\#(zone)"}"#, as: visitor, fixture)
   }
 
   private func zoneName(of page: WebFixture.Answer) throws -> String {
@@ -56,7 +59,7 @@ struct TimeZoneTests {
 
   @Test func `the accounts pages show times in the zone of the administrator`() async throws {
     try await WebFixture.run { fixture in
-      #expect(try await report("Asia/Tokyo", as: .admin, fixture) == 204)
+      #expect(try await change(#"{"timeZone":"Asia/Tokyo"}"#, as: .admin, fixture) == 204)
       for path in ["/accounts", "/accounts/agent-anna"] {
         let page = try await fixture.page(path, as: .admin)
         #expect(try zoneName(of: page) == "Asia/Tokyo")
@@ -81,10 +84,10 @@ struct TimeZoneTests {
       _ = try await choose(zone, as: .supervisorsBrowser, fixture)
       let span = "from=\(day)&to=\(day)"
       let list = try await fixture.page("/?\(span)", as: .supervisorsBrowser).text
-      #expect(list.contains("1 recording,"))
+      #expect(list.contains("1 recording on this page,"))
       #expect(list.contains("/play/wanted?list=from"))
       let player = try await fixture.page("/play/wanted?list=\(WebFixture.encoded(span))", as: .supervisorsBrowser).text
-      #expect(!player.contains("previous-call") && !player.contains("next-call"))
+      #expect(!player.contains("newer-call") && !player.contains("older-call"))
       let other = day == "2026-03-02" ? "2026-03-01" : "2026-03-02"
       #expect(try await fixture.page("/audit?\(span)", as: .supervisorsBrowser).text.contains("<tr data-row>"))
       let empty = try await fixture.page("/audit?from=\(other)&to=\(other)", as: .supervisorsBrowser).text
@@ -124,6 +127,62 @@ struct TimeZoneTests {
       #expect(
         try await fixture.page("/", as: .agentsBrowser).text.contains(#"<html lang="en" data-zone="America/New_York">"#)
       )
+    }
+  }
+
+  @Test func `two browsers of one account show times in their own zones, until one zone is chosen`() async throws {
+    try await WebFixture.run { fixture in
+      /// A further session of the account, with the zone that its browser reports when signing in.
+      func signIn(_ zone: String?) async throws -> String {
+        let form = try await fixture.page("/login")
+        let cookie = try #require(form.header("Set-Cookie")?.split(separator: ";").first)
+        let csrf = try #require(form.text.firstMatch(of: /name="csrf" value="([^"]+)"/)?.1)
+        var fields = ["csrf": String(csrf), "name": "agent-anna", "password": WebFixture.password]
+        fields["timeZone"] = zone
+        let answer = try await fixture.post("/login", headers: ["Cookie": String(cookie)], form: fields)
+        let session = answer.headers[values: .setCookie].first { $0.hasPrefix("__Host-tapedeck=") }
+        return String(try #require(session?.split(separator: ";").first))
+      }
+      func send(_ method: HTTPRequest.Method, _ path: String, _ cookie: String, body: String? = nil) async throws
+        -> WebFixture.Answer
+      {
+        try await fixture.send(
+          method, path,
+          headers: [
+            "Cookie": cookie, "Accept": "text/html", "Sec-Fetch-Site": "same-origin",
+            "Content-Type": "application/json",
+          ], body: body)
+      }
+      let (berlin, tokyo, unknown) = (
+        try await signIn("Europe/Berlin"), try await signIn("Asia/Tokyo"), try await signIn(nil)
+      )
+      for (cookie, zone) in [(berlin, "Europe/Berlin"), (tokyo, "Asia/Tokyo"), (unknown, "UTC")] {
+        #expect(try zoneName(of: try await send(.get, "/", cookie)) == zone)
+      }
+      // One of them moves; its next page reports it.
+      let body = #"{"browserTimeZone":"America/New_York","speed":2}"#
+      #expect(try await send(.patch, "/api/v1/preferences", berlin, body: body).status == 204)
+      for (cookie, zone) in [(berlin, "America/New_York"), (tokyo, "Asia/Tokyo")] {
+        let page = try await send(.get, "/", cookie)
+        #expect(try zoneName(of: page) == zone && page.text.contains("data-zone=\"\(zone)\""))
+        let preferences = try await send(.get, "/api/v1/preferences", cookie).json
+        #expect(preferences["browserTimeZone"] as? String == zone && preferences["speed"] as? Double == 2)
+      }
+      #expect(try await choose("Pacific/Auckland", as: .agentsBrowser, fixture).status == 200)
+      for cookie in [berlin, tokyo, unknown] {
+        #expect(try zoneName(of: try await send(.get, "/", cookie)) == "Pacific/Auckland")
+      }
+      #expect(try await choose("browser", as: .agentsBrowser, fixture).status == 200)
+      #expect(try zoneName(of: try await send(.get, "/", tokyo)) == "Asia/Tokyo")
+    }
+  }
+
+  @Test func `a program has no browser whose zone it could report`() async throws {
+    try await WebFixture.run { fixture in
+      let refused = try await report("Asia/Tokyo", as: .supervisor, fixture)
+      #expect(refused == 400)
+      #expect(try await change(#"{"speed":2,"browserTimeZone":"Asia/Tokyo"}"#, as: .supervisor, fixture) == 400)
+      #expect(try await fixture.get("/api/v1/preferences", as: .supervisor).json.isEmpty)
     }
   }
 
@@ -167,6 +226,35 @@ struct PeriodTests {
         #expect(answer.status == 400 && answer.code == "invalid_request", "\(path)")
         #expect(answer.json["detail"] as? String == "'from' must not be after 'to'.", "\(path)")
       }
+    }
+  }
+
+  @Test(arguments: [
+    ("from=2026-03-03&to=2026-03-02", "The date in “From” is after the date in “To”.", "2026-03-03", "2026-03-02"),
+    ("from=9999-12-30", "The date in “From” is after the date in “To”.", "9999-12-30", nil),
+    ("from=0001-01-01&to=2026-03-02", "At most 400 days can be shown at once.", "0001-01-01", "2026-03-02"),
+    ("from=2025-01-26&to=2026-03-02", "At most 400 days can be shown at once.", "2025-01-26", "2026-03-02"),
+  ])
+  func `days that cannot be listed are named in the form of the coverage`(
+    query: String, message: String, from: String, to: String?
+  ) async throws {
+    try await WebFixture.run { fixture in
+      let page = try await fixture.page("/coverage?\(query)", as: .supervisorsBrowser)
+      #expect(page.status == 400 && page.text.contains(#"role="alert">\#(message)"#))
+      #expect(page.text.contains(#"name="from" value="\#(from)""#))
+      if let to { #expect(page.text.contains(#"name="to" value="\#(to)""#)) }
+      #expect(page.text.contains("<h2>Back-fills</h2>") && !page.text.contains("Coverage by day"))
+      #expect(!page.text.contains("Not checked"))
+      let answer = try await fixture.get("/api/v1/coverage?\(query)", as: .supervisor)
+      #expect(answer.status == 400 && answer.code == "invalid_request")
+    }
+  }
+
+  @Test(arguments: ["from=2025-01-27&to=2026-03-02", "from=2026-03-02&to=2026-03-02", ""])
+  func `the coverage of up to 400 days is listed`(query: String) async throws {
+    try await WebFixture.run { fixture in
+      let page = try await fixture.page("/coverage?\(query)", as: .supervisorsBrowser)
+      #expect(page.status == 200 && page.text.contains("Coverage by day") && !page.text.contains("role=\"alert\""))
     }
   }
 

@@ -26,6 +26,7 @@ struct WebFixture: Sendable {
     var connections = 1000
     var jobsPerIdentity = 5000
     var streamsPerIdentity = 32
+    var syncs = true
     var reviewPrivacy: (@Sendable (Catalog, RecordingKey) async -> Void)?
   }
 
@@ -98,6 +99,7 @@ struct WebFixture: Sendable {
       streams: Streams(limit: options.streamsPerIdentity), jobsPerIdentity: options.jobsPerIdentity,
       renderMetrics: { "tapedeck_up 1\n" }, readiness: options.readiness, system: system,
       rateLimits: { () throws(TapedeckError) in options.rateLimits })
+    built.syncs = options.syncs
     if let review = options.reviewPrivacy { built.reviewPrivacy = { key in await review(catalog, key) } }
     let services = built
     var logger = Logger(label: "test")

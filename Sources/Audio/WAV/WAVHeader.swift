@@ -111,6 +111,12 @@ extension WAVHeader {
     return .seconds((Double(whole) + Double(partial)) / Double(sampleRate))
   }
 
+  /// The length according to the `fact` or `ds64` chunk, for codecs whose length cannot be computed; otherwise nil.
+  package var announcedDuration: Duration? {
+    guard codec == .other, let sampleFrames, sampleFrames > 0 else { return nil }
+    return .seconds(Double(sampleFrames) / Double(sampleRate))
+  }
+
   private var bytesPerSample: Int { (bitsPerSample + 7) / 8 }
 
   /// Bytes of one block. For uncompressed codecs it is computed, because some writers set the field incorrectly.

@@ -63,6 +63,10 @@ enum ContentCoding {
           output.writeBytes(piece[..<(piece.count - Int(stream.avail_out))])
           return status
         }
+        // A file may have several members.
+        if status == Z_STREAM_END, stream.avail_in > 0, windowBits > MAX_WBITS, stream.next_in.pointee == 0x1F {
+          status = inflateReset(&stream)
+        }
       }
     }
     if output.readableBytes > limit { throw TapedeckError(.platformProtocol, "The platform's response is too long.") }

@@ -1,14 +1,15 @@
 /// Splits a page whose strings or brackets do not all end where they should, so that a broken row affects no other row.
 ///
-/// A broken row ends where the next one begins: at `,{"name":`, which a string cannot contain with these quotes.
+/// A broken row ends where the next one begins: at `,{"name":`, which a string cannot contain with these quotes, unless
+/// that begins an object of a list within the row. See `nextRow(after:)`.
 struct JSONRows {
   /// The members of the page beside the list.
   private(set) var members: [JSONParts.Part] = []
   private(set) var rows: [ArraySlice<UInt8>] = []
 
-  private let text: ArraySlice<UInt8>
+  let text: ArraySlice<UInt8>
   /// How many bytes may still be read: rows that are broken in certain ways are read several times.
-  private var allowance: Int
+  var allowance: Int
 
   /// Nil when the list or its end cannot be found.
   init?(_ text: ArraySlice<UInt8>, list name: String) {
@@ -47,7 +48,7 @@ struct JSONRows {
         rows.append(text[position..<end].trimmedJSON)
         if text[end] == UInt8(ascii: "]") { return end + 1 }
         position = end + 1
-      } else if let end = nextBoundary(from: position) {
+      } else if let end = nextRow(after: position) {
         rows.append(text[position..<end].trimmedJSON)
         position = end + 1
       } else {
@@ -60,31 +61,7 @@ struct JSONRows {
 
   /// The position of the comma or bracket after a row in which every string and bracket ends where it should.
   private mutating func endOfWholeRow(from start: Int) -> Int? {
-    var scanner = JSONScanner(text, from: start)
-    defer { allowance -= scanner.position - start }
-    while let token = scanner.next() {
-      if scanner.depth < 0 { return text[scanner.position - 1] == UInt8(ascii: "]") ? scanner.position - 1 : nil }
-      if scanner.hasProblem { return nil }
-      if token == .comma, scanner.depth == 0 { return scanner.position - 1 }
-    }
-    return nil
-  }
-
-  /// The position of the comma of the next `,{"name":`.
-  private mutating func nextBoundary(from start: Int) -> Int? {
-    var index = start
-    defer { allowance -= index - start }
-    while index < text.endIndex {
-      defer { index += 1 }
-      guard text[index] == UInt8(ascii: ","), let brace = firstByte(from: index + 1),
-        text[brace] == UInt8(ascii: "{"),
-        let quote = firstByte(from: brace + 1), text[quote] == UInt8(ascii: "\""),
-        let end = text[(quote + 1)...].prefix(200).firstIndex(of: UInt8(ascii: "\"")),
-        let colon = firstByte(from: end + 1), text[colon] == UInt8(ascii: ":")
-      else { continue }
-      return index
-    }
-    return nil
+    endOfElement(from: start).flatMap { text[$0] == UInt8(ascii: ",") && isMember(at: $0 + 1) ? nil : $0 }
   }
 
   /// The bracket that ends the list: the first one after which the rest of the page can be read.
@@ -92,10 +69,7 @@ struct JSONRows {
     var index = start
     while allowance > 0, let bracket = text[index...].firstIndex(of: UInt8(ascii: "]")) {
       allowance -= bracket - index
-      if let next = firstByte(from: bracket + 1), [UInt8(ascii: ","), UInt8(ascii: "}")].contains(text[next]) {
-        allowance -= text.endIndex - bracket
-        if tail(from: bracket + 1) != nil { return bracket }
-      }
+      if endsPage(after: bracket), tail(from: bracket + 1) != nil { return bracket }
       index = bracket + 1
     }
     return nil
@@ -111,7 +85,8 @@ struct JSONRows {
     return parts.parts
   }
 
-  private func firstByte(from position: Int) -> Int? {
+  /// The position of the first byte that is not white space.
+  func firstByte(from position: Int) -> Int? {
     position <= text.endIndex ? text[position...].firstIndex { !$0.isJSONSpace } : nil
   }
 

@@ -125,6 +125,7 @@ struct PlatformCall: Sendable {
       if answer.refusesClient, index + 1 < forms.count { continue }
       if let failure = answer.failure(of: .token, scopes: nil, now: now) { throw failure }
       let token = try AccessToken(response: answer.body, now: now)
+      Redactor.shared.renew("token of \(settings.id)", token.value)
       credentials.accept(form)
       return token
     }
@@ -138,6 +139,10 @@ struct PlatformCall: Sendable {
     request.headers.add(name: "Accept-Encoding", value: "identity")
     request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
     request.setBasicAuth(username: form.clientID, password: form.clientSecret)
+    // A platform may repeat it in a message.
+    if let value = request.headers.first(name: "Authorization")?.split(separator: " ").last {
+      Redactor.shared.renew("credentials of \(settings.id)", String(value))
+    }
     request.body = .bytes(ByteBuffer(string: "grant_type=client_credentials"))
     return request
   }

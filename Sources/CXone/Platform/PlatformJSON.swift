@@ -1,4 +1,5 @@
 import Foundation
+import Model
 import NIOCore
 
 /// Lenient reading of the platform's JSON, whose fields change their types between versions.
@@ -30,7 +31,39 @@ enum PlatformJSON {
 
   /// The JSON object in a body; nil for anything else.
   static func object(_ body: ByteBuffer) -> Object? {
-    (try? JSONSerialization.jsonObject(with: Data(body.readableBytesView))) as? Object
+    value(utf8(body)) as? Object
+  }
+
+  /// The bytes of a body without a byte order mark; UTF-16 and UTF-32, which have a NUL among the first bytes, are
+  /// converted.
+  static func utf8(_ body: ByteBuffer) -> ArraySlice<UInt8> {
+    let bytes = Array(body.readableBytesView)
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { return bytes[3...] }
+    let zeros = bytes.prefix(4).map { $0 == 0 }
+    let isUTF32 = zeros == [true, true, true, false] || zeros == [false, true, true, true]
+    if bytes.starts(with: [0xFF, 0xFE, 0, 0]) || bytes.starts(with: [0, 0, 0xFE, 0xFF]) || isUTF32 {
+      let units = units(bytes, UInt32.self, isBigEndian: bytes[0] == 0)
+      return Array(String(decoding: units, as: UTF32.self).utf8)[...]
+    }
+    let hasMark = bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
+    guard hasMark || zeros == [true, false, true, false] || zeros == [false, true, false, true] else {
+      return bytes[...]
+    }
+    let units = units(bytes, UInt16.self, isBigEndian: bytes[0] == 0 || bytes[0] == 0xFE)
+    return Array(String(decoding: units, as: UTF16.self).utf8)[...]
+  }
+
+  /// The code units of UTF-16 or UTF-32 without a byte order mark. A unit that is cut off becomes U+FFFD.
+  private static func units<Unit: FixedWidthInteger>(
+    _ bytes: [UInt8], _ type: Unit.Type, isBigEndian: Bool
+  ) -> ArraySlice<Unit> {
+    let width = Unit.bitWidth / 8
+    let units = stride(from: 0, to: bytes.count, by: width).map { start -> Unit in
+      let unit = bytes[start...].prefix(width)
+      guard unit.count == width else { return 0xFFFD }
+      return (isBigEndian ? Array(unit) : unit.reversed()).reduce(0) { $0 << 8 | Unit($1) }
+    }
+    return units.drop { $0 == 0xFEFF }
   }
 
   /// Text, or a number as text; nil for null, empty text and anything else.
@@ -44,7 +77,7 @@ enum PlatformJSON {
   static func wholeNumber(_ value: Any?) -> Int64? {
     switch value {
     case let number as PlatformRow.ExactInteger: Int64(number.digits)
-    case let text as String: Double(text).flatMap(whole)
+    case let text as String: decimalNumber(text).flatMap(whole)
     case let number as NSNumber where isBoolean(number): nil
     case let number as Int64: number
     case let number as Double: whole(number)

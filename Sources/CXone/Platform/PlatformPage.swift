@@ -12,7 +12,7 @@ struct PlatformPage {
   /// - Throws: `platformProtocol` when the body is not an object with a list, reports an error instead of a list, has
   ///   more than `maxRows` rows, or has an unreadable cursor.
   init(_ body: ByteBuffer, maxRows: Int) throws(TapedeckError) {
-    guard let bytes = Self.utf8(body) else { throw Self.malformed }
+    let bytes = PlatformJSON.utf8(body)
     if bytes.allSatisfy(\.isJSONSpace) { return }
     let first = bytes.first { !$0.isJSONSpace }
     guard first == UInt8(ascii: "{") else { throw Self.malformed }
@@ -74,16 +74,5 @@ struct PlatformPage {
       throw TapedeckError(.platformProtocol, detail: "the search response has an unreadable cursor")
     }
     return cursor
-  }
-
-  /// The body without a byte order mark; UTF-16 and UTF-32, which have a NUL among the first bytes, are converted.
-  private static func utf8(_ body: ByteBuffer) -> ArraySlice<UInt8>? {
-    let bytes = Array(body.readableBytesView)
-    let hasWideMark = bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
-    guard hasWideMark || bytes.prefix(4).contains(0) else {
-      return bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes[3...] : bytes[...]
-    }
-    return (try? JSONSerialization.jsonObject(with: Data(bytes)))
-      .flatMap { try? JSONSerialization.data(withJSONObject: $0) }.map { Array($0)[...] }
   }
 }

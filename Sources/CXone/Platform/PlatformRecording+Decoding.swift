@@ -6,6 +6,7 @@ extension PlatformRecording {
   init(_ row: inout PlatformRow, id: RecordingID) {
     let object = row.fields
     func text(_ name: String) -> String? { PlatformJSON.text(object[name])?.cut(toBytes: Self.maxTextLength) }
+    func name(_ name: String) -> String? { text(name)?.withoutControls }
     func instant(_ name: String) -> Instant? {
       guard let value = object[name], !(value is NSNull), value as? String != "" else { return nil }
       let moment = Instant(platformValue: value)
@@ -22,12 +23,12 @@ extension PlatformRecording {
       .flatMap { (0...maxDuration).contains($0) ? $0 : nil }
     direction = text("direction").flatMap { Direction(rawValue: $0.lowercased()) }
     agentID = text("agentId")
-    agentName = text("agentName")
+    agentName = name("agentName")
     teamID = text("teamId")
     skillID = text("skillId")
-    skillName = text("skillName")
+    skillName = name("skillName")
     campaignID = text("campaignId")
-    campaignName = text("campaignName")
+    campaignName = name("campaignName")
     fromAddress = text("fromAddress")
     toAddress = text("toAddress")
     contactID = text("contactId")

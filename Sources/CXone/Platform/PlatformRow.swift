@@ -3,7 +3,9 @@ import Model
 
 /// One object of the platform's answer, read field by field where strict JSON refuses it as a whole.
 ///
-/// A field that cannot be read is left out and named in `unreadable`; an unreadable `privacy` counts as restricted.
+/// A field that cannot be read is left out and named in `unreadable`. An unreadable `privacy` counts as restricted. So
+/// does a row that has not the form of JSON apart from the values of its fields, whatever `privacy` says in the part that
+/// can be read: the rest may contradict it.
 struct PlatformRow {
   /// A whole number with too many digits for a machine integer, kept exactly.
   struct ExactInteger { var digits: String }
@@ -30,22 +32,36 @@ struct PlatformRow {
     let members = split.parts
     let strict = PlatformJSON.value(text) as? PlatformJSON.Object
     if let strict { fields = strict }
-    var values: [String: [ArraySlice<UInt8>]] = [:]
+    var ids: [ArraySlice<UInt8>] = []
+    var privacies: [ArraySlice<UInt8>] = []
+    var hasUnreadableName = false
     for member in members {
-      guard let name = member.name.flatMap({ PlatformJSON.value($0) as? String }) else { continue }
-      values[name, default: []].append(member.value)
+      guard let name = member.name.flatMap({ PlatformJSON.value($0) as? String }) else {
+        hasUnreadableName = true
+        continue
+      }
+      if name == "id" { ids.append(member.value) }
+      if Self.isPrivacy(name) { privacies.append(member.value) }
       if strict == nil { read(member.value, as: name) }
       if member.value.count > 15, PlatformJSON.isWholeNumber(member.value) {
         fields[name] = ExactInteger(digits: String(decoding: member.value, as: UTF8.self))
       }
     }
-    if let values = values["privacy"], values.count > 1 { fields["privacy"] = strictest(values) }
-    id = Self.id(values["id"] ?? [])
-    guard split.isAmbiguous else { return }
-    note("the rest of the row")
-    // It may be in the part that cannot be read.
-    if fields["privacy"] == nil { fields["privacy"] = Privacy.restricted.rawValue }
-    if id == .absent { id = .unusable("The row has a text or bracket that is not closed, and no id before it.") }
+    if privacies.count > 1 || (fields["privacy"] == nil && !privacies.isEmpty) {
+      fields["privacy"] = Self.strictest(privacies)
+    }
+    id = Self.id(ids)
+    if hasUnreadableName { note("a name") }
+    if split.isAmbiguous {
+      note("the rest of the row")
+    } else if strict == nil, !hasUnreadableName, !JSONForm.isIntact(text.trimmedJSON) {
+      restrict(because: "the form of the row")
+    }
+    guard hasUnreadableName || split.isAmbiguous else { return }
+    restrict()
+    if split.isAmbiguous, id == .absent {
+      id = .unusable("The row has a text or bracket that is not closed, and no id before it.")
+    }
   }
 
   /// The fields as JSON text with sorted keys.
@@ -61,6 +77,25 @@ struct PlatformRow {
   /// Notes a field whose value has a form that is not understood.
   mutating func note(_ name: String) { if !unreadable.contains(name) { unreadable.append(name) } }
 
+  /// Counts the row as restricted, because its privacy may be in a part that cannot be read.
+  mutating func restrict(because part: String? = nil) {
+    if let part { note(part) }
+    fields["privacy"] = Privacy.restricted.rawValue
+  }
+
+  /// Whether a name is `privacy`, also in another case or with white space or invisible characters.
+  private static func isPrivacy(_ name: String) -> Bool {
+    if name == "privacy" { return true }
+    guard name.utf8.count < 200 else { return false }
+    let visible = name.unicodeScalars.filter { scalar in
+      switch scalar.properties.generalCategory {
+      case .control, .format, .spaceSeparator, .lineSeparator, .paragraphSeparator: false
+      default: !scalar.properties.isDefaultIgnorableCodePoint
+      }
+    }
+    return String(String.UnicodeScalarView(visible)).lowercased() == "privacy"
+  }
+
   private mutating func read(_ value: ArraySlice<UInt8>, as name: String) {
     if let read = PlatformJSON.value(value) {
       fields[name] = read
@@ -71,7 +106,7 @@ struct PlatformRow {
   }
 
   /// Two values for one name: the stricter one counts.
-  private func strictest(_ values: [ArraySlice<UInt8>]) -> String {
+  private static func strictest(_ values: [ArraySlice<UInt8>]) -> String {
     let read = values.map { value -> Privacy in
       switch PlatformJSON.value(value) {
       case is NSNull: Privacy(platformValue: nil)
@@ -97,6 +132,7 @@ struct PlatformRow {
     }
     if text.isEmpty { return .absent }
     return RecordingID(text).map(ID.valid)
-      ?? .unusable("The id has more than \(RecordingID.maxLength) bytes, or characters that an id cannot have.")
+      ?? .unusable(
+        "The id has more than \(RecordingID.maxLength) bytes, or characters or a token that an id cannot have.")
   }
 }

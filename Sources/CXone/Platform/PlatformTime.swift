@@ -10,7 +10,7 @@ extension Instant {
         self = moment
         return
       }
-      guard let number = Double(text) else { return nil }
+      guard let number = decimalNumber(text) else { return nil }
       self.init(sinceEpoch: number)
     } else if PlatformJSON.wholeNumber(value) != nil, let number = value as? Double {
       self.init(sinceEpoch: number)

@@ -2,7 +2,7 @@ package import Model
 
 /// The entries that a list of the access log is narrowed to.
 package struct LogFilter: Sendable, Equatable {
-  /// An actor's id or name.
+  /// An actor's id, or the name of an account or token, or `ownName`.
   package var who: String?
   package var action: LogEntry.Action?
   package var outcome: LogEntry.Outcome?
@@ -12,6 +12,13 @@ package struct LogFilter: Sendable, Equatable {
   package var to: Instant?
 
   package init() {}
+
+  /// The name under which people find what the server did itself.
+  package static let ownName = "Tapedeck"
+  /// What the server does itself; entries of these actions without an actor are its own.
+  package static let ownActions: [LogEntry.Action] = [
+    .archive, .verify, .repair, .removeObject, .privacyChange, .ingest,
+  ]
 }
 
 /// A stored entry of the access log.
@@ -46,11 +53,20 @@ extension Catalog {
       var condition: SQL = "1 = 1"
       if let before { condition += " AND e.id < \(before)" }
       if let who = filter.who {
-        condition +=
+        let isActor: SQL =
           """
-           AND e.actor_id IN (SELECT \(who) UNION SELECT id FROM account WHERE name = \(who)
+          e.actor_id IN (SELECT \(who) UNION SELECT id FROM account WHERE name = \(who)
             UNION SELECT id FROM api_token WHERE name = \(who))
           """
+        if who == LogFilter.ownName {
+          condition += " AND (\(isActor)"
+          for action in LogFilter.ownActions {
+            condition += " OR (e.actor_id IS NULL AND e.action = \(action.rawValue))"
+          }
+          condition += ")"
+        } else {
+          condition += " AND \(isActor)"
+        }
       }
       if let action = filter.action { condition += " AND e.action = \(action.rawValue)" }
       if let outcome = filter.outcome { condition += " AND e.outcome = \(outcome.rawValue)" }

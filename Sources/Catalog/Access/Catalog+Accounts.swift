@@ -9,7 +9,7 @@ package struct AccountRow: Sendable {
   package var disabledAt: Instant?
   /// The number of its sessions that have not expired.
   package var sessions: Int64
-  /// When one of those sessions was last used; nil without one.
+  /// When the account was last used in a session, whether or not that has ended; nil when it never signed in.
   package var lastSeenAt: Instant?
 }
 
@@ -132,9 +132,7 @@ extension Connection {
     let found = try rows(
       """
       SELECT a.*, (SELECT count(*) FROM session s WHERE s.account_id = a.id AND s.expires_at > tapedeck_now_ms())
-          AS sessions,
-        (SELECT max(s.last_seen_at) FROM session s WHERE s.account_id = a.id AND s.expires_at > tapedeck_now_ms())
-          AS last_seen_at
+          AS sessions
       FROM account a WHERE \(condition) ORDER BY a.name, a.id
       """)
     for row in found {
@@ -142,7 +140,7 @@ extension Connection {
         AccountRow(
           identity: try row.identity(.account), passwordHash: try row.text("password_hash"),
           createdAt: try row.instant("created_at"), disabledAt: row.optionalInstant("disabled_at"),
-          sessions: try row.int("sessions"), lastSeenAt: row.optionalInstant("last_seen_at")))
+          sessions: try row.int("sessions"), lastSeenAt: row.optionalInstant("last_used_at")))
     }
     return accounts
   }

@@ -2,15 +2,18 @@ import Foundation
 package import Model
 
 extension Catalog {
-  /// The preferences of an identity; empty when it never changed any, or when they cannot be read.
+  /// The preferences of an identity, without the time zone of a browser; empty when it never changed any, or when they
+  /// cannot be read.
   package func preferences(of actorID: String) async throws(TapedeckError) -> Preferences {
     try await database.read { db in try db.preferences(of: actorID) }
   }
 
-  /// Changes the preferences that are not nil, and keeps the others.
+  /// Changes the preferences that are not nil, and keeps the others. The time zone of the browser is not kept: it belongs
+  /// to a session.
   package func changePreferences(of actorID: String, to change: Preferences) async throws(TapedeckError) {
     try await database.write { db in
-      let all = try db.preferences(of: actorID).applying(change)
+      var all = try db.preferences(of: actorID).applying(change)
+      all.browserTimeZone = nil
       guard let json = try? JSONEncoder().encode(all) else { throw TapedeckError(.internalError) }
       try db.execute(
         """

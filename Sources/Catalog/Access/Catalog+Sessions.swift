@@ -6,6 +6,8 @@ package struct SessionRow: Sendable {
   package var csrf: String
   package var lastSeenAt: Instant
   package var expiresAt: Instant
+  /// The time zone that the browser reported last; nil when it has reported none.
+  package var browserZone: String?
 }
 
 extension Catalog {
@@ -14,7 +16,8 @@ extension Catalog {
   /// - Parameter passwordHash: the hash that the password matched.
   /// - Throws: `signInRefused` when the account was disabled or removed, or its password changed, since then.
   package func createSession(
-    secretSHA256: [UInt8], account: Identity, passwordHash: String, csrf: String, expiresAt: Instant, entry: LogEntry
+    secretSHA256: [UInt8], account: Identity, passwordHash: String, csrf: String, expiresAt: Instant,
+    browserZone: String? = nil, entry: LogEntry
   ) async throws(TapedeckError) {
     try await database.write { db in
       try db.execute("DELETE FROM session WHERE expires_at < tapedeck_now_ms()")
@@ -27,9 +30,11 @@ extension Catalog {
       else { throw TapedeckError(.signInRefused) }
       try db.execute(
         """
-        INSERT INTO session (secret_sha256, account_id, csrf, created_at, last_seen_at, expires_at)
-        VALUES (\(secretSHA256), \(account.id), \(csrf), tapedeck_now_ms(), tapedeck_now_ms(), \(expiresAt))
+        INSERT INTO session (secret_sha256, account_id, csrf, created_at, last_seen_at, expires_at, browser_zone)
+        VALUES (\(secretSHA256), \(account.id), \(csrf), tapedeck_now_ms(), tapedeck_now_ms(), \(expiresAt),
+          \(browserZone))
         """)
+      try db.execute("UPDATE account SET last_used_at = tapedeck_now_ms() WHERE id = \(account.id)")
       try db.insert(entry)
     }
   }
@@ -40,23 +45,41 @@ extension Catalog {
     try await database.cachedRow(nil) { db in
       try db.row(
         """
-        SELECT a.*, s.csrf, s.last_seen_at, s.expires_at FROM session s JOIN account a ON a.id = s.account_id
+        SELECT a.*, s.csrf, s.last_seen_at, s.expires_at, s.browser_zone FROM session s JOIN account a ON a.id = s.account_id
         WHERE s.secret_sha256 = \(hash) AND s.expires_at > tapedeck_now_ms()
           AND s.last_seen_at > tapedeck_now_ms() - \(idle.milliseconds) AND a.disabled_at IS NULL
         """
       ).map { row in
         SessionRow(
           identity: try row.identity(.account), csrf: try row.text("csrf"),
-          lastSeenAt: try row.instant("last_seen_at"), expiresAt: try row.instant("expires_at"))
+          lastSeenAt: try row.instant("last_seen_at"), expiresAt: try row.instant("expires_at"),
+          browserZone: row.optionalText("browser_zone"))
       }
     }
   }
 
+  /// Records that sessions and their accounts were used now. Sessions that have ended are ignored.
   package func touchSessions(_ hashes: [[UInt8]]) async throws(TapedeckError) {
     try await database.write(.readCommitted) { db in
+      var accounts: Set<String> = []
       for hash in hashes {
-        try db.execute("UPDATE session SET last_seen_at = tapedeck_now_ms() WHERE secret_sha256 = \(hash)")
+        let row = try db.row(
+          """
+          UPDATE session SET last_seen_at = tapedeck_now_ms() WHERE secret_sha256 = \(hash) RETURNING account_id
+          """)
+        if let row { accounts.insert(try row.text("account_id")) }
       }
+      // In one order, so that nodes that update the same accounts do not wait for each other.
+      for id in accounts.sorted() {
+        try db.execute("UPDATE account SET last_used_at = tapedeck_now_ms() WHERE id = \(id)")
+      }
+    }
+  }
+
+  /// Changes the time zone of a session's browser.
+  package func setBrowserZone(_ zone: String, ofSessionSHA256 hash: [UInt8]) async throws(TapedeckError) {
+    _ = try await database.write(.readCommitted) { db in
+      try db.execute("UPDATE session SET browser_zone = \(zone) WHERE secret_sha256 = \(hash)")
     }
   }
 

@@ -1,3 +1,4 @@
+import Foundation
 package import Model
 
 /// A back-fill: the calls of a period are archived step by step, oldest first.
@@ -31,6 +32,8 @@ package struct Backfill: Sendable {
   package var queued: Int64
   /// Rows of its lists that name no recording.
   package var unidentified: UnidentifiedRows
+  /// The rows without a start time that are counted and may be listed again from `reachedAt` on.
+  package var countedRows: [String]
   package var createdAt: Instant
   package var createdBy: String
   package var endedAt: Instant?
@@ -51,6 +54,7 @@ package struct Backfill: Sendable {
     found = try row.int("found")
     queued = try row.int("queued")
     unidentified = UnidentifiedRows(json: try row.text("unidentified"))
+    countedRows = (try? JSONDecoder().decode([String].self, from: Data(try row.text("counted_rows").utf8))) ?? []
     createdAt = try row.instant("created_at")
     createdBy = try row.text("created_by")
     endedAt = row.optionalInstant("ended_at")
@@ -85,5 +89,25 @@ package struct Backfill: Sendable {
   package func through(at now: Instant) -> Instant? {
     guard state == .running, let remaining, let rate = hourlyRate(at: now) else { return nil }
     return now + .seconds(min(Double(remaining) / rate * 3600, 1e10))
+  }
+}
+
+/// What a page adds to a back-fill.
+package struct BackfillStep: Sendable {
+  /// Everything before this is listed.
+  package var reached: Instant
+  /// How many recordings of the page match the filter.
+  package var found: Int
+  package var unidentified: UnidentifiedRows
+  /// Replaces those of the back-fill.
+  package var countedRows: [String]
+
+  package init(
+    reached: Instant, found: Int, unidentified: UnidentifiedRows = UnidentifiedRows(), countedRows: [String] = []
+  ) {
+    self.reached = reached
+    self.found = found
+    self.unidentified = unidentified
+    self.countedRows = countedRows
   }
 }

@@ -1,3 +1,4 @@
+import Foundation
 package import Model
 
 extension Catalog {
@@ -63,7 +64,7 @@ extension Catalog {
   package func nextBackfill(of source: SourceID) async throws(TapedeckError) -> Backfill? {
     try await database.read { db in
       try db.row(
-        "\(backfillRows) WHERE b.source = \(source) AND b.state = 'running' ORDER BY b.created_at, b.id LIMIT 1"
+        "\(backfillRows) WHERE b.source = \(source) AND b.state = \(literal: Backfill.State.running) ORDER BY b.created_at, b.id LIMIT 1"
       ).map(Backfill.init)
     }
   }
@@ -75,7 +76,7 @@ extension Catalog {
     _ id: String, lease: TaskLease, to reached: Instant, isListed: Bool
   ) async throws(TapedeckError) {
     try await database.write { db in
-      try db.advanceBackfill(id, lease: lease, to: reached, found: 0, queued: 0)
+      try db.advanceBackfill(id, lease: lease, by: BackfillStep(reached: reached, found: 0), queued: 0)
       if isListed { try db.execute("UPDATE backfill SET is_listed = 1 WHERE id = \(id)") }
     }
   }
@@ -101,9 +102,9 @@ extension Catalog {
 /// Back-fills with the counts of their jobs.
 private let backfillRows: SQL = """
   SELECT b.*,
-    (SELECT count(*) FROM job j WHERE j.backfill = b.id AND j.run_state IN ('idle', 'leased', 'waiting')) AS open,
-    (SELECT count(*) FROM job j WHERE j.backfill = b.id AND j.run_state IN ('failed', 'cancelled')) AS failed,
-    (SELECT count(*) FROM job j WHERE j.backfill = b.id AND j.run_state IN ('done', 'failed', 'cancelled')
+    (SELECT count(*) FROM job j WHERE j.backfill = b.id AND j.run_state IN \(literals: RunState.unfinished)) AS open,
+    (SELECT count(*) FROM job j WHERE j.backfill = b.id AND j.run_state IN \(literals: RunState.unsuccessful)) AS failed,
+    (SELECT count(*) FROM job j WHERE j.backfill = b.id AND j.run_state IN \(literals: RunState.ended)
       AND j.ended_at > tapedeck_now_ms() - 3600000) AS ended_lately
   FROM backfill b
   """
@@ -120,27 +121,31 @@ extension Connection {
     let count = try execute(
       """
       UPDATE backfill SET \(assignments)
-      WHERE id = \(id) AND state = 'running' AND EXISTS (
+      WHERE id = \(id) AND state = \(literal: Backfill.State.running) AND EXISTS (
         SELECT 1 FROM recurring_task t WHERE t.name = 'backfill' AND t.source = \(lease.key.source)
           AND t.fence = \(lease.fence) AND t.lease_until IS NOT NULL)
       """)
     guard count == 1 else { throw TapedeckError(.leaseLost, "The back-fill no longer runs on this node.") }
   }
 
-  func addUnidentified(_ rows: UnidentifiedRows, toBackfill id: String) throws(TapedeckError) {
-    var all = try backfill(id)?.unidentified ?? UnidentifiedRows()
-    all.add(rows)
-    try execute("UPDATE backfill SET unidentified = \(all.json) WHERE id = \(id)")
-  }
-
+  /// Adds a page that created or restarted some jobs.
+  ///
+  /// - Throws: `leaseLost`.
   func advanceBackfill(
-    _ id: String, lease: TaskLease, to reached: Instant, found: Int, queued: Int
+    _ id: String, lease: TaskLease, by step: BackfillStep, queued: Int
   ) throws(TapedeckError) {
+    var unidentified = try backfill(id)?.unidentified ?? UnidentifiedRows()
+    unidentified.add(step.unidentified)
     try updateBackfill(
       id, lease,
       """
-      reached_at = CASE WHEN reached_at < \(reached) THEN \(reached) ELSE reached_at END, found = found + \(found),
-      queued = queued + \(queued)
+      reached_at = CASE WHEN reached_at < \(step.reached) THEN \(step.reached) ELSE reached_at END,
+      found = found + \(step.found), queued = queued + \(queued), unidentified = \(unidentified.json),
+      counted_rows = \(json(step.countedRows))
       """)
+  }
+
+  private func json(_ texts: [String]) -> String {
+    (try? JSONEncoder().encode(texts)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
   }
 }

@@ -8,9 +8,9 @@ let recordingIsWhole: SQL = """
 /// The `CoverageStatus` of a recording `r` with its job `j`.
 private let coverageStatus: SQL = """
   CASE WHEN \(recordingIsWhole) THEN 'ready'
-    WHEN j.run_state IN ('idle', 'leased', 'waiting') THEN 'waiting'
-    WHEN j.run_state = 'failed' AND j.failure_code IN ('not_a_whole_recording', 'unsupported_audio') THEN 'refused'
-    WHEN j.run_state IN ('failed', 'cancelled') THEN 'failed'
+    WHEN j.run_state IN \(literals: RunState.unfinished) THEN 'waiting'
+    WHEN j.run_state = \(literal: RunState.failed) AND j.failure_code IN ('not_a_whole_recording', 'unsupported_audio') THEN 'refused'
+    WHEN j.run_state IN \(literals: RunState.unsuccessful) THEN 'failed'
     WHEN j.id IS NULL AND r.platform_status = 'failed' THEN 'failed'
     ELSE 'missing' END
   """

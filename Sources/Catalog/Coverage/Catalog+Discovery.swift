@@ -5,9 +5,8 @@ package enum DiscoveryReason: Sendable {
   case sync, lookBack
   /// A coverage check, which creates no jobs.
   case check
-  /// A back-fill; creates no jobs once it is not running or its task lease has another holder. After this page,
-  /// everything before `reached` is listed; `found` recordings of the page match the filter.
-  case backfill(id: String, lease: TaskLease, reached: Instant, found: Int, unidentified: UnidentifiedRows = .init())
+  /// A back-fill; creates no jobs once it is not running or its task lease has another holder.
+  case backfill(id: String, lease: TaskLease, BackfillStep)
 
   /// The name in the job's row and in the access log.
   package var name: String {
@@ -15,7 +14,7 @@ package enum DiscoveryReason: Sendable {
     case .sync: "sync"
     case .lookBack: "look_back"
     case .check: "check"
-    case .backfill(let id, _, _, _, _): id
+    case .backfill(let id, _, _): id
     }
   }
 
@@ -72,9 +71,8 @@ extension Catalog {
       try db.markListed(listed.unwanted, isWanted: false, in: period, of: source)
       let queued = try db.queue(toFetch, restarting: failed, of: source, for: reason)
       if queued > 0 { try db.logQueued(queued, in: period, of: source, for: reason) }
-      if case .backfill(let id, let lease, let reached, let found, let unidentified) = reason {
-        if unidentified.count > 0 { try db.addUnidentified(unidentified, toBackfill: id) }
-        try db.advanceBackfill(id, lease: lease, to: reached, found: found, queued: queued)
+      if case .backfill(let id, let lease, let step) = reason {
+        try db.advanceBackfill(id, lease: lease, by: step, queued: queued)
       }
       return queued
     }
@@ -123,7 +121,7 @@ extension Connection {
   ) throws(TapedeckError) -> Int {
     guard !ids.isEmpty else { return 0 }
     var backfill: String?
-    if case .backfill(let id, _, _, _, _) = reason { backfill = id }
+    if case .backfill(let id, _, _) = reason { backfill = id }
     var queued = 0
     for id in ids {
       let isNew = try insertJob(
@@ -134,8 +132,8 @@ extension Connection {
     // Archived, but the rows of its files were lost; or failed for a reason that may have passed.
     let ended: SQL =
       failed.isEmpty
-      ? "run_state = 'done'"
-      : "(run_state = 'done' OR run_state = 'failed' AND platform_id IN \(SQL.list(failed)))"
+      ? "run_state = \(literal: RunState.done)"
+      : "(run_state = \(literal: RunState.done) OR run_state = \(literal: RunState.failed) AND platform_id IN \(SQL.list(failed)))"
     let again = try rows(
       """
       UPDATE job SET \(restartColumns(.queued, clearance: .restricted, by: reason.name)),
@@ -150,7 +148,7 @@ extension Connection {
     let waiting = try rows(
       """
       UPDATE job SET clearance = \(Privacy.restricted), run_state = \(RunState.idle), due_at = tapedeck_now_ms()
-      WHERE kind = 'ingest' AND source = \(source) AND platform_id IN \(SQL.list(ids)) AND run_state = 'waiting'
+      WHERE kind = 'ingest' AND source = \(source) AND platform_id IN \(SQL.list(ids)) AND run_state = \(literal: RunState.waiting)
         AND due_at IS NULL
       RETURNING id
       """)
@@ -158,7 +156,7 @@ extension Connection {
       """
       UPDATE job SET clearance = \(Privacy.restricted)
       WHERE kind = 'ingest' AND source = \(source) AND platform_id IN \(SQL.list(ids))
-        AND run_state IN ('idle', 'leased', 'waiting') AND clearance = \(Privacy.standard)
+        AND run_state IN \(literals: RunState.unfinished) AND clearance = \(Privacy.standard)
       """)
     try refreshListedStatus(of: ids, in: source)
     for row in again + waiting { notify(.job(try row.int("id"))) }

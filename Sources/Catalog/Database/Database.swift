@@ -38,7 +38,8 @@ package protocol Database: Sendable {
   /// - Throws: `catalogFailed` for damage.
   func check() async throws(TapedeckError)
 
-  /// Closes the database; later calls throw. A file has all commits afterwards, so that a plain copy of it is whole.
+  /// Closes the database; later calls throw. A file is closed when no call is running any more, and then has all commits, so
+  /// that a plain copy of it is whole.
   func close() throws(TapedeckError)
 }
 

@@ -83,6 +83,14 @@ extension Dialect {
     }
   }
 
+  /// A query for the names of all tables.
+  var tableNames: SQL {
+    switch self {
+    case .sqlite: "SELECT name FROM sqlite_schema WHERE type = 'table'"
+    case .postgresql: "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = current_schema()"
+    }
+  }
+
   /// The statements that define `tapedeck_now_ms()`.
   package var clock: [SQL] {
     switch self {

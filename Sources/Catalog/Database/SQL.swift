@@ -94,6 +94,16 @@ package struct SQL: ExpressibleByStringInterpolation, Sendable {
       pieces.append("")
     }
 
+    /// A value that is part of the text, for a statement whose plan depends on it.
+    package mutating func appendInterpolation<T: RawRepresentable<String> & CaseIterable>(literal value: T) {
+      appendLiteral("'\(value.rawValue)'")
+    }
+
+    /// Likewise, values in parentheses, for `IN`; must not be empty.
+    package mutating func appendInterpolation<T: RawRepresentable<String> & CaseIterable>(literals values: [T]) {
+      appendLiteral("(\(values.map { "'\($0.rawValue)'" }.joined(separator: ", ")))")
+    }
+
     package mutating func appendInterpolation(_ sql: SQL) {
       pieces[pieces.count - 1] += sql.pieces[0]
       pieces += sql.pieces.dropFirst()
@@ -123,3 +133,10 @@ extension JobQueue: ValueConvertible { package var sqlValue: Value { .text(rawVa
 extension RunState: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
 extension Step: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
 extension TapedeckError.Code: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
+
+extension RunState {
+  /// The states of a job that has not ended, and of one that has ended without success or at all.
+  static let unfinished: [RunState] = [.idle, .leased, .waiting]
+  static let unsuccessful: [RunState] = [.failed, .cancelled]
+  static let ended: [RunState] = [.done] + unsuccessful
+}

@@ -85,7 +85,7 @@ extension Connection {
         SELECT name,
           (SELECT min(due_at) FROM job
             WHERE \(fresh) AND requested_by = name AND due_at <= tapedeck_now_ms() \(isOf(sources))) AS due_at,
-          (SELECT count(*) FROM job WHERE run_state = 'leased' AND requested_by = name) AS leased
+          (SELECT count(*) FROM job WHERE run_state = \(literal: RunState.leased) AND requested_by = name) AS leased
         FROM requester WHERE name IS NOT NULL
       )
       SELECT name FROM turn WHERE due_at IS NOT NULL ORDER BY leased, due_at, name LIMIT 1

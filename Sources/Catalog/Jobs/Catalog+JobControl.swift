@@ -37,7 +37,7 @@ extension Catalog {
         """
         UPDATE job SET run_state = \(RunState.cancelled), fence = fence + 1, lease_until = NULL, due_at = NULL,
           \(failureColumns(TapedeckError(.jobCancelled))), ended_at = tapedeck_now_ms()
-        WHERE id = \(id) AND run_state IN ('idle', 'leased', 'waiting', 'failed')
+        WHERE id = \(id) AND run_state IN \(literals: RunState.unfinished + [.failed])
         """)
       guard count == 1 else {
         _ = try db.requireJob(id)

@@ -61,7 +61,8 @@ extension Catalog {
     visibleTo visibility: Visibility
   ) async throws(TapedeckError) -> [(source: SourceID, stage: Stage, count: Int64)] {
     try await database.read { db in
-      let conditions = ["j.run_state IN ('idle', 'leased', 'waiting')"] + visibility.jobConditions(showing: .existence)
+      let isUnfinished: SQL = "j.run_state IN \(literals: RunState.unfinished)"
+      let conditions = [isUnfinished] + visibility.jobConditions(showing: .existence)
       return try db.rows(
         """
         SELECT j.source, j.stage, count(*) AS count FROM \(jobsWithRecordings)

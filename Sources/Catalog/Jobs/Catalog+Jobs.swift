@@ -33,7 +33,7 @@ extension Catalog {
         UPDATE job SET clearance = CASE \(clearance) WHEN 'restricted' THEN 'restricted' ELSE clearance END,
           priority = \(Priority.fresh)
         WHERE kind = 'ingest' AND source = \(key.source) AND platform_id = \(key.id)
-          AND run_state IN ('idle', 'waiting', 'leased')
+          AND run_state IN \(literals: RunState.unfinished)
           AND (priority <> \(Priority.fresh) OR clearance <> \(clearance))
         """)
       guard let job = try db.job(of: key) else { throw TapedeckError(.catalogFailed, detail: "job row vanished") }
@@ -60,7 +60,9 @@ extension Catalog {
         case .failed, .cancelled: break
         }
       }
-      var open: SQL = "SELECT 1 AS one FROM job WHERE run_state = 'leased' AND requested_by = \(requester)"
+      var open: SQL = """
+        SELECT 1 AS one FROM job WHERE run_state = \(literal: RunState.leased) AND requested_by = \(requester)
+        """
       for queue in JobQueue.allCases {
         for priority in Priority.allCases {
           // Each branch reads one part of an index, and no more rows than are of interest.
@@ -116,7 +118,8 @@ extension Catalog {
   /// The ids of all unfinished jobs, whose spool files are still needed.
   package func unfinishedJobs() async throws(TapedeckError) -> Set<Int64> {
     try await database.read { db in
-      Set(try db.rows("SELECT id FROM job WHERE run_state IN ('idle', 'leased', 'waiting')").map { try $0.int("id") })
+      let rows = try db.rows("SELECT id FROM job WHERE run_state IN \(literals: RunState.unfinished)")
+      return Set(try rows.map { try $0.int("id") })
     }
   }
 }
@@ -139,8 +142,8 @@ extension Connection {
     try execute(
       """
       UPDATE recording SET listed_status = CASE WHEN archived_at IS NOT NULL THEN 'ready' ELSE coalesce((
-        SELECT CASE WHEN run_state IN ('idle', 'leased', 'waiting') THEN 'under_way'
-          WHEN run_state IN ('failed', 'cancelled') THEN 'failed' END
+        SELECT CASE WHEN run_state IN \(literals: RunState.unfinished) THEN 'under_way'
+          WHEN run_state IN \(literals: RunState.unsuccessful) THEN 'failed' END
         FROM job j WHERE j.kind = 'ingest' AND j.source = recording.source AND j.platform_id = recording.platform_id),
         'known') END
       WHERE source = \(source) AND platform_id IN \(SQL.list(ids))

@@ -33,6 +33,12 @@ package struct QuarantineRow: Sendable {
   package var decision: String?
   /// Of the recording; nil while the catalog does not know the recording.
   package var privacy: Privacy?
+
+  /// The path of the file on its node.
+  package var path: String {
+    let folder = node.firstIndex(of: ":").map { node[node.index(after: $0)...] } ?? node[...]
+    return "\(folder)/\(file).bin"
+  }
 }
 
 extension Catalog {

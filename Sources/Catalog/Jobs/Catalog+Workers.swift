@@ -13,7 +13,7 @@ extension Catalog {
         try db.execute(
           """
           UPDATE job SET lease_until = tapedeck_now_ms() + \(lease.milliseconds)
-          WHERE id = \(held.jobID) AND fence = \(held.fence) AND run_state = 'leased'
+          WHERE id = \(held.jobID) AND fence = \(held.fence) AND run_state = \(literal: RunState.leased)
           """) == 0
       }
     }
@@ -33,7 +33,7 @@ extension Catalog {
         """
         UPDATE job SET run_state = \(RunState.idle), lease_until = NULL, due_at = tapedeck_now_ms(),
           attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END, worker_deaths = worker_deaths + 1
-        WHERE run_state = 'leased' AND \(condition)
+        WHERE run_state = \(literal: RunState.leased) AND \(condition)
         """)
       if count > 0 { db.notify(.workDue) }
       return count
@@ -91,14 +91,14 @@ extension Catalog {
       case .advance(let stage):
         try db.updateJob(
           lease,
-          "run_state = 'idle', lease_until = NULL, stage = \(stage), attempts = 0, worker_deaths = 0, due_at = \(now), \(noFailure)"
+          "run_state = \(RunState.idle), lease_until = NULL, stage = \(stage), attempts = 0, worker_deaths = 0, due_at = \(now), \(noFailure)"
         )
         db.notify(.workDue)
       case .pollAgain(let at):
         try db.updateJob(
           lease,
           """
-          run_state = 'waiting', stage = 'awaiting', lease_until = NULL, attempts = 0, worker_deaths = 0,
+          run_state = \(RunState.waiting), stage = \(Stage.awaiting), lease_until = NULL, attempts = 0, worker_deaths = 0,
           polls = polls + 1, due_at = \(at), \(noFailure)
           """)
         db.notify(.workDue)
@@ -116,14 +116,14 @@ extension Catalog {
         try db.updateJob(
           lease,
           """
-          run_state = 'waiting', lease_until = NULL, due_at = \(at), \(failureColumns(error))
+          run_state = \(RunState.waiting), lease_until = NULL, due_at = \(at), \(failureColumns(error))
           """)
         db.notify(.workDue)
       case .postpone(let until, let error):
         try db.updateJob(
           lease,
           """
-          run_state = 'waiting', lease_until = NULL, attempts = \(oneLess), due_at = \(until),
+          run_state = \(RunState.waiting), lease_until = NULL, attempts = \(oneLess), due_at = \(until),
           \(failureColumns(error))
           """)
         db.notify(.workDue)
@@ -131,7 +131,7 @@ extension Catalog {
         try db.updateJob(
           lease,
           """
-          run_state = 'failed', lease_until = NULL, due_at = NULL, ended_at = \(now), \(failureColumns(error))
+          run_state = \(RunState.failed), lease_until = NULL, due_at = NULL, ended_at = \(now), \(failureColumns(error))
           """)
         try db.removeParts(ofJobs: [lease.jobID])
         try db.recordFailedRepair(lease, because: error)
@@ -141,7 +141,7 @@ extension Catalog {
       case .interrupted:
         try db.updateJob(
           lease,
-          "run_state = 'idle', lease_until = NULL, attempts = \(oneLess), due_at = \(now)")
+          "run_state = \(RunState.idle), lease_until = NULL, attempts = \(oneLess), due_at = \(now)")
       }
       db.notify(.job(lease.jobID))
     }
@@ -154,7 +154,10 @@ extension Connection {
   /// - Throws: `leaseLost` when the lease is no longer held.
   func updateJob(_ lease: JobLease, _ assignments: SQL) throws(TapedeckError) {
     let count = try execute(
-      "UPDATE job SET \(assignments) WHERE id = \(lease.jobID) AND fence = \(lease.fence) AND run_state = 'leased'")
+      """
+      UPDATE job SET \(assignments)
+      WHERE id = \(lease.jobID) AND fence = \(lease.fence) AND run_state = \(literal: RunState.leased)
+      """)
     guard count == 1 else { throw TapedeckError(.leaseLost) }
   }
 }

@@ -14,7 +14,13 @@ enum AgentNames {
         -- The words of the name from `SearchWords`, separated by spaces.
         words \(dialect.text) NOT NULL
       )
+      """,
+      "CREATE INDEX agent_name_by_words ON agent_name (words, name)",
+      // For suggestions. An expression, because lists need the order of time and must not use this index.
       """
+      CREATE INDEX recording_by_suggestion ON recording ((agent_name || ''), privacy, source)
+      WHERE tombstoned_at IS NULL
+      """,
     ]
   }
 
@@ -32,11 +38,15 @@ extension Catalog {
   /// visible. An identity that sees only some agents or teams gets none.
   package func agentNames(visibleTo visibility: Visibility, limit: Int) async throws(TapedeckError) -> [String] {
     guard visibility.agents == nil, visibility.teams == nil else { return [] }
-    let conditions = ["r.agent_name = n.name", "r.tombstoned_at IS NULL"] + visibility.conditions(showing: .facts)
+    let conditions =
+      ["r.agent_name || '' = n.name || ''", "r.tombstoned_at IS NULL"] + visibility.conditions(showing: .facts)
+    // Both sides are expressions, because SQLite does not compare the index of an expression with a column of type TEXT.
+    // OFFSET keeps PostgreSQL from joining the tables, for which it may read all recordings.
     return try await database.read { db in
       try db.rows(
         """
-        SELECT n.name FROM agent_name n WHERE EXISTS (SELECT 1 FROM recording r WHERE \(SQL.all(conditions)))
+        SELECT n.name FROM agent_name n
+        WHERE EXISTS (SELECT 1 FROM recording r WHERE \(SQL.all(conditions)) LIMIT 1 OFFSET 0)
         ORDER BY n.words, n.name LIMIT \(limit)
         """
       ).map { try $0.text("name") }

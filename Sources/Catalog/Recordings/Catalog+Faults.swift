@@ -43,7 +43,8 @@ extension Catalog {
       // a new one, so that its holder can renew it. Task leases last 30 s.
       let (back, leased) = (seen - now, now + max(lease, .seconds(30)))
       try db.moveBack("due_at", of: "job", where: "queue IS NOT NULL", by: back, notBefore: now)
-      try db.moveBack("lease_until", of: "job", where: "run_state = 'leased'", by: back, notBefore: leased)
+      try db.moveBack(
+        "lease_until", of: "job", where: "run_state = \(literal: RunState.leased)", by: back, notBefore: leased)
       try db.moveBack("due_at", of: "recurring_task", by: back, notBefore: now)
       try db.moveBack("lease_until", of: "recurring_task", by: back, notBefore: leased)
       try db.moveBack("due_at", of: "webhook_message", where: "state = 'pending'", by: back, notBefore: now)

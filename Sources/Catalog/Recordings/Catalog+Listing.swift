@@ -99,15 +99,14 @@ private struct RecordingList: Sendable {
     // Bounded, because each short word may match every row.
     let words = Array(SearchWords.words(of: text).prefix(16))
     guard !words.isEmpty, let first = try firstWeek(db) else { return named }
-    let number = SearchWords.number(text)
-    let alternatives = [words] + (number.map { [[$0]] } ?? [])
+    let runs = SearchWords.numbers(in: words)
+    // Each run of digits is searched as words and as one number.
+    let alternatives = [words] + (runs.isEmpty ? [] : [TextSearch.joining(runs, of: words)])
     var conditions = others
-    if !visibility.showsAddresses {
+    if visibility.showsAddresses {
+      conditions += runs.map { TextSearch.isOneNumber(Array(words[$0])) }
+    } else {
       conditions.append(SQL.any(alternatives.map(TextSearch.occurOutsideAddresses)))
-    } else if let number {
-      // The groups of digits of a number must not be found one by one in different addresses.
-      conditions.append(
-        SQL.any(alternatives.map(TextSearch.occurOutsideAddresses) + [TextSearch.occursInAddresses(number)]))
     }
 
     // The first week fills most pages. Words that do not fill a page in five weeks are rare enough to read all matches.

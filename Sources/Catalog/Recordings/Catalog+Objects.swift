@@ -92,7 +92,11 @@ extension Catalog {
             hash: try row.value("sha256", as: ContentHash.self), at: try row.instant("reserved_at"))
         }
       }
-      let storing = try db.row("SELECT 1 AS found FROM job WHERE run_state = 'leased' AND stage = 'processing' LIMIT 1")
+      let storing = try db.row(
+        """
+        SELECT 1 AS found FROM job
+        WHERE run_state = \(literal: RunState.leased) AND stage = \(literal: Stage.processing) LIMIT 1
+        """)
       known.isStoring = storing != nil
       return known
     }

@@ -38,7 +38,7 @@ extension Catalog {
       try db.updateJob(
         lease,
         """
-        stage = \(Stage.ready), run_state = 'done', lease_until = NULL, due_at = NULL, ended_at = tapedeck_now_ms(),
+        stage = \(Stage.ready), run_state = \(RunState.done), lease_until = NULL, due_at = NULL, ended_at = tapedeck_now_ms(),
         failure_code = NULL, failure_message = NULL, retry_after_ms = NULL
         """)
       try db.observe(archive.facts, of: archive.key)

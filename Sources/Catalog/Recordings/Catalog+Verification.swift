@@ -56,6 +56,19 @@ extension Catalog {
     }
   }
 
+  /// When the catalog was created; a copy has the time of its original.
+  package func createdAt() async throws(TapedeckError) -> Instant {
+    try await database.read { db in
+      try db.row("SELECT applied_at FROM migration WHERE version = 1")?.instant("applied_at")
+        ?? Instant(milliseconds: .max)
+    }
+  }
+
+  /// Whether there is a row for any object.
+  package func knowsObjects() async throws(TapedeckError) -> Bool {
+    try await database.read { db in try db.knowsObjects() }
+  }
+
   /// The number of recordings that are known to be damaged.
   package func damagedCount() async throws(TapedeckError) -> Int64 {
     try await database.read { db in
@@ -73,7 +86,7 @@ extension Catalog {
         SELECT r.id, r.source, r.platform_id, coalesce(r.verified_at, r.archived_at) AS verified, j.failure_code
         FROM recording r \(withJob)
         WHERE r.damage IS NOT NULL AND r.archived_at IS NOT NULL AND r.id > \(id)
-          AND (j.id IS NULL OR j.run_state IN ('done', 'failed'))
+          AND (j.id IS NULL OR j.run_state IN \(literals: [RunState.done, .failed]))
         ORDER BY r.id LIMIT \(limit)
         """
       ).map { row in (try ArchivedRecording(row), row.optionalErrorCode("failure_code")) }
@@ -124,11 +137,18 @@ extension Catalog {
 }
 
 extension Connection {
+  func knowsObjects() throws(TapedeckError) -> Bool {
+    for table in ["object", "object_removal"] as [SQL] {
+      if try row("SELECT 1 AS found FROM \(table) LIMIT 1") != nil { return true }
+    }
+    return false
+  }
+
   func isAwaited(original sha256: String) throws(TapedeckError) -> Bool {
     try row(
       """
       SELECT 1 AS found FROM job_part p JOIN job j ON j.id = p.job_id
-      WHERE p.sha256 = \(sha256) AND j.run_state IN ('idle', 'leased', 'waiting') AND j.stage = 'processing'
+      WHERE p.sha256 = \(sha256) AND j.run_state IN \(literals: RunState.unfinished) AND j.stage = \(literal: Stage.processing)
       LIMIT 1
       """) != nil
   }

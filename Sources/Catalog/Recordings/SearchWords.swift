@@ -42,13 +42,18 @@ package enum SearchWords {
     return (open, kept(addresses + addresses.flatMap { numbers(of: $0).flatMap(endings) }))
   }
 
-  /// A text that is a phone number, as its digits; nil for any other text, and for one that is a single word anyway.
-  static func number(_ text: String) -> String? {
-    guard text.unicodeScalars.allSatisfy({ digit($0) != nil || isPunctuation($0) }),
-      let number = numbers(of: text).first,
-      words(of: text) != [number]
-    else { return nil }
-    return number
+  /// The runs of several words that are digits only, and so may be the groups of one phone number: in the words of
+  /// `anna (212) 555-0195` the last three.
+  static func numbers(in words: [String]) -> [Range<Int>] {
+    var runs: [Range<Int>] = []
+    for (index, word) in words.enumerated() where word.unicodeScalars.allSatisfy({ digit($0) != nil }) {
+      if let last = runs.last, last.upperBound == index {
+        runs[runs.count - 1] = last.lowerBound..<(index + 1)
+      } else {
+        runs.append(index..<(index + 1))
+      }
+    }
+    return runs.filter { $0.count > 1 }
   }
 
   /// The digits of each phone number in a text: `+1 (212) 555-0195 x12` yields `12125550195` and `12`.

@@ -83,8 +83,35 @@ enum TextSearch {
     SQL.all(words.map { "' ' || r.words LIKE \("% \($0)%")" })
   }
 
-  /// The condition that a word occurs in the addresses of `r` only.
-  static func occursInAddresses(_ word: String) -> SQL { "' ' || r.address_words LIKE \("% \(word)%")" }
+  /// The condition that the groups of digits that occur in the addresses of `r` are one number. A call from 212 555 0195 to
+  /// 800 555 0100 does not match `212 555 0100`, but if its contact is 4711, `4711 555 0195` does.
+  static func isOneNumber(_ groups: [String]) -> SQL {
+    let whole = number(groups[...])
+    var conditions = [occurOutsideAddresses(groups), occurOutsideAddresses([whole]), occursInAddresses(whole)]
+    for index in 1..<groups.count {
+      for (outside, inside) in [(groups[..<index], groups[index...]), (groups[index...], groups[..<index])]
+      // Shorter groups are the beginning of very many words.
+      where outside.allSatisfy({ $0.count > 2 }) {
+        conditions.append(SQL.all([occurOutsideAddresses(Array(outside)), occursInAddresses(number(inside))]))
+      }
+    }
+    return SQL.any(conditions)
+  }
+
+  /// The words with each run of digits as one number.
+  static func joining(_ runs: [Range<Int>], of words: [String]) -> [String] {
+    var words = words
+    for run in runs.reversed() { words.replaceSubrange(run, with: [number(words[run])]) }
+    return words
+  }
+
+  private static func number(_ groups: ArraySlice<String>) -> String {
+    SearchWords.numbers(of: groups.joined()).joined()
+  }
+
+  private static func occursInAddresses(_ word: String) -> SQL {
+    "' ' || r.address_words LIKE \("% \(word)%")"
+  }
 
   /// The rows `r` of `recording` that contain all words of at least one alternative, for a `FROM` clause.
   ///

@@ -11,16 +11,19 @@ package final class SQLiteDatabase: Database {
   private let pool: DatabasePool
   /// For queries by key only, so that none waits for a slow query.
   private let lookupConnection: DatabaseQueue
-  private let cache = QueryCache()
+  private let cache: QueryCache
+  private let writes: WriteQueue
   private let feed = ChangeFeed()
   private let firstDamage = Mutex<TapedeckError?>(nil)
-  private let isClosed = Mutex(false)
+  private let calls = Mutex((running: 0, isClosed: false))
 
   /// Opens or creates the file. The caller holds the lock of the data directory.
   ///
   /// - Parameter now: the result of `tapedeck_now_ms()` in SQL.
   /// - Throws: `catalogFailed`, `diskFull`.
   package init(path: String, readers: Int = 4, now: @escaping @Sendable () -> Instant) throws(TapedeckError) {
+    cache = QueryCache()
+    writes = WriteQueue(cache: cache)
     var configuration = Configuration()
     configuration.maximumReaderCount = readers
     configuration.busyMode = .timeout(10)
@@ -42,6 +45,8 @@ package final class SQLiteDatabase: Database {
   package func read<T: Sendable>(
     _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {
+    try begin()
+    defer { end() }
     do {
       return try await pool.read { db in try body(SQLiteConnection(db: db)) }
     } catch { throw noted(error) }
@@ -50,6 +55,8 @@ package final class SQLiteDatabase: Database {
   package func cachedRow<T: Sendable>(
     _ question: CachedQuery?, _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {
+    try begin()
+    defer { end() }
     do {
       guard let question else { return try lookUpNow(body) }
       return try cache.answer(to: question) { try lookUpNow(body) }
@@ -65,23 +72,12 @@ package final class SQLiteDatabase: Database {
   package func write<T: Sendable>(
     _ isolation: Isolation, _ body: @escaping @Sendable (any Connection) throws -> T
   ) async throws(TapedeckError) -> T {
+    try begin()
+    defer { end() }
     // Not `pool.write`, which cancelling the task interrupts: a cancelled worker must still be able to release its
     // lease.
-    let cache = cache
-    let outcome: Result<(T, [Change]), any Error> = await withCheckedContinuation { continuation in
-      pool.asyncWrite(
-        { db in
-          let connection = SQLiteConnection(db: db)
-          let result = try body(connection)
-          if let failure = connection.failure { throw failure }
-          cache.committing()
-          return (result, connection.changes)
-        },
-        // Runs before the next write starts, so it never re-enables the cache during the next commit.
-        completion: { _, result in
-          cache.committed()
-          continuation.resume(returning: result)
-        })
+    let outcome = await withCheckedContinuation { continuation in
+      writes.add(Write(body: body, continuation: continuation), for: pool)
     }
     switch outcome {
     case .success(let (result, changes)):
@@ -105,20 +101,71 @@ package final class SQLiteDatabase: Database {
     return wrapped
   }
 
+  /// Closes the file. Later calls fail. Calls that are running end first, and the last of them closes the file.
   package func close() throws(TapedeckError) {
     feed.finish()
-    let wasClosed = isClosed.withLock { isClosed in
-      defer { isClosed = true }
-      return isClosed
+    let closesNow = calls.withLock { calls in
+      defer { calls.isClosed = true }
+      return !calls.isClosed && calls.running == 0
     }
+    if closesNow { try closeConnections() }
+  }
+
+  /// Counts a call, because GRDB passes a connection that is closed during a call to SQLite, which crashes.
+  private func begin() throws(TapedeckError) {
+    let isOpen = calls.withLock { calls in
+      if !calls.isClosed { calls.running += 1 }
+      return !calls.isClosed
+    }
+    guard isOpen else { throw TapedeckError(.catalogFailed, "The catalog is closed.") }
+  }
+
+  private func end() {
+    let closes = calls.withLock { calls in
+      calls.running -= 1
+      return calls.isClosed && calls.running == 0
+    }
+    if closes { try? closeConnections() }
+  }
+
+  private func closeConnections() throws(TapedeckError) {
     do {
       try lookupConnection.close()
       // A copy of the file must be whole, but closing the pool checkpoints only if its last connection is the writer.
-      // A reader that is still open, or a full disk, makes this fail; then the next start reads the WAL. Not again in a
-      // second call: GRDB passes the closed connection to SQLite, which crashes.
-      if !wasClosed { _ = try? pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) } }
+      // A full disk makes this fail; then the next start reads the WAL.
+      _ = try? pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
       try pool.close()
     } catch { throw noted(error) }
+  }
+}
+
+/// A call of `write` until its transaction has ended.
+private final class Write<T: Sendable>: WaitingWrite {
+  typealias Outcome = Result<(T, [Change]), any Error>
+
+  private let body: @Sendable (any Connection) throws -> T
+  private let continuation: CheckedContinuation<Outcome, Never>
+  private let result = Mutex<(T, [Change])?>(nil)
+
+  init(body: @escaping @Sendable (any Connection) throws -> T, continuation: CheckedContinuation<Outcome, Never>) {
+    self.body = body
+    self.continuation = continuation
+  }
+
+  func run(_ db: GRDB.Database) throws {
+    let connection = SQLiteConnection(db: db)
+    let value = try body(connection)
+    if let failure = connection.failure { throw failure }
+    result.withLock { $0 = (value, connection.changes) }
+  }
+
+  func finish(_ failure: (any Error)?) {
+    let result = result.withLock { $0 }
+    if let result, failure == nil {
+      continuation.resume(returning: .success(result))
+    } else {
+      continuation.resume(returning: .failure(failure ?? CancellationError()))
+    }
   }
 }
 

@@ -66,8 +66,10 @@ extension SQLiteDatabase {
   /// Checks a catalog that another process may have open: its pages, and that this version supports its schema. Changes
   /// nothing.
   ///
+  /// - Returns: whether there is a row for any object.
   /// - Throws: `catalogFailed`.
-  package static func inspect(path: String) throws(TapedeckError) {
+  @discardableResult
+  package static func inspect(path: String) throws(TapedeckError) -> Bool {
     // SQLite opens a folder for reading and then reports a failing disk.
     guard (try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType) != .typeDirectory
     else {
@@ -79,10 +81,12 @@ extension SQLiteDatabase {
     do {
       let connection = try DatabaseQueue(path: path, configuration: configuration)
       defer { try? connection.close() }
-      try connection.read { db in
+      return try connection.read { db in
         let db = SQLiteConnection(db: db)
         try checkPages(db)
-        if try db.row(db.dialect.table(named: "migration")) != nil { _ = try requireKnownSchema(db) }
+        guard try db.row(db.dialect.table(named: "migration")) != nil else { return false }
+        _ = try requireKnownSchema(db)
+        return try db.knowsObjects()
       }
     } catch { throw TapedeckError(sqlite: error) }
   }

@@ -12,7 +12,8 @@ func accessTables(_ dialect: Dialect) -> [SQL] {
       team \(text),
       password_hash \(text) NOT NULL,
       created_at \(integer) NOT NULL,
-      disabled_at \(integer)
+      disabled_at \(integer),
+      last_used_at \(integer)
     )
     """,
     """
@@ -42,7 +43,9 @@ func accessTables(_ dialect: Dialect) -> [SQL] {
       csrf \(text) NOT NULL,
       created_at \(integer) NOT NULL,
       last_seen_at \(integer) NOT NULL,
-      expires_at \(integer) NOT NULL
+      expires_at \(integer) NOT NULL,
+      -- The time zone that the browser reported last.
+      browser_zone \(text)
     )
     """,
     "CREATE INDEX session_by_account ON session (account_id)",

@@ -41,9 +41,10 @@ package struct CatalogCopy: Sendable {
     }
     try await Catalog(database: target).migrate()
 
+    let createdAt = try await Catalog(database: source).createdAt()
     let pipe = BlockingBatchQueue()
     async let sent = send(to: pipe)
-    let received = await receive(from: pipe, progress)
+    let received = await receive(from: pipe, createdAt: createdAt, progress)
     pipe.abandon()
     // If the source failed, the target's error is only a consequence.
     if case .failure(let error) = await sent, error.code != .interrupted || Task.isCancelled { throw error }
@@ -73,7 +74,7 @@ package struct CatalogCopy: Sendable {
   }
 
   private func receive(
-    from pipe: BlockingBatchQueue, _ progress: @escaping @Sendable (Progress) -> Void
+    from pipe: BlockingBatchQueue, createdAt: Instant, _ progress: @escaping @Sendable (Progress) -> Void
   ) async -> Result<[(table: String, rows: Int64)], TapedeckError> {
     do throws(TapedeckError) {
       return .success(
@@ -92,6 +93,8 @@ package struct CatalogCopy: Sendable {
             let rows = try Self.copy(table, columns, total, from: pipe, to: db, batch: batch, progress)
             copied.append((table.name, rows))
           }
+          // Objects that are older than their catalog are not treated as its own.
+          try db.execute("UPDATE migration SET applied_at = \(createdAt) WHERE version = 1")
           return copied
         })
     } catch { return .failure(error) }

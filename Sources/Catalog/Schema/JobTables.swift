@@ -1,3 +1,5 @@
+import Model
+
 /// The work on recordings.
 func jobTables(_ dialect: Dialect) -> [SQL] {
   let (integer, text) = (dialect.integer, dialect.text)
@@ -32,8 +34,9 @@ func jobTables(_ dialect: Dialect) -> [SQL] {
       -- The queue in which the job can be claimed once it is due. A column, since with the conditions themselves in the
       -- query SQLite sorts the queue.
       queue \(text) GENERATED ALWAYS AS (
-        CASE WHEN run_state IN ('idle', 'waiting') AND due_at IS NOT NULL THEN
-          CASE WHEN stage IN ('queued', 'awaiting') THEN 'polling' WHEN stage IN ('fetching', 'processing') THEN 'transfer' END
+        CASE WHEN run_state IN \(literals: [RunState.idle, .waiting]) AND due_at IS NOT NULL THEN
+          CASE WHEN stage IN \(literals: [Stage.queued, .awaiting]) THEN \(literal: JobQueue.polling)
+            WHEN stage IN \(literals: [Stage.fetching, .processing]) THEN \(literal: JobQueue.transfer) END
         END
       ) STORED,
       UNIQUE (kind, source, platform_id)

@@ -42,12 +42,17 @@ extension Catalog {
     }
   }
 
-  /// Checks that this version of Tapedeck supports the schema; an empty database is supported. Changes nothing.
+  /// Checks that this version of Tapedeck supports the schema, and that no table is missing. Changes nothing.
   ///
+  /// - Parameter mayBeEmpty: whether a database without any migration is supported.
   /// - Throws: `catalogFailed`.
-  package func checkSchema() async throws(TapedeckError) {
+  package func checkSchema(mayBeEmpty: Bool = true) async throws(TapedeckError) {
     try await database.read { db in
-      if try db.row(db.dialect.table(named: "migration")) != nil { _ = try requireKnownSchema(db) }
+      if try db.row(db.dialect.table(named: "migration")) != nil {
+        _ = try requireKnownSchema(db)
+      } else if !mayBeEmpty {
+        throw incompleteCatalog(["migration"])
+      }
     }
   }
 
@@ -70,7 +75,7 @@ extension Catalog {
 /// Checks that this version of Tapedeck supports the schema. The table `migration` must exist.
 ///
 /// - Returns: the number of applied migrations.
-/// - Throws: `catalogFailed` when the database has a newer version or unknown migrations.
+/// - Throws: `catalogFailed` when the database has a newer version or unknown migrations, or lacks a table.
 func requireKnownSchema(_ db: any Connection) throws(TapedeckError) -> Int {
   let version = Int(try db.row("SELECT coalesce(max(version), 0) AS version FROM migration")?.int("version") ?? 0)
   guard version <= Migration.all.count else {
@@ -88,5 +93,16 @@ func requireKnownSchema(_ db: any Connection) throws(TapedeckError) -> Int {
       )
     }
   }
+  guard version == Migration.all.count else { return version }
+  let names = Set(try db.rows(db.dialect.tableNames).map { row throws(TapedeckError) in try row.text("name") })
+  let missing = CatalogTable.all.map(\.name).filter { !names.contains($0) }
+  guard missing.isEmpty else { throw incompleteCatalog(missing) }
   return version
+}
+
+private func incompleteCatalog(_ missing: [String]) -> TapedeckError {
+  TapedeckError(
+    .catalogFailed,
+    "The catalog is incomplete (missing: \(missing.joined(separator: ", "))). Stop Tapedeck and restore the catalog from a backup (docs/operations.md)."
+  )
 }

@@ -47,6 +47,8 @@ private func coverageTables(_ dialect: Dialect) -> [SQL] {
       found \(integer) NOT NULL DEFAULT 0,
       queued \(integer) NOT NULL DEFAULT 0,
       unidentified \(text) NOT NULL DEFAULT '{}',
+      -- The rows without a start time that are counted and may be listed again from `reached_at` on, as a JSON array.
+      counted_rows \(text) NOT NULL DEFAULT '[]',
       created_at \(integer) NOT NULL,
       created_by \(text) NOT NULL,
       ended_at \(integer),

@@ -1,4 +1,4 @@
-/// How a person uses the pages and the player, kept from one sign-in to the next.
+/// How a person uses the pages and the player, kept from one sign-in to the next, except the time zone of the browser.
 package struct Preferences: Sendable, Equatable, Codable {
   package static let speeds = 0.5...3.0
   package static let volumes = 0.0...1.0
@@ -13,7 +13,7 @@ package struct Preferences: Sendable, Equatable, Codable {
   package var skipSilence: Bool?
   /// The chosen time zone of pages: a name of the tz database, or `browser`; nil for `browser`.
   package var timeZone: String?
-  /// The time zone that the browser reported last; nil when it has reported none.
+  /// The time zone that the browser of the session reported last; nil when it has reported none, and without a session.
   package var browserTimeZone: String?
 
   package init(

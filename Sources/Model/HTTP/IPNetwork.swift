@@ -25,6 +25,19 @@ package struct IPNetwork: Sendable, Equatable {
     return rest == 0 || (bytes[whole] ^ other[whole]) >> (8 - rest) == 0
   }
 
+  /// An address as text without the form `::ffff:10.0.0.1`; other text is returned as it is.
+  package static func plain(_ address: String) -> String {
+    guard address.contains(":"), let bytes = bytes(of: address), bytes.count == 4 else { return address }
+    return bytes.map { String($0) }.joined(separator: ".")
+  }
+
+  /// The name of the client that has an address: for IPv6 the /64 network, because one client usually has all of its
+  /// addresses. Other text is returned as it is.
+  package static func client(of address: String) -> String {
+    guard let bytes = bytes(of: address), bytes.count == 16 else { return plain(address) }
+    return hex(bytes.prefix(8)) + "::/64"
+  }
+
   private static func bytes(of text: String) -> [UInt8]? {
     var v4 = in_addr()
     if inet_pton(AF_INET, text, &v4) == 1 { return withUnsafeBytes(of: v4) { Array($0) } }

@@ -20,7 +20,8 @@ package struct SourceID: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// The platform's id of a recording: 1–500 bytes of Unicode text without control characters, line separators and marks
-/// that change the direction of text, but not `.` or `..`. Never used as a file name.
+/// that change the direction of text, but not `.` or `..`, and not with the prefix of a token or webhook secret in it: a
+/// secret that is pasted in its place must not be logged or sent to the platform. Never used as a file name.
 ///
 /// Ids are compared by their bytes, as in the database: a composed and a decomposed letter are different.
 package struct RecordingID: Hashable, Sendable, CustomStringConvertible {
@@ -32,7 +33,7 @@ package struct RecordingID: Hashable, Sendable, CustomStringConvertible {
   /// Nil unless the text is valid.
   package init?(_ text: String) {
     guard (1...Self.maxLength).contains(text.utf8.count), text != ".", text != "..",
-      text.unicodeScalars.allSatisfy(Self.allows)
+      text.unicodeScalars.allSatisfy(Self.allows), !Redactor.hasSecretPrefix(text)
     else { return nil }
     rawValue = text
   }

@@ -6,10 +6,21 @@ package struct UnidentifiedRow: Sendable, Equatable {
   package var position: Int
   /// Why it names no recording, as a sentence.
   package var reason: String
+  /// The start of the call, where the row reports it; not stored.
+  package var startTime: Instant?
+  /// Equal for rows of equal text; not stored.
+  package var fingerprint: String
 
-  package init(position: Int, reason: String) {
+  package init(position: Int, reason: String, startTime: Instant? = nil, fingerprint: String = "") {
     self.position = position
     self.reason = reason
+    self.startTime = startTime
+    self.fingerprint = fingerprint
+  }
+
+  /// The 64-bit FNV-1a hash of a row's text in hexadecimal. It finds the same row in a later list; it proves nothing.
+  package static func fingerprint(of text: some Sequence<UInt8>) -> String {
+    String(text.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }, radix: 16)
   }
 }
 

@@ -13,7 +13,19 @@ package final class Redactor: Sendable {
   private static let secretPrefixes = ["tdk_", "whsec_"].map { Array($0.utf8) }
   private static let prefixes = secretPrefixes + ["bearer ", "basic "].map { Array($0.utf8) }
 
-  private let secrets = Mutex<[[UInt8]]>([])
+  private struct Secrets {
+    var fixed: Set<[UInt8]> = []
+    /// The last two values of each name.
+    var renewed: [String: [[UInt8]]] = [:]
+    /// All of them, the longest first: a shorter secret inside a longer one must not leave the rest of it.
+    var sorted: [[UInt8]] = []
+
+    mutating func sort() {
+      sorted = fixed.union(renewed.values.joined()).sorted { $0.count > $1.count }
+    }
+  }
+
+  private let secrets = Mutex(Secrets())
 
   package init() {}
 
@@ -22,10 +34,34 @@ package final class Redactor: Sendable {
   package func add(_ secret: String) {
     guard secret.utf8.count >= 6 else { return }
     secrets.withLock { secrets in
-      let all = Set(secrets + [Array(secret.utf8), Array(percentEncoded(secret).utf8)])
-      // Longest first: a shorter secret inside a longer one must not leave the rest of it.
-      secrets = all.sorted { $0.count > $1.count }
+      secrets.fixed.formUnion(Self.forms(of: secret))
+      secrets.sort()
     }
+  }
+
+  /// Redacts a secret that is renewed. Only the last two values of one name are kept: requests may still use the
+  /// previous one.
+  package func renew(_ name: String, _ secret: String) {
+    guard secret.utf8.count >= 6 else { return }
+    secrets.withLock { secrets in
+      let forms = Self.forms(of: secret)
+      let known = secrets.renewed[name] ?? []
+      guard !known.starts(with: forms) else { return }
+      secrets.renewed[name] = Array((forms + known).prefix(4))
+      secrets.sort()
+    }
+  }
+
+  /// The secret as it is and percent-encoded.
+  private static func forms(of secret: String) -> [[UInt8]] {
+    [Array(secret.utf8), Array(percentEncoded(secret).utf8)]
+  }
+
+  /// Whether text contains the prefix of an API token or webhook secret.
+  package static func hasSecretPrefix(_ text: String) -> Bool {
+    guard text.utf8.contains(UInt8(ascii: "_")) else { return false }
+    let text = text.lowercased()
+    return ["tdk_", "whsec_"].contains { text.contains($0) }
   }
 
   /// The text with added secrets, API tokens, webhook secrets and `Authorization` values replaced by `[redacted]`.
@@ -38,7 +74,7 @@ package final class Redactor: Sendable {
   private func redact(_ text: String, prefixes: [[UInt8]]) -> String {
     var bytes = Array(text.utf8)
     var changed = false
-    for secret in secrets.withLock({ $0 }) {
+    for secret in secrets.withLock({ $0.sorted }) {
       var position = 0
       while let found = find(secret, in: bytes, from: position) {
         bytes.replaceSubrange(found..<found + secret.count, with: Self.replacement)

@@ -12,6 +12,12 @@ extension StringProtocol {
   }
 }
 
+/// A finite number in decimal digits, such as `1.5` or `1e3`; nil for anything else, also for `0x10`, `inf` and `nan`.
+package func decimalNumber(_ text: some StringProtocol) -> Double? {
+  guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) || "+-.eE".utf8.contains($0) }) else { return nil }
+  return Double(text).flatMap { $0.isFinite ? $0 : nil }
+}
+
 extension String {
   /// The longest prefix that fits into `limit` bytes of UTF-8 without splitting a Unicode scalar.
   package func cut(toBytes limit: Int) -> String {
@@ -19,5 +25,25 @@ extension String {
     var end = utf8.index(utf8.startIndex, offsetBy: max(0, limit))
     while end.samePosition(in: unicodeScalars) == nil { utf8.formIndex(before: &end) }
     return String(unicodeScalars[..<end])
+  }
+
+  /// The text, or as much of it as fits into `limit` bytes of UTF-8 with an ellipsis.
+  package func shortened(toBytes limit: Int) -> String {
+    utf8.count > limit ? cut(toBytes: limit - "…".utf8.count) + "…" : self
+  }
+
+  /// The text without control characters, and marks that change the direction of text, for a name that is shown.
+  package var withoutControls: String {
+    guard unicodeScalars.contains(where: Self.isControl) else { return self }
+    return String(
+      String.UnicodeScalarView(
+        unicodeScalars.map { $0 == "\t" || $0 == "\n" ? " " : $0 }.filter { !Self.isControl($0) }))
+  }
+
+  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case ..<0x20, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true
+    default: false
+    }
   }
 }

@@ -186,7 +186,8 @@ extension Ingest {
     var last = (length: file.length, at: system.now())
     while (try? await system.sleep(.seconds(1))) != nil {
       let now = system.now()
-      if file.length != last.length || !file.isStarving { last = (file.length, now) }
+      // Also when the clock was set back.
+      if file.length != last.length || !file.isStarving || last.at > now { last = (file.length, now) }
       if now - last.at >= settings.stall { return }
       if file.isStarving, conversions.waiterCount > 0 { return }
     }

@@ -214,7 +214,9 @@ extension Ingest {
     }
     // Not needed for correctness: after a crash before them, the next start cleans up.
     try? await catalog.recordStep(commit, of: job.id)
-    try? await spool.clear(lease)
+    // A heartbeat that finds the job done cancels this task; its files must go nevertheless.
+    let spool = spool
+    await Task { try? await spool.clear(lease) }.value
     logger.info(
       before == nil ? "recording archived" : "recording repaired",
       metadata: [

@@ -30,8 +30,9 @@ package actor PrivacyReview {
   package func review(_ key: RecordingKey, atMostEvery interval: Duration = .zero) async {
     guard let source = sources[key.source] else { return }
     let now = system.now()
-    if let until = pausedUntil[key.source], now < until { return }
-    if let last = lastReviews[key], now - last < interval { return }
+    // A longer pause means that the clock was set back.
+    if let until = pausedUntil[key.source], now < until, until - now <= pause { return }
+    if let last = lastReviews[key], last.isWithin(interval, before: now) { return }
     let review = running[key] ?? Task { await request(key, from: source) }
     running[key] = review
     // Unlike the value of a task, the end of a stream is not awaited by a task that is cancelled.

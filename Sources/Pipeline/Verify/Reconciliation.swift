@@ -1,4 +1,4 @@
-import Catalog
+package import Catalog
 import CoreMetrics
 import Logging
 package import Model
@@ -7,7 +7,8 @@ package import ObjectStorage
 /// Compares the names and lengths of objects with the catalog, folder by folder, in both directions.
 ///
 /// Objects without a row, and objects that an ingest stored and did not commit, are moved to quarantine and never
-/// deleted: after a restore of yesterday's catalog they are today's recordings. A recording whose object is missing or has
+/// deleted: after a restore of yesterday's catalog they are today's recordings. Objects that are older than the catalog are
+/// left alone, since they belong to a catalog that was lost. A recording whose object is missing or has
 /// another length is damaged and is repaired.
 package struct Reconciliation: Sendable {
   /// An object that no recording refers to and no ingest needs.
@@ -21,6 +22,9 @@ package struct Reconciliation: Sendable {
     package var orphans: [Orphan] = []
     /// Unreferenced objects that were left alone because an ingest may be about to commit them, or needs them for that.
     package var young = 0
+    /// Objects without a row that another catalog may know: they are older than this one, or it has no recording. They
+    /// are left alone.
+    package var foreign = 0
     /// The recordings whose objects are missing or have another length.
     package var damaged: [Verification] = []
   }
@@ -57,6 +61,11 @@ package struct Reconciliation: Sendable {
       let verification = try await verifier.verify(key, mode)
       if verification.verdict != .whole { sum.damaged.append(verification) }
     }
+    if sum.foreign > 0 {
+      verifier.logger.error(
+        "the object store has objects that another catalog may know; they are left alone",
+        metadata: ["objects": "\(sum.foreign)", "remedy": "\(Self.lostCatalog)"])
+    }
     guard !sum.orphans.isEmpty || !sum.damaged.isEmpty else { return sum }
     verifier.logger.notice(
       "catalog and objects differed",
@@ -78,15 +87,21 @@ package struct Reconciliation: Sendable {
     let unknown = listed.filter {
       known.referenced[$0.name] == nil && known.reserved[$0.name] == nil && !known.removing.contains($0.name)
     }
-    if !unknown.isEmpty || !known.reserved.isEmpty, try await holdsRows(unknown.isEmpty) {
-      for object in unknown where try await !catalog.hasObject(object.name) {
+    let holdsRows = try await !catalog.archivedRecordings(after: 0, limit: 1).isEmpty
+    let createdAt = try await catalog.createdAt()
+    for object in unknown where try await !catalog.hasObject(object.name) {
+      if holdsRows, object.changedAt >= createdAt {
         report.orphans.append(try await quarantineOrphan(object, mode))
+      } else {
+        report.foreign += 1
       }
+    }
+    if holdsRows {
       for (name, reservation) in known.reserved {
         let isNeeded = try await isNeeded(name, reservation, known)
         guard let object = objects[name] else {
           // It was never stored; the name is not needed.
-          if !isNeeded, mode != .look { _ = try await catalog.deleteReservation(name, reservation) }
+          if !isNeeded, mode != .report { _ = try await catalog.deleteReservation(name, reservation) }
           continue
         }
         if isNeeded {
@@ -94,7 +109,7 @@ package struct Reconciliation: Sendable {
           continue
         }
         // The row first: from then on no ingest can commit this name.
-        var isOrphan = mode == .look
+        var isOrphan = mode == .report
         if !isOrphan { isOrphan = try await catalog.deleteReservation(name, reservation) }
         if isOrphan { report.orphans.append(try await quarantineOrphan(object, mode)) }
       }
@@ -119,7 +134,7 @@ package struct Reconciliation: Sendable {
 
   private func quarantineOrphan(_ object: ListedObject, _ mode: Verifier.Mode) async throws(TapedeckError) -> Orphan {
     VerificationMetrics.orphans.increment()
-    guard mode != .look else { return Orphan(object: object, isMoved: false) }
+    guard mode != .report else { return Orphan(object: object, isMoved: false) }
     verifier.logger.warning(
       "an object that no recording refers to is moved to quarantine",
       metadata: ["object": "\(object.name)", "bytes": "\(object.bytes)"])
@@ -127,13 +142,40 @@ package struct Reconciliation: Sendable {
     return Orphan(object: object, isMoved: true)
   }
 
-  /// A catalog without recordings has probably been lost, so its objects are not treated as orphans.
-  private func holdsRows(_ isQuiet: Bool) async throws(TapedeckError) -> Bool {
-    if try await !catalog.archivedRecordings(after: 0, limit: 1).isEmpty { return true }
-    if !isQuiet {
-      verifier.logger.warning("the object store has objects, but the catalog has no recording; they are left alone")
+  /// What an operator does about objects of another catalog.
+  package static let lostCatalog =
+    "If the catalog was lost or replaced, stop Tapedeck and restore it from a backup (docs/operations.md). To begin a new archive, move the objects away, or use an empty folder or bucket prefix."
+
+  /// Checks that a catalog that knows no object is not used with a store that has some: it was probably lost, and the
+  /// objects are recordings. A store that cannot be listed passes, since nothing is moved in it.
+  ///
+  /// - Throws: `configurationInvalid`, `catalogFailed`.
+  package static func requireOwnObjects(_ catalog: Catalog, _ store: any ObjectStore) async throws(TapedeckError) {
+    if try await catalog.knowsObjects() { return }
+    let hasObjects = await withTaskGroup(of: Bool.self) { group in
+      var folders = ObjectFolder.all.makeIterator()
+      func addNext() {
+        guard let folder = folders.next() else { return }
+        group.addTask { (try? await store.objects(in: folder).isEmpty) == false }
+      }
+      for _ in 0..<16 { addNext() }
+      while let found = await group.next() {
+        if found {
+          group.cancelAll()
+          return true
+        }
+        addNext()
+      }
+      return false
     }
-    return false
+    if hasObjects { throw ownershipFailure }
+  }
+
+  /// The error for a store with objects beside a catalog that knows none.
+  package static var ownershipFailure: TapedeckError {
+    TapedeckError(
+      .configurationInvalid,
+      "The object store has objects, but the catalog has none. Nothing was changed. \(lostCatalog)")
   }
 }
 

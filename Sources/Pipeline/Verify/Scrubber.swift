@@ -36,7 +36,7 @@ package struct Scrubber: Service {
 
   private func perform(_ row: TaskRow, isFirst: inout Bool) async throws(TapedeckError) {
     let reconciledAt = Int64(row.state).map(Instant.init(milliseconds:))
-    if isFirst || reconciledAt.map({ verifier.system.now() - $0 >= reconciliationInterval }) ?? true {
+    if isFirst || reconciledAt?.isWithin(reconciliationInterval, before: verifier.system.now()) != true {
       try await task.renewingLease(row) { () async throws(TapedeckError) in try await reconcile(row) }
       // Even if the rest of the run fails and is retried: comparing all names every few minutes is too much work.
       isFirst = false

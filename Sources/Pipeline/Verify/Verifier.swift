@@ -11,7 +11,7 @@ package struct Verifier: Sendable {
   /// What is done about damage.
   package enum Mode: Sendable, Equatable {
     /// Report it; change nothing.
-    case look
+    case report
     /// Mark it, move it to quarantine and repair it. With `insisting`, also when the store seems to be unavailable.
     case repair(insisting: Bool = false)
   }

@@ -34,14 +34,12 @@ package struct Worker: Service {
   let spooled = SpooledJobs()
   /// The pause before a failed catalog call is retried.
   private let catalogRetryInterval: Duration = .seconds(1)
-  private let failures: FailureReporter
   /// Only jobs of these sources are claimed; others would fail on this node.
   private let sources: [SourceID]
 
   package init(ingest: Ingest, limits: Limits = Limits()) {
     self.ingest = ingest
     self.limits = limits
-    failures = FailureReporter(of: "claiming jobs", logger: ingest.logger)
     sources = ingest.sources.keys.sorted { $0.rawValue < $1.rawValue }
   }
 
@@ -60,6 +58,8 @@ package struct Worker: Service {
   private func work(in queue: JobQueue) async {
     let limit = queue == .polling ? limits.polling : limits.transfers
     let wakeUps = WakeUps(system: ingest.system)
+    // Each queue has its own: a call of one may succeed after a later one of the other has failed.
+    let failures = FailureReporter(of: "claiming jobs of the queue '\(queue.rawValue)'", logger: ingest.logger)
     let running = Running()
     // Before the first query, so that no change after it is missed.
     let changes = ingest.catalog.changes()

@@ -14,7 +14,6 @@ package protocol Listing: Decodable {
 }
 
 extension Listing {
-  package static var emptyText: String { "There are none." }
   package var nextCursor: String? { nil }
   package var hasMore: Bool { nextCursor != nil }
 

@@ -25,7 +25,7 @@ extension Settings {
     }
     let key = if let signingKey { signingKey as String? } else { try directory.existingKey("statement-key") }
     if let key, NoteSigner(key) == nil { problems.append(Self.malformedSigningKey.message) }
-    if !problems.isEmpty { throw .wrongSettings(problems) }
+    if !problems.isEmpty { throw .wrongSettings(problems, unknown: unknown) }
   }
 
   static let missingWebhookSecret = TapedeckError(

@@ -71,7 +71,7 @@ package struct Settings: Sendable {
     let proxyList = reader.text(.trustedProxies) ?? ""
     proxies = reader.checked { () throws(TapedeckError) in try TrustedProxies(proxyList) } ?? .none
 
-    connections = Int(reader.number(.connections, default: 10_000, in: 8...1_000_000))
+    connections = Int(reader.number(.connections, default: 5000, in: 8...1_000_000))
     connectionsPerAddress = Int(reader.number(.connectionsPerAddress, default: 1000, in: 4...1_000_000))
     clientStall = .seconds(reader.number(.clientStallSeconds, default: 60, in: 1...3600))
     streamsPerIdentity = Int(reader.number(.streamsPerIdentity, default: 32, in: 1...100_000))
@@ -113,7 +113,7 @@ package struct Settings: Sendable {
         "is not a loopback address, so anyone on the network could read the metrics. Use a loopback address, or set TAPEDECK_PUBLIC_URL to the https address of the TLS proxy in front, and protect the port"
       )
     }
-    try reader.requireSound()
+    try reader.requireSound(unknown: unknown)
   }
 
   package var directory: DataDirectory { DataDirectory(path: FilePath(dataDirectory)) }
@@ -173,9 +173,9 @@ extension IngestSettings {
   fileprivate init(_ reader: SettingsReader, announces: Bool) {
     var jitter = 0.5...1.5
     if let text = reader.text(.waitJitter) {
-      let bounds = text.split(separator: "-").compactMap { Double($0) }
-      if bounds.count == 2, bounds[0] >= 0, bounds[0] <= bounds[1], bounds[1] <= 100 {
-        jitter = bounds[0]...bounds[1]
+      let bounds = text.split(separator: "-", omittingEmptySubsequences: false).map { decimalNumber($0) }
+      if bounds.count == 2, let low = bounds[0], let high = bounds[1], 0 <= low, low <= high, 0 < high, high <= 100 {
+        jitter = low...high
       } else {
         reader.report(.waitJitter, "must be two factors such as 0.5-1.5")
       }

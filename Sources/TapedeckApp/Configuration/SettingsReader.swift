@@ -6,7 +6,7 @@ import SystemPackage
 
 /// Reads settings from flags, the environment, `.env` and `tapedeck.yaml`, in this order.
 ///
-/// A wrong value is remembered and replaced by the default, so that `requireSound()` can name all wrong settings at once.
+/// A wrong value is remembered and replaced by the default, so that `requireSound` can name all wrong settings at once.
 package struct SettingsReader: Sendable {
   private let reader: ConfigReader
   /// The same places one by one, in order of precedence.
@@ -115,10 +115,11 @@ package struct SettingsReader: Sendable {
 
   var hasProblems: Bool { !problems.sentences.isEmpty }
 
+  /// - Parameter unknown: names that are no settings, which the error mentions too, but which alone are no error.
   /// - Throws: `configurationInvalid`, with every problem and the places.
-  func requireSound() throws(TapedeckError) {
+  func requireSound(unknown: [UnknownSetting]) throws(TapedeckError) {
     guard hasProblems else { return }
-    throw .wrongSettings(problems.sentences, places: places)
+    throw .wrongSettings(problems.sentences, unknown: unknown, places: places)
   }
 
   // MARK: Values
@@ -143,7 +144,7 @@ package struct SettingsReader: Sendable {
     _ setting: Setting, default standard: Double, in range: ClosedRange<Double>, source: String? = nil
   ) -> Double {
     guard let text = text(setting, source: source) else { return standard }
-    if let value = Double(text), range.contains(value) { return value }
+    if let value = decimalNumber(text), range.contains(value) { return value }
     report(setting, source: source, "must be a number from \(short(range.lowerBound)) to \(short(range.upperBound))")
     return standard
   }

@@ -32,6 +32,12 @@ extension Node {
     let clock = isShared ? try await SharedClock(catalog: catalog, own: system) : nil
     let system = clock?.system ?? system
     let store = try Self.objectStore(settings.deployment, directory, client: client, system: system)
+    if tasks.works {
+      do { try await Reconciliation.requireOwnObjects(catalog, store) } catch {
+        try? catalog.database.close()
+        throw error
+      }
+    }
     let spool = try Spool(folder: directory.spool, quarantine: directory.quarantine, threads: .singleton)
     // The folders are usually on one disk, but each can be a mount of its own.
     let diskSpace = DiskSpaceMonitor(
@@ -65,7 +71,8 @@ extension Node {
     let listening = ListeningSessions(catalog: catalog, now: now)
     let waiters = JobWaiters(catalog: catalog, limits: .init(connections: connections))
     let readiness = Readiness(
-      catalog: catalog, file: isShared ? nil : directory.catalog, diskSpace: diskSpace)
+      catalog: catalog, file: isShared ? nil : directory.catalog,
+      folders: settings.deployment.localFolders(directory).map(\.folder), diskSpace: diskSpace)
     let gauges = Gauges(catalog: catalog, diskSpace: diskSpace, rateLimits: rateLimits)
     var web = WebServices(
       catalog: catalog, store: store, authenticator: authenticator,
@@ -78,6 +85,7 @@ extension Node {
         return exporter?.render() ?? ""
       },
       readiness: { await readiness.problems() }, system: system, rateLimits: rateLimits)
+    web.syncs = settings.syncs
     for plan in settings.plans { web.plans[plan.source] = plan }
     let quarantine = Quarantine(catalog: catalog, store: store, spool: spool)
     web.quarantine = QuarantineActions(
@@ -112,7 +120,8 @@ extension Node {
         try await log.flush()
         try await listening.flush()
         try await authenticator.flush()
-      }
+      },
+      MemoryRelease(system: system),
     ]
     if let clock { services.append(clock) }
     if !isShared, tasks.runsRecurringTasks {

@@ -30,15 +30,23 @@ package struct DataDirectory: Sendable {
     return "/proc/self/fd/\(folder)/tapedeck.sock"
   }
 
+  /// Whether the folder of the object store has an object.
+  package var hasObjects: Bool {
+    ObjectFolder.all.contains { folder in
+      let names = try? FileSystemCalls.names(in: objects.appending(folder.description))
+      return names?.contains { ObjectName(rawValue: "\(folder)/\($0)") != nil } == true
+    }
+  }
+
   package var exists: Bool { access(path.string, F_OK) == 0 }
   package var isDemo: Bool { access(demoMarker.string, F_OK) == 0 }
 
   /// A sentence when other users of the machine can list the folder or more; nil when they cannot, or there is no folder.
   package var openness: String? {
-    var status = stat()
-    guard stat(path.string, &status) == 0, status.st_mode & 0o077 != 0 else { return nil }
-    let mode = String(status.st_mode & 0o777, radix: 8)
-    return "Other users of this machine can look into it (mode \(mode)). Run 'chmod 700 \(path)'."
+    // With the dot, the attributes are those of the folder, not those of a link to it.
+    let attributes = try? FileManager.default.attributesOfItem(atPath: path.appending(".").string)
+    guard let mode = (attributes?[.posixPermissions] as? NSNumber)?.intValue, mode & 0o077 != 0 else { return nil }
+    return "Other users of this machine can look into it (mode \(String(mode, radix: 8))). Run 'chmod 700 \(path)'."
   }
 
   /// Creates missing folders, readable by their owner only.

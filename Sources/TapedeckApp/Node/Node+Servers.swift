@@ -21,7 +21,7 @@ extension Node {
     let application = Application(
       router: try makeWebRouter(web, listener: .network), server: .limited(limits, proxies: settings.proxies),
       configuration: .init(
-        address: .hostname(settings.listen.host, port: settings.listen.port), serverName: "tapedeck", backlog: 1024,
+        address: .hostname(settings.listen.host, port: settings.listen.port), serverName: "tapedeck", backlog: 4096,
         // Closing a connection takes a moment, in which no more than a few others are accepted.
         availableConnectionsDelegate: MaximumAvailableConnections(total + min(64, max(4, total / 8)))),
       onServerRunning: { channel in await onListening(channel.localAddress?.port ?? settings.listen.port) },
@@ -47,7 +47,12 @@ extension Node {
   ) throws -> some Service {
     let path = try directory.socket()
     // A killed process may have left its socket. This process holds the lock, so the socket is not in use.
-    unlink(path)
+    guard unlink(path) == 0 || errno == ENOENT else {
+      throw TapedeckError(
+        .configurationInvalid,
+        "The command socket 'tapedeck.sock' cannot be created in the data directory, because something else has its name. Move it away.",
+        detail: "\(path): errno \(errno)")
+    }
     let router = try makeWebRouter(
       web, listener: .socket,
       commands: OperatorRoutes(sources: sources).routes + coverage.routes

@@ -39,11 +39,11 @@ struct VerifyRoutes {
       guard rest.isEmpty else { throw TapedeckError(.requestTooLarge) }
       var wanted: [RecordingKey] = []
       for name in keys { wanted.append(try RecordingKey(pathSegment: name)) }
-      let mode: Verifier.Mode = question.repairs ? .repair(insisting: true) : .look
+      let mode: Verifier.Mode = question.repairs ? .repair(insisting: true) : .report
       answer.add(await verifier.verify(wanted, mode, parallel: parallel, until: .now + .seconds(3600)))
     } else {
       let source = question.source.flatMap { SourceID($0) }
-      let mode: Verifier.Mode = question.repairs ? .repair() : .look
+      let mode: Verifier.Mode = question.repairs ? .repair() : .report
       answer.total = try await catalog.archivedCount(of: source)
       answer.next = question.after
       while let after = answer.next, answer.stop == nil, answer.recordings == 0 || .now < deadline {
@@ -68,8 +68,9 @@ struct VerifyRoutes {
         answer.next = number
         break
       }
-      let report = try await reconciliation.run([folder], question.repairs ? .repair() : .look)
+      let report = try await reconciliation.run([folder], question.repairs ? .repair() : .report)
       answer.young += report.young
+      answer.foreign += report.foreign
       answer.orphans += report.orphans.map {
         .init(object: $0.object.name.description, bytes: $0.object.bytes, isMoved: $0.isMoved)
       }

@@ -40,7 +40,7 @@ struct AuditListing {
   }
 
   static let filters: [QueryParameter] = [
-    QueryParameter("who", .text, "The name or ID of an account or token."),
+    QueryParameter("who", .text, "Name or ID of an account, token or operator; `Tapedeck` for the server itself."),
     .choice("what", LogEntry.Action.self, "What was done."),
     .choice("outcome", LogEntry.Outcome.self, "How it ended."),
     QueryParameter("recording", .recording, "The platform's ID of a recording."), .source,
@@ -52,7 +52,7 @@ struct AuditListing {
 
   func filter(_ query: Query) -> LogFilter {
     var filter = LogFilter()
-    filter.who = query["who"]
+    filter.who = query["who"].map { SystemUsers.operatorID(named: $0) ?? $0 }
     filter.action = query.choice("what")
     filter.outcome = query.choice("outcome")
     if let recording = query["recording"].flatMap({ RecordingID($0) }) {

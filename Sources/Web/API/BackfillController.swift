@@ -58,6 +58,9 @@ struct BackfillController {
       start: try moment(wanted.from, "from", plan, endOfDay: false),
       end: try moment(wanted.to, "to", plan, endOfDay: true))
     guard !period.isEmpty else { throw TapedeckError(.invalidRequest, "'from' must be before 'to'.") }
+    guard period.start <= system.now() else {
+      throw TapedeckError(.invalidRequest, "'from' lies in the future. A back-fill fetches calls of the past.")
+    }
     var direction: Direction?
     if let text = wanted.direction {
       guard let known = Direction(rawValue: text) else {

@@ -12,16 +12,24 @@ package enum CSV {
   /// A text that begins like a formula gets an apostrophe first. A text with separators is quoted.
   private static func field(_ text: String) -> String {
     let scalars = text.unicodeScalars
-    let safe = scalars.first.map(startsFormula) == true ? "'\(text)" : text
+    let safe = startsFormula(scalars) ? "'\(text)" : text
     guard scalars.contains(where: { $0 == "," || $0 == "\"" || $0 == "\r" || $0 == "\n" }) else { return safe }
     return "\"\(safe.replacing("\"", with: "\"\""))\""
   }
 
-  /// Spreadsheets also take the full-width forms, and skip spaces before the sign.
-  private static func startsFormula(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar {
-    case "=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠": true
-    default: scalar.properties.isWhitespace
+  /// Spreadsheets also take the small and full-width forms, and skip spaces and invisible characters before the sign.
+  private static func startsFormula(_ scalars: String.UnicodeScalarView) -> Bool {
+    guard scalars.first?.properties.isWhitespace != true else { return true }
+    switch scalars.first(where: { !isInvisible($0) }) {
+    case "=", "+", "-", "@", "＝", "＋", "－", "＠", "\u{FE66}", "\u{FE62}", "\u{FE63}", "\u{FE6B}", "\u{2212}": return true
+    default: return false
+    }
+  }
+
+  private static func isInvisible(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .format: true
+    default: scalar.properties.isWhitespace || scalar.properties.isDefaultIgnorableCodePoint
     }
   }
 

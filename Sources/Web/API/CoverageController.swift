@@ -10,7 +10,7 @@ struct CoverageController {
     [
       .admitted(
         .get, "/api/v1/coverage", .api, permission: .readCoverage, log: .entry(.coverage),
-        "For each day of the source's time zone, both ends included: whether the day is checked (listed completely after its end) and complete; reported, expected, ready, waiting, failed, refused, missing and unidentified recordings, the latter with their positions in the platform's list; `gaps` with their reasons; `tasks`: the last sync and look-back, with the rows of their lists that name no recording. Only supervisors see the IDs of restricted recordings.",
+        "For each day of the source's time zone, both ends included: whether the day is checked (listed completely after its end) and complete; reported, expected, ready, waiting, failed, refused, missing and unidentified recordings, the latter with their positions in the platform's list; `unlisted`: recordings that the platform no longer lists; `gaps` with their reasons; `tasks`: the last sync and look-back, with the rows of their lists that name no recording. Only supervisors see the IDs of restricted recordings.",
         query: CoverageListing.parameters, responses: [.json(CoverageAnswer.schema, "The coverage.")], errors: [404]
       ) { admitted in
         let page = try await listing.load(admitted, gaps: 500)

@@ -15,9 +15,21 @@ struct CoverageListing {
     /// Without restricted recordings for readers who may not see them; the figures of the days include them.
     var gaps: [CoverageGap]
     var next: Int64?
+  }
 
-    var first: CalendarDay? { days.first?.day }
-    var last: CalendarDay? { days.last?.day }
+  /// The requested days of a source, both ends included.
+  struct Span {
+    enum Problem: Error { case reversed, tooLong }
+
+    var plan: SyncPlan
+    var first: CalendarDay
+    var last: CalendarDay
+
+    /// Why it cannot be listed; nil if it can.
+    var problem: Problem? {
+      if last < first { return .reversed }
+      return first.distance(to: last) < CoverageListing.maxDays ? nil : .tooLong
+    }
   }
 
   static let maxDays = 400
@@ -29,8 +41,15 @@ struct CoverageListing {
 
   func load(_ admitted: Admitted<Void>, gaps limit: Int) async throws(TapedeckError) -> Page {
     let (identity, query) = (admitted.identity, admitted.query)
-    let plan = try plans.plan(of: query["source"])
-    let days = try days(query, plan)
+    let span = try span(query)
+    switch span.problem {
+    case .reversed: throw TapedeckError(.invalidRequest, "'from' must not be after 'to'.")
+    case .tooLong:
+      throw TapedeckError(.invalidRequest, "At most \(Self.maxDays) days can be asked for at once.")
+    case nil: break
+    }
+    let plan = span.plan
+    let days = CalendarDay.days(from: span.first, through: span.last)
     let period = Period(
       start: days.first?.start ?? Instant(milliseconds: 0), end: days.last?.end ?? Instant(milliseconds: 0))
     var gaps = try await catalog.coverageGaps(
@@ -48,15 +67,14 @@ struct CoverageListing {
   }
 
   /// The requested days; the last week by default.
-  private func days(_ query: Query, _ plan: SyncPlan) throws(TapedeckError) -> [CalendarDay] {
+  ///
+  /// - Throws: `notFound` for a source that is not configured; `invalidRequest` for a day that does not exist.
+  func span(_ query: Query) throws(TapedeckError) -> Span {
+    let plan = try plans.plan(of: query["source"])
     let today = CalendarDay(containing: system.now(), in: plan.zone)
     let last = try day(query["to"], "to", plan) ?? today
     let first = try day(query["from"], "from", plan) ?? last.advanced(by: -6)
-    guard first <= last, first.distance(to: last) < Self.maxDays else {
-      throw TapedeckError(
-        .invalidRequest, "'from' must not be after 'to', and at most \(Self.maxDays) days can be asked for at once.")
-    }
-    return CalendarDay.days(from: first, through: last)
+    return Span(plan: plan, first: first, last: last)
   }
 
   private func day(_ text: String?, _ name: String, _ plan: SyncPlan) throws(TapedeckError) -> CalendarDay? {

@@ -7,6 +7,7 @@ import Model
 /// `/api/v1/preferences`: how the signed-in person uses the pages and the player.
 struct PreferencesController {
   let catalog: Catalog
+  let authenticator: Authenticator
 
   var routes: [Route] {
     [
@@ -14,15 +15,29 @@ struct PreferencesController {
         .get, "/api/v1/preferences", .api, permission: nil, log: .denials,
         "The caller's preferences: playback speed and volume, whether silence is skipped, and the time zone of pages.",
         responses: [.json(Self.answer, "The preferences; absent ones have their default value.")]
-      ) { admitted in Reply(.json(try await catalog.preferences(of: admitted.identity.id))) },
+      ) { admitted in
+        var preferences = try await catalog.preferences(of: admitted.identity.id)
+        preferences.browserTimeZone = admitted.context.session?.browserZone
+        return Reply(.json(preferences))
+      },
       .admitted(
         .patch, "/api/v1/preferences", .api, permission: nil, log: .denials,
-        "Changes the preferences given in the body.", body: .json(Self.change),
+        "Changes the preferences given in the body. The browser's time zone applies to the session only.",
+        body: .json(Self.change),
         responses: [.empty(204, "The preferences are changed.")]
       ) { admitted in
         let change = try await admitted.incoming.decode(Preferences.self)
         try change.validate()
-        try await catalog.changePreferences(of: admitted.identity.id, to: change)
+        if let zone = change.browserTimeZone {
+          guard let session = admitted.context.session else {
+            throw TapedeckError(
+              .invalidRequest, "'browserTimeZone' belongs to the session of a browser. Set 'timeZone' instead.")
+          }
+          try await authenticator.setBrowserZone(zone, ofSession: session.secret)
+        }
+        if change != Preferences(browserTimeZone: change.browserTimeZone) {
+          try await catalog.changePreferences(of: admitted.identity.id, to: change)
+        }
         return Reply(Response(status: .noContent))
       },
     ]

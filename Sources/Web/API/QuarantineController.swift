@@ -90,8 +90,9 @@ struct QuarantineController {
 
   private func reason(_ admitted: Admitted<Void>) async throws -> String {
     let text = try await admitted.incoming.decode(Decision.self).reason.trimmingCharacters(in: .whitespacesAndNewlines)
-    guard !text.isEmpty, text.utf8.count <= 1000 else {
-      throw TapedeckError(.invalidRequest, "Give a reason of at most 1000 bytes.")
+    guard !text.isEmpty else { throw TapedeckError(.invalidRequest, "The reason is empty. Give a reason.") }
+    guard text.utf8.count <= 1000 else {
+      throw TapedeckError(.invalidRequest, "The reason is too long. Give a reason of at most 1000 bytes.")
     }
     return text
   }
@@ -124,7 +125,8 @@ struct QuarantineController {
       [
         "id": .integer, "source": .source, "recordingId": .string, "state": .choice(of: QuarantineRow.State.self),
         "quarantinedAt": .moment, "code": .choice(of: TapedeckError.Code.self), "detail": .string, "bytes": .integer,
-        "sha256": .sha256, "node": .string, "platformSeconds?": .integer, "decidedAt?": .moment, "decidedBy?": .string,
+        "sha256": .sha256, "node": .string, "path": .string, "platformSeconds?": .integer, "decidedAt?": .moment,
+        "decidedBy?": .string,
         "reason?": .string,
       ])
     let id: Int64
@@ -137,6 +139,7 @@ struct QuarantineController {
     let bytes: Int64
     let sha256: String
     let node: String
+    let path: String
     let platformSeconds: Int?
     let decidedAt: String?
     let decidedBy: String?
@@ -153,6 +156,7 @@ struct QuarantineController {
       bytes = row.content.bytes
       sha256 = row.content.hash.rawValue
       node = row.node
+      path = row.path
       platformSeconds = row.platformSeconds
       decidedAt = row.decidedAt?.iso8601Milliseconds
       decidedBy = row.decidedBy

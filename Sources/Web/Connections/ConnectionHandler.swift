@@ -81,6 +81,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
       if unanswered == 0 { hasBegunResponse = false }
       unanswered += 1
       if head.headers.contains(name: "content-length") || head.headers.contains(name: "transfer-encoding") {
+        connections.receive(context.channel)
         bodyDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: limits.body) {
           self.bodyDeadline = nil
           self.refuse(context)

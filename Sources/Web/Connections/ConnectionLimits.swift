@@ -6,6 +6,9 @@ package struct ConnectionLimits: Sendable {
   package var total: Int
   /// The open connections of one address that is not a trusted proxy.
   package var perAddress: Int
+  /// The connections of all clients that may send the body of a request at the same time. Each of them takes twice the
+  /// memory of one that waits.
+  package var receiving = 512
   /// How long a connection may stay without a request.
   package var idle = TimeAmount.seconds(60)
   /// How long a request body may take. Bodies have at most 64 KiB, so this is also their minimum rate.

@@ -1,3 +1,4 @@
+import Model
 package import NIOCore
 import Synchronization
 
@@ -12,6 +13,7 @@ package final class OpenConnections: Sendable {
     let address: String?
     /// Its turn to be closed; nil while a request is answered.
     var turn: UInt64?
+    var isReceiving = false
   }
 
   fileprivate struct State {
@@ -19,6 +21,9 @@ package final class OpenConnections: Sendable {
     var counts: [String: Int] = [:]
     var waiting = TurnQueue()
     var waitingOfAddress: [String: TurnQueue] = [:]
+    /// Those that receive a body.
+    var receiving = TurnQueue()
+    var receivingCount = 0
     var lastTurn: UInt64 = 0
   }
 
@@ -37,7 +42,7 @@ package final class OpenConnections: Sendable {
   /// Adds a connection, and closes others, or this one if all others are answering requests.
   package func add(_ channel: any Channel) {
     let peer = channel.remoteAddress?.ipAddress
-    let address = peer.flatMap { proxies.contains($0) ? nil : $0 }
+    let address = peer.flatMap { proxies.contains($0) ? nil : IPNetwork.plain($0) }
     let excess = state.withLock { state in
       state.connections[ObjectIdentifier(channel)] = Connection(channel: channel, address: address)
       if let address { state.counts[address, default: 0] += 1 }
@@ -57,9 +62,21 @@ package final class OpenConnections: Sendable {
   /// Notes that a connection waits for its next request.
   package func wait(_ channel: any Channel) { state.withLock { $0.wait(ObjectIdentifier(channel)) } }
 
+  /// Notes that a connection receives the body of a request. At the limit, the one that does so for longest is closed.
+  package func receive(_ channel: any Channel) {
+    let excess = state.withLock { state in
+      state.receive(ObjectIdentifier(channel))
+      return state.receivingCount > limits.receiving ? state.takeReceiving() : nil
+    }
+    excess?.close(promise: nil)
+  }
+
   /// Notes that a request has arrived completely and is being answered.
   package func answer(_ channel: any Channel) {
-    state.withLock { $0.connections[ObjectIdentifier(channel)]?.turn = nil }
+    state.withLock { state in
+      state.endReceiving(ObjectIdentifier(channel))
+      state.connections[ObjectIdentifier(channel)]?.turn = nil
+    }
   }
 
   package func remove(_ channel: any Channel) { state.withLock { _ = $0.take(ObjectIdentifier(channel)) } }
@@ -77,6 +94,23 @@ extension OpenConnections.State {
     }
   }
 
+  fileprivate mutating func receive(_ id: ObjectIdentifier) {
+    guard let connection = connections[id], !connection.isReceiving, let turn = connection.turn else { return }
+    connections[id]?.isReceiving = true
+    receivingCount += 1
+    receiving.append(id, turn, keeping: isCurrent)
+  }
+
+  fileprivate mutating func endReceiving(_ id: ObjectIdentifier) {
+    guard connections[id]?.isReceiving == true else { return }
+    connections[id]?.isReceiving = false
+    receivingCount -= 1
+  }
+
+  fileprivate mutating func takeReceiving() -> (any Channel)? {
+    receiving.popFirst(where: isCurrent).flatMap { take($0) }
+  }
+
   /// Removes the connection that waits for longest: of one address, or of all.
   fileprivate mutating func takeWaiting(of address: String?) -> (any Channel)? {
     firstWaiting(of: address).flatMap { take($0) }
@@ -89,6 +123,7 @@ extension OpenConnections.State {
   }
 
   fileprivate mutating func take(_ id: ObjectIdentifier) -> (any Channel)? {
+    endReceiving(id)
     guard let connection = connections.removeValue(forKey: id) else { return nil }
     if let address = connection.address {
       let count = counts[address, default: 1] - 1

@@ -45,7 +45,10 @@ struct AuthenticationMiddleware: RouterMiddleware {
     return try await next(request, context)
   }
 
-  private func identify(_ request: Request, _ context: WebContext) async throws(TapedeckError) {
+  /// Sets the identity of a request on the network; none without valid credentials.
+  ///
+  /// - Throws: `crossSiteRequest`; what the catalog throws.
+  func identify(_ request: Request, _ context: WebContext) async throws(TapedeckError) {
     if let authorization = request.headers[.authorization] {
       let parts = authorization.split(separator: " ", maxSplits: 1)
       guard parts.count == 2, parts[0].lowercased() == "bearer" else { return }
@@ -59,7 +62,7 @@ struct AuthenticationMiddleware: RouterMiddleware {
     {
       if request.method != .get, request.method != .head { try refuseOtherSites(request) }
       context.identity = session.identity
-      context.session = .init(secret: secret, csrf: session.csrf)
+      context.session = .init(secret: secret, csrf: session.csrf, browserZone: session.browserZone)
       context.currentIdentity = { [authenticator] () throws(TapedeckError) in
         try await authenticator.session(secret)?.identity
       }
@@ -82,19 +85,9 @@ struct AuthenticationMiddleware: RouterMiddleware {
   private func localOperator(_ channel: any Channel) async throws -> Identity {
     guard let provider = channel as? any SocketOptionProvider else { throw TapedeckError(.unauthenticated) }
     let peer: PeerCredentials = try await provider.unsafeGetSocketOption(level: .socket, name: .peerCredentials).get()
-    let name = userName(of: peer.uid) ?? "\(peer.uid)"
-    return Identity(kind: .operator, id: "operator:\(peer.uid)", name: "operator:\(name)", role: .admin)
-  }
-
-  /// Uses `getpwuid_r`, as `getpwuid` shares its result between threads.
-  private func userName(of id: uid_t) -> String? {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16 << 10) { space in
-      var user = passwd()
-      var found: UnsafeMutablePointer<passwd>?
-      guard let buffer = space.baseAddress, getpwuid_r(id, &user, buffer, space.count, &found) == 0, found != nil
-      else { return nil }
-      return String(cString: user.pw_name)
-    }
+    return Identity(
+      kind: .operator, id: "\(SystemUsers.prefix)\(peer.uid)", name: SystemUsers.operatorName(of: peer.uid),
+      role: .admin)
   }
 }
 

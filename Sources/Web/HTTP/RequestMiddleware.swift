@@ -4,6 +4,7 @@ import Logging
 import Metrics
 import Model
 import NIOCore
+import NIOHTTP1
 
 /// Gives every request its id, log line and metrics, and every response its headers; turns errors into responses.
 struct RequestMiddleware: RouterMiddleware {
@@ -12,6 +13,7 @@ struct RequestMiddleware: RouterMiddleware {
   let proxies: TrustedProxies
   let pages: PageRenderer
   let table: RouteTable
+  let authentication: AuthenticationMiddleware
   /// Whether browsers reach the listener by https only, so that they may refuse http from now on.
   let isEncrypted: Bool
 
@@ -29,7 +31,7 @@ struct RequestMiddleware: RouterMiddleware {
     } catch {
       let error = wrapped(error)
       failure = error
-      response = answer(error, to: request, context: context)
+      response = await answer(error, to: request, context: context)
     }
     if let allow = context.allow.value { response.headers[.allow] = allow }
     addHeaders(to: &response, requestID: context.requestID)
@@ -41,6 +43,10 @@ struct RequestMiddleware: RouterMiddleware {
     switch error {
     case let error as TapedeckError: error
     case is CancellationError: TapedeckError(.shuttingDown)
+    // The client sent a malformed body, or closed the connection before its end.
+    case is HTTPParserError, is IOError, is ChannelError:
+      TapedeckError(
+        .invalidRequest, "The body of the request is malformed or was cut off.", detail: "\(error)", cause: error)
     case is NIOTooManyBytesError: TapedeckError(.requestTooLarge, cause: error)
     case let error as HTTPError where error.status == .notFound: TapedeckError(.notFound, cause: error)
     case let error as HTTPError where error.status == .contentTooLarge: TapedeckError(.requestTooLarge, cause: error)
@@ -51,8 +57,13 @@ struct RequestMiddleware: RouterMiddleware {
     }
   }
 
-  private func answer(_ error: TapedeckError, to request: Request, context: WebContext) -> Response {
+  private func answer(_ error: TapedeckError, to request: Request, context: WebContext) async -> Response {
     guard wantsPage(request) else { return Problem(error, requestID: context.requestID).response(error) }
+    // A request that no route takes is not authenticated, but its page has the navigation of a signed-in user. Failing to
+    // find the session must not hide the error.
+    if context.identity == nil, error.code != .unauthenticated, authentication.listener == .network {
+      try? await authentication.identify(request, context)
+    }
     if error.code == .unauthenticated, request.method == .get {
       return .seeOther("/login?next=\(percentEncoded(request.uri.description))")
     }

@@ -36,7 +36,7 @@ package struct TrustedProxies: Sendable {
     for hop in hops.reversed() {
       let address = String(hop.prefix { $0 != " " })
       guard IPNetwork.isAddress(address) else { return peer }
-      if !contains(address) { return address }
+      if !contains(address) { return IPNetwork.plain(address) }
     }
     return peer
   }

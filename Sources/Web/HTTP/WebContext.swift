@@ -59,13 +59,15 @@ package struct WebContext: RequestContext, RemoteAddressRequestContext {
     package var secret: String
     /// The token that every form must send back.
     package var csrf: String
+    /// The time zone that the browser reported last; nil when it has reported none.
+    package var browserZone: String?
   }
 
   package init(source: ApplicationRequestContextSource) {
     coreContext = .init(source: source)
     channel = source.channel
     requestID = hex(randomBytes(8))
-    clientAddress = source.channel.remoteAddress?.ipAddress ?? "local"
+    clientAddress = source.channel.remoteAddress?.ipAddress.map(IPNetwork.plain) ?? "local"
   }
 
   package var remoteAddress: SocketAddress? { channel.remoteAddress }
@@ -82,7 +84,7 @@ package struct WebContext: RequestContext, RemoteAddressRequestContext {
 
   package func origin(of request: Request) -> LogEntry.Origin {
     LogEntry.Origin(
-      address: clientAddress, userAgent: request.headers[.userAgent].map { String($0.prefix(200)) },
+      address: clientAddress, userAgent: request.headers[.userAgent].map { $0.shortened(toBytes: 200) },
       requestID: requestID)
   }
 }

@@ -12,34 +12,39 @@ struct AccountsPageController {
 
   var routes: [Route] {
     [
-      .admitted(.get, "/accounts", .page, permission: .administer, log: .denials, "The accounts.") { admitted in
+      .admitted(
+        .get, "/accounts", .page, permission: .administer, log: .denials, "The accounts.", query: [Done.parameter]
+      ) { admitted in
         Reply(try await listPage(admitted))
       },
       .admitted(
         .post, "/accounts", .page, permission: .administer, log: .change(.createAccount), "Creates an account.",
         body: .form
       ) { admitted in try await create(admitted) },
-      .admitted(.get, "/accounts/{name}", .page, permission: .administer, log: .denials, "One account.") { admitted in
+      .admitted(
+        .get, "/accounts/{name}", .page, permission: .administer, log: .denials, "One account.",
+        query: [Done.parameter]
+      ) { admitted in
         Reply(try await accountPage(admitted))
       },
-      change("disable", .disableAccount, "Disables an account.") { id, _, admitted in
+      change(.disable, .disableAccount, "Disables an account.") { id, _, admitted in
         try await accounts.disable(id, by: admitted.identity, from: admitted.incoming.origin)
       },
-      change("enable", .enableAccount, "Enables an account.") { id, _, admitted in
+      change(.enable, .enableAccount, "Enables an account.") { id, _, admitted in
         try await accounts.enable(id, by: admitted.identity, from: admitted.incoming.origin)
       },
-      change("role", .changeRole, "Changes the role of an account.") { id, form, admitted in
+      change(.role, .changeRole, "Changes the role of an account.") { id, form, admitted in
         try await accounts.setRole(
           try Role(named: form["role"]), of: id, by: admitted.identity, from: admitted.incoming.origin)
       },
-      change("password", .resetPassword, "Sets the password of an account.") { id, form, admitted in
+      change(.password, .resetPassword, "Sets the password of an account.") { id, form, admitted in
         try await accounts.setPassword(
           form["password"], of: id, by: admitted.identity, from: admitted.incoming.origin)
       },
-      change("end-sessions", .endSessions, "Ends the sessions of an account.") { id, _, admitted in
+      change(.endSessions, .endSessions, "Ends the sessions of an account.") { id, _, admitted in
         try await accounts.endSessions(of: id, by: admitted.identity, from: admitted.incoming.origin)
       },
-      change("remove", .removeAccount, "Removes an account.", leadsTo: "/accounts") { id, _, admitted in
+      change(.remove, .removeAccount, "Removes an account.", leadsTo: "/accounts") { id, _, admitted in
         try await accounts.remove(id, by: admitted.identity, from: admitted.incoming.origin)
       },
     ]
@@ -54,7 +59,7 @@ struct AccountsPageController {
       let made = try await accounts.createAccount(
         name: form["name"], role: role, agentID: form["agentId"].nonEmpty, team: form["team"].nonEmpty,
         password: form["password"], by: admitted.identity, from: admitted.incoming.origin)
-      return Reply(.seeOther("/accounts/\(made.id)"))
+      return Reply(.seeOther("/accounts/\(made.id)?done=\(Done.create.rawValue)"))
     } catch {
       guard Self.isShown(error) else { throw error }
       return Reply(try await listPage(admitted, failure: error, form: form))
@@ -62,17 +67,19 @@ struct AccountsPageController {
   }
 
   private func change(
-    _ verb: String, _ action: LogEntry.Action, _ summary: String, leadsTo address: String? = nil,
+    _ verb: Done, _ action: LogEntry.Action, _ summary: String, leadsTo address: String? = nil,
     _ apply: @escaping @Sendable (String, FormBody, Admitted<Void>) async throws -> Void
   ) -> Route {
     .admitted(
-      .post, "/accounts/{name}/\(verb)", .page, permission: .administer, log: .change(action), summary, body: .form
+      .post, "/accounts/{name}/\(verb.rawValue)", .page, permission: .administer, log: .change(action), summary,
+      body: .form
     ) { admitted in
       let form = try await admitted.form()
       let id = name(in: admitted)
       do {
         try await apply(id, form, admitted)
-        return Reply(.seeOther(address ?? "/accounts/\(percentEncoded(id))"))
+        let address = address ?? "/accounts/\(percentEncoded(id))"
+        return Reply(.seeOther("\(address)?done=\(verb.rawValue)"))
       } catch let error as TapedeckError where Self.isShown(error) {
         return Reply(try await accountPage(admitted, failure: error))
       }
@@ -97,7 +104,8 @@ struct AccountsPageController {
     let text = try pages.page(
       "accounts", title: "Accounts", context: admitted.context, on: .accounts,
       [
-        "failure": failure?.message, "countText": counted(rows.count, "account"), "hasRows": !rows.isEmpty,
+        "failure": failure?.message, "notice": notice(admitted, failure), "countText": counted(rows.count, "account"),
+        "hasRows": !rows.isEmpty,
         "rows": rows.map { values(of: $0, admitted.times) },
         "roles": roles(selected: form.flatMap { Role(rawValue: $0["role"]) } ?? .agent),
         "nameValue": form?["name"] ?? "", "agentValue": form?["agentId"] ?? "", "teamValue": form?["team"] ?? "",
@@ -112,6 +120,7 @@ struct AccountsPageController {
     else { throw TapedeckError(.notFound, "No account has this name or ID.") }
     var all: [String: Any?] = values(of: row, admitted.times)
     all["failure"] = failure?.message
+    all["notice"] = notice(admitted, failure)
     all["roles"] = roles(selected: row.identity.role)
     all["agentText"] = row.identity.agentID
     all["teamText"] = row.identity.team
@@ -119,6 +128,12 @@ struct AccountsPageController {
     let text = try pages.page(
       "account_settings", title: row.identity.name, context: admitted.context, on: .accounts, all)
     return .html(text, status: failure.map { .init(code: $0.code.httpStatus) } ?? .ok)
+  }
+
+  /// What the change that led to this page did; nil for other pages.
+  private func notice(_ admitted: Admitted<Void>, _ failure: TapedeckError?) -> String? {
+    let done: Done? = admitted.query.choice(Done.parameter.name)
+    return failure == nil ? done?.notice : nil
   }
 
   private func values(of row: AccountRow, _ times: PageTimes) -> [String: Any] {
@@ -137,6 +152,30 @@ struct AccountsPageController {
   private func roles(selected: Role) -> [[String: Any]] {
     [Role.agent, .supervisor, .admin].map {
       ["value": $0.rawValue, "text": $0.title, "selected": $0 == selected]
+    }
+  }
+}
+
+extension AccountsPageController {
+  /// A change that a form makes; the raw value is part of addresses.
+  fileprivate enum Done: String, CaseIterable {
+    case create, disable, enable, role, password
+    case endSessions = "end-sessions"
+    case remove
+
+    static let parameter = QueryParameter.choice("done", Done.self, "The change whose result the page shows.")
+
+    /// The text on the page that follows the change.
+    var notice: String {
+      switch self {
+      case .create: "The account is created."
+      case .disable: "The account is disabled. Its sessions have ended."
+      case .enable: "The account is enabled."
+      case .role: "The role is changed."
+      case .password: "The password is changed. The sessions of the account have ended."
+      case .endSessions: "The sessions of the account have ended."
+      case .remove: "The account is removed."
+      }
     }
   }
 }

@@ -41,7 +41,8 @@ struct AuditPageController {
         LogEntry.Outcome.allCases.map { ($0.rawValue, $0.rawValue.capitalized) }, query["outcome"]),
       "exportURL": QueryLinks.export(query, to: ExportController.auditPath, of: AuditListing.filters),
       "hasFilters": hasFilters, "activeFilters": links.filters,
-      "countText": page.entries.isEmpty ? nil : "\(counted(page.entries.count, "entry", "entries")), newest first",
+      "countText": page.entries.isEmpty
+        ? nil : "\(counted(page.entries.count, "entry", "entries")) on this page, newest first",
       "failure": failure, "hasRows": !page.entries.isEmpty,
       "rows": page.entries.map { row($0, admitted.times) },
       "hasPager": page.next != nil || query["cursor"] != nil,
@@ -64,8 +65,8 @@ struct AuditPageController {
     ]
     if let name = entry.actor?.name {
       row["whoName"] = name
-    } else if [.archive, .verify, .repair, .removeObject, .privacyChange, .ingest].contains(entry.action) {
-      row["whoName"] = "Tapedeck"
+    } else if LogFilter.ownActions.contains(entry.action) {
+      row["whoName"] = LogFilter.ownName
     }
     if let key = entry.recording { row["recordingURL"] = "/play/\(key.pathSegment)" }
     var details = entry.details.filter { $0.key != "sha256" && $0.key != "mp3_sha256" }.sorted { $0.key < $1.key }

@@ -10,6 +10,8 @@ struct CoveragePageController {
   let listing: CoverageListing
   let backfills: BackfillController
   let sources: Set<SourceID>
+  /// Whether sync and look-back run.
+  let syncs: Bool
   let system: SystemServices
   let pages: PageRenderer
 
@@ -19,11 +21,18 @@ struct CoveragePageController {
         .get, "/coverage", .page, permission: .readCoverage, log: .entry(.coverage), "The coverage.",
         query: CoverageListing.parameters
       ) { admitted in
-        let page = try await listing.load(admitted, gaps: 100)
+        let span = try listing.span(admitted.query)
+        let failure = span.problem.map(message)
+        let page =
+          failure == nil
+          ? try await listing.load(admitted, gaps: 100)
+          : CoverageListing.Page(plan: span.plan, days: [], gaps: [], next: nil)
         let text = try pages.page(
           "coverage", title: "Coverage", context: admitted.context, on: .coverage,
-          try await values(of: page, for: admitted))
-        return Reply(.html(text), .shown(count: Int64(page.gaps.count), details: admitted.query.values))
+          try await values(of: page, span, for: admitted, failure: failure))
+        return Reply(
+          .html(text, status: failure == nil ? .ok : .badRequest),
+          .shown(count: Int64(page.gaps.count), details: admitted.query.values))
       }
     ]
       + BackfillController.Verb.allCases.map { verb -> Route in
@@ -38,8 +47,15 @@ struct CoveragePageController {
       }
   }
 
+  private func message(of problem: CoverageListing.Span.Problem) -> String {
+    switch problem {
+    case .reversed: Query.reversedPeriod
+    case .tooLong: "At most \(CoverageListing.maxDays) days can be shown at once. Change one of the dates."
+    }
+  }
+
   private func values(
-    of page: CoverageListing.Page, for admitted: Admitted<Void>
+    of page: CoverageListing.Page, _ span: CoverageListing.Span, for admitted: Admitted<Void>, failure: String?
   ) async throws(TapedeckError) -> [String: Any?] {
     let query = admitted.query
     let links = QueryLinks(path: "/coverage", values: query.values)
@@ -47,11 +63,11 @@ struct CoveragePageController {
     let now = system.now()
     let times = admitted.times
     return [
-      "from": page.first?.description ?? "", "to": page.last?.description ?? "", "zone": page.plan.zone.name,
+      "from": span.first.description, "to": span.last.description, "failure": failure, "zone": page.plan.zone.name,
       "filterText": page.plan.filter.description,
       "sources": names.map { ["value": $0, "text": $0, "selected": $0 == page.plan.source.rawValue] },
       "severalSources": names.count > 1,
-      "countText": summary(of: page),
+      "countText": failure == nil ? summary(of: page) : nil, "hasDays": failure == nil,
       "days": page.days.reversed().map { row($0, times) }, "hasGaps": !page.gaps.isEmpty,
       "gaps": page.gaps.map { gap($0, page.plan, admitted) },
       "hasPager": page.next != nil || query["cursor"] != nil,
@@ -124,10 +140,10 @@ struct CoveragePageController {
     var row: [String: Any] = [
       "sourceText": task.key.source.rawValue,
       "taskText": task.key.name == .sync ? "Sync" : "Look-back",
-      "isRunning": task.leaseUntil != nil,
+      "isRunning": task.leaseUntil != nil, "isOff": !syncs && task.leaseUntil == nil,
     ]
     if let success = task.lastSuccessAt { row["success"] = times.values(success) }
-    if let due = task.dueAt, task.leaseUntil == nil { row["next"] = times.values(due) }
+    if syncs, let due = task.dueAt, task.leaseUntil == nil { row["next"] = times.values(due) }
     if let error = task.lastError { row["errorText"] = error.message }
     row["rowsText"] = text(of: task.unidentified)
     return row

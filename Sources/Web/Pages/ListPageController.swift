@@ -61,7 +61,7 @@ struct ListPageController {
       "agentNames": agentNames.map { ["name": $0] },
       "exportURL": QueryLinks.export(query, to: ExportController.recordingsPath, of: RecordingListing.filters),
       "failure": failure, "hasFilters": !filter.isEmpty, "activeFilters": links.filters,
-      "countText": rows.isEmpty ? nil : "\(counted(rows.count, "recording")), newest first",
+      "countText": rows.isEmpty ? nil : "\(counted(rows.count, "recording")) on this page, newest first",
       "hasRows": !rows.isEmpty, "rows": rows,
       "hasPager": next != nil || query["cursor"] != nil,
       "newestURL": query["cursor"] == nil ? nil : links.url(setting: "cursor", to: nil),

@@ -46,7 +46,7 @@ struct OwnAccountPageController {
           return Reply(try page(admitted, failure: error))
         }
         try await catalog.changePreferences(of: admitted.identity.id, to: change)
-        let preferences = try await catalog.preferences(of: admitted.identity.id)
+        let preferences = admitted.context.preferences.applying(change)
         admitted.context.preferences = preferences
         return Reply(try page(admitted, notice: "Times are shown in \(preferences.zone) from now on."))
       },

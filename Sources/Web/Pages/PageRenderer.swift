@@ -31,7 +31,7 @@ struct PageRenderer: Sendable {
     all["assets"] = assets.version
     all["csrf"] = csrf ?? context?.session?.csrf ?? ""
     all["zoneName"] = context?.preferences.zone.name
-    all["browserZone"] = context?.preferences.browserTimeZone ?? ""
+    all["browserZone"] = context?.session?.browserZone ?? ""
     if let identity = context?.identity {
       all["user"] = ["userName": identity.name, "userRole": identity.role.title]
       all["hasOwnAccount"] = identity.kind == .account

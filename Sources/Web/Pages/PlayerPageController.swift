@@ -16,7 +16,7 @@ struct PlayerPageController {
     [
       .recording(
         .get, "/play/{id}", .page, action: .hear, log: .disclosure(denial: .view),
-        "The player, with links to the previous and the next call of a list.",
+        "The player, with links to the newer and the older call of a list.",
         query: [QueryParameter("list", .text, "The query of the list that the recording was opened from.")],
         handler: show),
       .recording(

@@ -64,8 +64,9 @@ struct PlayerView {
 
   private var listeningNote: String {
     let whose = showsEveryone ? "The passages" : "The passages that you played,"
+    let none = showsEveryone ? "No playback has been reported yet." : "You have not played this recording."
     return heard.isEmpty
-      ? "No playback has been reported yet." : "\(whose) as the player reported them, newest first."
+      ? none : "\(whose) as the player reported them, newest first."
   }
 
   private func row(_ entry: LogEntry) -> [String: Any] {

@@ -56,9 +56,9 @@ struct SignInController {
     try form.requireToken(request.cookies[Self.formCookie]?.value)
     do throws(TapedeckError) {
       let (secret, lasts) = try await authenticator.signIn(
-        name: form["name"], password: form["password"], from: incoming.origin)
-      // Without it the browser sends the zone with its next page.
-      try? await keepZone(form["timeZone"], of: secret.text)
+        name: form["name"], password: form["password"],
+        // Without it the browser sends the zone with its next page.
+        browserZone: CalendarZone(form["timeZone"])?.name, from: incoming.origin)
       var response = Response.seeOther(localPath(form["next"]))
       response.setHostCookie(AuthenticationMiddleware.cookie, secret.text, lasts: lasts)
       response.setHostCookie(Self.formCookie, "", lasts: .zero)
@@ -67,12 +67,6 @@ struct SignInController {
       guard error.code == .signInRefused || error.code == .signInThrottled else { throw error }
       return try await page(request, next: form["next"], failure: error, name: form["name"])
     }
-  }
-
-  /// Keeps the time zone that the browser reports, so that the first page shows times in it.
-  private func keepZone(_ name: String, of secret: String) async throws(TapedeckError) {
-    guard CalendarZone(name) != nil, let identity = try await authenticator.session(secret)?.identity else { return }
-    try await catalog.changePreferences(of: identity.id, to: Preferences(browserTimeZone: name))
   }
 
   private func signOut(_ admitted: Admitted<Void>) async throws -> Reply {

@@ -6,6 +6,7 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import Model
+import NIOCore
 import ObjectStorage
 
 /// The files of a recording: `/audio/{id}.mp3`, `/audio/{id}/original`, `/audio/{id}/peaks`.
@@ -92,23 +93,48 @@ struct AudioController {
 
   /// Opens an object, whose length must be the one in the catalog.
   private func open(_ file: File, _ admitted: Admitted<RecordingSubject>) async throws -> any StoredObject {
-    do throws(TapedeckError) {
+    try await noting(file, admitted) { () throws(TapedeckError) in
       let object = try await store.open(file.object)
       guard object.bytes == file.content.bytes else {
         throw TapedeckError(.objectDamaged, detail: "\(file.object) has \(object.bytes) bytes")
       }
       return object
-    } catch {
-      if error.code == .objectDamaged { await recordDamage(file, admitted) }
+    }
+  }
+
+  /// Reads a piece of the object, which must not be empty.
+  private func read(
+    _ object: any StoredObject, at offset: Int64, limit: Int, _ file: File, _ admitted: Admitted<RecordingSubject>
+  ) async throws(TapedeckError) -> ByteBuffer {
+    try await noting(file, admitted) { () throws(TapedeckError) in
+      let bytes = try await object.read(at: offset, limit: limit)
+      guard bytes.readableBytes > 0 else {
+        throw TapedeckError(.objectDamaged, detail: "\(file.object) ends at \(offset)")
+      }
+      return bytes
+    }
+  }
+
+  /// Runs `body`; when it finds that the object is damaged or missing, marks the recording.
+  private func noting<T>(
+    _ file: File, _ admitted: Admitted<RecordingSubject>, _ body: () async throws(TapedeckError) -> T
+  ) async throws(TapedeckError) -> T {
+    do throws(TapedeckError) { return try await body() } catch {
+      if [.objectDamaged, .objectMissing].contains(error.code) {
+        await recordDamage(error.code, of: file, admitted)
+      }
       throw error
     }
   }
 
   /// Marks the recording as damaged, so that the next scrub verifies and repairs it.
-  private func recordDamage(_ file: File, _ admitted: Admitted<RecordingSubject>) async {
+  private func recordDamage(
+    _ code: TapedeckError.Code, of file: File, _ admitted: Admitted<RecordingSubject>
+  ) async {
     guard let recording = admitted.subject.recording else { return }
     let damage = Damage(
-      recordingID: recording.id, key: recording.key, finding: "\(file.title) is damaged", code: .objectDamaged,
+      recordingID: recording.id, key: recording.key,
+      finding: "\(file.title) is \(code == .objectMissing ? "missing" : "damaged")", code: code,
       hasOriginal: admitted.subject.parts.contains { $0.original != nil }, details: ["object": "\(file.object)"])
     do throws(TapedeckError) { try await catalog.recordDamage([damage], at: now()) } catch {
       admitted.context.logger.error(
@@ -147,12 +173,14 @@ struct AudioController {
   private func shortBody(
     _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ admitted: Admitted<RecordingSubject>
   ) async throws -> ResponseBody {
-    let bytes = try await object.read(at: span.lowerBound, limit: span.count)
+    let bytes =
+      span.isEmpty
+      ? ByteBuffer() : try await read(object, at: span.lowerBound, limit: span.count, file, admitted)
     let isWhole = Int64(span.count) == file.content.bytes
     guard bytes.readableBytes == span.count,
       !isWhole || ContentHash(digest: SHA256.hash(data: bytes.readableBytesView)) == file.content.hash
     else {
-      await recordDamage(file, admitted)
+      await recordDamage(.objectDamaged, of: file, admitted)
       throw TapedeckError(.objectDamaged, detail: "\(file.object) was not sent")
     }
     return ResponseBody(byteBuffer: bytes)
@@ -164,7 +192,7 @@ struct AudioController {
     _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ admitted: Admitted<RecordingSubject>
   ) async throws -> ResponseBody {
     // Read before the response begins: an object that is missing then gets an error instead of a body that breaks off.
-    let first = try await object.read(at: span.lowerBound, limit: Self.piece)
+    let first = try await read(object, at: span.lowerBound, limit: Self.piece, file, admitted)
     let isWhole = Int64(span.count) == file.content.bytes
     return ResponseBody(contentLength: span.count) { writer in
       var hash = SHA256()
@@ -172,15 +200,16 @@ struct AudioController {
       while offset < span.upperBound {
         let bytes =
           offset == span.lowerBound
-          ? first : try await object.read(at: offset, limit: min(Self.piece, Int(span.upperBound - offset)))
-        guard bytes.readableBytes > 0 else { throw TapedeckError(.objectDamaged) }
+          ? first
+          : try await read(
+            object, at: offset, limit: min(Self.piece, Int(span.upperBound - offset)), file, admitted)
         offset += Int64(bytes.readableBytes)
         if isWhole {
           hash.update(data: bytes.readableBytesView)
           if offset == span.upperBound, ContentHash(digest: hash.finalize()) != file.content.hash {
             admitted.context.logger.critical(
               "a file does not have the content in the catalog", metadata: ["object": "\(file.object)"])
-            await recordDamage(file, admitted)
+            await recordDamage(.objectDamaged, of: file, admitted)
             throw TapedeckError(.objectDamaged)
           }
         }

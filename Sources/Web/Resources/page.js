@@ -1,4 +1,4 @@
-// On every page: the dialog of keyboard shortcuts, its switch, copy buttons, and the time zone of the browser.
+// On every page: the dialog of keyboard shortcuts, its switch, copy buttons, the current tab, and the time zone of the browser.
 import { keys, setSingleKeys, singleKeys } from './keys.js';
 import { prefer } from './preferences.js';
 
@@ -25,6 +25,11 @@ for (const button of document.querySelectorAll('[data-copy]')) {
     setTimeout(() => (button.textContent = label), 2000);
   });
 }
+
+// On narrow screens the tabs scroll; the current one must be visible.
+const tabs = document.querySelector('.top-nav');
+const current = tabs?.querySelector('[aria-current]');
+if (current) tabs.scrollLeft = current.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - current.offsetWidth) / 2;
 
 // The server renders times. It learns the browser's zone with the sign-in, or here when the zone has changed since.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -137,6 +137,9 @@ struct Admission: Sendable {
   let sources: Set<SourceID>
   let now: @Sendable () -> Instant
 
+  /// How much of a query value or an address is logged: entries are kept for years.
+  private static let maxDetailBytes = 500
+
   func respond(to request: Request, _ context: WebContext, _ route: Route) async throws -> Response {
     switch route.handler {
     case .open(let handle): return try await handle(try Incoming(request, context, route))
@@ -203,7 +206,10 @@ struct Admission: Sendable {
   private func readPreferences(
     of identity: Identity, for route: Route, into context: WebContext
   ) async throws(TapedeckError) {
-    if route.kind == .page { context.preferences = try await catalog.preferences(of: identity.id) }
+    guard route.kind == .page else { return }
+    var preferences = try await catalog.preferences(of: identity.id)
+    preferences.browserTimeZone = context.session?.browserZone
+    context.preferences = preferences
   }
 
   /// Refuses a request; the denial is logged before it is answered.
@@ -214,7 +220,7 @@ struct Admission: Sendable {
     isRestricted: Bool = false
   ) async throws(TapedeckError) -> Never {
     var details = route.log.details
-    if key == nil { details["address"] = request.uri.path }
+    if key == nil { details["address"] = request.uri.path.shortened(toBytes: Self.maxDetailBytes) }
     try await log.record(
       route.log.denial, .denied, by: identity, recording: key, code: .insufficientPermissions,
       from: context.origin(of: request), details: details)
@@ -228,7 +234,8 @@ struct Admission: Sendable {
     switch (admitted.route.log, reply.event) {
     case (.entry(let action, let fixed), .shown(let count, let details)):
       try await log.record(
-        action, by: identity, recording: key, count: count, from: origin, details: details.merging(fixed) { $1 })
+        action, by: identity, recording: key, count: count, from: origin,
+        details: details.mapValues { $0.shortened(toBytes: Self.maxDetailBytes) }.merging(fixed) { $1 })
     case (.disclosure, .page):
       try await log.record(.view, by: identity, recording: key, from: origin)
       if let key { views.note(key, by: identity, at: now()) }

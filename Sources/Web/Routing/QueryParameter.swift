@@ -154,10 +154,12 @@ package struct Query: Sendable {
   /// Why a page shows no rows; nil for a period that does not end before it starts.
   var periodFailure: String? {
     do throws(TapedeckError) { try requirePeriod() } catch {
-      return "The date in “From” is after the date in “To”. Change one of them."
+      return Self.reversedPeriod
     }
     return nil
   }
+
+  static let reversedPeriod = "The date in “From” is after the date in “To”. Change one of them."
 
   /// Reads a day (`YYYY-MM-DD`) of a time zone or a moment (ISO 8601).
   static func moment(_ text: String, endOfDay: Bool, in zone: CalendarZone) -> Instant? {

@@ -20,7 +20,8 @@ struct AuditCommand: AsyncParsableCommand {
     private static let actionNames = LogEntry.Action.allCases.map(\.rawValue).joined(separator: ", ")
 
     @OptionGroup(title: "General options") var options: GlobalOptions
-    @Option(help: ArgumentHelp("Name or ID of an account or token.", valueName: "name")) var who: String?
+    @Option(help: ArgumentHelp("Exact name or ID of an account, token or operator, or Tapedeck.", valueName: "name"))
+    var who: String?
     @Option(help: ArgumentHelp("Action: \(Self.actionNames).", valueName: "action"))
     var what: String?
     @Option(help: ArgumentHelp("ID of a recording on the platform.", valueName: "id")) var recording: String?

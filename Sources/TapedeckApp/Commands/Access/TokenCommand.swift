@@ -73,6 +73,8 @@ package struct TokenListing: Listing {
 
   var tokens: [Token]
 
+  package static var emptyText: String { "There are no API tokens." }
+
   package static var emptyTable: Table {
     Table(["ID", "NAME", "ROLE", "CREATED", "LAST USED", "REVOKED"])
   }

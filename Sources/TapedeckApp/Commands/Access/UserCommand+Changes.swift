@@ -118,6 +118,8 @@ package struct AccountListing: Listing {
 
   var accounts: [Account]
 
+  package static var emptyText: String { "There are no accounts." }
+
   package static var emptyTable: Table {
     Table(["ID", "NAME", "ROLE", "STATE", "SESSIONS", "LAST USED", "CREATED"])
   }

@@ -34,6 +34,8 @@ package struct PlatformListing: Listing {
 
   var sources: [Source]
 
+  package static var emptyText: String { "There are no sources." }
+
   package static var emptyTable: Table {
     Table(
       [

@@ -59,8 +59,8 @@ struct QuarantineCommand: AsyncParsableCommand {
     @Option(help: "Why the file is archived nevertheless; kept in the access log.") var reason: String
 
     func run() async throws {
-      try await decide("accept", file, reason, options)
-      if !options.quiet { Terminal.say("File \(file) is accepted; its recording is being archived.") }
+      let accepted = try await decide("accept", file, reason, options)
+      if !options.quiet { Terminal.say(accepted.acceptedText) }
     }
   }
 
@@ -78,9 +78,14 @@ struct QuarantineCommand: AsyncParsableCommand {
   }
 }
 
-private func decide(_ decision: String, _ file: Int64, _ reason: String, _ options: GlobalOptions) async throws {
+/// - Returns: the file after the decision.
+@discardableResult
+private func decide(
+  _ decision: String, _ file: Int64, _ reason: String, _ options: GlobalOptions
+) async throws -> QuarantinedFile {
   try await withOperator(options) { connection in
-    _ = try await connection.send(.POST, "/api/v1/quarantine/\(file)/\(decision)", json: ["reason": reason])
+    try await connection.send(.POST, "/api/v1/quarantine/\(file)/\(decision)", json: ["reason": reason])
+      .decode(QuarantinedFile.self)
   }
 }
 
@@ -88,6 +93,8 @@ private func decide(_ decision: String, _ file: Int64, _ reason: String, _ optio
 package struct QuarantineListing: Listing, Sendable {
   package var files: [QuarantinedFile]
   package var nextCursor: String?
+
+  package static var emptyText: String { "There are no quarantined files." }
 
   package static var emptyTable: Table {
     Table(
@@ -117,17 +124,24 @@ package struct QuarantinedFile: Decodable, Sendable {
   var bytes: Int64
   var sha256: String
   var node: String
+  var path: String
   var platformSeconds: Int?
   var decidedAt: String?
   var decidedBy: String?
   var reason: String?
+
+  /// What is said after the file was accepted.
+  package var acceptedText: String {
+    "File \(id) is accepted, and a job archives it. The conversion may fail; see tapedeck jobs show \(recordingId)"
+  }
 
   /// The facts, as `tapedeck quarantine show` prints them.
   package var lines: [String] {
     Table(facts: [
       ("file", "\(id)"), ("recording", recordingId), ("source", source), ("state", state),
       ("quarantined", quarantinedAt), ("code", code), ("rejected", detail), ("bytes", "\(bytes)"),
-      ("sha256", sha256), ("node", node), ("platform", platformSeconds.map(clock)), ("decided", decidedAt),
+      ("sha256", sha256), ("node", node), ("path", path), ("platform", platformSeconds.map(clock)),
+      ("decided", decidedAt),
       ("by", decidedBy), ("reason", reason),
     ]).lines
   }

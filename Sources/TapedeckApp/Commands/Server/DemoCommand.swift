@@ -18,7 +18,8 @@ struct DemoCommand: AsyncParsableCommand {
     commandName: "demo", abstract: "Try Tapedeck with a simulated tenant, sample calls and two accounts.",
     discussion: """
       Uses the folder tapedeck-demo, which is deleted and created again at each
-      start, and runs until you press Ctrl-C.
+      start, and runs until you press Ctrl-C. Reads no settings, so --config and
+      --data-dir are refused.
       """)
 
   @OptionGroup(title: "General options") var options: GlobalOptions
@@ -104,7 +105,7 @@ struct DemoCommand: AsyncParsableCommand {
     let (ports, found) = AsyncStream.makeStream(of: Int.self)
     try await Node.with(
       settings: settings, directory: directory, lock: lock,
-      tasks: .init(works: true, serves: true) { port in
+      tasks: .init(works: true, serves: true, runsRecurringTasks: true) { port in
         if let port { found.yield(port) }
         found.finish()
       }, exporter: exporter, logger: logger

@@ -9,6 +9,7 @@ import Model
 import NIOCore
 import NIOHTTP1
 import ObjectStorage
+import Pipeline
 import SystemPackage
 
 extension DoctorReport {
@@ -43,8 +44,13 @@ extension DoctorReport {
       return
     }
     let file = settings.directory.catalog
-    guard access(file.string, F_OK) == 0 else { return }
-    do throws(TapedeckError) { try SQLiteDatabase.inspect(path: file.string) } catch { failure = error.about(file) }
+    let hasObjects = settings.deployment.storage == nil && settings.directory.hasObjects
+    guard access(file.string, F_OK) == 0 || hasObjects else { return }
+    do throws(TapedeckError) {
+      var knowsObjects = false
+      if access(file.string, F_OK) == 0 { knowsObjects = try SQLiteDatabase.inspect(path: file.string) }
+      if hasObjects, !knowsObjects { failure = Reconciliation.ownershipFailure }
+    } catch { failure = error.about(file) }
     try add(
       "Catalog", failure, remedy: "See 'Backup and restore' in docs/operations.md.",
       found: "\(file), every page checked")

@@ -113,6 +113,8 @@ package struct BackfillListing: Listing {
 
   var backfills: [Backfill]
 
+  package static var emptyText: String { "There are no back-fills." }
+
   package static var emptyTable: Table {
     Table([
       "ID", "SOURCE", "FROM", "TO", "STATE", "REACHED", "QUEUED", "UNIDENTIFIED", "OPEN", "FAILED", "EXPECTED END",

@@ -16,7 +16,7 @@ package struct DaySpan: Sendable {
     guard let first = CalendarDay(from, in: .utc), let end = CalendarDay(to, in: .utc) else {
       throw ValidationError("--from and --to must be days such as 2026-11-12.")
     }
-    guard first < end else { throw ValidationError("--from must be before --to.") }
+    guard first < end else { throw ValidationError("--from must be before --to, because the day of --to is excluded.") }
     if let maximum, first.distance(to: end) > maximum {
       throw ValidationError("--from and --to must be at most \(maximum) days apart.")
     }

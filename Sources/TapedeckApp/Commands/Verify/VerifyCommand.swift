@@ -18,8 +18,8 @@ struct VerifyCommand: AsyncParsableCommand {
       be read, the command reports that and changes nothing.
 
       Exits with 0 when everything is intact or repaired, with 7 when something
-      remains damaged, and with 3 when something could not be checked or is still
-      being repaired (--no-wait).
+      remains damaged, with 3 when something could not be checked or is still being
+      repaired (--no-wait), and with 12 when the catalog was probably lost.
       """)
 
   @OptionGroup(title: "General options") var options: GlobalOptions

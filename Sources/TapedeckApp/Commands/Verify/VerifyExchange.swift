@@ -128,6 +128,8 @@ package struct ReconcileAnswer: Codable, Sendable {
   var orphans: [Orphan] = []
   /// Files without a row that may belong to an ingest in progress.
   var young = 0
+  /// Files without a row that another catalog may know; they are left alone.
+  var foreign = 0
   var problems: [RecordingProblem] = []
   var next: Int?
 }

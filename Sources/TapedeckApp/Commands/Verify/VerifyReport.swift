@@ -20,6 +20,7 @@ package struct VerifyReport: Sendable {
   /// Adds the result of comparing some object names with the catalog.
   package mutating func add(_ answer: ReconcileAnswer) -> [VerifyFinding] {
     summary.orphans += answer.orphans.count
+    summary.foreign += answer.foreign
     summary.damaged += answer.orphans.count { !$0.isMoved }
     return answer.orphans.map(VerifyFinding.init) + answer.problems.compactMap { add($0) }
   }

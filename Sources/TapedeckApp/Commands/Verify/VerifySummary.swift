@@ -1,12 +1,13 @@
 import Foundation
 package import Model
+import Pipeline
 
 /// The totals of `tapedeck verify`, and how the command ends.
 package struct VerifySummary: Encodable, Sendable {
   private enum CodingKeys: String, CodingKey {
     case status, recordings, objects, bytes, seconds, megabytesPerSecond, whole, repaired, repairing, damaged,
       unreadable
-    case notArchived
+    case notArchived, foreign
     case orphans = "strays"
   }
 
@@ -26,14 +27,24 @@ package struct VerifySummary: Encodable, Sendable {
   var unreadable = 0
   var notArchived = 0
   var orphans = 0
+  /// Files that another catalog may know.
+  var foreign = 0
 
   package init() {}
 
   /// The error that the command ends with; nil when everything is intact.
   ///
-  /// - Returns: `objectDamaged` when something remains damaged, `partlyDone` when something was not checked or is still
+  /// - Returns: `configurationInvalid` when the catalog was probably lost, `objectDamaged` when something remains damaged,
+  ///   `partlyDone` when something was not checked or is still
   ///   being repaired.
   package var failure: TapedeckError? {
+    if foreign > 0 {
+      let files = counted(foreign, "file")
+      return TapedeckError(
+        .configurationInvalid,
+        "The object store has \(files) that another catalog may know; nothing was changed. \(Reconciliation.lostCatalog)"
+      )
+    }
     if damaged > 0 {
       return TapedeckError(
         .objectDamaged, "Still damaged: \(counted(damaged, "recording or file", plural: "recordings or files")).")
@@ -54,7 +65,7 @@ package struct VerifySummary: Encodable, Sendable {
   package var text: String {
     let outcome =
       whole == recordings && orphans == 0
-      ? "everything is intact"
+      ? foreign == 0 ? "everything is intact" : "\(counted(foreign, "file")) of another catalog"
       : "\(whole) intact, \(repaired) repaired, \(damaged) damaged, \(counted(orphans, "file")) unknown to the catalog"
     return "\(progress): \(outcome)."
   }

@@ -7,15 +7,19 @@ import Foundation
 #endif
 
 /// One request over a plain socket, and every byte received until the server closed it.
-enum RawConnection {
-  static func exchange(port: Int, request: String) async throws -> [UInt8] {
+package enum RawConnection {
+  ///
+  /// - Parameter endsInput: whether the client closes its half of the connection after the request.
+  package static func exchange(port: Int, request: String, endsInput: Bool = false) async throws -> [UInt8] {
     // Blocking calls, kept off the threads of Swift tasks.
     try await withCheckedThrowingContinuation { continuation in
-      DispatchQueue.global().async { continuation.resume(with: Result { try blocking(port: port, request: request) }) }
+      DispatchQueue.global().async {
+        continuation.resume(with: Result { try blocking(port: port, request: request, endsInput: endsInput) })
+      }
     }
   }
 
-  private static func blocking(port: Int, request: String) throws -> [UInt8] {
+  private static func blocking(port: Int, request: String, endsInput: Bool) throws -> [UInt8] {
     #if canImport(Glibc)
       let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     #else
@@ -33,6 +37,7 @@ enum RawConnection {
     }
     let bytes = Array(request.utf8)
     guard connected == 0, write(descriptor, bytes, bytes.count) == bytes.count else { throw POSIXError(.ECONNREFUSED) }
+    if endsInput { shutdown(descriptor, Int32(SHUT_WR)) }
     var received: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while true {
