@@ -137,9 +137,12 @@ struct FFmpegFileTests {
 
   /// In a separate process, where no other test opens and closes files.
   @Test func `no run leaves a descriptor open`() async throws {
-    await #expect(processExitsWith: .success) {
+    let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
       ignoreBrokenPipes
       try await Descriptors.check()
+    }
+    if let result, result.exitStatus != .exitCode(EXIT_SUCCESS) {
+      Issue.record("\(String(decoding: result.standardErrorContent.suffix(2000), as: UTF8.self))")
     }
   }
 }

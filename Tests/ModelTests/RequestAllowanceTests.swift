@@ -87,6 +87,20 @@ import Testing
     #expect(allowance.rate ?? 0 > lowest * 1.1)
   }
 
+  @Test(arguments: [0.5, 0.6, 0.75])
+  func `a rate that is not used up stops growing`(load: Double) {
+    var allowance = allowance(rate: 10)
+    // More requests than tokens, once.
+    _ = allowance.take(Array(repeating: .fresh, count: 3), now: start)
+    var now = start
+    for _ in 0..<2000 {
+      allowance.note(.accepted(1), now: now)
+      now = now + .seconds(1 / (load * (allowance.rate ?? 1)))
+      _ = allowance.take([.fresh], now: now)
+    }
+    #expect(allowance.rate ?? 10 < 10)
+  }
+
   @Test func `an unused rate does not grow`() {
     var allowance = allowance(rate: 10)
     var now = start

@@ -54,6 +54,17 @@ import Testing
     #expect(try object(report.summary)["foreign"] as? Int == foreign)
   }
 
+  @Test func `files of another catalog do not hide damage`() throws {
+    var report = VerifyReport()
+    _ = try report.add(page(recordings: 2, problem("a", "damaged")))
+    _ = try report.add(names(foreign: 3))
+    report.finish()
+    #expect(report.summary.failure?.code.exitStatus == .configuration)
+    #expect(report.summary.failure?.message.contains("Still damaged: 1 recording") == true)
+    #expect(report.summary.text.contains("1 damaged"))
+    #expect(report.summary.text.contains("3 files of another catalog"))
+  }
+
   @Test func `damage without a repair ends with 7`() throws {
     var report = VerifyReport()
     let findings = try report.add(page(recordings: 2, problem("a", "damaged")))

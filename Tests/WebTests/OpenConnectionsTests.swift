@@ -77,6 +77,7 @@ struct OpenConnectionsTests {
     for channel in channels[..<3] { connections.receive(channel) }
     #expect(open(channels) == [1, 2, 3, 4, 5, 6])
     // Ends, and counts once however often it is reported.
+    connections.endReceiving(channels[1])
     connections.answer(channels[1])
     for _ in 0..<3 { connections.receive(channels[3]) }
     #expect(open(channels) == [1, 2, 3, 4, 5, 6])
@@ -90,6 +91,28 @@ struct OpenConnectionsTests {
     #expect(open(channels) == [1, 3, 4, 5, 6])
     for channel in channels[5...] { connections.receive(channel) }
     #expect(open(channels) == [3, 5, 6])
+  }
+
+  @Test(arguments: [false, true])
+  func `a body counts also while its request, or an earlier one, is answered`(isAnswered: Bool) throws {
+    var limits = ConnectionLimits(total: 100, perAddress: 100)
+    limits.receiving = 2
+    let connections = OpenConnections(limits: limits, proxies: try TrustedProxies(""))
+    let channels = try (0..<4).map { _ in try connect("192.0.2.1") }
+    for channel in channels {
+      connections.add(channel)
+      if isAnswered { connections.answer(channel) }
+    }
+    for channel in channels[..<2] {
+      connections.receive(channel)
+      // An early answer, such as 404.
+      connections.wait(channel)
+    }
+    connections.receive(channels[2])
+    #expect(open(channels) == [1, 2, 3], "the newest is not closed instead")
+    connections.endReceiving(channels[1])
+    connections.receive(channels[3])
+    #expect(open(channels) == [1, 2, 3])
   }
 
   @Test(arguments: ["192.0.2.1", "192.0.2.0/24", "10.0.0.1, 192.0.2.1"])

@@ -62,14 +62,14 @@ extension Catalog {
   package func touchSessions(_ hashes: [[UInt8]]) async throws(TapedeckError) {
     try await database.write(.readCommitted) { db in
       var accounts: Set<String> = []
-      for hash in hashes {
+      // In one order each, so that nodes that update the same sessions or accounts do not wait for each other.
+      for hash in hashes.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
         let row = try db.row(
           """
           UPDATE session SET last_seen_at = tapedeck_now_ms() WHERE secret_sha256 = \(hash) RETURNING account_id
           """)
         if let row { accounts.insert(try row.text("account_id")) }
       }
-      // In one order, so that nodes that update the same accounts do not wait for each other.
       for id in accounts.sorted() {
         try db.execute("UPDATE account SET last_used_at = tapedeck_now_ms() WHERE id = \(id)")
       }

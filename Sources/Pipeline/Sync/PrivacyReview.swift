@@ -12,15 +12,17 @@ package actor PrivacyReview {
   private let catalog: Catalog
   private let sources: [SourceID: any RecordingSource]
   private let system: SystemServices
+  private let logger: Logger
   private var pausedUntil: [SourceID: Instant] = [:]
   private let pause = Duration.seconds(3600)
   private var lastReviews: [RecordingKey: Instant] = [:]
   private var running: [RecordingKey: Task<Void, Never>] = [:]
 
-  package init(catalog: Catalog, sources: [any RecordingSource], system: SystemServices) {
+  package init(catalog: Catalog, sources: [any RecordingSource], system: SystemServices, logger: Logger) {
     self.catalog = catalog
     self.sources = Dictionary(sources.map { ($0.id, $0) }) { first, _ in first }
     self.system = system
+    self.logger = logger
   }
 
   /// Joins a review of the recording that is running. When the waiting task is cancelled, the review continues, and stricter
@@ -48,7 +50,11 @@ package actor PrivacyReview {
     defer { running[key] = nil }
     let facts: PlatformRecording
     do throws(TapedeckError) { facts = try await source.recording(key.id) } catch {
-      if concernsSource(error.code) { pausedUntil[key.source] = system.now() + pause }
+      if concernsSource(error.code) {
+        pausedUntil[key.source] = system.now() + pause
+      } else if error.code != .interrupted {
+        noteReview(of: key)
+      }
       return
     }
     do throws(TapedeckError) {
@@ -56,7 +62,16 @@ package actor PrivacyReview {
       if let known = try await catalog.recording(key)?.facts.privacy, facts.privacy > known {
         try await catalog.observe(facts, of: key)
       }
-    } catch { return }
+    } catch {
+      logger.error(
+        "stricter privacy of the platform could not be recorded; the next review tries again",
+        metadata: ["recording": "\(key)", "error": "\(error)"])
+      return
+    }
+    noteReview(of: key)
+  }
+
+  private func noteReview(of key: RecordingKey) {
     if lastReviews.count >= 1000 { lastReviews = [:] }
     lastReviews[key] = system.now()
   }

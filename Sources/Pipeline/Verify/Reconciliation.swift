@@ -50,9 +50,10 @@ package struct Reconciliation: Sendable {
   ) async throws(TapedeckError) -> Report {
     var sum = Report()
     var lost: Set<RecordingKey> = []
+    let createdAt = try await catalog.createdAt()
     for folder in folders {
       let start = ContinuousClock.now
-      lost.formUnion(try await compare(folder, mode, &sum))
+      lost.formUnion(try await compare(folder, createdAt, mode, &sum))
       guard folder != folders.last else { break }
       do { try await verifier.system.sleep(.now - start) } catch { throw TapedeckError(.interrupted) }
     }
@@ -75,9 +76,10 @@ package struct Reconciliation: Sendable {
 
   /// Compares one folder.
   ///
+  /// - Parameter createdAt: when the catalog was created.
   /// - Returns: the recordings whose objects are missing or have another length.
   private func compare(
-    _ folder: ObjectFolder, _ mode: Verifier.Mode, _ report: inout Report
+    _ folder: ObjectFolder, _ createdAt: Instant, _ mode: Verifier.Mode, _ report: inout Report
   ) async throws(TapedeckError) -> [RecordingKey] {
     // In this order: a row exists before its object, so an object without a row is not one of a running ingest.
     let listed = try await store.objects(in: folder)
@@ -88,7 +90,6 @@ package struct Reconciliation: Sendable {
       known.referenced[$0.name] == nil && known.reserved[$0.name] == nil && !known.removing.contains($0.name)
     }
     let holdsRows = try await !catalog.archivedRecordings(after: 0, limit: 1).isEmpty
-    let createdAt = try await catalog.createdAt()
     for object in unknown where try await !catalog.hasObject(object.name) {
       if holdsRows, object.changedAt >= createdAt {
         report.orphans.append(try await quarantineOrphan(object, mode))

@@ -95,7 +95,7 @@ extension Node {
       discard: { row, reason, requester, entry throws(TapedeckError) in
         try await quarantine.discard(row, reason: reason, by: requester, entry: entry)
       })
-    let privacy = PrivacyReview(catalog: catalog, sources: sources, system: system)
+    let privacy = PrivacyReview(catalog: catalog, sources: sources, system: system, logger: logger)
     web.reviewPrivacy = { key in
       // The caller waits; without an answer the known privacy counts.
       _ = await limited {

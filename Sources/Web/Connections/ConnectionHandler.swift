@@ -89,6 +89,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
       }
     case .body: break
     case .end:
+      if bodyDeadline != nil { connections.endReceiving(context.channel) }
       bodyDeadline?.cancel()
       bodyDeadline = nil
       if unanswered > 0 { connections.answer(context.channel) }

@@ -13,7 +13,9 @@ package final class OpenConnections: Sendable {
     let address: String?
     /// Its turn to be closed; nil while a request is answered.
     var turn: UInt64?
-    var isReceiving = false
+    /// Its turn to be closed among those that receive a body; nil when it receives none. Independent of `turn`: a request
+    /// may be answered before its body has arrived.
+    var receivingTurn: UInt64?
   }
 
   fileprivate struct State {
@@ -71,12 +73,12 @@ package final class OpenConnections: Sendable {
     excess?.close(promise: nil)
   }
 
+  /// Notes that a body has arrived completely.
+  package func endReceiving(_ channel: any Channel) { state.withLock { $0.endReceiving(ObjectIdentifier(channel)) } }
+
   /// Notes that a request has arrived completely and is being answered.
   package func answer(_ channel: any Channel) {
-    state.withLock { state in
-      state.endReceiving(ObjectIdentifier(channel))
-      state.connections[ObjectIdentifier(channel)]?.turn = nil
-    }
+    state.withLock { $0.connections[ObjectIdentifier(channel)]?.turn = nil }
   }
 
   package func remove(_ channel: any Channel) { state.withLock { _ = $0.take(ObjectIdentifier(channel)) } }
@@ -95,20 +97,21 @@ extension OpenConnections.State {
   }
 
   fileprivate mutating func receive(_ id: ObjectIdentifier) {
-    guard let connection = connections[id], !connection.isReceiving, let turn = connection.turn else { return }
-    connections[id]?.isReceiving = true
+    guard let connection = connections[id], connection.receivingTurn == nil else { return }
+    lastTurn += 1
+    connections[id]?.receivingTurn = lastTurn
     receivingCount += 1
-    receiving.append(id, turn, keeping: isCurrent)
+    receiving.append(id, lastTurn, keeping: isReceiving)
   }
 
   fileprivate mutating func endReceiving(_ id: ObjectIdentifier) {
-    guard connections[id]?.isReceiving == true else { return }
-    connections[id]?.isReceiving = false
+    guard connections[id]?.receivingTurn != nil else { return }
+    connections[id]?.receivingTurn = nil
     receivingCount -= 1
   }
 
   fileprivate mutating func takeReceiving() -> (any Channel)? {
-    receiving.popFirst(where: isCurrent).flatMap { take($0) }
+    receiving.popFirst(where: isReceiving).flatMap { take($0) }
   }
 
   /// Removes the connection that waits for longest: of one address, or of all.
@@ -136,6 +139,11 @@ extension OpenConnections.State {
   private var isCurrent: (ObjectIdentifier, UInt64) -> Bool {
     let connections = connections
     return { id, turn in connections[id]?.turn == turn }
+  }
+
+  private var isReceiving: (ObjectIdentifier, UInt64) -> Bool {
+    let connections = connections
+    return { id, turn in connections[id]?.receivingTurn == turn }
   }
 }
 

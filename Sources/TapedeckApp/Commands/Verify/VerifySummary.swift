@@ -34,25 +34,27 @@ package struct VerifySummary: Encodable, Sendable {
 
   /// The error that the command ends with; nil when everything is intact.
   ///
-  /// - Returns: `configurationInvalid` when the catalog was probably lost, `objectDamaged` when something remains damaged,
-  ///   `partlyDone` when something was not checked or is still
-  ///   being repaired.
+  /// - Returns: `configurationInvalid` when the catalog was probably lost, whatever else was found; `objectDamaged` when
+  ///   something remains damaged; `partlyDone` when something was not checked or is still being repaired.
   package var failure: TapedeckError? {
     if foreign > 0 {
       let files = counted(foreign, "file")
       return TapedeckError(
         .configurationInvalid,
-        "The object store has \(files) that another catalog may know; nothing was changed. \(Reconciliation.lostCatalog)"
-      )
+        "The object store has \(files) that another catalog may know; these were not changed. \(Reconciliation.lostCatalog)"
+          + (damaged > 0 ? " \(stillDamaged)" : ""))
     }
     if damaged > 0 {
-      return TapedeckError(
-        .objectDamaged, "Still damaged: \(counted(damaged, "recording or file", plural: "recordings or files")).")
+      return TapedeckError(.objectDamaged, stillDamaged)
     }
     guard unreadable + notArchived + repairing > 0 else { return nil }
     return TapedeckError(
       .partlyDone,
       "Not verified: \(unreadable) unreadable, \(notArchived) not in the archive, \(repairing) being repaired.")
+  }
+
+  private var stillDamaged: String {
+    "Still damaged: \(counted(damaged, "recording or file", plural: "recordings or files"))."
   }
 
   /// What was read, and how fast.
@@ -63,11 +65,15 @@ package struct VerifySummary: Encodable, Sendable {
 
   /// The closing sentence.
   package var text: String {
-    let outcome =
-      whole == recordings && orphans == 0
-      ? foreign == 0 ? "everything is intact" : "\(counted(foreign, "file")) of another catalog"
-      : "\(whole) intact, \(repaired) repaired, \(damaged) damaged, \(counted(orphans, "file")) unknown to the catalog"
-    return "\(progress): \(outcome)."
+    var parts: [String] = []
+    if whole < recordings || orphans > 0 {
+      parts = [
+        "\(whole) intact", "\(repaired) repaired", "\(damaged) damaged",
+        "\(counted(orphans, "file")) unknown to the catalog",
+      ]
+    }
+    if foreign > 0 { parts.append("\(counted(foreign, "file")) of another catalog") }
+    return "\(progress): \(parts.isEmpty ? "everything is intact" : parts.joined(separator: ", "))."
   }
 
   mutating func finish(repairing: Int) {
