@@ -1,6 +1,6 @@
 package import CXone
 package import Catalog
-import Logging
+package import Logging
 package import Model
 
 /// Reads the privacy of a recording from the platform again. Stricter privacy applies at once and is logged; less strict
