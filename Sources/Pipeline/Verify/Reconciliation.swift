@@ -169,7 +169,8 @@ package struct Reconciliation: Sendable {
       }
       return false
     }
-    if hasObjects { throw ownershipFailure }
+    // Again: another node may have stored its first objects meanwhile, whose rows exist before them.
+    if hasObjects, try await !catalog.knowsObjects() { throw ownershipFailure }
   }
 
   /// The error for a store with objects beside a catalog that knows none.
