@@ -151,11 +151,20 @@ struct FFmpegFileTests {
 private enum Descriptors {
   struct Refused: Error {}
 
-  static func check() async throws {
+  private static let scripts = ["cat", "exit 1", "kill -SEGV $$", "exec sleep 1000 >&- 2>&-", "exec sleep 1000"]
+
+  /// Makes one stand-in after the other, before anything is counted: tools that make them open files too.
+  static func check(_ standIns: [(executable: String, folder: FilePath)] = []) async throws {
+    guard standIns.count == scripts.count else {
+      return try await withStandIn(scripts[standIns.count]) { executable, folder in
+        try Data(large).write(to: URL(filePath: folder.appending("in.wav").string))
+        try await check(standIns + [(executable, folder)])
+      }
+    }
     // The first runs open what stays open permanently.
-    for run in 0..<10 { try await once(run) }
+    for run in 0..<10 { try await once(run, standIns) }
     let before = NSCountedSet(array: try open())
-    for run in 0..<50 { try await once(run) }
+    for run in 0..<50 { try await once(run, standIns) }
     // The monitor of child processes closes its descriptors shortly after a run has returned. A leak stays open.
     for _ in 0..<6000 {
       let left = NSCountedSet(array: try open())
@@ -176,24 +185,20 @@ private enum Descriptors {
       .sorted()
   }
 
-  private static func once(_ run: Int) async throws {
-    let scripts = ["cat", "exit 1", "kill -SEGV $$", "exec sleep 1000 >&- 2>&-", "exec sleep 1000"]
-    let script = scripts[run % scripts.count]
-    try await withStandIn(script) { executable, folder in
-      let file = folder.appending("in.wav")
-      try Data(large).write(to: URL(filePath: file.string))
-      let limits = ConversionLimits(timeout: .milliseconds(50))
-      let name = run % 7 == 6 ? folder.appending("none").string : executable
-      let ffmpeg = FFmpeg(executable: name, limits: limits)
-      let header = try header(of: large)
-      let task = Task {
-        if run % 2 == 0 {
-          return try await ffmpeg.convert(file: file, header: header, to: folder.appending("out.mp3"))
-        }
-        return try await ffmpeg.convert(pieces(large, size: 1 << 20), header: header, to: folder.appending("out.mp3"))
+  private static func once(_ run: Int, _ standIns: [(executable: String, folder: FilePath)]) async throws {
+    let (executable, folder) = standIns[run % standIns.count]
+    let limits = ConversionLimits(timeout: .milliseconds(50))
+    let name = run % 7 == 6 ? folder.appending("none").string : executable
+    let ffmpeg = FFmpeg(executable: name, limits: limits)
+    let header = try header(of: large)
+    let task = Task {
+      if run % 2 == 0 {
+        return try await ffmpeg.convert(
+          file: folder.appending("in.wav"), header: header, to: folder.appending("out.mp3"))
       }
-      if run % 4 == 1 { task.cancel() }
-      if case .success = await task.result { throw Refused() }
+      return try await ffmpeg.convert(pieces(large, size: 1 << 20), header: header, to: folder.appending("out.mp3"))
     }
+    if run % 4 == 1 { task.cancel() }
+    if case .success = await task.result { throw Refused() }
   }
 }
