@@ -110,6 +110,7 @@ format: ## format the Swift sources in place
 bench: ## compare with curl, FFmpeg and nginx on this machine (BENCH_ARGS=--quick: one short run)
 	@scripts/bootstrap --for bench
 	@$(MAKE) --no-print-directory release
+	$(SWIFT) build $(SWIFT_RELEASE_FLAGS) --product BareHandler
 	bench/run --binary $(RELEASE_BINARY) $(BENCH_ARGS)
 
 .PHONY: bench-catalog

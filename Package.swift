@@ -63,12 +63,13 @@ let package = Package(
       swiftSettings: strict),
 
     .systemLibrary(name: "CMalloc"),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "Deflate", dependencies: ["CZlib", nioCore], swiftSettings: strict),
 
     // MARK: Adapters; none imports another
-    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(
       name: "CXone",
-      dependencies: ["Model", "HTTPTransport", "CZlib", asyncHTTPClient, nioCore, nioHTTP1, logging, metrics],
+      dependencies: ["Model", "HTTPTransport", "Deflate", asyncHTTPClient, nioCore, nioHTTP1, logging, metrics],
       swiftSettings: strict),
     .target(
       name: "Audio", dependencies: ["Model", subprocess, systemPackage], swiftSettings: strict),
@@ -115,8 +116,9 @@ let package = Package(
     .target(
       name: "Web",
       dependencies: [
-        "Model", "Access", "Catalog", "ObjectStorage", .product(name: "HummingbirdCore", package: "hummingbird"),
-        coreMetrics, crypto, hummingbird, httpTypes, logging, metrics, mustache, nioCore, nioHTTP1, serviceLifecycle,
+        "Model", "Access", "Catalog", "Deflate", "ObjectStorage",
+        .product(name: "HummingbirdCore", package: "hummingbird"), coreMetrics, crypto, hummingbird, httpTypes, logging,
+        metrics, mustache, nioCore, nioHTTP1, serviceLifecycle,
       ],
       resources: [.embedInCode("Resources")],
       swiftSettings: strict),
@@ -152,6 +154,9 @@ let package = Package(
         "Catalog", "Model", "TestKit", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "bench/CatalogBench", swiftSettings: strict),
+    .executableTarget(
+      name: "BareHandler", dependencies: [hummingbird, httpTypes, nioCore], path: "bench/BareHandler",
+      swiftSettings: strict),
 
     // MARK: Tests
     .target(
@@ -194,7 +199,8 @@ let package = Package(
     .testTarget(
       name: "WebTests",
       dependencies: [
-        "Web", "Access", "Catalog", "Model", "ObjectStorage", "TestKit", crypto, httpTypes, hummingbird, logging,
+        "Web", "Access", "Catalog", "Deflate", "Model", "ObjectStorage", "TestKit", crypto, httpTypes, hummingbird,
+        logging,
         nioCore,
         nioHTTP1, nioPosix, .product(name: "NIOEmbedded", package: "swift-nio"), systemPackage,
         .product(name: "HummingbirdTesting", package: "hummingbird"),

@@ -43,10 +43,15 @@ def cpu_seconds(pid: int) -> float:
 
 def peak_memory_mib(pid: int) -> float:
     """The maximum resident set of a process, without its children."""
+    return memory_mib(pid, "VmHWM")
+
+
+def memory_mib(pid: int, name: str = "VmRSS") -> float:
+    """The resident set of a process, as `ps -o rss` shows it."""
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024
-    raise Failure(f"/proc/{pid}/status has no VmHWM.")
+    raise Failure(f"/proc/{pid}/status has no {name}.")
 
 
 def http_status(url: str) -> int:

@@ -71,7 +71,7 @@ package struct Accounts: Sendable {
   package func setPassword(
     _ password: String, of nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
   ) async throws(TapedeckError) {
-    guard let account = try await catalog.account(nameOrID) else { throw Self.unknownAccount }
+    guard let account = try await catalog.account(nameOrID) else { throw TapedeckError.unknownAccount }
     try PasswordHasher.check(password, name: account.identity.name)
     let hash = try await passwords.hash(password, at: place(of: actor))
     try await change(account.identity.id, .passwordHash(hash), .resetPassword, by: actor, from: origin)
@@ -100,7 +100,7 @@ package struct Accounts: Sendable {
     from origin: LogEntry.Origin?, details: [String: String] = [:]
   ) async throws(TapedeckError) {
     let at = now()
-    // The local operator can create an administrator at any time, so the last one may go.
+    // The local operator can create an administrator at any time, so removing the last one is allowed.
     _ = try await catalog.change(
       account: nameOrID, change, keepsAdministrator: actor.kind != .operator
     ) { account in
@@ -138,8 +138,6 @@ package struct Accounts: Sendable {
         at: now(), action: .revokeToken, outcome: .allowed, actor: actor, origin: origin, details: ["token": nameOrID]))
   }
 
-  private static let unknownAccount = TapedeckError(.notFound, "No account has this name or ID.")
-
   private func place(of actor: Identity) -> PasswordHasher.Place { PasswordHasher.Place(actor.id, isKnown: true) }
 
   private func checkAccountRole(_ role: Role) throws(TapedeckError) {
@@ -154,8 +152,14 @@ package struct Accounts: Sendable {
       throw TapedeckError(
         .invalidRequest, "A name has 1 to 100 printable characters and does not begin or end with a space.")
     }
-    guard !name.hasPrefix("tdk_"), !name.hasPrefix("whsec_") else {
+    let key = nameKey(name)
+    guard !key.hasPrefix("tdk_"), !key.hasPrefix("whsec_") else {
       throw TapedeckError(.invalidRequest, "This name looks like a secret. Choose another.")
+    }
+    // The access log shows these names for the server, for local operators and for unknown accounts.
+    let isReserved = ["", "tapedeck", "operator", "unknown account"].contains(key)
+    guard !isReserved, !["operator:", "acc_", "tok_"].contains(where: key.hasPrefix) else {
+      throw TapedeckError(.invalidRequest, "This name is reserved or looks like an ID. Choose another.")
     }
     for value in [agentID, team].compactMap({ $0 }) {
       guard (1...200).contains(value.utf8.count), isPrintable(value) else {

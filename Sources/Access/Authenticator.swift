@@ -2,7 +2,7 @@ package import Catalog
 package import Model
 import Synchronization
 
-/// Identifies callers by password, session or API token. HTTP requests get an identity in no other way.
+/// Identifies callers by password, session or API token. Requests over TCP get an identity in no other way.
 package final class Authenticator: Sendable {
   /// The session of a signed-in browser.
   package struct Session: Sendable {
@@ -106,11 +106,6 @@ package final class Authenticator: Sendable {
     }
   }
 
-  /// Keeps the time zone that a session's browser reports.
-  package func setBrowserZone(_ zone: String, ofSession secret: String) async throws(TapedeckError) {
-    try await catalog.setBrowserZone(zone, ofSessionSHA256: Secret.sha256(secret))
-  }
-
   /// Ends a session at once.
   package func signOut(
     _ secret: String, of identity: Identity, from origin: LogEntry.Origin
@@ -120,8 +115,8 @@ package final class Authenticator: Sendable {
       entry: LogEntry(at: now(), action: .signOut, outcome: .allowed, actor: identity, origin: origin))
   }
 
-  /// Saves when sessions and tokens were last used. Called every few seconds and at shutdown; what cannot be saved is
-  /// kept for the next call.
+  /// Saves when sessions and tokens were last used, and corrects sessions with times in the future. Called every few
+  /// seconds and at shutdown; what cannot be saved is kept for the next call.
   package func flush() async throws(TapedeckError) {
     let (sessions, tokens) = used.withLock { used in
       defer { used = ([], [:]) }
@@ -137,5 +132,6 @@ package final class Authenticator: Sendable {
       }
       throw error
     }
+    try await catalog.correctSessions(absolute: limits.absolute)
   }
 }

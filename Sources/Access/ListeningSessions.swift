@@ -8,6 +8,10 @@ package struct ListeningSession: Sendable, Hashable {
   let entry: Int64
   let actor: Identity
   let recording: RecordingKey
+
+  // The entry identifies the session.
+  package static func == (a: ListeningSession, b: ListeningSession) -> Bool { a.entry == b.entry }
+  package func hash(into hasher: inout Hasher) { hasher.combine(entry) }
 }
 
 /// Logs listening. The request that begins a session is logged before its first byte is sent; later requests belong to the
@@ -33,17 +37,22 @@ package final class ListeningSessions: Sendable {
     var reportedAt: Instant
     var requests: Int64 = 0
     var bytes: Int64 = 0
+    /// The requests whose bytes the proxy sends.
+    var handedToProxy: Int64 = 0
   }
 
   private struct State {
     var current: [Key: Current] = [:]
     var sent: [ListeningSession: Sent] = [:]
 
-    mutating func note(_ session: ListeningSession, requests: Int64, bytes: Int64, at: Instant) {
+    mutating func note(
+      _ session: ListeningSession, requests: Int64, bytes: Int64, handedToProxy: Int64 = 0, at: Instant
+    ) {
       var sent = sent[session] ?? Sent(lastAt: at, reportedAt: at)
       sent.lastAt = at
       sent.requests += requests
       sent.bytes += bytes
+      sent.handedToProxy += handedToProxy
       self.sent[session] = sent
     }
   }
@@ -71,11 +80,15 @@ package final class ListeningSessions: Sendable {
     self.interval = interval
   }
 
+  /// What the log says about audio that the proxy sends.
+  package static let handedToProxy = "handed to the proxy, bytes unknown"
+
   /// Records that audio of a recording is about to be sent; opens a session when none is open.
   ///
+  /// - Parameter isHandedToProxy: whether the proxy sends it, and does not say how much.
   /// - Throws: `accessLogUnavailable`; the caller must then send nothing.
   package func begin(
-    _ recording: RecordingKey, by actor: Identity, from origin: LogEntry.Origin?
+    _ recording: RecordingKey, by actor: Identity, from origin: LogEntry.Origin?, isHandedToProxy: Bool = false
   ) async throws(TapedeckError) -> ListeningSession {
     let key = Key(actor: actor.id, recording: recording)
     while true {
@@ -83,7 +96,7 @@ package final class ListeningSessions: Sendable {
       let decision: Decision = state.withLock { state in
         switch state.current[key] {
         case .open(let session) where isOpen(state.sent[session], at: at):
-          state.note(session, requests: 1, bytes: 0, at: at)
+          state.note(session, requests: 1, bytes: 0, handedToProxy: isHandedToProxy ? 1 : 0, at: at)
           return .send(session)
         case .opening: return .wait
         case .open, nil:
@@ -94,7 +107,9 @@ package final class ListeningSessions: Sendable {
       switch decision {
       case .send(let session): return session
       case .wait: try await wait(for: key)
-      case .open: try await open(key, recording: recording, actor: actor, origin: origin, at: at)
+      case .open:
+        let details = isHandedToProxy ? ["sent": Self.handedToProxy] : [:]
+        try await open(key, recording: recording, actor: actor, origin: origin, details: details, at: at)
       }
     }
   }
@@ -114,10 +129,12 @@ package final class ListeningSessions: Sendable {
   }
 
   private func open(
-    _ key: Key, recording: RecordingKey, actor: Identity, origin: LogEntry.Origin?, at: Instant
+    _ key: Key, recording: RecordingKey, actor: Identity, origin: LogEntry.Origin?, details: [String: String],
+    at: Instant
   ) async throws(TapedeckError) {
     let entry = LogEntry(
-      at: at, action: .listen, outcome: .allowed, actor: actor, recording: recording, origin: origin)
+      at: at, action: .listen, outcome: .allowed, actor: actor, recording: recording, origin: origin,
+      details: details)
     let result: Result<Int64, TapedeckError>
     do throws(TapedeckError) {
       guard let id = try await catalog.log([entry]).first else { throw TapedeckError(.accessLogUnavailable) }
@@ -176,10 +193,12 @@ package final class ListeningSessions: Sendable {
       return due.sorted { $0.session.entry < $1.session.entry }
     }
     if due.isEmpty { return }
-    let entries = due.map { session, sent in
-      LogEntry(
+    let entries = due.map { session, sent -> LogEntry in
+      var details = ["requests": "\(sent.requests)", "session": "\(session.entry)"]
+      if sent.handedToProxy > 0 { details["sent"] = "\(sent.handedToProxy) \(Self.handedToProxy)" }
+      return LogEntry(
         at: at, action: .audioSent, outcome: .allowed, actor: session.actor, recording: session.recording,
-        count: sent.bytes, details: ["requests": "\(sent.requests)", "session": "\(session.entry)"])
+        count: sent.handedToProxy > 0 && sent.handedToProxy == sent.requests ? nil : sent.bytes, details: details)
     }
     do throws(TapedeckError) {
       try await catalog.log(entries)
@@ -187,7 +206,8 @@ package final class ListeningSessions: Sendable {
       state.withLock { state in
         for (session, sent) in due {
           let lastAt = state.sent[session]?.lastAt ?? sent.lastAt
-          state.note(session, requests: sent.requests, bytes: sent.bytes, at: lastAt)
+          state.note(
+            session, requests: sent.requests, bytes: sent.bytes, handedToProxy: sent.handedToProxy, at: lastAt)
           // Tried again at the next call.
           state.sent[session]?.reportedAt = sent.reportedAt
         }

@@ -10,8 +10,8 @@ package struct Secret: Sendable {
   /// An API token. The prefix `tdk_` lets secret scanners and the log redaction recognise it.
   package static func makeToken() -> Secret { Secret(text: "tdk_" + base64URL(randomBytes(32))) }
 
-  /// The secret of a browser session, or its form token.
-  package static func makeSession() -> Secret { Secret(text: base64URL(randomBytes(32))) }
+  /// The secret of a browser session, or its form token. The prefix lets the log redaction recognise it.
+  package static func makeSession() -> Secret { Secret(text: "tdks_" + base64URL(randomBytes(32))) }
 
   /// The hash that is stored. It needs no salt or cost, because the secret is random.
   package static func sha256(_ text: String) -> [UInt8] { Array(SHA256.hash(data: Data(text.utf8))) }

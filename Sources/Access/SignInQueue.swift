@@ -3,11 +3,11 @@ import Synchronization
 /// Which password hash is computed next. Addresses take turns, so that one address cannot fill the queue, and addresses
 /// that signed in before share the time equally with all others, so that a flood from new addresses does not delay them.
 package struct SignInQueue<Waiter> {
-  /// Where a hash is wanted from.
+  /// Where a request for a hash comes from.
   package struct Place: Hashable, Sendable {
     /// A network address, or the id of an identity.
     package var key: String
-    /// Whether a sign-in from this address succeeded before, or an identity wants the hash.
+    /// Whether a sign-in from this address succeeded before, or the request is an identity's.
     package var isKnown: Bool
 
     package init(_ key: String, isKnown: Bool) {
@@ -49,7 +49,7 @@ package struct SignInQueue<Waiter> {
 
   /// Adds a waiter to its place.
   ///
-  /// - Returns: whether there was room.
+  /// - Returns: false when too many wait already, and it was not added.
   package mutating func add(_ waiter: Waiter, at place: Place) -> Bool {
     place.isKnown
       ? Self.add(waiter, place.key, to: &known, limits: (Self.perKnownPlace, perGroup))

@@ -52,7 +52,7 @@ package final class SignInThrottle: Sendable {
       let openAt = counters.compactMap { attempts[$0.key]?.openAt }.max()
       // A longer wait means that the clock was set back.
       if let openAt, openAt > now, openAt - now <= Self.maxWait { return openAt }
-      if attempts.count >= maximumEntries { makeRoom(in: &attempts, at: now) }
+      if attempts.count >= maximumEntries { evictEntries(in: &attempts, at: now) }
       for counter in counters {
         var entry = attempts[counter.key] ?? Attempts(countedAt: now)
         entry.forget(until: now, oneEvery: counter.interval)
@@ -67,7 +67,7 @@ package final class SignInThrottle: Sendable {
     if let closedUntil { throw TapedeckError(.signInThrottled, retryAfter: closedUntil - now) }
   }
 
-  /// The place in the queue of password hashes of an address.
+  /// The place of an address in the queue of password hashes.
   package func place(of address: String, at now: Instant) -> PasswordHasher.Place {
     let network = IPNetwork.client(of: address)
     let last = successes.withLock { $0[network] }
@@ -96,7 +96,7 @@ package final class SignInThrottle: Sendable {
 
   /// Drops counters without a wait. If that is not enough, an attacker has so many addresses that counting by address
   /// has no effect, and all counters are dropped to bound memory.
-  private func makeRoom(in attempts: inout [String: Attempts], at now: Instant) {
+  private func evictEntries(in attempts: inout [String: Attempts], at now: Instant) {
     attempts = attempts.filter { $0.value.openAt > now }
     if attempts.count >= maximumEntries { attempts = [:] }
   }

@@ -57,6 +57,14 @@ extension RecordingSource {
   package func rateLimitStatus() async throws(TapedeckError) -> RateLimitStatus? { nil }
 }
 
+/// The cause of a failure after the platform refused a token that it had just issued. It may accept the next one.
+package struct TokenRefusal: Error {}
+
+extension TapedeckError {
+  /// Whether the platform issued tokens and then refused them, in contrast to refusing the client.
+  package var isTokenRefusal: Bool { cause is TokenRefusal }
+}
+
 /// One page of search results.
 package struct SearchPage: Sendable, Equatable {
   package var recordings: [PlatformRecording]
@@ -72,6 +80,13 @@ package struct SearchPage: Sendable, Equatable {
     self.unidentified = unidentified
     rowCount = recordings.count + unidentified.count
     self.nextCursor = nextCursor
+  }
+
+  /// The recordings with their positions in the page, counted from 1.
+  package var located: [(position: Int, recording: PlatformRecording)] {
+    let taken = Set(unidentified.map(\.position))
+    let free = (1...(max(rowCount, 1))).filter { !taken.contains($0) }
+    return zip(free, recordings).map { (position: $0, recording: $1) }
   }
 }
 

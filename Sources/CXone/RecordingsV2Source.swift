@@ -55,11 +55,11 @@ package struct RecordingsV2Source: RecordingSource {
   private static func otherRecording(_ answered: PlatformRow.ID, than id: RecordingID) -> TapedeckError {
     guard case .valid(let other) = answered else {
       return TapedeckError(
-        .platformProtocol, "The platform's answer about the recording '\(id)' has an id that cannot be used.")
+        .platformProtocol, "The platform's answer about the recording '\(id)' has an ID that cannot be used.")
     }
     let remedy =
       other.rawValue.lowercased() == id.rawValue.lowercased()
-      ? " Ids are case-sensitive: request '\(other)' if that is the recording you mean." : ""
+      ? " IDs are case-sensitive: request '\(other)' if that is the recording you mean." : ""
     return TapedeckError(
       .platformProtocol, "The platform was asked for the recording '\(id)' but answered with '\(other)'.\(remedy)")
   }
@@ -72,11 +72,34 @@ package struct RecordingsV2Source: RecordingSource {
     while true {
       do throws(TapedeckError) {
         let answer = try await client.get(.search, path: Self.path(query, cursor: cursor, pageSize: size))
-        return try page(answer.body, after: cursor)
+        return try page(try list(in: answer), after: cursor)
       } catch {
         guard error.cause is NIOTooManyBytesError, size > 1 else { throw error }
         size = max(1, size / 4)
       }
+    }
+  }
+
+  /// The body of an answer that can be a list: a 200, or a 204 as an empty one.
+  ///
+  /// A list that is taken for empty or whole by mistake makes a day look complete, so any other status is an error.
+  private func list(in answer: PlatformAnswer) throws(TapedeckError) -> ByteBuffer {
+    switch answer.status {
+    case 204: return ByteBuffer()
+    case 200:
+      guard PlatformJSON.utf8(answer.body).allSatisfy(\.isJSONSpace), !answer.hasProvenBody else { return answer.body }
+      throw TapedeckError(
+        .platformProtocol, "The platform answered a search with an empty body that is not a list.",
+        detail: "search: status 200, not JSON or without a length")
+    case 202:
+      throw TapedeckError(
+        .platformUnavailable,
+        "The platform does not have the result of a search yet (status 202). It is requested again.",
+        detail: "search: status 202", retryAfter: answer.retryAfter(now: client.system.now()))
+    default:
+      throw TapedeckError(
+        .platformProtocol, "The platform answered a search with status \(answer.status) instead of a list.",
+        detail: "search: status \(answer.status)")
     }
   }
 
@@ -110,7 +133,7 @@ package struct RecordingsV2Source: RecordingSource {
         row.restrict(because: "the text after the row")
       }
       switch row.id {
-      case .absent: setAside("The row has no id.", row)
+      case .absent: setAside("The row has no ID.", row)
       case .unusable(let reason): setAside(reason, row)
       case .valid(let id):
         result.recordings.append(PlatformRecording(&row, id: id))

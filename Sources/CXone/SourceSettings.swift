@@ -78,6 +78,11 @@ package struct SourceSettings: Sendable {
   }
 }
 
+extension SourceSettings {
+  /// Whether a text is a host, or `*.` and a host of two or more parts.
+  package static func isDownloadHost(_ text: String) -> Bool { PlatformAddress.isPattern(text) }
+}
+
 extension SourceSettings: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
   package var description: String { "SourceSettings(\(id), \(baseURL), client id and secret redacted)" }
   package var debugDescription: String { description }

@@ -11,7 +11,7 @@ extension FileObjectStore {
     defer { recent.forget(name) }
     // The length of a file that rename(2) could not move, and that must be copied.
     let left = try await threads.blocking("quarantine object") { () throws -> Int64? in
-      guard let file = try FileSystemCalls.file(path) else { return nil }
+      guard try FileSystemCalls.exists(path) else { return nil }
       if try FileSystemCalls.makeFolder(quarantineFolder) {
         try FileSystemCalls.syncFolder(quarantineFolder.removingLastComponent())
       }
@@ -20,7 +20,12 @@ extension FileObjectStore {
       encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
       // The note is written first: after a crash a note without a file is harmless, a file without a reason is not.
       try FileSystemCalls.write([UInt8](try encoder.encode(note)), to: FilePath("\(target).json"))
-      guard try FileSystemCalls.renamed(path, to: target) else { return file.bytes }
+      if try !FileSystemCalls.renamed(path, to: target) {
+        if let file = try FileSystemCalls.file(path) { return file.bytes }
+        // A folder or link is not copied to another disk; beside the 256 folders it is out of the way.
+        try FileSystemCalls.rename(path, to: obstacle(name, moment))
+        try FileSystemCalls.syncFolder(root)
+      }
       try FileSystemCalls.syncFolder(quarantineFolder)
       try FileSystemCalls.syncFolder(path.removingLastComponent())
       return nil
@@ -32,6 +37,16 @@ extension FileObjectStore {
       try FileSystemCalls.unlink(path)
       try FileSystemCalls.syncFolder(path.removingLastComponent())
     }
+  }
+
+  private func obstacle(_ name: ObjectName, _ moment: Instant) -> FilePath {
+    root.appending("quarantined-\(moment.fileName)-\(name.file)")
+  }
+
+  /// Moves a folder out of the place of an object that is to be stored there.
+  func moveFolder(at path: FilePath, of name: ObjectName) throws {
+    try FileSystemCalls.rename(path, to: obstacle(name, now()))
+    try FileSystemCalls.syncFolder(root)
   }
 
   package func remove(_ name: ObjectName) async throws(TapedeckError) {

@@ -56,6 +56,7 @@ package struct FileObjectStore: ObjectStore {
           try? FileSystemCalls.unlink(file)
           throw error
         }
+        if try FileSystemCalls.isFolder(target) { try moveFolder(at: target, of: name) }
         guard try FileSystemCalls.renamed(file, to: target) else { return false }
         // Only after the rename: the pipeline must be able to write to a file that could not be moved.
         try FileSystemCalls.makeReadOnly(source)

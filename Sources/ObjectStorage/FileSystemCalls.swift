@@ -85,6 +85,19 @@ package enum FileSystemCalls {
     return names
   }
 
+  /// Whether there is anything of this name, such as a file, a folder or a symbolic link.
+  static func exists(_ path: FilePath) throws -> Bool { try kind(of: path) != nil }
+
+  /// Whether the name is one of a folder; false for a link to one.
+  static func isFolder(_ path: FilePath) throws -> Bool { try kind(of: path) == S_IFDIR }
+
+  private static func kind(of path: FilePath) throws -> mode_t? {
+    var status = stat()
+    if lstat(path.string, &status) == 0 { return status.st_mode & S_IFMT }
+    if errno == ENOENT { return nil }
+    throw Errno(rawValue: errno)
+  }
+
   /// The length of a regular file and when it was written; nil when there is none.
   ///
   /// Copies keep `st_mtime` and changes of the owner set `st_ctime`, so the earlier of the two counts.

@@ -31,7 +31,8 @@ final class OpenFile: StoredObject {
     }
     do {
       guard try FileSystemCalls.isRegularFile(descriptor) else {
-        throw TapedeckError(.objectDamaged, detail: "\(path) is not a regular file")
+        let isFolder = try FileSystemCalls.isFolder(path)
+        throw TapedeckError(.objectDamaged, detail: "\(path) is \(isFolder ? "a folder" : "not a regular file")")
       }
       bytes = try descriptor.seek(offset: 0, from: .end)
     } catch {
@@ -134,6 +135,7 @@ func wrapped(_ error: any Error, _ what: String) -> TapedeckError {
   case let error as TapedeckError: error
   case is CancellationError: TapedeckError(.interrupted, cause: error)
   case Errno.noSpace, Errno.diskQuotaExceeded: TapedeckError(.diskFull, detail: what, cause: error)
+  case Errno.fileTooLarge: .fileTooLarge(what, cause: error)
   default: TapedeckError(.storageFailed, detail: "\(what): \(error)", cause: error)
   }
 }

@@ -10,6 +10,7 @@ final class RecentlyUsed<Value: Sendable>: Sendable {
     var generation: UInt64 = 0
 
     mutating func touch(_ name: ObjectName) {
+      if order.last == name { return }
       order.removeAll { $0 == name }
       order.append(name)
     }

@@ -61,9 +61,11 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
   let platform = PlatformReport.Loader(catalog: catalog, rateLimits: services.rateLimits)
   let api: [[Route]] = [
     ingest.routes,
-    AudioController(catalog: catalog, store: services.store, now: system.now).routes,
+    AudioController(
+      catalog: catalog, store: services.store, accelRedirect: services.accelRedirect, now: system.now
+    ).routes,
     HeardController().routes,
-    PreferencesController(catalog: catalog, authenticator: services.authenticator).routes,
+    PreferencesController(catalog: catalog).routes,
     RecordingController(catalog: catalog, store: services.store, listing: recordings).routes,
     JobController(catalog: catalog, openJobs: ingest.openJobs).routes,
     QuarantineController(catalog: catalog, actions: services.quarantine).routes,
@@ -88,6 +90,7 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
       catalog: catalog, authenticator: services.authenticator,
       sourceZones: Set(services.plans.values.map(\.zone)).sorted { $0.name < $1.name }, pages: pages
     ).routes,
+    QuarantinePageController(catalog: catalog, pages: pages).routes,
     PlatformPageController(loader: platform, system: system, pages: pages).routes,
     CoveragePageController(
       catalog: catalog, listing: coverage, backfills: backfills, sources: services.sources,

@@ -18,11 +18,13 @@ package struct WebServices: Sendable {
   package var waiters: JobWaiters
   package let streamAccess: StreamAccess
   package var proxies: TrustedProxies
+  /// Nil when Tapedeck sends all files itself.
+  package var accelRedirect: AccelRedirect?
   /// `https://host[:port]` of `TAPEDECK_PUBLIC_URL`; nil when it is not set.
   package var publicOrigin: String?
   /// The configured sources.
   package var sources: Set<SourceID>
-  /// The synchronization plan of each source.
+  /// The sync plan of each source.
   package var plans: [SourceID: SyncPlan] = [:]
   /// Whether sync and look-back run.
   package var syncs = true
@@ -32,7 +34,7 @@ package struct WebServices: Sendable {
   package var reviewPrivacy: (@Sendable (RecordingKey) async -> Void)?
   /// The text of `/metrics`.
   package var renderMetrics: @Sendable () async -> String
-  /// What keeps the server from working, each as a sentence; empty when it is ready.
+  /// What prevents the server from working, each as a sentence; empty when it is ready.
   package var readiness: @Sendable () async -> [String]
   package var system: SystemServices
   /// The request rate of each source.

@@ -142,7 +142,8 @@ import Testing
   }
 
   @Test(arguments: [Change.disable, .role, .remove])
-  func `an administrator may go while another one is enabled`(change: Change) async throws {
+  func `an administrator may be disabled, demoted or removed while another one is enabled`(change: Change) async throws
+  {
     let fixture = try await AccessFixture()
     try await fixture.account("one", role: .admin)
     try await fixture.account("two", role: .admin)
@@ -153,7 +154,7 @@ import Testing
     try await apply(.sessions, to: "two", fixture)
   }
 
-  // MARK: The own password
+  // MARK: Changing one's own password
 
   private func changeOwn(
     _ fixture: AccessFixture, _ identity: Identity, from current: String, to new: String, keeping session: String? = nil
@@ -162,7 +163,7 @@ import Testing
       of: identity, from: current, to: new, keeping: session, from: AccessFixture.origin)
   }
 
-  @Test func `a user changes the own password, and only the session in use continues`() async throws {
+  @Test func `a user changes their own password, and only the session in use continues`() async throws {
     let fixture = try await AccessFixture()
     let anna = try await fixture.account()
     let used = try await fixture.signIn().text

@@ -30,9 +30,12 @@ import Testing
   @Test(arguments: [
     "", " ", " anna", "anna ", "a\nb", "a\u{0}b", "a\u{7F}", "\t", String(repeating: "x", count: 101),
     "anna\u{202E}gnp.exe", "\u{2066}anna", "an\u{200E}na", "an\u{200B}na", "anna\u{2028}", "a\u{85}b", "\u{FEFF}anna",
-    "tdk_anna", "whsec_anna",
+    "tdk_anna", "whsec_anna", "TDK_anna", "operator:root", "Operator:0", "operator", "Tapedeck", "TAPEDECK", "tapedeck",
+    "Tape\u{200D}deck", "Ｔapedeck", "unknown account", "acc_0123", "tok_0123", "TOK_0123", "\u{200D}", "\u{3164}",
   ])
-  func `a name must be printable, 1 to 100 bytes long, without surrounding spaces`(name: String) async throws {
+  func `a name must be printable, 1 to 100 bytes long, without surrounding spaces, and not reserved`(name: String)
+    async throws
+  {
     let fixture = try await AccessFixture()
     #expect(await failure { try await fixture.account(name) } == .invalidRequest)
     #expect(
@@ -41,6 +44,49 @@ import Testing
           name: name, role: .agent, agentID: nil, team: nil, by: AccessFixture.admin, from: nil)
       } == .invalidRequest)
     #expect(try await fixture.entries().isEmpty)
+  }
+
+  @Test(arguments: [
+    ("anna", "ANNA"), ("anna", "Anna"), ("admin", "admin\u{200D}"), ("admin", "ad\u{200C}min"),
+    ("anna b", "anna\u{A0}b"), ("anna b", "anna  b"), ("anna", "ａnna"), ("José", "Jose\u{301}"), ("ok", "o\u{FE0F}k"),
+  ])
+  func `two names must not look the same`(first: String, second: String) async throws {
+    for (taken, wanted) in [(first, second), (second, first)] {
+      let fixture = try await AccessFixture()
+      try await fixture.account(taken)
+      #expect(await failure { try await fixture.account(wanted) } == .alreadyExists)
+      let create = { (name: String) async throws(TapedeckError) in
+        try await fixture.accounts.createToken(
+          name: name, role: .agent, agentID: nil, team: nil, by: AccessFixture.admin, from: nil)
+      }
+      _ = try await create(taken)
+      #expect(await failure { try await create(wanted) } == .alreadyExists)
+      try await fixture.accounts.revokeToken(taken, by: AccessFixture.admin, from: nil)
+      _ = try await create(wanted)
+    }
+  }
+
+  @Test(arguments: [("anna", "anne"), ("anna", "anna b"), ("ab", "a b"), ("Jose", "José"), ("a1", "a2")])
+  func `names that look different may both exist`(first: String, second: String) async throws {
+    let fixture = try await AccessFixture()
+    try await fixture.account(first)
+    #expect(try await fixture.account(second).name == second)
+  }
+
+  @Test func `revoking a token by its ID revokes no token with that name`() async throws {
+    let fixture = try await AccessFixture()
+    func create(_ name: String) async throws -> (identity: Identity, secret: Secret) {
+      try await fixture.accounts.createToken(
+        name: name, role: .agent, agentID: nil, team: nil, by: AccessFixture.admin, from: nil)
+    }
+    let (first, second) = (try await create("first"), try await create("second"))
+    // Such a name cannot be given any more.
+    _ = try await fixture.database.write { db in
+      try db.execute("UPDATE api_token SET name = \(first.identity.id) WHERE id = \(second.identity.id)")
+    }
+    try await fixture.accounts.revokeToken(first.identity.id, by: AccessFixture.admin, from: nil)
+    #expect(try await fixture.authenticator.identity(bearer: first.secret.text) == nil)
+    #expect(try await fixture.authenticator.identity(bearer: second.secret.text) != nil)
   }
 
   @Test(arguments: ["José Müller", "李雷", "नेहा", "علی\u{200C}رضا", "O'Neil-Smith 3", "👩\u{200D}🚒"])

@@ -13,7 +13,7 @@ import Testing
     let secret = try await fixture.signIn()
     let session = try #require(try await fixture.authenticator.session(secret.text))
     #expect(session.identity == anna)
-    #expect(session.csrf.count == 43 && session.csrf != secret.text)
+    #expect(session.csrf.count == 5 + 43 && session.csrf != secret.text)
     let entries = try await fixture.entries(.signIn)
     #expect(entries.map(\.outcome) == [.allowed])
     #expect(entries.first?.actor?.id == anna.id)
@@ -133,6 +133,44 @@ import Testing
     fixture.clock.advance(by: .seconds(7 * 3600))
     #expect(try await fixture.authenticator.session(secret) != nil)
     fixture.clock.advance(by: .seconds(24 * 3600))
+    #expect(try await fixture.authenticator.session(secret) == nil)
+  }
+
+  @Test(arguments: [3600, 20 * 3600, 5 * 86_400, 3650 * 86_400])
+  func `both limits hold for a session that was made while the clock was ahead`(seconds: Int) async throws {
+    let fixture = try await AccessFixture(limits: .init(idle: .seconds(600), absolute: .seconds(1000)))
+    try await fixture.account()
+    fixture.clock.jump(by: .seconds(seconds))
+    let (idle, used) = (try await fixture.signIn().text, try await fixture.signIn().text)
+    fixture.clock.jump(by: .seconds(-seconds))
+    // From here on, its times count as now.
+    try await fixture.authenticator.flush()
+    #expect(try await fixture.authenticator.session(idle) != nil)
+    fixture.clock.advance(by: .seconds(500))
+    #expect(try await fixture.authenticator.session(used) != nil)
+    try await fixture.authenticator.flush()
+    fixture.clock.advance(by: .seconds(100))
+    #expect(try await fixture.authenticator.session(idle) == nil)
+    #expect(try await fixture.authenticator.session(used) != nil)
+    fixture.clock.advance(by: .seconds(400))
+    #expect(try await fixture.authenticator.session(used) == nil)
+  }
+
+  @Test func `the idle limit holds for a session that was used while the clock was ahead`() async throws {
+    let fixture = try await AccessFixture(limits: .init(idle: .seconds(600), absolute: .seconds(10_000)))
+    try await fixture.account()
+    let secret = try await fixture.signIn().text
+    for _ in 0..<5 {
+      fixture.clock.jump(by: .seconds(500))
+      #expect(try await fixture.authenticator.session(secret) != nil)
+      try await fixture.authenticator.flush()
+    }
+    fixture.clock.jump(by: .seconds(-2500))
+    try await fixture.authenticator.flush()
+    let commits = fixture.database.commits
+    try await fixture.authenticator.flush()
+    #expect(fixture.database.commits == commits)
+    fixture.clock.advance(by: .seconds(600))
     #expect(try await fixture.authenticator.session(secret) == nil)
   }
 

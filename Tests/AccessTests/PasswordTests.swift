@@ -95,7 +95,7 @@ import Testing
     let token = Secret.makeToken()
     let session = Secret.makeSession()
     #expect(token.text.hasPrefix("tdk_") && token.text.count == 4 + 43)
-    #expect(session.text.count == 43)
+    #expect(session.text.hasPrefix("tdks_") && session.text.count == 5 + 43)
     #expect(Set((0..<100).map { _ in Secret.makeSession().text }).count == 100)
     let isSafe = (token.text + session.text).utf8.allSatisfy { byte in
       "-_".utf8.contains(byte) || Character(Unicode.Scalar(byte)).isLetter || Character(Unicode.Scalar(byte)).isNumber

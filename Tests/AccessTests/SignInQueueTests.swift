@@ -92,7 +92,7 @@ private final class HeldHashes: Sendable {
     #expect(other && again)
   }
 
-  @Test func `many new addresses bound the queue and leave room for known ones`() {
+  @Test func `many new addresses bound the queue and leave places for known ones`() {
     var queue = Queue()
     for number in 0..<10_000 { _ = queue.add("x", at: .init("new \(number)", isKnown: false)) }
     #expect(queue.count == 512)
@@ -127,7 +127,7 @@ private final class HeldHashes: Sendable {
         for _ in 0..<attempts { start("flood", .init("flood \(address)", isKnown: false)) }
       }
       let expected = addresses * min(attempts, 4)
-      // An attempt that comes after a hash has ended would find room.
+      // An attempt that comes after a hash has ended would find a place.
       try await until {
         passwords.waiting == expected && refused.count.withLock { $0 } == addresses * attempts - expected
       }

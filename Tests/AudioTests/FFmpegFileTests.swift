@@ -169,7 +169,7 @@ private enum Descriptors {
     for _ in 0..<6000 {
       let left = NSCountedSet(array: try open())
       if left.allSatisfy({ left.count(for: $0) <= before.count(for: $0) }) { return }
-      try await Task.sleep(for: .milliseconds(10))
+      try await Task.sleep(for: .milliseconds(10))  // Closing a descriptor sends no signal.
     }
     let left = try open()
     fatalError("\(before) became \(left)")  // Ends the exit test's own process.

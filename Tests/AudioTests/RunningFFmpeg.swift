@@ -53,11 +53,11 @@ struct RunningProcess: Equatable {
   func kill(_ signal: Int32) { _ = Glibc.kill(id, signal) }
 }
 
-/// Repeats a query until it has a result.
+/// Repeats a query until it has a result. For other processes, which send no signal.
 func eventually<Value>(_ answer: () async throws -> Value?) async throws -> Value {
   while true {
     if let value = try await answer() { return value }
-    try await Task.sleep(for: .milliseconds(20))
+    try await Task.sleep(for: .milliseconds(20))  // Between two questions to the kernel.
   }
 }
 

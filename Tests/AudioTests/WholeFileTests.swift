@@ -78,14 +78,14 @@ struct WholeFileTests {
       "the container ends before the audio", WAVFile(audio: tone(16000), dataSize: 0, riffSize: 36).bytes,
       failure: "no audio"),
     File(
-      "the container has room", WAVFile(audio: tone(16000), dataSize: 0).bytes, duration: 2,
+      "the container continues after the header", WAVFile(audio: tone(16000), dataSize: 0).bytes, duration: 2,
       warnings: [.lengthUnknown]),
     File(
       "both sizes are 0", WAVFile(audio: tone(16000), dataSize: 0, riffSize: 0).bytes, duration: 2,
       warnings: [.lengthUnknown]),
   ]
 
-  @Test(arguments: empty) func `a data chunk of length 0 is empty when the container leaves no room`(
+  @Test(arguments: empty) func `a data chunk of length 0 is empty when the container ends before any audio`(
     file: File
   ) async throws { try await verify(file) }
 
@@ -123,7 +123,7 @@ struct WholeFileTests {
       "half of the audio by the header", WAVFile(audio: tone(16000), dataSize: 16000).bytes,
       failure: "16000 more bytes follow that belong to no chunk"),
     File(
-      "99.5 % is no audio", WAVFile(audio: tone(16000), dataSize: 160).bytes, duration: 0,
+      "99.5 % is not audio", WAVFile(audio: tone(16000), dataSize: 160).bytes, duration: 0,
       failure: "31840 more bytes follow"),
     File(
       "1.9 of 60 s are beyond the announced end", WAVFile(audio: tone(480_000), dataSize: 929_600).bytes,

@@ -189,7 +189,7 @@ import Testing
 
   @Test(
     arguments: [
-      ("REC-1", "Ids are case-sensitive: request 'REC-1'"), ("Rec-1", "Ids are case-sensitive: request 'Rec-1'"),
+      ("REC-1", "IDs are case-sensitive: request 'REC-1'"), ("Rec-1", "IDs are case-sensitive: request 'Rec-1'"),
       ("rec-2", "answered with 'rec-2'."), ("rec-11", "answered with 'rec-11'."), ("", nil),
     ] as [(String, String?)])
   func `an answer about another recording names it`(id: String, words: String?) async throws {

@@ -1,4 +1,5 @@
 import CXone
+import Foundation
 import Model
 import TestKit
 import Testing
@@ -217,12 +218,53 @@ import Testing
 
   @Test(arguments: [
     #""Privacy":"standard""#, #""privacy":"standard","PRIVACY":null"#, #""privacyNote":"restricted""#,
-    #""privacy2":"restricted""#, #""tags":[{"privacy":"restricted"},]"#, #""tags":[NaN,{"x":'y'},["\q"]]"#,
+    #""privacy2":"restricted""#, #""tags":[NaN,{"x":'y'},["\q"]]"#, #""private":true"#, #""приватность":"x""#,
+    #""call":{"privacy":"standard","tags":["privacy",{"x":1}]}"#, #""call":{"privacy":null}"#, #""p-r":1,"priv":2"#,
     "\"x\" : 01 ,\r\n\t\"y\":[ ]",
   ])
   func `other fields and values that cannot be read leave a row standard`(members: String) async throws {
     let page = try await between(Array(#"{"id":"odd",\#(members),"agentName":NaN}"#.utf8))
     #expect(page.recordings.dropFirst().first?.privacy == .standard)
+  }
+
+  @Test(arguments: [
+    // Full-width, Cyrillic, Greek and small capital letters, accents, digits and separators.
+    "ｐｒｉｖａｃｙ", "рrivacy", "privаcy", "рrіvаcу", "ρrivacy", "priνacy", "ᴘʀɪᴠᴀᴄʏ", "prívacy", "priva\u{327}cy", "PRİVACY",
+    "pr1vacy", "prlvacy", "pri_vacy", "pri-vacy", "_privacy", "privacy.", "Ｐrivacy", "𝐩𝐫𝐢𝐯𝐚𝐜𝐲", "ⓟrivacy",
+  ])
+  func `a row with a name that looks like the privacy is restricted, whatever it says`(name: String) async throws {
+    for value in [#""standard""#, "null", "false", #""restricted""#, "NaN"] {
+      for rest in ["", #","privacy":"standard""#] {
+        let page = try await between(Array(#"{"id":"odd","\#(name)":\#(value)\#(rest)}"#.utf8))
+        #expect(page.recordings.dropFirst().first?.privacy == .restricted, "\(value)\(rest)")
+      }
+    }
+  }
+
+  @Test(arguments: [
+    #""call":{"privacy":"restricted"}"#, #""call":{"x":[{"y":{"Privacy":"secret"}}]}"#, #""tags":[{"privacy":7}]"#,
+    #""privacy":{"level":"standard"}"#, #""call":{"privacy":{"level":"standard"}}"#, #""call":{"рrivacy":"standard"}"#,
+    #""tags":[{"privacy":"restricted"},]"#, #""call":{"x":NaN,"PRIVACY":"restricted"}"#,
+    #""call":{"x":NaN,"pri\u0076acy":"restricted"}"#,
+  ])
+  func `a privacy inside another field makes a row restricted`(member: String) async throws {
+    for rest in ["", #","privacy":"standard""#, #","agentName":NaN"#] {
+      let page = try await between(Array(#"{"id":"odd",\#(member)\#(rest)}"#.utf8))
+      #expect(page.recordings.dropFirst().first?.privacy == .restricted, "\(rest)")
+    }
+  }
+
+  @Test func `a token in a row is redacted, and the other fields stay`() async throws {
+    Redactor.shared.renew("search page test", "page-canary-7/é")
+    let row = #"""
+      {"id":"odd","agentName":"Jo page-canary-7/é","contactId":"page-canary-7%2F%C3%A9","duration":12345678901234567890,
+      "page-canary-7/é":[{"x":"a tdk_canary12345 b"}],"skillName":"100% sure"}
+      """#
+    let recording = try #require(try await between(Array(row.utf8)).recordings.dropFirst().first)
+    #expect(!recording.json.contains("canary") && recording.json.contains("12345678901234567890"))
+    #expect(recording.agentName == "Jo [redacted]" && recording.contactID == "[redacted]")
+    #expect(recording.skillName == "100% sure")
+    #expect(try JSONSerialization.jsonObject(with: Data(recording.json.utf8)) is [String: Any])
   }
 
   @Test func `rows of equal text without an id have equal fingerprints, and their start time is read`() async throws {
@@ -263,6 +305,85 @@ import Testing
   ])
   func `an empty list has several forms`(body: String) async throws {
     #expect(try await page(Array(body.utf8)) == SearchPage(recordings: [], nextCursor: nil))
+  }
+
+  private func problem(with reply: ScriptedServer.Reply) async throws -> TapedeckError? {
+    try await Tenant.run { _, _ in
+      reply
+    } _: { tenant in
+      await failure { _ = try await tenant.source.search(query, cursor: nil, pageSize: 500) }
+    }
+  }
+
+  @Test(arguments: [201, 202, 203, 205, 206, 207, 299], ["", #"{"recordings":[]}"#, #"{"recordings":[{"id":"a"}]}"#])
+  func `only the statuses 200 and 204 answer a search`(status: Int, body: String) async throws {
+    // The client reads no body after a 205.
+    let error = try await problem(with: .json(status == 205 ? "" : body, status: status))
+    #expect(error?.code == (status == 202 ? .platformUnavailable : .platformProtocol))
+  }
+
+  @Test(arguments: [
+    ScriptedServer.Reply([.send(Array("HTTP/1.1 200 OK\r\n\r\n".utf8)), .close]),
+    ScriptedServer.Reply([.send(Array("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n".utf8)), .close]),
+    ScriptedServer.Reply([.send(Array("HTTP/1.1 200 OK\r\n\r\n \r\n".utf8)), .close]),
+    .response(200, ["Content-Type": "text/html"]), .response(200, ["Content-Type": "text/plain"], body: [0x20]),
+    .chunked(200, ["Content-Type": "text/html; charset=utf-8"], pieces: []),
+  ])
+  func `an empty body proves an empty list only with its length and as JSON`(reply: ScriptedServer.Reply) async throws {
+    #expect(try await problem(with: reply)?.code == .platformProtocol)
+  }
+
+  @Test(
+    arguments: [
+      .response(200), .response(200, ["Content-Type": "application/json; charset=utf-8"]),
+      .response(200, ["Content-Type": "application/vnd.api+json"]), .chunked(200, pieces: []),
+    ] as [ScriptedServer.Reply])
+  func `an empty body with its length is an empty list`(reply: ScriptedServer.Reply) async throws {
+    #expect(try await problem(with: reply) == nil)
+  }
+
+  @Test(
+    arguments: [
+      #""error":"timeout: result truncated""#, #""errors":[{"code":5}]"#, #""Error":true"#, #""exception":"x""#,
+      #""has_errors":1"#, #""fault":{"faultstring":"x"}"#, #""timed_out":true"#,
+    ], ["", #"{"id":"a"}"#])
+  func `an error beside a list is an error, with or without rows`(member: String, row: String) async throws {
+    let body = #"{"recordings":[\#(row)],\#(member),"nextCursor":null}"#
+    #expect(try await problem(with: .json(body))?.code == .platformProtocol)
+  }
+
+  @Test(arguments: [#""message":"maintenance""#, #""Messages":["x"]"#, #""warnings":["partial"]"#, #""detail":"x""#])
+  func `a message beside an empty list is an error, and beside rows it is not`(member: String) async throws {
+    #expect(try await problem(with: .json(#"{"recordings":[],\#(member)}"#))?.code == .platformProtocol)
+    #expect(try await problem(with: .json(#"{"recordings":[{"id":"a"}],\#(member)}"#)) == nil)
+  }
+
+  private static let more = [
+    #""hasMore":true"#, #""has_more":1"#, #""HasMore":"true""#, #""truncated":true"#, #""isTruncated":true"#,
+    #""next_cursor":"zz""#, #""NextCursor":"zz""#, #""next":"/api/v2/recordings?cursor=zz""#, #""nextPageToken":7"#,
+    #""@odata.nextLink":"x""#, #""links":{"self":"a","next":"b"}"#, #""paging":{"hasMore":true,"total":7}"#,
+    #""partial":true"#, #""isLast":false"#, #""complete":false"#, #""page":{"last_page":false}"#,
+  ]
+
+  @Test(arguments: more, ["", #"{"id":"a"}"#])
+  func `a page that says that there is more needs a cursor`(member: String, row: String) async throws {
+    #expect(try await problem(with: .json(#"{"recordings":[\#(row)],\#(member)}"#))?.code == .platformProtocol)
+    #expect(try await problem(with: .json(#"{"recordings":[\#(row)],\#(member),"nextCursor":"n"}"#)) == nil)
+  }
+
+  @Test(arguments: [
+    #""hasMore":false"#, #""truncated":null"#, #""next_cursor":"""#, #""links":{"self":"a","next":null}"#,
+    #""isLast":true"#, #""error":null,"errors":[ ],"message":"""#, #""total":7,"pageSize":500,"requestId":"x""#,
+    #""paging":{"hasMore":false,"total":7}"#, #""description":"next""#,
+  ])
+  func `other members and empty ones say nothing`(member: String) async throws {
+    #expect(try await page(Array(#"{"recordings":[],\#(member)}"#.utf8)) == SearchPage(recordings: [], nextCursor: nil))
+  }
+
+  @Test func `recordings are located between the rows that name none`() async throws {
+    let page = try await page(Array(#"{"recordings":[7,{"id":"a"},null,{"id":"b"},{"id":"c"},{}]}"#.utf8))
+    #expect(page.located.map { "\($0.position) \($0.recording.id)" } == ["2 a", "4 b", "5 c"])
+    #expect(SearchPage(recordings: [], nextCursor: nil).located.isEmpty)
   }
 
   @Test(

@@ -95,7 +95,7 @@ import Testing
       .response(401)
     } _: { tenant in
       let error = await failure { _ = try await tenant.source.recording(recordingID) }
-      #expect(error?.code == .platformCredentialsRefused)
+      #expect(error?.code == .platformCredentialsRefused && error?.isTokenRefusal == true)
       #expect(error?.message.contains("base URL") == true)
       #expect(error?.message.contains("recording:read") == true)
       #expect(tenant.tokenRequests == 2)

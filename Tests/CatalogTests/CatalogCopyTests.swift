@@ -35,7 +35,7 @@ import Testing
       of: Period(start: day.start, end: day.end), from: .default, direction: nil, by: "tok_1",
       entry: test.entry(.ingest))
     try await test.catalog.recordCheck(
-      of: day, by: SyncPlan(), unwanted: 3, unidentified: [UnidentifiedRow(position: 4, reason: "The row has no id.")],
+      of: day, by: SyncPlan(), unwanted: 3, unidentified: [UnidentifiedRow(position: 4, reason: "The row has no ID.")],
       startedAt: test.clock.now)
     try await test.catalog.changePreferences(of: "acc_1", to: Preferences(speed: 1.5))
     try await test.catalog.addToQuarantine(
@@ -46,6 +46,7 @@ import Testing
     try await test.catalog.requireSameOnAllNodes("QM_WEBHOOK_SECRET", "whsec_c2VjcmV0")
     _ = try await test.database.write { db in
       try db.execute("UPDATE recording SET tombstoned_at = -7 WHERE id = 2")
+      try db.execute("INSERT INTO restricted_listing (platform_id, source) VALUES ('restricted', 'default')")
       try db.execute(
         """
         INSERT INTO object_removal (name, sha256, bytes, recording_id, due_at, started_at)

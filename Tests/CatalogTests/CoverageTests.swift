@@ -132,7 +132,7 @@ import Testing
   @Test(arguments: DatabaseKind.allCases)
   mutating func `rows that name no recording are gaps, until a check without them`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
-    let rows = (1...1500).map { UnidentifiedRow(position: $0 * 2, reason: "The row has no id.") }
+    let rows = (1...1500).map { UnidentifiedRow(position: $0 * 2, reason: "The row has no ID.") }
     try await test.catalog.recordCheck(
       of: day, by: SyncPlan(), unwanted: 1, unidentified: rows, startedAt: test.clock.now)
     let found = try await coverage()
@@ -214,6 +214,71 @@ import Testing
     try await test.catalog.recordCheck(of: day, by: two, unwanted: 5, startedAt: test.clock.now)
     #expect(try await checked(same).checkedAt == test.clock.now)
     #expect(try await checked(SyncPlan()).checkedAt == nil)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a check counts from the end of the day and its overlap, and not before it happened`(
+    kind: DatabaseKind
+  ) async throws {
+    test = try await TestCatalog(kind)
+    for (overlap, milliseconds, isChecked) in [
+      (Duration.seconds(3600), -1, false), (.seconds(3600), 0, true), (.zero, -1, false), (.zero, 0, true),
+      (.seconds(600_000), 0, false), (.seconds(600_000), 500_000_000, false),
+    ] {
+      let plan = SyncPlan(overlap: overlap)
+      let at = day.end + overlap + .milliseconds(milliseconds)
+      try await test.catalog.recordCheck(of: day, by: plan, unwanted: 0, startedAt: at)
+      let found = try #require(try await test.catalog.coverage(of: plan, on: [day], visibleTo: .everything).first)
+      #expect(found.checkedAt == at && found.isChecked == isChecked && found.isComplete == isChecked)
+    }
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a check in the future is forgotten by the next check, before the clock reaches it`(
+    kind: DatabaseKind
+  ) async throws {
+    test = try await TestCatalog(kind)
+    let later = day.advanced(by: 3)
+    try await test.catalog.recordCheck(
+      of: later, by: SyncPlan(), unwanted: 0, startedAt: test.clock.now + .seconds(400_000))
+    try await check([])
+    test.clock.advance(by: .seconds(500_000))
+    let found = try await test.catalog.coverage(of: SyncPlan(), on: [day, later], visibleTo: .everything)
+    #expect(found.map(\.isChecked) == [true, false] && found.last?.checkedAt == nil)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a call without a start counts toward the day whose list has it`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    var unknown = call("unknown")
+    unknown.startTime = nil
+    let sync = Period(start: day.start + .seconds(-3600), end: day.end + .seconds(-3600))
+    func list(_ period: Period, _ reason: DiscoveryReason) async throws {
+      try await test.catalog.discover(
+        [unknown], in: period, of: .default, expected: SyncFilter(), fetched: nil, for: reason)
+    }
+    func expected() async throws -> [Int64] {
+      let days = [-1, 0, 1].map { day.advanced(by: $0) }
+      return try await test.catalog.coverage(of: SyncPlan(), on: days, visibleTo: .everything).map(\.expected)
+    }
+    try await list(sync, .sync)
+    #expect(try await expected() == [0, 1, 0])
+    try await list(day.advanced(by: -1).period, .lookBack)
+    for reason in [DiscoveryReason.sync, .sync] {
+      try await list(sync, reason)
+      #expect(try await expected() == [1, 0, 0])
+    }
+    try await list(day.advanced(by: 1).period, .check)
+    #expect(try await expected() == [0, 0, 1])
+    // The day is kept when the start is no longer reported.
+    unknown.startTime = day.start + .seconds(36_000)
+    try await list(sync, .sync)
+    unknown.startTime = nil
+    for (period, reason) in [(sync, DiscoveryReason.sync), (day.period, .check), (day.period, .lookBack)] {
+      try await list(period, reason)
+      #expect(try await expected() == [0, 1, 0])
+      #expect(try await gaps().map(\.countedAt) == [day.start + .seconds(36_000)])
+    }
   }
 
   @Test(arguments: DatabaseKind.allCases)

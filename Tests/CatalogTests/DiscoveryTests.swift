@@ -121,6 +121,54 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
+  mutating func `of several rows of a recording, the strictest privacy and the expected row count`(
+    kind: DatabaseKind
+  ) async throws {
+    test = try await TestCatalog(kind)
+    let restricted = call("a") { $0.privacy = .restricted }
+    let inbound = call("b") { ($0.direction, $0.privacy) = (.inbound, .restricted) }
+    #expect(try await discover([call("a"), restricted, call("b"), inbound, inbound, call("c"), call("c")]) == 3)
+    for (id, privacy) in [("a", Privacy.restricted), ("b", .restricted), ("c", .standard)] {
+      let facts = try #require(try await test.catalog.recording(try key(id))?.facts)
+      #expect(facts.privacy == privacy && facts.direction == .outbound)
+      #expect(try await column("wanted", of: id) == .integer(1))
+    }
+    #expect(try await discover([restricted, call("c"), inbound, call("b"), call("d"), restricted, call("a")]) == 1)
+    #expect(try await discover([inbound, call("b")]) == 0)
+    #expect(try await column("wanted", of: "b") == .integer(1))
+    #expect(try await test.catalog.recording(try key("a"))?.facts.privacy == .restricted)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a restricted row of an unexpected call restricts the recording when it is requested`(
+    kind: DatabaseKind
+  ) async throws {
+    test = try await TestCatalog(kind)
+    let names = ["a", "b", "c"]
+    let page = names.map { name in
+      call(name) {
+        $0.direction = name == "b" ? .internal : .inbound
+        $0.privacy = .restricted
+      }
+    }
+    for reason in [DiscoveryReason.check, .lookBack, .sync] {
+      #expect(try await discover(page + [call("open") { $0.direction = .inbound }] + page, for: reason) == 0)
+    }
+    #expect(try await test.count("recording") == 0)
+    #expect(try await test.count("restricted_listing") == 3)
+    // The description of the recording reports no privacy, and neither does a later row of the list.
+    for name in names + ["open"] {
+      let facts = call(name) { $0.direction = .inbound }
+      if name == "c" { try await discover([facts]) }
+      let row = try await test.catalog.observe(facts, of: try key(name))
+      #expect(row.facts.privacy == (name == "open" ? .standard : .restricted))
+    }
+    // A recording of another source with the same ID is another one.
+    let other = RecordingKey(source: SourceID("west")!, id: RecordingID("a")!)
+    #expect(try await test.catalog.observe(call("a"), of: other).facts.privacy == .standard)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
   mutating func `a listing without news writes no facts`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     let page = (1...3).map { call("call-\($0)") }
@@ -194,7 +242,9 @@ import Testing
   mutating func `a recording without a start time counts toward the listed period`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     try await discover([call("call-1") { $0.startTime = nil }])
-    #expect(try await column("counted_at", of: "call-1") == .integer(day.start.milliseconds))
+    #expect(try await column("counted_at", of: "call-1") == .integer(day.end.milliseconds - 1))
+    try await discover([call("call-2") { $0.startTime = nil }], for: .check)
+    #expect(try await column("counted_at", of: "call-2") == .integer(day.start.milliseconds))
   }
 
   @Test(arguments: DatabaseKind.allCases)

@@ -6,7 +6,7 @@ import Testing
 /// The order of claims, and the writes of workers that lost their lease.
 @Suite(.serialized) struct JobQueueTests {
   @Test(arguments: DatabaseKind.allCases)
-  func `the job that has been due for longest comes first, then the one that was requested first`(kind: DatabaseKind)
+  func `the job that has been due the longest comes first, then the one that was requested first`(kind: DatabaseKind)
     async throws
   {
     let test = try await TestCatalog(kind)
@@ -61,7 +61,7 @@ import Testing
     #expect(try await !may("d"))
     try await test.catalog.release(first.lease, .pollAgain(at: test.clock.now + .seconds(60)))
     #expect(try await !may("d"))
-    // In the other lane.
+    // In the other queue.
     let second = try await test.claim()
     try await test.catalog.release(second.lease, .advance(to: .fetching))
     #expect(try await !may("d"))

@@ -23,6 +23,46 @@ import Testing
     try database.close()
   }
 
+  @Test(
+    arguments: DatabaseKind.allCases,
+    [
+      ("ALTER TABLE recording DROP COLUMN warning", "recording.warning"),
+      ("ALTER TABLE job DROP COLUMN polls", "job.polls"),
+      ("ALTER TABLE account DROP COLUMN team", "account.team"),
+      ("ALTER TABLE backfill RENAME COLUMN found TO lost", "backfill.found"),
+      ("DROP INDEX api_token_by_name", "api_token_by_name"),
+    ])
+  func `a catalog without a part of the schema is refused with its name`(
+    kind: DatabaseKind, change: (sql: String, part: String)
+  ) async throws {
+    let database = try await kind.openMigrated(in: folder, now: { [clock] in clock.now })
+    let catalog = Catalog(database: database)
+    try await catalog.checkSchema(mayBeEmpty: false)
+    _ = try await database.write { db in try db.execute(SQL(stringLiteral: change.sql)) }
+    for failure in [
+      await error(of: { try await catalog.checkSchema() }), await error(of: { try await catalog.migrate() }),
+    ] {
+      #expect(failure?.code == .catalogFailed)
+      #expect(failure?.message.contains("incomplete (missing: \(change.part))") == true, "\(failure?.message ?? "")")
+    }
+    // Readiness is asked often, and compares the tables only.
+    try await catalog.checkSchema(mayBeEmpty: false, tablesOnly: true)
+    try database.close()
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `columns and indexes that others add are ignored`(kind: DatabaseKind) async throws {
+    let database = try await kind.openMigrated(in: folder, now: { [clock] in clock.now })
+    _ = try await database.write { db in
+      try db.execute("ALTER TABLE recording ADD COLUMN note TEXT")
+      try db.execute("CREATE INDEX recording_by_note ON recording (note)")
+      try db.execute("CREATE TABLE report (id INTEGER)")
+    }
+    try await Catalog(database: database).checkSchema(mayBeEmpty: false)
+    try await Catalog(database: database).migrate()
+    try database.close()
+  }
+
   @Test func `texts are sorted by bytes`() async throws {
     let database = try DatabaseKind.postgresql.open(in: folder, now: { [clock] in clock.now })
     try await Catalog(database: database).migrate()

@@ -59,19 +59,18 @@ import Testing
   @Test func `a claim reads the index of turns, in order`() async throws {
     let claim = try await plan { _ = try await $0.claimJob(in: .polling, lease: .seconds(30)) }
     #expect(claim.contains("Index Scan using job_by_turn on job"))
-    #expect(claim.contains("Index Cond: ((queue = 'polling'::text) AND (priority = '0'::bigint) AND (due_at <="))
-    // What is sorted: the requesters, and two rows, one of each priority.
+    #expect(claim.contains("Index Cond: ((queue = 'polling'::text) AND (priority = '1'::bigint) AND (due_at <="))
+    // Back-fill and jobs without a requester; what is sorted is the requesters.
     let lines = claim.split(separator: "\n")
     #expect(lines.count { $0.contains("LockRows") } == 2)
-    #expect(lines.count { $0.contains("Sort Key: candidate.turn") } == 1)
-    #expect(lines.count { $0.contains("Sort Key") } == 2)
+    #expect(lines.count { $0.contains("Sort Key") } == 1)
   }
 
   @Test func `a claim for some sources does too`() async throws {
     let sources = [SourceID.default, SourceID("eu")!]
     let claim = try await plan { _ = try await $0.claimJob(in: .polling, of: sources, lease: .seconds(30)) }
     #expect(claim.contains("Index Scan using job_by_turn on job"))
-    #expect(claim.contains("Index Cond: ((queue = 'polling'::text) AND (priority = '0'::bigint) AND (due_at <="))
+    #expect(claim.contains("Index Cond: ((queue = 'polling'::text) AND (priority = '1'::bigint) AND (due_at <="))
     #expect(!claim.contains("BitmapOr") && !claim.contains("job_kind_source_platform_id_key"))
     let next = try await plan { _ = try await $0.nextDue(in: .polling, of: sources) }
     #expect(next.contains("job_by_turn on job") && !next.contains("->  Sort"))

@@ -73,7 +73,9 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `the state of a task is kept for the next claim, and a shutdown is no failure`(kind: DatabaseKind) async throws {
+  func `the state of a task is kept for its next claim, and a shutdown is not a failure`(kind: DatabaseKind)
+    async throws
+  {
     let test = try await TestCatalog(kind)
     try await test.catalog.ensureTasks([key])
     let (_, lease) = try await claim(test)

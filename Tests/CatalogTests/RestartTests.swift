@@ -115,7 +115,7 @@ import Testing
       #expect(now.runState == (isResumed ? .idle : .waiting), "\(operation)")
       #expect(now.dueAt == (isResumed ? test.clock.now : due), "\(operation)")
       #expect(now.clearance == waiting.clearance || !isResumed, "\(operation)")
-      #expect((now.fence, now.attempts, now.stage) == (job.fence, 2, .queued), "a resumption is no restart")
+      #expect((now.fence, now.attempts, now.stage) == (job.fence, 2, .queued), "a resumption is not a restart")
     }
   }
 }

@@ -156,6 +156,17 @@ struct SQLiteDamageTests {
     try database.close()
   }
 
+  @Test(arguments: ["ALTER TABLE recording DROP COLUMN warning", "DROP TRIGGER recording_text_insert"])
+  func `an inspection finds a missing column or trigger`(change: String) async throws {
+    try await fill()
+    let database = try open()
+    try await Catalog(database: database).migrate()
+    _ = try await database.write { db in try db.execute(SQL(stringLiteral: change)) }
+    let failure = await error(of: { try SQLiteDatabase.inspect(path: path) })
+    #expect(failure?.message.contains("incomplete (missing: recording") == true, "\(failure?.message ?? "")")
+    try database.close()
+  }
+
   @Test func `only a catalog that may be empty needs no migrations`() async throws {
     let database = try open()
     let catalog = Catalog(database: database)

@@ -43,6 +43,28 @@ import Testing
     try database.close()
   }
 
+  @Test(arguments: [true, false])
+  func `nothing is written while the file is not in place`(isReplaced: Bool) async throws {
+    let path = folder.file("catalog.sqlite")
+    let database = try SQLiteDatabase(path: path, now: { .systemNow() })
+    _ = try await database.write { db in try db.execute("CREATE TABLE sample (number INTEGER)") }
+    // Opens the connection that reads.
+    #expect(try await database.read { db in try db.rows("SELECT number FROM sample").isEmpty })
+    #expect(database.displacement == nil)
+    try FileManager.default.moveItem(atPath: path, toPath: path + ".old")
+    if isReplaced { try FileManager.default.copyItem(atPath: path + ".old", toPath: path) }
+    #expect(database.displacement?.code == .catalogFailed)
+    let insert = { @Sendable (db: any Connection) throws -> Int in try db.execute("INSERT INTO sample VALUES (1)") }
+    #expect(await failure { try await database.write { db in try insert(db) } } == .catalogFailed)
+    // Reads still work, and writes do again when the file is put back.
+    #expect(try await database.read { db in try db.rows("SELECT number FROM sample").isEmpty })
+    if isReplaced { try FileManager.default.removeItem(atPath: path) }
+    try FileManager.default.moveItem(atPath: path + ".old", toPath: path)
+    #expect(database.displacement == nil)
+    #expect(try await database.write { db in try insert(db) } == 1)
+    try database.close()
+  }
+
   @Test func `a path that cannot be opened is catalogFailed`() async {
     let path = folder.file("missing/catalog.sqlite")
     #expect(await failure { try SQLiteDatabase(path: path, now: { .systemNow() }) } == .catalogFailed)
@@ -50,7 +72,7 @@ import Testing
 
   @Test func `a file that is not a database is catalogFailed`() async throws {
     let path = folder.file("catalog.sqlite")
-    try String(repeating: "This is no database. ", count: 1000).write(toFile: path, atomically: true, encoding: .utf8)
+    try String(repeating: "Not a database. ", count: 1000).write(toFile: path, atomically: true, encoding: .utf8)
     #expect(
       await failure {
         let database = try SQLiteDatabase(path: path, now: { .systemNow() })

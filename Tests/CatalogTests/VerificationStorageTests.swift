@@ -75,7 +75,7 @@ import Testing
     filter.action = .verify
     let entries = try await test.catalog.logEntries(matching: filter, before: nil, limit: 9).map(\.entry)
     #expect(entries.map(\.code) == [.objectDamaged, .objectDamaged])
-    #expect(entries.last?.details == ["damage": "The MP3 is damaged", "mp3_0": "damaged"])
+    #expect(entries.last?.details == ["by": "recurring task", "damage": "The MP3 is damaged", "mp3_0": "damaged"])
   }
 
   @Test(arguments: DatabaseKind.allCases)

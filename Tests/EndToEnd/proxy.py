@@ -8,14 +8,11 @@ import socket
 import threading
 
 
-class Proxy:
-    """Forwards TCP connections to a port. While it is cut, connections break and new ones are refused."""
+class _Listener:
+    """Accepts TCP connections on a free port until it is closed."""
 
     def __init__(self, target: int):
         self._target = target
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        self._cut = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -26,18 +23,34 @@ class Proxy:
                 near, _ = self._listener.accept()
             except OSError:
                 return
-            if self._cut:
-                near.close()
-                continue
             try:
-                far = socket.create_connection(("127.0.0.1", self._target))
+                self._forward(near)
             except OSError:
                 near.close()
-                continue
-            with self._lock:
-                self._open |= {near, far}
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _forward(self, near: socket.socket) -> None:
+        """Connects to the target and starts the threads of a connection."""
+        raise NotImplementedError
+
+
+class Proxy(_Listener):
+    """Forwards TCP connections to a port. While it is cut, connections break and new ones are refused."""
+
+    def __init__(self, target: int):
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._cut = False
+        super().__init__(target)
+
+    def _forward(self, near: socket.socket) -> None:
+        if self._cut:
+            near.close()
+            return
+        far = socket.create_connection(("127.0.0.1", self._target))
+        with self._lock:
+            self._open |= {near, far}
+        for source, sink in ((near, far), (far, near)):
+            threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         try:
@@ -72,14 +85,13 @@ class Proxy:
         self.cut()
 
 
-class SlowProxy:
+class SlowProxy(_Listener):
     """A TCP proxy in front of a server that stops reading an audio response after some bytes, as a client that pauses.
 
     The server then sees a client that reads nothing. `release` ends such responses and limits no more.
     """
 
     def __init__(self, target: int, granted: int):
-        self._target = target
         self._granted = granted
         self._changed = threading.Condition()
         self._released = False
@@ -87,23 +99,16 @@ class SlowProxy:
         self._stalled: list[socket.socket] = []
         #: The first byte of each request for audio, in order.
         self.first_bytes: list[int] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(target)
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            far = socket.socket()
-            # A small buffer, so that the server soon notices that nothing is read.
-            far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 10)
-            far.connect(("127.0.0.1", self._target))
-            is_audio = threading.Event()
-            threading.Thread(target=self._requests, args=(near, far, is_audio), daemon=True).start()
-            threading.Thread(target=self._responses, args=(far, near, is_audio), daemon=True).start()
+    def _forward(self, near: socket.socket) -> None:
+        far = socket.socket()
+        # A small buffer, so that the server soon notices that nothing is read.
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 10)
+        far.connect(("127.0.0.1", self._target))
+        is_audio = threading.Event()
+        threading.Thread(target=self._requests, args=(near, far, is_audio), daemon=True).start()
+        threading.Thread(target=self._responses, args=(far, near, is_audio), daemon=True).start()
 
     def _requests(self, near: socket.socket, far: socket.socket, is_audio: threading.Event) -> None:
         try:

@@ -432,7 +432,7 @@ def test_an_upgrade_is_not_taken_and_the_connection_ends_after_the_response(shar
     assert reply.startswith(b"HTTP/1.1 400") and reply.count(b"HTTP/1.1 ") == 1
 
 
-def test_few_requests_are_answered_ahead(shared_server):
+def test_the_number_of_pipelined_requests_is_limited(shared_server):
     with connections(shared_server) as connect:
         reply = received(connect("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n" * 10_000))
     # How many are taken while earlier ones are answered depends on the pace of both sides.

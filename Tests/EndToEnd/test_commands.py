@@ -451,7 +451,7 @@ def test_control_characters_from_the_platform_do_not_reach_the_terminal(server):
     assert json.loads(server.ok("list", "--json"))["recordings"][0]["agentName"] == name
 
 
-def test_a_closed_or_full_output_is_no_crash(server):
+def test_a_closed_or_full_output_does_not_crash_a_command(server):
     for id in ("codec-gsm", "codec-pcm-mono"):
         assert server.supervisor.ingest(id).status == 200
     run = f"{BINARY} audit list --json --data-dir '{server.data.path}'"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 
 import pytest
 
@@ -200,3 +201,19 @@ def test_a_command_reports_a_full_disk_and_the_next_one_succeeds(make_server, sa
     del server.settings["TAPEDECK_MINIMUM_FREE_MB"]
     server.ok("ingest", ID)
     assert_archived_whole(server, sandbox)
+
+
+def limit_files(server, size: str) -> None:
+    subprocess.run(["prlimit", f"--pid={server.process.pid}", f"--fsize={size}:"], check=True)
+
+
+def test_a_limit_of_the_size_of_files_is_named(make_server, sandbox):
+    server = make_server()
+    server.supervisor
+    limit_files(server, "5000000")
+    job = server.supervisor.start("bench-50mb")
+    failed = server.supervisor.job_until(job, lambda job: job.get("error", {}).get("code") == "storage_failed")
+    assert "ulimit -f" in failed["error"]["detail"]
+    limit_files(server, "unlimited")
+    server.supervisor.job_until(job, lambda job: job["state"] == "done")
+    assert_archived_whole(server, sandbox, ["bench-50mb"])

@@ -1,9 +1,11 @@
 """Backup and restore with the commands of docs/operations.md, exactly as documented."""
 
+import contextlib
 import os
 import pathlib
 import re
 import shutil
+import sqlite3
 import subprocess
 
 from cluster import SHORT_LEASE, Cluster
@@ -114,3 +116,37 @@ def test_an_installation_moves_from_one_machine_to_postgresql_and_s3(server, bac
     client = Client(server.url, token)
     assert {id: client.get(f"/audio/{id}.mp3").body for id in IDS} == played
     eventually(lambda: client.ingest("codec-pcm-mono").status == 200)
+
+
+COMMANDS = [
+    ("serve",), ("init",), ("list",), ("show", "codec-gsm"), ("sync",), ("user", "list"), ("token", "list"),
+    ("migrate", "up"), ("verify", "--all"), ("audit", "list"),
+    ("backfill", "start", "--from", "2026-11-01", "--to", "2026-11-02"),
+]
+
+
+def test_no_command_makes_a_new_catalog_beside_the_objects_of_a_lost_one(server):
+    assert server.supervisor.ingest("codec-gsm").status == 200
+    assert server.terminate() == 0
+    catalog = server.data.path / "catalog.sqlite"
+    kept = catalog.read_bytes()
+    for file in server.data.path.glob("catalog.sqlite*"):
+        file.unlink()
+    objects = server.data.files("objects")
+    for arguments in COMMANDS:
+        done = server.command(*arguments)
+        assert done.returncode == 12 and "restore it from a backup" in done.stderr, (arguments, done)
+        assert not catalog.exists(), arguments
+    assert server.data.files("objects") == objects
+    catalog.write_bytes(kept)
+    assert "codec-gsm" in server.ok("list")
+
+
+def test_a_catalog_without_a_column_is_refused_at_the_start_and_by_doctor(server):
+    assert server.terminate() == 0
+    with contextlib.closing(sqlite3.connect(server.data.path / "catalog.sqlite")) as connection:
+        connection.execute("ALTER TABLE recording DROP COLUMN warning")
+        connection.commit()
+    for arguments in (("serve",), ("doctor",), ("list",)):
+        done = server.command(*arguments)
+        assert done.returncode == 1 and "missing: recording.warning" in done.stdout + done.stderr, (arguments, done)

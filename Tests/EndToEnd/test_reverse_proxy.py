@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import pathlib
@@ -11,6 +12,7 @@ import ssl
 import subprocess
 import threading
 import urllib.parse
+from collections.abc import Iterator
 
 import pytest
 
@@ -99,17 +101,13 @@ class Proxied:
             connection.close()
 
 
-@pytest.fixture(params=[nginx, caddy], ids=["nginx", "caddy"])
-def proxied(request, make_server, folder):
-    [port] = free_ports(1)
-    server = make_server(TAPEDECK_PUBLIC_URL=f"https://localhost:{port}", TAPEDECK_TRUSTED_PROXIES="127.0.0.1")
-    own = folder / "proxy"
-    own.mkdir()
-    command = request.param(own, urllib.parse.urlsplit(server.url).netloc, port)
-    log = own / "log"
+@contextlib.contextmanager
+def running(command: list[str], folder: pathlib.Path, port: int) -> Iterator[Proxied]:
+    """A client of the proxy, which runs until the end of the block."""
+    log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, env=ENVIRONMENT | {"HOME": str(own)}, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            command, env=ENVIRONMENT | {"HOME": str(folder)}, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     client = Proxied(port)
 
     def answers() -> bool:
@@ -121,10 +119,20 @@ def proxied(request, make_server, folder):
 
     try:
         eventually(answers)
-        yield server, client
+        yield client
     finally:
         process.terminate()
         process.wait(60)
+
+
+@pytest.fixture(params=[nginx, caddy], ids=["nginx", "caddy"])
+def proxied(request, make_server, folder):
+    [port] = free_ports(1)
+    server = make_server(TAPEDECK_PUBLIC_URL=f"https://localhost:{port}", TAPEDECK_TRUSTED_PROXIES="127.0.0.1")
+    own = folder / "proxy"
+    own.mkdir()
+    with running(request.param(own, urllib.parse.urlsplit(server.url).netloc, port), own, port) as client:
+        yield server, client
 
 
 def test_a_user_signs_in_and_listens_and_the_access_log_has_the_address(proxied, sandbox):
@@ -179,3 +187,62 @@ def test_a_caller_waits_and_its_request_ends_when_it_leaves(proxied, sandbox):
     waiting.join()
     assert replies[0].status == 200
     assert {entry["address"] for entry in server.audit("--what", "ingest")} == {CLIENT}
+
+
+# MARK: Audio that nginx sends
+
+
+INTERNAL = """
+    location /tapedeck-objects/ {
+        internal;
+        alias OBJECTS/;
+    }
+
+    location / {"""
+
+
+@pytest.fixture
+def accelerated(make_server, folder):
+    [port] = free_ports(1)
+    server = make_server(
+        TAPEDECK_PUBLIC_URL=f"https://localhost:{port}", TAPEDECK_TRUSTED_PROXIES="127.0.0.1",
+        TAPEDECK_ACCEL_REDIRECT="/tapedeck-objects/")
+    own = folder / "proxy"
+    own.mkdir()
+    command = nginx(own, urllib.parse.urlsplit(server.url).netloc, port)
+    config = own / "nginx.conf"
+    config.write_text(replaced(
+        config.read_text(), ("\n    location / {", INTERNAL.replace("OBJECTS", str(server.data.path / "objects")))))
+    with running(command, own, port) as client:
+        yield server, client
+
+
+def test_nginx_sends_audio_after_the_check_and_the_log_entry(accelerated, sandbox):
+    server, client = accelerated
+    assert server.supervisor.ingest("short-0001").status == 200
+    path = "/audio/short-0001/original"
+    token = {"Authorization": f"Bearer {server.token('supervisor')}"}
+    whole = client.request("GET", path, token)
+    assert (whole.status, whole.body) == (200, sandbox.file("short-0001"))
+    assert whole.headers["content-type"] == "audio/wav" and "x-accel-redirect" not in whole.headers
+    assert whole.headers["cache-control"] == "private, no-store"
+    part = client.request("GET", path, token | {"Range": "bytes=1000-1999", "If-Range": whole.headers["etag"]})
+    assert (part.status, part.body) == (206, whole.body[1000:2000])
+    assert part.headers["content-range"] == f"bytes 1000-1999/{len(whole.body)}"
+    [entry] = server.audit("--what", "listen")
+    assert entry["details"] == {"sent": "handed to the proxy, bytes unknown"} and entry["address"] == CLIENT
+    # A client cannot ask for the internal location.
+    name = next((server.data.path / "objects").glob("*/*.wav"))
+    internal = f"/tapedeck-objects/{name.parent.name}/{name.name}"
+    assert client.request("GET", internal, token).status == 404
+    assert client.request("GET", path).status == 401
+
+
+def test_what_nginx_may_send_ends_with_the_token(accelerated):
+    server, client = accelerated
+    assert server.supervisor.ingest("short-0001").status == 200
+    token = {"Authorization": f"Bearer {server.token('supervisor')}"}
+    assert client.request("GET", "/audio/short-0001.mp3", token).status == 200
+    server.ok("token", "revoke", "test supervisor")
+    refused = client.request("GET", "/audio/short-0001.mp3", token)
+    assert refused.status == 401 and "x-accel-redirect" not in refused.headers

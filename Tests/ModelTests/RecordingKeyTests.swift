@@ -44,7 +44,8 @@ import Testing
     "\u{FEFF}a",
     String(repeating: "a", count: 501), String(repeating: "%41", count: 501), String(repeating: "é", count: 251),
     String(repeating: "s", count: 41) + "~a", "tdk_abcdefghijkl", "eu~tdk_abc", "%20tdk_abc", "tdk%5Fabc", "TDK_abc",
-    "Bearer%20tdk_abc", "whsec_abc",
+    "Bearer%20tdk_abc", "whsec_abc", "tdks_abc", "tdk%255Fabc", "tdk%25255Fabc", "%2574dk_abc", "whsec%255fabc",
+    "TDKS%5Fabc",
   ])
   func `malformed segments are rejected`(segment: String) {
     #expect(throws: TapedeckError.self) { try RecordingKey(pathSegment: segment) }

@@ -144,4 +144,24 @@ import Testing
       #expect(!isLoopback(host: host), "\(host)")
     }
   }
+
+  @Test func `percent-encoding is decoded as often as it was applied`() {
+    let cases = [
+      ("a", "a"), ("100%", "100%"), ("%41", "A"), ("%2541", "A"), ("%25252541", "A"), ("%4%31", "A"),
+      ("%zz%41", "%zzA"),
+      ("%FF", "\u{FFFD}"), ("%C3%A9", "é"), ("%25C3%25A9", "é"), ("%", "%"), ("%2", "%2"),
+    ]
+    for (text, decoded) in cases { #expect(percentDecodedCompletely(text) == decoded, "\(text)") }
+    let deep = "%" + String(repeating: "25", count: 10_000) + "41"
+    #expect(percentDecodedCompletely(deep) == "A")
+  }
+
+  @Test func `control characters and forced directions are shown by name`() {
+    let cases = [
+      ("José 🎧\tx\n", "José 🎧\tx\n"), ("a\u{1B}[2J", "a[U+001B][2J"), ("\u{0}\r\u{7F}", "[U+0000][U+000D][U+007F]"),
+      ("b\u{9B}c\u{202E}d\u{2066}e", "b[U+009B]c[U+202E]d[U+2066]e"), ("a\r\nb", "a[U+000D]\nb"),
+      ("e\u{202E}\u{301}", "e[U+202E]\u{301}"), ("שלום\u{200F}", "שלום\u{200F}"), ("👩\u{200D}🚀", "👩\u{200D}🚀"),
+    ]
+    for (text, shown) in cases { #expect(text.showingControls.unicodeScalars.elementsEqual(shown.unicodeScalars)) }
+  }
 }

@@ -6,14 +6,14 @@ import Testing
 
   private func rows(_ positions: Range<Int>, after offset: Int = 0) -> UnidentifiedRows {
     UnidentifiedRows(
-      positions.map { UnidentifiedRow(position: $0, reason: "The row has no id.") }, after: offset, in: period)
+      positions.map { UnidentifiedRow(position: $0, reason: "The row has no ID.") }, after: offset, in: period)
   }
 
   @Test(arguments: [0, 1, 20, 21, 1500]) func `all rows are counted, and the first are located`(count: Int) {
     let rows = rows(1..<(count + 1), after: 500)
     #expect(rows.count == count && rows.first.count == min(count, UnidentifiedRows.maxLocated))
     #expect(rows.first.map(\.position) == (501..<(501 + rows.first.count)).map { $0 })
-    #expect(rows.first.allSatisfy { $0.listFrom == "1970-01-01T00:00:00Z" && $0.reason == "The row has no id." })
+    #expect(rows.first.allSatisfy { $0.listFrom == "1970-01-01T00:00:00Z" && $0.reason == "The row has no ID." })
     #expect(UnidentifiedRows(json: rows.json) == rows)
   }
 

@@ -43,8 +43,11 @@ import Testing
 
   @Test func `a file that could not be moved stays writable and can be stored later`() async throws {
     let file = try folder.file([1, 2, 3])
+    // A folder in the place of the object that cannot be moved, because there is another one of its new name.
     let obstacle = root.appending(object.description)
-    try FileSystemCalls.makeFolder(obstacle.appending("in the way"))
+    try FileSystemCalls.makeFolder(obstacle)
+    let taken = root.appending("quarantined-2026-01-15T120000.123Z-\(object.name.file)")
+    try FileSystemCalls.makeFolder(taken.appending("not empty"))
     #expect(await failure { try await store.store(file, as: object, bytes: 3) } == .storageFailed)
     #expect(try TemporaryFolder.mode(of: file) & 0o200 != 0)
     try FileManager.default.removeItem(atPath: obstacle.string)
@@ -74,6 +77,36 @@ import Testing
 
   @Test(arguments: Obstacle.allCases)
   func `only regular files are read`(obstacle: Obstacle) async throws {
+    _ = try make(obstacle)
+    #expect(await failure { try await store.open(object.name) } == .objectDamaged)
+    #expect(await failure { try await store.content(of: object.name) } == .objectDamaged)
+  }
+
+  @Test(arguments: Obstacle.allCases)
+  func `what is in the place of an object is moved to quarantine`(obstacle: Obstacle) async throws {
+    let (path, secret) = try make(obstacle)
+    try await store.quarantine(object.name, because: "It is not a file.")
+    #expect(!folder.exists(path) && folder.exists(secret))
+    let name = "2026-01-15T120000.123Z-\(object.name.file)"
+    #expect(try Set(FileSystemCalls.names(in: quarantine)) == [name, "\(name).json"])
+    try await store.store(try folder.file([1, 2, 3]), as: object, bytes: 3)
+    #expect(try await store.contents(of: object) == [1, 2, 3])
+  }
+
+  @Test(arguments: Obstacle.allCases)
+  func `an object replaces what is in its place`(obstacle: Obstacle) async throws {
+    let (_, secret) = try make(obstacle)
+    if obstacle == .folder { _ = try folder.file([7], named: "deep/down/objects/\(object.description)/inside") }
+    try await store.store(try folder.file([1, 2, 3]), as: object, bytes: 3)
+    #expect(try await store.contents(of: object) == [1, 2, 3])
+    #expect(try Data(contentsOf: URL(fileURLWithPath: secret.string)) == Data([1, 2, 3]))
+    let moved = try FileSystemCalls.names(in: root).filter { $0.hasPrefix("quarantined-") }
+    #expect(moved.count == (obstacle == .folder ? 1 : 0))
+    for name in moved { #expect(folder.exists(root.appending(name).appending("inside"))) }
+  }
+
+  /// Makes something else than a file in the place of the object.
+  private func make(_ obstacle: Obstacle) throws -> (path: FilePath, secret: FilePath) {
     let path = root.appending(object.description)
     try FileSystemCalls.makeFolder(path.removingLastComponent())
     let secret = try folder.file([1, 2, 3], named: "secret")
@@ -84,8 +117,7 @@ import Testing
     case .folder: try FileSystemCalls.makeFolder(path)
     case .pipe: #expect(mkfifo(path.string, 0o600) == 0)
     }
-    #expect(await failure { try await store.open(object.name) } == .objectDamaged)
-    #expect(await failure { try await store.content(of: object.name) } == .objectDamaged)
+    return (path, secret)
   }
 
   private func link(_ path: FilePath, to target: FilePath) throws {

@@ -46,7 +46,7 @@ struct ObjectCopyTests {
     #expect(try await copy([object], bytes: 3000) == .init(alreadyThere: 1))
   }
 
-  /// Damage of the target's object: its bytes instead of the sound ones.
+  /// Damage of the target's object: its bytes instead of the intact ones.
   private static let damages: [[UInt8]] = [
     [UInt8](repeating: 0, count: 3000), [1, 2, 3], [], [UInt8](repeating: 1, count: 5000),
   ]

@@ -58,10 +58,11 @@ import Testing
 
   @Test func `a file that cannot be copied leaves nothing behind and can be stored later`() async throws {
     let (store, file, object) = (try store(), try folder.file([1, 2, 3]), try TestObject([1, 2, 3]))
-    let obstacle = root.appending(object.description)
-    try FileSystemCalls.makeFolder(obstacle.appending("in the way"))
+    // In place of the folder that the object belongs in.
+    let obstacle = root.appending(object.description).removingLastComponent()
+    try Data().write(to: URL(filePath: obstacle.string))
     #expect(await failure { try await store.store(file, as: object, bytes: 3) } == .storageFailed)
-    #expect(try TemporaryFolder.files(below: other.path) == [])
+    #expect(try TemporaryFolder.files(below: other.path) == [obstacle.lastComponent?.string])
     #expect(try TemporaryFolder.mode(of: file) & 0o200 != 0)
     try FileManager.default.removeItem(atPath: obstacle.string)
     try await store.store(file, as: object, bytes: 3)

@@ -19,7 +19,7 @@ import Testing
   }
 
   private func unidentified(_ time: Instant? = nil, _ key: String = "row") -> Row {
-    let row = UnidentifiedRow(position: 1, reason: "The row has no id.")
+    let row = UnidentifiedRow(position: 1, reason: "The row has no ID.")
     return Row(startTime: time, key: key, kind: .unidentified(UnidentifiedRows([row], in: period)))
   }
 

@@ -76,6 +76,82 @@ struct BackfillRunTests {
     }
   }
 
+  /// Orders of a platform's list other than that of the start times.
+  private static let orders: [(name: String, arrange: @Sendable ([PlatformRecording]) -> [PlatformRecording])] = [
+    ("newest first", { $0.reversed() }),
+    ("later half first", { Array($0.dropFirst($0.count / 2) + $0.prefix($0.count / 2)) }),
+    (
+      "by ID", { $0.sorted { ($0.id.rawValue.suffix(1), $0.id.rawValue) < ($1.id.rawValue.suffix(1), $1.id.rawValue) } }
+    ),
+    ("one late call first", { Array($0.suffix(1) + $0.dropLast()) }),
+  ]
+
+  @Test(arguments: orders.indices) func `a list in another order misses no call`(order: Int) async throws {
+    let fixture = try await SchedulerFixture()
+    let calls = try calls(200)
+    fixture.source.change {
+      $0.recordings = calls
+      $0.pageSize = 10
+      $0.arrange = Self.orders[order].arrange
+    }
+    let backfill = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T06:00:00Z")
+    let row = try await fixture.with([fixture.scheduler(syncs: false, limits: limits)]) {
+      var row = try await fixture.backfill(backfill.id) { $0.open > 0 }
+      for _ in 1...200 where row.state == .running {
+        try await fixture.endJobs()
+        try await fixture.advance(by: .seconds(5))
+        try await fixture.ended(.backfill)
+        row = try #require(try await fixture.catalog.backfill(backfill.id))
+        #expect(row.open <= 20)
+      }
+      return row
+    }
+    #expect(row.state == .done && row.found == 180 && row.queued == 180 && row.relistFrom == nil)
+    #expect(Set(try await fixture.queued()) == Set(names(0..<180)))
+  }
+
+  @Test func `only a day whose list was interrupted is listed again`() async throws {
+    let fixture = try await SchedulerFixture()
+    let calls = try calls(200)
+    fixture.source.change {
+      $0.recordings = calls
+      $0.pageSize = 50
+    }
+    let backfill = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T06:00:00Z")
+    try await fixture.with([fixture.scheduler(syncs: false)]) {
+      try await fixture.backfill(backfill.id) { $0.isListed }
+    }
+    #expect(
+      fixture.source.queries.map { "\($0.start.iso8601) \($0.end.iso8601)" } == [
+        "2025-06-01T00:00:00Z 2025-06-02T00:00:00Z", "2025-06-02T00:00:00Z 2025-06-02T06:00:00Z",
+      ])
+  }
+
+  /// Runs a server that is stopped after some pages, unless the back-fill is listed before.
+  private func list(
+    _ pages: Int = 2, of backfill: Backfill, _ fixture: SchedulerFixture
+  ) async throws -> Backfill {
+    let stuck = Gate()
+    let next = fixture.source.searches + pages + 1
+    fixture.source.change {
+      $0.events = [
+        next: { @Sendable () async throws in
+          stuck.open()
+          try await Gate().wait()
+        }
+      ]
+    }
+    try await fixture.with([fixture.scheduler(syncs: false)]) {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await stuck.wait() }
+        group.addTask { try await fixture.backfill(backfill.id) { $0.isListed } }
+        try await group.next()
+        group.cancelAll()
+      }
+    }
+    return try #require(try await fixture.catalog.backfill(backfill.id))
+  }
+
   @Test func `a restart resumes where it was, and counts every call once`() async throws {
     let fixture = try await SchedulerFixture()
     var calls = try calls(30)
@@ -88,27 +164,9 @@ struct BackfillRunTests {
     }
     let backfill = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z")
     var row = backfill
-    for _ in 1...60 where row.state == .running {
-      let stuck = Gate()
-      let next = fixture.source.searches + 3
-      fixture.source.change {
-        $0.events = [
-          next: { @Sendable () async throws in
-            stuck.open()
-            try await Gate().wait()
-          }
-        ]
-      }
-      // The server is stopped after two pages, unless the back-fill ends before.
-      try await fixture.with([fixture.scheduler(syncs: false)]) {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-          group.addTask { try await stuck.wait() }
-          group.addTask { try await fixture.backfill(backfill.id) { $0.isListed } }
-          try await group.next()
-          group.cancelAll()
-        }
-      }
-      row = try #require(try await fixture.catalog.backfill(backfill.id))
+    for run in 1...60 where row.state == .running {
+      // The day is listed once more when its end is reached, in one go.
+      row = try await list(run < 25 ? 2 : 100, of: backfill, fixture)
       if row.isListed {
         try await fixture.endJobs()
         row = try await fixture.with([fixture.scheduler(syncs: false)]) {
@@ -143,7 +201,7 @@ struct BackfillRunTests {
       $0.recordings = calls
       $0.pageSize = 2
       $0.unidentified = [
-        UnidentifiedRow(position: 2, reason: "The row has no id."),
+        UnidentifiedRow(position: 2, reason: "The row has no ID."),
         UnidentifiedRow(position: 3, reason: "The row is not an object."),
       ]
     }
@@ -153,8 +211,8 @@ struct BackfillRunTests {
       #expect(row.unidentified.count == 4 && row.found == 5)
       #expect(
         row.unidentified.first.map { "\($0.listFrom) \($0.position) \($0.reason)" } == [
-          "2025-06-01T00:00:00Z 6 The row has no id.", "2025-06-01T00:00:00Z 7 The row is not an object.",
-          "2025-06-02T00:00:00Z 2 The row has no id.", "2025-06-02T00:00:00Z 3 The row is not an object.",
+          "2025-06-01T00:00:00Z 6 The row has no ID.", "2025-06-01T00:00:00Z 7 The row is not an object.",
+          "2025-06-02T00:00:00Z 2 The row has no ID.", "2025-06-02T00:00:00Z 3 The row is not an object.",
         ])
     }
   }
@@ -172,26 +230,8 @@ struct BackfillRunTests {
     }
     let backfill = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z")
     var row = backfill
-    for _ in 1...40 where !row.isListed {
-      let stuck = Gate()
-      let next = fixture.source.searches + 3
-      fixture.source.change {
-        $0.events = [
-          next: { @Sendable () async throws in
-            stuck.open()
-            try await Gate().wait()
-          }
-        ]
-      }
-      try await fixture.with([fixture.scheduler(syncs: false)]) {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-          group.addTask { try await stuck.wait() }
-          group.addTask { try await fixture.backfill(backfill.id) { $0.isListed } }
-          try await group.next()
-          group.cancelAll()
-        }
-      }
-      row = try #require(try await fixture.catalog.backfill(backfill.id))
+    for run in 1...40 where !row.isListed {
+      row = try await list(run < 25 ? 2 : 100, of: backfill, fixture)
     }
     #expect(row.isListed)
     #expect((row.found, row.unidentified.count) == (12, 10))

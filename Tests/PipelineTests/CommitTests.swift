@@ -7,25 +7,25 @@ import Synchronization
 import TestKit
 import Testing
 
-/// Recordings that are completely downloaded while the platform no longer reports their visibility.
+/// Recordings that are completely downloaded while the platform no longer reports their privacy.
 @Suite(.timeLimit(.minutes(5)))
 struct CommitTests {
   /// A platform that serves a recording and does not answer metadata requests afterwards.
   private final class Platform: Sendable {
     static let wav = HostileFile.make(seed: 7)
 
-    private let silence: TapedeckError.Code
-    private let state: Mutex<(downloads: Int, silences: Int)>
+    private let code: TapedeckError.Code
+    private let state: Mutex<(downloads: Int, failures: Int)>
 
     /// - Parameter times: how many metadata requests after the download fail.
-    init(_ silence: TapedeckError.Code, times: Int) {
-      self.silence = silence
+    init(_ code: TapedeckError.Code, times: Int) {
+      self.code = code
       state = Mutex((0, times))
     }
 
     var downloads: Int { state.withLock { $0.downloads } }
 
-    func speak() { state.withLock { $0.silences = 0 } }
+    func recover() { state.withLock { $0.failures = 0 } }
 
     var source: HandSource {
       var source = HandSource { sink, _ in
@@ -34,12 +34,12 @@ struct CommitTests {
         return DownloadState(totalBytes: Int64(Self.wav.count))
       }
       source.facts = { id throws(TapedeckError) in
-        let isSilent = self.state.withLock { state in
-          guard state.downloads > 0, state.silences > 0 else { return false }
-          state.silences -= 1
+        let fails = self.state.withLock { state in
+          guard state.downloads > 0, state.failures > 0 else { return false }
+          state.failures -= 1
           return true
         }
-        if isSilent { throw TapedeckError(self.silence) }
+        if fails { throw TapedeckError(self.code) }
         var facts = PlatformRecording(id: id, status: .available, privacy: .standard)
         facts.agentName = "Ada"
         return facts
@@ -53,7 +53,7 @@ struct CommitTests {
   }
 
   private func expectArchived(_ fixture: PipelineFixture, as privacy: Privacy) async throws -> RecordingRow {
-    let (recording, parts) = try #require(try await fixture.catalog.archived(try fixture.key("silent")))
+    let (recording, parts) = try #require(try await fixture.catalog.archived(try fixture.key("call-1")))
     let part = try #require(parts.first)
     let original = try fixture.bytes(ofObject: try #require(part.original))
     #expect(HostileJudge.complaint(about: original, part, truths: [Platform.wav]) == nil)
@@ -71,8 +71,8 @@ struct CommitTests {
     let platform = Platform(code, times: .max)
     try await PipelineFixture.run(options(platform)) { fixture in
       try await fixture.withWorker {
-        try await fixture.request("silent")
-        #expect(try await fixture.ended("silent").runState == .done)
+        try await fixture.request("call-1")
+        #expect(try await fixture.ended("call-1").runState == .done)
       }
       let recording = try await expectArchived(fixture, as: .restricted)
       #expect(recording.warning?.contains("only supervisors can open it") == true)
@@ -82,12 +82,12 @@ struct CommitTests {
   }
 
   @Test(arguments: [TapedeckError.Code.unknownRecording, .platformRefused, .notYetAvailable])
-  func `a recording that is missing only briefly keeps its visibility`(code: TapedeckError.Code) async throws {
+  func `a recording that is missing only briefly keeps its privacy`(code: TapedeckError.Code) async throws {
     let platform = Platform(code, times: 3)
     try await PipelineFixture.run(options(platform)) { fixture in
       try await fixture.withWorker {
-        try await fixture.request("silent")
-        #expect(try await fixture.ended("silent").runState == .done)
+        try await fixture.request("call-1")
+        #expect(try await fixture.ended("call-1").runState == .done)
       }
       #expect(try await expectArchived(fixture, as: .standard).warning == nil)
       #expect(platform.downloads == 1)
@@ -105,8 +105,8 @@ struct CommitTests {
     let platform = Platform(code, times: 20)
     try await PipelineFixture.run(options(platform)) { fixture in
       try await fixture.withWorker {
-        try await fixture.request("silent")
-        #expect(try await fixture.ended("silent").runState == .done)
+        try await fixture.request("call-1")
+        #expect(try await fixture.ended("call-1").runState == .done)
       }
       #expect(try await expectArchived(fixture, as: .standard).warning == nil)
       #expect(platform.downloads == 1)
@@ -121,18 +121,18 @@ struct CommitTests {
     options.settings = IngestSettings()
     try await PipelineFixture.run(options) { fixture in
       try await fixture.withWorker {
-        try await fixture.request("silent")
-        let job = try await fixture.job("silent") { $0.runState == .waiting && $0.failure != nil }
+        try await fixture.request("call-1")
+        let job = try await fixture.job("call-1") { $0.runState == .waiting && $0.failure != nil }
         #expect(job.failure?.code == .platformUnavailable)
         #expect(job.failure?.message.contains("The recording is downloaded.") == true)
         #expect(job.stage == .processing)
         #expect(job.attempts == 0)
         #expect(try fixture.files(in: "spool").contains { $0.hasSuffix(".part") })
-        #expect(try await fixture.catalog.archived(try fixture.key("silent"))?.parts.isEmpty == true)
-        platform.speak()
+        #expect(try await fixture.catalog.archived(try fixture.key("call-1"))?.parts.isEmpty == true)
+        platform.recover()
         clock.advance(by: try #require(job.dueAt) - clock.now)
-        try await fixture.ring()
-        #expect(try await fixture.ended("silent").runState == .done)
+        try await fixture.wakeWorkers()
+        #expect(try await fixture.ended("call-1").runState == .done)
       }
       _ = try await expectArchived(fixture, as: .standard)
       #expect(platform.downloads == 1)

@@ -48,16 +48,17 @@ struct OutageTests {
         database.setAway(false)
         for id in ["under-way", "new"] {
           try await until {
-            // In steps far below the length of a lease, so that heartbeats keep up on a busy machine.
-            clock.advance(by: .milliseconds(100))
+            // Thousands of steps for the length of a lease, so that heartbeats keep up on a busy machine.
+            clock.advance(by: .milliseconds(10))
             return try await fixture.catalog.job(of: try fixture.key(id))?.runState == .done
           }
         }
         #expect(try await fixture.catalog.job(of: try fixture.key("new"))?.attempts == 1)
       }
       // Failures of the claims of both queues, and of the running job: its outcome, its heartbeat and its release.
-      #expect(Set(log.messages(at: .error)).count == log.messages(at: .error).count, "each is said once")
-      #expect(log.messages(at: .error).count <= 5)
+      let messages = log.messages(at: .error).filter { $0.hasSuffix("it is retried until it works") }
+      #expect(Set(messages).count == messages.count, "each is said once: \(messages)")
+      #expect(messages.count <= 5)
       for queue in ["polling", "transfer"] {
         #expect(log.messages(at: .notice).contains("claiming jobs of the queue '\(queue)' works again"))
       }
@@ -137,7 +138,7 @@ struct OutageTests {
             try await clock.untilSleeping(3)
             clock.advance(by: min(.seconds(30), due - clock.now))
           }
-          try await fixture.ring()
+          try await fixture.wakeWorkers()
         }
         #expect(try await fixture.ended(Self.id).failure?.code == .recordingFailedOnPlatform)
       }

@@ -38,6 +38,9 @@ struct FaultTests {
     Case("media locked at first", FaultRule(.serverError, endpoint: .download, times: 2, status: 423)),
     Case("metadata too early", FaultRule(.serverError, endpoint: .metadata, times: 2, retryAfter: "1", status: 425)),
     Case("an expired token", FaultRule(.lapsedToken, endpoint: .download, times: 1)),
+    Case("two refused tokens in a row", FaultRule(.lapsedToken, endpoint: .download, times: 2)),
+    Case("five refused tokens in a row", FaultRule(.lapsedToken, endpoint: .download, times: 5)),
+    Case("three refused tokens for the metadata", FaultRule(.lapsedToken, endpoint: .metadata, times: 3)),
     Case("late answers", FaultRule(.delayed, times: 3, delay: 0.2)),
     Case("a status that goes back", FaultRule(.statusFlap, times: 1)),
     Case("one cut", FaultRule(.cut, times: 1)),
@@ -91,6 +94,10 @@ struct FaultTests {
     (Case("no scope to download", FaultRule(.scopeMissing, endpoint: .download)), .platformScopeRefused),
     (Case("privacy", FaultRule(.privacyRefused, endpoint: .download)), .platformRefused),
     (Case("tokens that are never accepted", FaultRule(.lapsedToken)), .platformCredentialsRefused),
+    (
+      Case("tokens that are never accepted for the download", FaultRule(.lapsedToken, endpoint: .download)),
+      .platformCredentialsRefused
+    ),
     (Case("a broken platform", FaultRule(.serverError)), .platformUnavailable),
     (Case("a broken download", FaultRule(.serverError, endpoint: .download, status: 502)), .platformUnavailable),
     (Case("a connection that ends without a byte", FaultRule(.cut, afterBytes: 0)), .downloadInterrupted),

@@ -17,6 +17,10 @@ final class ListedSource: RecordingSource {
     var repeats = false
     /// Rows that name no recording, at the end of the last page.
     var unidentified: [UnidentifiedRow] = []
+    /// The order of the list.
+    var arrange: @Sendable ([PlatformRecording]) -> [PlatformRecording] = { $0 }
+    /// Recordings in every list, whatever their start.
+    var misplaced: [PlatformRecording] = []
     /// How many rows that name no recording follow a call, on the same page.
     var unidentifiedAfter: [String: Int] = [:]
   }
@@ -45,11 +49,12 @@ final class ListedSource: RecordingSource {
     }
     do { try await event?() } catch { throw error as? TapedeckError ?? TapedeckError(.interrupted) }
     return state.withLock { state in
-      let matching = state.recordings.filter { recording in
+      let sorted = state.recordings.filter { recording in
         let start = recording.startTime ?? query.start
         return query.start <= start && start < query.end
           && (query.direction == nil || recording.direction == query.direction)
       }.sorted { ($0.startTime?.milliseconds ?? 0, $0.id.rawValue) < ($1.startTime?.milliseconds ?? 0, $1.id.rawValue) }
+      let matching = state.misplaced + state.arrange(sorted)
       let start = cursor.flatMap { Int($0) } ?? 0
       let first = state.repeats ? 0 : start
       let page = Array(matching.dropFirst(first).prefix(min(pageSize, state.pageSize)))
@@ -60,7 +65,7 @@ final class ListedSource: RecordingSource {
         for _ in 0..<(state.unidentifiedAfter[recording.id.rawValue] ?? 0) {
           unidentified.append(
             UnidentifiedRow(
-              position: index + 2 + unidentified.count, reason: "The row has no id.", fingerprint: "same"))
+              position: index + 2 + unidentified.count, reason: "The row has no ID.", fingerprint: "same"))
         }
       }
       return SearchPage(

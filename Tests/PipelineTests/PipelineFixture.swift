@@ -208,7 +208,7 @@ struct PipelineFixture: Sendable {
   }
 
   /// Makes a worker check for due work now.
-  func ring() async throws {
+  func wakeWorkers() async throws {
     try await database.write { db in
       db.notify(.workDue)
       db.notify(.webhookDue)

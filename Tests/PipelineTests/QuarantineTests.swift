@@ -120,6 +120,37 @@ struct QuarantineTests {
     }
   }
 
+  /// Two seconds of audio in a codec that FFmpeg does not know.
+  private static var unknownCodec: [UInt8] {
+    var bytes = RepairTests.wav(7)
+    bytes.replaceSubrange(20..<22, with: [0x34, 0x12])
+    return bytes
+  }
+
+  @Test(arguments: [1, 3])
+  func `an accepted file that cannot be converted is in quarantine once`(requests: Int) async throws {
+    try await PipelineFixture.run(Self.options(Self.unknownCodec)) { fixture in
+      let row = try await fail(fixture)
+      for _ in 0..<requests {
+        try await accept(try await quarantined(fixture), fixture)
+        let job = try await fixture.withWorker { try await fixture.ended("odd") }
+        #expect(job.failure?.code == .unsupportedAudio)
+        for _ in 0..<2 {
+          let open = try await quarantined(fixture)
+          #expect(open.id == row.id && open.state == .kept && open.content == row.content)
+          #expect(try await fixture.catalog.quarantine(visibleTo: .everything, decided: true, limit: 10).count == 1)
+          // The copy in the object store is removed after its grace period.
+          try await fixture.expectTidy(archived: 0, quarantined: 1)
+          #expect(try await fixture.count("FROM object_removal") == 1)
+          _ = try await fail(fixture)
+        }
+      }
+      #expect(try await fixture.log(.acceptQuarantined).count == requests)
+      try await discard(try await quarantined(fixture), fixture)
+      try await fixture.expectTidy(archived: 0)
+    }
+  }
+
   @Test func `a file is not accepted while a job works on the recording, or when it has changed`() async throws {
     try await PipelineFixture.run(Self.options(Self.cut)) { fixture in
       let row = try await fail(fixture)

@@ -64,6 +64,57 @@ struct ReconciliationTests {
     }
   }
 
+  /// The state after the objects of the catalog's recordings were replaced by those of another archive.
+  private func replaceStore(_ fixture: PipelineFixture) async throws -> [ObjectName] {
+    for name in try await fixture.objects() {
+      try FileManager.default.removeItem(atPath: fixture.store.location(of: name))
+    }
+    return [try await plant("0", in: fixture), try await plant("5", in: fixture), try await plant("f", in: fixture)]
+  }
+
+  @Test(arguments: [[Self.id], [Self.id, Self.other]])
+  func `the objects of another archive are left alone`(known: [String]) async throws {
+    try await PipelineFixture.run { fixture in
+      for id in known { try await fixture.archive(id) }
+      let others = try await replaceStore(fixture)
+      let reconciliation = Reconciliation(verifier: fixture.verifier)
+      for folders in [ObjectFolder.all, [others[1].folder], [others[2].folder]] {
+        let error = await #expect(throws: TapedeckError.self) { try await reconciliation.run(folders) }
+        #expect(error?.code == .storageFailed && error?.message.contains("Nothing was changed") == true)
+      }
+      #expect(try await fixture.objects() == Set(others))
+      await #expect(throws: TapedeckError.self) { try await reconciliation.run(ObjectFolder.all, .report) }
+      for id in known { #expect(try await fixture.row(id).damage == nil) }
+      #expect(try fixture.files(in: "quarantine").isEmpty)
+    }
+  }
+
+  @Test func `a reserved object beside objects of another archive is left alone`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id)
+      _ = try await replaceStore(fixture)
+      let reserved = try await storeReserved("first", in: fixture)
+      let rows = try await fixture.count("FROM object")
+      await #expect(throws: TapedeckError.self) {
+        try await Reconciliation(verifier: fixture.verifier).run([reserved.folder])
+      }
+      #expect(try await fixture.objects().contains(reserved))
+      #expect(try await fixture.count("FROM object") == rows)
+    }
+  }
+
+  @Test func `an orphan is moved when the store has any object of the oldest recordings`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id)
+      for kind in [ArchivedFile.Kind.original, .mp3] {
+        try DiskFault.missing.strike(try await fixture.object(kind, of: Self.id), of: fixture)
+      }
+      let orphan = try await plant("5", in: fixture)
+      let report = try await Reconciliation(verifier: fixture.verifier).run([orphan.folder])
+      #expect(report.orphans.map(\.isMoved) == [true])
+    }
+  }
+
   @Test func `a reconciliation that only reports moves nothing`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id)

@@ -117,7 +117,7 @@ struct RestoreTests {
     }
   }
 
-  @Test func `a stored original that a job waits for is no orphan until the job ends without it`() async throws {
+  @Test func `a stored original that a job waits for is not an orphan until the job ends without it`() async throws {
     let clock = TestClock(now: .systemNow())
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
       try await fixture.archive(RepairTests.other)
@@ -156,7 +156,7 @@ struct RestoreTests {
 
   // MARK: Several machines
 
-  @Test func `a part in another machine's spool is not joined with the bytes of a third claim`() async throws {
+  @Test func `a spool file of another machine is not joined with the bytes of a third claim`() async throws {
     let versions = [RepairTests.wav(1), RepairTests.wav(2)]
     let current = Mutex(versions[0])
     let isWhole = Mutex(false)

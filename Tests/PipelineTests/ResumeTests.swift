@@ -29,7 +29,7 @@ struct ResumeTests {
     }
   }
 
-  @Test func `a download that advances with each try is no failure, however often it is interrupted`() async throws {
+  @Test func `a download that advances with each try is not a failure, however often it is interrupted`() async throws {
     let wav = HostileFile.make(seed: 3)
     var options = PipelineFixture.Options()
     options.source = HandSource { sink, _ in

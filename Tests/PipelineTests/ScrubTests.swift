@@ -254,7 +254,7 @@ struct ScrubTests {
 
   // MARK: Privacy
 
-  @Test func `the scrub refreshes visibility, and a stricter one applies at once`() async throws {
+  @Test func `the scrub refreshes privacy, and a stricter one applies at once`() async throws {
     let privacy = Mutex(Privacy.standard)
     let asked = Counter()
     let bytes = RepairTests.wav(1)
@@ -289,7 +289,7 @@ struct ScrubTests {
       clock.jump(by: .seconds(-3600))
       await review.review(try fixture.key("call"), atMostEvery: .seconds(60))
       #expect(asked.value == count + 2)
-      // A less strict visibility has to be set by a person.
+      // A less strict privacy has to be set by a user.
       privacy.withLock { $0 = .standard }
       await review.review(try fixture.key("call"))
       #expect(try await fixture.row("call").facts.privacy == .restricted)

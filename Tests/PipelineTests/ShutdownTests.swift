@@ -19,7 +19,7 @@ struct ShutdownTests {
     #expect(job.runState == .done, "\(job.failure?.message ?? "")")
   }
 
-  /// Opens the part of a job whose worker is gone; a child process of another test may hold its lock for a moment.
+  /// Opens the spool file of a job whose worker is gone; a child process of another test may hold its lock for a moment.
   private func hold(_ job: JobRow, _ fixture: PipelineFixture, keep: Int64) async throws -> SpoolFile {
     var part: SpoolFile?
     try await until {
@@ -76,7 +76,7 @@ struct ShutdownTests {
     }
   }
 
-  @Test func `a shutdown during the conversion keeps the complete part, which is not downloaded again`() async throws {
+  @Test func `a shutdown during the conversion keeps the complete spool file for the next start`() async throws {
     try await PipelineFixture.run { fixture in
       // No slot is free, so the job waits for one after its download.
       try await fixture.conversions.acquire()
@@ -113,11 +113,11 @@ struct ShutdownTests {
     }
   }
 
-  @Test func `after a crash during the download the next start frees the job and resumes the part`() async throws {
+  @Test func `after a crash during the download the next start frees the job and resumes the download`() async throws {
     let faults = [FaultRule(.stalledBody, times: 1, afterBytes: 1_500_000)]
     try await PipelineFixture.run(PipelineFixture.Options(faults: faults)) { fixture in
       let claimed = try await fixture.claim(Self.id)
-      // This job is not released: the row and the part stay as they are when a process is killed.
+      // This job is not released: the row and the spool file stay as they are when a process is killed.
       let run = Task { try await fixture.ingest.run(claimed) }
       let held = try await fixture.job(Self.id) { $0.bytes > 0 }
       run.cancel()
@@ -138,7 +138,7 @@ struct ShutdownTests {
     }
   }
 
-  @Test func `after a crash during the conversion the part is converted from the spool`() async throws {
+  @Test func `after a crash during the conversion the recording is converted from the spool`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.conversions.acquire()
       try await fixture.conversions.acquire()
@@ -157,7 +157,7 @@ struct ShutdownTests {
     }
   }
 
-  @Test func `a part that another claim still holds is left alone`() async throws {
+  @Test func `a spool file that another claim still holds is left alone`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.conversions.acquire()
       try await fixture.conversions.acquire()
@@ -172,7 +172,7 @@ struct ShutdownTests {
       #expect(part.length == 100_000)
       try await fixture.catalog.release(lease(claimed), .interrupted)
       try await fixture.withWorker {
-        // The part is still held: it is left alone and tried again a second later.
+        // The spool file is still held: it is left alone and tried again a second later.
         let refused = try await fixture.job(Self.id) { $0.failure?.code == .leaseLost }
         #expect(refused.attempts == 0)
         #expect(part.length == 100_000)

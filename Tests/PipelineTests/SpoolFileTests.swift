@@ -152,7 +152,7 @@ struct SpoolFileTests {
     }
   }
 
-  @Test func `a later claim takes over the part and resumes it`() async throws {
+  @Test func `a later claim takes over the spool file and resumes the download`() async throws {
     try await withSpool { spool in
       let all = Self.bytes(5000)
       try await { () async throws in
@@ -172,7 +172,7 @@ struct SpoolFileTests {
     }
   }
 
-  @Test func `bytes of a part that cannot be trusted are cut off`() async throws {
+  @Test func `bytes of a spool file that cannot be trusted are cut off`() async throws {
     try await withSpool { spool in
       try await { () async throws in
         let file = try await spool.open(JobLease(jobID: 7, fence: 1), part: 0) { $0 }
@@ -184,21 +184,21 @@ struct SpoolFileTests {
     }
   }
 
-  @Test func `a part that is held is not taken over`() async throws {
+  @Test func `a spool file that is held is not taken over`() async throws {
     try await withSpool { spool in
       let file = try await spool.open(JobLease(jobID: 7, fence: 1), part: 0) { $0 }
       do {
         _ = try await spool.open(JobLease(jobID: 7, fence: 2), part: 0) { $0 }
-        Issue.record("two claims hold one part")
+        Issue.record("two claims hold one spool file")
       } catch let error as TapedeckError { #expect(error.code == .leaseLost) }
       try await file.append(ByteBuffer(bytes: [1]))
       #expect(try contents(file) == [1])
-      // The part of another job is not shared.
+      // The spool file of another job is not affected.
       #expect(try await spool.open(JobLease(jobID: 77, fence: 2), part: 0) { $0 }.length == 0)
     }
   }
 
-  @Test func `clearing keeps the parts of other jobs and later claims`() async throws {
+  @Test func `clearing keeps the spool files of other jobs and later claims`() async throws {
     try await withSpool { spool in
       for (job, fence) in [(1, 1), (1, 2), (1, 3), (11, 1)] as [(Int64, Int64)] {
         _ = try await spool.open(JobLease(jobID: job, fence: fence), part: 0) { $0 }
@@ -212,7 +212,7 @@ struct SpoolFileTests {
     }
   }
 
-  @Test func `only parts of unfinished jobs are kept at the start`() async throws {
+  @Test func `only spool files of unfinished jobs are kept at the start`() async throws {
     try await withSpool { spool in
       for name in [
         "1-00000001-0.part", "1-00000001-0.mp3", "2-00000009-0.part", "orphan", "-", "99999999999999999999-1.part",

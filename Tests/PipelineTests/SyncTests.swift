@@ -41,7 +41,7 @@ struct SyncTests {
     for number in 1...3 { fixture.source.add(try call("call-\(number)", at: "2026-01-15T11:00:0\(number)Z")) }
     fixture.source.change {
       $0.pageSize = 2
-      $0.unidentified = [UnidentifiedRow(position: 2, reason: "The row has no id.")]
+      $0.unidentified = [UnidentifiedRow(position: 2, reason: "The row has no ID.")]
     }
     try await fixture.with([fixture.scheduler()]) {
       let sync = try await fixture.ended(.sync)
@@ -49,7 +49,7 @@ struct SyncTests {
       #expect(sync.unidentified.count == 1)
       #expect(
         sync.unidentified.first.map { "\($0.listFrom) \($0.position) \($0.reason)" }
-          == ["2026-01-14T23:50:00Z 4 The row has no id."])
+          == ["2026-01-14T23:50:00Z 4 The row has no ID."])
       let lookBack = try await fixture.ended(.lookBack)
       #expect(lookBack.unidentified.first.map { "\($0.listFrom) \($0.position)" } == ["2026-01-15T00:00:00Z 4"])
       fixture.source.change { $0.unidentified = [] }
@@ -61,7 +61,7 @@ struct SyncTests {
   @Test func `a sync on request returns the rows that name no recording`() async throws {
     let fixture = try await SchedulerFixture(plan: SyncPlan(overlap: .zero, lookBackDays: 2))
     fixture.source.change {
-      $0.unidentified = (1...9).map { UnidentifiedRow(position: $0, reason: "The row has no id.") }
+      $0.unidentified = (1...9).map { UnidentifiedRow(position: $0, reason: "The row has no ID.") }
     }
     // Three days are listed, one by one.
     let found = try await fixture.scheduler(syncs: false).syncNow(.default)
@@ -177,7 +177,7 @@ struct SyncTests {
     #expect(job.clearance == .restricted)
   }
 
-  @Test func `a look-back refreshes visibility and the expected number of calls of each day`() async throws {
+  @Test func `a look-back refreshes privacy and the expected number of calls of each day`() async throws {
     let fixture = try await SchedulerFixture()
     fixture.source.add(
       try call("turns", at: "2026-01-13T10:00:00Z"),
@@ -364,6 +364,37 @@ struct SyncTests {
     let searches = fixture.source.searches
     try await fixture.discovery().check(day.advanced(by: 2), now: fixture.clock.now, fetches: true, for: .check)
     #expect(fixture.source.searches == searches)
+  }
+
+  @Test func `a listed call of another day is a gap of the listed day, with its position`() async throws {
+    let fixture = try await SchedulerFixture()
+    let day = try #require(CalendarDay("2026-01-14", in: .utc))
+    let misplaced = [
+      try call("old", at: "1970-01-01T00:00:00Z"), try call("late", at: "2062-01-01T00:00:00Z"),
+      try call("next", at: "2026-01-15T00:00:02Z"), try call("next", at: "2026-01-15T00:00:02Z"),
+      try call("before", at: "2026-01-13T23:59:58Z"),
+      try call("inbound", at: "1970-01-01T00:00:00Z") { $0.direction = .inbound },
+      // A platform that rounds times lists these with the day as well.
+      try call("second-before", at: "2026-01-13T23:59:59.500Z"), try call("end", at: "2026-01-15T00:00:00Z"),
+    ]
+    let good = try call("good", at: "2026-01-14T10:00:00Z")
+    fixture.source.change {
+      $0.misplaced = misplaced
+      $0.recordings = [good]
+      $0.pageSize = 2
+    }
+    let found = try await fixture.discovery().check(day, now: fixture.clock.now, fetches: true, for: .lookBack)
+    #expect(found.queued == 7 && found.unidentified.count == 4)
+    func coverage() async throws -> CoverageDay {
+      try #require(try await fixture.catalog.coverage(of: fixture.plan, on: [day], visibleTo: .everything).first)
+    }
+    let first = try await coverage()
+    #expect(first.unidentified.map(\.position) == [1, 2, 3, 5] && first.count(.unidentified) == 4)
+    #expect(first.unidentified.allSatisfy { $0.reason == "The start of the call is not in the listed day." })
+    #expect(first.count(.waiting) == 1 && first.reported == 6 && first.isChecked && !first.isComplete)
+    fixture.source.change { $0.misplaced = [] }
+    try await fixture.discovery().check(day, now: fixture.clock.now, fetches: true, for: .lookBack)
+    #expect(try await coverage().count(.unidentified) == 0)
   }
 
   @Test func `a sync that a person requests runs after the one that is under way`() async throws {

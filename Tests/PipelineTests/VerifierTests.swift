@@ -34,6 +34,53 @@ struct VerifierTests {
     }
   }
 
+  @Test(arguments: ["folder", "link", "link to nothing"], [ArchivedFile.Kind.original, .mp3, .peaks])
+  func `something else in the place of a file is named, moved to quarantine and repaired`(
+    obstacle: String, kind: ArchivedFile.Kind
+  ) async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      let before = try await fixture.part(Self.id)
+      let path = fixture.store.location(of: try await fixture.object(kind, of: Self.id))
+      let kept = fixture.folder.appending("kept").string
+      try FileManager.default.moveItem(atPath: path, toPath: kept)
+      switch obstacle {
+      case "folder": try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+      case "link": try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: kept)
+      default: try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "nothing")
+      }
+      let seen = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
+      #expect(seen.findings.map(\.label) == ["damaged"])
+      let reason = "\(path) is a \(obstacle == "folder" ? "folder" : "symbolic link")."
+      #expect(seen.findings.first?.sentence.hasSuffix(reason) == true)
+      #expect(try fixture.files(in: "quarantine").count == 2)
+      #expect(try await fixture.repaired(Self.id).runState == .done)
+      #expect(try await fixture.part(Self.id) == before)
+      #expect(FileManager.default.fileExists(atPath: kept))
+      try await fixture.expectWhole()
+    }
+  }
+
+  @Test func `the log names who verified and who had the recording repaired`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      let user = Identity(kind: .operator, id: "system-0", name: "root", role: .admin)
+      for (id, verifier) in [(Self.id, fixture.verifier), (Self.other, fixture.verifier.acting(for: user))] {
+        try DiskFault.missing.strike(try await fixture.object(.mp3, of: id), of: fixture)
+        _ = try await verifier.verify(try fixture.key(id), .repair())
+        #expect(try await fixture.repaired(id).runState == .done)
+      }
+      for (id, actor, name) in [(Self.id, nil, "recurring task"), (Self.other, user, "system-0")] {
+        let key = try fixture.key(id)
+        let found = try #require(try await fixture.log(.verify).first { $0.recording == key })
+        #expect(found.actor?.id == actor?.id)
+        #expect(found.details["by"] == (actor == nil ? name : nil))
+        let repaired = try #require(try await fixture.log(.repair).first { $0.recording == key })
+        #expect(repaired.details["by"] == name)
+      }
+    }
+  }
+
   @Test(arguments: DiskFault.allCases, [ArchivedFile.Kind.original, .mp3, .peaks])
   func `each kind of damage to each file is found, named, kept and repaired`(
     fault: DiskFault, kind: ArchivedFile.Kind

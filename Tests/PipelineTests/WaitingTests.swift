@@ -25,7 +25,7 @@ struct WaitingTests {
           clock.advance(by: due - clock.now + .milliseconds(-1))
           #expect(try await fixture.catalog.claimJob(in: .polling, lease: .seconds(30)) == nil)
           clock.advance(by: .milliseconds(1))
-          try await fixture.ring()
+          try await fixture.wakeWorkers()
         }
       }
       #expect(fixture.downloads(of: FixedRecordings.never) == 0)
@@ -42,7 +42,7 @@ struct WaitingTests {
         for poll in 1...2 {
           let job = try await fixture.job(FixedRecordings.never) { $0.runState == .waiting && $0.polls == poll }
           clock.advance(by: try #require(job.dueAt) - clock.now)
-          try await fixture.ring()
+          try await fixture.wakeWorkers()
         }
         let job = try await fixture.ended(FixedRecordings.never)
         #expect(job.failure?.code == .neverAvailable)

@@ -168,7 +168,7 @@ struct WebhookSenderTests {
     }
   }
 
-  @Test func `a receiver that is gone gets no retries, no message is lost, and the server goes on`() async throws {
+  @Test func `a receiver that is gone gets no retries, no message is lost, and the server continues`() async throws {
     let clock = TestClock()
     try await withSender(.init(clock: clock), answer: always(410)) { fixture, sender, server in
       try await insert("msg_1", fixture)

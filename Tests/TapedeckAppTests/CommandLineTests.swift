@@ -66,7 +66,7 @@ import Testing
 
   @Test(arguments: [
     ("ingest", "either IDs or --from and --to"), ("ingest --from 2026-01-01", "both --from and --to"),
-    ("ingest --from x --to y", "--from must be a day such as 2026-11-12 or a moment"),
+    ("ingest --from x --to y", "--from must be a day such as 2026-11-12 or a timestamp"),
     ("search --from 2026-01-02 --to 2026-01-01", "--from must be before --to"),
     ("verify --shard 4/3", "--shard must be a part such as 3/30"), ("verify", "exactly one of --all"),
     ("show x --source No", "--source must be the name of a source"),
@@ -75,7 +75,7 @@ import Testing
     ("lst", "Unknown command 'lst'. Did you mean 'list'?"), ("serv", "Did you mean 'serve'?"),
     ("audit lsit", "Did you mean 'list'?"), ("jobs retyr x", "Did you mean 'retry'?"),
     ("xylophone", "'tapedeck --help' lists the commands"), ("demo --data-dir x", "tapedeck-demo"),
-    ("list --limit 5 --all", "--limit does not go with"),
+    ("list --limit 5 --all", "--limit cannot be combined with"),
   ])
   func `a usage error says what to do`(line: String, advice: String) {
     #expect(message(of: line.split(separator: " ").map(String.init)).contains(advice))

@@ -101,7 +101,7 @@ import Web
     // The table of days does not read as complete either.
     let total = try #require(report.lines.first { $0.hasPrefix("TOTAL") }).split(separator: " ").map(String.init)
     #expect(total.suffix(2) == ["not", "checked"] || total[2] != total[3], "\(total)")
-    let hasRow = report.lines.contains { $0.hasPrefix("2026-01-13  7 ") && $0.hasSuffix(" The row has no id.") }
+    let hasRow = report.lines.contains { $0.hasPrefix("2026-01-13  7 ") && $0.hasSuffix(" The row has no ID.") }
     #expect(hasRow == situation.hasUnidentifiedRows)
   }
 
@@ -115,7 +115,7 @@ import Web
     #expect(lines.first == "tapedeck coverage statement v1 INCOMPLETE")
     #expect(lines.contains { $0.hasPrefix("day ") && !$0.contains("state=complete") })
     if situation.hasUnidentifiedRows {
-      #expect(lines.contains("unidentified 2026-01-13 row=7 The row has no id."))
+      #expect(lines.contains("unidentified 2026-01-13 row=7 The row has no ID."))
       #expect(lines.last?.hasSuffix("unidentified=\(situation == .manyUnidentifiedRows ? 1500 : 1)") ?? false)
     }
   }

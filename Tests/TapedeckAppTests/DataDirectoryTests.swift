@@ -49,6 +49,21 @@ import Testing
     #expect(try directory.tryLock() != nil)
   }
 
+  @Test(arguments: ["removed", "moved", "replaced"])
+  func `the lock is exclusive without its file`(change: String) throws {
+    try directory.make()
+    let lock = try #require(try directory.tryLock())
+    let file = directory.path.appending("lock").string
+    switch change {
+    case "removed": try FileManager.default.removeItem(atPath: file)
+    case "moved": try FileManager.default.moveItem(atPath: file, toPath: file + ".old")
+    default: try Data().write(to: URL(filePath: file), options: .atomic)
+    }
+    #expect(try directory.tryLock() == nil)
+    #expect(try directory.tryLock() == nil)
+    withExtendedLifetime(lock) {}
+  }
+
   @Test func `a key is created once and never replaced`() throws {
     try directory.make()
     #expect(try directory.key("some-key") { "first" } == "first")

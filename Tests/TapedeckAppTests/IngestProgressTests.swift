@@ -45,7 +45,7 @@ import Testing
     #expect(lines.last == "9 of 12 done · 140.0 MB · 5.0 MB/s · about 5:00 left")
   }
 
-  @Test func `many recordings show twelve bars, those in work first, and how many more there are`() {
+  @Test func `many recordings show twelve bars, those in progress first, and how many more there are`() {
     var progress = IngestProgress(total: 77)
     progress.items = (0..<64).map { item("call-\($0)", isRunning: $0 >= 60) }
     let lines = progress.lines(width: 80, height: 40, elapsed: .zero)

@@ -194,14 +194,14 @@ import Testing
     let figures = #"""
       {"day": "2026-11-01", "expected": \#(expected), "ready": \#(ready), "waiting": 0, "failed": 0, "refused": 0,
        "missing": 0, "unidentified": \#(unidentified), "unlisted": 0, "checked": \#(isChecked), "complete": \#(isComplete),
-       "unidentifiedRows": [{"position": 7, "reason": "The row has no id."}]}
+       "unidentifiedRows": [{"position": 7, "reason": "The row has no ID."}]}
       """#
     let report = try decode(
       CoverageReport.self,
       #"{"source": "default", "timeZone": "UTC", "filter": "all calls", "days": [\#(figures)], "total": \#(figures), "gaps": []}"#
     )
     #expect(report.incompleteText == text)
-    #expect(report.lines.contains("2026-11-01  7    The row has no id.") == (unidentified > 0))
+    #expect(report.lines.contains("2026-11-01  7    The row has no ID.") == (unidentified > 0))
   }
 
   @Test func `a sync names the rows that cannot be archived`() throws {
@@ -209,14 +209,14 @@ import Testing
       SyncAnswer.self,
       #"""
       {"source": "default", "found": 2, "queued": 1, "unidentified": 3, "unidentifiedRows": [
-        {"listFrom": "2026-11-01T00:00:00Z", "position": 7, "reason": "The row has no id."}]}
+        {"listFrom": "2026-11-01T00:00:00Z", "position": 7, "reason": "The row has no ID."}]}
       """#)
     #expect(
       answer.lines == [
         "Found 2 recordings, queued 1.", "", "LIST FROM             ROW  REASON",
-        "2026-11-01T00:00:00Z  7    The row has no id.",
+        "2026-11-01T00:00:00Z  7    The row has no ID.",
       ])
-    #expect(answer.incompleteText == "3 rows of the platform's list cannot be archived: no usable id.")
+    #expect(answer.incompleteText == "3 rows of the platform's list cannot be archived: no usable ID.")
   }
 
   @Test func `a sync whose rows are all identified is complete`() throws {

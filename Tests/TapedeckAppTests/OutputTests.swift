@@ -75,11 +75,9 @@ import Testing
     #expect([0, 7, 61, 3599, 3600, 36_061].map(clock) == ["0:00", "0:07", "1:01", "59:59", "1:00:00", "10:01:01"])
   }
 
-  @Test func `control characters are replaced`() {
-    #expect(
-      Terminal.readable("a\u{1B}[2Jb\u{9B}c\u{202E}d\u{2066}e\u{0}")
-        == "a\u{FFFD}[2Jb\u{FFFD}c\u{FFFD}d\u{FFFD}e\u{FFFD}")
-    #expect(Terminal.readable("José 🎧\tx\n") == "José 🎧\tx\n")
+  @Test func `control characters in a cell are shown by name and counted`() {
+    let table = Table(rows: [["a\u{1B}[2J", "x\u{202E}y"], ["b", "c"]])
+    #expect(table.lines == ["a[U+001B][2J  x[U+202E]y", "b             c"])
   }
 
   @Test func `JSON is one line with sorted keys and plain slashes`() throws {

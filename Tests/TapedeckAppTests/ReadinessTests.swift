@@ -4,6 +4,7 @@ import Logging
 import Model
 import NIOPosix
 import Pipeline
+import Synchronization
 import SystemPackage
 import TapedeckApp
 import Testing
@@ -15,7 +16,10 @@ import Testing
   init() throws { folder = try TemporaryFolder() }
 
   /// The problems of a new node after `change`.
-  private func problems(_ change: (SQLiteDatabase) async throws -> Void) async throws -> [String] {
+  private func problems(
+    uptime: @escaping @Sendable () -> Duration = { .zero }, again: ((Readiness) async throws -> [String])? = nil,
+    _ change: (SQLiteDatabase) async throws -> Void
+  ) async throws -> [String] {
     let file = FilePath("\(folder.path)/catalog.sqlite")
     let database = try SQLiteDatabase(path: file.string, now: { .systemNow() })
     let catalog = Catalog(database: database)
@@ -28,9 +32,62 @@ import Testing
     let diskSpace = DiskSpaceMonitor(
       disks: [], minimumFreeBytes: 0, threads: .singleton, system: .system,
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-    let problems = await Readiness(catalog: catalog, file: file, folders: folders, diskSpace: diskSpace).problems()
+    var system = SystemServices.system
+    system.uptime = uptime
+    let readiness = Readiness(catalog: catalog, file: file, folders: folders, diskSpace: diskSpace, system: system)
+    var problems = await readiness.problems()
+    if let again { problems = try await again(readiness) }
     try database.close()
     return problems
+  }
+
+  @Test(arguments: ["unlinked", "moved", "replaced"])
+  func `a node whose catalog's file is gone is not ready`(change: String) async throws {
+    let path = "\(folder.path)/catalog.sqlite"
+    let problems = try await problems { _ in
+      switch change {
+      case "unlinked": try FileManager.default.removeItem(atPath: path)
+      case "moved": try FileManager.default.moveItem(atPath: path, toPath: path + ".old")
+      default:
+        try FileManager.default.copyItem(atPath: path, toPath: path + ".copy")
+        try FileManager.default.removeItem(atPath: path)
+        try FileManager.default.moveItem(atPath: path + ".copy", toPath: path)
+      }
+    }
+    #expect(problems.count == 1 && problems.first?.contains("was deleted, moved or replaced") == true, "\(problems)")
+    #expect(problems.first?.hasPrefix(path) == true)
+  }
+
+  @Test(arguments: ["objects", "spool"])
+  func `a node that cannot write to a folder is not ready`(name: String) async throws {
+    let path = "\(folder.path)/\(name)"
+    let problems = try await problems { _ in
+      // Not even root can create a file in /proc.
+      try FileManager.default.removeItem(atPath: path)
+      try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "/proc")
+    }
+    #expect(problems.count == 1 && problems.first?.hasPrefix("No file can be written in \(path): ") == true)
+  }
+
+  @Test func `whether folders can be written is tried at most every 15 seconds`() async throws {
+    let path = "\(folder.path)/objects"
+    let uptime = Mutex(Duration.seconds(100))
+    func later(_ readiness: Readiness) async throws -> [String] {
+      try FileManager.default.removeItem(atPath: path)
+      try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "/proc")
+      uptime.withLock { $0 += .milliseconds(14_999) }
+      #expect(await readiness.problems() == [])
+      uptime.withLock { $0 += .milliseconds(1) }
+      #expect(await readiness.problems().count == 1)
+      try FileManager.default.removeItem(atPath: path)
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+      #expect(await readiness.problems().count == 1)
+      uptime.withLock { $0 += .seconds(15) }
+      #expect(await readiness.problems() == [])
+      #expect(try FileManager.default.contentsOfDirectory(atPath: path).isEmpty)
+      return []
+    }
+    _ = try await problems(uptime: { uptime.withLock { $0 } }, again: later, { _ in })
   }
 
   @Test func `a new node is ready`() async throws {

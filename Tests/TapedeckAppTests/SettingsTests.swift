@@ -47,19 +47,62 @@ import Web
     #expect(settings.secrets == ["top secret"])
   }
 
+  @Test func `nginx sends files only if it is a trusted proxy and the archive is in a folder`() async throws {
+    let settings = [
+      "TAPEDECK_ACCEL_REDIRECT": "/tapedeck-objects/", "TAPEDECK_TRUSTED_PROXIES": "127.0.0.1",
+    ]
+    let folder = Self.platform.merging(settings) { $1 }
+    #expect(await failure(folder) == nil)
+    let error = try #require(await failure(folder.merging(Self.bucket) { $1 }))
+    #expect(error.message.hasPrefix("TAPEDECK_ACCEL_REDIRECT needs an archive in a folder"))
+  }
+
+  @Test(arguments: [
+    ("127.0.0.1:9000", "127.0.0.1:9000", false), ("127.0.0.1:9000", "localhost:9000", false),
+    ("localhost:9000", "localhost:9000", false), ("[::1]:9000", "[::1]:9000", false),
+    ("0.0.0.0:9000", "127.0.0.1:9000", false), ("127.0.0.1:9000", "0.0.0.0:9000", false),
+    ("[::]:9000", "127.0.0.1:9000", false), ("127.0.0.1:9000", "127.0.0.1:9001", true),
+    ("127.0.0.1:0", "127.0.0.1:0", true), ("127.0.0.1:9000", "[::1]:9000", true),
+    ("0.0.0.0:9000", "[::1]:9000", true),
+  ])
+  func `metrics have another address than pages`(pages: String, metrics: String, isAccepted: Bool) async {
+    var environment = Self.platform
+    environment["TAPEDECK_LISTEN"] = pages
+    environment["TAPEDECK_METRICS_LISTEN"] = metrics
+    environment["TAPEDECK_PUBLIC_URL"] = "https://tapedeck.example"
+    let error = await failure(environment)
+    #expect((error == nil) == isAccepted)
+    if !isAccepted { #expect(error?.message.contains("TAPEDECK_METRICS_LISTEN") == true) }
+  }
+
+  @Test(arguments: [
+    ("media.example.com", true), ("*.cdn.example.com", true), ("*.cdn.example", true), ("localhost", true),
+    ("127.0.0.1", true), ("2001:db8::1", true), ("a.example, b.example", true), ("http://x", false), ("*", false),
+    ("*.com", false), ("*.", false), ("*example.com", false), ("a.*.example.com", false), ("x/path", false),
+    ("x:443", false), ("a..b", false), ("-a.example", false), ("media.example.com, *", false), ("ü.example", false),
+  ])
+  func `download hosts are host names`(hosts: String, isAccepted: Bool) async {
+    var environment = Self.platform
+    environment["CXONE_DOWNLOAD_HOSTS"] = hosts
+    let error = await failure(environment)
+    #expect((error == nil) == isAccepted, "\(error?.message ?? "accepted")")
+    if !isAccepted { #expect(error?.message.contains("CXONE_DOWNLOAD_HOSTS") == true) }
+  }
+
   // MARK: Malformed values
 
   /// A value that each setting rejects.
   private static let malformed: [Setting: String] = {
     var values: [Setting: String] = [
-      .baseURL: "http://canary:canary@platform.example", .sources: "CANARY!", .waitJitter: "2-1", .listen: "canary:x",
+      .baseURL: "http://canary:canary@platform.example", .sources: "CANARY!", .downloadHosts: "http://canary",
+      .waitJitter: "2-1", .listen: "canary:x",
     ]
     let settings: [Setting] = [
       .rate, .burst, .searchRate, .metadataRate, .downloadRate, .downloads, .stallSeconds, .basicEncoding, .timeZone,
       .syncDirection,
       .syncInterval, .syncOverlap, .syncLookBack, .waitBase, .waitCap, .waitAttempts, .databaseURL,
       .databaseConnections, .storageURL, .metricsListen, .publicURL, .trustedProxies, .originals, .sync, .conversions,
-      .connections, .connectionsPerAddress, .clientStallSeconds, .streamsPerIdentity, .jobsPerIdentity,
+      .accelRedirect, .connections, .connectionsPerAddress, .clientStallSeconds, .streamsPerIdentity, .jobsPerIdentity,
       .leaseSeconds, .minimumFree, .diskRetrySeconds, .verifyDays, .verifyRate, .verifyPrivacy, .logLevel, .logFormat,
     ]
     for setting in settings { values[setting] = "canary" }
@@ -72,7 +115,7 @@ import Web
 
   /// Settings that accept any text, or whose value is checked where it is used.
   private static let unchecked: Set<Setting> = [
-    .clientID, .clientSecret, .downloadHosts, .syncAgents, .webhookURL, .webhookSecret, .dataDirectory, .storageKeyID,
+    .clientID, .clientSecret, .syncAgents, .webhookURL, .webhookSecret, .dataDirectory, .storageKeyID,
     .storageSecret, .storageSessionToken, .storageRegion, .signingKey, .ffmpeg,
   ]
 
@@ -103,7 +146,8 @@ import Web
     ("CXONE_WAIT_JITTER", "0x1-0x2"), ("CXONE_WAIT_JITTER", "0.5-1.5-"), ("CXONE_RATE", "0x10"),
     ("TAPEDECK_LISTEN", ":80"), ("TAPEDECK_LISTEN", "127.0.0.1:65536"), ("TAPEDECK_LISTEN", "127.0.0.1"),
     ("TAPEDECK_PUBLIC_URL", "https://x/path"), ("TAPEDECK_PUBLIC_URL", "ftp://x"), ("TAPEDECK_SOURCES", "default"),
-    ("TAPEDECK_DATABASE_URL", "mysql://x"),
+    ("TAPEDECK_DATABASE_URL", "mysql://x"), ("TAPEDECK_ACCEL_REDIRECT", "/"), ("TAPEDECK_ACCEL_REDIRECT", "/a b/"),
+    ("TAPEDECK_ACCEL_REDIRECT", "objects/"), ("TAPEDECK_ACCEL_REDIRECT", "/objects/"),
   ])
   func `values outside the allowed range are rejected`(name: String, value: String) async throws {
     let error = try #require(await failure(Self.platform.merging([name: value]) { _, new in new }))
@@ -248,7 +292,7 @@ import Web
   @Test(arguments: wrongTogether)
   func `one error names every wrong setting`(settings: [String: String], sentences: [String]) async throws {
     let message = try #require(await failure(Self.platform.merging(settings) { _, new in new })).message
-    #expect(message.hasPrefix("\(sentences.count) settings are wrong. "))
+    #expect(message.hasPrefix("\(sentences.count) settings are invalid. "))
     for sentence in sentences { #expect(message.contains(" \(sentence)"), "\(message)") }
     #expect(message.components(separatedBy: "Looked in ").count == 2, "The places are named once.")
   }
@@ -301,7 +345,7 @@ import Web
     for name in wrong.keys { #expect(message.contains("\(name) "), "\(message)") }
     let sentence = "TAPEDECK_DATADIR is not a setting; did you mean TAPEDECK_DATA_DIR?"
     #expect(message.components(separatedBy: sentence).count == 2, "It is reported once: \(message)")
-    #expect(message.hasPrefix("2 settings are wrong.") == (wrong.count == 2), "\(message)")
+    #expect(message.hasPrefix("2 settings are invalid.") == (wrong.count == 2), "\(message)")
   }
 
   // MARK: Starting
@@ -321,7 +365,7 @@ import Web
   ]
 
   @Test(arguments: startable)
-  func `a server starts with sound settings`(more: [String: String]) async throws {
+  func `a server starts with valid settings`(more: [String: String]) async throws {
     try await settings(Self.platform.merging(more) { _, new in new }).requireStartable()
   }
 
@@ -337,7 +381,7 @@ import Web
     let wrong = ["QM_WEBHOOK_URL": "https://qm.example", "QM_WEBHOOK_SECRET": "x", "TAPEDECK_SIGNING_KEY": "x"]
     let settings = try await settings(Self.platform.merging(wrong) { _, new in new })
     let error = #expect(throws: TapedeckError.self) { try settings.requireStartable() }
-    #expect(error?.message.hasPrefix("2 settings are wrong. QM_WEBHOOK_SECRET ") == true, "\(error?.message ?? "")")
+    #expect(error?.message.hasPrefix("2 settings are invalid. QM_WEBHOOK_SECRET ") == true, "\(error?.message ?? "")")
     #expect(error?.message.contains(" TAPEDECK_SIGNING_KEY (or ") == true)
   }
 

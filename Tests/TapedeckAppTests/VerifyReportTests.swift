@@ -4,9 +4,11 @@ import TapedeckApp
 import Testing
 
 @Suite struct VerifyReportTests {
-  private func page(recordings: Int, _ problems: String..., stop: String = "null") throws -> VerifyAnswer {
+  private func page(
+    recordings: Int, _ problems: String..., whole: Int? = nil, stop: String = "null"
+  ) throws -> VerifyAnswer {
     let json = """
-      {"recordings": \(recordings), "objects": \(recordings * 3), "bytes": 2000000, "seconds": 0.5, "total": 10,
+      {"recordings": \(recordings), "whole": \(whole ?? recordings - problems.count), "objects": \(recordings * 3), "bytes": 2000000, "seconds": 0.5, "total": 10,
        "problems": [\(problems.joined(separator: ","))], "stop": \(stop)}
       """
     return try JSONDecoder().decode(VerifyAnswer.self, from: Data(json.utf8))
@@ -40,6 +42,20 @@ import Testing
     report.finish()
     #expect(report.summary.failure == nil)
     #expect(report.summary.text == "2 recordings, 6 files, 2.0 MB read at 4 MB/s: everything is intact.")
+  }
+
+  @Test(arguments: [(2, 0), (2, 1), (2, 2), (0, 0)])
+  func `what ended early is never called intact`(recordings: Int, whole: Int) throws {
+    var report = VerifyReport()
+    let stop = #"{"code": "storage_failed", "detail": "The object store has none of the oldest recordings."}"#
+    _ = try report.add(page(recordings: recordings, whole: whole, stop: stop))
+    report.finish()
+    #expect(!report.summary.text.contains("everything is intact"))
+    #expect(report.summary.text.contains("\(whole) intact"))
+    #expect(report.summary.text.hasSuffix("; verification stopped early."))
+    let summary = try object(report.summary)
+    #expect(summary["whole"] as? Int == whole)
+    #expect(summary["complete"] as? Bool == false)
   }
 
   @Test(arguments: [(0, 1), (0, 700), (2, 3)])
@@ -101,7 +117,8 @@ import Testing
     let repairs = report.takeRepairs()
     #expect(repairs.count == 1 && report.repairs.isEmpty)
     let end = report.endRepair(of: repairs[0], try page(recordings: 1), failure: nil)
-    #expect(end.status == .repaired && end.text == "a: Repaired.")
+    #expect(end.status == .repaired && end.text == "a: Repaired. All files are intact.")
+    #expect(try Terminal.jsonLine(end).contains("Before the repair: The MP3 has other content."))
     report.finish()
     #expect(report.summary.failure == nil)
   }
@@ -154,7 +171,7 @@ import Testing
     #expect(
       Set(summary.keys) == [
         "status", "recordings", "objects", "bytes", "seconds", "megabytesPerSecond", "whole", "repaired", "repairing",
-        "damaged", "unreadable", "notArchived", "strays", "foreign",
+        "damaged", "unreadable", "notArchived", "strays", "foreign", "complete",
       ])
     #expect(summary["status"] as? String == "summary")
     #expect(summary["strays"] as? Int == 1)

@@ -74,6 +74,7 @@ struct AccessMatrixTests {
     Route(method: .post, path: "/api/v1/jobs/999/retry", kind: .work, good: 404),
     Route(method: .post, path: "/api/v1/jobs/x/cancel", kind: .work, good: 404),
     Route(method: .get, path: "/api/v1/quarantine", kind: .work, good: 200),
+    Route(method: .get, path: "/quarantine", kind: .work, good: 200, headers: ["Accept": "text/html"]),
     Route(method: .get, path: "/api/v1/quarantine/1", kind: .work, good: 404),
     Route(method: .post, path: "/api/v1/quarantine/1/accept", kind: .work, good: 404),
     Route(method: .post, path: "/api/v1/quarantine/1/discard", kind: .work, good: 404),

@@ -161,7 +161,7 @@ struct AccountTests {
     }
   }
 
-  @Test func `a user changes the own password, and a token has none`() async throws {
+  @Test func `a user changes their own password, and a token has none`() async throws {
     try await WebFixture.run { fixture in
       let body = #"{"currentPassword":"\#(WebFixture.password)","newPassword":"another good one"}"#
       let other = try await browser(fixture, "agent-anna")
@@ -189,8 +189,8 @@ struct AccountTests {
       let admin = try await administrator(fixture)
       let list = try await fixture.get("/accounts", headers: admin.headers)
       #expect(list.status == 200)
-      for name in ["admin-anna", "agent-anna", "supervisor-anna"] { #expect(list.text.contains(">\(name)</a>")) }
-      let link = try #require(list.text.firstMatch(of: /href="(\/accounts\/acc_[^"]+)">agent-anna/)?.1)
+      for name in ["admin-anna", "agent-anna", "supervisor-anna"] { #expect(list.text.contains(">\(name)</bdi></a>")) }
+      let link = try #require(list.text.firstMatch(of: /href="(\/accounts\/acc_[^"]+)"><bdi>agent-anna/)?.1)
       let page = try await fixture.get(String(link), headers: admin.headers)
       #expect(page.status == 200 && page.text.contains("Disable"))
       #expect(try await fixture.get("/accounts/none", headers: admin.headers).status == 404)
@@ -276,10 +276,12 @@ struct AccountTests {
     }
   }
 
-  @Test func `the page of the own account changes the password`() async throws {
+  @Test func `the page of the user's own account changes the password`() async throws {
     try await WebFixture.run { fixture in
       let agent = try await browser(fixture, "agent-anna")
-      #expect(try await fixture.get("/", headers: agent.headers).text.contains(#"<a href="/account">agent-anna</a>"#))
+      #expect(
+        try await fixture.get("/", headers: agent.headers).text.contains(
+          #"<a href="/account"><bdi>agent-anna</bdi></a>"#))
       #expect(try await fixture.get("/account", headers: agent.headers).text.contains("Current password"))
       func change(_ current: String, _ new: String, _ repeated: String) async throws -> WebFixture.Answer {
         try await fixture.post(

@@ -1,5 +1,7 @@
 import HummingbirdTesting
+import Logging
 import Model
+import Synchronization
 import TestKit
 import Testing
 import Web
@@ -24,5 +26,18 @@ struct BrokenRequestTests {
       let answer = String(decoding: bytes, as: UTF8.self)
       #expect(answer.hasPrefix("HTTP/1.1 400 ") && !answer.contains("internal_error"), "\(answer.prefix(400))")
     }
+  }
+
+  @Test(arguments: ["/", "/api/v1/recordings/", "/play/", "/audio/%25"])
+  func `a long path is logged in part`(prefix: String) async throws {
+    let fields = Mutex<[Logger.Metadata]>([])
+    var options = WebFixture.Options()
+    options.logged = { metadata in fields.withLock { $0.append(metadata) } }
+    try await WebFixture.run(options) { fixture in
+      _ = try await fixture.get(prefix + String(repeating: "x", count: 20_000))
+    }
+    let logged = fields.withLock { $0 }
+    #expect(logged.contains { $0["path"]?.description.hasPrefix(prefix) == true })
+    for value in logged.flatMap(\.values) { #expect(value.description.utf8.count <= 600) }
   }
 }

@@ -65,7 +65,7 @@ struct ConnectionHandlerTests {
     #expect(try nextHead() == nil)
   }
 
-  @Test func `a client must take something of its response within 60 seconds`() throws {
+  @Test func `a client must read something of its response within 60 seconds`() throws {
     try receive()
     respond(flush: false)
     channel.embeddedEventLoop.advanceTime(by: .seconds(59))
@@ -146,9 +146,9 @@ struct ConnectionHandlerTests {
     #expect(left == 1)
   }
 
-  // MARK: Requests ahead
+  // MARK: Pipelined requests
 
-  @Test func `requests ahead are answered in order, each with its own rule`() throws {
+  @Test func `pipelined requests are answered in order, each with its own rule`() throws {
     try receive()
     try receive(.http1_1, ["host": "a", "connection": "close"])
     respond()
@@ -160,7 +160,7 @@ struct ConnectionHandlerTests {
     #expect(!channel.isActive)
   }
 
-  @Test func `sixteen requests may be sent ahead, and the connection ends after the last of them`() throws {
+  @Test func `sixteen requests may be pipelined, and the connection ends after the last of them`() throws {
     for _ in 0..<1000 { try receive() }
     var passed = 0
     while let part = try channel.readInbound(as: HTTPServerRequestPart.self) {

@@ -40,7 +40,29 @@ struct DamageTests {
       let page = try await fixture.page("/play/hurt", as: .agentsBrowser)
       #expect(page.status == 200)
       #expect(page.text.contains("The MP3 is &lt;b&gt;damaged&lt;/b&gt;, found on 2026-03-05 at 10:20 UTC."))
-      #expect(page.text.contains("The files were last verified on"))
+      #expect(page.text.contains("The last verification, on <time") && page.text.contains("found damage."))
+      #expect(!page.text.contains("last verified") && !page.text.contains("repaired"))
+    }
+  }
+
+  @Test func `the page of a repaired recording says when it was repaired and verified`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("hurt"))
+      try await damage("hurt", fixture)
+      let key = try fixture.key("hurt")
+      try await fixture.catalog.log([
+        LogEntry(
+          at: Instant(iso8601: "2026-03-05T11:00:00Z")!, action: .repair, outcome: .allowed, actor: nil, recording: key)
+      ])
+      let row = try #require(try await fixture.catalog.recording(key))
+      try await fixture.catalog.recordVerified([row], at: Instant(iso8601: "2026-03-05T11:00:01Z")!)
+      let page = try await fixture.page("/play/hurt", as: .agentsBrowser).text
+      let time = { (moment: String) in try Regex("on <time datetime=\"\(moment)\"[^>]*>[^<]*</time>\\.") }
+      #expect(page.firstMatch(of: try time("2026-03-05T11:00:00Z")) != nil)
+      #expect(page.firstMatch(of: try time("2026-03-05T11:00:01Z")) != nil)
+      #expect(
+        page.contains("Its files were last repaired on <time") && page.contains("The files were last verified on"))
+      #expect(!page.contains("found damage"))
     }
   }
 

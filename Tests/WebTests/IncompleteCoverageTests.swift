@@ -25,7 +25,7 @@ import Testing
         #expect(page.status == 200 && !page.text.contains("all ready"))
         if isUnchecked { #expect(page.text.contains(#"<span class="tag warn">Not checked"#)) }
         if hasGap { #expect(page.text.contains("not ready")) }
-        if situation.hasUnidentifiedRows { #expect(page.text.contains("row 7: The row has no id.")) }
+        if situation.hasUnidentifiedRows { #expect(page.text.contains("row 7: The row has no ID.")) }
       }
     }
   }
@@ -35,7 +35,7 @@ import Testing
       let day = IncompleteSituation.first
       func rows(_ positions: ClosedRange<Int>) -> UnidentifiedRows {
         UnidentifiedRows(
-          positions.map { UnidentifiedRow(position: $0, reason: "The row has no id.") }, in: day.period)
+          positions.map { UnidentifiedRow(position: $0, reason: "The row has no ID.") }, in: day.period)
       }
       let key = TaskKey(.sync, of: .default)
       try await fixture.catalog.ensureTasks([key, TaskKey(.backfill, of: .default)])
@@ -65,7 +65,7 @@ import Testing
       #expect(located?.compactMap { $0["position"] as? Int } == [5, 6, 5, 6])
       #expect(located?.first?["listFrom"] as? String == day.start.iso8601)
       let page = try await fixture.page("/coverage", as: .supervisorsBrowser).text
-      #expect(page.contains("Unidentified 1,500: row 3 of the list from \(day.start.iso8601): The row has no id."))
+      #expect(page.contains("Unidentified 1,500: row 3 of the list from \(day.start.iso8601): The row has no ID."))
       #expect(page.contains("and 1,480 more"))
       #expect(page.contains("Unidentified 4: row 5 of the list from"))
     }
@@ -90,18 +90,30 @@ import Testing
   }
 
   @Test(arguments: [
-    ("2026-11-20", "2026-11-21", 400), ("2027-01-01", "2027-02-01", 400), ("2026-11-13T00:00:01Z", "2026-12-01", 400),
-    ("2026-11-13", "2026-11-30", 201), ("2026-11-01", "2026-11-02", 201),
+    ("2026-11-20", "2026-11-21", "'from' is in the future"),
+    ("2027-01-01", "2027-02-01", "'from' is in the future"),
+    ("2026-11-13T00:00:01Z", "2026-12-01", "'from' is in the future"),
+    ("2026-11-13", "2026-11-14", "'to' is in the future"),
+    ("2026-11-01", "9999-12-31", "'to' is in the future"),
+    ("2026-11-12T00:00:00Z", "2026-11-14T00:00:01Z", "'to' is in the future"),
+    ("0001-01-01", "9999-12-31", "'from' is more than 20 years ago"),
+    ("1999-12-31T23:59:59Z", "2026-11-01", "'from' is more than 20 years ago"),
+    ("2006-10-23", "2006-10-24", "'from' is more than 20 years ago"),
+    ("2006-11-14", "2026-11-13", nil), ("2026-11-13", "2026-11-13", nil), ("2026-11-01", "2026-11-02", nil),
+    ("2026-11-12T00:00:00Z", "2026-11-14T00:00:00Z", nil),
   ])
-  func `a back-fill begins in the past`(from: String, to: String, status: Int) async throws {
+  func `a back-fill begins at most 20 years ago and ends today at the latest`(
+    from: String, to: String, problem: String?
+  ) async throws {
     let now = try #require(Instant(iso8601: "2026-11-13T00:00:00Z"))
     try await WebFixture.run(WebFixture.Options(now: { now })) { fixture in
       let answer = try await fixture.send(
         .post, "/api/v1/backfills", as: .admin, headers: ["Content-Type": "application/json"],
         body: #"{"from":"\#(from)","to":"\#(to)"}"#)
-      #expect(answer.status == status)
-      #expect(answer.text.contains("lies in the future") == (status == 400))
-      #expect(try await fixture.catalog.backfills().count == (status == 400 ? 0 : 1))
+      #expect(answer.status == (problem == nil ? 201 : 400))
+      if let problem { #expect(answer.text.contains(problem), "\(answer.text)") }
+      #expect(try await fixture.catalog.backfills().count == (problem == nil ? 1 : 0))
+      if problem == nil { #expect(try await fixture.logged(.backfill).first?.details["direction"] == "outbound") }
     }
   }
 

@@ -1,3 +1,4 @@
+import Access
 import Catalog
 import Foundation
 import HTTPTypes
@@ -68,6 +69,67 @@ struct IngestTests {
       #expect(answer.status == 400)
       #expect(answer.code == "invalid_request")
       #expect(try await fixture.catalog.job(of: try fixture.key("call-1")) == nil)
+    }
+  }
+
+  @Test(arguments: [
+    ("call-1", Optional(SourceID.default)), ("west~call-1", SourceID("west")), ("unknown~call-1", nil),
+  ])
+  func `a recording of a source that is not configured is not requested`(id: String, source: SourceID?) async throws {
+    for configured in [SourceID.default, SourceID("west")].compactMap({ $0 }) {
+      var options = WebFixture.Options()
+      options.sources = [configured]
+      try await WebFixture.run(options) { fixture in
+        let answer = try await fixture.post("/ingest/\(id)?wait=0", as: .agent)
+        guard source != configured else {
+          #expect(answer.status == 202)
+          return
+        }
+        #expect(answer.status == 404 && answer.code == "not_found")
+        #expect(answer.text.contains("No source named '\(source?.rawValue ?? "unknown")' is configured."))
+        let csrf = fixture.sessions[.supervisorsBrowser]?.csrf ?? ""
+        let page = try await fixture.post("/play/\(id)/ingest", as: .supervisorsBrowser, form: ["csrf": csrf])
+        #expect(page.status == 404)
+        #expect(try await fixture.database.read { db in try db.rows("SELECT id FROM job").isEmpty })
+      }
+    }
+  }
+
+  @Test func `a recording of the default source is played after its settings were removed`() async throws {
+    var options = WebFixture.Options()
+    options.sources = []
+    try await WebFixture.run(options) { fixture in
+      try await fixture.archive(try fixture.facts("call-1"))
+      #expect(try await fixture.get("/audio/call-1.mp3", as: .agent).status == 200)
+    }
+  }
+
+  @Test(arguments: ["disable", "remove", "sessions", "revoke"])
+  func `a caller whose account or token ends is answered at once`(change: String) async throws {
+    try await WebFixture.run { fixture in
+      let visitor: WebFixture.Visitor = change == "revoke" ? .agent : .agentsBrowser
+      async let answer = fixture.post("/ingest/call-1?wait=3600", as: visitor)
+      try await until { fixture.services.waiters.count == 1 }
+      let accounts = fixture.services.accounts
+      let actor = WebFixture.operator
+      switch change {
+      case "disable": try await accounts.disable("agent-anna", by: actor, from: nil)
+      case "remove": try await accounts.remove("agent-anna", by: actor, from: nil)
+      case "sessions": try await accounts.endSessions(of: "agent-anna", by: actor, from: nil)
+      default: try await accounts.revokeToken("token-agent", by: actor, from: nil)
+      }
+      let refused = try await answer
+      #expect(refused.status == 401 && refused.code == "unauthenticated")
+    }
+  }
+
+  @Test func `a caller continues to wait when the access of another one ends`() async throws {
+    try await WebFixture.run { fixture in
+      async let answer = fixture.post("/ingest/call-1?wait=3600", as: .agent)
+      try await until { fixture.services.waiters.count == 1 }
+      try await fixture.services.accounts.revokeToken("token-admin", by: WebFixture.operator, from: nil)
+      try await fixture.archive(try fixture.facts("call-1"))
+      #expect(try await answer.status == 200)
     }
   }
 
@@ -260,6 +322,32 @@ struct IngestTests {
       let west = try #require(SourceID("west"))
       #expect(try await fixture.catalog.job(of: try fixture.key("call-1", source: west)) != nil)
       #expect(try await fixture.catalog.job(of: try fixture.key("call-1")) == nil)
+    }
+  }
+
+  @Test func `a recording of a default source that is not configured cannot be requested, but is shown`() async throws {
+    let options = WebFixture.Options(sources: [SourceID("emea")!])
+    try await WebFixture.run(options) { fixture in
+      try await fixture.archive(try fixture.facts("archived"))
+      try await fixture.catalog.observe(try fixture.facts("known"), of: try fixture.key("known"))
+      for (path, status) in [
+        ("/ingest/call-1", 404), ("/ingest/default~call-1", 404), ("/ingest/known", 404), ("/ingest/west~call-1", 404),
+        ("/ingest/emea~call-1", 202), ("/ingest/archived", 200),
+      ] {
+        let answer = try await fixture.post("\(path)?wait=0", as: .supervisor)
+        #expect(answer.status == status, "\(path): \(answer.text)")
+        #expect((answer.code == "not_found") == (status == 404))
+      }
+      #expect(try await fixture.post("/ingest/call-1?wait=0", as: .agent).text.contains("No source named 'default'"))
+      #expect(try await fixture.get("/api/v1/recordings/archived", as: .supervisor).status == 200)
+      #expect(try await fixture.catalog.job(of: try fixture.key("call-1")) == nil)
+    }
+  }
+
+  @Test func `a node that knows no source leaves requests to the others`() async throws {
+    try await WebFixture.run(WebFixture.Options(sources: [])) { fixture in
+      let answer = try await fixture.post("/ingest/call-1?wait=0", as: .agent)
+      #expect(answer.status == 202)
     }
   }
 

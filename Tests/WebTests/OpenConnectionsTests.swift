@@ -22,7 +22,7 @@ struct OpenConnectionsTests {
 
   private func open(_ channels: [EmbeddedChannel]) -> [Int] { channels.indices.filter { channels[$0].isActive } }
 
-  @Test func `at the total limit, the connection that waits for longest is closed`() throws {
+  @Test func `at the total limit, the connection that has waited longest is closed`() throws {
     let connections = try connections(total: 3, perAddress: 3)
     let channels = try (0..<6).map { try connect("192.0.2.\($0)") }
     for channel in channels[..<3] { connections.add(channel) }
@@ -68,7 +68,7 @@ struct OpenConnectionsTests {
     #expect(open(channels) == [0, 3])
   }
 
-  @Test func `of the connections that send a body, the one that does so for longest is closed at the limit`() throws {
+  @Test func `at the limit, the connection that has been sending a body the longest is closed`() throws {
     var limits = ConnectionLimits(total: 100, perAddress: 100)
     limits.receiving = 2
     let connections = OpenConnections(limits: limits, proxies: try TrustedProxies(""))
@@ -85,7 +85,7 @@ struct OpenConnectionsTests {
     connections.wait(channels[1])
     connections.receive(channels[1])
     #expect(open(channels) == [1, 3, 4, 5, 6])
-    // A closed connection makes room.
+    // A closed connection no longer counts.
     connections.remove(channels[3])
     connections.receive(channels[4])
     #expect(open(channels) == [1, 3, 4, 5, 6])
@@ -123,7 +123,7 @@ struct OpenConnectionsTests {
     #expect(open(channels) == [1, 2, 3, 4, 5])
   }
 
-  @Test func `connections that ended make room, also after many requests`() throws {
+  @Test func `connections that ended no longer count, also after many requests`() throws {
     let connections = try connections(total: 2, perAddress: 2)
     let kept = try connect("192.0.2.1")
     connections.add(kept)
@@ -155,7 +155,7 @@ struct OpenConnectionsTests {
     #expect(channel.isActive && held.count == 2)
   }
 
-  @Test func `at the limit, the stream that is not read for longest is closed`() throws {
+  @Test func `at the limit, the stream that has not been read the longest is closed`() throws {
     let clock = Clock()
     let streams = Streams(limit: 3, uptime: { clock.uptime })
     let channels = try (0..<5).map { _ in try connect("192.0.2.1") }

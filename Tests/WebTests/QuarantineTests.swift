@@ -44,6 +44,44 @@ struct QuarantineTests {
     }
   }
 
+  @Test func `the page lists files with reason, time and size for those who may see the recording`() async throws {
+    try await WebFixture.run { fixture in
+      let empty = try await fixture.page("/quarantine", as: .supervisorsBrowser)
+      #expect(empty.status == 200 && empty.text.contains("No files in quarantine"))
+      try await add("a", to: fixture)
+      try await add("secret", privacy: .restricted, to: fixture)
+      let page = try await fixture.page("/quarantine", as: .supervisorsBrowser).text
+      for text in [
+        "it was cut short", "44 bytes", "0:42", "archive-2:/data/quarantine", "2 files on this page",
+        #"<a class="row-link" href="/play/secret"><bdi>secret</bdi></a>"#, "Undecided", "Restricted",
+        #"<a href="/quarantine" aria-current="page">Quarantine</a>"#,
+      ] { #expect(page.contains(text), "\(text)") }
+      #expect(try await fixture.page("/quarantine", as: .agentsBrowser).status == 403)
+      #expect(try await !fixture.page("/", as: .agentsBrowser).text.contains("/quarantine"))
+      #expect(try await !fixture.get("/quarantine", as: .admin).text.contains("secret"))
+      let row = try await fixture.catalog.quarantined(1, visibleTo: .everything)
+      try await fixture.catalog.discardQuarantined(
+        1, reason: "silence <b>", by: "user-1",
+        entry: LogEntry(
+          at: row.quarantinedAt, action: .discardQuarantined, outcome: .allowed, actor: nil, recording: row.key))
+      #expect(try await !fixture.page("/quarantine", as: .supervisorsBrowser).text.contains("Discarded"))
+      let decided = try await fixture.page("/quarantine?decided=1", as: .supervisorsBrowser).text
+      #expect(decided.contains("Discarded") && decided.contains("silence &lt;b&gt;"))
+      #expect(try await fixture.logged(.list).first?.details["of"] == "quarantine")
+    }
+  }
+
+  @Test func `the page of many files continues`() async throws {
+    try await WebFixture.run { fixture in
+      for number in 0..<101 { try await add("call-\(number)", to: fixture) }
+      let first = try await fixture.page("/quarantine", as: .supervisorsBrowser).text
+      #expect(first.contains("100 files on this page") && first.contains(#"href="/quarantine?cursor=2">Older</a>"#))
+      let second = try await fixture.page("/quarantine?cursor=2", as: .supervisorsBrowser).text
+      #expect(
+        second.contains("1 file on this page") && second.contains("/play/call-0") && second.contains("Newest</a>"))
+    }
+  }
+
   @Test(arguments: ["accept", "discard"]) func `a decision needs a reason`(decision: String) async throws {
     try await WebFixture.run { fixture in
       try await add("a", to: fixture)

@@ -40,7 +40,7 @@ struct ShareTests {
   }
 
   @Test(arguments: [TapedeckError.Code.unknownRecording, .conversionFailed, .neverAvailable])
-  func `a job that ended makes room`(code: TapedeckError.Code) async throws {
+  func `a job that ended no longer counts`(code: TapedeckError.Code) async throws {
     try await WebFixture.run(Self.options { $0.jobsPerIdentity = 1 }) { fixture in
       #expect(try await request("call-1", fixture).status == 202)
       let lease = try await fixture.claim(try await fixture.job(try fixture.key("call-1")).id, in: .polling)
@@ -48,7 +48,7 @@ struct ShareTests {
       #expect(try await request("call-2", fixture).status == 429)
       try await fixture.catalog.release(lease, .fail(TapedeckError(code)))
       #expect(try await request("call-2", fixture).status == 202)
-      // Starting the ended one again needs room.
+      // Starting the ended one again counts.
       #expect(try await request("call-1", fixture).status == 429)
     }
   }
@@ -61,7 +61,7 @@ struct ShareTests {
     }
   }
 
-  @Test func `a retry needs room too`() async throws {
+  @Test func `a retry counts too`() async throws {
     try await WebFixture.run(Self.options { $0.jobsPerIdentity = 1 }) { fixture in
       #expect(try await request("call-1", fixture, as: .supervisor).status == 202)
       let job = try await fixture.job(try fixture.key("call-1"))
@@ -93,7 +93,7 @@ struct ShareTests {
       try await fixture.archive(try fixture.facts("call-1"))
       #expect(try await [first, second, third, fourth] == [200, 200, 200, 200])
       try await until { waiters.count == 0 }
-      // There is room again.
+      // Others may wait again.
       async let later = fixture.post("/ingest/call-2?wait=600", as: .agent).status
       try await until { waiters.count == 1 }
       try await fixture.archive(try fixture.facts("call-2"))
@@ -104,7 +104,7 @@ struct ShareTests {
   // MARK: Long responses
 
   @Test func `long responses count for the identity, whatever they are`() async throws {
-    // Without room for a single one, each long response is refused, and short ones are not.
+    // With a limit of 0, each long response is refused, and short ones are not.
     try await WebFixture.run(Self.options { $0.streamsPerIdentity = 0 }) { fixture in
       try await fixture.archive(
         try fixture.facts("long"), mp3: [UInt8](repeating: 1, count: 100_000),

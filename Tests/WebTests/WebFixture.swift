@@ -24,10 +24,14 @@ struct WebFixture: Sendable {
     var now: @Sendable () -> Instant = SystemServices.system.now
     var rateLimits: [RateLimitStatus] = []
     var connections = 1000
+    var sources: Set<SourceID> = [.default, SourceID("west")!]
     var jobsPerIdentity = 5000
     var streamsPerIdentity = 32
     var syncs = true
+    /// Receives the fields of each logged request.
+    var logged: (@Sendable (Logger.Metadata) -> Void)?
     var reviewPrivacy: (@Sendable (Catalog, RecordingKey) async -> Void)?
+    var accelRedirect: String?
   }
 
   /// Who sends a request.
@@ -95,15 +99,17 @@ struct WebFixture: Sendable {
       catalog: catalog, store: store, authenticator: authenticator, accounts: accounts, log: log,
       listening: ListeningSessions(catalog: catalog, now: now),
       waiters: JobWaiters(catalog: catalog, limits: .init(connections: options.connections)),
-      proxies: options.proxies, publicOrigin: options.publicOrigin, sources: [.default, SourceID("west")!],
+      proxies: options.proxies, publicOrigin: options.publicOrigin, sources: options.sources,
       streams: Streams(limit: options.streamsPerIdentity), jobsPerIdentity: options.jobsPerIdentity,
       renderMetrics: { "tapedeck_up 1\n" }, readiness: options.readiness, system: system,
       rateLimits: { () throws(TapedeckError) in options.rateLimits })
     built.syncs = options.syncs
+    built.accelRedirect = options.accelRedirect.map { AccelRedirect(location: $0, proxies: options.proxies) }
     if let review = options.reviewPrivacy { built.reviewPrivacy = { key in await review(catalog, key) } }
     let services = built
     var logger = Logger(label: "test")
     logger.logLevel = .critical
+    if let logged = options.logged { logger = Logger(label: "test") { _ in FieldHandler(report: logged) } }
     let application = Application(
       router: try makeWebRouter(services, listener: .network),
       configuration: .init(address: .hostname("127.0.0.1", port: 0)),
@@ -218,12 +224,12 @@ struct WebFixture: Sendable {
   @discardableResult
   func archive(
     _ facts: PlatformRecording, source: SourceID = .default, mp3: [UInt8] = Array("an mp3".utf8),
-    original: [UInt8]? = Array("RIFF an original".utf8), warning: String? = nil
+    original: [UInt8]? = Array("RIFF an original".utf8), peaks: [UInt8] = Array("peaks".utf8), warning: String? = nil
   ) async throws -> JobRow {
     let key = RecordingKey(source: source, id: facts.id)
     let lease = try await fetching(facts, source: source)
     let storedMP3 = try await put(mp3, .mp3)
-    let storedPeaks = try await put(Array("peaks".utf8), .peaks)
+    let storedPeaks = try await put(peaks, .peaks)
     var storedOriginal: MediaPart.File?
     if let original { storedOriginal = try await put(original, .wav) }
     let part = MediaPart(
@@ -309,5 +315,21 @@ private final class Numbers: Sendable {
       last += 1
       return last
     }
+  }
+}
+
+/// Passes the fields of each event to a test.
+private struct FieldHandler: LogHandler {
+  let report: @Sendable (Logger.Metadata) -> Void
+  var metadata: Logger.Metadata = [:]
+  var logLevel: Logger.Level = .debug
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    report(metadata.merging(event.metadata ?? [:]) { $1 })
   }
 }

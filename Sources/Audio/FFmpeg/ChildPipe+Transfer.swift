@@ -31,7 +31,7 @@ extension ChildPipe {
 
   /// Passes bytes to the child and returns when it has taken them all; false when it stops reading.
   func send(_ bytes: [UInt8]) async throws -> Bool {
-    // Usually the pipe has room for all of them, and no thread is needed.
+    // Usually the pipe takes all of them at once, and no thread is needed.
     guard let taken = try put(bytes[...]) else { return false }
     if taken == bytes.count { return true }
     return try await onThread {

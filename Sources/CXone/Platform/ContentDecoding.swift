@@ -1,4 +1,4 @@
-import CZlib
+import Deflate
 import Model
 import NIOCore
 
@@ -33,43 +33,13 @@ enum ContentCoding {
 
   /// Servers send `deflate` with and without the header of zlib.
   private static func inflated(_ body: ByteBuffer, upTo limit: Int) throws(TapedeckError) -> ByteBuffer {
-    for windowBits: CInt in [MAX_WBITS + 32, -MAX_WBITS] {
-      if let result = try inflated(body, upTo: limit, windowBits: windowBits) { return result }
-    }
-    throw TapedeckError(.platformProtocol, "The platform's compressed response could not be read.")
-  }
-
-  /// Nil when the bytes are not complete data of this format.
-  private static func inflated(
-    _ body: ByteBuffer, upTo limit: Int, windowBits: CInt
-  ) throws(TapedeckError) -> ByteBuffer? {
-    var stream = z_stream()
-    guard inflateInit2_(&stream, windowBits, ZLIB_VERSION, CInt(MemoryLayout<z_stream>.size)) == Z_OK else {
-      return nil
-    }
-    defer { inflateEnd(&stream) }
-    var input = Array(body.readableBytesView)
-    var piece = [UInt8](repeating: 0, count: 64 << 10)
-    var output = ByteBuffer()
-    var status = Z_OK
-    input.withUnsafeMutableBufferPointer { input in
-      stream.next_in = input.baseAddress
-      stream.avail_in = UInt32(input.count)
-      while status == Z_OK, output.readableBytes <= limit {
-        status = piece.withUnsafeMutableBufferPointer { piece in
-          stream.next_out = piece.baseAddress
-          stream.avail_out = UInt32(piece.count)
-          let status = inflate(&stream, Z_NO_FLUSH)
-          output.writeBytes(piece[..<(piece.count - Int(stream.avail_out))])
-          return status
-        }
-        // A file may have several members.
-        if status == Z_STREAM_END, stream.avail_in > 0, windowBits > MAX_WBITS, stream.next_in.pointee == 0x1F {
-          status = inflateReset(&stream)
-        }
+    for format in [Inflation.Format.withHeader, .raw] {
+      switch Inflation(of: body, format, upTo: limit) {
+      case .bytes(let bytes): return bytes
+      case .malformed: continue
+      case .tooLong: throw TapedeckError(.platformProtocol, "The platform's response is too long.")
       }
     }
-    if output.readableBytes > limit { throw TapedeckError(.platformProtocol, "The platform's response is too long.") }
-    return status == Z_STREAM_END ? output : nil
+    throw TapedeckError(.platformProtocol, "The platform's compressed response could not be read.")
   }
 }

@@ -4,7 +4,7 @@
 /// not UTF-8 + `"`, `NaN`, `01`, `'x'`. Anything else between two separators may hide a member: a missing comma, a
 /// comment, a name that cannot be read.
 ///
-/// Takes linear time and no recursion.
+/// Takes linear time and does not recurse.
 enum JSONForm {
   private enum Expected { case item, value, separator }
 

@@ -1,7 +1,7 @@
 /// Splits the text of a JSON object or array into its parts without reading them, so that a value that strict JSON
 /// refuses affects one part only.
 ///
-/// Takes linear time and no recursion. Each part is then read by the strict parser.
+/// Takes linear time and does not recurse. Each part is then read by the strict parser.
 struct JSONParts {
   struct Part {
     /// The name of a member with its quotes; nil for an element of an array.

@@ -40,6 +40,22 @@ struct PlatformAddress: Equatable {
     origin = "\(scheme)://\(host):\(components.port ?? (scheme == "https" ? 443 : 80))"
   }
 
+  /// Whether a text is a host, or `*.` and a host of two or more parts.
+  static func isPattern(_ text: String) -> Bool {
+    let isWildcard = text.hasPrefix("*.")
+    let host = isWildcard ? text.dropFirst(2) : text[...]
+    // Only an IPv6 address has colons. It is compared without brackets.
+    if host.contains(":") {
+      return !isWildcard && host.count { $0 == ":" } >= 2 && host.allSatisfy { $0.isHexDigit || $0 == ":" || $0 == "." }
+    }
+    let labels = host.split(separator: ".", omittingEmptySubsequences: false)
+    let isName = labels.allSatisfy { label in
+      (1...63).contains(label.utf8.count) && label.first != "-" && label.last != "-"
+        && label.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }
+    }
+    return isName && (!isWildcard || labels.count >= 2)
+  }
+
   /// Whether the host matches a pattern; `*.example.com` matches every host below `example.com`.
   func isAllowed(by patterns: [String]) -> Bool {
     patterns.contains { $0.hasPrefix("*.") ? host.hasSuffix($0.dropFirst()) : host == $0 }

@@ -35,6 +35,14 @@ struct PlatformAnswer: Sendable {
   /// Whether the response asks for another address.
   var isRedirect: Bool { [301, 302, 303, 307, 308].contains(status) }
 
+  /// Whether the whole body is known to have arrived, and its type, where there is one, is JSON. An empty body proves
+  /// nothing otherwise.
+  var hasProvenBody: Bool {
+    let transfer = headers[canonicalForm: "Transfer-Encoding"].last?.lowercased()
+    guard headers.contains(name: "Content-Length") || transfer == "chunked" else { return false }
+    return headers.first(name: "Content-Type").map { $0.isEmpty || $0.lowercased().contains("json") } ?? true
+  }
+
   /// Whether the token call does not accept the client as it was sent.
   var refusesClient: Bool { status == 401 || errorCode == "invalid_client" }
 
@@ -61,10 +69,10 @@ struct PlatformAnswer: Sendable {
     case 401:
       TapedeckError(
         .platformCredentialsRefused,
-        "The platform refused a token that it had just issued. Check the client id and secret, that the base URL "
+        "The platform refused a token that it had just issued. Check the client ID and secret, that the base URL "
           + "belongs to the right environment, and that the client has the scopes 'recording:read' and "
           + "'recording:download'.",
-        detail: detail(endpoint))
+        detail: detail(endpoint), cause: TokenRefusal())
     case 403: accessRefused(endpoint, scopes: scopes)
     case 409, 423, 425: endpoint == .search ? refused(endpoint) : notYetAvailable(endpoint, now: now)
     case 404, 410:

@@ -9,8 +9,8 @@ struct PlatformPage {
 
   /// `null`, `{}`, an empty object and an empty body are an empty list.
   ///
-  /// - Throws: `platformProtocol` when the body is not an object with a list, reports an error instead of a list, has
-  ///   more than `maxRows` rows, or has an unreadable cursor.
+  /// - Throws: `platformProtocol` when the body is not an object with a list, reports an error, has more than `maxRows`
+  ///   rows or an unreadable cursor, or says that there is more without a cursor.
   init(_ body: ByteBuffer, maxRows: Int) throws(TapedeckError) {
     let bytes = PlatformJSON.utf8(body)
     if bytes.allSatisfy(\.isJSONSpace) { return }
@@ -25,8 +25,7 @@ struct PlatformPage {
       (members, rows, lists) = (page.members, page.rows, 1)
     }
     var cursors: Set<String?> = []
-    var reportsError = false
-    var hasOther = false
+    var others: [PageNote] = []
     for member in members {
       guard let name = member.name else { throw Self.malformed }
       switch PlatformJSON.value(name) as? String {
@@ -38,15 +37,17 @@ struct PlatformPage {
         }
         rows += list.map(\.value)
       case "nextCursor": cursors.insert(try Self.cursor(member.value))
-      case "error", "errors": reportsError = reportsError || !Self.isEmpty(member.value)
-      default: hasOther = hasOther || !Self.isEmpty(member.value)
+      case let name: others += PageNote.read(name ?? "", member.value)
       }
     }
-    if reportsError, rows.isEmpty {
-      throw TapedeckError(.platformProtocol, detail: "the search response reports an error with a status of success")
+    if others.contains(.error) || rows.isEmpty && others.contains(.message) {
+      throw TapedeckError(
+        .platformProtocol,
+        "The platform's list of recordings comes with an error or, without a recording, with a message.",
+        detail: "the search response reports an error with a status of success")
     }
     // Without a list, only an object that says nothing else is an empty list; it could be a message about a failure.
-    guard lists > 0 || !hasOther else { throw Self.malformed }
+    guard lists > 0 || others.isEmpty else { throw Self.malformed }
     guard rows.count <= maxRows else {
       throw TapedeckError(
         .platformProtocol, "A page of the platform's list has \(rows.count) recordings; at most \(maxRows) are read.")
@@ -55,10 +56,11 @@ struct PlatformPage {
       throw TapedeckError(.platformProtocol, detail: "the search response has several cursors")
     }
     nextCursor = cursors.first ?? nil
-  }
-
-  private static func isEmpty(_ value: ArraySlice<UInt8>) -> Bool {
-    ["null", "[]", "{}", "\"\"", "0", "false"].contains { value.elementsEqual($0.utf8) }
+    if nextCursor == nil, others.contains(.more) {
+      throw TapedeckError(
+        .platformProtocol, "The platform says that its list of recordings goes on, but not where.",
+        detail: "the search response has no cursor, and a field that says that there is more")
+    }
   }
 
   private static var malformed: TapedeckError {

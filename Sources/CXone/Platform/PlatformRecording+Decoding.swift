@@ -4,6 +4,8 @@ import Model
 extension PlatformRecording {
   /// Reads one recording of `recordings-v2`, and notes the fields of the row that are not understood.
   init(_ row: inout PlatformRow, id: RecordingID) {
+    let sent = row.json
+    if Redactor.shared.redactSecrets(sent) != sent { row.redact() }
     let object = row.fields
     func text(_ name: String) -> String? { PlatformJSON.text(object[name])?.cut(toBytes: Self.maxTextLength) }
     func name(_ name: String) -> String? { text(name)?.withoutControls }
@@ -14,7 +16,8 @@ extension PlatformRecording {
       return moment
     }
     self.init(
-      id: id, status: PlatformStatus(platformValue: text("status")), privacy: Self.privacy(object["privacy"]),
+      id: id, status: PlatformStatus(platformValue: text("status")),
+      privacy: object["privacy"].map { Privacy(platformJSON: $0) } ?? Privacy(platformValue: nil),
       json: row.json)
     unknownStatus = text("status").flatMap { PlatformStatus(knownValue: $0) == nil ? String($0.prefix(60)) : nil }
     startTime = instant("startTime")
@@ -34,15 +37,6 @@ extension PlatformRecording {
     contactID = text("contactId")
     disposition = text("disposition")
     mediaType = text("mediaType")
-  }
-
-  /// Only an absent or null field is missing; a value of the wrong type counts as unknown, therefore restricted.
-  private static func privacy(_ value: Any?) -> Privacy {
-    switch value {
-    case nil, is NSNull: Privacy(platformValue: nil)
-    case let value as String: Privacy(platformValue: value)
-    default: .restricted
-    }
   }
 }
 

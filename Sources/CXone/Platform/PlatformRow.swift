@@ -4,7 +4,7 @@ import Model
 /// One object of the platform's answer, read field by field where strict JSON refuses it as a whole.
 ///
 /// A field that cannot be read is left out and named in `unreadable`. An unreadable `privacy` counts as restricted. So
-/// does a row that does not have the form of JSON apart from the values of its fields, whatever `privacy` says in the part that
+/// does a row with a field whose name only looks like `privacy`, and a row that does not have the form of JSON apart from the values of its fields, whatever `privacy` says in the part that
 /// can be read: the rest may contradict it.
 struct PlatformRow {
   /// A whole number with too many digits for a machine integer, kept exactly.
@@ -34,6 +34,7 @@ struct PlatformRow {
     if let strict { fields = strict }
     var ids: [ArraySlice<UInt8>] = []
     var privacies: [ArraySlice<UInt8>] = []
+    var contradictions: [String] = []
     var hasUnreadableName = false
     for member in members {
       guard let name = member.name.flatMap({ PlatformJSON.value($0) as? String }) else {
@@ -41,7 +42,8 @@ struct PlatformRow {
         continue
       }
       if name == "id" { ids.append(member.value) }
-      if Self.isPrivacy(name) { privacies.append(member.value) }
+      if PrivacyName.isPrivacy(name) { privacies.append(member.value) }
+      if PrivacyName.isImitated(by: name) || PrivacyName.isHidden(in: member.value) { contradictions.append(name) }
       if strict == nil { read(member.value, as: name) }
       if member.value.count > 15, PlatformJSON.isWholeNumber(member.value) {
         fields[name] = ExactInteger(digits: String(decoding: member.value, as: UTF8.self))
@@ -50,6 +52,7 @@ struct PlatformRow {
     if privacies.count > 1 || (fields["privacy"] == nil && !privacies.isEmpty) {
       fields["privacy"] = Self.strictest(privacies)
     }
+    for name in contradictions { restrict(because: name) }
     id = Self.id(ids)
     if hasUnreadableName { note("a name") }
     if split.isAmbiguous {
@@ -60,7 +63,7 @@ struct PlatformRow {
     guard hasUnreadableName || split.isAmbiguous else { return }
     restrict()
     if split.isAmbiguous, id == .absent {
-      id = .unusable("The row has a text or bracket that is not closed, and no id before it.")
+      id = .unusable("The row has a text or bracket that is not closed, and no ID before it.")
     }
   }
 
@@ -74,6 +77,19 @@ struct PlatformRow {
     return "{\(members.joined(separator: ","))}"
   }
 
+  /// Replaces the secrets in all texts: a platform may repeat a token in its answer.
+  mutating func redact() { fields = Self.redacted(fields) as? PlatformJSON.Object ?? [:] }
+
+  private static func redacted(_ value: Any) -> Any {
+    switch value {
+    case let text as String: Redactor.shared.redactSecrets(text)
+    case let object as PlatformJSON.Object:
+      Dictionary(object.map { (Redactor.shared.redactSecrets($0.key), redacted($0.value)) }) { first, _ in first }
+    case let list as [Any]: list.map(redacted)
+    default: value
+    }
+  }
+
   /// Notes a field whose value has a form that is not understood.
   mutating func note(_ name: String) { if !unreadable.contains(name) { unreadable.append(name) } }
 
@@ -81,19 +97,6 @@ struct PlatformRow {
   mutating func restrict(because part: String? = nil) {
     if let part { note(part) }
     fields["privacy"] = Privacy.restricted.rawValue
-  }
-
-  /// Whether a name is `privacy`, also in another case or with white space or invisible characters.
-  private static func isPrivacy(_ name: String) -> Bool {
-    if name == "privacy" { return true }
-    guard name.utf8.count < 200 else { return false }
-    let visible = name.unicodeScalars.filter { scalar in
-      switch scalar.properties.generalCategory {
-      case .control, .format, .spaceSeparator, .lineSeparator, .paragraphSeparator: false
-      default: !scalar.properties.isDefaultIgnorableCodePoint
-      }
-    }
-    return String(String.UnicodeScalarView(visible)).lowercased() == "privacy"
   }
 
   private mutating func read(_ value: ArraySlice<UInt8>, as name: String) {
@@ -107,32 +110,26 @@ struct PlatformRow {
 
   /// Two values for one name: the stricter one counts.
   private static func strictest(_ values: [ArraySlice<UInt8>]) -> String {
-    let read = values.map { value -> Privacy in
-      switch PlatformJSON.value(value) {
-      case is NSNull: Privacy(platformValue: nil)
-      case let text as String: Privacy(platformValue: text)
-      default: .restricted
-      }
-    }
+    let read = values.map { value in PlatformJSON.value(value).map { Privacy(platformJSON: $0) } ?? .restricted }
     return (read.max() ?? .restricted).rawValue
   }
 
   private static func id(_ values: [ArraySlice<UInt8>]) -> ID {
     guard let value = values.first else { return .absent }
-    guard values.allSatisfy({ $0 == value }) else { return .unusable("The row has several different ids.") }
+    guard values.allSatisfy({ $0 == value }) else { return .unusable("The row has several different IDs.") }
     let text: String
     switch PlatformJSON.value(value) {
     case is NSNull: return .absent
     case let string as String: text = string
-    case nil where value.first == UInt8(ascii: "\""): return .unusable("The id is not valid text.")
+    case nil where value.first == UInt8(ascii: "\""): return .unusable("The ID is not valid text.")
     default:
       // The digits as they were sent: a conversion would change a long number, and would read 1.5 as 1.
-      guard PlatformJSON.isWholeNumber(value) else { return .unusable("The id is neither text nor a whole number.") }
+      guard PlatformJSON.isWholeNumber(value) else { return .unusable("The ID is neither text nor a whole number.") }
       text = String(decoding: value, as: UTF8.self)
     }
     if text.isEmpty { return .absent }
     return RecordingID(text).map(ID.valid)
       ?? .unusable(
-        "The id has more than \(RecordingID.maxLength) bytes, or characters or a token that an id cannot have.")
+        "The ID has more than \(RecordingID.maxLength) bytes, or characters or a token that an ID cannot have.")
   }
 }

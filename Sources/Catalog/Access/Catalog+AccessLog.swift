@@ -13,7 +13,7 @@ package struct LogFilter: Sendable, Equatable {
 
   package init() {}
 
-  /// The name under which people find what the server did itself.
+  /// The name under which the server's own actions are found.
   package static let ownName = "Tapedeck"
   /// What the server does itself; entries of these actions without an actor are its own.
   package static let ownActions: [LogEntry.Action] = [

@@ -29,13 +29,14 @@ package enum AccountChange: Sendable, Equatable {
 extension Catalog {
   /// Creates an account and writes its log entry.
   ///
-  /// - Throws: `alreadyExists` when the name is taken.
+  /// - Throws: `alreadyExists` when the name is taken, or one that looks the same (`nameKey`).
   package func createAccount(
     _ identity: Identity, passwordHash: String, entry: LogEntry
   ) async throws(TapedeckError) {
     try await database.write { db in
-      guard try db.row("SELECT 1 AS found FROM account WHERE name = \(identity.name)") == nil else {
-        throw TapedeckError(.alreadyExists, "An account with this name exists. Choose another name.")
+      guard try !db.hasSimilarName(to: identity.name, "SELECT name FROM account") else {
+        throw TapedeckError(
+          .alreadyExists, "An account with this name, or one that looks the same, exists. Choose another name.")
       }
       try db.execute(
         """
@@ -79,7 +80,7 @@ extension Catalog {
   ) async throws(TapedeckError) -> AccountRow {
     try await database.write { db in
       guard let account = try db.account(nameOrID) else {
-        throw TapedeckError(.notFound, "No account has this name or ID.")
+        throw TapedeckError.unknownAccount
       }
       try db.apply(change, to: account.identity.id)
       if keepsAdministrator, account.identity.role == .admin, account.disabledAt == nil,

@@ -8,12 +8,20 @@ extension Catalog {
     try await database.read { db in try db.preferences(of: actorID) }
   }
 
-  /// Changes the preferences that are not nil, and keeps the others. The time zone of the browser is not kept: it belongs
-  /// to a session.
-  package func changePreferences(of actorID: String, to change: Preferences) async throws(TapedeckError) {
+  /// Changes the preferences that are not nil, and keeps the others, in one transaction.
+  ///
+  /// - Parameter hash: the session that the time zone of the browser belongs to; without one it is not kept.
+  package func changePreferences(
+    of actorID: String, to change: Preferences, sessionSHA256 hash: [UInt8]? = nil
+  ) async throws(TapedeckError) {
     try await database.write { db in
-      var all = try db.preferences(of: actorID).applying(change)
+      if let hash, let zone = change.browserTimeZone {
+        try db.execute("UPDATE session SET browser_zone = \(zone) WHERE secret_sha256 = \(hash)")
+      }
+      let known = try db.preferences(of: actorID)
+      var all = known.applying(change)
       all.browserTimeZone = nil
+      guard all != known else { return }
       guard let json = try? JSONEncoder().encode(all) else { throw TapedeckError(.internalError) }
       try db.execute(
         """

@@ -76,10 +76,31 @@ extension Catalog {
     }
   }
 
-  /// Changes the time zone of a session's browser.
-  package func setBrowserZone(_ zone: String, ofSessionSHA256 hash: [UInt8]) async throws(TapedeckError) {
+  /// Treats times of sessions that are in the future as now, so that both limits hold also after the clock was ahead.
+  ///
+  /// - Parameter absolute: how long a session lasts at most.
+  package func correctSessions(absolute: Duration) async throws(TapedeckError) {
+    let latest = absolute.milliseconds
+    // A read first, since this is called every few seconds.
+    let isNeeded = try await database.read { db in
+      try db.row(
+        """
+        SELECT 1 AS found FROM session WHERE created_at > tapedeck_now_ms() OR last_seen_at > tapedeck_now_ms()
+          OR expires_at > tapedeck_now_ms() + \(latest) LIMIT 1
+        """) != nil
+    }
+    guard isNeeded else { return }
     _ = try await database.write(.readCommitted) { db in
-      try db.execute("UPDATE session SET browser_zone = \(zone) WHERE secret_sha256 = \(hash)")
+      try db.execute(
+        """
+        UPDATE session SET
+          created_at = CASE WHEN created_at > tapedeck_now_ms() THEN tapedeck_now_ms() ELSE created_at END,
+          last_seen_at = CASE WHEN last_seen_at > tapedeck_now_ms() THEN tapedeck_now_ms() ELSE last_seen_at END,
+          expires_at = CASE WHEN expires_at > tapedeck_now_ms() + \(latest) THEN tapedeck_now_ms() + \(latest)
+            ELSE expires_at END
+        WHERE created_at > tapedeck_now_ms() OR last_seen_at > tapedeck_now_ms()
+          OR expires_at > tapedeck_now_ms() + \(latest)
+        """)
     }
   }
 

@@ -11,14 +11,17 @@ package struct TokenRow: Sendable {
 extension Catalog {
   /// Creates a token and writes its log entry.
   ///
-  /// - Throws: `alreadyExists` when an active token has the name.
+  /// - Throws: `alreadyExists` when an active token has the name, or one that looks the same (`nameKey`).
   package func createToken(
     _ identity: Identity, secretSHA256: [UInt8], entry: LogEntry
   ) async throws(TapedeckError) {
     try await database.write { db in
-      guard try db.row("SELECT 1 AS found FROM api_token WHERE name = \(identity.name) AND revoked_at IS NULL") == nil
+      guard
+        try !db.hasSimilarName(to: identity.name, "SELECT name FROM api_token WHERE revoked_at IS NULL")
       else {
-        throw TapedeckError(.alreadyExists, "A token with this name exists. Choose another name or revoke it first.")
+        throw TapedeckError(
+          .alreadyExists,
+          "A token with this name, or one that looks the same, exists. Choose another name or revoke it first.")
       }
       try db.execute(
         """
@@ -58,15 +61,26 @@ extension Catalog {
   /// - Throws: `notFound` when no such token is active.
   package func revokeToken(_ nameOrID: String, entry: LogEntry) async throws(TapedeckError) {
     try await database.write(.readCommitted) { db in
-      let count = try db.execute(
-        """
-        UPDATE api_token SET revoked_at = tapedeck_now_ms()
-        WHERE (name = \(nameOrID) OR id = \(nameOrID)) AND revoked_at IS NULL
-        """)
+      // An ID before a name, so that no name can take the place of another token's ID.
+      var count = try db.execute(
+        "UPDATE api_token SET revoked_at = tapedeck_now_ms() WHERE id = \(nameOrID) AND revoked_at IS NULL")
+      if count == 0 {
+        count = try db.execute(
+          "UPDATE api_token SET revoked_at = tapedeck_now_ms() WHERE name = \(nameOrID) AND revoked_at IS NULL")
+      }
       guard count > 0 else { throw TapedeckError(.notFound, "No active token has this name or ID.") }
       try db.insert(entry)
       db.notify(.accessNarrowed)
     }
+  }
+}
+
+extension Connection {
+  /// Whether one of the names that a statement selects looks the same as another name.
+  func hasSimilarName(to name: String, _ names: SQL) throws(TapedeckError) -> Bool {
+    let key = nameKey(name)
+    for row in try rows(names) where nameKey(try row.text("name")) == key { return true }
+    return false
   }
 }
 

@@ -34,6 +34,9 @@ package struct Backfill: Sendable {
   package var unidentified: UnidentifiedRows
   /// The rows without a start time that are counted and may be listed again from `reachedAt` on.
   package var countedRows: [String]
+  /// Where a day begins that was not listed in one go and is to be listed again; nil when there is none. Rows may be missed
+  /// when a list is resumed by the time of its last row, because the platform's order is not certain.
+  package var relistFrom: Instant?
   package var createdAt: Instant
   package var createdBy: String
   package var endedAt: Instant?
@@ -55,6 +58,7 @@ package struct Backfill: Sendable {
     queued = try row.int("queued")
     unidentified = UnidentifiedRows(json: try row.text("unidentified"))
     countedRows = (try? JSONDecoder().decode([String].self, from: Data(try row.text("counted_rows").utf8))) ?? []
+    relistFrom = row.optionalInstant("relist_from")
     createdAt = try row.instant("created_at")
     createdBy = try row.text("created_by")
     endedAt = row.optionalInstant("ended_at")
@@ -101,13 +105,20 @@ package struct BackfillStep: Sendable {
   package var unidentified: UnidentifiedRows
   /// Replaces those of the back-fill.
   package var countedRows: [String]
+  /// Replaces that of the back-fill.
+  package var relistFrom: Instant?
+  /// Whether the day was listed before, so that a recording counts as found only if it gets a job now.
+  package var isRepeated: Bool
 
   package init(
-    reached: Instant, found: Int, unidentified: UnidentifiedRows = UnidentifiedRows(), countedRows: [String] = []
+    reached: Instant, found: Int, unidentified: UnidentifiedRows = UnidentifiedRows(), countedRows: [String] = [],
+    relistFrom: Instant? = nil, isRepeated: Bool = false
   ) {
     self.reached = reached
     self.found = found
     self.unidentified = unidentified
     self.countedRows = countedRows
+    self.relistFrom = relistFrom
+    self.isRepeated = isRepeated
   }
 }

@@ -93,7 +93,7 @@ extension Catalog {
         id, lease,
         """
         state = \(state.rawValue), ended_at = tapedeck_now_ms(), failure_code = \(failure?.code),
-        failure = \(failure?.message)
+        failure = \(failure?.storedMessage)
         """)
     }
   }
@@ -136,12 +136,15 @@ extension Connection {
   ) throws(TapedeckError) {
     var unidentified = try backfill(id)?.unidentified ?? UnidentifiedRows()
     unidentified.add(step.unidentified)
+    // A list in another order may be left before all of its rows are counted; a recording with a job was found.
+    let found: SQL = step.isRepeated ? "CASE WHEN found < queued THEN queued ELSE found END" : "found"
     try updateBackfill(
       id, lease,
       """
       reached_at = CASE WHEN reached_at < \(step.reached) THEN \(step.reached) ELSE reached_at END,
-      found = found + \(step.found), queued = queued + \(queued), unidentified = \(unidentified.json),
-      counted_rows = \(json(step.countedRows))
+      found = \(found) + \(step.found + (step.isRepeated ? queued : 0)), queued = queued + \(queued),
+      unidentified = \(unidentified.json),
+      counted_rows = \(json(step.countedRows)), relist_from = \(step.relistFrom)
       """)
   }
 

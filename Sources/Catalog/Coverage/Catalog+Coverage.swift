@@ -59,11 +59,11 @@ extension Catalog {
     }
   }
 
-  /// How many rows that name no recording are stored for a day; the others are only counted.
+  /// How many unidentified rows are stored for a day; the others are only counted.
   package static let maxUnidentifiedRows = 1000
 
   /// Records that the platform was asked for a whole day, how many recordings it listed that are not expected, and the
-  /// rows that name no recording.
+  /// unidentified rows. Forgets checks in the future, which were made while the clock was wrong.
   ///
   /// - Parameters:
   ///   - plan: of the source; its filter decided which recordings are expected.
@@ -89,6 +89,8 @@ extension Catalog {
           filter = excluded.filter, reported = excluded.reported, expected = excluded.expected,
           unidentified = excluded.unidentified, checked_at = excluded.checked_at
         """)
+      // They would count as soon as the clock reaches them.
+      try db.execute("DELETE FROM coverage_day WHERE checked_at > tapedeck_now_ms() AND checked_at > \(startedAt)")
       try db.execute(
         "DELETE FROM unidentified_row WHERE source = \(plan.source) AND day = \(day.description)")
       for row in unidentified.prefix(Self.maxUnidentifiedRows) {
@@ -121,7 +123,11 @@ extension Connection {
         AND filter = \(plan.filter.canonical)
       """)
     let checkedAt = check?.optionalInstant("checked_at")
-    var result = CoverageDay(day: day, checkedAt: checkedAt, reported: nil, counts: [:], unlisted: 0, unidentified: [])
+    // Calls are listed by their start, but only after their end.
+    let (now, earliest) = (try now(), day.end + plan.overlap)
+    let isChecked = day.period.isEmpty || checkedAt.map { earliest <= $0 && $0 <= now } ?? false
+    var result = CoverageDay(
+      day: day, checkedAt: checkedAt, isChecked: isChecked, reported: nil, counts: [:], unlisted: 0, unidentified: [])
     let since = checkedAt ?? Instant(milliseconds: 0)
     let onDay: SQL =
       "r.source = \(plan.source) AND r.counted_at >= \(day.start) AND r.counted_at < \(day.end)"

@@ -18,6 +18,14 @@ package enum DiscoveryReason: Sendable {
     }
   }
 
+  /// Whether the listed period is a day of the source's time zone.
+  var listsDays: Bool {
+    switch self {
+    case .lookBack, .check: true
+    case .sync, .backfill: false
+    }
+  }
+
   /// The priority of the jobs that it creates.
   var priority: Priority {
     switch self {
@@ -30,8 +38,10 @@ package enum DiscoveryReason: Sendable {
 extension Catalog {
   /// Stores a page of the platform's list for a period, in one transaction.
   ///
-  /// Recordings that are expected, or already known, are stored as by `observe`. Recordings that match `fetched` and
-  /// have no job get one, regardless of how often and by how many nodes they are listed. Its clearance is restricted,
+  /// Recordings that are expected, or already known, are stored as by `observe`; of others that are restricted, only the
+  /// ID, so that they are restricted when they are requested later. Of several rows of a recording, the first that is
+  /// expected counts, with the strictest privacy of all. Recordings that match `fetched` and
+  /// have no job get one, regardless of how often and by how many nodes they are listed. The job's clearance is restricted,
   /// since an archive must be complete. One entry of the access log states the number of jobs. Recordings whose job
   /// was cancelled or failed permanently, and removed recordings, are left unchanged. Jobs whose failure may have
   /// passed are restarted by the look-back only, once an hour, to bound the number of requests.
@@ -47,17 +57,20 @@ extension Catalog {
     for reason: DiscoveryReason
   ) async throws(TapedeckError) -> Int {
     try await database.write { db in
-      var facts: [RecordingID: PlatformRecording] = [:]
-      for recording in page { facts[recording.id] = recording }
-      var known = try db.known(Array(facts.keys), of: source)
+      let page = Self.merged(page) { expected.wants($0) || fetched?.wants($0) ?? false }
+      var known = try db.known(page.map(\.id), of: source)
+      var restricted: [RecordingID] = []
       var listed = (wanted: [RecordingID](), unwanted: [RecordingID]())
       var toFetch: [RecordingID] = []
       var failed: [RecordingID] = []
       // In the order of the page, so that all nodes lock rows in the same order.
-      for recording in page where facts.removeValue(forKey: recording.id) != nil {
+      for recording in page {
         let isExpected = expected.wants(recording)
         let isFetched = fetched?.wants(recording) ?? false
-        guard isExpected || isFetched || known[recording.id] != nil else { continue }
+        guard isExpected || isFetched || known[recording.id] != nil else {
+          if recording.privacy > .standard { restricted.append(recording.id) }
+          continue
+        }
         if known[recording.id]?.equals(recording) != true {
           try db.observe(recording, of: RecordingKey(source: source, id: recording.id))
         }
@@ -67,8 +80,9 @@ extension Catalog {
         if recording.status != .failed || before?.jobState != nil { toFetch.append(recording.id) }
         if before?.jobState == .failed { failed.append(recording.id) }
       }
-      try db.markListed(listed.wanted, isWanted: true, in: period, of: source)
-      try db.markListed(listed.unwanted, isWanted: false, in: period, of: source)
+      try db.markListed(listed.wanted, isWanted: true, in: period, of: source, for: reason)
+      try db.markListed(listed.unwanted, isWanted: false, in: period, of: source, for: reason)
+      try db.rememberRestricted(restricted, of: source)
       let queued = try db.queue(toFetch, restarting: failed, of: source, for: reason)
       if queued > 0 { try db.logQueued(queued, in: period, of: source, for: reason) }
       if case .backfill(let id, let lease, let step) = reason {
@@ -77,9 +91,45 @@ extension Catalog {
       return queued
     }
   }
+
+  /// One row for each recording, in the order of the page.
+  private static func merged(
+    _ page: [PlatformRecording], isWanted: (PlatformRecording) -> Bool
+  ) -> [PlatformRecording] {
+    var merged: [PlatformRecording] = []
+    var indexes: [RecordingID: Int] = [:]
+    for recording in page {
+      guard let index = indexes[recording.id] else {
+        indexes[recording.id] = merged.count
+        merged.append(recording)
+        continue
+      }
+      let privacy = max(merged[index].privacy, recording.privacy)
+      if !isWanted(merged[index]), isWanted(recording) { merged[index] = recording }
+      merged[index].privacy = privacy
+    }
+    return merged
+  }
 }
 
 extension Connection {
+  /// Whether the platform has listed a recording as restricted that is not stored.
+  func wasListedAsRestricted(_ key: RecordingKey) throws(TapedeckError) -> Bool {
+    try row("SELECT 1 AS found FROM restricted_listing WHERE source = \(key.source) AND platform_id = \(key.id)") != nil
+  }
+
+  fileprivate func rememberRestricted(_ ids: [RecordingID], of source: SourceID) throws(TapedeckError) {
+    guard !ids.isEmpty else { return }
+    let remembered = try rows(
+      "SELECT platform_id FROM restricted_listing WHERE source = \(source) AND platform_id IN \(SQL.list(ids))")
+    var known: Set<String> = []
+    for row in remembered { known.insert(try row.text("platform_id")) }
+    for id in ids where !known.contains(id.rawValue) {
+      try execute(
+        "INSERT INTO restricted_listing (platform_id, source) VALUES (\(id), \(source)) ON CONFLICT DO NOTHING")
+    }
+  }
+
   fileprivate func known(
     _ ids: [RecordingID], of source: SourceID
   ) throws(TapedeckError) -> [RecordingID: KnownRecording] {
@@ -100,14 +150,23 @@ extension Connection {
     return known
   }
 
+  /// A recording without a start counts toward the day whose list has it. The period of a sync or a back-fill is not
+  /// evidence against a day that is already known; the last moment of the period is a first estimate.
   fileprivate func markListed(
-    _ ids: [RecordingID], isWanted: Bool, in period: Period, of source: SourceID
+    _ ids: [RecordingID], isWanted: Bool, in period: Period, of source: SourceID, for reason: DiscoveryReason
   ) throws(TapedeckError) {
     guard !ids.isEmpty else { return }
+    let last = max(period.start, period.end + .milliseconds(-1))
+    let counted: SQL =
+      reason.listsDays
+      ? """
+      CASE WHEN counted_at >= \(period.start) AND counted_at < \(period.end) THEN counted_at
+        ELSE \(period.start) END
+      """ : "coalesce(counted_at, \(last))"
     try execute(
       """
       UPDATE recording SET listed_at = tapedeck_now_ms(), wanted = \(isWanted),
-        counted_at = coalesce(started_at, \(period.start))
+        counted_at = coalesce(started_at, \(counted))
       WHERE source = \(source) AND platform_id IN \(SQL.list(ids))
       """)
   }

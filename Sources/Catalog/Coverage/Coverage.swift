@@ -12,7 +12,7 @@ package enum CoverageStatus: String, Sendable, CaseIterable {
   case refused
   /// It has no job.
   case missing
-  /// The platform lists it in a row that names no recording.
+  /// The platform lists it in a row that names no recording, or whose start is not in the day.
   case unidentified
 }
 
@@ -23,17 +23,17 @@ package struct CoverageDay: Sendable {
   package var day: CalendarDay
   /// When the platform was last asked for the whole day; nil if never.
   package var checkedAt: Instant?
+  /// Whether that was after the end of the day, by the time in which calls still appear in the platform's list. A check
+  /// in the future, made while the clock was wrong, does not count.
+  package var isChecked: Bool
   /// How many recordings the platform lists, including those that the source's filter excludes; nil if it was never
   /// asked, or if the figure includes recordings that are not visible.
   package var reported: Int64?
   package var counts: [CoverageStatus: Int64]
   /// How many of the expected recordings the platform no longer listed at the last check.
   package var unlisted: Int64
-  /// The first rows of the last check that name no recording, in order of position; `counts` has the number of all.
+  /// The first unidentified rows of the last check, in order of position; `counts` has the number of all.
   package var unidentified: [UnidentifiedRow]
-
-  /// Whether the platform was asked for the whole day after its end.
-  package var isChecked: Bool { day.period.isEmpty || checkedAt.map { $0 >= day.end } ?? false }
 
   /// Whether the day is checked and every expected recording is archived.
   package var isComplete: Bool { isChecked && gaps == 0 }

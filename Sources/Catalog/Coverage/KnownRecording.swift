@@ -50,7 +50,7 @@ struct KnownRecording {
     switch failure {
     case .ffmpegMissing: return true
     case .neverAvailable: return status == .available
-    // A job that ends its workers must not be restarted every hour.
+    // A job whose workers die must not be restarted every hour.
     case .internalError: return workerDeaths < RetrySchedule().workerDeaths
     default: return failure.remedy == .retry
     }

@@ -33,6 +33,10 @@ package protocol Database: Sendable {
   /// on a server.
   var damage: TapedeckError? { get }
 
+  /// The error when the path of its file no longer leads to the file that is open; nil while it does, and for databases on a
+  /// server.
+  var displacement: TapedeckError? { get }
+
   /// Reads the whole file and checks its structure; does nothing for databases on a server. Cancelling the task ends it.
   ///
   /// - Throws: `catalogFailed` for damage.
@@ -45,6 +49,7 @@ package protocol Database: Sendable {
 
 extension Database {
   package var damage: TapedeckError? { nil }
+  package var displacement: TapedeckError? { nil }
 
   package func check() async throws(TapedeckError) {}
 

@@ -8,60 +8,66 @@ extension Catalog {
   /// and neither priority starves. Of the fresh jobs, one of the requester with the fewest leased jobs comes first, so
   /// that a requester with thousands of jobs does not delay others.
   ///
+  /// Claims of one process that wait at the same time share a transaction.
   /// - Parameter sources: only jobs of these sources; nil for all. A node claims no jobs of sources it does not know.
   package func claimJob(
     in queue: JobQueue, of sources: [SourceID]? = nil, lease: Duration
   ) async throws(TapedeckError) -> JobRow? {
+    try await claims.claim(.init(queue: queue, sources: sources, lease: lease)) { count throws(TapedeckError) in
+      try await claimJobs(in: queue, of: sources, lease: lease, limit: count)
+    }
+  }
+
+  /// The claims that wait for a transaction.
+  package var waitingClaims: Int { claims.count }
+
+  /// Claims as many jobs as `limit` consecutive calls of `claimJob` would, in the same order, in one transaction.
+  package func claimJobs(
+    in queue: JobQueue, of sources: [SourceID]? = nil, lease: Duration, limit: Int
+  ) async throws(TapedeckError) -> [JobRow] {
     try await database.write(.readCommitted) { db in
-      let requester = try db.nextRequester(in: queue, of: sources)
-      let due = firstDue(
-        in: queue, of: sources, "AND due_at <= tapedeck_now_ms()", freshOf: requester,
-        db.dialect.forUpdateSkippingLocked)
-      let row = try db.row(
+      let leased = try db.leasedJobs(in: queue, of: sources, limit: limit)
+      let ids = try db.candidates(in: queue, of: sources, leased.map(\.requester), limit: limit)
+        .inTurn(leased, limit: limit)
+      if ids.isEmpty { return [] }
+      let rows = try db.rows(
         """
         UPDATE job SET run_state = \(RunState.leased), lease_until = tapedeck_now_ms() + \(lease.milliseconds),
           fence = fence + 1, attempts = attempts + 1
-        WHERE id = (
-          SELECT id FROM (\(due)) due
-          ORDER BY turn, id LIMIT 1)
-        RETURNING *
+        WHERE id IN \(SQL.list(ids)) RETURNING *
         """)
-      guard let row, let job = try db.jobs([row]).first else { return nil }
-      db.notify(.job(job.id))
-      return job
+      let jobs = Dictionary(uniqueKeysWithValues: try db.jobs(rows).map { ($0.id, $0) })
+      for id in ids { db.notify(.job(id)) }
+      return ids.compactMap { jobs[$0] }
     }
   }
 
   /// When the next job of a queue becomes due; nil when no job has a due time. `sources` is as in `claimJob`.
   package func nextDue(in queue: JobQueue, of sources: [SourceID]? = nil) async throws(TapedeckError) -> Instant? {
     try await database.read { db in
-      try db.row("SELECT min(due_at) AS due_at FROM (\(firstDue(in: queue, of: sources))) due")?
-        .optionalInstant("due_at")
+      var union: SQL = ""
+      for priority in Priority.allCases {
+        if priority != Priority.allCases.first { union += " UNION ALL " }
+        union += due(in: queue, priority, isOf(sources), limit: 1)
+      }
+      return try db.row("SELECT min(due_at) AS due_at FROM (\(union)) due")?.optionalInstant("due_at")
     }
   }
 }
 
-/// The job of each priority that has been due for longest, with the time by which a claim orders them.
+/// The jobs of a priority that have been due the longest.
 ///
-/// Each priority has its own query that reads one index entry; one query over all priorities would sort every due job.
-private func firstDue(
-  in queue: JobQueue, of sources: [SourceID]?, _ condition: SQL = "", freshOf requester: String? = nil,
-  _ locking: SQL = ""
+/// Each priority, and each requester, has its own query that reads one part of an index; one query over all would sort
+/// every due job.
+private func due(
+  in queue: JobQueue, _ priority: Priority, _ condition: SQL, limit: Int, _ locking: SQL = ""
 ) -> SQL {
-  let condition = condition + isOf(sources)
-  var union: SQL = ""
-  for priority in Priority.allCases {
-    var condition = condition
-    if priority == .fresh, let requester { condition += " AND requested_by = \(requester)" }
-    if priority != Priority.allCases.first { union += " UNION ALL " }
-    // In a subquery, since PostgreSQL does not lock rows in the branches of a union.
-    union += """
-      SELECT * FROM (
-        SELECT id, due_at, due_at + \(priority.orderingDelay.milliseconds) AS turn FROM job
-        WHERE queue = \(queue) AND priority = \(priority) \(condition) ORDER BY due_at, id LIMIT 1 \(locking)) candidate
-      """
-  }
-  return union
+  // In a subquery, since PostgreSQL does not lock rows in the branches of a union.
+  """
+  SELECT * FROM (
+    SELECT id, due_at, priority, requested_by FROM job
+    WHERE queue = \(queue) AND priority = \(priority) \(condition) ORDER BY due_at, id LIMIT \(limit) \(locking)) candidate
+  """
 }
 
 private func isOf(_ sources: [SourceID]?) -> SQL {
@@ -69,12 +75,14 @@ private func isOf(_ sources: [SourceID]?) -> SQL {
 }
 
 extension Connection {
-  /// The requester whose fresh job is claimed next: of those with a job that is due, the one with the fewest leased jobs,
-  /// and of these the one whose job has been due for longest. Nil when no requester is known.
-  fileprivate func nextRequester(in queue: JobQueue, of sources: [SourceID]?) throws(TapedeckError) -> String? {
+  /// The requesters with a fresh job that is due and the numbers of their leased jobs, in the order in which they get their
+  /// next job: the one with the fewest leased jobs first, and of these the one whose job has been due the longest.
+  fileprivate func leasedJobs(
+    in queue: JobQueue, of sources: [SourceID]?, limit: Int
+  ) throws(TapedeckError) -> [(requester: String, count: Int64)] {
     let fresh: SQL = "queue = \(queue) AND priority = \(Priority.fresh)"
-    // One look into the index for each requester, however many jobs there are.
-    return try row(
+    // One lookup in the index for each requester, however many jobs there are.
+    let rows = try rows(
       """
       WITH RECURSIVE requester (name) AS (
         SELECT min(requested_by) FROM job WHERE \(fresh)
@@ -88,7 +96,30 @@ extension Connection {
           (SELECT count(*) FROM job WHERE run_state = \(literal: RunState.leased) AND requested_by = name) AS leased
         FROM requester WHERE name IS NOT NULL
       )
-      SELECT name FROM turn WHERE due_at IS NOT NULL ORDER BY leased, due_at, name LIMIT 1
-      """)?.optionalText("name")
+      SELECT name, leased FROM turn WHERE due_at IS NOT NULL ORDER BY leased, due_at, name LIMIT \(limit)
+      """)
+    var leased: [(requester: String, count: Int64)] = []
+    for row in rows { leased.append((try row.text("name"), try row.int("leased"))) }
+    return leased
+  }
+
+  /// The jobs from which `limit` claims choose, locked: the first ones of each requester, without a requester, and of
+  /// back-fill.
+  fileprivate func candidates(
+    in queue: JobQueue, of sources: [SourceID]?, _ requesters: [String], limit: Int
+  ) throws(TapedeckError) -> ClaimCandidates {
+    let isDue: SQL = " AND due_at <= tapedeck_now_ms() \(isOf(sources))"
+    let locking = dialect.forUpdateSkippingLocked
+    var union = due(in: queue, .backfill, isDue, limit: limit, locking)
+    union += " UNION ALL "
+    union += due(in: queue, .fresh, isDue + " AND requested_by IS NULL", limit: limit, locking)
+    for (place, requester) in requesters.enumerated() {
+      union += " UNION ALL "
+      // Each requester before this one gets a job first.
+      union += due(in: queue, .fresh, isDue + " AND requested_by = \(requester)", limit: limit - place, locking)
+    }
+    var candidates = ClaimCandidates()
+    for row in try rows(union) { try candidates.append(row) }
+    return candidates
   }
 }

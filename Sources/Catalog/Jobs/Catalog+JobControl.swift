@@ -55,7 +55,7 @@ extension Catalog {
 
 extension Connection {
   fileprivate func requireJob(_ id: Int64) throws(TapedeckError) -> JobRow {
-    guard let job = try job(id) else { throw TapedeckError(.notFound, "There is no job with that number.") }
+    guard let job = try job(id) else { throw TapedeckError.unknownJob }
     return job
   }
 

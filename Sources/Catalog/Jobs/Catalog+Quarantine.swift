@@ -5,9 +5,9 @@ package struct QuarantineRow: Sendable {
   package enum State: String, Sendable, CaseIterable {
     /// The file is in quarantine, and nothing is decided.
     case kept
-    /// A user had the file archived as it is.
+    /// A user accepted the file: it is archived as it is.
     case accepted
-    /// A user had the file removed.
+    /// A user discarded the file: it is removed.
     case discarded
   }
 
@@ -24,7 +24,7 @@ package struct QuarantineRow: Sendable {
   package var spoolID: String
   /// The node whose quarantine folder has the file: its host name and the path of the folder.
   package var node: String
-  /// The name of the file in the quarantine folder.
+  /// The name of the file in the quarantine folder, without its ending.
   package var file: String
   package var state: State
   package var decidedAt: Instant?
@@ -37,25 +37,48 @@ package struct QuarantineRow: Sendable {
   /// The path of the file on its node.
   package var path: String {
     let folder = node.firstIndex(of: ":").map { node[node.index(after: $0)...] } ?? node[...]
-    return "\(folder)/\(file).bin"
+    return "\(folder)/\(Self.fileName(file))"
   }
+
+  /// The name of a file in a quarantine folder with its ending.
+  package static func fileName(_ name: String) -> String { "\(name).bin" }
 }
 
 extension Catalog {
-  /// Adds a file that failed the integrity check.
+  /// Adds a file that failed the integrity check. When its bytes were accepted before and cannot be converted, their row is
+  /// open again, and the copy in the object store is removed later.
+  ///
+  /// - Returns: false when this spool's quarantine already has the same bytes of the recording.
+  @discardableResult
   package func addToQuarantine(
     _ key: RecordingKey, because error: TapedeckError, content: ObjectContent, spoolID: String, node: String,
     file: String
-  ) async throws(TapedeckError) {
+  ) async throws(TapedeckError) -> Bool {
     try await database.write { db in
+      let same: [SQL] = [
+        "q.source = \(key.source)", "q.platform_id = \(key.id)", "q.sha256 = \(content.hash)",
+      ]
+      if try !db.quarantine(same + ["q.state = 'kept'", "q.spool = \(spoolID)"], limit: 1).isEmpty { return false }
+      if let accepted = try db.quarantine(same + ["q.state = 'accepted'"], limit: 1).first {
+        try db.execute(
+          """
+          UPDATE quarantine SET state = 'kept', quarantined_at = tapedeck_now_ms(), code = \(error.code),
+            reason = \(error.message), spool = \(spoolID), node = \(node), file = \(file), decided_at = NULL,
+            decided_by = NULL, decision = NULL
+          WHERE id = \(accepted.id)
+          """)
+        try db.removeAcceptedCopy(of: key, content.hash)
+        return true
+      }
       let duration = try db.recording(key)?.facts.durationSeconds
       try db.execute(
         """
         INSERT INTO quarantine (source, platform_id, quarantined_at, code, reason, sha256, bytes, platform_duration_s,
           spool, node, file, state)
-        VALUES (\(key.source), \(key.id), tapedeck_now_ms(), \(error.code), \(error.message), \(content.hash),
+        VALUES (\(key.source), \(key.id), tapedeck_now_ms(), \(error.code), \(error.storedMessage), \(content.hash),
           \(content.bytes), \(duration), \(spoolID), \(node), \(file), 'kept')
         """)
+      return true
     }
   }
 
@@ -98,10 +121,10 @@ extension Catalog {
     }
   }
 
-  /// Has a quarantined file archived as it is: its job continues after the download, with the bytes from the object
+  /// Accepts a quarantined file: its job continues after the download, with the bytes from the object
   /// store.
   ///
-  /// - Throws: `jobEnded` when it was decided before, or when the recording is archived; `alreadyExists` while another
+  /// - Throws: `jobEnded` when a decision was already made, or when the recording is archived; `alreadyExists` while another
   ///   job works on the recording.
   package func acceptQuarantined(
     _ id: Int64, part: JobPart, reason: String, clearance: Privacy, by requester: String, entry: LogEntry
@@ -137,7 +160,7 @@ extension Catalog {
 
   /// Notes that a quarantined file is discarded; the caller removes it afterwards.
   ///
-  /// - Throws: `jobEnded` when it was decided before.
+  /// - Throws: `jobEnded` when a decision was already made.
   package func discardQuarantined(
     _ id: Int64, reason: String, by requester: String, entry: LogEntry
   ) async throws(TapedeckError) {
@@ -179,6 +202,18 @@ extension Connection {
     }
   }
 
+  /// Schedules the removal of the object that an acceptance stored, unless a recording refers to it.
+  fileprivate func removeAcceptedCopy(of key: RecordingKey, _ hash: ContentHash) throws(TapedeckError) {
+    guard let recording = try self.recording(key),
+      let name = try row(
+        """
+        SELECT name FROM object o WHERE kind = \(ObjectName.Kind.wav.rawValue) AND sha256 = \(hash)
+          AND NOT EXISTS (SELECT 1 FROM object_removal m WHERE m.name = o.name)
+        """)?.value("name", as: ObjectName.self)
+    else { return }
+    try scheduleRemoval(of: [name], lastOf: recording.id)
+  }
+
   /// Records a decision, once.
   fileprivate func decide(
     _ id: Int64, _ state: QuarantineRow.State, reason: String, by requester: String
@@ -192,7 +227,7 @@ extension Connection {
     guard let row = try quarantine(["q.id = \(id)"], limit: 1).first else {
       throw TapedeckError(.notFound, "There is no quarantined file with this number.")
     }
-    guard count == 1 else { throw TapedeckError(.jobEnded, "This file was \(row.state.rawValue) before.") }
+    guard count == 1 else { throw TapedeckError(.jobEnded, "This file was already \(row.state.rawValue).") }
     return row
   }
 }

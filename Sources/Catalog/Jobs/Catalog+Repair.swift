@@ -32,6 +32,18 @@ package struct Damage: Sendable {
   }
 }
 
+/// How log entries name verification that no user requested.
+private let recurringTask = "recurring task"
+/// The requester of repair jobs; with a user's verification, followed by the user's id.
+private let verification = "verify"
+private let verificationPrefix = "verify by "
+
+/// Who had a recording repaired, from the requester of the job: an id, or the recurring task.
+func repairer(requester: String?) -> String {
+  guard let requester, requester != verification else { return recurringTask }
+  return String(requester.trimmingPrefix(verificationPrefix))
+}
+
 private let failureStart = " It could not be repaired: "
 
 private func withoutFailure(_ sentence: String) -> String {
@@ -48,9 +60,13 @@ package struct RepairJob: Sendable, Equatable {
 
 extension Catalog {
   /// Marks recordings as damaged, before any file is moved to quarantine. New damage gets a log entry.
-  package func recordDamage(_ damages: [Damage], at moment: Instant) async throws(TapedeckError) {
+  ///
+  /// - Parameter actor: whose verification found it; nil for that of the recurring task.
+  package func recordDamage(
+    _ damages: [Damage], at moment: Instant, by actor: Identity? = nil
+  ) async throws(TapedeckError) {
     try await database.write { db in
-      for damage in damages { try db.record(damage, at: moment) }
+      for damage in damages { try db.record(damage, at: moment, by: actor) }
     }
   }
 
@@ -61,13 +77,13 @@ extension Catalog {
   /// - Parameter preempting: whether a leased job loses its lease and restarts. Needed when it may have stored a file
   ///   that was moved to quarantine in place of the damaged one, so that it must not commit.
   package func requestRepair(
-    of damages: [Damage], preempting: Bool, at moment: Instant
+    of damages: [Damage], preempting: Bool, at moment: Instant, by actor: Identity? = nil
   ) async throws(TapedeckError) -> [RepairJob] {
     try await database.write { db in
       var jobs: [RepairJob] = []
       for damage in damages {
-        try db.record(damage, at: moment)
-        jobs.append(try db.requestRepair(of: damage, preempting: preempting))
+        try db.record(damage, at: moment, by: actor)
+        jobs.append(try db.requestRepair(of: damage, preempting: preempting, by: actor))
       }
       db.notify(.workDue)
       return jobs
@@ -76,20 +92,25 @@ extension Catalog {
 }
 
 extension Connection {
-  fileprivate func record(_ damage: Damage, at moment: Instant) throws(TapedeckError) {
+  fileprivate func record(_ damage: Damage, at moment: Instant, by actor: Identity?) throws(TapedeckError) {
     let known = try row("SELECT damage FROM recording WHERE id = \(damage.recordingID)")?.optionalText("damage")
     let sentence = damage.sentence(known: known, at: moment)
     try execute(
       "UPDATE recording SET damage = \(sentence), verified_at = \(moment) WHERE id = \(damage.recordingID)")
     guard known.map(withoutFailure) != sentence else { return }
+    var details = damage.details.merging(["damage": damage.finding]) { detail, _ in detail }
+    if actor == nil { details["by"] = recurringTask }
     try insert(
       LogEntry(
-        at: moment, action: .verify, outcome: .failed, actor: nil, recording: damage.key, code: damage.code,
-        details: damage.details.merging(["damage": damage.finding]) { detail, _ in detail }))
+        at: moment, action: .verify, outcome: .failed, actor: actor, recording: damage.key, code: damage.code,
+        details: details))
   }
 
-  fileprivate func requestRepair(of damage: Damage, preempting: Bool) throws(TapedeckError) -> RepairJob {
+  fileprivate func requestRepair(
+    of damage: Damage, preempting: Bool, by actor: Identity?
+  ) throws(TapedeckError) -> RepairJob {
     let key = damage.key
+    let requester = actor.map { verificationPrefix + $0.id } ?? verification
     let stage: Stage = damage.hasOriginal ? .processing : .queued
     if let existing = try job(of: key) {
       switch existing.runState {
@@ -97,10 +118,10 @@ extension Connection {
       case .idle, .waiting: break
       case .leased where !preempting: break
       case .leased, .done, .failed, .cancelled:
-        try restart(existing.id, at: stage, clearance: .restricted, by: "verify")
+        try restart(existing.id, at: stage, clearance: .restricted, by: requester)
       }
     } else {
-      try insertJob(of: key, at: stage, clearance: .restricted, by: "verify")
+      try insertJob(of: key, at: stage, clearance: .restricted, by: requester)
     }
     guard let job = try job(of: key) else { throw TapedeckError(.catalogFailed, detail: "job row vanished") }
     notify(.job(job.id))
@@ -115,7 +136,7 @@ extension Connection {
       WHERE j.id = \(lease.jobID) AND r.damage IS NOT NULL
       """)
     guard let row, let damage = row.optionalText("damage") else { return }
-    let reason = error.code == .unknownRecording ? "the platform no longer has the recording." : error.message
+    let reason = error.code == .unknownRecording ? "the platform no longer has the recording." : error.storedMessage
     try execute(
       "UPDATE recording SET damage = \(withoutFailure(damage) + failureStart + reason) WHERE id = \(try row.int("id"))")
   }

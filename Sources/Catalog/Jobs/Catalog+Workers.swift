@@ -165,7 +165,12 @@ extension Connection {
 /// The assignments of a job's failure; nil clears it.
 func failureColumns(_ error: TapedeckError?) -> SQL {
   """
-  failure_code = \(error?.code), failure_message = \(error?.message),
+  failure_code = \(error?.code), failure_message = \(error?.storedMessage),
   retry_after_ms = \(error?.retryAfter?.milliseconds)
   """
+}
+
+extension TapedeckError {
+  /// The message without secrets: a platform may repeat a token in its answer.
+  var storedMessage: String { Redactor.shared.redactSecrets(message) }
 }

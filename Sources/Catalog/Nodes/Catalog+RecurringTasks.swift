@@ -104,7 +104,7 @@ extension Catalog {
           lease,
           """
           \(ended), due_at = CASE WHEN due_at IS NOT NULL THEN due_at ELSE \(next) END, failures = failures + 1,
-          last_error_code = \(error.code), last_error = \(error.message)
+          last_error_code = \(error.code), last_error = \(error.storedMessage)
           """)
       case .interrupted:
         try db.updateTask(lease, "\(ended), due_at = tapedeck_now_ms()")

@@ -27,7 +27,7 @@ struct PostgreSQLFailure: Error, Sendable {
     case "40001", "40P01": return .repeatLater
     // unique_violation: another transaction may have inserted the row after this one looked for it.
     case "23505": return .repeatOnce
-    // "cached plan must not change result type" after a migration by another process; a statement that a proxy forgot.
+    // "cached plan must not change result type" after a migration by another process; a statement that a proxy dropped.
     case "0A000", "26000": return .reconnect
     default: return isShutdown ? .reconnect : .none
     }

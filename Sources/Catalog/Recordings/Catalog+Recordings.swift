@@ -61,7 +61,12 @@ extension Catalog {
       for part in archive.parts { try db.insert(part, of: recording.id) }
       try db.scheduleRemoval(of: before.subtracting(objects), lastOf: recording.id)
       for time in archive.steps { try db.insert(time, of: lease.jobID) }
-      try db.insert(archive.entry)
+      var entry = archive.entry
+      if entry.action == .repair {
+        let job = try db.row("SELECT requested_by FROM job WHERE id = \(lease.jobID)")
+        entry.details["by"] = repairer(requester: job?.optionalText("requested_by"))
+      }
+      try db.insert(entry)
       if let message = archive.message {
         try db.execute(
           """
@@ -125,7 +130,8 @@ extension Connection {
 
   func observe(_ facts: PlatformRecording, of key: RecordingKey) throws(TapedeckError) {
     let known = try recording(key)
-    let privacy = max(known?.facts.privacy ?? .standard, facts.privacy)
+    var privacy = max(known?.facts.privacy ?? .standard, facts.privacy)
+    if known == nil, try wasListedAsRestricted(key) { privacy = .restricted }
     let (words, addressWords) = SearchWords.stored(for: facts, of: key)
     try execute(
       """

@@ -9,8 +9,8 @@ package import Model
 /// belong to the preceding letter, so that words of Indic scripts stay whole; in this the rules differ from FTS5's
 /// `unicode61`.
 ///
-/// Words are found by their beginnings, but a phone number by any of its digits: of each number in an address, all
-/// endings of three and more digits are stored as words too.
+/// A word is found by its beginning, but a phone number by any part of it: for each number in an address, all its
+/// endings of at least three digits are stored as words too.
 ///
 /// The words of each recording are stored, so a change of the rules needs a migration that computes them again.
 package enum SearchWords {

@@ -11,6 +11,7 @@ package final class SQLiteDatabase: Database {
   private let pool: DatabasePool
   /// For queries by key only, so that none waits for a slow query.
   private let lookupConnection: DatabaseQueue
+  private let file: CatalogFile
   private let cache: QueryCache
   private let writes: WriteQueue
   private let feed = ChangeFeed()
@@ -39,6 +40,7 @@ package final class SQLiteDatabase: Database {
       try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
       configuration.readonly = true
       lookupConnection = try DatabaseQueue(path: path, configuration: configuration)
+      file = CatalogFile(path: path)
     } catch { throw TapedeckError(sqlite: error) }
   }
 
@@ -74,6 +76,7 @@ package final class SQLiteDatabase: Database {
   ) async throws(TapedeckError) -> T {
     try begin()
     defer { end() }
+    if let displacement { throw displacement }
     // Not `pool.write`, which cancelling the task interrupts: a cancelled worker must still be able to release its
     // lease.
     let outcome = await withCheckedContinuation { continuation in
@@ -90,6 +93,7 @@ package final class SQLiteDatabase: Database {
   package func changes() -> AsyncStream<Change> { feed.subscribe() }
 
   package var damage: TapedeckError? { firstDamage.withLock { $0 } }
+  package var displacement: TapedeckError? { file.displacement }
 
   package func check() async throws(TapedeckError) {
     try await read { db in try checkPages(db) }
@@ -111,7 +115,7 @@ package final class SQLiteDatabase: Database {
     if closesNow { try closeConnections() }
   }
 
-  /// Counts a call, because GRDB passes a connection that is closed during a call to SQLite, which crashes.
+  /// Counts a call: if a connection is closed during a call, GRDB still passes it to SQLite, which crashes.
   private func begin() throws(TapedeckError) {
     let isOpen = calls.withLock { calls in
       if !calls.isClosed { calls.running += 1 }

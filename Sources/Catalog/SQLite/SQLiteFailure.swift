@@ -85,7 +85,7 @@ extension SQLiteDatabase {
         let db = SQLiteConnection(db: db)
         try checkPages(db)
         guard try db.row(db.dialect.table(named: "migration")) != nil else { return false }
-        _ = try requireKnownSchema(db)
+        if try requireKnownSchema(db) == Migration.all.count { try requireWholeSchema(db) }
         return try db.knowsObjects()
       }
     } catch { throw TapedeckError(sqlite: error) }

@@ -22,7 +22,7 @@ extension Catalog {
   /// Applies the missing migrations in one transaction. If several processes start at once, one applies them and the
   /// others wait.
   ///
-  /// - Throws: `catalogFailed` when the database has a newer version or unknown migrations.
+  /// - Throws: `catalogFailed` when the database has a newer version or unknown migrations, or lacks a part of the schema.
   package func migrate() async throws(TapedeckError) {
     // Read committed, so that statements after the lock see what its previous holder committed.
     try await database.write(.readCommitted) { db in
@@ -39,17 +39,21 @@ extension Catalog {
         try db.execute(
           "INSERT INTO migration (version, name, applied_at) VALUES (\(index + 1), \(step.name), tapedeck_now_ms())")
       }
+      try requireWholeSchema(db)
     }
   }
 
-  /// Checks that this version of Tapedeck supports the schema, and that no table is missing. Changes nothing.
+  /// Checks that this version of Tapedeck supports the schema, and that no table or column is missing. Changes nothing.
   ///
-  /// - Parameter mayBeEmpty: whether a database without any migration is supported.
+  /// - Parameters:
+  ///   - mayBeEmpty: whether a database without any migration is supported.
+  ///   - tablesOnly: whether columns, indexes and triggers are left out, for a check that is repeated often.
   /// - Throws: `catalogFailed`.
-  package func checkSchema(mayBeEmpty: Bool = true) async throws(TapedeckError) {
+  package func checkSchema(mayBeEmpty: Bool = true, tablesOnly: Bool = false) async throws(TapedeckError) {
     try await database.read { db in
       if try db.row(db.dialect.table(named: "migration")) != nil {
-        _ = try requireKnownSchema(db)
+        let version = try requireKnownSchema(db)
+        if version == Migration.all.count, !tablesOnly { try requireWholeSchema(db) }
       } else if !mayBeEmpty {
         throw incompleteCatalog(["migration"])
       }
@@ -100,7 +104,7 @@ func requireKnownSchema(_ db: any Connection) throws(TapedeckError) -> Int {
   return version
 }
 
-private func incompleteCatalog(_ missing: [String]) -> TapedeckError {
+func incompleteCatalog(_ missing: [String]) -> TapedeckError {
   TapedeckError(
     .catalogFailed,
     "The catalog is incomplete (missing: \(missing.joined(separator: ", "))). Stop Tapedeck and restore the catalog from a backup (docs/operations.md)."

@@ -32,7 +32,8 @@ func recordingTables(_ dialect: Dialect) -> [SQL] {
       -- When the platform last listed it, and whether the sync filter of the source includes it.
       listed_at \(integer),
       wanted \(integer) NOT NULL DEFAULT 0,
-      -- Decides its day in coverage: the start of the call, or of the listed period if the platform reports no start.
+      -- Decides its day in coverage: the start of the call, or a moment of the day whose list has it if the platform
+      -- reports no start.
       counted_at \(integer),
       -- When its files were last compared with their hashes.
       verified_at \(integer),
@@ -59,6 +60,15 @@ func recordingTables(_ dialect: Dialect) -> [SQL] {
     WHERE archived_at IS NOT NULL
     """,
     "CREATE INDEX recording_by_damage ON recording (id) WHERE damage IS NOT NULL",
+
+    // Recordings that the platform has listed as restricted, and that are not stored because no filter includes them.
+    """
+    CREATE TABLE restricted_listing (
+      platform_id \(text) NOT NULL,
+      source \(text) NOT NULL,
+      PRIMARY KEY (platform_id, source)
+    )
+    """,
 
     // The objects of the store and the content of each. A row exists before its object is written.
     """

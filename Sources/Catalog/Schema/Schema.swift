@@ -49,6 +49,8 @@ private func coverageTables(_ dialect: Dialect) -> [SQL] {
       unidentified \(text) NOT NULL DEFAULT '{}',
       -- The rows without a start time that are counted and may be listed again from `reached_at` on, as a JSON array.
       counted_rows \(text) NOT NULL DEFAULT '[]',
+      -- The start of a day that was not listed in one go, so that it must be listed again from there to its end.
+      relist_from \(integer),
       created_at \(integer) NOT NULL,
       created_by \(text) NOT NULL,
       ended_at \(integer),

@@ -44,7 +44,7 @@ package struct LogEntry: Sendable, Equatable {
     case changeRole = "change_role"
     /// An administrator set the password of an account.
     case resetPassword = "reset_password"
-    /// A user changed the password of the own account.
+    /// A user changed their own password.
     case changePassword = "change_password"
     /// An administrator ended the sessions of an account.
     case endSessions = "end_sessions"
@@ -55,9 +55,9 @@ package struct LogEntry: Sendable, Equatable {
     case retryJob = "retry_job"
     /// A user cancelled a job.
     case cancelJob = "cancel_job"
-    /// A user had a file archived that failed the integrity check.
+    /// A user accepted a file that failed the integrity check.
     case acceptQuarantined = "accept_quarantined"
-    /// A user had a file removed that failed the integrity check.
+    /// A user discarded a file that failed the integrity check.
     case discardQuarantined = "discard_quarantined"
     /// Rejected requests without an identity, counted per minute.
     case anonymous

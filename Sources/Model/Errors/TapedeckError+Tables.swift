@@ -139,7 +139,7 @@ extension TapedeckError.Code {
     case .signInThrottled: "Too many attempts. Wait a moment, then try again."
     case .tooManyStreams: "Too many files and lists are being sent to this account. Try again when one has ended."
     case .tooManyJobs:
-      "Too many recordings that this account requested are not archived yet. Try again when some of them are."
+      "Too many recordings that this account requested are not archived yet. Try again when some of them are archived."
     case .invalidRequest: "The request is malformed. Check its parameters and body against the API documentation."
     case .invalidRecordingID:
       "The recording ID is invalid. Use 1 to 500 bytes of text without control characters, other than '.' or '..'."
@@ -161,9 +161,9 @@ extension TapedeckError.Code {
       "The platform rejected the credentials. Check the client ID, the client secret and the base URL."
     case .platformScopeRefused:
       "The platform denied access. Grant the API client the scopes 'recording:read' and 'recording:download'."
-    case .platformRefused: "The platform rejected the request. The log has its answer."
+    case .platformRefused: "The platform rejected the request. The log has the reason."
     case .platformProtocol:
-      "The platform sent an unexpected answer. Check that the base URL is correct; the log has the answer."
+      "The platform sent an unexpected answer. Check that the base URL is correct; the log has the reason."
     case .recordingFailedOnPlatform: "The platform reports that this recording failed. It has no audio to archive."
     case .neverAvailable: "The platform did not make the recording available in time. Try again later."
     case .notYetAvailable:

@@ -102,6 +102,29 @@ extension TapedeckError: CustomStringConvertible {
   package var description: String { "\(code.rawValue): \(message)" }
 }
 
+extension TapedeckError {
+  /// No account has the requested name or id.
+  package static let unknownAccount = TapedeckError(.notFound, "No account has this name or ID.")
+
+  /// No job has the requested number.
+  package static let unknownJob = TapedeckError(.notFound, "There is no job with this number.")
+
+  /// No source of this name is configured.
+  /// The error for a file that reaches the limit of the size of files (EFBIG).
+  ///
+  /// - Parameter what: the operation, for the log.
+  package static func fileTooLarge(_ what: String, cause: (any Error)? = nil) -> TapedeckError {
+    TapedeckError(
+      .storageFailed,
+      "A file cannot grow any more, because the size of files of this process is limited. Raise the limit ('ulimit -f', LimitFSIZE= in systemd).",
+      detail: what, cause: cause)
+  }
+
+  package static func unknownSource(_ name: String) -> TapedeckError {
+    TapedeckError(.notFound, "No source named '\(name)' is configured.")
+  }
+}
+
 extension Result where Failure == TapedeckError {
   /// The outcome of `work` as a value, for closures that cannot throw typed errors.
   package init(running work: () async throws(TapedeckError) -> Success) async {

@@ -19,7 +19,7 @@ package enum RunState: String, Sendable, Codable, CaseIterable {
   case idle
   /// A worker holds it until the lease expires.
   case leased
-  /// No worker claims it before its due time. Without a due time it waits until a caller asks who may have it archived.
+  /// No worker claims it before its due time. Without a due time it waits until a caller with permission requests it.
   case waiting
   /// Ended with a failure code. An explicit request starts it again.
   case failed

@@ -45,4 +45,9 @@ package struct ObjectName: Sendable, Hashable, RawRepresentable, CustomStringCon
   package var file: String { "\(digits).\(kind.rawValue)" }
 
   package var description: String { rawValue }
+
+  // Without these, names are compared by their raw values, which are made each time.
+  package static func == (a: ObjectName, b: ObjectName) -> Bool { a.digits == b.digits && a.kind == b.kind }
+
+  package func hash(into hasher: inout Hasher) { hasher.combine(digits) }
 }

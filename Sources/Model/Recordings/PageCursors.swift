@@ -17,7 +17,7 @@ package struct PageCursors: Sendable {
     self.maxEmptyPages = maxEmptyPages
   }
 
-  /// Takes in the cursor that a page names as the next one, and the ids of the recordings of the page.
+  /// Records the cursor that a page names as the next one, and the ids of the recordings of the page.
   ///
   /// - Throws: `platformProtocol` when following the cursor would not end.
   package mutating func follow(_ cursor: String, after ids: [String]) throws(TapedeckError) {

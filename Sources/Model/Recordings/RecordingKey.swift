@@ -20,8 +20,9 @@ package struct SourceID: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// The platform's id of a recording: 1–500 bytes of Unicode text without control characters, line separators and marks
-/// that change the direction of text, but not `.` or `..`, and not with the prefix of a token or webhook secret in it: a
-/// secret that is pasted in its place must not be logged or sent to the platform. Never used as a file name.
+/// that change the direction of text, but not `.` or `..`, and not with the prefix of a token, session or webhook secret
+/// in it, even percent-encoded: a secret that is pasted in its place must not be logged or sent to the platform. Never used as
+/// a file name.
 ///
 /// Ids are compared by their bytes, as in the database: a composed and a decomposed letter are different.
 package struct RecordingID: Hashable, Sendable, CustomStringConvertible {
@@ -48,7 +49,8 @@ package struct RecordingID: Hashable, Sendable, CustomStringConvertible {
   package static func == (a: RecordingID, b: RecordingID) -> Bool { a.rawValue.utf8.elementsEqual(b.rawValue.utf8) }
 
   package func hash(into hasher: inout Hasher) {
-    for byte in rawValue.utf8 { hasher.combine(byte) }
+    var text = rawValue
+    text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
   }
 
   package var description: String { rawValue }
@@ -72,9 +74,10 @@ package struct RecordingKey: Hashable, Sendable, CustomStringConvertible {
   ///
   /// - Throws: `invalidRecordingID` for anything else.
   package init(pathSegment: some StringProtocol) throws(TapedeckError) {
-    let parts = pathSegment.split(separator: "~", maxSplits: 1, omittingEmptySubsequences: false)
-    let source = parts.count == 2 ? SourceID(String(parts[0])) : .default
-    guard let source, let last = parts.last, let text = percentDecoded(last), let id = RecordingID(text) else {
+    let separator = pathSegment.utf8.firstIndex(of: UInt8(ascii: "~"))
+    let source = separator.map { SourceID(String(pathSegment[..<$0])) } ?? .default
+    let encoded = separator.map { pathSegment[pathSegment.utf8.index(after: $0)...] } ?? pathSegment[...]
+    guard let source, let text = percentDecoded(encoded), let id = RecordingID(text) else {
       throw TapedeckError(.invalidRecordingID)
     }
     self.init(source: source, id: id)

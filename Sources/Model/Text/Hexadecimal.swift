@@ -1,10 +1,15 @@
 /// Bytes as lower-case hexadecimal digits.
 package func hex(_ bytes: some Sequence<UInt8>) -> String {
-  let digits = Array("0123456789abcdef".utf8)
   var text: [UInt8] = []
-  for byte in bytes { text += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }
+  text.reserveCapacity(bytes.underestimatedCount * 2)
+  for byte in bytes {
+    text.append(digit(byte >> 4))
+    text.append(digit(byte & 15))
+  }
   return String(decoding: text, as: UTF8.self)
 }
+
+private func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
 
 /// The bytes that hexadecimal digits stand for; nil for an odd number of digits and any other character.
 package func bytes(hexadecimal text: String) -> [UInt8]? {
@@ -26,7 +31,12 @@ func hexDigit(_ byte: UInt8) -> UInt8? {
 /// Cryptographically random bytes from the system's generator, which is `getrandom(2)` on Linux.
 package func randomBytes(_ count: Int) -> [UInt8] {
   var generator = SystemRandomNumberGenerator()
-  return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+  var bytes: [UInt8] = []
+  bytes.reserveCapacity(count + 7)
+  // One system call for eight bytes.
+  while bytes.count < count { withUnsafeBytes(of: generator.next()) { bytes += $0 } }
+  bytes.removeLast(bytes.count - count)
+  return bytes
 }
 
 /// A random id of 96 bits in hexadecimal after a prefix that names its kind, such as `acc_3f…`.

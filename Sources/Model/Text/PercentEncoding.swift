@@ -18,6 +18,7 @@ package func percentEncoded(_ text: String, keeping kept: String = "-._~") -> St
 ///
 /// `+` is not decoded: it means a space only in forms and queries.
 package func percentDecoded(_ text: some StringProtocol) -> String? {
+  guard text.utf8.contains(0x25) else { return String(text) }
   var decoded: [UInt8] = []
   var rest = text.utf8[...]
   while let byte = rest.popFirst() {
@@ -29,4 +30,21 @@ package func percentDecoded(_ text: some StringProtocol) -> String? {
     decoded.append(high << 4 | low)
   }
   return String(validating: decoded, as: UTF8.self)
+}
+
+/// Decodes percent-encoding as often as it was applied, to find what it hides. Malformed escapes stay, and what is not
+/// UTF-8 becomes U+FFFD.
+package func percentDecodedCompletely(_ text: String) -> String {
+  guard text.utf8.contains(0x25) else { return text }
+  var decoded: [UInt8] = []
+  for byte in text.utf8 {
+    decoded.append(byte)
+    // A decoded byte can complete another escape.
+    while decoded.count >= 3, decoded[decoded.count - 3] == 0x25, let high = hexDigit(decoded[decoded.count - 2]),
+      let low = hexDigit(decoded[decoded.count - 1])
+    {
+      decoded.replaceSubrange((decoded.count - 3)..., with: CollectionOfOne(high << 4 | low))
+    }
+  }
+  return String(decoding: decoded, as: UTF8.self)
 }

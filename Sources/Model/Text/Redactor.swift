@@ -9,15 +9,16 @@ package final class Redactor: Sendable {
 
   private static let replacement = Array("[redacted]".utf8)
 
-  /// Prefixes of secrets that are recognised without `add`: API tokens, webhook secrets, `Authorization` values.
-  private static let secretPrefixes = ["tdk_", "whsec_"].map { Array($0.utf8) }
-  private static let prefixes = secretPrefixes + ["bearer ", "basic "].map { Array($0.utf8) }
+  /// Prefixes of secrets that are recognised without `add`: API tokens, secrets of sessions, webhook secrets.
+  private static let secretPrefixes = ["tdk_", "tdks_", "whsec_"]
+  /// These, and the words that introduce `Authorization` values.
+  private static let prefixes = secretPrefixes + ["bearer ", "basic "]
 
   private struct Secrets {
     var fixed: Set<[UInt8]> = []
     /// The last two values of each name.
     var renewed: [String: [[UInt8]]] = [:]
-    /// All of them, the longest first: a shorter secret inside a longer one must not leave the rest of it.
+    /// All secrets, the longest first: a shorter secret inside a longer one must not leave the rest of it.
     var sorted: [[UInt8]] = []
 
     mutating func sort() {
@@ -29,12 +30,11 @@ package final class Redactor: Sendable {
 
   package init() {}
 
-  /// Redacts a value from now on, also in its percent-encoded form. Values of less than 6 bytes are ignored, because they
-  /// would match ordinary words.
+  /// Redacts a value from now on. Values of less than 6 bytes are ignored, because they would match ordinary words.
   package func add(_ secret: String) {
     guard secret.utf8.count >= 6 else { return }
     secrets.withLock { secrets in
-      secrets.fixed.formUnion(Self.forms(of: secret))
+      secrets.fixed.insert(Array(secret.utf8))
       secrets.sort()
     }
   }
@@ -44,34 +44,38 @@ package final class Redactor: Sendable {
   package func renew(_ name: String, _ secret: String) {
     guard secret.utf8.count >= 6 else { return }
     secrets.withLock { secrets in
-      let forms = Self.forms(of: secret)
       let known = secrets.renewed[name] ?? []
-      guard !known.starts(with: forms) else { return }
-      secrets.renewed[name] = Array((forms + known).prefix(4))
+      let value = Array(secret.utf8)
+      guard known.first != value else { return }
+      secrets.renewed[name] = Array(([value] + known).prefix(2))
       secrets.sort()
     }
   }
 
-  /// The secret as it is and percent-encoded.
-  private static func forms(of secret: String) -> [[UInt8]] {
-    [Array(secret.utf8), Array(percentEncoded(secret).utf8)]
-  }
-
-  /// Whether text contains the prefix of an API token or webhook secret.
+  /// Whether text contains the prefix of an API token, session or webhook secret, also percent-encoded.
   package static func hasSecretPrefix(_ text: String) -> Bool {
-    guard text.utf8.contains(UInt8(ascii: "_")) else { return false }
-    let text = text.lowercased()
-    return ["tdk_", "whsec_"].contains { text.contains($0) }
+    guard text.utf8.contains(where: { $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "%") }) else { return false }
+    let text = percentDecodedCompletely(text).lowercased()
+    return secretPrefixes.contains { text.contains($0) }
   }
 
-  /// The text with added secrets, API tokens, webhook secrets and `Authorization` values replaced by `[redacted]`.
+  /// The text with added secrets, API tokens, secrets of sessions and webhooks, and `Authorization` values replaced by
+  /// `[redacted]`. A text with a percent-encoded secret is also decoded.
   package func redact(_ text: String) -> String { redact(text, prefixes: Self.prefixes) }
 
   /// As `redact`, without the words that introduce `Authorization` values: for stored text that people typed, in which
   /// "basic training" is not a secret.
   package func redactSecrets(_ text: String) -> String { redact(text, prefixes: Self.secretPrefixes) }
 
-  private func redact(_ text: String, prefixes: [[UInt8]]) -> String {
+  private func redact(_ text: String, prefixes: [String]) -> String {
+    let plain = redactOnce(text, prefixes: prefixes)
+    guard plain.utf8.contains(UInt8(ascii: "%")) else { return plain }
+    let decoded = percentDecodedCompletely(plain)
+    let redacted = redactOnce(decoded, prefixes: prefixes)
+    return redacted == decoded ? plain : redacted
+  }
+
+  private func redactOnce(_ text: String, prefixes: [String]) -> String {
     var bytes = Array(text.utf8)
     var changed = false
     for secret in secrets.withLock({ $0.sorted }) {
@@ -82,7 +86,7 @@ package final class Redactor: Sendable {
         changed = true
       }
     }
-    for prefix in prefixes {
+    for prefix in prefixes.map({ Array($0.utf8) }) {
       var position = 0
       while let found = find(prefix, in: bytes, from: position, ignoringCase: true) {
         let start = found + prefix.count

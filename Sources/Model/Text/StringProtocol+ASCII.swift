@@ -40,6 +40,30 @@ extension String {
         unicodeScalars.map { $0 == "\t" || $0 == "\n" ? " " : $0 }.filter { !Self.isControl($0) }))
   }
 
+  /// The text with names such as `[U+202E]` in place of control characters, other than line feeds and tabs, and of
+  /// characters that force the direction of text, for text that people read.
+  package var showingControls: String {
+    guard unicodeScalars.contains(where: Self.deceives) else { return self }
+    var shown = String.UnicodeScalarView()
+    for scalar in unicodeScalars {
+      guard Self.deceives(scalar) else {
+        shown.append(scalar)
+        continue
+      }
+      let digits = String(scalar.value, radix: 16, uppercase: true)
+      shown.append(contentsOf: "[U+\(String(repeating: "0", count: max(0, 4 - digits.count)))\(digits)]".unicodeScalars)
+    }
+    return String(shown)
+  }
+
+  private static func deceives(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0x09, 0x0A: false
+    case ..<0x20, 0x7F...0x9F, 0x2028...0x202E, 0x2066...0x2069: true
+    default: false
+    }
+  }
+
   private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case ..<0x20, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true

@@ -53,13 +53,13 @@ package struct S3Settings: Sendable, Equatable {
       throw Self.invalid("needs a region: add ?region=…, or set AWS_REGION.")
     }
     guard (1...64).contains(region.utf8.count), region.utf8.allSatisfy(Self.isPlain) else {
-      throw Self.invalid("has a malformed region: it is letters, digits and hyphens, as in eu-central-1.")
+      throw Self.invalid("has a malformed region: use letters, digits and hyphens, as in eu-central-1.")
     }
     self.region = region
     if let given {
       guard let endpoint = S3Endpoint(given, allowsPlain: isInsecure != nil) else {
         throw Self.invalid(
-          "has an endpoint that cannot be used: it is https://host or https://host:port without a path. "
+          "has an endpoint that cannot be used: use https://host or https://host:port without a path. "
             + "http is allowed only on loopback, or with insecure=1; recordings are then sent unencrypted.")
       }
       self.endpoint = endpoint
@@ -70,11 +70,11 @@ package struct S3Settings: Sendable, Equatable {
     switch addressing.map(Addressing.init(rawValue:)) {
     // With a dot in the bucket's name, the host does not match the certificate of `*.s3.….amazonaws.com`.
     case nil: self.addressing = given == nil && !bucket.contains(".") ? .virtual : .path
-    case .some(nil): throw Self.invalid("has a malformed addressing: it is path or virtual.")
+    case .some(nil): throw Self.invalid("has a malformed addressing: use path or virtual.")
     case .some(.some(let addressing)): self.addressing = addressing
     }
     guard parameters.isEmpty else {
-      throw Self.invalid("has an unknown parameter. There are region, endpoint, addressing and insecure.")
+      throw Self.invalid("has an unknown parameter. Known parameters: region, endpoint, addressing, insecure.")
     }
   }
 
@@ -118,7 +118,7 @@ package struct S3Settings: Sendable, Equatable {
           && label.utf8.allSatisfy { isPlain($0) && !(0x41...0x5A).contains($0) }
       }
     guard isValid else {
-      throw invalid("has a malformed bucket: it is 3 to 63 small letters, digits, hyphens and dots.")
+      throw invalid("has a malformed bucket: use 3 to 63 lower-case letters, digits, hyphens and dots.")
     }
     return name
   }
@@ -132,7 +132,7 @@ package struct S3Settings: Sendable, Equatable {
       path.utf8.count <= 512 && path.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
       && path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { !["", ".", ".."].contains($0) }
     guard isValid else {
-      throw invalid("has a malformed prefix: it is up to 512 bytes, without empty segments, '.' and '..'.")
+      throw invalid("has a malformed prefix: use up to 512 bytes, without empty segments, '.' and '..'.")
     }
     return String(path)
   }

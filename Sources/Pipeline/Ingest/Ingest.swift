@@ -44,7 +44,9 @@ package struct Ingest: Sendable {
   /// after a worker's crash or a local failure says nothing about the platform, and a conversion sends it no request.
   private func repeatsRequest(_ job: JobRow) -> Bool {
     guard job.attempts > 1, job.stage != .processing, let code = job.failure?.code else { return false }
-    return [.platformUnavailable, .platformRateLimited, .downloadInterrupted, .retryBudgetSpent].contains(code)
+    return [
+      .platformUnavailable, .platformRateLimited, .downloadInterrupted, .retryBudgetSpent, .platformCredentialsRefused,
+    ].contains(code)
   }
 
   /// Runs a claimed job as far as possible now.
@@ -178,10 +180,10 @@ package struct Ingest: Sendable {
     let now = system.now()
     let name = "\(now.iso8601.filter { $0 != ":" })-\(lease.jobID)-\(lease.fence)"
     // The row first: a row without a file can be discarded, a file without a row is not listed.
-    try await catalog.addToQuarantine(
+    let isNew = try await catalog.addToQuarantine(
       job.key, because: error, content: ObjectContent(hash: try await file.sha256(), bytes: file.length),
       spoolID: spool.id, node: spool.node, file: name)
-    try await spool.refuse(file, as: name, key: job.key, because: error, at: now)
+    if isNew { try await spool.refuse(file, as: name, key: job.key, because: error, at: now) }
     try await spool.clear(lease)
     throw error
   }

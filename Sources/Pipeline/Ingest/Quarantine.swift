@@ -26,7 +26,7 @@ package struct Quarantine: Sendable {
   package func accept(
     _ row: QuarantineRow, reason: String, clearance: Privacy, by requester: String, entry: LogEntry
   ) async throws(TapedeckError) -> JobRow {
-    guard row.state == .kept else { throw TapedeckError(.jobEnded, "This file was \(row.state.rawValue) before.") }
+    guard row.state == .kept else { throw TapedeckError(.jobEnded, "This file was already \(row.state.rawValue).") }
     let path = try localPath(of: row)
     guard try await spool.hasQuarantined(path) else {
       throw TapedeckError(
@@ -73,6 +73,6 @@ package struct Quarantine: Sendable {
         "This node does not have the file: it is in \(row.node). Run the command on that node, or send the request to it."
       )
     }
-    return spool.quarantine.appending(row.file + ".bin")
+    return spool.quarantined(row.file)
   }
 }

@@ -26,7 +26,7 @@ package struct Spool: Sendable {
     do {
       try FileSystemCalls.makeFolder(folder)
       try FileSystemCalls.makeFolder(quarantine)
-    } catch { throw Spool.wrapped(error, "make spool folder") }
+    } catch { throw NIOThreadPool.spoolError(error, "make spool folder") }
     id = Spool.identify(folder)
   }
 
@@ -55,7 +55,7 @@ package struct Spool: Sendable {
   package func open(
     _ lease: JobLease, part: Int, keep: @Sendable @escaping (Int64) -> Int64
   ) async throws(TapedeckError) -> SpoolFile {
-    try await blocking("open spool") {
+    try await threads.runSpoolOperation("open spool") {
       let path = file(of: lease, part: part, "part")
       let earlier = try names(of: lease.jobID).filter { $0.contains("-\(part).") }
       if let old = earlier.filter({ $0.hasSuffix(".part") }).max() {
@@ -96,7 +96,7 @@ package struct Spool: Sendable {
 
   /// Writes a whole file.
   func write(_ bytes: [UInt8], to path: FilePath) async throws(TapedeckError) {
-    try await blocking("write spool") {
+    try await threads.runSpoolOperation("write spool") {
       let file = try FileDescriptor.open(
         path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite])
       _ = try file.closeAfter { try file.writeAll(bytes) }
@@ -105,7 +105,7 @@ package struct Spool: Sendable {
 
   /// A file's hash and length.
   func measure(_ path: FilePath) async throws(TapedeckError) -> ObjectContent {
-    try await blocking("read spool") {
+    try await threads.runSpoolOperation("read spool") {
       let file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
       return try file.closeAfter {
         var hash = SHA256()
@@ -123,7 +123,7 @@ package struct Spool: Sendable {
 
   /// Removes the files of a claim and of earlier ones; files of later claims are kept.
   package func clear(_ lease: JobLease) async throws(TapedeckError) {
-    try await blocking("clear spool") {
+    try await threads.runSpoolOperation("clear spool") {
       let last = "\(prefix(of: lease))-~"
       for name in try names(of: lease.jobID) where name <= last { try FileSystemCalls.unlink(folder.appending(name)) }
     }
@@ -138,25 +138,29 @@ package struct Spool: Sendable {
   ) async throws(TapedeckError) {
     let hash = try await file.sha256()
     // The bytes and the reason must be durable before the file leaves the spool.
-    try await blocking("quarantine") {
+    try await threads.runSpoolOperation("quarantine") {
       let note: [String: String] = [
         "source": key.source.rawValue, "recording": key.id.rawValue, "code": error.code.rawValue,
-        "reason": error.message, "sha256": hash.rawValue, "refused_at": now.iso8601,
+        "reason": Redactor.shared.redactSecrets(error.message), "sha256": hash.rawValue, "refused_at": now.iso8601,
       ]
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
       let part = try FileDescriptor.open(file.path, .readOnly, options: [.closeOnExec])
       try part.closeAfter { try FileSystemCalls.sync(part) }
-      try FileSystemCalls.write([UInt8](try encoder.encode(note)), to: quarantine.appending(name + ".json"))
+      try FileSystemCalls.write([UInt8](try encoder.encode(note)), to: self.note(of: name))
       try FileSystemCalls.syncFolder(quarantine)
-      try FileSystemCalls.rename(file.path, to: quarantine.appending(name + ".bin"))
+      try FileSystemCalls.rename(file.path, to: quarantined(name))
       try FileSystemCalls.syncFolder(quarantine)
     }
   }
 
+  /// The path of a quarantined file.
+  func quarantined(_ name: String) -> FilePath { quarantine.appending(QuarantineRow.fileName(name)) }
+  private func note(of name: String) -> FilePath { quarantine.appending("\(name).json") }
+
   /// Makes a second name, in the spool, for a quarantined file.
   func link(_ path: FilePath, as name: String) async throws(TapedeckError) -> FilePath {
-    try await blocking("link quarantined file") {
+    try await threads.runSpoolOperation("link quarantined file") {
       let target = folder.appending(name)
       try FileSystemCalls.unlink(target)
       try FileSystemCalls.link(path, to: target)
@@ -166,14 +170,14 @@ package struct Spool: Sendable {
 
   /// Whether a quarantined file exists.
   func hasQuarantined(_ path: FilePath) async throws(TapedeckError) -> Bool {
-    try await blocking("find quarantined file") {
+    try await threads.runSpoolOperation("find quarantined file") {
       try FileSystemCalls.names(in: path.removingLastComponent()).contains(path.lastComponent?.string ?? "")
     }
   }
 
   /// The first bytes of a file.
   func prefix(of path: FilePath, _ count: Int) async throws(TapedeckError) -> [UInt8] {
-    try await blocking("read quarantined file") {
+    try await threads.runSpoolOperation("read quarantined file") {
       let file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
       return try file.closeAfter {
         try [UInt8](unsafeUninitializedCapacity: count) { space, length in
@@ -190,8 +194,8 @@ package struct Spool: Sendable {
 
   /// Removes a quarantined file and the note beside it.
   func removeQuarantined(_ name: String) async throws(TapedeckError) {
-    try await blocking("remove quarantined file") {
-      for ending in [".bin", ".json"] { try FileSystemCalls.unlink(quarantine.appending(name + ending)) }
+    try await threads.runSpoolOperation("remove quarantined file") {
+      for path in [quarantined(name), note(of: name)] { try FileSystemCalls.unlink(path) }
       try FileSystemCalls.syncFolder(quarantine)
     }
   }
@@ -200,7 +204,7 @@ package struct Spool: Sendable {
   ///
   /// - Returns: the number of removed files.
   package func removeOrphans(keeping jobs: Set<Int64>) async throws(TapedeckError) -> Int {
-    try await blocking("remove orphans") {
+    try await threads.runSpoolOperation("remove orphans") {
       var count = 0
       for name in try FileSystemCalls.names(in: folder) where name != Spool.idName {
         let isKept = Int64(name.prefix { $0 != "-" }).map(jobs.contains) ?? false
@@ -215,27 +219,12 @@ package struct Spool: Sendable {
 
   /// The ids of the jobs that have files in the spool.
   func jobs() async throws(TapedeckError) -> Set<Int64> {
-    try await blocking("list spool") {
+    try await threads.runSpoolOperation("list spool") {
       Set(try FileSystemCalls.names(in: folder).compactMap { name in Int64(name.prefix { $0 != "-" }) })
     }
   }
 
   private func names(of jobID: Int64) throws -> [String] {
     try FileSystemCalls.names(in: folder).filter { $0.hasPrefix("\(jobID)-") }
-  }
-
-  private func blocking<T: Sendable>(
-    _ what: String, _ body: @escaping @Sendable () throws -> T
-  ) async throws(TapedeckError) -> T {
-    do { return try await threads.runIfActive(body) } catch { throw Spool.wrapped(error, what) }
-  }
-
-  static func wrapped(_ error: any Error, _ what: String) -> TapedeckError {
-    switch error {
-    case let error as TapedeckError: error
-    case is CancellationError: TapedeckError(.interrupted, cause: error)
-    case Errno.noSpace, Errno.diskQuotaExceeded: TapedeckError(.diskFull, detail: what, cause: error)
-    default: TapedeckError(.storageFailed, detail: "\(what): \(error)", cause: error)
-    }
   }
 }

@@ -68,7 +68,7 @@ package final class SpoolFile: DownloadSink {
 
   package func append(_ bytes: ByteBuffer) async throws(TapedeckError) {
     let offset = length
-    try await blocking("write spool") { [self] in
+    try await threads.runSpoolOperation("write spool") { [self] in
       try bytes.withUnsafeReadableBytes { bytes in
         var done = 0
         while done < bytes.count {
@@ -88,7 +88,7 @@ package final class SpoolFile: DownloadSink {
 
   package func cut(to newLength: Int64) async throws(TapedeckError) {
     guard newLength < length else { return }
-    try await blocking("cut spool") { [self] in
+    try await threads.runSpoolOperation("cut spool") { [self] in
       // Before the file is shortened, so that concurrent readers detect the cut.
       let waiters = state.withLock { state in
         state.length = newLength
@@ -106,7 +106,7 @@ package final class SpoolFile: DownloadSink {
   /// Makes the written bytes durable. On failure the file is removed, and the recording is downloaded again.
   package func sync() async throws(TapedeckError) {
     let reached = length
-    try await blocking("sync spool") { [descriptor, path] in
+    try await threads.runSpoolOperation("sync spool") { [descriptor, path] in
       do { try FileSystemCalls.sync(descriptor) } catch {
         // The kernel may have discarded pages that it could not write although they can still be read, and a second
         // fsync(2) would succeed.
@@ -139,7 +139,7 @@ package final class SpoolFile: DownloadSink {
 
   package func bytes(in range: Range<Int64>) async throws(TapedeckError) -> [UInt8] {
     let range = range.clamped(to: 0..<length)
-    return try await blocking("read spool") { [self] in
+    return try await threads.runSpoolOperation("read spool") { [self] in
       try [UInt8](unsafeUninitializedCapacity: range.count) { space, count in
         while count < range.count {
           let read = try descriptor.read(
@@ -248,11 +248,5 @@ package final class SpoolFile: DownloadSink {
     } onCancel: {
       state.withLock { $0.waiters.removeValue(forKey: number) }?.resume()
     }
-  }
-
-  private func blocking<T: Sendable>(
-    _ what: String, _ body: @escaping @Sendable () throws -> T
-  ) async throws(TapedeckError) -> T {
-    do { return try await threads.runIfActive(body) } catch { throw Spool.wrapped(error, what) }
   }
 }

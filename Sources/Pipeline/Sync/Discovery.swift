@@ -11,7 +11,7 @@ package struct Discovery: Sendable {
     package var wanted = 0
     /// Recordings that got a job.
     package var queued = 0
-    /// Rows that name no recording.
+    /// Rows that name no recording; of a checked day, also those of another day.
     package var unidentified = UnidentifiedRows()
 
     mutating func add(_ other: Found) {
@@ -50,8 +50,8 @@ package struct Discovery: Sendable {
     return found
   }
 
-  /// Lists a whole day regardless of the filter, and records what the platform listed, including the rows that name no
-  /// recording. A future day is not listed.
+  /// Lists a whole day regardless of the filter, and records what the platform listed. Rows that name no recording, and
+  /// expected recordings that did not begin on that day, are recorded as unidentified. A future day is not listed.
   ///
   /// - Parameter fetches: whether recordings that match the filter and have no job get one.
   @discardableResult
@@ -61,25 +61,39 @@ package struct Discovery: Sendable {
     guard !day.period.isEmpty, day.start <= now else { return Found() }
     let startedAt = try await catalog.now()
     var found = Found()
-    var unwanted: Set<RecordingID> = []
+    var (wanted, unwanted, misplaced) = (Set<RecordingID>(), Set<RecordingID>(), Set<RecordingID>())
     var unidentified: [UnidentifiedRow] = []
     var listed = 0
     try await forEachPage(of: day.period, direction: nil) { page async throws(TapedeckError) in
-      unidentified += page.unidentified.map { UnidentifiedRow(position: listed + $0.position, reason: $0.reason) }
-      found.unidentified.add(UnidentifiedRows(page.unidentified, after: listed, in: day.period))
-      listed += page.rowCount
-      found.queued += try await take(page.recordings, in: day.period, fetched: fetches ? plan.filter : nil, for: reason)
-      for recording in page.recordings {
+      var rows = page.unidentified
+      for (position, recording) in page.located {
+        let isMisplaced = Self.isMisplaced(recording, in: day.period)
         if plan.filter.wants(recording) {
           found.wanted += 1
-        } else if recording.startTime.map(day.period.contains) ?? true {
+          wanted.insert(recording.id)
+          if isMisplaced, misplaced.insert(recording.id).inserted {
+            rows.append(UnidentifiedRow(position: position, reason: "The start of the call is not in the listed day."))
+          }
+        } else if isMisplaced || recording.startTime.map(day.period.contains) ?? true {
           unwanted.insert(recording.id)
         }
       }
+      rows.sort { $0.position < $1.position }
+      unidentified += rows.map { UnidentifiedRow(position: listed + $0.position, reason: $0.reason) }
+      found.unidentified.add(UnidentifiedRows(rows, after: listed, in: day.period))
+      listed += page.rowCount
+      found.queued += try await take(page.recordings, in: day.period, fetched: fetches ? plan.filter : nil, for: reason)
     }
     try await catalog.recordCheck(
-      of: day, by: plan, unwanted: unwanted.count, unidentified: unidentified, startedAt: startedAt)
+      of: day, by: plan, unwanted: unwanted.subtracting(wanted).count, unidentified: unidentified, startedAt: startedAt)
     return found
+  }
+
+  /// Whether a recording does not belong in the list of a period, so that it would count toward a day that is perhaps never
+  /// reported. A platform that rounds times may list a call of the second before or after.
+  private static func isMisplaced(_ recording: PlatformRecording, in period: Period) -> Bool {
+    guard let start = recording.startTime else { return false }
+    return start < period.start + .seconds(-1) || period.end + .seconds(1) < start
   }
 
   /// Stores a page in the catalog.

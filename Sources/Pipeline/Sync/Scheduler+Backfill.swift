@@ -33,32 +33,63 @@ extension Scheduler {
     return system.now()
   }
 
+  /// A day whose list was interrupted is listed again from its beginning when its end is reached: the last run resumed at
+  /// the time of the last row, which misses rows unless the platform lists calls in the order of their start.
+  ///
   /// - Returns: whether the whole period is listed; false when the back-fill must wait for its open jobs.
   private func list(
     _ backfill: Backfill, _ task: TaskRow, _ discovery: Discovery
   ) async throws(TapedeckError) -> Bool {
+    var count = BackfillCount(from: backfill.reachedAt, counted: backfill.countedRows)
+    var relistFrom = backfill.relistFrom
+    while count.reached < backfill.period.end || relistFrom != nil {
+      let start = relistFrom ?? count.reached
+      let (reached, isResumed) = (count.reached, relistFrom != nil)
+      let end = max(min(CalendarDay(containing: start, in: discovery.plan.zone).end, backfill.period.end), reached)
+      if reached < end {
+        let isListed = try await list(Period(start: reached, end: end), of: backfill, task, discovery) {
+          rows, isLast in
+          var step = count.take(rows, of: Period(start: reached, end: end), isLast: isLast)
+          step.relistFrom = isResumed || !isLast ? start : nil
+          return step
+        }
+        guard isListed else { return false }
+      }
+      guard isResumed else { continue }
+      let isListed = try await list(Period(start: start, end: end), of: backfill, task, discovery) { _, isLast in
+        BackfillStep(reached: end, found: 0, relistFrom: isLast ? nil : start, isRepeated: true)
+      }
+      guard isListed else { return false }
+      relistFrom = nil
+    }
+    return true
+  }
+
+  /// Lists a period page by page.
+  ///
+  /// - Parameter step: called for each page with its rows and whether it is the last one.
+  /// - Returns: whether the whole period is listed; false when the back-fill must wait for its open jobs.
+  private func list(
+    _ period: Period, of backfill: Backfill, _ task: TaskRow, _ discovery: Discovery,
+    step: ([BackfillCount.ListedRow], Bool) -> BackfillStep
+  ) async throws(TapedeckError) -> Bool {
     var filter = discovery.plan.filter
     if let direction = backfill.direction { filter.direction = direction }
-    var count = BackfillCount(from: backfill.reachedAt, counted: backfill.countedRows)
-    while count.reached < backfill.period.end {
-      let day = CalendarDay(containing: count.reached, in: discovery.plan.zone)
-      let period = Period(start: count.reached, end: min(day.end, backfill.period.end))
-      var cursor: String?
-      var cursors = PageCursors(maxPages: discovery.maxPages)
-      var listed = 0
-      repeat {
-        guard try await catalog.nextBackfill(of: task.key.source).map({ $0.open < limits.openBackfillJobs }) ?? true
-        else { return false }
-        let page = try await discovery.page(of: period, direction: filter.direction, cursor: cursor)
-        cursor = page.nextCursor
-        if let cursor { try cursors.follow(cursor, after: page.recordings.map(\.id.rawValue)) }
-        let rows = BackfillCount.rows(of: page, after: listed, in: period, wanted: filter.wants)
-        let step = count.take(rows, of: period, isLast: cursor == nil)
-        _ = try await discovery.take(
-          page.recordings, in: period, fetched: filter, for: .backfill(id: backfill.id, lease: task.lease, step))
-        listed += page.rowCount
-      } while cursor != nil
-    }
+    var cursor: String?
+    var cursors = PageCursors(maxPages: discovery.maxPages)
+    var listed = 0
+    repeat {
+      guard try await catalog.nextBackfill(of: task.key.source).map({ $0.open < limits.openBackfillJobs }) ?? true
+      else { return false }
+      let page = try await discovery.page(of: period, direction: filter.direction, cursor: cursor)
+      cursor = page.nextCursor
+      if let cursor { try cursors.follow(cursor, after: page.recordings.map(\.id.rawValue)) }
+      let rows = BackfillCount.rows(of: page, after: listed, in: period, wanted: filter.wants)
+      let step = step(rows, cursor == nil)
+      _ = try await discovery.take(
+        page.recordings, in: period, fetched: filter, for: .backfill(id: backfill.id, lease: task.lease, step))
+      listed += page.rowCount
+    } while cursor != nil
     return true
   }
 }

@@ -34,7 +34,7 @@ extension Scheduler {
   /// - Throws: what a search throws; `platformUnavailable` when another node's sync takes longer than two minutes.
   package func syncNow(_ source: SourceID) async throws(TapedeckError) -> Discovery.Found {
     guard let discovery = discoveries[source] else {
-      throw TapedeckError(.notFound, "No source named '\(source)' is configured.")
+      throw TapedeckError.unknownSource(source.rawValue)
     }
     let key = TaskKey(.sync, of: source)
     try await catalog.ensureTasks([key])
@@ -126,7 +126,7 @@ extension Scheduler {
   /// - Throws: what a search throws; `notFound` for a source that is not configured.
   package func check(_ day: CalendarDay, of source: SourceID) async throws(TapedeckError) -> Discovery.Found {
     guard let discovery = discoveries[source] else {
-      throw TapedeckError(.notFound, "No source named '\(source)' is configured.")
+      throw TapedeckError.unknownSource(source.rawValue)
     }
     return try await discovery.check(day, now: system.now(), fetches: false, for: .check)
   }

@@ -8,7 +8,8 @@ package import ObjectStorage
 ///
 /// Objects without a row, and objects that an ingest stored and did not commit, are moved to quarantine and never
 /// deleted: after a restore of yesterday's catalog they are today's recordings. Objects that are older than the catalog are
-/// left alone, since they belong to a catalog that was lost. A recording whose object is missing or has
+/// left alone, since they belong to a catalog that was lost, and so is a store that has none of the oldest recordings. A
+/// recording whose object is missing or has
 /// another length is damaged and is repaired.
 package struct Reconciliation: Sendable {
   /// An object that no recording refers to and no ingest needs.
@@ -22,11 +23,13 @@ package struct Reconciliation: Sendable {
     package var orphans: [Orphan] = []
     /// Unreferenced objects that were left alone because an ingest may be about to commit them, or needs them for that.
     package var young = 0
-    /// Objects without a row that another catalog may know: they are older than this one, or it has no recording. They
-    /// are left alone.
+    /// Objects without a row that may belong to another catalog: they are older than this one, or it has no recording.
+    /// They are left alone.
     package var foreign = 0
     /// The recordings whose objects are missing or have another length.
     package var damaged: [Verification] = []
+    /// Whether the store was found to have objects of the oldest recordings; looked for before the first move.
+    fileprivate var isOwnStore = false
   }
 
   /// How long a reserved object may wait for its commit while a worker is storing.
@@ -44,7 +47,8 @@ package struct Reconciliation: Sendable {
 
   /// Compares folders, with pauses as long as the work, so that other requests are not delayed.
   ///
-  /// - Throws: `storageFailed` when the store cannot be listed or is empty, `catalogFailed`, `interrupted`.
+  /// - Throws: `storageFailed` when the store cannot be listed, or has an orphan and none of the oldest recordings;
+  ///   `catalogFailed`, `interrupted`.
   package func run(
     _ folders: [ObjectFolder] = ObjectFolder.all, _ mode: Verifier.Mode = .repair()
   ) async throws(TapedeckError) -> Report {
@@ -64,7 +68,7 @@ package struct Reconciliation: Sendable {
     }
     if sum.foreign > 0 {
       verifier.logger.error(
-        "the object store has objects that another catalog may know; they are left alone",
+        "the object store has objects that may belong to another catalog; they are left alone",
         metadata: ["objects": "\(sum.foreign)", "remedy": "\(Self.lostCatalog)"])
     }
     guard !sum.orphans.isEmpty || !sum.damaged.isEmpty else { return sum }
@@ -92,7 +96,7 @@ package struct Reconciliation: Sendable {
     let holdsRows = try await !catalog.archivedRecordings(after: 0, limit: 1).isEmpty
     for object in unknown where try await !catalog.hasObject(object.name) {
       if holdsRows, object.changedAt >= createdAt {
-        report.orphans.append(try await quarantineOrphan(object, mode))
+        try await add(object, mode, to: &report)
       } else {
         report.foreign += 1
       }
@@ -111,8 +115,11 @@ package struct Reconciliation: Sendable {
         }
         // The row first: from then on no ingest can commit this name.
         var isOrphan = mode == .report
-        if !isOrphan { isOrphan = try await catalog.deleteReservation(name, reservation) }
-        if isOrphan { report.orphans.append(try await quarantineOrphan(object, mode)) }
+        if !isOrphan {
+          try await requireOwnStore(&report)
+          isOrphan = try await catalog.deleteReservation(name, reservation)
+        }
+        if isOrphan { try await add(object, mode, to: &report) }
       }
     }
     let lost = known.referenced.filter { objects[$0.key]?.bytes != $0.value }.map(\.key)
@@ -133,27 +140,47 @@ package struct Reconciliation: Sendable {
     return try await catalog.isAwaited(original: reservation.hash.rawValue)
   }
 
-  private func quarantineOrphan(_ object: ListedObject, _ mode: Verifier.Mode) async throws(TapedeckError) -> Orphan {
+  /// Adds an orphan to the report, and moves it to quarantine unless this only reports.
+  private func add(_ object: ListedObject, _ mode: Verifier.Mode, to report: inout Report) async throws(TapedeckError) {
     VerificationMetrics.orphans.increment()
-    guard mode != .report else { return Orphan(object: object, isMoved: false) }
+    guard mode != .report else { return report.orphans.append(Orphan(object: object, isMoved: false)) }
+    try await requireOwnStore(&report)
     verifier.logger.warning(
       "an object that no recording refers to is moved to quarantine",
       metadata: ["object": "\(object.name)", "bytes": "\(object.bytes)"])
     try await store.quarantine(object.name, because: "No recording in the catalog refers to it.")
-    return Orphan(object: object, isMoved: true)
+    report.orphans.append(Orphan(object: object, isMoved: true))
+  }
+
+  /// Checks before the first move that the store belongs to the catalog: the objects of another archive are orphans too.
+  private func requireOwnStore(_ report: inout Report) async throws(TapedeckError) {
+    if !report.isOwnStore { try await verifier.requireStore() }
+    report.isOwnStore = true
   }
 
   /// What an operator does about objects of another catalog.
   package static let lostCatalog =
     "If the catalog was lost or replaced, stop Tapedeck and restore it from a backup (docs/operations.md). To begin a new archive, move the objects away, or use an empty folder or bucket prefix."
 
-  /// Checks that a catalog that knows no object is not used with a store that has some: it was probably lost, and the
-  /// objects are recordings. A store that cannot be listed passes, since nothing is moved in it.
+  /// Checks that a catalog without objects is not used with a store that has some: the earlier catalog was probably
+  /// lost, and the objects are recordings. A store that cannot be listed passes, since nothing is moved in it.
   ///
   /// - Throws: `configurationInvalid`, `catalogFailed`.
   package static func requireOwnObjects(_ catalog: Catalog, _ store: any ObjectStore) async throws(TapedeckError) {
     if try await catalog.knowsObjects() { return }
-    let hasObjects = await withTaskGroup(of: Bool.self) { group in
+    // Again: another node may have stored its first objects meanwhile, whose rows exist before them.
+    if await hasObjects(store), try await !catalog.knowsObjects() { throw ownershipFailure }
+  }
+
+  /// Checks that a store has no objects, before a catalog is created for it. A store that cannot be listed passes.
+  ///
+  /// - Throws: `configurationInvalid`.
+  package static func requireNoObjects(in store: any ObjectStore) async throws(TapedeckError) {
+    if await hasObjects(store) { throw ownershipFailure }
+  }
+
+  private static func hasObjects(_ store: any ObjectStore) async -> Bool {
+    await withTaskGroup(of: Bool.self) { group in
       var folders = ObjectFolder.all.makeIterator()
       func addNext() {
         guard let folder = folders.next() else { return }
@@ -169,11 +196,9 @@ package struct Reconciliation: Sendable {
       }
       return false
     }
-    // Again: another node may have stored its first objects meanwhile, whose rows exist before them.
-    if hasObjects, try await !catalog.knowsObjects() { throw ownershipFailure }
   }
 
-  /// The error for a store with objects beside a catalog that knows none.
+  /// The error for a store with objects and a catalog without any.
   package static var ownershipFailure: TapedeckError {
     TapedeckError(
       .configurationInvalid,

@@ -43,8 +43,10 @@ package struct ArchivedFile: Sendable, Equatable {
 package struct Finding: Sendable {
   package enum State: Sendable {
     case missing
-    /// Its bytes are different; nil when they changed while they were read.
-    case damaged(ObjectContent?)
+    /// Its bytes are different.
+    case damaged(ObjectContent)
+    /// It is not a file, or changed while it was read; with the reason.
+    case unusable(String)
     /// It could not be read; its bytes may be right.
     case unreadable(TapedeckError)
   }
@@ -53,13 +55,18 @@ package struct Finding: Sendable {
   package var state: State
 
   package var isUnreadable: Bool { if case .unreadable = state { true } else { false } }
-  package var isDamaged: Bool { if case .damaged = state { true } else { false } }
+  package var isDamaged: Bool {
+    switch state {
+    case .damaged, .unusable: true
+    case .missing, .unreadable: false
+    }
+  }
 
   /// `missing`, `damaged` or `unreadable`.
   package var label: String {
     switch state {
     case .missing: "missing"
-    case .damaged: "damaged"
+    case .damaged, .unusable: "damaged"
     case .unreadable: "unreadable"
     }
   }
@@ -68,9 +75,10 @@ package struct Finding: Sendable {
   package var sentence: String {
     switch state {
     case .missing: "The \(name) is missing."
-    case .damaged(let found?) where found.bytes != file.content.bytes:
+    case .damaged(let found) where found.bytes != file.content.bytes:
       "The \(name) has \(found.bytes) bytes instead of \(file.content.bytes)."
     case .damaged: "The content of the \(name) differs from the archived one."
+    case .unusable(let reason): "The \(name) is damaged: \(reason)."
     case .unreadable(let error): "The \(name) could not be read: \(error.detail ?? error.message)"
     }
   }

@@ -4,6 +4,8 @@ package import Model
 package struct VerifiedBatch: Sendable {
   /// The number of verified recordings, from the first one on.
   package var taken = 0
+  /// The recordings that are whole.
+  package var whole = 0
   package var objects = 0
   package var bytes: Int64 = 0
   /// Recordings that are not whole.
@@ -50,6 +52,7 @@ extension Verifier {
         }
       }
     }
+    batch.whole = whole.count
     // A small batch can end before the limit; a store that is unavailable must not look like unreadable files.
     if batch.stop == nil, unreadable > 0 {
       do throws(TapedeckError) { try await requireReadable() } catch { batch.stop = error }

@@ -7,8 +7,8 @@ extension Verifier {
   /// After this many unreadable recordings in a row, the whole store may be unavailable.
   static let unreadableLimit = 3
 
-  /// Checks that the store has at least one object of the oldest recordings. If it has none, it is probably not mounted or
-  /// another bucket. Newer recordings prove nothing, since ingests continue and store into the empty folder; in a small
+  /// Checks that the store has at least one object of the oldest recordings. If it has none, its disk is probably not mounted,
+  /// or it is the wrong bucket. Newer recordings prove nothing, since ingests continue and store into the empty folder; in a small
   /// archive the younger half counts as new.
   ///
   /// - Throws: `storageFailed` when the store is unavailable or cannot be listed, `catalogFailed`, `interrupted`.

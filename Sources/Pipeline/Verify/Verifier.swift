@@ -24,12 +24,21 @@ package struct Verifier: Sendable {
   private let repairs = AsyncSemaphore(1)
   /// Recordings that `scrub` postpones until the rest of its share is verified.
   let unreadable = UnreadableRecordings()
+  /// Whose verification it is, for the log; nil for that of the recurring task.
+  private var actor: Identity?
 
   package init(catalog: Catalog, store: any ObjectStore, system: SystemServices, logger: Logger) {
     self.catalog = catalog
     self.store = store
     self.system = system
     self.logger = logger
+  }
+
+  /// The same verifier, whose findings are logged as those of a user.
+  package func acting(for identity: Identity) -> Verifier {
+    var verifier = self
+    verifier.actor = identity
+    return verifier
   }
 
   // MARK: One recording
@@ -77,7 +86,7 @@ package struct Verifier: Sendable {
     } catch {
       switch error.code {
       case .objectMissing: return (.missing, 0)
-      case .objectDamaged: return (.damaged(nil), 0)
+      case .objectDamaged: return (.unusable(error.detail ?? error.message), 0)
       case .interrupted: throw error
       default: return (.unreadable(error), 0)
       }
@@ -101,7 +110,7 @@ package struct Verifier: Sendable {
     guard let damage = seen.damage else { return seen }
     let damages = [damage] + (try await damagesOfOthers(seen))
     let now = system.now()
-    try await catalog.recordDamage(damages, at: now)
+    try await catalog.recordDamage(damages, at: now, by: actor)
     for damage in damages {
       logger.error(
         "files of the archive are damaged or missing",
@@ -113,7 +122,7 @@ package struct Verifier: Sendable {
     // A job that stored a whole file under the same name at this moment must start again: that file was moved to
     // quarantine too.
     let jobs = try await catalog.requestRepair(
-      of: damages, preempting: seen.findings.contains(where: \.isDamaged), at: system.now())
+      of: damages, preempting: seen.findings.contains(where: \.isDamaged), at: system.now(), by: actor)
     seen.repair = jobs.first { $0.key == key }
     return seen
   }

@@ -92,6 +92,8 @@ package struct Scheduler: Service {
       }
       return claimed
     } catch {
+      // A shutdown interrupts the query.
+      if error.code == .interrupted { return [] }
       logger.error("cannot query the due tasks", metadata: ["error": "\(error)", "detail": "\(error.detail ?? "")"])
       return []
     }

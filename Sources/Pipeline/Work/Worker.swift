@@ -1,3 +1,4 @@
+import CXone
 import Catalog
 import Logging
 import Model
@@ -106,11 +107,14 @@ package struct Worker: Service {
         return ingest.diskSpace.checkInterval
       }
       let asked = ingest.system.uptime()
-      guard let job = try await ingest.catalog.claimJob(in: queue, of: sources, lease: limits.lease) else {
-        return .milliseconds(100)
+      // Transfers are claimed one by one, so that the nodes that share a catalog share them.
+      let count = queue == .transfer ? 1 : limit - running.count
+      let jobs = try await ingest.catalog.claimJobs(in: queue, of: sources, lease: limits.lease, limit: count)
+      guard !jobs.isEmpty else { return .milliseconds(100) }
+      for job in jobs {
+        running.begin()
+        begin(job, asked + limits.safe)
       }
-      running.begin()
-      begin(job, asked + limits.safe)
     }
   }
 
@@ -214,6 +218,7 @@ package struct Worker: Service {
     if Task.isCancelled || error.code == .interrupted { return .interrupted }
     let now = ingest.system.now()
     let delay = ingest.settings.retry.delay(attempt: job.attempts - 1, random: ingest.system.random())
+    let hasAttempts = job.attempts < ingest.settings.retry.attempts
     switch (error.code, error.code.remedy) {
     case (.leaseLost, _):
       // An earlier claim still has the spool file locked, so an immediate retry would fail too.
@@ -229,7 +234,8 @@ package struct Worker: Service {
       let pause = (error.retryAfter ?? .seconds(60)) * (0.5 + ingest.system.random())
       // The failure that is being retried is more useful than the reason for the wait.
       return .postpone(until: now + pause, because: job.failure?.error ?? error)
-    case (_, .retry) where job.attempts < ingest.settings.retry.attempts:
+    // A token that was just issued and is refused may be followed by one that is accepted.
+    case (.platformCredentialsRefused, _) where error.isTokenRefusal && hasAttempts, (_, .retry) where hasAttempts:
       report(error, of: job)
       return .retry(at: now + max(delay, error.retryAfter ?? .zero), because: error)
     default: return fail(job, with: error)

@@ -1,8 +1,8 @@
 import Foundation
 import Model
 
-/// What a terminal shows while recordings are archived: a bar for each recording in work, and the total with the rate
-/// and the time left.
+/// What a terminal shows while recordings are archived: a bar for each recording in progress, and the total with the
+/// rate and the remaining time.
 package struct IngestProgress: Sendable {
   /// A recording that is not archived yet.
   package struct Item: Sendable {

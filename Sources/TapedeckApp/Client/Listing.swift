@@ -31,7 +31,7 @@ extension OperatorClient.Reply {
     let listing = try decode(L.self)
     var table = listing.table
     if !table.isEmpty { Terminal.show(&table) } else if !quiet { Terminal.say(L.emptyText) }
-    if listing.hasMore, !quiet { Terminal.say("There are more. Narrow the search or raise --limit.") }
+    if listing.hasMore, !quiet { Terminal.say("There are more rows. Narrow the search or raise --limit.") }
   }
 }
 
@@ -42,7 +42,7 @@ struct ListOptions: ParsableArguments, Sendable {
   @Flag(help: "Print all rows as CSV.") var csv = false
 
   func validate() throws {
-    if limit != nil, all || csv { throw ValidationError("--limit does not go with --all and --csv.") }
+    if limit != nil, all || csv { throw ValidationError("--limit cannot be combined with --all or --csv.") }
   }
 
   /// Prints all rows of a list, page by page, as a table or as one JSON object per line.

@@ -16,7 +16,8 @@ struct OperatorClient: Sendable {
     func decode<T: Decodable>(_ type: T.Type) throws -> T {
       do { return try JSONDecoder().decode(type, from: data) } catch {
         throw TapedeckError(
-          .internalError, "The server's answer could not be read. Is the server of another version?", cause: error)
+          .internalError, "The server's answer could not be read. Use the same version of the command and the server.",
+          cause: error)
       }
     }
   }

@@ -1,3 +1,5 @@
+import Model
+
 /// Rows of text in columns as wide as their widest cell, two spaces apart.
 package struct Table: Sendable {
   private let headings: [String]?
@@ -42,7 +44,9 @@ package struct Table: Sendable {
   /// - Parameter width: the width of the terminal; nil for any width. Wide tables lose columns, and texts of several
   ///   words are shortened, but words such as ids are not.
   package mutating func takeLines(width: Int?) -> [String] {
-    var shown = rows.map { row in row.map { cell in String(cell.map { $0.isNewline || $0 == "\t" ? " " : $0 }) } }
+    var shown = rows.map { row in
+      row.map { cell in String(cell.map { $0.isNewline || $0 == "\t" ? " " : $0 }).showingControls }
+    }
     if layout == nil, let headings { shown.insert(headings, at: 0) }
     rows = []
     arrange(shown, width: width)

@@ -10,13 +10,13 @@ package enum Terminal {
   private static let isOutputTerminal = isatty(STDOUT_FILENO) == 1
 
   /// Writes a message.
-  static func say(_ text: String) { aroundProgress { _ = put(readable(text) + "\n", STDERR_FILENO) } }
+  static func say(_ text: String) { aroundProgress { _ = put(text.showingControls + "\n", STDERR_FILENO) } }
 
   /// Writes text as it is, such as a prompt or a line of the log.
   static func write(_ text: String) { aroundProgress { _ = put(text, STDERR_FILENO) } }
 
   /// Writes a line of the result.
-  static func show(_ text: String) { output(readable(text) + "\n") }
+  static func show(_ text: String) { output(text.showingControls + "\n") }
 
   /// Writes the rows of a result table that were added since the last call.
   static func show(_ table: inout Table) {
@@ -80,7 +80,7 @@ package enum Terminal {
     guard isErrorTerminal else { return }
     // A line that reaches the last column would wrap on some terminals.
     let width = size(STDERR_FILENO).width - 1
-    let lines = lines.map { shortened(readable($0), to: width) }
+    let lines = lines.map { shortened($0.showingControls, to: width) }
     progress.withLock { shown in
       _ = put(erasing(shown) + text(lines), STDERR_FILENO)
       shown = lines
@@ -136,20 +136,6 @@ package enum Terminal {
       }
     }
     return nil
-  }
-
-  /// Replaces characters that control a terminal or reverse the reading order: names come from the platform.
-  package static func readable(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: isControl) else { return text }
-    return String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? "\u{FFFD}" : $0 }))
-  }
-
-  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar {
-    case "\n", "\t": false
-    case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}": true
-    default: scalar.properties.generalCategory == .control
-    }
   }
 }
 

@@ -42,7 +42,7 @@ private func run<T: Sendable>(
   async let ended: Void = group.run()
   let stopping = Task {
     for await _ in signals {
-      // Said at once, since releasing leases and ending requests may take seconds.
+      // Printed at once, because releasing leases and ending requests may take seconds.
       if !isQuiet { Terminal.say("Stopping…") }
       await group.triggerGracefulShutdown()
       break

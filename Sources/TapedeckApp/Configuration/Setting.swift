@@ -40,6 +40,7 @@ package enum Setting: String, CaseIterable, Sendable {
   case metricsListen = "tapedeck.metricsListen"
   case publicURL = "tapedeck.publicUrl"
   case trustedProxies = "tapedeck.trustedProxies"
+  case accelRedirect = "tapedeck.accelRedirect"
   case connections = "tapedeck.connections"
   case connectionsPerAddress = "tapedeck.connectionsPerAddress"
   case clientStallSeconds = "tapedeck.clientStallSeconds"

@@ -20,13 +20,13 @@ extension TapedeckError {
   ///
   /// - Parameters:
   ///   - sentences: at least one.
-  ///   - unknown: names that are no settings; those that a sentence mentions already are not repeated.
+  ///   - unknown: names that are not settings; those that a sentence already mentions are not repeated.
   ///   - places: where the settings were looked for; nil when the sentences say it.
   static func wrongSettings(
     _ sentences: [String], unknown: [UnknownSetting], places: String? = nil
   ) -> TapedeckError {
     let typos = unknown.map(\.sentence).filter { typo in !sentences.contains { $0.contains(typo) } }
-    let head = sentences.count < 2 ? [] : ["\(sentences.count) settings are wrong."]
+    let head = sentences.count < 2 ? [] : ["\(sentences.count) settings are invalid."]
     return TapedeckError(
       .configurationInvalid,
       (head + sentences + typos + (places.map { ["Looked in \($0)."] } ?? [])).joined(separator: " "))

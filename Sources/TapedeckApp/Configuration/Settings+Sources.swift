@@ -47,6 +47,12 @@ extension Settings {
     let downloads = Int(reader.number(.downloads, default: 4, in: 1...256, source: name))
     let stall = reader.number(.stallSeconds, default: 300, in: 1...86_400, source: name)
     let hosts = reader.list(.downloadHosts, source: name)
+    if !hosts.allSatisfy(SourceSettings.isDownloadHost) {
+      reader.report(
+        .downloadHosts, source: name,
+        "must list hosts such as media.example.com or *.cdn.example.com, without scheme, port and path; * stands for all hosts below a name of at least two parts"
+      )
+    }
     guard let baseURL else { return nil }
     // The address is checked also when the other settings are missing.
     return reader.checked { () throws(TapedeckError) in

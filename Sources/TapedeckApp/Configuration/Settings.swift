@@ -17,6 +17,8 @@ package struct Settings: Sendable {
   package var metricsListen: Address?
   package var publicOrigin: String?
   package var proxies: TrustedProxies
+  /// The path of the proxy's internal location of the objects; nil when Tapedeck sends all files itself.
+  package var accelRedirect: String?
   /// The maximum number of connections; the limit of descriptors may allow fewer.
   package var connections: Int
   package var connectionsPerAddress: Int
@@ -71,6 +73,8 @@ package struct Settings: Sendable {
     let proxyList = reader.text(.trustedProxies) ?? ""
     proxies = reader.checked { () throws(TapedeckError) in try TrustedProxies(proxyList) } ?? .none
 
+    accelRedirect = Self.accelRedirect(reader, deployment, proxies)
+
     connections = Int(reader.number(.connections, default: 5000, in: 8...1_000_000))
     connectionsPerAddress = Int(reader.number(.connectionsPerAddress, default: 1000, in: 4...1_000_000))
     clientStall = .seconds(reader.number(.clientStallSeconds, default: 60, in: 1...3600))
@@ -113,7 +117,10 @@ package struct Settings: Sendable {
         "is not a loopback address, so anyone on the network could read the metrics. Use a loopback address, or set TAPEDECK_PUBLIC_URL to the https address of the TLS proxy in front, and protect the port"
       )
     }
-    try reader.requireSound(unknown: unknown)
+    if let metricsListen, listen.conflicts(with: metricsListen) {
+      reader.report(.metricsListen, "must have another port than TAPEDECK_LISTEN")
+    }
+    try reader.requireValid(unknown: unknown)
   }
 
   package var directory: DataDirectory { DataDirectory(path: FilePath(dataDirectory)) }
@@ -124,6 +131,28 @@ package struct Settings: Sendable {
       .dataDirectoryMissing,
       "There is no data directory at \(dataDirectory). Create it with 'tapedeck serve' or 'tapedeck init', or set TAPEDECK_DATA_DIR."
     )
+  }
+
+  private static func accelRedirect(
+    _ reader: SettingsReader, _ deployment: Deployment, _ proxies: TrustedProxies
+  ) -> String? {
+    guard let path = reader.text(.accelRedirect) else { return nil }
+    let isPath =
+      path.hasPrefix("/")
+      && path.utf8.allSatisfy { byte in
+        (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+          || "/-_.".utf8.contains(byte)
+      }
+    if !isPath || path == "/" {
+      reader.report(.accelRedirect, "must be the path of nginx's internal location, such as /tapedeck-objects/")
+    } else if deployment.storage != nil {
+      reader.report(.accelRedirect, "needs an archive in a folder; nginx cannot send the objects of a bucket")
+    } else if proxies.isEmpty, !reader.isWrong(.trustedProxies) {
+      reader.report(.accelRedirect, "needs TAPEDECK_TRUSTED_PROXIES with the address of nginx")
+    } else {
+      return path
+    }
+    return nil
   }
 
   private static func origin(_ reader: SettingsReader) -> String? {
@@ -162,6 +191,15 @@ extension Settings {
     }
 
     package var isLoopback: Bool { host == "127.0.0.1" || host == "::1" || host == "localhost" }
+
+    /// Whether two servers of this machine cannot listen on both addresses. Port 0 is a free port.
+    func conflicts(with other: Address) -> Bool {
+      guard port == other.port, port != 0 else { return false }
+      let hosts = [host, other.host].map { $0 == "localhost" ? "127.0.0.1" : $0.lowercased() }
+      if hosts[0] == hosts[1] || hosts.contains("::") { return true }
+      return hosts.contains("0.0.0.0") && !hosts.contains { $0.contains(":") }
+    }
+
     package var text: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
   }
 }

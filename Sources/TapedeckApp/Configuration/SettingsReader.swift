@@ -6,7 +6,7 @@ import SystemPackage
 
 /// Reads settings from flags, the environment, `.env` and `tapedeck.yaml`, in this order.
 ///
-/// A wrong value is remembered and replaced by the default, so that `requireSound` can name all wrong settings at once.
+/// An invalid value is noted and replaced by the default, so that `requireValid` can name all invalid settings at once.
 package struct SettingsReader: Sendable {
   private let reader: ConfigReader
   /// The same places one by one, in order of precedence.
@@ -62,7 +62,7 @@ package struct SettingsReader: Sendable {
     }
   }
 
-  /// The keys of a YAML file, which the library tells only when it asks whether a value is secret.
+  /// The keys of a YAML file, which the library reveals only by asking whether each value is secret.
   private final class KeyNames: Sendable {
     private let names = Mutex<Set<String>>([])
     var all: Set<String> { names.withLock { $0 } }
@@ -115,9 +115,9 @@ package struct SettingsReader: Sendable {
 
   var hasProblems: Bool { !problems.sentences.isEmpty }
 
-  /// - Parameter unknown: names that are no settings, which the error mentions too, but which alone are no error.
+  /// - Parameter unknown: names that are not settings, which the error mentions too, but which alone are not an error.
   /// - Throws: `configurationInvalid`, with every problem and the places.
-  func requireSound(unknown: [UnknownSetting]) throws(TapedeckError) {
+  func requireValid(unknown: [UnknownSetting]) throws(TapedeckError) {
     guard hasProblems else { return }
     throw .wrongSettings(problems.sentences, unknown: unknown, places: places)
   }

@@ -25,7 +25,7 @@ package struct UnknownSetting: Sendable, Equatable {
 }
 
 extension SettingsReader {
-  /// Names that are no settings but look like one. In the environment, which other programs use too, only names that
+  /// Names that are not settings but look like one. In the environment, which other programs use too, only names that
   /// resemble a setting are found; in `.env`, all that begin like one; in the YAML file, all.
   ///
   /// - Parameter sources: the names of the sources that have settings of their own.

@@ -24,6 +24,11 @@ extension Node {
     let isShared = settings.deployment.isShared
 
     // Storage
+    if !isShared, !directory.hasCatalog {
+      // A new catalog beside objects would hide that the old one is lost.
+      try await Reconciliation.requireNoObjects(
+        in: try Self.objectStore(settings.deployment, directory, client: client, system: system))
+    }
     let catalog = try await Self.catalog(settings.deployment, directory, system: system)
     self.catalog = catalog
     if isShared {
@@ -32,7 +37,8 @@ extension Node {
     let clock = isShared ? try await SharedClock(catalog: catalog, own: system) : nil
     let system = clock?.system ?? system
     let store = try Self.objectStore(settings.deployment, directory, client: client, system: system)
-    if tasks.works {
+    // Listing a bucket takes too long for a command.
+    if tasks.works || settings.deployment.storage == nil {
       do { try await Reconciliation.requireOwnObjects(catalog, store) } catch {
         try? catalog.database.close()
         throw error
@@ -72,7 +78,7 @@ extension Node {
     let waiters = JobWaiters(catalog: catalog, limits: .init(connections: connections))
     let readiness = Readiness(
       catalog: catalog, file: isShared ? nil : directory.catalog,
-      folders: settings.deployment.localFolders(directory).map(\.folder), diskSpace: diskSpace)
+      folders: settings.deployment.localFolders(directory).map(\.folder), diskSpace: diskSpace, system: system)
     let gauges = Gauges(catalog: catalog, diskSpace: diskSpace, rateLimits: rateLimits)
     var web = WebServices(
       catalog: catalog, store: store, authenticator: authenticator,
@@ -86,6 +92,7 @@ extension Node {
       },
       readiness: { await readiness.problems() }, system: system, rateLimits: rateLimits)
     web.syncs = settings.syncs
+    web.accelRedirect = settings.accelRedirect.map { AccelRedirect(location: $0, proxies: settings.proxies) }
     for plan in settings.plans { web.plans[plan.source] = plan }
     let quarantine = Quarantine(catalog: catalog, store: store, spool: spool)
     web.quarantine = QuarantineActions(

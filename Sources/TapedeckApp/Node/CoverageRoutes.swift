@@ -8,7 +8,7 @@ import Pipeline
 import TransparencyLog
 import Web
 
-/// Routes of the command socket that synchronize a source now, check a day on the platform, and sign a statement.
+/// Routes of the command socket that sync a source now, check a day on the platform, and sign a statement.
 struct CoverageRoutes {
   let catalog: Catalog
   let plans: SyncPlans
@@ -97,7 +97,7 @@ struct CoverageRoutes {
   }
 }
 
-/// What a synchronization found, as sent to a command.
+/// What a sync found, as sent to a command.
 package struct SyncAnswer: Codable {
   var source: String
   var found: Int
@@ -118,6 +118,6 @@ package struct SyncAnswer: Codable {
 
   /// Why not everything that the platform lists can be archived, as a sentence; nil when it can.
   package var incompleteText: String? {
-    unidentified > 0 ? "\(counted(unidentified, "row")) of the platform's list cannot be archived: no usable id." : nil
+    unidentified > 0 ? "\(counted(unidentified, "row")) of the platform's list cannot be archived: no usable ID." : nil
   }
 }

@@ -38,6 +38,7 @@ package struct DataDirectory: Sendable {
     }
   }
 
+  package var hasCatalog: Bool { access(catalog.string, F_OK) == 0 }
   package var exists: Bool { access(path.string, F_OK) == 0 }
   package var isDemo: Bool { access(demoMarker.string, F_OK) == 0 }
 
@@ -71,14 +72,36 @@ package struct DataDirectory: Sendable {
     do {
       let descriptor = try SystemPackage.FileDescriptor.open(
         lockFile, .readWrite, options: [.create, .closeOnExec], permissions: [.ownerReadWrite])
-      if try FileSystemCalls.tryLock(descriptor) { return DataDirectoryLock(descriptor: descriptor) }
-      try descriptor.close()
-      return nil
+      guard try FileSystemCalls.tryLock(descriptor), let folder = try lockFolder() else {
+        try descriptor.close()
+        return nil
+      }
+      return DataDirectoryLock(descriptors: [descriptor] + folder)
     } catch {
       throw TapedeckError(
         .configurationInvalid, "The data directory cannot be written. Check the owner of the folder.",
         detail: "\(error)",
         cause: error)
+    }
+  }
+
+  /// Locks the folder itself, because the lock file can be removed.
+  ///
+  /// - Returns: nil when another process holds the lock; an empty list when the file system cannot lock folders (NFS).
+  private func lockFolder() throws -> [SystemPackage.FileDescriptor]? {
+    let descriptor = try SystemPackage.FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec])
+    do {
+      if try FileSystemCalls.tryLock(descriptor) { return [descriptor] }
+      try descriptor.close()
+      return nil
+    } catch {
+      try descriptor.close()
+      guard let error = error as? Errno,
+        [.badFileDescriptor, .invalidArgument, .notSupported, .noLocks].contains(error)
+      else {
+        throw error
+      }
+      return []
     }
   }
 
@@ -127,9 +150,9 @@ package struct DataDirectory: Sendable {
 
 /// Held while a process owns a data directory; the operating system releases it when the process ends.
 package final class DataDirectoryLock: Sendable {
-  private let descriptor: SystemPackage.FileDescriptor
+  private let descriptors: [SystemPackage.FileDescriptor]
 
-  init(descriptor: SystemPackage.FileDescriptor) { self.descriptor = descriptor }
+  init(descriptors: [SystemPackage.FileDescriptor]) { self.descriptors = descriptors }
 
-  deinit { try? descriptor.close() }
+  deinit { for descriptor in descriptors { try? descriptor.close() } }
 }

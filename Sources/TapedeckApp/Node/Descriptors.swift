@@ -6,7 +6,7 @@ import Glibc
 ///
 /// Running out of them ends the process: the thread pools of the system library cannot start a thread then.
 package enum Descriptors {
-  /// The highest limit that is asked for. More is never needed, and a child process may try to close each of them.
+  /// The highest limit that is asked for. More is never needed, and a child process may try to close every possible descriptor.
   private static let highest: rlim_t = 1 << 20
 
   /// Raises the soft limit to the hard one, or as far as the system allows.
@@ -22,6 +22,16 @@ package enum Descriptors {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
     return Int(min(limit.rlim_cur, highest))
+  }
+
+  /// A sentence when the size of files is limited; nil when it is not.
+  static var fileSizeNotice: String? {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0, limit.rlim_cur != rlim_t.max else {
+      return nil
+    }
+    return
+      "Files of this process can have \(limit.rlim_cur) bytes ('ulimit -f'): longer recordings and a larger catalog cannot be written. Remove the limit"
   }
 
   /// The descriptors that are open now.

@@ -4,8 +4,8 @@ import ServiceLifecycle
 
 /// Returns free memory to the operating system every ten seconds.
 ///
-/// The C library keeps what a burst of requests has used, spread over the free space of several arenas, unless it is
-/// asked to return it.
+/// The C library keeps the memory that a burst of requests has used, spread over several arenas, until it is asked to
+/// return it.
 struct MemoryRelease: Service {
   let system: SystemServices
 

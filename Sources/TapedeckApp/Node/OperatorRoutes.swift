@@ -30,7 +30,7 @@ struct OperatorRoutes {
     guard let start = query.moment("from"), let end = query.moment("to") else { throw TapedeckError(.invalidRequest) }
     let name = query["source"] ?? "default"
     guard let source = sources.first(where: { $0.id.rawValue == name }) else {
-      throw TapedeckError(.notFound, "No source named '\(name)' is configured.")
+      throw TapedeckError.unknownSource(name)
     }
     let page = try await source.search(
       RecordingQuery(start: start, end: end, direction: query.choice("direction"), agentID: query["agent"]),

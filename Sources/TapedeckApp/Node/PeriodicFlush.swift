@@ -18,6 +18,8 @@ struct PeriodicFlush: Service {
     await cancelWhenGracefulShutdown {
       while (try? await system.sleep(.seconds(5))) != nil {
         do { try await flush() } catch {
+          // The node flushes again after a shutdown has interrupted this.
+          if (error as? TapedeckError)?.code == .interrupted { return }
           logger.error("cannot save listening sessions and last uses", metadata: ["error": "\(error)"])
         }
       }

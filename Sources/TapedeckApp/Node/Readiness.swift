@@ -1,6 +1,6 @@
 package import Catalog
 import Foundation
-import Model
+package import Model
 package import Pipeline
 package import SystemPackage
 
@@ -11,12 +11,16 @@ package struct Readiness: Sendable {
   private let file: FilePath?
   /// What must be a folder.
   private let folders: [FilePath]
+  private let probe: WriteProbe
   private let diskSpace: DiskSpaceMonitor
 
-  package init(catalog: Catalog, file: FilePath?, folders: [FilePath], diskSpace: DiskSpaceMonitor) {
+  package init(
+    catalog: Catalog, file: FilePath?, folders: [FilePath], diskSpace: DiskSpaceMonitor, system: SystemServices
+  ) {
     self.catalog = catalog
     self.file = file
     self.folders = folders
+    probe = WriteProbe(folders: folders, uptime: system.uptime)
     self.diskSpace = diskSpace
   }
 
@@ -24,14 +28,15 @@ package struct Readiness: Sendable {
   package func problems() async -> [String] {
     var problems: [String] = []
     do throws(TapedeckError) {
-      // Damage stays reported: the pages that a query reads may be whole.
-      if let damage = catalog.database.damage { throw damage }
+      // Damage stays reported: the pages that a query reads may be intact.
+      if let damage = catalog.database.damage ?? catalog.database.displacement { throw damage }
       _ = try await catalog.hasAccounts()
-      try await catalog.checkSchema(mayBeEmpty: false)
+      try await catalog.checkSchema(mayBeEmpty: false, tablesOnly: true)
     } catch {
       problems.append(file.map { error.about($0).message } ?? "The catalog cannot be read.")
     }
-    problems += folders.filter { !isFolder($0) }.map { "\($0) is not a folder, or is missing." }
+    let missing = folders.filter { !isFolder($0) }.map { "\($0) is not a folder, or is missing." }
+    problems += missing.isEmpty ? await probe.problems() : missing
     for (disk, free) in await diskSpace.measure() {
       guard let free else {
         problems.append("The free space of the disk of the \(disk.holds) cannot be read.")

@@ -22,15 +22,23 @@ struct VerifyRoutes {
     [
       .admitted(
         .post, "/operator/verify", .command, permission: .administer, log: .denials, "Verifies recordings."
-      ) { admitted in try .json(try await verify(try await admitted.incoming.decode(VerifyQuestion.self))) },
+      ) { admitted in
+        try .json(
+          try await verify(
+            try await admitted.incoming.decode(VerifyQuestion.self), verifier.acting(for: admitted.identity)))
+      },
       .admitted(
         .post, "/operator/reconcile", .command, permission: .administer, log: .denials,
         "Compares the names of objects with rows."
-      ) { admitted in try .json(try await reconcile(try await admitted.incoming.decode(ReconcileQuestion.self))) },
+      ) { admitted in
+        try .json(
+          try await reconcile(
+            try await admitted.incoming.decode(ReconcileQuestion.self), verifier.acting(for: admitted.identity)))
+      },
     ]
   }
 
-  private func verify(_ question: VerifyQuestion) async throws(TapedeckError) -> VerifyAnswer {
+  private func verify(_ question: VerifyQuestion, _ verifier: Verifier) async throws(TapedeckError) -> VerifyAnswer {
     let start = ContinuousClock.now
     let deadline = start + .seconds(min(longest, max(0, question.seconds)))
     var answer = VerifyAnswer()
@@ -58,7 +66,9 @@ struct VerifyRoutes {
     return answer
   }
 
-  private func reconcile(_ question: ReconcileQuestion) async throws(TapedeckError) -> ReconcileAnswer {
+  private func reconcile(
+    _ question: ReconcileQuestion, _ verifier: Verifier
+  ) async throws(TapedeckError) -> ReconcileAnswer {
     let deadline = ContinuousClock.now + .seconds(min(longest, max(0, question.seconds)))
     let reconciliation = Reconciliation(verifier: verifier)
     var answer = ReconcileAnswer()
@@ -83,6 +93,7 @@ struct VerifyRoutes {
 extension VerifyAnswer {
   fileprivate mutating func add(_ batch: VerifiedBatch) {
     recordings += batch.taken
+    whole += batch.whole
     objects += batch.objects
     bytes += batch.bytes
     problems += batch.problems.map(RecordingProblem.init)

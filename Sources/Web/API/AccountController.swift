@@ -5,7 +5,7 @@ import HTTPTypes
 import Hummingbird
 import Model
 
-/// `/api/v1/accounts`: accounts, for administrators; `/api/v1/account/password`: the password of the own account.
+/// `/api/v1/accounts`: accounts, for administrators; `/api/v1/account/password`: the caller's own password.
 struct AccountController {
   let accounts: Accounts
   let authenticator: Authenticator

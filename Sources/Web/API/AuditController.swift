@@ -44,8 +44,8 @@ struct AuditListing {
     .choice("what", LogEntry.Action.self, "What was done."),
     .choice("outcome", LogEntry.Outcome.self, "How it ended."),
     QueryParameter("recording", .recording, "The platform's ID of a recording."), .source,
-    QueryParameter("from", .moment, "A day in UTC or a moment."),
-    QueryParameter("to", .moment, "A day in UTC, included, or a moment."),
+    QueryParameter("from", .moment, "A day in UTC or a timestamp."),
+    QueryParameter("to", .moment, "A day in UTC, included, or a timestamp."),
   ]
 
   static func parameters(maximum: Int64) -> [QueryParameter] { filters + [.cursor, .limit(maximum, default: 100)] }

@@ -10,7 +10,7 @@ struct CoverageController {
     [
       .admitted(
         .get, "/api/v1/coverage", .api, permission: .readCoverage, log: .entry(.coverage),
-        "For each day of the source's time zone, both ends included: whether the day is checked (listed completely after its end) and complete; reported, expected, ready, waiting, failed, refused, missing and unidentified recordings, the latter with their positions in the platform's list; `unlisted`: recordings that the platform no longer lists; `gaps` with their reasons; `tasks`: the last sync and look-back, with the rows of their lists that name no recording. Only supervisors see the IDs of restricted recordings.",
+        "For each day of the source's time zone, both ends included: whether the day is checked (listed completely after its end and the time of `CXONE_SYNC_OVERLAP_MINUTES`) and complete; reported, expected, ready, waiting, failed, refused, missing and unidentified recordings, the latter with their positions in the platform's list; `unlisted`: recordings that the platform no longer lists; `gaps` with their reasons; `tasks`: the last sync and look-back, with the rows of their lists that name no recording. Only supervisors see the IDs of restricted recordings.",
         query: CoverageListing.parameters, responses: [.json(CoverageAnswer.schema, "The coverage.")], errors: [404]
       ) { admitted in
         let page = try await listing.load(admitted, gaps: 500)
@@ -58,7 +58,7 @@ package struct CoverageAnswer: Encodable {
     let unidentified: Int64
     let unlisted: Int64
     let checkedAt: String?
-    /// Whether the platform was asked for the whole day after its end; of the total, for every day.
+    /// Whether the platform was asked for the whole day long enough after its end; of the total, for every day.
     let checked: Bool
     let complete: Bool
     let unidentifiedRows: [Row]?

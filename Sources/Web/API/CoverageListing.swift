@@ -45,7 +45,7 @@ struct CoverageListing {
     switch span.problem {
     case .reversed: throw TapedeckError(.invalidRequest, "'from' must not be after 'to'.")
     case .tooLong:
-      throw TapedeckError(.invalidRequest, "At most \(Self.maxDays) days can be asked for at once.")
+      throw TapedeckError(.invalidRequest, "At most \(Self.maxDays) days can be requested at once.")
     case nil: break
     }
     let plan = span.plan
@@ -86,7 +86,7 @@ struct CoverageListing {
   }
 }
 
-/// The synchronization plans of the configured sources.
+/// The sync plans of the configured sources.
 package struct SyncPlans: Sendable {
   let plans: [SourceID: SyncPlan]
 
@@ -99,7 +99,7 @@ package struct SyncPlans: Sendable {
     let source = SourceID(name ?? "default")
     if let source, let plan = plans[source] { return plan }
     guard source == .default else {
-      throw TapedeckError(.notFound, "No source named '\(name ?? "")' is configured.")
+      throw TapedeckError.unknownSource(name ?? "")
     }
     return SyncPlan(source: .default)
   }

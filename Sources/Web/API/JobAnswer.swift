@@ -113,7 +113,7 @@ struct ListedJobAnswer: Encodable {
     let recordingId: String
     let state: String
     let stage: String
-    let restrictedReason = "Restricted: ask a supervisor"
+    let restrictedReason = VisibleRecording.restrictedReason
   }
 
   func encode(to encoder: any Encoder) throws {

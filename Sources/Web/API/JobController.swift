@@ -34,7 +34,7 @@ struct JobController {
         responses: [.json(ListedJobAnswer.schema, "The job.")], errors: [409, 429]
       ) { admitted in
         try await change(admitted) { id, entry throws(TapedeckError) in
-          if let key = entry.recording { try await openJobs.requireRoom(for: key, of: admitted.identity) }
+          if let key = entry.recording { try await openJobs.requireCapacity(for: key, of: admitted.identity) }
           return try await catalog.retryJob(id, clearance: admitted.clearance, by: admitted.identity.id, entry: entry)
         }
       },
@@ -79,7 +79,7 @@ struct JobController {
     _ admitted: Admitted<Void>, _ body: (Int64, LogEntry) async throws(TapedeckError) -> JobRow
   ) async throws -> Reply {
     guard let id = Int64(admitted.incoming.path("job")), let job = try await catalog.job(id) else {
-      throw TapedeckError(.notFound, "There is no job with this number.")
+      throw TapedeckError.unknownJob
     }
     let changed = try await body(id, admitted.entry(recording: job.key, details: ["job": "\(id)"]))
     let privacy = try await catalog.recording(job.key)?.facts.privacy

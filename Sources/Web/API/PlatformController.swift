@@ -87,7 +87,7 @@ struct PlatformReport: Sendable {
 
   var jobCount: Int64 { jobs.values.reduce(0, +) }
 
-  /// How long the requests of the present jobs take at the present rate; nil without a limit or a job. Recordings that
+  /// How long the requests of the current jobs take at the current rate; nil without a limit or a job. Recordings that
   /// the platform has not prepared yet take longer.
   func timeLeft(now: Instant) -> Duration? {
     guard let rate = status.rate, rate > 0, jobCount > 0 else { return nil }

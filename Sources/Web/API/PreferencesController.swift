@@ -7,7 +7,6 @@ import Model
 /// `/api/v1/preferences`: how the signed-in person uses the pages and the player.
 struct PreferencesController {
   let catalog: Catalog
-  let authenticator: Authenticator
 
   var routes: [Route] {
     [
@@ -28,16 +27,13 @@ struct PreferencesController {
       ) { admitted in
         let change = try await admitted.incoming.decode(Preferences.self)
         try change.validate()
-        if let zone = change.browserTimeZone {
-          guard let session = admitted.context.session else {
-            throw TapedeckError(
-              .invalidRequest, "'browserTimeZone' belongs to the session of a browser. Set 'timeZone' instead.")
-          }
-          try await authenticator.setBrowserZone(zone, ofSession: session.secret)
+        let session = admitted.context.session
+        guard change.browserTimeZone == nil || session != nil else {
+          throw TapedeckError(
+            .invalidRequest, "'browserTimeZone' belongs to the session of a browser. Set 'timeZone' instead.")
         }
-        if change != Preferences(browserTimeZone: change.browserTimeZone) {
-          try await catalog.changePreferences(of: admitted.identity.id, to: change)
-        }
+        try await catalog.changePreferences(
+          of: admitted.identity.id, to: change, sessionSHA256: session.map { Secret.sha256($0.secret) })
         return Reply(Response(status: .noContent))
       },
     ]

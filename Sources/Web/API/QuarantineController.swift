@@ -5,7 +5,7 @@ import HTTPTypes
 import Hummingbird
 package import Model
 
-/// What a user may have done with a quarantined file; the pipeline does it.
+/// The decisions about a quarantined file; the pipeline carries them out.
 package struct QuarantineActions: Sendable {
   package typealias Accept =
     @Sendable (

@@ -62,7 +62,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
     leave()
   }
 
-  /// Tells those who wait for the client that it has closed its side.
+  /// Notifies the handlers that wait for the client that it has closed its side.
   private func leave() {
     hasLeft = true
     succeedLeft()
@@ -113,7 +113,12 @@ package final class ConnectionHandler: ChannelDuplexHandler {
   package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     hasBegunResponse = true
     var isEnd = false
-    if case .end = unwrapOutboundIn(data) { isEnd = true }
+    switch unwrapOutboundIn(data) {
+    // What follows a head shows whether the client reads.
+    case .head: return context.write(data, promise: promise)
+    case .body: break
+    case .end: isEnd = true
+    }
     if unsent == 0 { lastProgress = context.eventLoop.now }
     unsent += 1
     let promise = promise ?? context.eventLoop.makePromise()
@@ -131,8 +136,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
       succeedLeft()
     }
     guard unsent == 0 else { return }
-    writeDeadline?.cancel()
-    writeDeadline = nil
+    // The deadline stays scheduled for later writes, as most responses are sent at once.
     for promise in waitingForSent { promise.succeed() }
     waitingForSent = []
   }

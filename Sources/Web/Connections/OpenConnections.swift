@@ -2,7 +2,7 @@ import Model
 package import NIOCore
 import Synchronization
 
-/// The open connections of a listener. At a limit, the connection that waits for a request for longest is closed.
+/// The open connections of a listener. At a limit, the connection that has waited longest for a request is closed.
 ///
 /// A connection waits for a request until the last byte of the request has arrived, so a client that sends slowly
 /// counts as waiting.
@@ -64,7 +64,7 @@ package final class OpenConnections: Sendable {
   /// Notes that a connection waits for its next request.
   package func wait(_ channel: any Channel) { state.withLock { $0.wait(ObjectIdentifier(channel)) } }
 
-  /// Notes that a connection receives the body of a request. At the limit, the one that does so for longest is closed.
+  /// Notes that a connection receives the body of a request. At the limit, the one that has been receiving the longest is closed.
   package func receive(_ channel: any Channel) {
     let excess = state.withLock { state in
       state.receive(ObjectIdentifier(channel))
@@ -114,7 +114,7 @@ extension OpenConnections.State {
     receiving.popFirst(where: isReceiving).flatMap { take($0) }
   }
 
-  /// Removes the connection that waits for longest: of one address, or of all.
+  /// Removes the connection that has waited longest: of one address, or of all.
   fileprivate mutating func takeWaiting(of address: String?) -> (any Channel)? {
     firstWaiting(of: address).flatMap { take($0) }
   }

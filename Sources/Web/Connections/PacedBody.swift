@@ -2,7 +2,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// How long bodies are sent: in pieces, each when the operating system has taken the one before.
+/// Sends long bodies in pieces, each when the operating system has taken the one before.
 enum PacedBody {
   /// The bytes that are handed to a connection at a time. Shorter bodies are sent at once.
   static let piece = 64 << 10

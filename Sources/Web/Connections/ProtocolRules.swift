@@ -2,7 +2,7 @@ package import NIOCore
 package import NIOHTTP1
 
 /// Rules of HTTP that the server library leaves to others: which requests are malformed, which connections end after their
-/// response, and how many requests may be sent ahead (RFC 9110, sections 7.2, 7.8 and 10.1.1; RFC 9112, sections 3.2, 6.1,
+/// response, and how many requests may be pipelined (RFC 9110, sections 7.2, 7.8 and 10.1.1; RFC 9112, sections 3.2, 6.1,
 /// 9.3 and 9.3.2).
 package final class ProtocolRules: ChannelDuplexHandler {
   package typealias InboundIn = HTTPServerRequestPart

@@ -4,7 +4,7 @@ import Synchronization
 
 /// The long responses that are being sent, counted by identity.
 package final class Streams: Sendable {
-  /// One response. It counts until its last reference is gone.
+  /// One response. It counts until its last reference is released.
   package final class Stream: Sendable {
     fileprivate let channel: any Channel
     private let identity: String
@@ -41,7 +41,7 @@ package final class Streams: Sendable {
     self.uptime = uptime
   }
 
-  /// Adds a stream; at the limit, closes the connection whose client has been reading nothing for longest.
+  /// Adds a stream; at the limit, closes the connection whose client has been reading nothing the longest.
   ///
   /// - Throws: `tooManyStreams` when all streams of the identity make progress.
   package func begin(for identity: String, on channel: any Channel) throws(TapedeckError) -> Stream {

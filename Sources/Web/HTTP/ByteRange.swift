@@ -19,14 +19,18 @@ enum ByteRange: Equatable {
       self = .whole
       return
     }
-    let parts = header.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-    guard parts.count == 2, parts[0].lowercased().trimmingHTTPWhitespace == "bytes" else {
+    // By bytes, which takes a fraction of the time that splitting by characters takes.
+    guard let equals = header.utf8.firstIndex(of: UInt8(ascii: "=")),
+      header[..<equals] == "bytes" || header[..<equals].lowercased().trimmingHTTPWhitespace == "bytes"
+    else {
       self = .whole
       return
     }
     // Several ranges may be answered with the whole file (section 14.2), and players do not send them.
-    let bounds = parts[1].trimmingHTTPWhitespace.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
-    guard bounds.count == 2, let first = Position(bounds[0]), let last = Position(bounds[1]) else {
+    let span = header[header.utf8.index(after: equals)...].trimmingHTTPWhitespace
+    guard let dash = span.utf8.firstIndex(of: UInt8(ascii: "-")), let first = Position(span[..<dash]),
+      let last = Position(span[span.utf8.index(after: dash)...])
+    else {
       self = .whole
       return
     }

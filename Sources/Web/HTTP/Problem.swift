@@ -27,7 +27,8 @@ struct Problem: Encodable {
     // HTTPTypes has the phrases of its named constants only.
     title = HTTPResponseStatus(statusCode: status).reasonPhrase
     code = error.code.rawValue
-    detail = error.message
+    // Messages repeat parts of the request, where a secret may have been pasted, and of the platform's answers.
+    detail = Redactor.shared.redactSecrets(error.message)
     requestId = requestID
   }
 

@@ -1,7 +1,6 @@
 import HTTPTypes
 import Hummingbird
 import Logging
-import Metrics
 import Model
 import NIOCore
 import NIOHTTP1
@@ -16,6 +15,7 @@ struct RequestMiddleware: RouterMiddleware {
   let authentication: AuthenticationMiddleware
   /// Whether browsers reach the listener by https only, so that they may refuse http from now on.
   let isEncrypted: Bool
+  private let metrics = RequestMetrics()
 
   func handle(
     _ request: Request, context: WebContext, next: @concurrent (Request, WebContext) async throws -> Response
@@ -77,11 +77,10 @@ struct RequestMiddleware: RouterMiddleware {
   }
 
   private func addHeaders(to response: inout Response, requestID: String) {
-    response.headers[.requestID] = requestID
-    response.headers[.xContentTypeOptions] = "nosniff"
-    response.headers[.contentSecurityPolicy] = contentSecurityPolicy
-    for (name, value) in fixedHeaders { response.headers[name] = value }
-    if isEncrypted { response.headers[.strictTransportSecurity] = "max-age=31536000" }
+    response.headers.append(HTTPField(name: .requestID, value: requestID))
+    // No handler sets any of these.
+    for field in fixedHeaders { response.headers.append(field) }
+    if isEncrypted { response.headers.append(strictTransportSecurity) }
   }
 
   private func report(
@@ -89,27 +88,24 @@ struct RequestMiddleware: RouterMiddleware {
   ) {
     let route = context.coreContext.endpointPath.value ?? "none"
     let status = response.status.code
-    Counter(
-      label: "tapedeck_http_requests_total",
-      dimensions: [("method", methodLabel(request.method)), ("route", route), ("status", "\(status)")]
-    ).increment()
-    Recorder(label: "tapedeck_http_request_seconds", dimensions: [("route", route)]).record(took.inSeconds)
+    metrics.record(request.method, route: route, status: status, took: took)
+    let level = level(failure?.code)
+    guard context.logger.logLevel <= level else { return }
     var metadata: Logger.Metadata = [
-      "method": "\(request.method.rawValue)", "path": "\(request.uri.path)", "status": "\(status)",
+      "method": "\(request.method.rawValue.shortened(toBytes: 32))",
+      "path": "\(request.uri.path.shortened(toBytes: Self.maxLoggedBytes))", "status": "\(status)",
       "duration_ms": "\(took.milliseconds)",
     ]
     if let failure {
       metadata["code"] = "\(failure.code.rawValue)"
-      metadata["reason"] = "\(failure.message)"
-      if let detail = failure.detail { metadata["detail"] = "\(detail)" }
+      metadata["reason"] = "\(failure.message.shortened(toBytes: Self.maxLoggedBytes))"
+      if let detail = failure.detail { metadata["detail"] = "\(detail.shortened(toBytes: Self.maxLoggedBytes))" }
     }
-    context.logger.log(level: level(failure?.code), "request", metadata: metadata)
+    context.logger.log(level: level, "request", metadata: metadata)
   }
 
-  /// Clients can invent methods, and each new label would use memory that is never freed.
-  private func methodLabel(_ method: HTTPRequest.Method) -> String {
-    [.get, .head, .post, .put, .delete, .patch, .options].contains(method) ? method.rawValue : "other"
-  }
+  /// How much of a text that a client can make long is logged.
+  private static let maxLoggedBytes = 500
 
   /// Successful requests are logged for debugging only, as the access log records who did what.
   private func level(_ code: TapedeckError.Code?) -> Logger.Level {
@@ -127,9 +123,13 @@ private let contentSecurityPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
   + "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-private let fixedHeaders: [(HTTPField.Name, String)] = [
-  (HTTPField.Name("Referrer-Policy")!, "no-referrer"),  // The name is a valid token.
-  (HTTPField.Name("X-Frame-Options")!, "DENY"),  // The name is a valid token.
-  (HTTPField.Name("Cross-Origin-Opener-Policy")!, "same-origin"),  // The name is a valid token.
-  (HTTPField.Name("Cross-Origin-Resource-Policy")!, "same-origin"),  // The name is a valid token.
+private let strictTransportSecurity = HTTPField(name: .strictTransportSecurity, value: "max-age=31536000")
+
+private let fixedHeaders = [
+  HTTPField(name: .xContentTypeOptions, value: "nosniff"),
+  HTTPField(name: .contentSecurityPolicy, value: contentSecurityPolicy),
+  HTTPField(name: HTTPField.Name("Referrer-Policy")!, value: "no-referrer"),  // The name is a valid token.
+  HTTPField(name: HTTPField.Name("X-Frame-Options")!, value: "DENY"),  // The name is a valid token.
+  HTTPField(name: HTTPField.Name("Cross-Origin-Opener-Policy")!, value: "same-origin"),  // The name is a valid token.
+  HTTPField(name: HTTPField.Name("Cross-Origin-Resource-Policy")!, value: "same-origin"),  // The name is a valid token.
 ]

@@ -32,13 +32,32 @@ package struct TrustedProxies: Sendable {
   /// trusted proxy; otherwise the peer.
   func clientAddress(of request: Request, peer: String) -> String {
     guard contains(peer), let forwarded = request.headers[.forwardedFor] else { return peer }
-    let hops = forwarded.split(separator: ",").map { $0.trimmingPrefix { $0 == " " } }
-    for hop in hops.reversed() {
-      let address = String(hop.prefix { $0 != " " })
-      guard IPNetwork.isAddress(address) else { return peer }
+    for hop in forwarded.split(separator: ",").reversed() {
+      guard let address = Self.address(of: hop) else { return peer }
       if !contains(address) { return IPNetwork.plain(address) }
     }
     return peer
+  }
+
+  /// The address of a hop, which some proxies write with a port, brackets or quotes: `1.2.3.4:5678`,
+  /// `"[2001:db8::1]:443"`.
+  private static func address(of hop: Substring) -> String? {
+    var text = hop.trimmingHTTPWhitespace
+    if text.count > 1, text.first == "\"", text.last == "\"" { text = text.dropFirst().dropLast() }
+    if text.first == "[", let end = text.firstIndex(of: "]") {
+      guard isPort(text[text.index(after: end)...]) else { return nil }
+      text = text[text.index(after: text.startIndex)..<end]
+      guard text.contains(":") else { return nil }
+    } else if let colon = text.firstIndex(of: ":"), isPort(text[colon...]) {
+      text = text[..<colon]
+    }
+    let address = String(text)
+    return IPNetwork.isAddress(address) ? address : nil
+  }
+
+  /// Whether text is nothing, or a colon and a port.
+  private static func isPort(_ text: Substring) -> Bool {
+    text.isEmpty || (text.first == ":" && text.dropFirst().isASCIIDigits && UInt16(text.dropFirst()) != nil)
   }
 
   /// Whether an address is one of a trusted proxy.

@@ -117,7 +117,7 @@ struct AccountsPageController {
     let wanted = name(in: admitted)
     let rows = try await accounts.list()
     guard let row = rows.first(where: { $0.identity.id == wanted }) ?? rows.first(where: { $0.identity.name == wanted })
-    else { throw TapedeckError(.notFound, "No account has this name or ID.") }
+    else { throw TapedeckError.unknownAccount }
     var all: [String: Any?] = values(of: row, admitted.times)
     all["failure"] = failure?.message
     all["notice"] = notice(admitted, failure)

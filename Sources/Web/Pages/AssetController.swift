@@ -1,4 +1,5 @@
 import Crypto
+import Deflate
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -10,14 +11,18 @@ struct Assets: Sendable {
   struct Asset: Sendable {
     var contentType: String
     var bytes: ByteBuffer
+    var compressed: ByteBuffer
     var etag: String
   }
+
+  /// Read and compressed once, since several listeners share them.
+  static let all = Assets()
 
   private(set) var files: [String: Asset] = [:]
   /// Changes whenever a file changes.
   let version: String
 
-  init() {
+  private init() {
     var all = SHA256()
     for (name, bytes) in assetFiles {
       let type =
@@ -28,7 +33,10 @@ struct Assets: Sendable {
         }
       let hash = SHA256.hash(data: bytes)
       all.update(data: bytes)
-      files[name] = Asset(contentType: type, bytes: ByteBuffer(bytes: bytes), etag: "\"\(hex(hash.prefix(16)))\"")
+      let bytes = ByteBuffer(bytes: bytes)
+      files[name] = Asset(
+        contentType: type, bytes: bytes, compressed: GzipCompressor.compressed(bytes),
+        etag: "\"\(hex(hash.prefix(16)))\"")
     }
     version = hex(all.finalize().prefix(8))
   }
@@ -45,12 +53,17 @@ struct AssetController {
       ) { incoming in
         guard let asset = assets.files[incoming.path("name")] else { throw TapedeckError(.notFound) }
         let isVersioned = incoming.query["v"] == assets.version
-        let headers: HTTPFields = [
-          .contentType: asset.contentType, .eTag: asset.etag,
+        var headers: HTTPFields = [
+          .contentType: asset.contentType, .eTag: asset.etag, .vary: "Accept-Encoding",
           .cacheControl: isVersioned ? "public, max-age=31536000, immutable" : "no-cache",
         ]
-        if incoming.request.hasVersion(asset.etag) { return Response(status: .notModified, headers: headers) }
-        return Response(status: .ok, headers: headers, body: .init(byteBuffer: asset.bytes))
+        let isCompressed = incoming.request.acceptsGzip
+        if isCompressed { Response.describeGzip(of: asset.etag, in: &headers) }
+        if incoming.request.hasVersion(headers[.eTag] ?? asset.etag) {
+          return Response(status: .notModified, headers: headers)
+        }
+        let body = isCompressed ? asset.compressed : asset.bytes
+        return Response(status: .ok, headers: headers, body: .init(byteBuffer: body))
       }
     ]
   }

@@ -98,7 +98,7 @@ struct CoveragePageController {
     var parts: [[String: Any]] = []
     for status in CoverageStatus.allCases where day.expected > 0 {
       let width = Double(day.count(status)) / Double(day.expected) * 100
-      parts.append(["standing": status.rawValue, "x": percent(left), "width": percent(width)])
+      parts.append(["status": status.rawValue, "x": percent(left), "width": percent(width)])
       left += width
     }
     let unchecked = day.isChecked ? "" : "not checked, "
@@ -108,7 +108,9 @@ struct CoveragePageController {
       "expectedText": grouped(day.expected), "reportedText": day.reported.map(grouped) ?? "Unknown",
     ]
     if let checked = day.checkedAt { row["checked"] = times.values(checked) }
-    if !day.isChecked { row["uncheckedText"] = day.checkedAt == nil ? "Not checked" : "Not checked since its end" }
+    if !day.isChecked {
+      row["uncheckedText"] = day.checkedAt == nil ? "Not checked" : "Not checked late enough after its end"
+    }
     let unidentified = day.count(.unidentified)
     if unidentified > 0 {
       let positions = day.unidentified.prefix(20).map { "row \($0.position): \($0.reason)" }

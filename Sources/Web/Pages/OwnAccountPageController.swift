@@ -5,7 +5,7 @@ import HTTPTypes
 import Hummingbird
 import Model
 
-/// `GET /account`, `POST /account/password` and `POST /account/time-zone`: the own account of a signed-in user.
+/// `GET /account`, `POST /account/password` and `POST /account/time-zone`: the account of the signed-in user.
 struct OwnAccountPageController {
   let catalog: Catalog
   let authenticator: Authenticator
@@ -15,7 +15,7 @@ struct OwnAccountPageController {
 
   var routes: [Route] {
     [
-      .admitted(.get, "/account", .page, permission: nil, log: .denials, "The own account.") { admitted in
+      .admitted(.get, "/account", .page, permission: nil, log: .denials, "The user's own account.") { admitted in
         Reply(try page(admitted))
       },
       .admitted(

@@ -7,17 +7,19 @@ import NIOHTTP1
 
 /// The templates and assets that are built into the program.
 struct PageRenderer: Sendable {
-  let assets: Assets
+  let assets = Assets.all
   private let library: MustacheLibrary
 
-  init() throws {
-    assets = Assets()
+  /// Parsed once, since several listeners share them.
+  private static let shared = Result {
     var templates: [String: MustacheTemplate] = [:]
     for (name, bytes) in templateFiles {
       templates[name] = try MustacheTemplate(string: PageText.pragma + String(decoding: bytes, as: UTF8.self))
     }
-    library = MustacheLibrary(templates: templates)
+    return MustacheLibrary(templates: templates)
   }
+
+  init() throws { library = try Self.shared.get() }
 
   /// Renders a page; keys that are nil are left out, as the templates expect.
   ///
@@ -44,17 +46,19 @@ struct PageRenderer: Sendable {
     guard let text = library.render(all, withTemplate: template) else {
       throw TapedeckError(.internalError, detail: "there is no template '\(template)'")
     }
-    return text
+    // Names and ids come from the platform; templates also isolate them with <bdi>.
+    return text.showingControls
   }
 
   /// A section of the navigation, shown to readers with its permission.
   enum Section: String, CaseIterable {
-    case recordings, coverage, platform, audit, accounts
+    case recordings, coverage, quarantine, platform, audit, accounts
 
     fileprivate var permission: Permission {
       switch self {
       case .recordings: .listRecordings
       case .coverage: .readCoverage
+      case .quarantine: .manageJobs
       case .platform: .readPlatform
       case .audit: .readAccessLog
       case .accounts: .administer
@@ -80,7 +84,7 @@ struct PageRenderer: Sendable {
         "errorText": text(of: error),
         "requestID": context.requestID,
       ])
-    var response = Response.html(text ?? error.message, status: status)
+    var response = Response.html(text ?? title, status: status)
     if let retryAfter = error.retryAfter {
       response.headers[.retryAfter] = "\(Int(retryAfter.inSeconds.rounded(.up)))"
     }
@@ -88,7 +92,7 @@ struct PageRenderer: Sendable {
   }
 
   private func text(of error: TapedeckError) -> String {
-    guard error.code == .insufficientPermissions else { return error.message }
+    guard error.code == .insufficientPermissions else { return Redactor.shared.redactSecrets(error.message) }
     return error.isRestrictedRecording
       ? "Insufficient permissions: only supervisors can play restricted recordings. If you need this one, give its "
         + "address to a supervisor."
@@ -125,5 +129,6 @@ private let templateFiles: [(String, [UInt8])] = [
   ("audit", PackageResources.audit_mustache),
   ("platform", PackageResources.platform_mustache),
   ("coverage", PackageResources.coverage_mustache),
+  ("quarantine", PackageResources.quarantine_mustache),
   ("error", PackageResources.error_mustache),
 ]

@@ -43,8 +43,13 @@ struct PlayerPageController {
       filter.action = .audioHeard
       if !showsEveryone { filter.who = identity.id }
       let heard = try await catalog.logEntries(matching: filter, before: nil, limit: 20).map(\.entry)
+      var repairs = LogFilter()
+      repairs.recording = subject.key
+      repairs.action = .repair
+      let repair = try await catalog.logEntries(matching: repairs, before: nil, limit: 1).first
       let view = PlayerView(
         visible: visible, recording: open, part: part, steps: steps, heard: heard, showsEveryone: showsEveryone,
+        repairedAt: repair?.entry.at,
         preferences: admitted.context.preferences, times: admitted.times)
       let text = try pages.page(
         "player", title: view.heading, context: admitted.context, on: .recordings,

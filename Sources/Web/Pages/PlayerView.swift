@@ -14,6 +14,8 @@ struct PlayerView {
   let heard: [LogEntry]
   /// Whether `heard` has the reports of all identities, or only those of the one that looks.
   let showsEveryone: Bool
+  /// When damaged files were last replaced.
+  let repairedAt: Instant?
   let preferences: Preferences
   let times: PageTimes
 
@@ -48,6 +50,7 @@ struct PlayerView {
         ] : [["laneID": "call", "laneName": "Call", "channel": 0]] as [[String: Any]],
       "facts": facts, "downloads": downloads(path), "files": files, "sourceText": recording.key.source.rawValue,
       "archived": recording.archivedAt.map(times.values), "verified": recording.verifiedAt.map(times.values),
+      "repaired": repairedAt.map(times.values), "isDamaged": recording.damage != nil,
       "isOriginalMissing": part.original == nil,
       "heardURL": "/api/v1/recordings/\(recording.key.pathSegment)/heard",
       "speed": preferences.speed ?? 1, "volume": preferences.volume ?? 1,

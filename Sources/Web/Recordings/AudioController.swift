@@ -13,6 +13,8 @@ import ObjectStorage
 struct AudioController {
   let catalog: Catalog
   let store: any ObjectStore
+  /// Nil when Tapedeck sends all files itself.
+  let accelRedirect: AccelRedirect?
   let now: @Sendable () -> Instant
 
   var routes: [Route] {
@@ -22,14 +24,20 @@ struct AudioController {
         "The MP3, with support for `Range`, `If-Range`, `ETag` and `Repr-Digest`; with `download`, browsers save it as a file."
       ),
       route("/audio/{id}/original", .original, "audio/wav", "The original, if it was kept."),
-      route("/audio/{id}/peaks", .peaks, "application/octet-stream", "The peaks (waveform data)."),
+      route(
+        "/audio/{id}/peaks", .peaks, "application/octet-stream",
+        "The peaks (waveform data), in gzip for clients that accept it; with `points`, 25 points for each second instead of 100. A browser may keep them, and asks with `If-None-Match`.",
+        more: [QueryParameter("points", .choice(["25"]), "The number of points for each second.")]
+      ),
     ]
   }
 
-  private func route(_ path: String, _ wanted: Wanted, _ type: String, _ summary: String) -> Route {
+  private func route(
+    _ path: String, _ wanted: Wanted, _ type: String, _ summary: String, more: [QueryParameter] = []
+  ) -> Route {
     .recording(
       .get, path, .api, action: .hear, log: .disclosure(denial: .listen), summary,
-      query: [QueryParameter("download", .flag, "Serve the file as a download.")],
+      query: [QueryParameter("download", .flag, "Serve the file as a download.")] + more,
       responses: [
         .other(type, "The whole file."), .other(type, status: 206, "The range."), .empty(304, "Not changed."),
         .empty(416, "The range is not in the file."),
@@ -39,14 +47,30 @@ struct AudioController {
 
   private enum Wanted { case mp3, original, peaks }
 
+  /// How the bytes of a file are sent.
+  struct Form: Sendable {
+    var isReduced: Bool
+    var isCompressed: Bool
+    /// Whether they are sent as a whole, since ranges are those of the file.
+    var isWhole: Bool { isReduced || isCompressed }
+  }
+
   private struct File {
+    var key: RecordingKey
     var object: ObjectName
     var content: ObjectContent
     var sha256: String { content.hash.rawValue }
     var contentType: String
-    var name: String
+    var suffix: String
     /// For sentences.
     var title: String
+
+    /// The name of a download: ASCII, because it becomes a header; cut, because file systems limit names to 255 bytes.
+    var name: String {
+      let id = key.id.rawValue.prefix(200)
+      let text = id.map { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) ? $0 : "_" }
+      return "\(String(text)).\(suffix)"
+    }
   }
 
   private func serve(_ wanted: Wanted, _ admitted: Admitted<RecordingSubject>) async throws -> Reply {
@@ -58,13 +82,38 @@ struct AudioController {
     var headers: HTTPFields = [
       .contentType: file.contentType, .acceptRanges: "bytes", .eTag: etag, .cacheControl: "private, no-store",
     ]
+    if wanted == .peaks {
+      // A browser keeps them, but asks each time, so that access is checked and logged. It must not show them to the next
+      // user.
+      headers[.cacheControl] = "private, no-cache"
+      headers[.vary] = "Accept-Encoding, Authorization, Cookie"
+    }
     if let digest = base64(hexadecimal: file.sha256) { headers[.reprDigest] = "sha-256=:\(digest):" }
     let isDownload = admitted.query.has("download")
     if isDownload { headers[.contentDisposition] = "attachment; filename=\"\(file.name)\"" }
 
-    if request.hasVersion(etag) { return Reply(Response(status: .notModified, headers: headers)) }
-    let range = ByteRange(
-      request.headers[.range], ifRange: request.headers[.ifRange], etag: etag, length: object.bytes)
+    let isReduced = wanted == .peaks && admitted.query["points"] != nil
+    let form = Form(
+      isReduced: isReduced,
+      isCompressed: wanted == .peaks && request.acceptsGzip && (isReduced || request.headers[.range] == nil))
+    if form.isReduced { Response.describeReduced(etag, in: &headers) }
+    if form.isCompressed { Response.describeGzip(of: headers[.eTag] ?? etag, in: &headers) }
+    if request.hasVersion(headers[.eTag] ?? etag) {
+      return Reply(Response(status: .notModified, headers: headers), wanted == .peaks ? .waveform : .none)
+    }
+    if wanted != .peaks, request.method == .get,
+      let path = accelRedirect?.path(of: file.object, for: admitted.context)
+    {
+      headers[.accelRedirect] = path
+      // The proxy adds its own.
+      for name in [HTTPField.Name.eTag, .acceptRanges, .reprDigest] { headers[name] = nil }
+      return Reply(
+        Response(status: .ok, headers: headers), .handedToProxy(download: isDownload ? "\(wanted)" : nil))
+    }
+    let range =
+      form.isWhole
+      ? .whole
+      : ByteRange(request.headers[.range], ifRange: request.headers[.ifRange], etag: etag, length: object.bytes)
     let span: Range<Int64>
     switch range {
     case .whole: span = 0..<object.bytes
@@ -78,7 +127,7 @@ struct AudioController {
     }
     let status: HTTPResponse.Status = range == .whole ? .ok : .partialContent
     if request.method == .head {
-      headers[.contentLength] = "\(span.count)"
+      if !form.isWhole { headers[.contentLength] = "\(span.count)" }
       return Reply(Response(status: status, headers: headers))
     }
     let bytes = Int64(span.count)
@@ -86,8 +135,8 @@ struct AudioController {
       isDownload ? .download(bytes: bytes, file: "\(wanted)") : wanted == .peaks ? .waveform : .listening
     let body =
       span.count <= Self.piece
-      ? try await shortBody(span, of: object, file, admitted)
-      : try await stream(span, of: object, file, admitted)
+      ? try await shortBody(span, of: object, file, form, admitted)
+      : try await stream(span, of: object, file, form, admitted)
     return Reply(Response(status: status, headers: headers, body: body), event)
   }
 
@@ -143,35 +192,34 @@ struct AudioController {
   }
 
   private func file(_ wanted: Wanted, of part: MediaPart, key: RecordingKey) throws(TapedeckError) -> File {
-    // ASCII, because it becomes a header; cut, because file systems limit names to 255 bytes.
-    let name = String(
-      key.id.rawValue.prefix(200).map { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) ? $0 : "_" })
     let object: ObjectName?
-    let file: (content: ObjectContent, contentType: String, name: String, title: String)
+    let file: (content: ObjectContent, contentType: String, suffix: String, title: String)
     switch wanted {
     case .mp3:
       object = part.mp3.name
-      file = (part.mp3.content, "audio/mpeg", "\(name).mp3", "The MP3")
+      file = (part.mp3.content, "audio/mpeg", "mp3", "The MP3")
     case .original:
       object = part.original
       let content = ObjectContent(hash: part.sourceHash, bytes: part.sourceBytes)
-      file = (content, "audio/wav", "\(name).wav", "The original")
+      file = (content, "audio/wav", "wav", "The original")
     case .peaks:
       object = part.peaks.name
-      file = (part.peaks.content, "application/octet-stream", "\(name).dat", "The waveform")
+      file = (part.peaks.content, "application/octet-stream", "dat", "The waveform")
     }
     guard let object else {
       throw TapedeckError(.notFound, "The original was not kept. The MP3 is at /audio/\(key.pathSegment).mp3.")
     }
     return File(
-      object: object, content: file.content, contentType: file.contentType, name: file.name, title: file.title)
+      key: key, object: object, content: file.content, contentType: file.contentType, suffix: file.suffix,
+      title: file.title)
   }
 
   /// The bytes that are held in memory for a client.
   private static let piece = PacedBody.piece
 
   private func shortBody(
-    _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ admitted: Admitted<RecordingSubject>
+    _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ form: Form,
+    _ admitted: Admitted<RecordingSubject>
   ) async throws -> ResponseBody {
     let bytes =
       span.isEmpty
@@ -183,18 +231,24 @@ struct AudioController {
       await recordDamage(.objectDamaged, of: file, admitted)
       throw TapedeckError(.objectDamaged, detail: "\(file.object) was not sent")
     }
-    return ResponseBody(byteBuffer: bytes)
+    guard form.isWhole else { return ResponseBody(byteBuffer: bytes) }
+    var output = ByteBuffer()
+    let encoder = Encoder(form)
+    for var piece in [encoder.add(bytes), encoder.finish()] { output.writeBuffer(&piece) }
+    return ResponseBody(byteBuffer: output)
   }
 
   /// Reads one piece at a time; the router lets the next one be read when the operating system has taken it. The last
   /// piece of a file with other content than in the catalog is not sent.
   private func stream(
-    _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ admitted: Admitted<RecordingSubject>
+    _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ form: Form,
+    _ admitted: Admitted<RecordingSubject>
   ) async throws -> ResponseBody {
     // Read before the response begins: an object that is missing then gets an error instead of a body that breaks off.
     let first = try await read(object, at: span.lowerBound, limit: Self.piece, file, admitted)
     let isWhole = Int64(span.count) == file.content.bytes
-    return ResponseBody(contentLength: span.count) { writer in
+    return ResponseBody(contentLength: form.isWhole ? nil : span.count) { writer in
+      let encoder = Encoder(form)
       var hash = SHA256()
       var offset = span.lowerBound
       while offset < span.upperBound {
@@ -213,8 +267,11 @@ struct AudioController {
             throw TapedeckError(.objectDamaged)
           }
         }
-        try await writer.write(bytes)
+        let piece = encoder.add(bytes)
+        if piece.readableBytes > 0 { try await writer.write(piece) }
       }
+      let end = encoder.finish()
+      if end.readableBytes > 0 { try await writer.write(end) }
       try await writer.finish(nil)
     }
   }

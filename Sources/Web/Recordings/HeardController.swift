@@ -55,7 +55,7 @@ struct Passages: Equatable {
     var ranges: [ClosedRange<Double>] = []
     for (from, to) in passages.sorted(by: { $0.from < $1.from }) {
       guard from >= 0, from < to, to <= duration + 2 else {
-        throw TapedeckError(.invalidRequest, "A passage starts before it ends, and lies within the recording.")
+        throw TapedeckError(.invalidRequest, "A passage must start before it ends, and must be within the recording.")
       }
       if let last = ranges.last, from <= last.upperBound {
         ranges[ranges.count - 1] = last.lowerBound...max(last.upperBound, to)

@@ -48,7 +48,7 @@ struct IngestController {
     }
   }
 
-  /// What a job means for a caller.
+  /// The answer that the state of a job gives a caller.
   private enum Answer {
     case ready, denied
     case failed(TapedeckError)
@@ -88,7 +88,7 @@ struct IngestController {
   /// - Throws: `tooManyJobs`.
   func startJob(_ admitted: Admitted<RecordingSubject>) async throws(TapedeckError) -> JobRow {
     let key = admitted.subject.key
-    try await openJobs.requireRoom(for: key, of: admitted.identity)
+    try await openJobs.requireCapacity(for: key, of: admitted.identity)
     return try await catalog.requestIngest(
       of: key, clearance: admitted.clearance, by: admitted.identity.id, entry: admitted.entry(recording: key))
   }
@@ -104,6 +104,7 @@ struct IngestController {
       ).makeAsyncIterator()
     }
     while true {
+      guard try await admitted.context.currentIdentity() != nil else { throw TapedeckError(.unauthenticated) }
       guard let (job, privacy) = try await catalog.jobAndPrivacy(job.id) else {
         throw TapedeckError(.notFound)
       }

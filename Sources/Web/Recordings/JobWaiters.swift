@@ -50,8 +50,7 @@ package final class JobWaiters: Service {
     let changes = catalog.changes()
     await withGracefulShutdownHandler {
       for await change in changes.cancelOnGracefulShutdown() {
-        guard case .job(let id) = change else { continue }
-        for waiter in state.withLock({ Array(($0.waiters[id] ?? [:]).values) }) { waiter.continuation.yield() }
+        for waiter in waiters(concernedBy: change) { waiter.continuation.yield() }
       }
     } onGracefulShutdown: {
       self.end()
@@ -59,7 +58,18 @@ package final class JobWaiters: Service {
     end()
   }
 
-  /// Yields whenever the row of a job changes, and every few seconds. Finishes at the deadline, when the client closes the
+  private func waiters(concernedBy change: Change) -> [Waiter] {
+    state.withLock { state in
+      switch change {
+      case .job(let id): Array((state.waiters[id] ?? [:]).values)
+      // The account or token of any of them may have ended.
+      case .accessNarrowed: state.waiters.values.flatMap(\.values)
+      case .workDue, .webhookDue, .taskDue: []
+      }
+    }
+  }
+
+  /// Yields whenever the row of a job changes, when access is withdrawn from anyone, and every few seconds. Finishes at the deadline, when the client closes the
   /// connection, at shutdown, and at once when too many requests wait.
   ///
   /// - Parameters:

@@ -11,7 +11,7 @@ struct OpenJobs {
   /// none. An operator has no limit.
   ///
   /// - Throws: `tooManyJobs`.
-  func requireRoom(for key: RecordingKey, of identity: Identity) async throws(TapedeckError) {
+  func requireCapacity(for key: RecordingKey, of identity: Identity) async throws(TapedeckError) {
     guard identity.kind != .operator, try await !catalog.mayRequest(key, by: identity.id, limit: limit) else { return }
     throw TapedeckError(.tooManyJobs, retryAfter: .seconds(30))
   }

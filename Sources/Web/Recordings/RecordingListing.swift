@@ -14,8 +14,8 @@ struct RecordingListing {
     .choice("direction", Direction.self, "The direction of the call."),
     .choice("privacy", Privacy.self, "The privacy of the recording."),
     .choice("status", ListedStatus.self, "Whether it is archived."),
-    QueryParameter("from", .moment, "A day in UTC or a moment."),
-    QueryParameter("to", .moment, "A day in UTC, included, or a moment."),
+    QueryParameter("from", .moment, "A day in UTC or a timestamp."),
+    QueryParameter("to", .moment, "A day in UTC, included, or a timestamp."),
   ]
 
   static let parameters =

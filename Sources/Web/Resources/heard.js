@@ -52,7 +52,7 @@ export class Heard {
         method: 'POST', keepalive: true, headers: { 'Content-Type': 'application/json' },
         body: JSON.stringify({ passages }),
       });
-      // A report that is refused as wrong would be refused again.
+      // A report that is refused as invalid would be refused again.
       if (answer.status >= 500 || answer.status === 401) this.passages.unshift(...passages);
     } catch {
       this.passages.unshift(...passages);

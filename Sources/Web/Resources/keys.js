@@ -33,8 +33,8 @@ const types = `textarea, input:not(${takesNoText}), [contenteditable]`;
 const takesKeys = 'select, input[type=range]';
 const takesPress = 'a, button, summary, input';
 
-// The element that was focused with the pointer. Space then plays, as its click has been done already; with the keyboard,
-// Space presses the focused button.
+// The element that was focused with the pointer. Space then plays, because the click has already taken effect; an element
+// that was focused with the keyboard is pressed.
 let pointed = null;
 document.addEventListener('pointerdown', ({ target }) => (pointed = target.closest(`${takesKeys}, ${takesPress}`)));
 document.addEventListener('focusin', ({ target }) => target === pointed || (pointed = null));

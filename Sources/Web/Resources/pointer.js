@@ -59,6 +59,7 @@ export function follow(element, { label, stage, timeAt, begin, seek }) {
     label.hidden = true;
   });
   element.addEventListener('pointerleave', () => !end && (label.hidden = true));
-  // A finger is captured by the part of the waveform under it until the drag begins; losing that is not the end.
+  // A finger is captured by the part of the waveform under it until the drag begins. Losing that capture does not end the
+  // drag.
   element.addEventListener('lostpointercapture', (event) => event.target === element && release());
 }

@@ -23,7 +23,7 @@ function keepInView() {
 
 export function seek(time) {
   heard.follow();
-  // A position outside of the loop is wanted more than the loop.
+  // A position outside of the loop takes precedence over the loop.
   if (state.loop.on && (time < loopStart() - 0.05 || time > loopEnd() + 0.05)) {
     setLoop({ on: false });
     say('Loop off');

@@ -55,17 +55,25 @@ export function toggleSkip() {
 }
 skip?.addEventListener('click', toggleSkip);
 
+async function showPeaks(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  state.peaks = readPeaks(await answer.arrayBuffer());
+  state.quiet = pauses(state.peaks);
+  paint();
+}
+
 export async function loadPeaks() {
   if (!deck.dataset.peaks) return;
   try {
-    const answer = await fetch(deck.dataset.peaks);
-    if (!answer.ok) throw new Error(`${answer.status}`);
-    state.peaks = readPeaks(await answer.arrayBuffer());
-    state.quiet = pauses(state.peaks);
+    // All points of an hour take a slow connection seconds, and a quarter of them is enough for the first view.
+    const isLong = Number(deck.dataset.duration) > 1200;
+    await showPeaks(isLong ? `${deck.dataset.peaks}?points=25` : deck.dataset.peaks);
     // The preference applies once it is known where silence is.
     state.skipping = 'skip' in deck.dataset;
     press(skip, state.skipping);
     paint();
+    if (isLong) await showPeaks(deck.dataset.peaks);
   } catch {
     if (skip) skip.disabled = true;
     say('The waveform could not be loaded. Playback works without it.');

@@ -150,13 +150,15 @@ struct Admission: Sendable {
       }
       try await readPreferences(of: identity, for: route, into: context)
       let admitted = Admitted(try Incoming(request, context, route), identity, (), self, route)
-      let response = try await record(try paced(try await handle(admitted), admitted), admitted, of: nil)
+      var reply = try await handle(admitted)
+      if route.mayCompress(request) { reply.response = try await reply.response.gzipped(for: request) }
+      let response = try await record(try paced(reply, admitted), admitted, of: nil)
       // A body without a length is written piece by piece.
       guard response.body.contentLength == nil else { return response }
       return streamAccess.guarding(response, on: context.channel, whileAllowed: admitted.isStillAllowed)
     case .recording(let action, let handle):
       let identity = try context.requireIdentity()
-      let subject = try await subject(context)
+      let subject = try await subject(context, of: action)
       // A recording that is not known yet may turn out to be a standard one.
       guard Policy.allows(action, by: identity, privacy: subject.recording?.facts.privacy ?? .standard) else {
         try await deny(
@@ -183,22 +185,24 @@ struct Admission: Sendable {
     return reply
   }
 
-  /// The recording that the path names.
+  /// The recording that the path names. Recordings of the default source are shown although it is not configured any more,
+  /// but a new job would wait forever. A node without any source does not know those of the others.
   ///
   /// - Throws: `invalidRecordingID`; `notFound` for a job or a source that does not exist.
-  private func subject(_ context: WebContext) async throws(TapedeckError) -> RecordingSubject {
+  private func subject(_ context: WebContext, of action: Policy.Act) async throws(TapedeckError) -> RecordingSubject {
     if context.parameters.get("job") != nil {
       guard let id = context.parameters.get("job", as: Int64.self), let job = try await catalog.job(id) else {
-        throw TapedeckError(.notFound, "There is no job with this number.")
+        throw TapedeckError.unknownJob
       }
       return RecordingSubject(key: job.key, recording: try await catalog.recording(job.key), parts: [], job: job)
     }
     guard let segment = context.parameters.get("id") else { throw TapedeckError(.invalidRecordingID) }
     let key = try RecordingKey(pathSegment: segment)
-    guard key.source == .default || sources.contains(key.source) else {
-      throw TapedeckError(.notFound, "No source named '\(key.source)' is configured.")
-    }
     let known = try await catalog.archived(key)
+    let needsSource = action == .ingest && !sources.isEmpty && known?.parts.isEmpty ?? true
+    guard sources.contains(key.source) || key.source == .default && !needsSource else {
+      throw TapedeckError.unknownSource(key.source.rawValue)
+    }
     return RecordingSubject(key: key, recording: known?.recording, parts: known?.parts ?? [])
   }
 
@@ -246,8 +250,20 @@ struct Admission: Sendable {
       guard let key else { throw TapedeckError(.internalError) }
       let session = try await listening.begin(key, by: identity, from: origin)
       var response = reply.response
+      if let bytes = response.body.contentLength, bytes <= PacedBody.piece {
+        // Written at once, together with the head.
+        listening.sent(bytes, in: session)
+        return response
+      }
       response.body = response.body.counting { [listening] bytes in listening.sent(bytes, in: session) }
       return response
+    case (.disclosure, .handedToProxy(let download?)):
+      try await log.record(
+        .download, by: identity, recording: key, from: origin,
+        details: ["file": download, "sent": ListeningSessions.handedToProxy])
+    case (.disclosure, .handedToProxy(nil)):
+      guard let key else { throw TapedeckError(.internalError) }
+      _ = try await listening.begin(key, by: identity, from: origin, isHandedToProxy: true)
     case (.disclosure, .waveform):
       guard let key, !views.covers(key, by: identity, at: now()) else { break }
       try await log.record(.view, by: identity, recording: key, from: origin, details: ["part": "waveform"])

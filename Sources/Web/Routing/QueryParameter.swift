@@ -69,7 +69,7 @@ package struct QueryParameter: Sendable {
     case .moment:
       try require(
         Query.moment(value, endOfDay: false, in: .utc) != nil,
-        "a day such as 2026-11-12, or a moment such as 2026-11-12T14:00:00Z")
+        "a day such as 2026-11-12, or a timestamp such as 2026-11-12T14:00:00Z")
     }
   }
 

@@ -139,6 +139,8 @@ package struct Reply: Sendable {
     /// Sound is played: an entry begins a listening session, to which later requests belong.
     case listening
     case download(bytes: Int64, file: String)
+    /// The proxy sends the file: sound that is played, or a download of this file.
+    case handedToProxy(download: String?)
     /// The page of a recording, which covers the waveform that it fetches.
     case page
     case waveform

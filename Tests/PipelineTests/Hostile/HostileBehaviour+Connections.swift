@@ -4,19 +4,19 @@ import TestKit
 extension HostileBehaviour {
   /// Connections that end, stall or carry more bytes than they should.
   static let connections: [HostileBehaviour] = [
-    HostileBehaviour("closed at the cut", .resumed(.close)) { $0.honest($0.file) },
-    HostileBehaviour("reset at the cut", .resumed(.reset)) { $0.honest($0.file) },
-    HostileBehaviour("no last chunk at the cut", .resumed(.noLastChunk)) { $0.honest($0.file) },
-    HostileBehaviour("the last chunk at the cut", .resumed(.earlyLastChunk)) { $0.honest($0.file) },
-    HostileBehaviour("stalled at the cut", .resumed(.stall)) { $0.honest($0.file) }
+    HostileBehaviour("closed at the cut", .resumed(.close)) { $0.correct($0.file) },
+    HostileBehaviour("reset at the cut", .resumed(.reset)) { $0.correct($0.file) },
+    HostileBehaviour("no last chunk at the cut", .resumed(.noLastChunk)) { $0.correct($0.file) },
+    HostileBehaviour("the last chunk at the cut", .resumed(.earlyLastChunk)) { $0.correct($0.file) },
+    HostileBehaviour("stalled at the cut", .resumed(.stall)) { $0.correct($0.file) }
       .with { $0.stallTimeout = .seconds(20) },
-    HostileBehaviour("closed at the cut, weak tags", .resumed(.close)) { $0.honest($0.file) }
+    HostileBehaviour("closed at the cut, weak tags", .resumed(.close)) { $0.correct($0.file) }
       .with { $0.validators = .weak },
-    HostileBehaviour("closed at the cut, dates alone", .resumed(.close)) { $0.honest($0.file) }
+    HostileBehaviour("closed at the cut, dates alone", .resumed(.close)) { $0.correct($0.file) }
       .with { $0.validators = .dated },
-    HostileBehaviour("closed at the cut, no validators", .resumed(.close)) { $0.honest($0.file) }
+    HostileBehaviour("closed at the cut, no validators", .resumed(.close)) { $0.correct($0.file) }
       .with { $0.validators = .none },
-    HostileBehaviour("reset at the cut, no validators", .resumed(.reset)) { $0.honest($0.file) }
+    HostileBehaviour("reset at the cut, no validators", .resumed(.reset)) { $0.correct($0.file) }
       .with { $0.validators = .none },
     HostileBehaviour("every answer closed after a while", .always) {
       $0.broken($0.file, at: max($0.cut, ($0.start ?? 0) + 30_000))
@@ -34,7 +34,7 @@ extension HostileBehaviour {
     },
     HostileBehaviour("interim answers before each head", .everResumed) { exchange in
       let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
-      return .init(exchange.raw(interim).steps + exchange.honest(exchange.file).steps)
+      return .init(exchange.raw(interim).steps + exchange.correct(exchange.file).steps)
     },
     HostileBehaviour("a switch of protocols", .resumed(.close), ending: unlessComplete(.platformProtocol)) {
       $0.raw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
@@ -89,7 +89,7 @@ extension HostileBehaviour {
 extension HostileExchange {
   /// A right answer with more bytes after its end, in the same write.
   func followed(by more: [UInt8]) -> ScriptedServer.Reply {
-    guard case .send(let answer) = honest(file).steps.first else { return honest(file) }
+    guard case .send(let answer) = correct(file).steps.first else { return correct(file) }
     return .init([.send(answer + more)])
   }
 }

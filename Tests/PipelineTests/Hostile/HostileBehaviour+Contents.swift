@@ -43,10 +43,10 @@ extension HostileBehaviour {
       $0.inChunks($0.file.bytes[..<$0.cut] + HostileExchange.errorText)
     },
     HostileBehaviour("an error at the cut, then closed, no validators", .first) {
-      let room = max(0, HostileFile.bytes - $0.cut - 1)
+      let space = max(0, HostileFile.bytes - $0.cut - 1)
       return $0.odd(
         headers: ["Content-Length": "\(HostileFile.bytes)"],
-        body: $0.file.bytes[..<$0.cut] + Array(HostileExchange.errorText.prefix(room))
+        body: $0.file.bytes[..<$0.cut] + Array(HostileExchange.errorText.prefix(space))
       ).then(.close)
     }.with { $0.validators = .none },
     HostileBehaviour("a length and chunks", .first) {
@@ -79,8 +79,8 @@ extension HostileBehaviour {
       .response(200, body: Array($0.file.bytes[..<HostileFile.headerBytes]))
     },
     HostileBehaviour("nothing at all", .always, ending: failing(.incompleteRecording)) { _ in .response(200) },
-    HostileBehaviour("sizes of 0xFFFFFFFF", .resumed(.close)) { $0.honest($0.file) }.with { $0.sizes = .unknown },
-    HostileBehaviour("sizes of 0, no validators", .resumed(.close)) { $0.honest($0.file) }
+    HostileBehaviour("sizes of 0xFFFFFFFF", .resumed(.close)) { $0.correct($0.file) }.with { $0.sizes = .unknown },
+    HostileBehaviour("sizes of 0, no validators", .resumed(.close)) { $0.correct($0.file) }
       .with {
         $0.sizes = .zero
         $0.validators = .none
@@ -88,19 +88,19 @@ extension HostileBehaviour {
     HostileBehaviour(
       "a container larger than the file", .resumed(.close), ending: failing(.incompleteRecording)
     ) {
-      $0.honest($0.file)
+      $0.correct($0.file)
     }.with { $0.sizes = .containerTooLarge },
-    HostileBehaviour("a container smaller than the file", .resumed(.close)) { $0.honest($0.file) }
+    HostileBehaviour("a container smaller than the file", .resumed(.close)) { $0.correct($0.file) }
       .with { $0.sizes = .containerTooSmall },
     HostileBehaviour(
       "more audio announced than there is", .resumed(.close), ending: failing(.incompleteRecording)
     ) {
-      $0.honest($0.file)
+      $0.correct($0.file)
     }.with { $0.sizes = .audioTooLarge },
     HostileBehaviour(
       "less audio announced than there is", .resumed(.close), ending: failing(.incompleteRecording)
     ) {
-      $0.honest($0.file)
+      $0.correct($0.file)
     }.with { $0.sizes = .audioTooSmall },
   ]
 

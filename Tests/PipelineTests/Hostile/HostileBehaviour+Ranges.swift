@@ -104,7 +104,7 @@ extension HostileExchange {
   /// A valid 206 with at most `count` bytes.
   func piece(_ count: Int) -> ScriptedServer.Reply {
     let start = start ?? 0
-    guard start < file.bytes.count else { return honest(file) }
+    guard start < file.bytes.count else { return correct(file) }
     let end = min(start + count, file.bytes.count)
     return odd(range: "bytes \(start)-\(end - 1)/\(file.bytes.count)", body: Array(file.bytes[start..<end]))
   }

@@ -19,7 +19,7 @@ extension HostileBehaviour {
       .init([.send(Array("HTTP/1.1 204 No Content\r\n\r\n".utf8))])
     },
     HostileBehaviour("redirected on the same host", .everResumed) {
-      $0.isRedirected ? $0.honest($0.file) : .response(302, ["Location": $0.elsewhere])
+      $0.isRedirected ? $0.correct($0.file) : .response(302, ["Location": $0.elsewhere])
     },
     HostileBehaviour("redirected to a changed file", .everResumed) {
       $0.isRedirected ? $0.odd($0.changed) : .response(302, ["Location": $0.elsewhere])

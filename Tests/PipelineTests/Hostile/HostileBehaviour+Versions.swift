@@ -4,18 +4,18 @@ import TestKit
 extension HostileBehaviour {
   /// Files that change while they are fetched, and bytes of another file.
   static let versions: [HostileBehaviour] = [
-    changing("the file changes") { $0.honest($0.changed) },
+    changing("the file changes") { $0.correct($0.changed) },
     changing("the file changes, If-Range is not understood") { $0.odd($0.changed) },
-    changing("the file changes, weak tags") { $0.honest($0.changed) }.with { $0.validators = .weak },
-    changing("the file changes, the weak tag stays") { $0.honest($0.changed) }.with { $0.validators = .sameWeak },
-    changing("the file changes, no validators") { $0.honest($0.changed) }.with { $0.validators = .none },
+    changing("the file changes, weak tags") { $0.correct($0.changed) }.with { $0.validators = .weak },
+    changing("the file changes, the weak tag stays") { $0.correct($0.changed) }.with { $0.validators = .sameWeak },
+    changing("the file changes, no validators") { $0.correct($0.changed) }.with { $0.validators = .none },
     changing("the file becomes longer") { $0.odd($0.changed) }.with { $0.change = .longer },
-    changing("a few bytes are silenced, weak tags") { $0.honest($0.changed) }
+    changing("a few bytes are silenced, weak tags") { $0.correct($0.changed) }
       .with {
         $0.change = .masked
         $0.validators = .weak
       },
-    changing("a few bytes are silenced, dates alone") { $0.honest($0.changed) }
+    changing("a few bytes are silenced, dates alone") { $0.correct($0.changed) }
       .with {
         $0.change = .masked
         $0.validators = .dated
@@ -24,7 +24,7 @@ extension HostileBehaviour {
       $0.odd($0.changed, headers: ["ETag": "W/\"v2\""])
     },
     HostileBehaviour("two versions in turn, If-Range is not understood", .everResumed) { $0.odd($0.inTurn) },
-    HostileBehaviour("two versions in turn, no validators", .everResumed) { $0.honest($0.inTurn) }
+    HostileBehaviour("two versions in turn, no validators", .everResumed) { $0.correct($0.inTurn) }
       .with { $0.validators = .none },
     HostileBehaviour(
       "two versions in turn, each closed at the cut", .always, ending: unlessComplete(.downloadInterrupted)

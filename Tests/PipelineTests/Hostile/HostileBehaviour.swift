@@ -71,7 +71,7 @@ struct HostileBehaviour: Sendable, CustomTestStringConvertible {
     case (.first, 0), (.always, _), (.everResumed, 1...), (.resumed, 1): wrong(exchange)
     case (.resumed(let kind), 0): exchange.broken(exchange.file, kind)
     case (.everResumed, _): exchange.broken(exchange.file)
-    case (.first, _), (.resumed, _): exchange.honest(later)
+    case (.first, _), (.resumed, _): exchange.correct(later)
     }
   }
 

@@ -35,7 +35,7 @@ struct HostileExchange: Sendable {
   var elsewhere: String
 
   /// The answer of a correct server.
-  func honest(_ version: HostileVersion) -> ScriptedServer.Reply {
+  func correct(_ version: HostileVersion) -> ScriptedServer.Reply {
     let headers = version.validators.merging(["Content-Type": "audio/wav"]) { given, _ in given }
     guard let start, ifRange == nil || ifRange == version.tag else {
       return .response(200, headers, body: version.bytes)
@@ -56,7 +56,7 @@ struct HostileExchange: Sendable {
   /// A right answer that breaks off before the file's byte `cut`.
   func broken(_ version: HostileVersion, _ kind: HostileBreak = .close, at cut: Int? = nil) -> ScriptedServer.Reply {
     let start = start ?? 0
-    guard start < version.bytes.count else { return honest(version) }
+    guard start < version.bytes.count else { return correct(version) }
     let sent = Array(version.bytes[start..<min(max(start, cut ?? self.cut), version.bytes.count)])
     var headers = partial(version)
     let pieces = sent.isEmpty ? [] : [sent]

@@ -10,7 +10,7 @@ final class HostilePlatform: Sendable {
     var changed: HostileVersion
     /// The number of requests for its bytes.
     var requests: Int
-    var isHonest: Bool
+    var isCorrect: Bool
   }
 
   private let behaviour: HostileBehaviour
@@ -33,20 +33,20 @@ final class HostilePlatform: Sendable {
   func requests(_ id: String) -> Int { recordings.withLock { $0[id]?.requests ?? 0 } }
 
   /// Serves this recording correctly from now on, including its header, and in its changed version if it ever changes.
-  func becomeHonest(about id: String) {
+  func answerCorrectly(about id: String) {
     recordings.withLock { recordings in
       guard let cut = recordings[id]?.cut else { return }
-      let sound = behaviour.with { if $0.sizes != .unknown, $0.sizes != .zero { $0.sizes = .right } }
-      recordings[id] = Self.recording(sound, cut, requests: recordings[id]?.requests ?? 0, isHonest: true)
+      let correct = behaviour.with { if $0.sizes != .unknown, $0.sizes != .zero { $0.sizes = .right } }
+      recordings[id] = Self.recording(correct, cut, requests: recordings[id]?.requests ?? 0, isCorrect: true)
     }
   }
 
   // Each case has its own file, so that bytes of another recording are detected too.
   private static func recording(
-    _ behaviour: HostileBehaviour, _ cut: Int, requests: Int = 0, isHonest: Bool = false
+    _ behaviour: HostileBehaviour, _ cut: Int, requests: Int = 0, isCorrect: Bool = false
   ) -> Recording {
     let (file, changed) = behaviour.versions(seed: seed("\(behaviour.name) \(cut)"))
-    return Recording(cut: cut, file: file, changed: changed, requests: requests, isHonest: isHonest)
+    return Recording(cut: cut, file: file, changed: changed, requests: requests, isCorrect: isCorrect)
   }
 
   /// The complete files that the platform has had.
@@ -54,8 +54,8 @@ final class HostilePlatform: Sendable {
     recordings.withLock { $0[id].map { behaviour.truths(exchange($0, nil, isRedirected: false, id: id)) } } ?? []
   }
 
-  /// The complete file that the platform has after it became honest.
-  func honestTruths(_ id: String) -> [[UInt8]] {
+  /// The complete file that the platform has after it began to answer correctly.
+  func correctFiles(_ id: String) -> [[UInt8]] {
     recordings.withLock { $0[id].map { [behaviour.hasChanged ? $0.changed.bytes : $0.file.bytes] } } ?? []
   }
 
@@ -82,8 +82,8 @@ final class HostilePlatform: Sendable {
     }
     guard let recording else { return .json("{}", status: 404) }
     let exchange = exchange(recording, request, isRedirected: isRedirected, id: id)
-    guard recording.isHonest else { return behaviour.answer(to: exchange) }
-    return exchange.honest(behaviour.hasChanged ? recording.changed : recording.file)
+    guard recording.isCorrect else { return behaviour.answer(to: exchange) }
+    return exchange.correct(behaviour.hasChanged ? recording.changed : recording.file)
   }
 
   private func exchange(

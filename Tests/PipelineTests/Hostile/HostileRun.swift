@@ -69,7 +69,7 @@ struct HostileRun: Sendable {
         return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
       }
     }
-    // Every case is archived by now, the failed ones since the platform became honest.
+    // Every case is archived by now, the failed ones since the platform answers correctly.
     let refused = endings.values.count { $0 == .failed(.incompleteRecording) }
     try await fixture.expectTidy(archived: HostileFile.cuts.count, quarantined: refused)
     let damaged = try await HostileJudge.damagedObjects(in: fixture)
@@ -105,12 +105,13 @@ struct HostileRun: Sendable {
 
   /// The next job must not accept anything that the failed job left.
   private func recover(_ id: String, _ cut: Int, _ fixture: PipelineFixture) async throws {
-    platform.becomeHonest(about: id)
+    platform.answerCorrectly(about: id)
     try await fixture.request(id)
     let again = try await ended(id, fixture)
     #expect(
-      again?.runState == .done, "\(behaviour.name), cut at \(cut), then honest: \(again?.failure?.error.message ?? "")")
-    try await judge(id, cut, fixture, truths: platform.honestTruths(id))
+      again?.runState == .done, "\(behaviour.name), cut at \(cut), then correct: \(again?.failure?.error.message ?? "")"
+    )
+    try await judge(id, cut, fixture, truths: platform.correctFiles(id))
   }
 
   private func judge(_ id: String, _ cut: Int, _ fixture: PipelineFixture, truths: [[UInt8]]? = nil) async throws {
@@ -127,7 +128,7 @@ struct HostileRun: Sendable {
     let job = try await withThrowingTaskGroup(of: JobRow?.self) { group in
       group.addTask { try await fixture.ended(id) }
       group.addTask {
-        try await Task.sleep(for: Self.timeLimit)
+        try await Task.sleep(for: Self.timeLimit)  // Only a job that hangs reaches it.
         return nil
       }
       defer { group.cancelAll() }

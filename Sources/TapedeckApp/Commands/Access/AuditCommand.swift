@@ -1,4 +1,5 @@
 import ArgumentParser
+import Catalog
 import Foundation
 import Model
 
@@ -11,7 +12,7 @@ struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "list", abstract: "List entries of the access log, newest first.",
       discussion: """
-        Times are days (2026-11-12) or moments (2026-11-12T14:00:00Z) in UTC.
+        Times are days (2026-11-12) or timestamps (2026-11-12T14:00:00Z) in UTC.
 
           tapedeck audit list --what listen --recording RECORDING-ID
           tapedeck audit list --who dana --from 2026-11-01 --to 2026-11-30
@@ -26,13 +27,14 @@ struct AuditCommand: AsyncParsableCommand {
     var what: String?
     @Option(help: ArgumentHelp("ID of a recording on the platform.", valueName: "id")) var recording: String?
     @Option(help: "Outcome: allowed, denied or failed.") var outcome: String?
-    @Option(help: ArgumentHelp("First day, or first moment.", valueName: "time")) var from: String?
-    @Option(help: ArgumentHelp("Last day (included), or end moment (excluded).", valueName: "time")) var to: String?
+    @Option(help: ArgumentHelp("First day, or start timestamp.", valueName: "time")) var from: String?
+    @Option(help: ArgumentHelp("Last day (included), or end timestamp (excluded).", valueName: "time"))
+    var to: String?
     @OptionGroup var rows: ListOptions
     @Flag(help: .jsonLines) var json = false
 
     func validate() throws {
-      if rows.csv, json { throw ValidationError("Give either --json or --csv.") }
+      if rows.csv, json { throw ValidationError("--json and --csv cannot be combined.") }
     }
 
     func run() async throws {
@@ -50,7 +52,7 @@ struct AuditCommand: AsyncParsableCommand {
           guard json else { return try reply.show(as: AccessLogListing.self, json: false, quiet: options.quiet) }
           try Terminal.show(jsonLines: reply.data, of: "entries")
           if try reply.decode(AccessLogListing.self).hasMore, !options.quiet {
-            Terminal.say("There are more. Narrow the search, raise --limit or use --all.")
+            Terminal.say("There are more rows. Narrow the search, raise --limit or use --all.")
           }
         }
       }
@@ -82,6 +84,12 @@ package struct AccessLogListing: Listing {
     var details: [String: String]
     var canonical: String
 
+    /// The name of the user, or that of the server for what it does itself.
+    var name: String {
+      if let actor { return actor.name }
+      return LogFilter.ownActions.contains { $0.rawValue == action } ? LogFilter.ownName : "-"
+    }
+
     /// The time without the fraction of a second, which only JSON and CSV have.
     var second: String { at.count == 24 ? "\(at.prefix(19))Z" : at }
 
@@ -106,7 +114,7 @@ package struct AccessLogListing: Listing {
   package func fill(_ table: inout Table) {
     for entry in entries {
       table.add([
-        "\(entry.number)", entry.second, entry.actor?.name ?? "-", entry.actor?.role ?? "-", entry.action,
+        "\(entry.number)", entry.second, entry.name, entry.actor?.role ?? "-", entry.action,
         entry.outcome,
         entry.recordingId ?? "-", entry.address ?? "-", entry.detailText,
       ])

@@ -47,7 +47,7 @@ package struct ListedJob: Decodable, Sendable {
   var error: Failure?
   var steps: [StepTime]?
 
-  /// The state in the words of people; the API calls a job that waits for a worker `idle`.
+  /// The state for display; the API calls a job that waits for a worker `idle`.
   var shownState: String { state == RunState.idle.rawValue ? "queued" : state }
 
   /// The facts and the steps, as `tapedeck jobs show` prints them.

@@ -76,7 +76,7 @@ private func numbers(of jobs: [String], source: String, _ connection: OperatorCl
   return ids
 }
 
-/// Applies an action to each job; one that rejects it does not keep the others from it.
+/// Applies an action to each job, even when another job has rejected it.
 ///
 /// - Throws: the rejection when there was one job, otherwise `partlyDone` when any job rejected the action.
 private func post(_ action: String, to ids: [Int64], _ connection: OperatorClient) async throws {

@@ -9,10 +9,10 @@ struct IngestCommand: AsyncParsableCommand {
     discussion: """
       Waits until each recording is archived or has failed. Recordings that are
       already archived are not fetched again. Exits with 3 when some recordings
-      failed, or when rows of the platform's list have no usable id.
+      failed, or when rows of the platform's list have no usable ID.
 
-      Times are days (2026-11-12) or moments (2026-11-12T14:00:00Z) in UTC; the end
-      is excluded.
+      Times are days (2026-11-12) or timestamps (2026-11-12T14:00:00Z) in UTC; the
+      end is excluded.
 
         tapedeck ingest 5f1c9e7a-3b7d-4d0e-9c39-2f3f6a1b8c11
         tapedeck ingest --from 2026-11-01 --to 2026-11-02 --direction outbound
@@ -25,7 +25,7 @@ struct IngestCommand: AsyncParsableCommand {
 
   @OptionGroup var query: PlatformQuery
 
-  @Flag(help: "Print one JSON object per line when a recording is archived or has failed.")
+  @Flag(help: "Print a line of JSON for each recording when it is archived or has failed.")
   var json = false
 
   func validate() throws {
@@ -53,7 +53,7 @@ struct IngestCommand: AsyncParsableCommand {
     if outcome.failed > 0 { problems.append("\(counted(outcome.failed, "recording")) could not be archived.") }
     if outcome.unidentified > 0 {
       problems.append(
-        "\(counted(outcome.unidentified, "row")) of the platform's list cannot be archived: no usable id.")
+        "\(counted(outcome.unidentified, "row")) of the platform's list cannot be archived: no usable ID.")
     }
     if !problems.isEmpty { throw TapedeckError(.partlyDone, problems.joined(separator: " ")) }
   }

@@ -7,9 +7,9 @@ struct ListCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list", abstract: "List recordings in the catalog, newest call first.",
     discussion: """
-      Words match the beginnings of words; digits match any part of a phone number.
-      With --all and --json, each recording is a line of its own.
-      Times are days (2026-11-12) or moments (2026-11-12T14:00:00Z) in UTC.
+      A word matches words that begin with it; digits match any part of a phone
+      number. With --all and --json, each recording is printed on its own line.
+      Times are days (2026-11-12) or timestamps (2026-11-12T14:00:00Z) in UTC.
 
         tapedeck list billing --from 2026-11-01 --to 2026-11-30 --status ready
         tapedeck list --agent marchand --csv > calls.csv
@@ -17,8 +17,8 @@ struct ListCommand: AsyncParsableCommand {
 
   @OptionGroup(title: "General options") var options: GlobalOptions
   @Argument(help: "Words to search for, digits of a phone number, or an exact ID.") var text: String?
-  @Option(help: ArgumentHelp("First day, or first moment.", valueName: "time")) var from: String?
-  @Option(help: ArgumentHelp("Last day (included), or end moment (excluded).", valueName: "time")) var to: String?
+  @Option(help: ArgumentHelp("First day, or start timestamp.", valueName: "time")) var from: String?
+  @Option(help: ArgumentHelp("Last day (included), or end timestamp (excluded).", valueName: "time")) var to: String?
   @Option(help: "Part of an agent's name, or an agent's ID.") var agent: String?
   @Option(help: "Direction: outbound, inbound or internal.") var direction: String?
   @Option(help: "Status: ready, under_way (in progress), failed or known (not archived).") var status: String?
@@ -26,7 +26,7 @@ struct ListCommand: AsyncParsableCommand {
   @Flag(help: .json) var json = false
 
   func validate() throws {
-    if rows.csv, json { throw ValidationError("Give either --json or --csv.") }
+    if rows.csv, json { throw ValidationError("--json and --csv cannot be combined.") }
   }
 
   func run() async throws {

@@ -4,10 +4,10 @@ import Model
 
 /// The options that select recordings on the platform by time.
 struct PlatformQuery: ParsableArguments, Sendable {
-  @Option(help: ArgumentHelp("First day, or first moment.", valueName: "time"))
+  @Option(help: ArgumentHelp("First day, or start timestamp.", valueName: "time"))
   var from: String?
 
-  @Option(help: ArgumentHelp("End day or moment, excluded.", valueName: "time"))
+  @Option(help: ArgumentHelp("End day or timestamp, excluded.", valueName: "time"))
   var to: String?
 
   @Option(help: "Direction: outbound, inbound or internal.")
@@ -61,7 +61,7 @@ struct PlatformQuery: ParsableArguments, Sendable {
 
   private static func moment(_ text: String, _ name: String) throws(ValidationError) -> Instant {
     guard let instant = Instant(iso8601: text.utf8.count == 10 ? "\(text)T00:00:00Z" : text) else {
-      throw ValidationError("\(name) must be a day such as 2026-11-12 or a moment such as 2026-11-12T14:00:00Z.")
+      throw ValidationError("\(name) must be a day such as 2026-11-12 or a timestamp such as 2026-11-12T14:00:00Z.")
     }
     return instant
   }

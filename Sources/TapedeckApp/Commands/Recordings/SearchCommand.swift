@@ -7,8 +7,9 @@ struct SearchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "search", abstract: "Find recordings on the platform.",
     discussion: """
-      Times are days (2026-11-12) or moments (2026-11-12T14:00:00Z) in UTC; the end
-      is excluded. Exits with 3 when rows of the platform's list have no usable id.
+      Times are days (2026-11-12) or timestamps (2026-11-12T14:00:00Z) in UTC; the
+      end is excluded. Exits with 3 when rows of the platform's list have no usable
+      ID.
 
         tapedeck search --from 2026-11-12T14:00:00Z --to 2026-11-12T15:00:00Z
       """)
@@ -47,7 +48,7 @@ struct SearchCommand: AsyncParsableCommand {
     }
     guard unidentified == 0 else {
       throw TapedeckError(
-        .partlyDone, "\(counted(unidentified, "row")) of the platform's list cannot be shown: no usable id.")
+        .partlyDone, "\(counted(unidentified, "row")) of the platform's list cannot be shown: no usable ID.")
     }
   }
 }

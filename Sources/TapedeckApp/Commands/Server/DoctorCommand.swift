@@ -30,12 +30,12 @@ struct DoctorCommand: AsyncParsableCommand {
       failure = error
       if settings == nil { settings = try? await options.settings(needsPlatform: false) }
     }
-    let areSound = try report.add(
+    let areValid = try report.add(
       "Settings", failure,
       remedy: "Correct it in the environment, in .env or in tapedeck.yaml; see docs/configuration.md.",
       found: settings.flatMap { $0.unknown.isEmpty ? nil : $0.unknown.map(\.sentence).joined(separator: " ") })
     if let settings {
-      try await check(settings, areSound: areSound, &report)
+      try await check(settings, areValid: areValid, &report)
     } else {
       try report.skip("All other checks")
     }
@@ -44,12 +44,12 @@ struct DoctorCommand: AsyncParsableCommand {
     }
   }
 
-  private func check(_ settings: Settings, areSound: Bool, _ report: inout DoctorReport) async throws {
+  private func check(_ settings: Settings, areValid: Bool, _ report: inout DoctorReport) async throws {
     var configuration: HTTPClient.Configuration? = .platform
     do { _ = try HTTPClient.Configuration.platform.adapted() } catch {
       configuration = nil
       try report.add(
-        "Certificates", error, remedy: "Let SSL_CERT_FILE name a readable file of certificates in PEM, or unset it.")
+        "Certificates", error, remedy: "Set SSL_CERT_FILE to a readable file of certificates in PEM, or unset it.")
     }
     do { _ = try ProxyRules() } catch {
       configuration = nil
@@ -72,7 +72,7 @@ struct DoctorCommand: AsyncParsableCommand {
     }
     try await report.checkBucket(settings, configuration)
     if let url = settings.webhookURL {
-      if areSound {
+      if areValid {
         try await report.checkWebhook(url, configuration)
       } else {
         try report.skip("Webhook receiver", after: cause)

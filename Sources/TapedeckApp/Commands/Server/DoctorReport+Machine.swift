@@ -39,6 +39,7 @@ extension DoctorReport {
     var found = settings.dataDirectory
     if directory.exists {
       if let openness = directory.openness { found += ". \(openness)" }
+      if let limit = Descriptors.fileSizeNotice { found += ". \(limit)" }
     } else {
       // Its nearest existing parent must be writable.
       while access(folder.string, F_OK) != 0, folder.removingLastComponent() != folder {
@@ -48,8 +49,8 @@ extension DoctorReport {
     }
     var failure: TapedeckError?
     do throws(TapedeckError) {
-      try tryToWrite(in: folder)
-      for folder in directory.folders where access(folder.string, F_OK) == 0 { try tryToWrite(in: folder) }
+      try WriteProbe.tryToWrite(in: folder)
+      for folder in directory.folders where access(folder.string, F_OK) == 0 { try WriteProbe.tryToWrite(in: folder) }
     } catch { failure = error }
     let isWritable = try add(
       "Data directory", failure,
@@ -62,18 +63,5 @@ extension DoctorReport {
       "Disk space", free >= needed ? nil : TapedeckError(.diskFull, "Only \(gigabytes)."),
       remedy: "Free disk space. An hour of 8 kHz stereo takes about 115 MB with its original, 30 MB without.",
       found: gigabytes)
-  }
-
-  /// Writes and syncs a file and removes it: permission bits do not show quotas, read-only mounts and failing disks.
-  private func tryToWrite(in folder: FilePath) throws(TapedeckError) {
-    let file = folder.appending(makeOpaqueID(".doctor"))
-    do {
-      defer { try? FileSystemCalls.unlink(file) }
-      try FileSystemCalls.write([1], to: file)
-    } catch Errno.noSpace, Errno.diskQuotaExceeded {
-      throw TapedeckError(.diskFull, "\(folder) is full, or the quota is used up.")
-    } catch {
-      throw TapedeckError(.storageFailed, "No file can be written in \(folder): \(error).", cause: error)
-    }
   }
 }

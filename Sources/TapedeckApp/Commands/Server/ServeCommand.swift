@@ -76,6 +76,7 @@ struct InitCommand: AsyncParsableCommand {
 
   func run() async throws {
     let settings = try await options.settings(needsPlatform: false)
+    try settings.requireCatalogOfObjects()
     try settings.directory.make()
     if !options.quiet { Terminal.say("The data directory is \(settings.dataDirectory).") }
   }
@@ -84,7 +85,8 @@ struct InitCommand: AsyncParsableCommand {
 /// Runs a node until a signal stops it.
 private func runNode(_ settings: Settings, tasks: Node.Tasks, logger: Logger) async throws {
   // A closed terminal or a script that expects another program must not stop a server in the middle of its work.
-  for number in [SIGHUP, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
+  // SIGXFSZ: a write beyond the limit of the size of files then fails instead.
+  for number in [SIGHUP, SIGUSR1, SIGUSR2, SIGXFSZ] { signal(number, SIG_IGN) }
   let directory = settings.directory
   guard let lock = try directory.tryLock() else {
     throw TapedeckError(
@@ -92,6 +94,7 @@ private func runNode(_ settings: Settings, tasks: Node.Tasks, logger: Logger) as
       "Another process is using the data directory \(directory.path). Stop it, or set another TAPEDECK_DATA_DIR.")
   }
   for unknown in settings.unknown { logger.warning("\(unknown.sentence)") }
+  if let notice = Descriptors.fileSizeNotice { logger.warning("\(notice).") }
   if let openness = directory.openness { logger.warning("the data directory is open: \(openness)") }
   let exporter = PrometheusExporter()
   MetricsSystem.bootstrap(exporter)

@@ -1,5 +1,6 @@
 import Catalog
 import Model
+import Pipeline
 
 /// Runs with the catalog only, without a node.
 func withCatalog<T: Sendable>(
@@ -10,6 +11,7 @@ func withCatalog<T: Sendable>(
   guard directory.exists || settings.deployment.isShared else {
     throw settings.missingDirectory
   }
+  try settings.requireCatalogOfObjects()
   func run() async throws -> T {
     let database = try Node.database(settings.deployment, directory, system: .system)
     return try await closing([database]) { try await body(Catalog(database: database), settings) }
@@ -35,4 +37,14 @@ func closing<T: Sendable>(_ databases: [any Database], _ body: () async throws -
   do { result = .success(try await body()) } catch { result = .failure(error) }
   for database in databases { try database.close() }
   return try result.get()
+}
+
+extension Settings {
+  /// Checks that the folder of objects is empty when there is no SQLite file: a new file would hide that the catalog is lost.
+  ///
+  /// - Throws: `configurationInvalid`.
+  func requireCatalogOfObjects() throws(TapedeckError) {
+    guard !deployment.isShared, deployment.storage == nil, !directory.hasCatalog, directory.hasObjects else { return }
+    throw Reconciliation.ownershipFailure
+  }
 }

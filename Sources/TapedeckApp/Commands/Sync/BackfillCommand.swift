@@ -54,7 +54,7 @@ struct BackfillCommand: AsyncParsableCommand {
   struct ListBackfills: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "list", abstract: "List back-fills, newest first.",
-      discussion: "UNIDENTIFIED counts rows of the platform's list without a usable id; --json locates them.")
+      discussion: "UNIDENTIFIED counts rows of the platform's list without a usable ID; --json gives their positions.")
 
     @OptionGroup(title: "General options") var options: GlobalOptions
     @Flag(help: .json) var json = false

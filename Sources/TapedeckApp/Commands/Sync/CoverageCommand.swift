@@ -10,8 +10,9 @@ struct CoverageCommand: AsyncParsableCommand {
     discussion: """
       Asks the platform for each day first, unless --offline is given. Days are in
       the time zone of the source; the end is excluded. Exits with 3 when an
-      expected recording is not in the archive, or when a day is not checked: the
-      platform was not asked for the whole day after its end.
+      expected recording is not in the archive, or when a day is not checked. A day
+      is checked when the platform was asked for the whole day after its end and
+      CXONE_SYNC_OVERLAP_MINUTES, since calls are listed only when they end.
 
         tapedeck coverage --from 2026-11-01 --to 2026-11-08 --fill
         tapedeck coverage --from 2026-11-01 --to 2026-12-01 --statement november.txt
@@ -94,7 +95,7 @@ struct SyncCommand: AsyncParsableCommand {
     discussion: """
       The server fetches the queued recordings. It also syncs on a schedule
       (CXONE_SYNC_INTERVAL_SECONDS), unless TAPEDECK_SYNC is off. Exits with 3
-      when rows of the platform's list have no usable id.
+      when rows of the platform's list have no usable ID.
       """)
 
   @OptionGroup(title: "General options") var options: GlobalOptions

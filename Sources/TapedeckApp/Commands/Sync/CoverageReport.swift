@@ -23,7 +23,7 @@ package struct CoverageReport: Codable, Sendable {
 
     fileprivate var checkText: String {
       if checked { return checkedAt ?? "" }
-      return checkedAt.map { "not checked since its end (last \($0))" } ?? "not checked"
+      return checkedAt.map { "not checked late enough (last \($0))" } ?? "not checked"
     }
   }
 

@@ -39,7 +39,7 @@ struct VerifyCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Verify one of several equal parts, such as 3/30.", valueName: "part/parts"))
   var shard: String?
 
-  @Option(help: "Verify only this source. Ids belong to the source 'default' unless this is given.")
+  @Option(help: "Verify only this source. IDs belong to the source 'default' unless this is given.")
   var source: String?
 
   @Flag(help: "Only report damage: mark, move and fetch nothing.")

@@ -39,6 +39,8 @@ private func mixed(_ number: UInt64) -> UInt64 {
 /// What verification of a page found.
 package struct VerifyAnswer: Codable, Sendable {
   var recordings = 0
+  /// The recordings whose files were all read and are as they must be.
+  var whole = 0
   var objects = 0
   var bytes: Int64 = 0
   /// How long the page took.
@@ -99,8 +101,8 @@ package struct RecordingProblem: Codable, Sendable {
         state: finding.label,
         message: finding.sentence, sha256: finding.file.content.hash.rawValue, bytes: finding.file.content.bytes)
       if case .damaged(let found) = finding.state {
-        file.foundSha256 = found?.hash.rawValue
-        file.foundBytes = found?.bytes
+        file.foundSha256 = found.hash.rawValue
+        file.foundBytes = found.bytes
       }
       return file
     }
@@ -128,7 +130,7 @@ package struct ReconcileAnswer: Codable, Sendable {
   var orphans: [Orphan] = []
   /// Files without a row that may belong to an ingest in progress.
   var young = 0
-  /// Files without a row that another catalog may know; they are left alone.
+  /// Files without a row that may belong to another catalog; they are left alone.
   var foreign = 0
   var problems: [RecordingProblem] = []
   var next: Int?

@@ -3,7 +3,7 @@ package struct VerifyFinding: Encodable, Sendable {
   package enum Status: String, Encodable, Sendable {
     case damaged, repairing, repaired, unreadable
     case notArchived = "not_archived"
-    /// JSON calls an orphan a stray; scripts read that name.
+    /// An orphan is named `stray` in JSON, because scripts read that name.
     case orphan = "stray"
   }
 

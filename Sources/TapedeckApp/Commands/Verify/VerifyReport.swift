@@ -13,7 +13,8 @@ package struct VerifyReport: Sendable {
     summary.objects += answer.objects
     summary.bytes += answer.bytes
     summary.seconds += answer.seconds
-    summary.whole += answer.recordings - answer.problems.count
+    summary.whole += answer.whole
+    if answer.stop != nil { summary.isComplete = false }
     return answer.problems.compactMap { add($0) }
   }
 
@@ -41,7 +42,11 @@ package struct VerifyReport: Sendable {
   ) -> VerifyFinding {
     if check.problems.isEmpty, check.stop == nil {
       summary.repaired += 1
-      return VerifyFinding(problem, .repaired, "Repaired.")
+      var problem = problem
+      for index in problem.files.indices {
+        problem.files[index].message = "Before the repair: \(problem.files[index].message)"
+      }
+      return VerifyFinding(problem, .repaired, "Repaired. All files are intact.")
     }
     summary.damaged += 1
     let messages = check.problems.flatMap(\.files).map(\.message).joined(separator: " ")

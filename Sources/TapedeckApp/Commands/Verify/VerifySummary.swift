@@ -8,6 +8,7 @@ package struct VerifySummary: Encodable, Sendable {
     case status, recordings, objects, bytes, seconds, megabytesPerSecond, whole, repaired, repairing, damaged,
       unreadable
     case notArchived, foreign
+    case isComplete = "complete"
     case orphans = "strays"
   }
 
@@ -27,8 +28,10 @@ package struct VerifySummary: Encodable, Sendable {
   var unreadable = 0
   var notArchived = 0
   var orphans = 0
-  /// Files that another catalog may know.
+  /// Files that may belong to another catalog.
   var foreign = 0
+  /// Whether verification reached its end; an error ends it early.
+  var isComplete = true
 
   package init() {}
 
@@ -41,7 +44,7 @@ package struct VerifySummary: Encodable, Sendable {
       let files = counted(foreign, "file")
       return TapedeckError(
         .configurationInvalid,
-        "The object store has \(files) that another catalog may know; these were not changed. \(Reconciliation.lostCatalog)"
+        "The object store has \(files) that may belong to another catalog; these were not changed. \(Reconciliation.lostCatalog)"
           + (damaged > 0 ? " \(stillDamaged)" : ""))
     }
     if damaged > 0 {
@@ -73,6 +76,10 @@ package struct VerifySummary: Encodable, Sendable {
       ]
     }
     if foreign > 0 { parts.append("\(counted(foreign, "file")) of another catalog") }
+    guard isComplete else {
+      let found = parts.isEmpty ? ["\(whole) intact"] : parts
+      return "\(progress): \(found.joined(separator: ", ")); verification stopped early."
+    }
     return "\(progress): \(parts.isEmpty ? "everything is intact" : parts.joined(separator: ", "))."
   }
 

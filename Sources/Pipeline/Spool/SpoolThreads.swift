@@ -1,0 +1,52 @@
+import Model
+import NIOPosix
+import Synchronization
+import SystemPackage
+
+extension NIOThreadPool {
+  /// Runs a blocking file operation on one of the threads.
+  ///
+  /// When this returns, no thread holds `body` or its result any more. A spool file is therefore closed as soon as its
+  /// user releases it, and the next claim finds it unlocked.
+  ///
+  /// - Throws: `diskFull`, `interrupted`, `storageFailed`; a `TapedeckError` of `body` unchanged.
+  func runSpoolOperation<T: Sendable>(
+    _ what: String, _ body: @escaping @Sendable () throws -> T
+  ) async throws(TapedeckError) -> T {
+    let operation = Handover(body)
+    let result = Handover<T>()
+    do {
+      try await runIfActive { if let body = operation.take() { result.put(try body()) } }
+    } catch {
+      throw Self.spoolError(error, what)
+    }
+    guard let value = result.take() else { throw TapedeckError(.internalError, detail: what) }
+    return value
+  }
+
+  static func spoolError(_ error: any Error, _ what: String) -> TapedeckError {
+    switch error {
+    case let error as TapedeckError: error
+    case is CancellationError: TapedeckError(.interrupted, cause: error)
+    case Errno.noSpace, Errno.diskQuotaExceeded: TapedeckError(.diskFull, detail: what, cause: error)
+    case Errno.fileTooLarge: .fileTooLarge(what, cause: error)
+    default: TapedeckError(.storageFailed, detail: "\(what): \(error)", cause: error)
+    }
+  }
+}
+
+/// A value that one task gives to another, and no longer holds after that.
+private final class Handover<Value: Sendable>: Sendable {
+  private let value: Mutex<Value?>
+
+  init(_ value: Value? = nil) { self.value = Mutex(value) }
+
+  func put(_ new: Value) { value.withLock { $0 = new } }
+
+  func take() -> Value? {
+    value.withLock { value in
+      defer { value = nil }
+      return value
+    }
+  }
+}
