@@ -200,8 +200,7 @@ let package = Package(
       name: "WebTests",
       dependencies: [
         "Web", "Access", "Catalog", "Deflate", "Model", "ObjectStorage", "TestKit", crypto, httpTypes, hummingbird,
-        logging,
-        nioCore,
+        logging, nioCore,
         nioHTTP1, nioPosix, .product(name: "NIOEmbedded", package: "swift-nio"), systemPackage,
         .product(name: "HummingbirdTesting", package: "hummingbird"),
       ],

@@ -5,6 +5,8 @@ package import Model
 /// takes effect at once, on every node.
 ///
 /// Callers must have checked that the actor has the permission `administer`, and log denials: in `Web` the router does.
+/// Each change checks the actor again in its own transaction, and logs it when the actor has ended or lost the permission
+/// meanwhile: `unauthenticated` or `insufficientPermissions`.
 package struct Accounts: Sendable {
   private let catalog: Catalog
   private let passwords: PasswordHasher
@@ -28,9 +30,11 @@ package struct Accounts: Sendable {
     try PasswordHasher.check(password, name: name)
     let identity = Identity(
       kind: .account, id: makeOpaqueID("acc"), name: name, role: role, agentID: agentID, team: team)
-    try await catalog.createAccount(
-      identity, passwordHash: try await passwords.hash(password, at: place(of: actor)),
-      entry: entry(.createAccount, by: actor, from: origin, about: identity))
+    let hash = try await passwords.hash(password, at: place(of: actor))
+    try await loggingRefusal(.createAccount, by: actor, from: origin) { () throws(TapedeckError) in
+      try await catalog.createAccount(
+        identity, passwordHash: hash, entry: entry(.createAccount, by: actor, from: origin, about: identity))
+    }
     return identity
   }
 
@@ -101,14 +105,16 @@ package struct Accounts: Sendable {
   ) async throws(TapedeckError) {
     let at = now()
     // The local operator can create an administrator at any time, so removing the last one is allowed.
-    _ = try await catalog.change(
-      account: nameOrID, change, keepsAdministrator: actor.kind != .operator
-    ) { account in
-      let identity = account.identity
-      let about = ["id": identity.id, "name": identity.name, "role": identity.role.rawValue]
-      return LogEntry(
-        at: at, action: action, outcome: .allowed, actor: actor, origin: origin,
-        details: about.merging(details) { $1 })
+    try await loggingRefusal(action, by: actor, from: origin) { () throws(TapedeckError) in
+      _ = try await catalog.change(
+        account: nameOrID, change, keepsAdministrator: actor.kind != .operator
+      ) { account in
+        let identity = account.identity
+        let about = ["id": identity.id, "name": identity.name, "role": identity.role.rawValue]
+        return LogEntry(
+          at: at, action: action, outcome: .allowed, actor: actor, origin: origin,
+          details: about.merging(details) { $1 })
+      }
     }
   }
 
@@ -121,8 +127,10 @@ package struct Accounts: Sendable {
     try check(name, agentID: agentID, team: team)
     let identity = Identity(kind: .token, id: makeOpaqueID("tok"), name: name, role: role, agentID: agentID, team: team)
     let secret = Secret.makeToken()
-    try await catalog.createToken(
-      identity, secretSHA256: secret.sha256, entry: entry(.createToken, by: actor, from: origin, about: identity))
+    try await loggingRefusal(.createToken, by: actor, from: origin) { () throws(TapedeckError) in
+      try await catalog.createToken(
+        identity, secretSHA256: secret.sha256, entry: entry(.createToken, by: actor, from: origin, about: identity))
+    }
     return (identity, secret)
   }
 
@@ -132,10 +140,26 @@ package struct Accounts: Sendable {
   package func revokeToken(
     _ nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
   ) async throws(TapedeckError) {
-    try await catalog.revokeToken(
-      nameOrID,
-      entry: LogEntry(
-        at: now(), action: .revokeToken, outcome: .allowed, actor: actor, origin: origin, details: ["token": nameOrID]))
+    let entry = LogEntry(
+      at: now(), action: .revokeToken, outcome: .allowed, actor: actor, origin: origin, details: ["token": nameOrID])
+    try await loggingRefusal(.revokeToken, by: actor, from: origin) { () throws(TapedeckError) in
+      try await catalog.revokeToken(nameOrID, entry: entry)
+    }
+  }
+
+  /// Makes a change, and logs a denial when the catalog refuses its actor.
+  private func loggingRefusal(
+    _ action: LogEntry.Action, by actor: Identity, from origin: LogEntry.Origin?,
+    _ change: () async throws(TapedeckError) -> Void
+  ) async throws(TapedeckError) {
+    do throws(TapedeckError) { try await change() } catch {
+      if error.code == .unauthenticated || error.code == .insufficientPermissions {
+        try await catalog.log([
+          LogEntry(at: now(), action: action, outcome: .denied, actor: actor, code: error.code, origin: origin)
+        ])
+      }
+      throw error
+    }
   }
 
   private func place(of actor: Identity) -> PasswordHasher.Place { PasswordHasher.Place(actor.id, isKnown: true) }
@@ -148,12 +172,14 @@ package struct Accounts: Sendable {
   }
 
   private func check(_ name: String, agentID: String?, team: String?) throws(TapedeckError) {
-    guard (1...100).contains(name.utf8.count), isPrintable(name), !name.hasPrefix(" "), !name.hasSuffix(" ") else {
+    guard (1...100).contains(name.utf8.count), isPrintable(name), name.first?.isWhitespace == false,
+      name.last?.isWhitespace == false
+    else {
       throw TapedeckError(
         .invalidRequest, "A name has 1 to 100 printable characters and does not begin or end with a space.")
     }
     let key = nameKey(name)
-    guard !key.hasPrefix("tdk_"), !key.hasPrefix("whsec_") else {
+    guard !["tdk_", "tdks_", "whsec_"].contains(where: key.hasPrefix) else {
       throw TapedeckError(.invalidRequest, "This name looks like a secret. Choose another.")
     }
     // The access log shows these names for the server, for local operators and for unknown accounts.
@@ -168,17 +194,7 @@ package struct Accounts: Sendable {
     }
   }
 
-  /// Whether a text has no control characters, also none that change the direction of text, and no line breaks. The two
-  /// joiners are allowed, as some scripts need them.
-  private func isPrintable(_ text: String) -> Bool {
-    text.unicodeScalars.allSatisfy { scalar in
-      switch scalar.properties.generalCategory {
-      case .control, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
-      case .format: scalar.value == 0x200C || scalar.value == 0x200D
-      default: true
-      }
-    }
-  }
+  private func isPrintable(_ text: String) -> Bool { !text.unicodeScalars.contains(where: isHidden) }
 
   private func entry(
     _ action: LogEntry.Action, by actor: Identity, from origin: LogEntry.Origin?, about identity: Identity

@@ -124,7 +124,7 @@ package struct IntegrityCheck: Sendable {
   private func checkContainer(_ header: WAVHeader) throws(TapedeckError) {
     let present = max(0, fileLength - header.dataOffset)
     if present == 0 { throw failure("The file is a WAV header of \(header.dataOffset) bytes without any audio.") }
-    // A length of 0 is meant when chunks fill the rest of the file, or when the container ends before any audio.
+    // A length of 0 is correct when chunks fill the rest of the file, or when the container ends before any audio.
     if header.hasDataLengthZero, header.dataLength == nil,
       unexplainedBytes == 0 || header.containerLength.map({ $0 <= header.dataOffset + 1 }) == true
     {

@@ -74,6 +74,7 @@ package struct SearchPage: Sendable, Equatable {
   package var rowCount: Int
   /// The cursor of the next page; nil on the last one.
   package var nextCursor: String?
+  package var extent = ListExtent()
 
   package init(recordings: [PlatformRecording], unidentified: [UnidentifiedRow] = [], nextCursor: String?) {
     self.recordings = recordings

@@ -3,6 +3,7 @@ package import HTTPTransport
 package import Logging
 package import Model
 import NIOCore
+import NIOHTTP1
 
 /// A tenant that speaks the contract `recordings-v2`.
 ///
@@ -72,7 +73,7 @@ package struct RecordingsV2Source: RecordingSource {
     while true {
       do throws(TapedeckError) {
         let answer = try await client.get(.search, path: Self.path(query, cursor: cursor, pageSize: size))
-        return try page(try list(in: answer), after: cursor)
+        return try page(try list(in: answer), answer.headers, after: cursor)
       } catch {
         guard error.cause is NIOTooManyBytesError, size > 1 else { throw error }
         size = max(1, size / 4)
@@ -89,7 +90,7 @@ package struct RecordingsV2Source: RecordingSource {
     case 200:
       guard PlatformJSON.utf8(answer.body).allSatisfy(\.isJSONSpace), !answer.hasProvenBody else { return answer.body }
       throw TapedeckError(
-        .platformProtocol, "The platform answered a search with an empty body that is not a list.",
+        .platformProtocol, "The platform answered a search with an empty body instead of a list.",
         detail: "search: status 200, not JSON or without a length")
     case 202:
       throw TapedeckError(
@@ -106,8 +107,10 @@ package struct RecordingsV2Source: RecordingSource {
   /// Twice the largest page that is requested.
   private static let maxRows = 1000
 
-  private func page(_ body: ByteBuffer, after cursor: String?) throws(TapedeckError) -> SearchPage {
-    let page = try PlatformPage(body, maxRows: Self.maxRows)
+  private func page(
+    _ body: ByteBuffer, _ headers: HTTPHeaders, after cursor: String?
+  ) throws(TapedeckError) -> SearchPage {
+    let page = try PlatformPage(body, headers, after: cursor, maxRows: Self.maxRows)
     if let next = page.nextCursor, next == cursor {
       // Following it would not end.
       throw TapedeckError(.platformProtocol, detail: "the search response names itself as the next page")
@@ -142,6 +145,7 @@ package struct RecordingsV2Source: RecordingSource {
       }
     }
     result.rowCount = page.rows.count
+    result.extent = page.extent
     if !unreadable.isEmpty {
       client.logger.warning(
         "search results have fields that cannot be read",

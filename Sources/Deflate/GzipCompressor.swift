@@ -6,6 +6,7 @@ package final class GzipCompressor {
   // On the heap, since zlib requires that it stays at its address.
   private let stream: UnsafeMutablePointer<z_stream>
 
+  /// Begins a gzip file, whose header is in the first bytes that `add` or `finish` returns.
   package init() {
     stream = .allocate(capacity: 1)
     stream.initialize(to: z_stream())

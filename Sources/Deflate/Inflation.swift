@@ -6,14 +6,17 @@ package enum Inflation: Sendable, Equatable {
   case bytes(ByteBuffer)
   /// They are not complete data in the format.
   case malformed
+  /// There are more bytes than the limit.
   case tooLong
 
   package enum Format: Sendable {
     /// gzip with any number of members, or zlib.
     case withHeader
+    /// Deflate (RFC 1951) without a header.
     case raw
   }
 
+  /// - Parameter limit: how many decompressed bytes are accepted.
   package init(of body: ByteBuffer, _ format: Format, upTo limit: Int) {
     let windowBits: CInt = format == .withHeader ? MAX_WBITS + 32 : -MAX_WBITS
     let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)

@@ -33,7 +33,7 @@ package struct FileObjectStore: ObjectStore {
       let isNew = try FileSystemCalls.makeFolder(root)
       if isNew { try FileSystemCalls.syncFolder(root.removingLastComponent()) }
       for folder in [root, quarantine] { try MovingCopy.removeLeftovers(in: folder) }
-    } catch { throw wrapped(error, "make folder") }
+    } catch { throw fileSystemError(error, "make folder") }
   }
 
   package func store(
@@ -87,6 +87,11 @@ package struct FileObjectStore: ObjectStore {
     let file = try await openFile(name)
     recent.note(file, name, since: generation)
     return file
+  }
+
+  package func openAnew(_ name: ObjectName) async throws(TapedeckError) -> any StoredObject {
+    recent.forget(name)
+    return try await openFile(name)
   }
 
   package func content(of name: ObjectName) async throws(TapedeckError) -> ObjectContent {

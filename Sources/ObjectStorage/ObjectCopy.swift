@@ -121,12 +121,6 @@ package struct ObjectCopy: Sendable {
   }
 
   private func blocking(_ body: @escaping @Sendable () throws -> Void) async throws(TapedeckError) {
-    do { try await threads.runIfActive(body) } catch Errno.noSpace {
-      throw TapedeckError(.diskFull, detail: "copy objects")
-    } catch Errno.fileTooLarge {
-      throw .fileTooLarge("copy objects", cause: Errno.fileTooLarge)
-    } catch {
-      throw error as? TapedeckError ?? TapedeckError(.storageFailed, detail: "copy objects: \(error)", cause: error)
-    }
+    try await threads.blocking("copy objects", body)
   }
 }

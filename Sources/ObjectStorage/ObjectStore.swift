@@ -17,6 +17,11 @@ package protocol ObjectStore: Sendable {
   /// - Throws: `objectMissing`, `storageFailed`.
   func open(_ name: ObjectName) async throws(TapedeckError) -> any StoredObject
 
+  /// Opens an object for another process that reads it too: never a file that was opened before and has moved since.
+  ///
+  /// - Throws: `objectMissing`, `objectDamaged` when it is not a regular file, `storageFailed`.
+  func openAnew(_ name: ObjectName) async throws(TapedeckError) -> any StoredObject
+
   /// Reads all bytes of an object from the disk or the bucket, never from a cache, and returns their hash and number.
   ///
   /// - Throws: `objectMissing`, `objectDamaged` when the object is truncated while it is read, `storageFailed`,
@@ -46,6 +51,10 @@ package protocol ObjectStore: Sendable {
 
   /// The object's address for other systems: an absolute path or an `s3://` URL.
   func location(of name: ObjectName) -> String
+}
+
+extension ObjectStore {
+  package func openAnew(_ name: ObjectName) async throws(TapedeckError) -> any StoredObject { try await open(name) }
 }
 
 /// An object that is open for reading.

@@ -1,6 +1,6 @@
 import Crypto
 import Foundation
-import Model
+package import Model
 import NIOPosix
 import SystemPackage
 
@@ -125,12 +125,14 @@ extension NIOThreadPool {
   func blocking<T: Sendable>(
     _ what: String, _ body: @escaping @Sendable () throws -> T
   ) async throws(TapedeckError) -> T {
-    do { return try await runIfActive(body) } catch { throw wrapped(error, what) }
+    do { return try await runIfActive(body) } catch { throw fileSystemError(error, what) }
   }
 }
 
-/// Maps a file system error to `TapedeckError`.
-func wrapped(_ error: any Error, _ what: String) -> TapedeckError {
+/// The `TapedeckError` for what a file operation threw; a `TapedeckError` unchanged.
+///
+/// - Parameter what: the operation, for the log.
+package func fileSystemError(_ error: any Error, _ what: String) -> TapedeckError {
   switch error {
   case let error as TapedeckError: error
   case is CancellationError: TapedeckError(.interrupted, cause: error)

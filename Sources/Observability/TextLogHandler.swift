@@ -22,9 +22,25 @@ package struct TextLogHandler: LogHandler {
   package func log(event: LogEvent) {
     var line = "\(logTime().dropFirst(11)) \(event.level.rawValue): \(printable(event.message.description))"
     for (key, value) in mergedMetadata(metadata, metadataProvider, event) {
-      line += " \(printable(key))=\(text(value))"
+      line += " \(field(printable(key)))=\(field(text(value)))"
     }
     sink(line + "\n")
+  }
+
+  /// A name or value as it is, or in quotation marks, with `"` and `\` after `\`, if it could be taken for several fields.
+  private func field(_ text: String) -> String {
+    let isPlain =
+      !text.isEmpty
+      && text.unicodeScalars.allSatisfy { scalar in
+        scalar != "\"" && scalar != "=" && scalar != "\\" && !scalar.properties.isWhitespace
+      }
+    if isPlain { return text }
+    var out = "\""
+    for scalar in text.unicodeScalars {
+      if scalar == "\"" || scalar == "\\" { out.unicodeScalars.append("\\") }
+      out.unicodeScalars.append(scalar)
+    }
+    return out + "\""
   }
 
   /// Redacts each text on its own: the description of a dictionary would escape secrets first.

@@ -17,7 +17,7 @@ package struct SandboxTenant: Sendable {
   /// The active faults; also available at `/sandbox/faults`.
   package let faults: FaultBoard
   /// The requests received; also available at `/sandbox/requests`.
-  package let ledger: RequestLedger
+  package let statistics: RequestStatistics
   /// The rate limit; also available at `/sandbox/limit`.
   package let limit: RateLimit
 
@@ -51,7 +51,7 @@ package struct SandboxTenant: Sendable {
     self.system = system
     self.logger = logger
     faults = FaultBoard(configuration.faults, now: system.now)
-    ledger = RequestLedger()
+    statistics = RequestStatistics()
     tokens = TokenIssuer(lifetime: configuration.tokenLifetime, system: system)
     limit = RateLimit(terms, system: system)
     history = RecordingHistory(start: system.now())
@@ -71,14 +71,14 @@ package struct SandboxTenant: Sendable {
     self.scripts = Dictionary(scripts.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// Resets the tenant to its initial state: initial faults, limit and files, and an empty ledger. Tokens stay
+  /// Resets the tenant to its initial state: initial faults, limit and files, and empty request statistics. Tokens stay
   /// valid.
   package func reset() {
     faults.reset(to: configuration.faults)
     limit.change(to: nil)
     limit.change(to: configuration.limit)
     history.reset(start: system.now())
-    ledger.reset()
+    statistics.reset()
   }
 
   /// The recording of an id, hidden or not.

@@ -2,14 +2,14 @@ import Access
 import Catalog
 import Foundation
 import Model
-import Synchronization
 import TestKit
 import Testing
 
 /// A catalog with all services of Access, and a clock that only the test moves.
 final class AccessFixture: Sendable {
   static let origin = LogEntry.Origin(address: "192.0.2.1", userAgent: "Browser", requestID: "req-1")
-  static let admin = Identity(kind: .account, id: "acc_admin", name: "root", role: .admin)
+  /// An API token, so that it is not among the accounts.
+  static let admin = Identity(kind: .token, id: "tok_admin", name: "root", role: .admin)
   static let password = "correct horse"
 
   let clock = TestClock()
@@ -29,6 +29,14 @@ final class AccessFixture: Sendable {
     database = HeldDatabase(try SQLiteDatabase(path: folder.appending(path: "catalog.sqlite").path(), now: now))
     catalog = Catalog(database: database)
     try await catalog.migrate()
+    // Without an entry of the log, which tests compare.
+    _ = try await database.write { db in
+      try db.execute(
+        """
+        INSERT INTO api_token (id, name, role, secret_sha256, created_at)
+        VALUES (\(Self.admin.id), \(Self.admin.name), \(Self.admin.role), \([UInt8](repeating: 0, count: 32)), 0)
+        """)
+    }
     // A low cost: these tests do not measure how long a guess takes.
     passwords = PasswordHasher(cost: .init(logRounds: 4), derive: derive)
     log = AccessLog(catalog: catalog, now: now)
@@ -74,54 +82,3 @@ final class AccessFixture: Sendable {
     try await entries(.audioSent).map { "\($0.details["requests"] ?? "-") requests, \($0.count ?? -1) bytes" }
   }
 }
-
-/// A database whose write transactions a test can count, hold and fail.
-final class HeldDatabase: Database {
-  private struct State {
-    var commits = 0
-    var isBroken = false
-    var gate: Gate?
-  }
-
-  private let base: any Database
-  private let state = Mutex(State())
-
-  init(_ base: any Database) { self.base = base }
-
-  /// The number of committed write transactions.
-  var commits: Int { state.withLock { $0.commits } }
-
-  /// Makes every write fail, or succeed again.
-  func setBroken(_ isBroken: Bool) { state.withLock { $0.isBroken = isBroken } }
-
-  /// Holds all writes until the gate opens.
-  func hold(by gate: Gate) { state.withLock { $0.gate = gate } }
-
-  func read<T: Sendable>(
-    _ body: @escaping @Sendable (any Connection) throws -> T
-  ) async throws(TapedeckError) -> T { try await base.read(body) }
-
-  func write<T: Sendable>(
-    _ isolation: Isolation, _ body: @escaping @Sendable (any Connection) throws -> T
-  ) async throws(TapedeckError) -> T {
-    try? await state.withLock { $0.gate }?.wait()
-    if state.withLock({ $0.isBroken }) { throw TapedeckError(.diskFull) }
-    let result = try await base.write(isolation, body)
-    state.withLock { $0.commits += 1 }
-    return result
-  }
-
-  func changes() -> AsyncStream<Change> { base.changes() }
-  func close() throws(TapedeckError) { try base.close() }
-}
-
-/// The `TapedeckError` that a call throws, or nil.
-func error(of body: () async throws -> some Any) async -> TapedeckError? {
-  do {
-    _ = try await body()
-    return nil
-  } catch { return error as? TapedeckError }
-}
-
-/// The code of the `TapedeckError` that a call throws, or nil.
-func failure(of body: () async throws -> some Any) async -> TapedeckError.Code? { await error(of: body)?.code }

@@ -228,6 +228,102 @@ import Testing
   }
 }
 
+/// Changes whose actor ends, or loses its permission, while the change waits for the hash of a password.
+@Suite struct EndedActorTests {
+  enum End: CaseIterable, Sendable {
+    case accountDisabled, accountDemoted, accountRemoved, tokenRevoked
+  }
+
+  enum Change: CaseIterable, Sendable {
+    case createAccount, setPassword
+  }
+
+  private static let slowPassword = "the one that waits"
+
+  private func make(_ end: End, _ fixture: AccessFixture) async throws -> Identity {
+    guard end == .tokenRevoked else { return try await fixture.account("chief", role: .admin) }
+    return try await fixture.accounts.createToken(
+      name: "chief", role: .admin, agentID: nil, team: nil, by: AccessFixture.admin, from: nil
+    ).identity
+  }
+
+  private func apply(_ end: End, _ fixture: AccessFixture) async throws {
+    let (accounts, actor) = (fixture.accounts, AccountChangeTests.operator)
+    switch end {
+    case .accountDisabled: try await accounts.disable("chief", by: actor, from: nil)
+    case .accountDemoted: try await accounts.setRole(.supervisor, of: "chief", by: actor, from: nil)
+    case .accountRemoved: try await accounts.remove("chief", by: actor, from: nil)
+    case .tokenRevoked: try await accounts.revokeToken("chief", by: actor, from: nil)
+    }
+  }
+
+  private func expected(_ end: End) -> TapedeckError.Code {
+    end == .accountDemoted ? .insufficientPermissions : .unauthenticated
+  }
+
+  @Test(arguments: End.allCases, Change.allCases)
+  func `a change that waits for a hash does not outlast its actor`(end: End, change: Change) async throws {
+    let (begun, gate) = (Gate(), Gate())
+    let fixture = try await AccessFixture(derive: { password, _, _ in
+      if password == Self.slowPassword {
+        begun.open()
+        try await gate.wait()
+      }
+      return Array(password.utf8.prefix(8)) + Array(repeating: 7, count: 24)
+    })
+    try await fixture.account("anna")
+    let actor = try await make(end, fixture)
+    async let code = failure {
+      switch change {
+      case .createAccount:
+        _ = try await fixture.accounts.createAccount(
+          name: "berta", role: .admin, agentID: nil, team: nil, password: Self.slowPassword, by: actor,
+          from: AccessFixture.origin)
+      case .setPassword:
+        try await fixture.accounts.setPassword(Self.slowPassword, of: "anna", by: actor, from: AccessFixture.origin)
+      }
+    }
+    try await begun.wait()
+    try await apply(end, fixture)
+    gate.open()
+    #expect(await code == expected(end))
+    #expect(try await fixture.catalog.account("berta") == nil)
+    _ = try await fixture.signIn("anna")
+    let denial = try #require(
+      try await fixture.entries(change == .createAccount ? .createAccount : .resetPassword).last)
+    #expect(denial.outcome == .denied && denial.code == expected(end) && denial.actor?.id == actor.id)
+    #expect(denial.origin == AccessFixture.origin)
+  }
+
+  @Test(arguments: End.allCases)
+  func `an ended actor changes nothing`(end: End) async throws {
+    let fixture = try await AccessFixture()
+    try await fixture.account("anna")
+    let actor = try await make(end, fixture)
+    let robot = try await fixture.accounts.createToken(
+      name: "robot", role: .agent, agentID: nil, team: nil, by: AccessFixture.admin, from: nil)
+    try await apply(end, fixture)
+    let (accounts, entries) = (fixture.accounts, try await fixture.entries().count)
+    let changes: [@Sendable () async throws -> Void] = [
+      { try await accounts.disable("anna", by: actor, from: nil) },
+      { try await accounts.enable("anna", by: actor, from: nil) },
+      { try await accounts.setRole(.admin, of: "anna", by: actor, from: nil) },
+      { try await accounts.setPassword(AccountChangeTests.newPassword, of: "anna", by: actor, from: nil) },
+      { try await accounts.endSessions(of: "anna", by: actor, from: nil) },
+      { try await accounts.remove("anna", by: actor, from: nil) },
+      { try await accounts.revokeToken("robot", by: actor, from: nil) },
+      { _ = try await accounts.createToken(name: "x", role: .agent, agentID: nil, team: nil, by: actor, from: nil) },
+    ]
+    for change in changes { #expect(await failure { try await change() } == expected(end)) }
+    let anna = try #require(try await fixture.catalog.account("anna"))
+    #expect(anna.disabledAt == nil && anna.identity.role == .agent)
+    _ = try await fixture.signIn("anna")
+    #expect(try await fixture.authenticator.identity(bearer: robot.secret.text) != nil)
+    let added = try await fixture.entries().dropFirst(entries).filter { $0.actor?.id == actor.id }
+    #expect(added.count == changes.count && added.allSatisfy { $0.outcome == .denied })
+  }
+}
+
 /// Secrets that people type into the wrong field.
 @Suite struct MistypedSecretTests {
   private static let secret = "tdk_canaryCANARY0123456789canaryCANARY0123456789"

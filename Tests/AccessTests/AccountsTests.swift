@@ -31,6 +31,10 @@ import Testing
     "", " ", " anna", "anna ", "a\nb", "a\u{0}b", "a\u{7F}", "\t", String(repeating: "x", count: 101),
     "anna\u{202E}gnp.exe", "\u{2066}anna", "an\u{200E}na", "an\u{200B}na", "anna\u{2028}", "a\u{85}b", "\u{FEFF}anna",
     "tdk_anna", "whsec_anna", "TDK_anna", "operator:root", "Operator:0", "operator", "Tapedeck", "TAPEDECK", "tapedeck",
+    "tdks_abc", "TDKS_abc", "td\u{200D}ks_abc", "\u{2800}anna", "anna\u{2800}", "an\u{2800}na", "\u{2800}",
+    "\u{3164}anna",
+    "\u{115F}anna", "anna\u{1160}", "\u{FFA0}anna", "an\u{AD}na", "an\u{34F}na", "anna\u{17B4}", "\u{180E}anna",
+    "anna\u{1D159}", "anna\u{16FE4}", "\u{FFFC}anna", "\u{A0}anna", "anna\u{3000}", "\u{2003}anna",
     "Tape\u{200D}deck", "Ｔapedeck", "unknown account", "acc_0123", "tok_0123", "TOK_0123", "\u{200D}", "\u{3164}",
   ])
   func `a name must be printable, 1 to 100 bytes long, without surrounding spaces, and not reserved`(name: String)
@@ -89,7 +93,11 @@ import Testing
     #expect(try await fixture.authenticator.identity(bearer: second.secret.text) != nil)
   }
 
-  @Test(arguments: ["José Müller", "李雷", "नेहा", "علی\u{200C}رضا", "O'Neil-Smith 3", "👩\u{200D}🚒"])
+  @Test(arguments: [
+    "José Müller", "李雷", "नेहा", "علی\u{200C}رضا", "O'Neil-Smith 3", "👩\u{200D}🚒", "❤\u{FE0F}", "山田\u{3000}太郎",
+    "葛\u{E0100}城",
+    "⠓⠊", "tdk", "tdks-anna",
+  ])
   func `a name may have any letters`(name: String) async throws {
     let fixture = try await AccessFixture()
     #expect(try await fixture.account(name).name == name)

@@ -1,6 +1,7 @@
 import Access
 import Foundation
 import Model
+import TestKit
 import Testing
 
 @Suite struct PasswordTests {

@@ -91,33 +91,15 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test func `an FFmpeg that hangs is killed with all its children`() async throws {
-    try await withStandIn("ready; sleep 1000 & wait") { executable, folder in
+  @Test(arguments: [
+    // With a child, reading no input, and with closed outputs.
+    ("ready; sleep 1000 & wait", false), ("ready; exec sleep 1000", true), ("ready; exec sleep 1000 >&- 2>&-", false),
+  ])
+  func `an FFmpeg that hangs is killed with all its children`(script: String, hasEndlessInput: Bool) async throws {
+    try await withStandIn(script) { executable, folder in
       let lifeline = Lifeline(folder)
-      let failure = try error(
-        await convert(WhenReady(lifeline: lifeline), executable, in: folder, limits: impatient))
-      #expect(failure.code == .conversionTimedOut)
-      #expect(try isGone(in: folder))
-      try await lifeline.ended()
-    }
-  }
-
-  @Test func `an FFmpeg that stops reading is killed although input continues`() async throws {
-    try await withStandIn("ready; exec sleep 1000") { executable, folder in
-      let lifeline = Lifeline(folder)
-      let failure = try error(
-        await convert(WhenReady(lifeline: lifeline, endless: true), executable, in: folder, limits: impatient))
-      #expect(failure.code == .conversionTimedOut)
-      #expect(try isGone(in: folder))
-      try await lifeline.ended()
-    }
-  }
-
-  @Test func `an FFmpeg that closes its outputs and keeps running is killed`() async throws {
-    try await withStandIn("ready; exec sleep 1000 >&- 2>&-") { executable, folder in
-      let lifeline = Lifeline(folder)
-      let failure = try error(
-        await convert(WhenReady(lifeline: lifeline), executable, in: folder, limits: impatient))
+      let input = WhenReady(lifeline: lifeline, endless: hasEndlessInput)
+      let failure = try error(await convert(input, executable, in: folder, limits: impatient))
       #expect(failure.code == .conversionTimedOut)
       #expect(try isGone(in: folder))
       try await lifeline.ended()

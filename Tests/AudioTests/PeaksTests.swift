@@ -1,5 +1,6 @@
 import Audio
 import Foundation
+import Model
 import Testing
 
 /// Peaks computed in a simple, slow way, for comparison.
@@ -17,7 +18,7 @@ func plainPeaks(_ samples: [Int16], channels: Int) -> [Int8] {
 
 struct PeaksTests {
   private func samples(_ count: Int, seed: UInt64 = 1) -> [Int16] {
-    var random = SeededGenerator(state: seed)
+    var random = SeededRandom(seed: seed)
     return (0..<count).map { _ in Int16.random(in: .min ... .max, using: &random) }
   }
 
@@ -34,7 +35,7 @@ struct PeaksTests {
   @Test func `pieces of any size give the same peaks`() {
     let samples = samples(2 * 3000, seed: 2)
     let bytes = samples.flatMap { little($0) }
-    var random = SeededGenerator(state: 3)
+    var random = SeededRandom(seed: 3)
     for _ in 0..<50 {
       var builder = PeaksBuilder(channels: 2)
       var rest = bytes[...]

@@ -132,7 +132,7 @@ struct WAVHeaderTests {
   }
 
   @Test func `twenty thousand damaged headers do not crash the reader`() throws {
-    var random = SeededGenerator(state: 20_260_101)
+    var random = SeededRandom(seed: 20_260_101)
     var files = try [0, 1, 10, 13, 15, 16].map { Array(try Sample.all[$0].bytes().prefix(400)) }
     files += Hostile.all.map(\.bytes)
     var counts = (header: 0, more: 0, malformed: 0)

@@ -23,7 +23,8 @@ import Testing
     try await test.catalog.release(
       lease, .retry(at: test.clock.now, because: TapedeckError(.platformUnavailable)))
     let anna = AccountStorageTests.anna
-    try await test.catalog.createAccount(anna, passwordHash: "scrypt$…", entry: test.entry(.createAccount, by: anna))
+    let root = Identity(kind: .operator, id: "operator:0", name: "root", role: .admin)
+    try await test.catalog.createAccount(anna, passwordHash: "scrypt$…", entry: test.entry(.createAccount, by: root))
     try await test.catalog.createToken(
       AccountStorageTests.robot, secretSHA256: [0, 255, 0], entry: test.entry(.createToken))
     try await test.catalog.createSession(

@@ -45,7 +45,7 @@ import Testing
     #expect(try await test.count("job") == 5)
     let job = try #require(try await test.catalog.job(of: try key("call-3")))
     #expect(job.clearance == .restricted && job.stage == .queued && job.runState == .idle)
-    #expect(try await test.catalog.claimJob(in: .polling, lease: .seconds(30)) != nil)
+    #expect(try await test.catalog.claimJobs(in: .polling, lease: .seconds(30), limit: 1).first != nil)
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -166,6 +166,37 @@ import Testing
     // A recording of another source with the same ID is another one.
     let other = RecordingKey(source: SourceID("west")!, id: RecordingID("a")!)
     #expect(try await test.catalog.observe(call("a"), of: other).facts.privacy == .standard)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a restricted row of a list that is only shown restricts the recording`(kind: DatabaseKind) async throws
+  {
+    test = try await TestCatalog(kind)
+    for name in ["stored", "strict"] {
+      try await test.catalog.observe(call(name) { if name == "strict" { $0.privacy = .restricted } }, of: try key(name))
+    }
+    let restricted = ["a", "stored", "strict"].map { name in call(name) { $0.privacy = .restricted } }
+    // The stricter of two rows counts, in any order.
+    for _ in 1...2 {
+      try await test.catalog.rememberRestricted(
+        [call("twice") { $0.privacy = .restricted }, call("twice"), call("open")] + restricted + [call("a")],
+        of: .default)
+    }
+    #expect(try await test.count("restricted_listing") == 2)
+    #expect(try await test.count("recording") == 2)
+    #expect(try await test.count("job") == 0)
+    for (name, privacy) in [
+      ("a", Privacy.restricted), ("stored", .restricted), ("strict", .restricted), ("twice", .restricted),
+      ("open", .standard),
+    ] {
+      #expect(try await test.catalog.observe(call(name), of: try key(name)).facts.privacy == privacy)
+    }
+    let other = RecordingKey(source: SourceID("west")!, id: RecordingID("a")!)
+    #expect(try await test.catalog.observe(call("a"), of: other).facts.privacy == .standard)
+    // A list without restricted rows writes nothing.
+    let before = try await test.everything()
+    try await test.catalog.rememberRestricted([call("open"), call("new")], of: .default)
+    #expect(try await test.everything() == before)
   }
 
   @Test(arguments: DatabaseKind.allCases)

@@ -50,7 +50,7 @@ import Testing
     let (job, lease) = try await test.jobInProcessing()
     try await test.catalog.release(
       lease, .postpone(until: test.clock.now + .seconds(900), because: TapedeckError(.diskFull)))
-    #expect(try await test.catalog.claimJob(in: .transfer, lease: .seconds(30)) == nil)
+    #expect(try await test.catalog.claimJobs(in: .transfer, lease: .seconds(30), limit: 1).first == nil)
     let asked = try await test.request(clearance: .restricted)
     #expect(asked.id == job.id && asked.runState == .idle && asked.stage == .processing)
     #expect(asked.clearance == .restricted)

@@ -220,7 +220,7 @@ import Testing
       switch event {
       case .request(let clearance): try await test.request(clearance: clearance)
       case .claim(let queue):
-        if let job = try await test.catalog.claimJob(in: queue, lease: .seconds(30)) {
+        if let job = try await test.catalog.claimJobs(in: queue, lease: .seconds(30), limit: 1).first {
           lease = JobLease(jobID: job.id, fence: job.fence)
         }
       case .advance(let stage): try await test.catalog.advance(try #require(lease), to: stage)

@@ -17,7 +17,7 @@ import Testing
     try await test.request("late")
     test.clock.advance(by: .seconds(10))
     var order: [String] = []
-    while let job = try await test.catalog.claimJob(in: .polling, lease: .seconds(30)) {
+    while let job = try await test.catalog.claimJobs(in: .polling, lease: .seconds(30), limit: 1).first {
       order.append(job.key.id.rawValue)
     }
     #expect(order == ["a", "b", "late", "c"])
@@ -111,7 +111,7 @@ import Testing
     }
     #expect(try await test.claim(.polling).job.key.id.rawValue == "due")
     #expect(try await test.claim(.polling).job.key.id.rawValue == "unnamed")
-    #expect(try await test.catalog.claimJob(in: .polling, lease: .seconds(30)) == nil)
+    #expect(try await test.catalog.claimJobs(in: .polling, lease: .seconds(30), limit: 1).first == nil)
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -120,8 +120,8 @@ import Testing
     let (moving, lease) = try await test.jobInProcessing("moving")
     for number in 0..<5 { try await test.request("polling-\(number)") }
     try await test.catalog.release(lease, .interrupted)
-    #expect(try await test.catalog.claimJob(in: .transfer, lease: .seconds(30))?.id == moving.id)
-    #expect(try await test.catalog.claimJob(in: .transfer, lease: .seconds(30)) == nil)
+    #expect(try await test.catalog.claimJobs(in: .transfer, lease: .seconds(30), limit: 1).first?.id == moving.id)
+    #expect(try await test.catalog.claimJobs(in: .transfer, lease: .seconds(30), limit: 1).first == nil)
     for number in 0..<5 {
       #expect(try await test.claim(.polling).job.key.id.rawValue == "polling-\(number)")
     }
@@ -136,7 +136,7 @@ import Testing
       var queues = 0
       for queue in JobQueue.allCases {
         #expect((try await test.catalog.nextDue(in: queue) != nil) == (stage.queue == queue))
-        if try await test.catalog.claimJob(in: queue, lease: .seconds(30)) != nil { queues += 1 }
+        if try await test.catalog.claimJobs(in: queue, lease: .seconds(30), limit: 1).first != nil { queues += 1 }
       }
       #expect(queues == 1)
     }
@@ -157,7 +157,7 @@ import Testing
       for _ in 0..<4 {
         group.addTask {
           var mine: [Int64] = []
-          while let job = try await test.catalog.claimJob(in: .polling, lease: .seconds(30)) {
+          while let job = try await test.catalog.claimJobs(in: .polling, lease: .seconds(30), limit: 1).first {
             #expect(job.fence == 1 && job.attempts == 1)
             mine.append(job.id)
           }
@@ -208,7 +208,7 @@ import Testing
     #expect(try await test.catalog.nextDue(in: .polling, of: [SourceID("other")!]) == nil)
     func claims(of sources: [SourceID]?) async throws -> [String] {
       var names: [String] = []
-      while let job = try await test.catalog.claimJob(in: .polling, of: sources, lease: .seconds(30)) {
+      while let job = try await test.catalog.claimJobs(in: .polling, of: sources, lease: .seconds(30), limit: 1).first {
         names.append("\(job.key)")
       }
       return names

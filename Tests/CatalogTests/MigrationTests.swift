@@ -24,6 +24,21 @@ import Testing
   }
 
   @Test(
+    arguments: [
+      ("ALTER TABLE a DROP COLUMN y", ["a.x", "ab.x", "a_by_x"]),
+      ("ALTER TABLE a RENAME COLUMN y TO z", ["a.x", "a.z", "ab.x", "a_by_x"]),
+      ("ALTER TABLE a RENAME TO c", ["c.x", "c.y", "ab.x", "a_by_x"]),
+      ("ALTER TABLE a ADD COLUMN z INTEGER", ["a.x", "a.y", "a.z", "ab.x", "a_by_x"]),
+      ("DROP TABLE ab", ["a.x", "a.y", "a_by_x"]), ("DROP INDEX IF EXISTS a_by_x", ["a.x", "a.y", "ab.x"]),
+    ] as [(String, Set<String>)])
+  func `the parts that later migrations drop or rename are not expected`(change: String, parts: Set<String>) {
+    let statements = [
+      "CREATE TABLE a (x INTEGER, y TEXT)", "CREATE TABLE ab (x INTEGER)", "CREATE UNIQUE INDEX a_by_x ON a (x)",
+    ]
+    #expect(SchemaParts.expected(after: statements + [change]) == parts)
+  }
+
+  @Test(
     arguments: DatabaseKind.allCases,
     [
       ("ALTER TABLE recording DROP COLUMN warning", "recording.warning"),

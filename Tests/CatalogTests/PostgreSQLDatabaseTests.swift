@@ -39,7 +39,9 @@ import Testing
       for number in 0..<8 {
         group.addTask {
           var mine: [Int64] = []
-          while let job = try await Catalog(database: nodes[number % 2]).claimJob(in: .polling, lease: .seconds(30)) {
+          while let job = try await Catalog(database: nodes[number % 2]).claimJobs(
+            in: .polling, lease: .seconds(30), limit: 1
+          ).first {
             mine.append(job.id)
           }
           return mine

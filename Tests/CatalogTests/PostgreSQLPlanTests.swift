@@ -57,7 +57,7 @@ import Testing
   }
 
   @Test func `a claim reads the index of turns, in order`() async throws {
-    let claim = try await plan { _ = try await $0.claimJob(in: .polling, lease: .seconds(30)) }
+    let claim = try await plan { _ = try await $0.claimJobs(in: .polling, lease: .seconds(30), limit: 1).first }
     #expect(claim.contains("Index Scan using job_by_turn on job"))
     #expect(claim.contains("Index Cond: ((queue = 'polling'::text) AND (priority = '1'::bigint) AND (due_at <="))
     // Back-fill and jobs without a requester; what is sorted is the requesters.
@@ -68,7 +68,9 @@ import Testing
 
   @Test func `a claim for some sources does too`() async throws {
     let sources = [SourceID.default, SourceID("eu")!]
-    let claim = try await plan { _ = try await $0.claimJob(in: .polling, of: sources, lease: .seconds(30)) }
+    let claim = try await plan {
+      _ = try await $0.claimJobs(in: .polling, of: sources, lease: .seconds(30), limit: 1).first
+    }
     #expect(claim.contains("Index Scan using job_by_turn on job"))
     #expect(claim.contains("Index Cond: ((queue = 'polling'::text) AND (priority = '1'::bigint) AND (due_at <="))
     #expect(!claim.contains("BitmapOr") && !claim.contains("job_kind_source_platform_id_key"))

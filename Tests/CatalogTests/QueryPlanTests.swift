@@ -47,7 +47,9 @@ import Testing
 
   @Test(arguments: JobQueue.allCases)
   func `a claim and the next due time read the queue's part of an index, in order`(queue: JobQueue) async throws {
-    let claim = try await plans(with: "due") { _ = try await $0.claimJob(in: queue, lease: .seconds(30)) }
+    let claim = try await plans(with: "due") {
+      _ = try await $0.claimJobs(in: queue, lease: .seconds(30), limit: 1).first
+    }
     expectIndexes(claim)
     let next = try await plans { _ = try await $0.nextDue(in: queue) }
     #expect(
@@ -71,7 +73,7 @@ import Testing
   func `those for some sources do too`(queue: JobQueue) async throws {
     let sources = [SourceID.default, SourceID("eu")!]
     let claim = try await plans(with: "due") {
-      _ = try await $0.claimJob(in: queue, of: sources, lease: .seconds(30))
+      _ = try await $0.claimJobs(in: queue, of: sources, lease: .seconds(30), limit: 1).first
     }
     expectIndexes(claim)
     let next = try await plans { _ = try await $0.nextDue(in: queue, of: sources) }

@@ -27,7 +27,7 @@ import Testing
       let damage = Damage(
         recordingID: row.id, key: key, finding: "The MP3 is damaged", code: .objectDamaged, hasOriginal: false,
         details: [:])
-      _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now)
+      _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now, by: .recurringTask)
     }
   }
 

@@ -1,6 +1,7 @@
 import Catalog
 import Foundation
 import Model
+import TestKit
 import Testing
 
 /// A damaged catalog is never served from, and the message says what is wrong.

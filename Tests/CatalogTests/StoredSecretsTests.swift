@@ -50,12 +50,24 @@ import Testing
     try await test.catalog.addToQuarantine(
       try key("q"), because: refusal(secret, .incompleteRecording),
       content: ObjectContent(hash: TestCatalog.hash("ab"), bytes: 1), spoolID: "spool", node: "node:/q", file: "q")
+    // The row of bytes that were accepted before is open again with the new reason.
+    let accepted = ObjectContent(hash: TestCatalog.hash("cd"), bytes: 1)
+    for reason in [refusal("old", .unsupportedAudio), refusal(secret, .unsupportedAudio)] {
+      try await test.catalog.addToQuarantine(
+        try key("q"), because: reason, content: accepted, spoolID: "spool", node: "node:/q", file: "accepted")
+      _ = try await test.database.write { db in
+        try db.execute("UPDATE quarantine SET state = 'accepted' WHERE file = 'accepted' AND reason LIKE '%old%'")
+      }
+    }
+    let reopened = try await test.catalog.quarantine(visibleTo: .everything, decided: true, limit: 9)
+      .filter { $0.file == "accepted" }
+    #expect(reopened.map(\.state) == [.kept] && reopened.first?.reason.contains("[redacted]") == true)
     try await test.archiveRecording("call-1")
     let row = try #require(try await test.catalog.recording(try key("call-1")))
     let damage = Damage(
       recordingID: row.id, key: row.key, finding: "The MP3 is missing", code: .objectMissing, hasOriginal: false,
       details: [:])
-    _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now)
+    _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now, by: .recurringTask)
     try await test.catalog.release(try await test.claim().lease, .fail(refusal(secret)))
     #expect(try await test.catalog.recording(row.key)?.damage?.contains("[redacted]") == true)
     try await expectNone(in: test)

@@ -48,7 +48,7 @@ final class TestCatalog: Sendable {
   func claim(_ queue: JobQueue = .polling, lease: Duration = .seconds(30)) async throws -> (
     job: JobRow, lease: JobLease
   ) {
-    let job = try #require(try await catalog.claimJob(in: queue, lease: lease))
+    let job = try #require(try await catalog.claimJobs(in: queue, lease: lease, limit: 1).first)
     return (job, JobLease(jobID: job.id, fence: job.fence))
   }
 
@@ -119,16 +119,6 @@ final class TestCatalog: Sendable {
 
 /// The key of a recording; `eu~call-1` belongs to the source `eu`.
 func key(_ name: String) throws -> RecordingKey { try RecordingKey(pathSegment: name) }
-
-/// The `TapedeckError` that a closure throws; nil when it throws none.
-func error(of body: () async throws -> some Any) async -> TapedeckError? {
-  do {
-    _ = try await body()
-    return nil
-  } catch { return error as? TapedeckError }
-}
-
-func failure(of body: () async throws -> some Any) async -> TapedeckError.Code? { await error(of: body)?.code }
 
 /// Waits for a signal from synchronous code.
 func wait(for signal: DispatchSemaphore) async {

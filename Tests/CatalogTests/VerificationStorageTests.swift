@@ -58,16 +58,16 @@ import Testing
   func `damage is stored with the day it was found, and is logged when it is new`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
-    try await test.catalog.recordDamage([try await damage("call-1", test)], at: test.clock.now)
+    try await test.catalog.recordDamage([try await damage("call-1", test)], at: test.clock.now, by: .recurringTask)
     let sentence = "The MP3 is damaged, found on 2026-01-15 at 12:00 UTC."
     #expect(try await row("call-1", test).damage == sentence)
     #expect(try await row("call-1", test).verifiedAt == test.clock.now)
     #expect(try await test.catalog.damagedCount() == 1)
     test.clock.advance(by: .seconds(86_400))
-    try await test.catalog.recordDamage([try await damage("call-1", test)], at: test.clock.now)
+    try await test.catalog.recordDamage([try await damage("call-1", test)], at: test.clock.now, by: .recurringTask)
     #expect(try await row("call-1", test).damage == sentence)
     let more = try await damage("call-1", test, finding: "The MP3 is damaged and the waveform is missing")
-    try await test.catalog.recordDamage([more], at: test.clock.now)
+    try await test.catalog.recordDamage([more], at: test.clock.now, by: .recurringTask)
     #expect(
       try await row("call-1", test).damage
         == "The MP3 is damaged and the waveform is missing, found on 2026-01-16 at 12:00 UTC.")
@@ -79,11 +79,36 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
+  func `the log entry of damage says what found it`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    let user = Identity(kind: .account, id: "user-1", name: "anna", role: .supervisor)
+    let finders: [(name: String, finder: DamageFinder, actor: String?, by: String?)] = [
+      ("call-1", .recurringTask, nil, "recurring task"), ("call-2", .playback, nil, "playback"),
+      ("call-3", .user(user), "user-1", nil),
+    ]
+    for (name, finder, actor, by) in finders {
+      try await test.archiveRecording(name)
+      let damage = try await damage(name, test)
+      try await test.catalog.recordDamage([damage], at: test.clock.now, by: finder)
+      // What is found again is not logged again, whatever finds it.
+      _ = try await test.catalog.requestRepair(
+        of: [damage], preempting: false, at: test.clock.now, by: .recurringTask)
+      var filter = LogFilter()
+      filter.action = .verify
+      let entries = try await test.catalog.logEntries(matching: filter, before: nil, limit: 9).map(\.entry)
+        .filter { $0.recording == damage.key }
+      #expect(entries.count == 1)
+      #expect(entries.first?.actor?.id == actor)
+      #expect(entries.first?.details["by"] == by)
+    }
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
   func `a check from before the damage was found does not clear it`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     let before = try await row("call-1", test)
-    try await test.catalog.recordDamage([try await damage("call-1", test)], at: test.clock.now)
+    try await test.catalog.recordDamage([try await damage("call-1", test)], at: test.clock.now, by: .recurringTask)
     try await test.catalog.recordVerified([before], at: test.clock.now)
     let damaged = try await row("call-1", test)
     #expect(damaged.damage != nil)
@@ -99,7 +124,8 @@ import Testing
     try await test.archiveRecording("call-1")
     let done = try #require(try await test.catalog.job(of: try key("call-1")))
     let jobs = try await test.catalog.requestRepair(
-      of: [try await damage("call-1", test, hasOriginal: hasOriginal)], preempting: false, at: test.clock.now)
+      of: [try await damage("call-1", test, hasOriginal: hasOriginal)], preempting: false, at: test.clock.now,
+      by: .recurringTask)
     #expect(jobs.map(\.jobID) == [done.id])
     #expect(jobs.map(\.isFromOriginal) == [hasOriginal])
     let job = try #require(try await test.catalog.job(done.id))
@@ -116,11 +142,11 @@ import Testing
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     let damage = try await damage("call-1", test)
-    _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now)
+    _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now, by: .recurringTask)
     let (_, lease) = try await test.claim(.transfer)
-    _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now)
+    _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now, by: .recurringTask)
     try await test.catalog.advance(lease, to: .processing)
-    _ = try await test.catalog.requestRepair(of: [damage], preempting: true, at: test.clock.now)
+    _ = try await test.catalog.requestRepair(of: [damage], preempting: true, at: test.clock.now, by: .recurringTask)
     #expect(await failure { try await test.catalog.archive(try test.archive(), lease: lease) } == .leaseLost)
     #expect(try await test.claim(.transfer).job.id == lease.jobID)
   }
@@ -132,7 +158,7 @@ import Testing
     let archivedAt = try await row("call-1", test).archivedAt
     test.clock.advance(by: .seconds(86_400))
     _ = try await test.catalog.requestRepair(
-      of: [try await damage("call-1", test)], preempting: false, at: test.clock.now)
+      of: [try await damage("call-1", test)], preempting: false, at: test.clock.now, by: .recurringTask)
     let (_, lease) = try await test.claim(.transfer)
     var archive = try test.archive()
     archive.archivedAt = archivedAt
@@ -150,7 +176,7 @@ import Testing
     try await test.archiveRecording("call-1")
     let damage = try await damage("call-1", test, hasOriginal: false)
     for _ in 1...2 {
-      _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now)
+      _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now, by: .recurringTask)
       let (_, lease) = try await test.claim()
       try await test.catalog.release(lease, .fail(TapedeckError(.unknownRecording)))
       #expect(
@@ -159,7 +185,7 @@ import Testing
       )
       #expect(try await test.catalog.damagedRecordings(after: 0, limit: 9).map(\.failure) == [.unknownRecording])
     }
-    _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now)
+    _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now, by: .recurringTask)
     #expect(try await test.catalog.damagedRecordings(after: 0, limit: 9).isEmpty, "its job is unfinished")
   }
 

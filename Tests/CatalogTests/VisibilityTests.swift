@@ -27,7 +27,7 @@ import Testing
 
   @Test(arguments: DatabaseKind.allCases, [UInt64(1), 2, 3])
   func `queries return what the policy allows`(kind: DatabaseKind, seed: UInt64) async throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededRandom(seed: seed)
     let test = try await TestCatalog(kind)
     let calls = try await makeCalls(test, &random)
     for viewer in viewers(&random) {
@@ -113,7 +113,7 @@ import Testing
   // MARK: Random values
 
   /// Sixty expected recordings: a third has a failed job, a third an unfinished one.
-  private func makeCalls(_ test: TestCatalog, _ random: inout SeededGenerator) async throws -> [Call] {
+  private func makeCalls(_ test: TestCatalog, _ random: inout SeededRandom) async throws -> [Call] {
     var calls: [Call] = []
     for number in 0..<60 {
       let source = try #require(Self.sources.randomElement(using: &random))
@@ -148,7 +148,7 @@ import Testing
   }
 
   /// Each kind and role without scopes, whose rule is `Policy` itself, and with random ones.
-  private func viewers(_ random: inout SeededGenerator) -> [Viewer] {
+  private func viewers(_ random: inout SeededRandom) -> [Viewer] {
     var viewers: [Viewer] = []
     for kind in [Identity.Kind.account, .operator] {
       for role in Role.allCases {
@@ -171,12 +171,12 @@ import Testing
   }
 
   /// Half of the time nil, otherwise any subset, also the empty one.
-  private func subset<T: Hashable>(of all: [T], _ random: inout SeededGenerator) -> Set<T>? {
+  private func subset<T: Hashable>(of all: [T], _ random: inout SeededRandom) -> Set<T>? {
     Bool.random(using: &random) ? nil : Set(all.filter { _ in Bool.random(using: &random) })
   }
 
   /// The empty filter, a filter by each field, and two by random fields.
-  private func filters(_ random: inout SeededGenerator) -> [RecordingFilter] {
+  private func filters(_ random: inout SeededRandom) -> [RecordingFilter] {
     let one = (0..<8).map { [$0] }
     let several = (0..<2).map { _ in (0..<8).filter { _ in Int.random(in: 0..<3, using: &random) == 0 } }
     return (one + several).map { fields in
@@ -201,19 +201,4 @@ import Testing
 extension SyncFilter {
   /// Every call.
   fileprivate static let all = SyncFilter(direction: nil)
-}
-
-/// SplitMix64: the same numbers for the same seed.
-private struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
 }

@@ -92,9 +92,9 @@ def shared_sandbox(session_folder):
 
 @pytest.fixture
 def sandbox(shared_sandbox):
-    """A tenant without faults, with an empty ledger and with its first files."""
+    """A tenant without faults, with empty request statistics and with its first files."""
     # A server of the test before may have left a download.
-    eventually(lambda: shared_sandbox.ledger()["downloadsInFlight"] == 0)
+    eventually(lambda: shared_sandbox.statistics()["downloadsInFlight"] == 0)
     shared_sandbox.reset()
     yield shared_sandbox
     shared_sandbox.reset()

@@ -87,7 +87,7 @@ class Sandbox(Process):
     def faults(self) -> list[dict]:
         return request(self.base, "GET", "/sandbox/faults").json()["faults"]
 
-    def ledger(self) -> dict:
+    def statistics(self) -> dict:
         return request(self.base, "GET", "/sandbox/requests").json()
 
     def reset(self) -> None:
@@ -99,7 +99,7 @@ class Sandbox(Process):
 
     def downloads(self, id: str) -> list[dict]:
         """The requests for the audio of a recording, oldest first."""
-        return [entry for entry in self.ledger()["recent"]
+        return [entry for entry in self.statistics()["recent"]
                 if entry["endpoint"] == "download" and entry.get("recording") == id]
 
     def search(self, query: str) -> dict:

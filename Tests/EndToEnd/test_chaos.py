@@ -31,7 +31,7 @@ def running(request, folder, sandbox):
 
 
 def bytes_sent(sandbox) -> int:
-    return sum(counts["bytesSent"] for counts in sandbox.ledger()["recordings"].values())
+    return sum(counts["bytesSent"] for counts in sandbox.statistics()["recordings"].values())
 
 
 @pytest.mark.timeout(max(900, 6 * COUNT))

@@ -256,7 +256,7 @@ def test_many_unknown_ids_of_one_identity_do_not_delay_others(make_server, sandb
         eventually(lambda: flood.steps.value == count, within=1200)
     sandbox.forget_requests()
     passed = ingest("short-0001")
-    ids = [entry.get("recording") for entry in sandbox.ledger()["recent"]]
+    ids = [entry.get("recording") for entry in sandbox.statistics()["recent"]]
     between = [id for id in ids[:ids.index("short-0001")] if id]
     # The requests that were being sent, and one of the agent for each of the supervisor.
     assert len(between) <= 20

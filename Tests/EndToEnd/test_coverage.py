@@ -11,9 +11,6 @@ import pytest
 from programs import Sandbox, Server
 from waiting import eventually
 
-YESTERDAY = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)).date()
-DAY = ["--from", YESTERDAY.isoformat(), "--to", (YESTERDAY + datetime.timedelta(days=1)).isoformat()]
-
 
 @pytest.fixture
 def sandbox(folder):
@@ -23,13 +20,30 @@ def sandbox(folder):
     sandbox.kill()
 
 
+@pytest.fixture
+def server(make_server):
+    """A server for which a day can be checked as soon as it is over: the tenant's calls are of the day before its start."""
+    return make_server(CXONE_SYNC_OVERLAP_MINUTES="0")
+
+
+@pytest.fixture
+def day(sandbox) -> datetime.date:
+    """The day of the tenant's calls."""
+    [first] = sandbox.search("pageSize=1")["recordings"]
+    return datetime.date.fromisoformat(first["startTime"][:10])
+
+
+def options(day: datetime.date) -> list[str]:
+    return ["--from", day.isoformat(), "--to", (day + datetime.timedelta(days=1)).isoformat()]
+
+
 def outbound(sandbox) -> dict[str, dict]:
     listed = sandbox.search("pageSize=500")["recordings"]
     return {row["id"]: row for row in listed if row["direction"] == "outbound"}
 
 
-def coverage(server: Server, *arguments: str, code: int = 0) -> dict:
-    done = server.command("coverage", *DAY, "--json", *arguments)
+def coverage(server: Server, day: datetime.date, *arguments: str, code: int = 0) -> dict:
+    done = server.command("coverage", *options(day), "--json", *arguments)
     assert done.returncode == code, done
     return json.loads(done.stdout)
 
@@ -38,17 +52,17 @@ def balanced(figures: dict) -> bool:
     return figures["expected"] == sum(figures[name] for name in ("ready", "waiting", "failed", "refused", "missing"))
 
 
-def test_gaps_are_found_named_and_filled(server, sandbox):
+def test_gaps_are_found_named_and_filled(server, sandbox, day):
     wanted = outbound(sandbox)
     everything = sandbox.search("pageSize=500")["recordings"]
-    found = coverage(server, code=3)
+    found = coverage(server, day, code=3)
     assert found["total"]["reported"] == len(everything)
     assert found["total"]["expected"] == len(wanted) and found["total"]["ready"] == 0
     assert {gap["id"] for gap in found["gaps"]} == set(wanted)
     assert server.data.rows("SELECT * FROM job") == [], "a check downloads nothing"
 
     # All but the recording that failed on the platform.
-    filled = coverage(server, "--fill", code=3)
+    filled = coverage(server, day, "--fill", code=3)
     assert balanced(filled["total"])
     assert [(gap["id"], gap["standing"], gap["code"], gap["fillable"]) for gap in filled["gaps"]] == [
         ("failed-01", "failed", "recording_failed_on_platform", False)]
@@ -65,25 +79,25 @@ def test_gaps_are_found_named_and_filled(server, sandbox):
     catalog.commit()
     catalog.close()
     server.start()
-    found = coverage(server, code=3)
+    found = coverage(server, day, code=3)
     gaps = {gap["id"]: gap for gap in found["gaps"]}
     assert set(gaps) == {"failed-01", "codec-gsm", "restricted-01"}
     assert all(gaps[name]["standing"] == "missing" and gaps[name]["reason"] for name in ("codec-gsm", "restricted-01"))
     assert balanced(found["total"]) and found["total"]["missing"] == 2
-    words = server.command("coverage", *DAY, "--offline")
+    words = server.command("coverage", *options(day), "--offline")
     assert words.returncode == 3 and "codec-gsm" in words.stdout and "3 expected recordings" in words.stderr
-    filled = coverage(server, "--fill", code=3)
+    filled = coverage(server, day, "--fill", code=3)
     assert [gap["id"] for gap in filled["gaps"]] == ["failed-01"]
     assert server.data.original("codec-gsm") == sandbox.file("codec-gsm")
 
 
-def test_a_statement_can_be_verified_with_openssl(server, folder):
+def test_a_statement_can_be_verified_with_openssl(server, folder, day):
     file = folder / "statement.txt"
-    assert server.command("coverage", *DAY, "--statement", str(file)).returncode == 3
+    assert server.command("coverage", *options(day), "--statement", str(file)).returncode == 3
     key = server.ok("statement", "key").strip()
     assert "Signed by" in server.ok("statement", "verify", str(file), "--key", key)
     text = file.read_text()
-    assert text.startswith("tapedeck coverage statement v1 INCOMPLETE\n") and f"first day {YESTERDAY}" in text
+    assert text.startswith("tapedeck coverage statement v1 INCOMPLETE\n") and f"first day {day}" in text
     assert (server.data.path / "keys" / "statement-key").stat().st_mode & 0o777 == 0o600
 
     # As in docs/operations.md.
@@ -118,8 +132,8 @@ def test_new_calls_are_archived_by_the_sync(make_server, sandbox):
     assert len(sandbox.downloads("codec-gsm")) == 1
 
 
-def test_a_backfill_runs_to_its_end(server, sandbox):
-    id = server.ok("backfill", "start", *DAY).strip()
+def test_a_backfill_runs_to_its_end(server, sandbox, day):
+    id = server.ok("backfill", "start", *options(day)).strip()
 
     def row():
         [row] = [row for row in json.loads(server.ok("backfill", "list", "--json"))["backfills"] if row["id"] == id]

@@ -81,6 +81,20 @@ def test_doctor_and_serve_reject_the_same_settings_with_the_same_message(folder,
     assert not (folder / "tapedeck-data").exists(), "nothing is created"
 
 
+@pytest.mark.parametrize("path", [
+    "/nonexistent", "/etc", "/bin/true", "{folder}/plain", "{folder}/script", "{folder}/other", "no-such-ffmpeg"])
+def test_doctor_and_serve_reject_the_same_ffmpeg(folder, sandbox, path):
+    for name, text, mode in [
+            ("plain", "ffmpeg version 7", 0o644), ("script", "#!/nowhere/sh", 0o755),
+            ("other", "#!/bin/sh\necho ffmpeg version 7.0 x\nexit 1", 0o755)]:
+        (folder / name).write_text(text + "\n")
+        (folder / name).chmod(mode)
+    failed, serve = both(folder, QUICK | sandbox.settings | {"TAPEDECK_FFMPEG": path})
+    assert "FFmpeg" in failed
+    assert serve.returncode == 12 and "TAPEDECK_FFMPEG" in serve.stderr, serve
+    assert not (folder / "tapedeck-data").exists(), "nothing is created"
+
+
 def test_every_wrong_setting_is_named_at_once(folder, sandbox):
     wrong = {"CXONE_RATE": "x", "TAPEDECK_LISTEN": "here", "TAPEDECK_LOG_LEVEL": "loud", "TAPEDECK_LISTN": "127.0.0.1:1"}
     failed, serve = both(folder, QUICK | sandbox.settings | wrong)

@@ -28,7 +28,7 @@ def assert_nothing_archived(server, id=ID):
 
 
 def seconds_between(first, second) -> float:
-    """The time from one request of the ledger to another."""
+    """The time from one recorded request to another."""
     first, second = (datetime.datetime.fromisoformat(entry["at"].replace("Z", "+00:00")) for entry in (first, second))
     return (second - first).total_seconds()
 
@@ -120,7 +120,7 @@ def test_an_expired_token_is_renewed_once_and_the_call_repeated(server, sandbox,
         assert server.supervisor.ingest(ID).status == 200
         assert_archived_whole(server, sandbox)
     assert not sandbox.faults()
-    answers = [entry["status"] for entry in sandbox.ledger()["recent"] if entry["endpoint"] == endpoint]
+    answers = [entry["status"] for entry in sandbox.statistics()["recent"] if entry["endpoint"] == endpoint]
     assert answers[:2] == [401, 200 if endpoint != "download" else 206]
 
 
@@ -214,7 +214,7 @@ def test_retry_after_is_respected(server, sandbox, endpoint, retry_after):
     rule = {"retryAfter": retry_after} if retry_after else {}
     sandbox.fault("rate-limited", endpoint=endpoint, times=1, **rule)
     assert server.supervisor.ingest(ID).status == 200
-    requests = [entry for entry in sandbox.ledger()["recent"] if entry["endpoint"] == endpoint]
+    requests = [entry for entry in sandbox.statistics()["recent"] if entry["endpoint"] == endpoint]
     statuses = [entry["status"] for entry in requests]
     assert statuses[0] == 429 and statuses.count(429) == 1
     if retry_after:
@@ -228,8 +228,8 @@ def test_a_pause_applies_to_the_whole_source(server, sandbox):
     job = server.supervisor.start("codec-gsm")
     eventually(lambda: not sandbox.faults())
     assert server.supervisor.ingest(ID).status == 200
-    refused = next(entry for entry in sandbox.ledger()["recent"] if entry["status"] == 429)
-    others = [entry for entry in sandbox.ledger()["recent"] if entry.get("recording") == ID]
+    refused = next(entry for entry in sandbox.statistics()["recent"] if entry["status"] == 429)
+    others = [entry for entry in sandbox.statistics()["recent"] if entry.get("recording") == ID]
     assert seconds_between(refused, others[0]) >= 1.9
     server.supervisor.job_until(job, lambda job: job["state"] == "done")
     assert_archived_whole(server, sandbox)
@@ -268,7 +268,7 @@ def test_wrong_credentials_are_reported_and_not_retried(make_server, sandbox):
     reply = server.supervisor.ingest(ID)
     assert (reply.status, reply.code) == (502, "platform_credentials_refused")
     assert "client" in reply.json()["detail"] and "not-the-secret" not in reply.text
-    assert sandbox.ledger()["endpoints"] == {"token": 1}
+    assert sandbox.statistics()["endpoints"] == {"token": 1}
     assert_nothing_archived(server)
 
 
@@ -296,7 +296,7 @@ def test_a_token_that_is_never_accepted_is_reported_after_the_usual_attempts(ser
     assert (reply.status, reply.code) == (502, "platform_credentials_refused")
     assert "scope" in reply.json()["detail"]
     # Each of the six attempts renews the token once.
-    assert sandbox.ledger()["endpoints"] == {"token": 12, "metadata": 12}
+    assert sandbox.statistics()["endpoints"] == {"token": 12, "metadata": 12}
     assert_nothing_archived(server)
 
 

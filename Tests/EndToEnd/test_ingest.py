@@ -4,6 +4,7 @@ import concurrent.futures
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import wave
 
@@ -185,7 +186,7 @@ def test_a_malformed_wait_is_a_bad_request(shared_server, wait):
 def test_a_recording_that_is_still_processing_is_polled(server, sandbox):
     reply = server.supervisor.ingest("processing-01")
     assert reply.status == 200
-    assert sandbox.ledger()["recordings"]["processing-01"]["metadata"] > 2
+    assert sandbox.statistics()["recordings"]["processing-01"]["metadata"] > 2
     assert len(sandbox.downloads("processing-01")) == 1
     shown = json.loads(server.ok("show", "processing-01", "--json"))
     assert next(step for step in shown["steps"] if step["step"] == "waiting")["seconds"] >= 2.9
@@ -195,7 +196,7 @@ def test_a_recording_that_never_becomes_available_fails(make_server, sandbox):
     server = make_server(CXONE_WAIT_ATTEMPTS="3", CXONE_WAIT_CAP="0.1")
     reply = server.supervisor.ingest("never-01")
     assert (reply.status, reply.code) == (504, "never_available")
-    assert sandbox.ledger()["recordings"]["never-01"] == {"metadata": 3, "downloads": 0, "bytesSent": 0}
+    assert sandbox.statistics()["recordings"]["never-01"] == {"metadata": 3, "downloads": 0, "bytesSent": 0}
     server.data.assert_tidy()
 
 
@@ -203,7 +204,7 @@ def test_the_waits_grow_with_the_configured_base_and_jitter(make_server, sandbox
     server = make_server(
         CXONE_WAIT_ATTEMPTS="4", CXONE_WAIT_CAP="30", CXONE_WAIT_BASE="1.5", CXONE_WAIT_JITTER="0.5-0.5")
     assert server.supervisor.ingest("never-01").status == 504
-    requested = [entry["at"] for entry in sandbox.ledger()["recent"] if entry["endpoint"] == "metadata"]
+    requested = [entry["at"] for entry in sandbox.statistics()["recent"] if entry["endpoint"] == "metadata"]
     seconds = [float(re.fullmatch(r".*T(\d+):(\d+):([\d.]+)Z", at)[3]) for at in requested]
     gaps = [(later - earlier) % 60 for earlier, later in zip(seconds, seconds[1:])]
     # A busy machine may be late, but never early.
@@ -213,7 +214,7 @@ def test_the_waits_grow_with_the_configured_base_and_jitter(make_server, sandbox
 def test_a_recording_that_failed_on_the_platform_fails_at_once(server, sandbox):
     reply = server.supervisor.ingest("failed-01")
     assert (reply.status, reply.code) == (502, "recording_failed_on_platform")
-    assert sandbox.ledger()["recordings"]["failed-01"]["metadata"] == 1
+    assert sandbox.statistics()["recordings"]["failed-01"]["metadata"] == 1
     assert not sandbox.downloads("failed-01")
     server.data.assert_tidy()
 
@@ -231,10 +232,10 @@ def test_an_id_that_the_platform_does_not_know_is_not_found(server, sandbox):
 @pytest.mark.parametrize("path", ["/ingest/{}", "/play/{}", "/audio/{}.mp3", "/api/v1/recordings/{}"])
 def test_a_malformed_id_is_a_bad_request(shared_server, shared_sandbox, path, segment):
     method = "POST" if path.startswith("/ingest") else "GET"
-    before = shared_sandbox.ledger()["endpoints"]
+    before = shared_sandbox.statistics()["endpoints"]
     reply = shared_server.supervisor.request(method, path.format(segment))
     assert (reply.status, reply.code) == (400, "invalid_recording_id")
-    assert shared_sandbox.ledger()["endpoints"] == before
+    assert shared_sandbox.statistics()["endpoints"] == before
 
 
 def test_problems_follow_rfc_9457(shared_server):
@@ -249,7 +250,7 @@ def test_the_longest_id_reaches_the_platform_unchanged(shared_server, shared_san
     id = "~!@$%^&*()+={}[]|;:,.<>?/ " + "x" * 174
     assert len(id) == 200
     assert shared_server.supervisor.ingest(id).status == 404
-    requested = [entry["recording"] for entry in shared_sandbox.ledger()["recent"] if entry["endpoint"] == "metadata"]
+    requested = [entry["recording"] for entry in shared_sandbox.statistics()["recent"] if entry["endpoint"] == "metadata"]
     assert requested[-1] == id
 
 
@@ -294,8 +295,11 @@ def test_originals_can_be_discarded(make_server, sandbox):
     server.data.assert_tidy()
 
 
-def test_a_missing_ffmpeg_is_reported(make_server):
-    server = make_server(TAPEDECK_FFMPEG="/nowhere/ffmpeg")
+def test_a_missing_ffmpeg_is_reported(make_server, folder):
+    installed = folder / "ffmpeg"
+    installed.symlink_to(shutil.which("ffmpeg"))
+    server = make_server(TAPEDECK_FFMPEG=str(installed))
+    installed.unlink()
     reply = server.supervisor.ingest("codec-pcm-mono")
     assert (reply.status, reply.code) == (503, "ffmpeg_missing")
     server.data.assert_tidy()
@@ -303,7 +307,8 @@ def test_a_missing_ffmpeg_is_reported(make_server):
 
 def test_a_failed_conversion_is_reported_and_ffmpegs_output_is_logged(make_server, folder):
     broken = folder / "ffmpeg"
-    broken.write_text("#!/bin/sh\necho 'the input is damaged' >&2\nexit 1\n")
+    broken.write_text(
+        "#!/bin/sh\n[ \"$1\" = -encoders ] && exec ffmpeg -encoders\necho 'the input is damaged' >&2\nexit 1\n")
     broken.chmod(0o755)
     server = make_server(TAPEDECK_FFMPEG=str(broken))
     reply = server.supervisor.ingest("codec-pcm-mono")

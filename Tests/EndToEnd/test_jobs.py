@@ -57,7 +57,7 @@ def test_a_cancelled_download_leaves_no_files(server, sandbox):
     server.supervisor.job_until(job, lambda job: job["bytes"] > 0)
     assert server.command("jobs", "cancel", ID).returncode == 0
     assert server.supervisor.job(job)["state"] == "cancelled"
-    eventually(lambda: sandbox.ledger()["downloadsInFlight"] == 0)
+    eventually(lambda: sandbox.statistics()["downloadsInFlight"] == 0)
     eventually(lambda: not server.data.files("spool"))
     reply = server.command("jobs", "cancel", ID)
     assert reply.returncode == 1 and "already ended" in reply.stderr
@@ -118,12 +118,12 @@ def test_the_platforms_rate_limit_is_learnt_and_shown(make_server, sandbox):
         sandbox.fault("gone", id, endpoint="download")
         server.supervisor.start(id)
     eventually(lambda: len(jobs(server, "--state", "failed")) == len(ids))
-    ledger = sandbox.ledger()
-    assert ledger["overLimit"] <= 6, ledger["statuses"]
+    statistics = sandbox.statistics()
+    assert statistics["overLimit"] <= 6, statistics["statuses"]
     [source] = server.supervisor.get("/api/v1/platform").json()["sources"]
     assert source["configuredRate"] == 50 and source["effectiveRate"] < 50
-    assert source["refusedLastHour"] == ledger["overLimit"]
-    assert source["requestsLastHour"] == sum(ledger["endpoints"].values())
+    assert source["refusedLastHour"] == statistics["overLimit"]
+    assert source["requestsLastHour"] == sum(statistics["endpoints"].values())
     assert "default" in server.ok("platform")
     page = Session.sign_in(server.url, "sue", PASSWORD).page("/platform")
     assert page.status == 200 and "<h1>Platform</h1>" in page.text

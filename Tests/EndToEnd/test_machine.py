@@ -9,9 +9,10 @@ import subprocess
 import pytest
 
 from faults import FaultyCalls
+from process import BINARY, environment
 from programs import request
 from receiver import Receiver
-from waiting import eventually
+from waiting import PATIENCE, eventually
 
 ID = "codec-pcm-stereo"
 
@@ -83,8 +84,9 @@ def test_a_full_disk_is_logged_once_and_work_resumes_when_there_is_space(
             reply = server.supervisor.ingest(id)
             assert (reply.status, reply.code) == (507, "disk_full")
         assert server.data.part(ID) is None and not server.data.files("objects")
-        assert server.anonymous.get("/readyz").status == 503
-        assert metric(server, "tapedeck_admission_open") == 0
+        # Each attempt finds the disk full for a second; between two attempts a download may begin.
+        eventually(lambda: server.anonymous.get("/readyz").status == 503)
+        eventually(lambda: metric(server, "tapedeck_admission_open") == 0)
         assert metric(server, 'tapedeck_disk_free_bytes{holds="spool"}') > 0
         assert len(logged(server, "no new downloads begin")) == 1
     eventually(lambda: faults.failed)
@@ -114,6 +116,18 @@ def test_a_catalog_that_fails_for_a_while_costs_no_recording(make_faulty_server,
     eventually(lambda: server.anonymous.get("/readyz").status == 200)
     for queue in ("polling", "transfer"):
         assert len(logged(server, f"claiming jobs of the queue '{queue}' fails")) <= 1
+
+
+@pytest.mark.parametrize("arguments", [["ingest", ID], ["verify", "--all"], ["token", "create", "t"], ["sync"]],
+                         ids=lambda arguments: arguments[0])
+def test_a_command_that_reaches_the_limit_of_the_size_of_files_ends_with_an_error(make_server, arguments):
+    server = make_server()
+    assert server.terminate() == 0
+    done = subprocess.run(
+        ["prlimit", "--fsize=4096:4096", BINARY, *arguments], cwd=server.folder, env=environment(server.settings),
+        stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=PATIENCE)
+    assert done.returncode > 0, "not ended by a signal"
+    assert done.stderr
 
 
 def test_an_object_store_that_fails_for_a_while_costs_no_second_download(make_faulty_server, sandbox):

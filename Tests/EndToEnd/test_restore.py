@@ -118,6 +118,39 @@ def test_an_installation_moves_from_one_machine_to_postgresql_and_s3(server, bac
     eventually(lambda: client.ingest("codec-pcm-mono").status == 200)
 
 
+def test_objects_are_copied_to_a_bucket_only_with_the_catalog_that_has_them(make_server, backing):
+    server, other = make_server(), make_server()
+    assert server.supervisor.ingest("codec-gsm").status == 200
+    assert other.supervisor.ingest("codec-pcm-mono").status == 200
+    assert server.terminate() == 0 and other.terminate() == 0
+    bucket = backing.s3.make_bucket()
+    server.settings |= bucket.settings
+    catalog = server.data.path / "catalog.sqlite"
+    kept = catalog.read_bytes()
+
+    for file in server.data.path.glob("catalog.sqlite*"):
+        file.unlink()
+    lost = server.command("storage", "copy")
+    assert lost.returncode == 12 and "restore it from a backup" in lost.stderr, lost
+    assert not catalog.exists()
+
+    shutil.copy(other.data.path / "catalog.sqlite", catalog)
+    foreign = server.command("storage", "copy")
+    assert foreign.returncode != 0 and "none of the oldest recordings" in foreign.stderr, foreign
+
+    for file in server.data.path.glob("catalog.sqlite*"):
+        file.unlink()
+    catalog.write_bytes(kept)
+    server.settings["TAPEDECK_DATABASE_URL"] = backing.postgresql.make_database().url
+    empty = server.command("storage", "copy")
+    assert empty.returncode == 12 and "tapedeck db copy" in empty.stderr, empty
+
+    assert not bucket.objects()
+    del server.settings["TAPEDECK_DATABASE_URL"]
+    server.ok("storage", "copy")
+    assert set(bucket.objects()) == server.data.files("objects")
+
+
 COMMANDS = [
     ("serve",), ("init",), ("list",), ("show", "codec-gsm"), ("sync",), ("user", "list"), ("token", "list"),
     ("migrate", "up"), ("verify", "--all"), ("audit", "list"),

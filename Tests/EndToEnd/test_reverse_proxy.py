@@ -196,6 +196,7 @@ INTERNAL = """
     location /tapedeck-objects/ {
         internal;
         alias OBJECTS/;
+        disable_symlinks on from=OBJECTS/;
     }
 
     location / {"""
@@ -236,6 +237,47 @@ def test_nginx_sends_audio_after_the_check_and_the_log_entry(accelerated, sandbo
     internal = f"/tapedeck-objects/{name.parent.name}/{name.name}"
     assert client.request("GET", internal, token).status == 404
     assert client.request("GET", path).status == 401
+
+
+REPLACEMENTS = {
+    "missing": (lambda file, other: None, "object_missing"),
+    "link": (lambda file, other: file.symlink_to(other), "object_damaged"),
+    "other length": (lambda file, other: file.write_bytes(b"short"), "object_damaged"),
+    "folder": (lambda file, other: file.mkdir(), "object_damaged"),
+}
+
+
+@pytest.mark.parametrize("replace, code", REPLACEMENTS.values(), ids=REPLACEMENTS)
+def test_nginx_sends_no_file_that_tapedeck_would_not_send(accelerated, folder, replace, code):
+    server, client = accelerated
+    assert server.supervisor.ingest("short-0001").status == 200
+    path = "/audio/short-0001.mp3"
+    token = {"Authorization": f"Bearer {server.token('supervisor')}"}
+    whole = client.request("GET", path, token)
+    head = client.request("HEAD", path, token)
+    for name in ("etag", "content-length", "last-modified", "accept-ranges"):
+        assert head.headers[name] == whole.headers[name]
+    # It was opened for a response before it is replaced.
+    [file] = (server.data.path / "objects").glob("*/*.mp3")
+    file.rename(folder / "kept")
+    other = folder / "other"
+    other.write_bytes(b"x" * len(whole.body))
+    replace(file, other)
+    assert client.request("GET", path, token).code == code
+    [entry] = server.audit("--what", "verify")
+    assert entry["details"]["by"] == "playback"
+
+
+def test_nginx_itself_follows_no_link(accelerated, folder):
+    server, client = accelerated
+    assert server.supervisor.ingest("short-0001").status == 200
+    token = {"Authorization": f"Bearer {server.token('supervisor')}"}
+    [file] = (server.data.path / "objects").glob("*/*.mp3")
+    # A folder that is a link: Tapedeck opens only the last part of the path without following links.
+    file.parent.rename(folder / "elsewhere")
+    file.parent.symlink_to(folder / "elsewhere")
+    refused = client.request("GET", "/audio/short-0001.mp3", token)
+    assert refused.status in (403, 404) and "x-accel-redirect" not in refused.headers
 
 
 def test_what_nginx_may_send_ends_with_the_token(accelerated):

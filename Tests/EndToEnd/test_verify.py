@@ -91,7 +91,7 @@ def test_damage_is_found_named_and_repaired(archive, sandbox):
     again = archive.command("verify", "--all")
     assert (again.returncode, again.stdout) == (0, "")
     assert "everything is intact" in again.stderr
-    assert sandbox.ledger()["endpoints"] == {}
+    assert sandbox.statistics()["endpoints"] == {}
     found = archive.audit("--what", "verify")
     assert {entry["recordingId"] for entry in found} >= set(planted)
     assert all(entry["outcome"] == "failed" for entry in found)
@@ -167,6 +167,11 @@ def test_a_missing_object_folder_changes_nothing(make_server):
     done = server.command("verify", "--all")
     assert done.returncode == 1, done
     assert "mounted" in done.stderr and "Nothing was changed" in done.stderr
+    for options in (["--all"], ["--all", "--no-wait"], ["--all", "--no-repair"]):
+        done = server.command("verify", *options, "--json")
+        assert done.returncode == 1, done
+        *_, summary = (json.loads(line) for line in done.stdout.splitlines())
+        assert (summary["status"], summary["complete"]) == ("summary", False)
     server.kill()
     server.start()
     eventually(lambda: "the archive cannot be verified" in server.process.output)

@@ -38,6 +38,30 @@ import Testing
     }
   }
 
+  @Test(
+    arguments: [
+      ([(2, ListExtent(rows: 3)), (1, ListExtent(rows: 3))], true),
+      ([(2, ListExtent(rows: 4)), (1, ListExtent())], false),
+      // A call was added, or removed, while the list was read.
+      ([(2, ListExtent(rows: 3)), (1, ListExtent(rows: 4))], true),
+      ([(2, ListExtent(rows: 4)), (1, ListExtent(rows: 3))], true),
+      ([(2, ListExtent(rows: 2)), (1, ListExtent(rows: 1))], true), ([(0, ListExtent(rows: 1))], false),
+      ([(0, ListExtent(pages: 1, page: 0))], true), ([(0, ListExtent(pages: 2, page: 1))], false),
+      ([(1, ListExtent(pages: 2)), (1, ListExtent(pages: 2))], true), ([(1, ListExtent(pages: 3, page: 3))], true),
+      ([(1, ListExtent(rows: -1, pages: 0))], true),
+    ] as [([(Int, ListExtent)], Bool)])
+  func `the last page is an error when pages report more`(list: [(Int, ListExtent)], isWhole: Bool) {
+    var pages = PageCursors()
+    var isComplete = true
+    for (index, page) in list.enumerated() {
+      do { try pages.count(page.0, of: page.1, isLast: index == list.count - 1) } catch {
+        #expect(error.code == .platformProtocol && index == list.count - 1)
+        isComplete = false
+      }
+    }
+    #expect(isComplete == isWhole)
+  }
+
   /// How a list with new cursors repeats its recordings.
   private static let repetitions: [@Sendable (Int) -> [String]] = [
     { _ in ["a"] }, { _ in ["a", "b", "c"] }, { $0 % 2 == 0 ? ["a", "b"] : ["b", "c"] },

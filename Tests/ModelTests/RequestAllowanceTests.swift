@@ -131,7 +131,7 @@ import Testing
   @Test func `in any hour at most the rate plus one burst is granted`() {
     for rate in [0.5, 3, 40] {
       var allowance = grown(rate: rate, burst: 7)
-      var random = SplitMix(state: 7)
+      var random = SeededRandom(seed: 7)
       var (granted, wanted) = (0, 0)
       var now = start
       while now < start + .seconds(3600) {
@@ -333,18 +333,5 @@ extension RequestOutcomes {
     var outcomes = RequestOutcomes()
     outcomes.pauses = [.refused(retryAfter: delay, random: random)]
     return outcomes
-  }
-}
-
-/// Reproducible random numbers (Steele, Lea and Flood, "Fast splittable pseudorandom number generators").
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
   }
 }

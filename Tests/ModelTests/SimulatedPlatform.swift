@@ -86,7 +86,7 @@ struct SimulatedRun {
   private var allowance: RequestAllowance
   private var platform: any SimulatedPlatform
   private let start: Instant
-  private var random: SplitMix
+  private var random: SeededRandom
   private var events: [(at: Double, event: Event)] = []
   private var waiting = 10
   private var nextLook = 0.0
@@ -98,7 +98,7 @@ struct SimulatedRun {
     self.allowance = allowance
     self.platform = platform
     self.start = start
-    random = SplitMix(state: seed)
+    random = SeededRandom(seed: seed)
   }
 
   func served(from: Double) -> Double { platform.served(from: from, to: elapsed) }

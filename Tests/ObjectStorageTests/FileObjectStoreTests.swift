@@ -5,10 +5,25 @@ import NIOCore
 import NIOPosix
 import ObjectStorage
 import SystemPackage
+import TestKit
 import Testing
 
 /// What files guarantee beyond the contract.
 @Suite struct FileObjectStoreTests {
+  @Test(arguments: [
+    (Errno.noSpace, TapedeckError.Code.diskFull, "full"), (.diskQuotaExceeded, .diskFull, "full"),
+    (.fileTooLarge, .storageFailed, "ulimit -f"), (.ioError, .storageFailed, "Check the disk"),
+  ])
+  func `an error of the file system has a code and names its cause`(
+    error: Errno, code: TapedeckError.Code, words: String
+  ) {
+    let mapped = fileSystemError(error, "store object")
+    #expect(mapped.code == code && mapped.message.contains(words))
+    #expect(mapped.detail?.contains("store object") == true && mapped.cause as? Errno == error)
+    #expect(fileSystemError(mapped, "another operation").detail == mapped.detail)
+    #expect(fileSystemError(CancellationError(), "store object").code == .interrupted)
+  }
+
   let folder: TemporaryFolder
   let root: FilePath
   let quarantine: FilePath

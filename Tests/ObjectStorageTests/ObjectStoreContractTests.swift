@@ -3,6 +3,7 @@ import Model
 import NIOCore
 import ObjectStorage
 import SystemPackage
+import TestKit
 import Testing
 
 /// The contract of every object store.

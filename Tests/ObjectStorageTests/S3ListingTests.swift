@@ -172,7 +172,7 @@ import Testing
     try await ScriptedStore.run { request, _ in
       .response(200, body: request.method == "GET" ? [1, 2, 3] : [])
     } _: { scripted, _ in
-      let error = await thrown { try await scripted.store.probe() }
+      let error = await error { try await scripted.store.probe() }
       #expect(error?.code == .storageFailed)
       #expect(error?.message.contains("read back") == true)
       #expect(scripted.calls.map { $0.prefix(4) } == ["PUT ", "GET ", "DELE"])

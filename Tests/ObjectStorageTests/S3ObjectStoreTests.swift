@@ -141,12 +141,12 @@ import Testing
     let store = try await S3Fixture(key: key).store
     let file = try folder.file([1, 2, 3])
     for failure in [
-      await thrown { try await store.probe() },
-      await thrown { try await store.store(file, as: try TestObject([1, 2, 3]), bytes: 3) },
-      await thrown { try await store.open(anyName) },
-      await thrown { try await store.objects(in: anyName.folder) },
-      await thrown { try await store.quarantine(anyName, because: "") },
-      await thrown { try await store.content(of: anyName) },
+      await error { try await store.probe() },
+      await error { try await store.store(file, as: try TestObject([1, 2, 3]), bytes: 3) },
+      await error { try await store.open(anyName) },
+      await error { try await store.objects(in: anyName.folder) },
+      await error { try await store.quarantine(anyName, because: "") },
+      await error { try await store.content(of: anyName) },
     ] {
       let error = try #require(failure)
       #expect(error.code == .storageFailed)
@@ -160,10 +160,10 @@ import Testing
   @Test func `a missing bucket is reported as such, not as missing objects`() async throws {
     let store = try await S3Fixture(bucket: "no-such-bucket", key: S3Server.running().facts.observer).store
     for failure in [
-      await thrown { try await store.probe() }, await thrown { try await store.open(anyName) },
-      await thrown { try await store.objects(in: anyName.folder) },
-      await thrown { try await store.quarantine(anyName, because: "") },
-      await thrown { try await store.content(of: anyName) },
+      await error { try await store.probe() }, await error { try await store.open(anyName) },
+      await error { try await store.objects(in: anyName.folder) },
+      await error { try await store.quarantine(anyName, because: "") },
+      await error { try await store.content(of: anyName) },
     ] {
       #expect(failure?.code == .storageFailed)
       #expect(failure?.message.contains("no such bucket") == true, "\(failure?.detail ?? "")")
@@ -172,7 +172,7 @@ import Testing
 
   @Test func `the message about missing permissions says where they are documented`() async throws {
     let store = try await S3Fixture(prefix: "elsewhere").store
-    let error = await thrown { try await store.probe() }
+    let error = await error { try await store.probe() }
     #expect(error?.code == .storageFailed)
     #expect(error?.message.contains("docs/storage-format.md") == true)
   }

@@ -37,7 +37,7 @@ import Testing
   ) async throws {
     try await ScriptedStore.run(uploads: (2000, 1000), script) { scripted, folder in
       let (file, object) = (try folder.file(sound), try TestObject(sound))
-      let error = await thrown { try await scripted.store.store(file, as: object, bytes: 2500) }
+      let error = await error { try await scripted.store.store(file, as: object, bytes: 2500) }
       try await body(scripted, error, folder.exists(file))
     }
   }

@@ -46,7 +46,7 @@ struct S3ServiceTests {
     try await run(bucket) { scripted, folder in
       let object = try await scripted.store.keep(sound, by: folder)
       _ = try await scripted.store.open(object.name)
-      _ = await thrown { try await scripted.store.open(anyName) }
+      _ = await error { try await scripted.store.open(anyName) }
       let heads = scripted.server.requests.filter { $0.method == "HEAD" }
       #expect(heads.count == (hasConditions ? 2 : 3))
       for head in heads { #expect(head.header("connection") == (hasConditions ? nil : "close")) }
@@ -84,7 +84,7 @@ struct S3ServiceTests {
       request.method == "HEAD" ? .response(501) : .refusal(501, "NotImplemented")
     } _: { scripted, folder in
       let file = try folder.file(sound)
-      let error = await thrown { try await scripted.store.store(file, as: try TestObject(sound), bytes: 1500) }
+      let error = await error { try await scripted.store.store(file, as: try TestObject(sound), bytes: 1500) }
       #expect(error?.code == .storageFailed && error?.message.contains("'tapedeck doctor'") == true)
       #expect(folder.exists(file))
     }
@@ -152,7 +152,7 @@ struct S3ServiceTests {
   func `a probe names what the service denies`(feature: FakeBucket.Feature, name: String) async throws {
     let bucket = FakeBucket(.init(refused: [feature: (403, "AccessDenied")]))
     try await run(bucket) { scripted, _ in
-      let error = await thrown { try await scripted.store.probe() }
+      let error = await error { try await scripted.store.probe() }
       #expect(error?.code == .storageFailed)
       #expect(error?.message.contains(name) == true, "\(error?.message ?? "")")
       if feature != .delete { #expect(bucket.keys == [], "the probe is removed") }

@@ -115,7 +115,7 @@ import Testing
       }
     } _: { scripted, folder in
       let (file, object) = (try folder.file(sound), try TestObject(sound))
-      let error = await thrown { try await scripted.store.store(file, as: object, bytes: 1000) }
+      let error = await error { try await scripted.store.store(file, as: object, bytes: 1000) }
       #expect(error?.code == .storageFailed)
       #expect(error?.retryAfter == .seconds(1))
       #expect(folder.exists(file))
@@ -143,7 +143,7 @@ import Testing
       request.method == "PUT" ? .refusal(409, "ConditionalRequestConflict") : .refusal(404, "NoSuchKey")
     } _: { scripted, folder in
       let (file, object) = (try folder.file(sound), try TestObject(sound))
-      let error = await thrown { try await scripted.store.store(file, as: object, bytes: 1000) }
+      let error = await error { try await scripted.store.store(file, as: object, bytes: 1000) }
       #expect(error?.code == .storageFailed)
       #expect(error?.retryAfter == .seconds(1))
       #expect(folder.exists(file))
@@ -182,7 +182,7 @@ import Testing
       .refusal(refusal.status, refusal.code, ["x-amz-request-id": "R-7", "x-amz-bucket-region": "eu-north-1"])
     } _: { scripted, folder in
       let (file, object) = (try folder.file(sound), try TestObject(sound))
-      let error = try #require(await thrown { try await scripted.store.store(file, as: object, bytes: 1000) })
+      let error = try #require(await error { try await scripted.store.store(file, as: object, bytes: 1000) })
       #expect(error.code == .storageFailed)
       #expect(error.message.contains(refusal.says), "\(error.message)")
       let detail = try #require(error.detail)
@@ -200,7 +200,7 @@ import Testing
       .refusal(status, code)
     } _: { scripted, folder in
       let (file, object) = (try folder.file(sound), try TestObject(sound))
-      let error = await thrown { try await scripted.store.store(file, as: object, bytes: 1000) }
+      let error = await error { try await scripted.store.store(file, as: object, bytes: 1000) }
       #expect(error?.code == .diskFull)
       #expect(error?.message.contains("quota") == true)
     }
@@ -211,7 +211,7 @@ import Testing
       .refusal(503, "SlowDown", ["Retry-After": "7"])
     } _: { scripted, folder in
       let (file, object) = (try folder.file(sound), try TestObject(sound))
-      let error = await thrown { try await scripted.store.store(file, as: object, bytes: 1000) }
+      let error = await error { try await scripted.store.store(file, as: object, bytes: 1000) }
       #expect(error?.code == .storageFailed)
       #expect(error?.retryAfter == .seconds(7))
     }
@@ -252,7 +252,7 @@ import Testing
       .init([end])
     } _: { scripted, folder in
       let (file, object) = (try folder.file(sound), try TestObject(sound))
-      let error = await thrown { try await scripted.store.store(file, as: object, bytes: 1000) }
+      let error = await error { try await scripted.store.store(file, as: object, bytes: 1000) }
       #expect(error?.code == .storageFailed)
       #expect(error?.message.contains("connection") == true)
       #expect(scripted.calls.count == 3)
@@ -266,7 +266,7 @@ import Testing
       .init([.wait(never)])
     } _: { scripted, folder in
       let (store, file, object) = (scripted.store, try folder.file(sound), try TestObject(sound))
-      let storing = Task { await thrown { try await store.store(file, as: object, bytes: 1000) } }
+      let storing = Task { await error { try await store.store(file, as: object, bytes: 1000) } }
       let time = Task {
         while true {
           try await clock.untilSleeping(1)
@@ -274,10 +274,10 @@ import Testing
           await Task.yield()
         }
       }
-      let error = await storing.value
+      let failure = await storing.value
       time.cancel()
-      #expect(error?.code == .storageFailed)
-      #expect(error?.message.contains("in time") == true)
+      #expect(failure?.code == .storageFailed)
+      #expect(failure?.message.contains("in time") == true)
       #expect(folder.exists(file))
     }
   }
@@ -294,7 +294,7 @@ import Testing
       credentials: try S3Credentials(accessKeyID: "id", secretAccessKey: "secret"), client: S3Fixture.client,
       threads: .singleton, system: .system)
     let (file, object) = (try folder.file(sound), try TestObject(sound))
-    let error = await thrown { try await store.store(file, as: object, bytes: 1000) }
+    let error = await error { try await store.store(file, as: object, bytes: 1000) }
     #expect(error?.code == .storageFailed)
     #expect(error?.message.contains("refused the connection") == true)
   }

@@ -101,14 +101,3 @@ extension StoredObject {
     Array(try await read(at: offset, limit: limit).readableBytesView)
   }
 }
-
-/// The `TapedeckError` that a call throws; nil when it throws none.
-func thrown(by body: () async throws -> some Any) async -> TapedeckError? {
-  do {
-    _ = try await body()
-    return nil
-  } catch { return error as? TapedeckError }
-}
-
-/// The code of the `TapedeckError` that a call throws; nil when it throws none.
-func failure(of body: () async throws -> some Any) async -> TapedeckError.Code? { await thrown(by: body)?.code }

@@ -4,6 +4,7 @@ import NIOCore
 import NIOPosix
 import ObjectStorage
 import SystemPackage
+import TestKit
 import Testing
 
 /// Spool, objects and quarantine on different file systems. `/dev/shm` is the other one.

@@ -77,7 +77,24 @@ struct LogHandlerTests {
   @Test func `the text format has time, level, message and metadata`() throws {
     text.warning("slow", metadata: ["seconds": "5", "list": ["a", "b"], "map": ["k": "v"]])
     let line = try #require(lines.all.first)
-    #expect(line.wholeMatch(of: /\d\d:\d\d:\d\d\.\d{3}Z warning: slow list=\[a, b\] map=\[k: v\] seconds=5\n/) != nil)
+    #expect(
+      line.wholeMatch(of: /\d\d:\d\d:\d\d\.\d{3}Z warning: slow list="\[a, b\]" map="\[k: v\]" seconds=5\n/) != nil)
+  }
+
+  @Test(arguments: [
+    (#"x" code=ok recording=other"#, #""x\" code=ok recording=other""#), ("a b", #""a b""#), ("a=b", #""a=b""#),
+    (#"a"b"#, #""a\"b""#), (#"a\"#, #""a\\""#), (#"\" x="#, #""\\\" x=""#), ("", "\"\""),
+    ("a\u{A0}b", "\"a\u{A0}b\""),
+    ("a\u{2028}b", "\"a\u{2028}b\""), ("call-1", "call-1"), ("größe:1,2", "größe:1,2"), ("a\nb", #""a\\nb""#),
+  ])
+  func `a value adds no field to a line of text`(value: String, written: String) throws {
+    text.info("m", metadata: ["id": "\(value)"])
+    #expect(try #require(lines.all.first).hasSuffix(" info: m id=\(written)\n"))
+  }
+
+  @Test func `the name of a field adds no field to a line of text`() throws {
+    text.info("m", metadata: ["a b=c": "d"])
+    #expect(try #require(lines.all.first).hasSuffix(" info: m \"a b=c\"=d\n"))
   }
 
   @Test func `the error of an event is written`() throws {

@@ -17,28 +17,41 @@ struct BackfillRunTests {
     }
   }
 
+  /// A source that lists consecutive calls.
+  private func fixture(calls count: Int, pageSize: Int) async throws -> SchedulerFixture {
+    let fixture = try await SchedulerFixture()
+    let calls = try calls(count)
+    fixture.source.change {
+      $0.recordings = calls
+      $0.pageSize = pageSize
+    }
+    return fixture
+  }
+
+  /// Ends all jobs again and again until the back-fill ends.
+  private func finish(_ backfill: Backfill, maxOpen: Int, _ fixture: SchedulerFixture) async throws -> Backfill {
+    var row = backfill
+    for _ in 1...200 where row.state == .running {
+      try await fixture.endJobs()
+      try await fixture.advance(by: .seconds(5))
+      try await fixture.ended(.backfill)
+      row = try #require(try await fixture.catalog.backfill(backfill.id))
+      #expect(row.open <= maxOpen)
+    }
+    return row
+  }
+
   private func names(_ range: Range<Int>) -> [String] { range.map { "call-\(1000 + $0)" } }
 
   @Test func `a span is fetched from its oldest call on, a bounded number at a time`() async throws {
-    let fixture = try await SchedulerFixture()
-    let calls = try calls(300)
-    fixture.source.change {
-      $0.recordings = calls
-      $0.pageSize = 4
-    }
+    let fixture = try await fixture(calls: 300, pageSize: 4)
     let backfill = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T06:00:00Z")
     try await fixture.with([fixture.scheduler(syncs: false, limits: limits)]) {
       // Three pages of four: the first number of open jobs that is not below ten.
       var row = try await fixture.backfill(backfill.id) { $0.open == 12 }
       try await fixture.task(.backfill) { $0.leaseUntil == nil && $0.dueAt != nil }
       #expect(try await fixture.queued() == names(0..<12))
-      for _ in 1...200 where row.state == .running {
-        try await fixture.endJobs()
-        try await fixture.advance(by: .seconds(5))
-        try await fixture.ended(.backfill)
-        row = try #require(try await fixture.catalog.backfill(backfill.id))
-        #expect(row.open <= 13)
-      }
+      row = try await finish(row, maxOpen: 13, fixture)
       #expect(row.state == .done)
       #expect((row.found, row.queued, row.open) == (180, 180, 0))
       // Without an active back-fill the recurring task is idle.
@@ -49,12 +62,9 @@ struct BackfillRunTests {
   }
 
   @Test func `it can be paused between two pages, resumed and cancelled`() async throws {
-    let fixture = try await SchedulerFixture()
-    let calls = try calls(200)
+    let fixture = try await fixture(calls: 200, pageSize: 5)
     let started = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-03T00:00:00Z")
     fixture.source.change {
-      $0.recordings = calls
-      $0.pageSize = 5
       // A person pauses it while the second page is being fetched.
       $0.events[2] = { @Sendable () async throws in try await fixture.set(started, to: .paused) }
     }
@@ -87,36 +97,18 @@ struct BackfillRunTests {
   ]
 
   @Test(arguments: orders.indices) func `a list in another order misses no call`(order: Int) async throws {
-    let fixture = try await SchedulerFixture()
-    let calls = try calls(200)
-    fixture.source.change {
-      $0.recordings = calls
-      $0.pageSize = 10
-      $0.arrange = Self.orders[order].arrange
-    }
+    let fixture = try await fixture(calls: 200, pageSize: 10)
+    fixture.source.change { $0.arrange = Self.orders[order].arrange }
     let backfill = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T06:00:00Z")
     let row = try await fixture.with([fixture.scheduler(syncs: false, limits: limits)]) {
-      var row = try await fixture.backfill(backfill.id) { $0.open > 0 }
-      for _ in 1...200 where row.state == .running {
-        try await fixture.endJobs()
-        try await fixture.advance(by: .seconds(5))
-        try await fixture.ended(.backfill)
-        row = try #require(try await fixture.catalog.backfill(backfill.id))
-        #expect(row.open <= 20)
-      }
-      return row
+      try await finish(try await fixture.backfill(backfill.id) { $0.open > 0 }, maxOpen: 20, fixture)
     }
     #expect(row.state == .done && row.found == 180 && row.queued == 180 && row.relistFrom == nil)
     #expect(Set(try await fixture.queued()) == Set(names(0..<180)))
   }
 
   @Test func `only a day whose list was interrupted is listed again`() async throws {
-    let fixture = try await SchedulerFixture()
-    let calls = try calls(200)
-    fixture.source.change {
-      $0.recordings = calls
-      $0.pageSize = 50
-    }
+    let fixture = try await fixture(calls: 200, pageSize: 50)
     let backfill = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T06:00:00Z")
     try await fixture.with([fixture.scheduler(syncs: false)]) {
       try await fixture.backfill(backfill.id) { $0.isListed }
@@ -195,11 +187,8 @@ struct BackfillRunTests {
   }
 
   @Test func `rows that name no recording are counted and located by day`() async throws {
-    let fixture = try await SchedulerFixture()
-    let calls = try calls(5)
+    let fixture = try await fixture(calls: 5, pageSize: 2)
     fixture.source.change {
-      $0.recordings = calls
-      $0.pageSize = 2
       $0.unidentified = [
         UnidentifiedRow(position: 2, reason: "The row has no ID."),
         UnidentifiedRow(position: 3, reason: "The row is not an object."),
@@ -221,11 +210,8 @@ struct BackfillRunTests {
   @Test(arguments: [1, 2, 3, 5, 7]) func `a restart counts every row that names no recording once`(
     pageSize: Int
   ) async throws {
-    let fixture = try await SchedulerFixture()
-    let calls = try calls(12)
+    let fixture = try await fixture(calls: 12, pageSize: pageSize)
     fixture.source.change {
-      $0.recordings = calls
-      $0.pageSize = pageSize
       $0.unidentifiedAfter = Dictionary(uniqueKeysWithValues: (0..<11).map { ("call-\(1000 + $0)", $0 % 3) })
     }
     let backfill = try await fixture.startBackfill("2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z")

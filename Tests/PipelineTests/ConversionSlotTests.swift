@@ -17,16 +17,21 @@ struct ConversionSlotTests {
     return format.header(dataBytes: 800_000) + (0..<800_000).map { UInt8(truncatingIfNeeded: $0 &* 13) }
   }()
 
+  /// A download whose second half is sent when the gate opens.
+  private static func source(_ rest: Gate) -> HandSource {
+    HandSource { sink, _ in
+      try await sink.append(ByteBuffer(bytes: wav[..<400_000]))
+      try await rest.wait()
+      try await sink.append(ByteBuffer(bytes: wav[400_000...]))
+      return DownloadState(totalBytes: Int64(wav.count))
+    }
+  }
+
   @Test func `a download that stalls for five seconds releases its slot`() async throws {
     let clock = TestClock()
     let rest = Gate()
     var options = PipelineFixture.Options(conversions: 1, clock: clock)
-    options.source = HandSource { sink, _ in
-      try await sink.append(ByteBuffer(bytes: Self.wav[..<400_000]))
-      try await rest.wait()
-      try await sink.append(ByteBuffer(bytes: Self.wav[400_000...]))
-      return DownloadState(totalBytes: Int64(Self.wav.count))
-    }
+    options.source = Self.source(rest)
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.claim("stalls")
       let run = Task { try await fixture.ingest.run(job) }
@@ -54,12 +59,7 @@ struct ConversionSlotTests {
     let clock = TestClock()
     let rest = Gate()
     var options = PipelineFixture.Options(conversions: 1, clock: clock)
-    options.source = HandSource { sink, _ in
-      try await sink.append(ByteBuffer(bytes: Self.wav[..<400_000]))
-      try await rest.wait()
-      try await sink.append(ByteBuffer(bytes: Self.wav[400_000...]))
-      return DownloadState(totalBytes: Int64(Self.wav.count))
-    }
+    options.source = Self.source(rest)
     options.settings.stall = .seconds(1_000_000)
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.claim("starves")
@@ -113,12 +113,7 @@ struct ConversionSlotTests {
   @Test func `a conversion follows its download and ends soon after it`() async throws {
     let rest = Gate()
     var options = PipelineFixture.Options(conversions: 1)
-    options.source = HandSource { sink, _ in
-      try await sink.append(ByteBuffer(bytes: Self.wav[..<400_000]))
-      try await rest.wait()
-      try await sink.append(ByteBuffer(bytes: Self.wav[400_000...]))
-      return DownloadState(totalBytes: Int64(Self.wav.count))
-    }
+    options.source = Self.source(rest)
     // Long, so that a busy machine's delay does not count as a stall.
     options.settings.stall = .seconds(600)
     try await PipelineFixture.run(options) { fixture in

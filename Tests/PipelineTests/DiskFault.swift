@@ -103,5 +103,5 @@ extension PipelineFixture {
   }
 
   /// The number of requests to the tenant.
-  var requests: Int { tenant.ledger.snapshot.endpoints.values.reduce(0, +) }
+  var requests: Int { tenant.statistics.snapshot.endpoints.values.reduce(0, +) }
 }

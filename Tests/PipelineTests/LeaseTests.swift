@@ -24,7 +24,7 @@ struct LeaseTests {
         try await fixture.request(Self.id)
         let job = try await fixture.job(Self.id) { $0.bytes > 0 }
         _ = try await fixture.catalog.cancelJob(job.id, entry: try entry(fixture))
-        try await until { fixture.tenant.ledger.snapshot.downloadsInFlight == 0 }
+        try await until { fixture.tenant.statistics.snapshot.downloadsInFlight == 0 }
         try await until { try fixture.files(in: "spool").isEmpty }
         #expect(try await fixture.catalog.job(job.id)?.runState == .cancelled)
         #expect(fixture.downloads(of: Self.id) == 1)
@@ -76,7 +76,7 @@ struct LeaseTests {
         let job = try await fixture.job(Self.id) { $0.bytes > 0 }
         if hangs { database.hang(until: gate) } else { database.fail() }
         let start = ContinuousClock.now
-        try await until { fixture.tenant.ledger.snapshot.downloadsInFlight == 0 }
+        try await until { fixture.tenant.statistics.snapshot.downloadsInFlight == 0 }
         // Long before the timeout of a stalled body, even when a busy machine is late.
         #expect(ContinuousClock.now - start < lease * 10)
         // Another worker may have the job now, and finishes it.
@@ -94,7 +94,7 @@ struct LeaseTests {
     try await PipelineFixture.run(PipelineFixture.Options(clock: clock)) { fixture in
       let limits = Worker.Limits(lease: .seconds(60))
       _ = try await fixture.request(Self.id)
-      _ = try #require(try await fixture.catalog.claimJob(in: .polling, lease: limits.lease))
+      _ = try #require(try await fixture.catalog.claimJobs(in: .polling, lease: limits.lease, limit: 1).first)
       let begin = clock.now
       try await fixture.withWorker(limits) {
         while clock.now - begin <= limits.lease {
@@ -128,9 +128,9 @@ struct LeaseTests {
           #expect(job?.failure?.code == .platformUnavailable)
         }
       }
-      let ledger = fixture.tenant.ledger.snapshot
+      let statistics = fixture.tenant.statistics.snapshot
       // The six first requests, and the ten retries that an idle source may make.
-      #expect(ledger.endpoints["metadata"] == 16)
+      #expect(statistics.endpoints["metadata"] == 16)
     }
   }
 }

@@ -21,6 +21,8 @@ final class ListedSource: RecordingSource {
     var arrange: @Sendable ([PlatformRecording]) -> [PlatformRecording] = { $0 }
     /// Recordings in every list, whatever their start.
     var misplaced: [PlatformRecording] = []
+    /// What every page says about the length of the list.
+    var extent = ListExtent()
     /// How many rows that name no recording follow a call, on the same page.
     var unidentifiedAfter: [String: Int] = [:]
   }
@@ -68,11 +70,13 @@ final class ListedSource: RecordingSource {
               position: index + 2 + unidentified.count, reason: "The row has no ID.", fingerprint: "same"))
         }
       }
-      return SearchPage(
+      var result = SearchPage(
         recordings: page, unidentified: unidentified + (isLast ? state.unidentified : []),
         nextCursor: state.repeats
           ? "\(start + 1)"
           : next < matching.count || state.isEndless ? "\(next + (page.isEmpty ? 1 : 0))" : nil)
+      result.extent = state.extent
+      return result
     }
   }
 

@@ -134,19 +134,10 @@ struct PipelineFixture: Sendable {
 
   // MARK: Running
 
-  /// Runs a service beside `body` and then shuts it down gracefully, as a server does.
   func with<Result: Sendable>(
     _ service: some Service, _ body: @Sendable () async throws -> Result
   ) async throws -> Result {
-    let group = ServiceGroup(configuration: .init(services: [.init(service: service)], logger: .silent))
-    return try await withThrowingTaskGroup(of: Void.self) { tasks in
-      tasks.addTask { try await group.run() }
-      let result: Swift.Result<Result, any Error>
-      do { result = .success(try await body()) } catch { result = .failure(error) }
-      await group.triggerGracefulShutdown()
-      try await tasks.waitForAll()
-      return try result.get()
-    }
+    try await withServices([service], body)
   }
 
   func withWorker<Result: Sendable>(
@@ -196,12 +187,13 @@ struct PipelineFixture: Sendable {
   /// Claims a job as a worker does, up to the stage in which bytes are transferred.
   func claim(_ id: String) async throws -> JobRow {
     let job = try await request(id, clearance: .restricted)
-    if job.stage == .queued, let claimed = try await catalog.claimJob(in: .polling, lease: .seconds(30)),
+    if job.stage == .queued,
+      let claimed = try await catalog.claimJobs(in: .polling, lease: .seconds(30), limit: 1).first,
       let release = try await ingest.run(claimed)
     {
       try await catalog.release(JobLease(jobID: claimed.id, fence: claimed.fence), release)
     }
-    guard let job = try await catalog.claimJob(in: .transfer, lease: .seconds(30)) else {
+    guard let job = try await catalog.claimJobs(in: .transfer, lease: .seconds(30), limit: 1).first else {
       throw TapedeckError(.notFound, "No job is due.")
     }
     return job
@@ -251,11 +243,11 @@ struct PipelineFixture: Sendable {
   }
 
   /// The number of requests for the bytes of a recording.
-  func downloads(of id: String) -> Int { tenant.ledger.snapshot.recordings[id]?.downloads ?? 0 }
+  func downloads(of id: String) -> Int { tenant.statistics.snapshot.recordings[id]?.downloads ?? 0 }
 
   /// The requests for the bytes of a recording, in order.
-  func asked(for id: String) -> [RequestLedger.Entry] {
-    tenant.ledger.snapshot.recent.filter { $0.endpoint == .download && $0.recording == id }
+  func asked(for id: String) -> [RequestStatistics.Entry] {
+    tenant.statistics.snapshot.recent.filter { $0.endpoint == .download && $0.recording == id }
   }
 }
 

@@ -40,7 +40,7 @@ struct PrivacyTests {
       let key = try fixture.key(id)
       let claimed = try await fixture.request(id)
       #expect(claimed.clearance == .standard)
-      let polled = try #require(try await fixture.catalog.claimJob(in: .polling, lease: .seconds(30)))
+      let polled = try #require(try await fixture.catalog.claimJobs(in: .polling, lease: .seconds(30), limit: 1).first)
       let release = try #require(try await fixture.ingest.run(polled))
       try await fixture.catalog.release(JobLease(jobID: polled.id, fence: polled.fence), release)
       var facts = try #require(try await fixture.catalog.recording(key)).facts

@@ -151,6 +151,53 @@ struct QuarantineTests {
     }
   }
 
+  @Test(arguments: [false, true])
+  func `bytes whose move to quarantine fails are moved there when the job continues`(isReopened: Bool) async throws {
+    let downloads = Counter()
+    let options = Self.options(isReopened ? Self.unknownCodec : Self.cut, downloads: downloads)
+    try await PipelineFixture.run(options) { fixture in
+      let accepted = isReopened ? try await fail(fixture) : nil
+      if let accepted { try await accept(accepted, fixture) }
+      let code = accepted?.code ?? .incompleteRecording
+      // After the row is committed, the file cannot be moved.
+      let folder = fixture.spool.quarantine.string
+      try FileManager.default.removeItem(atPath: folder)
+      try Data().write(to: URL(filePath: folder))
+      try await fixture.withWorker {
+        if !isReopened { try await fixture.request("odd") }
+        _ = try await fixture.job("odd") { $0.runState == .waiting && $0.failure?.code == .storageFailed }
+        #expect(try await quarantined(fixture).state == .kept)
+        try FileManager.default.removeItem(atPath: folder)
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        _ = try await fixture.database.write { db in try db.execute("UPDATE job SET due_at = 0") }
+        try await fixture.wakeWorkers()
+        // Bytes whose acceptance ended are checked like any others.
+        #expect(try await fixture.ended("odd").failure?.code == code)
+      }
+      if !isReopened { #expect(downloads.value == 2, "The bytes were in the spool.") }
+      try await fixture.expectTidy(archived: 0, quarantined: 1)
+      let row = try await quarantined(fixture)
+      #expect(try fixture.bytes(of: "quarantine/\(row.file).bin").count == Int(row.content.bytes))
+      try await accept(row, fixture)
+    }
+  }
+
+  @Test(arguments: [["bin"], ["bin", "json"]])
+  func `a quarantined file that is missing returns with the same bytes`(missing: [String]) async throws {
+    try await PipelineFixture.run(Self.options(Self.cut)) { fixture in
+      let row = try await fail(fixture)
+      for ending in missing {
+        try FileManager.default.removeItem(atPath: fixture.spool.quarantine.appending("\(row.file).\(ending)").string)
+      }
+      let again = try await fail(fixture)
+      #expect(again.id == row.id && again.file == row.file)
+      try await fixture.expectTidy(archived: 0, quarantined: 1)
+      try await accept(again, fixture)
+      try await finish(fixture)
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
   @Test func `a file is not accepted while a job works on the recording, or when it has changed`() async throws {
     try await PipelineFixture.run(Self.options(Self.cut)) { fixture in
       let row = try await fail(fixture)

@@ -248,6 +248,25 @@ struct ReconciliationTests {
     }
   }
 
+  @Test func `objects are copied only with the catalog that has them`() async throws {
+    try await PipelineFixture.run { fixture in
+      func refusal() async -> TapedeckError? {
+        await error { try await Reconciliation.requireStore(fixture.store, of: fixture.catalog) }
+      }
+      #expect(await refusal() == nil)
+      try await fixture.archive(Self.id)
+      #expect(await refusal() == nil)
+      // The objects of another archive, then no object.
+      let others = try await replaceStore(fixture)
+      #expect(await refusal()?.message.contains("none of the oldest recordings") == true)
+      for name in others { try FileManager.default.removeItem(atPath: fixture.store.location(of: name)) }
+      #expect(await refusal()?.message.contains("none of the oldest recordings") == true)
+      _ = try await replaceStore(fixture)
+      try await loseCatalog(fixture)
+      #expect(await refusal()?.code == .configurationInvalid)
+    }
+  }
+
   @Test func `a store that cannot be listed ends the comparison without changes`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id)

@@ -161,7 +161,7 @@ struct RepairTests {
       _ = try await fixture.verifier.verify(try fixture.key("kept"), .repair())
       var settings = IngestSettings(retry: .prompt)
       settings.keepsOriginals = false
-      let job = try #require(try await fixture.catalog.claimJob(in: .transfer, lease: .seconds(30)))
+      let job = try #require(try await fixture.catalog.claimJobs(in: .transfer, lease: .seconds(30), limit: 1).first)
       #expect(try await fixture.ingest(on: fixture.database, settings).run(job) == nil)
       #expect(try await fixture.part("kept").original == before.original)
     }
@@ -247,15 +247,16 @@ struct RepairTests {
       let damage = Damage(
         recordingID: try await fixture.row(Self.id).id, key: key, finding: "The MP3 is damaged", code: .objectDamaged,
         hasOriginal: true, details: [:])
-      try await fixture.catalog.recordDamage([damage], at: .systemNow())
+      try await fixture.catalog.recordDamage([damage], at: .systemNow(), by: .recurringTask)
       if death != .afterMark {
         try await fixture.store.quarantine(object, because: "The test.")
       }
       if death == .afterRequest || death == .duringRepair {
-        _ = try await fixture.catalog.requestRepair(of: [damage], preempting: true, at: .systemNow())
+        _ = try await fixture.catalog.requestRepair(
+          of: [damage], preempting: true, at: .systemNow(), by: .recurringTask)
       }
       if death == .duringRepair {
-        let job = try #require(try await fixture.catalog.claimJob(in: .transfer, lease: .seconds(30)))
+        let job = try #require(try await fixture.catalog.claimJobs(in: .transfer, lease: .seconds(30), limit: 1).first)
         let lease = JobLease(jobID: job.id, fence: job.fence)
         let part = try await fixture.spool.open(lease, part: 0) { _ in 0 }
         try await part.append(ByteBuffer(bytes: [1, 2, 3]))
@@ -276,7 +277,7 @@ struct RepairTests {
       let damage = Damage(
         recordingID: try await fixture.row(Self.id).id, key: try fixture.key(Self.id), finding: "The MP3 is missing",
         code: .objectMissing, hasOriginal: true, details: [:])
-      try await fixture.catalog.recordDamage([damage], at: .systemNow())
+      try await fixture.catalog.recordDamage([damage], at: .systemNow(), by: .recurringTask)
       try await fixture.verifier.resume()
       #expect(try await fixture.row(Self.id).damage == nil)
       #expect(try await fixture.catalog.job(of: try fixture.key(Self.id))?.runState == .done)

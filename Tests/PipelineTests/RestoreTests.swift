@@ -134,7 +134,7 @@ struct RestoreTests {
         #expect(!report.orphans.contains { $0.object.name.kind == .wav })
       }
       #expect(young == 1)
-      let job = try #require(try await fixture.catalog.claimJob(in: .transfer, lease: .seconds(30)))
+      let job = try #require(try await fixture.catalog.claimJobs(in: .transfer, lease: .seconds(30), limit: 1).first)
       try await fixture.catalog.release(lease(job), .fail(TapedeckError(.internalError)))
       let original = try #require(try await fixture.objects().first { $0.kind == .wav && $0 != other })
       let folder = original.folder
@@ -178,7 +178,7 @@ struct RestoreTests {
         let claimed = job
         await #expect(throws: TapedeckError.self) { try await ingest.run(claimed) }
         try await fixture.catalog.release(lease(job), .interrupted)
-        job = try #require(try await fixture.catalog.claimJob(in: .transfer, lease: .seconds(30)))
+        job = try #require(try await fixture.catalog.claimJobs(in: .transfer, lease: .seconds(30), limit: 1).first)
         // The platform serves a different file by then.
         current.withLock { $0 = versions[1] }
       }

@@ -31,6 +31,22 @@ struct ShutdownTests {
     return try #require(part)
   }
 
+  /// Leaves a job and its complete spool file as they are when a process is killed while it waits for a slot.
+  ///
+  /// - Returns: the job as it was claimed.
+  private func crashBeforeConversion(_ fixture: PipelineFixture) async throws -> JobRow {
+    try await fixture.conversions.acquire()
+    try await fixture.conversions.acquire()
+    let claimed = try await fixture.claim(Self.id)
+    let run = Task { try await fixture.ingest.run(claimed) }
+    _ = try await fixture.job(Self.id) { $0.stage == .processing }
+    run.cancel()
+    _ = try? await run.value
+    fixture.conversions.release()
+    fixture.conversions.release()
+    return claimed
+  }
+
   private func lease(_ job: JobRow) -> JobLease { JobLease(jobID: job.id, fence: job.fence) }
 
   @Test func `a shutdown during the download releases the job, and the next worker resumes at the last byte`()
@@ -140,15 +156,7 @@ struct ShutdownTests {
 
   @Test func `after a crash during the conversion the recording is converted from the spool`() async throws {
     try await PipelineFixture.run { fixture in
-      try await fixture.conversions.acquire()
-      try await fixture.conversions.acquire()
-      let claimed = try await fixture.claim(Self.id)
-      let run = Task { try await fixture.ingest.run(claimed) }
-      _ = try await fixture.job(Self.id) { $0.stage == .processing }
-      run.cancel()
-      _ = try? await run.value
-      fixture.conversions.release()
-      fixture.conversions.release()
+      _ = try await crashBeforeConversion(fixture)
       try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run(isAlone: true)
       try await finish(fixture)
       #expect(fixture.downloads(of: Self.id) == 1)
@@ -159,15 +167,7 @@ struct ShutdownTests {
 
   @Test func `a spool file that another claim still holds is left alone`() async throws {
     try await PipelineFixture.run { fixture in
-      try await fixture.conversions.acquire()
-      try await fixture.conversions.acquire()
-      let claimed = try await fixture.claim(Self.id)
-      let run = Task { try await fixture.ingest.run(claimed) }
-      _ = try await fixture.job(Self.id) { $0.stage == .processing }
-      run.cancel()
-      _ = try? await run.value
-      fixture.conversions.release()
-      fixture.conversions.release()
+      let claimed = try await crashBeforeConversion(fixture)
       let part = try await hold(claimed, fixture, keep: 100_000)
       #expect(part.length == 100_000)
       try await fixture.catalog.release(lease(claimed), .interrupted)
@@ -186,7 +186,7 @@ struct ShutdownTests {
       let dead = try await fixture.claim(Self.id)
       try await fixture.withWorker {
         try await clock.untilSleeping(3)
-        #expect(try await fixture.catalog.claimJob(in: .transfer, lease: .seconds(30)) == nil)
+        #expect(try await fixture.catalog.claimJobs(in: .transfer, lease: .seconds(30), limit: 1).first == nil)
         clock.advance(by: .seconds(31))
         #expect(try await fixture.ended(Self.id).runState == .done)
       }
@@ -205,7 +205,7 @@ struct ShutdownTests {
       try await fixture.catalog.release(
         lease(job), .postpone(until: .systemNow(), because: TapedeckError(.platformRateLimited)))
       for _ in 1...4 {
-        _ = try #require(try await fixture.catalog.claimJob(in: .transfer, lease: .seconds(30)))
+        _ = try #require(try await fixture.catalog.claimJobs(in: .transfer, lease: .seconds(30), limit: 1).first)
         try await fixture.catalog.reclaimJobs(everyLease: true)
       }
       let ended = try await fixture.withWorker { try await fixture.ended(Self.id) }

@@ -391,10 +391,77 @@ struct SyncTests {
     let first = try await coverage()
     #expect(first.unidentified.map(\.position) == [1, 2, 3, 5] && first.count(.unidentified) == 4)
     #expect(first.unidentified.allSatisfy { $0.reason == "The start of the call is not in the listed day." })
-    #expect(first.count(.waiting) == 1 && first.reported == 6 && first.isChecked && !first.isComplete)
+    #expect(first.count(.waiting) == 3 && first.reported == 8 && first.isChecked && !first.isComplete)
     fixture.source.change { $0.misplaced = [] }
     try await fixture.discovery().check(day, now: fixture.clock.now, fetches: true, for: .lookBack)
     #expect(try await coverage().count(.unidentified) == 0)
+  }
+
+  /// Starts of calls that only the list of 14 January has.
+  @Test(arguments: [
+    "2026-01-15T00:00:00Z", "2026-01-15T00:00:00.999Z", "2026-01-15T00:00:01Z", "2026-01-13T23:59:59Z",
+    "2026-01-13T23:59:59.999Z",
+  ])
+  func `a listed call up to a second outside the day is in the figures of that day`(start: String) async throws {
+    let fixture = try await SchedulerFixture()
+    let day = try #require(CalendarDay("2026-01-14", in: .utc))
+    let days = [day.advanced(by: -1), day, day.advanced(by: 1)]
+    let edge = try call("edge", at: start)
+    let inbound = try call("inbound", at: start) { $0.direction = .inbound }
+    func check(_ day: CalendarDay, lists: Bool) async throws {
+      fixture.source.change { $0.misplaced = lists ? [edge, inbound] : [] }
+      try await fixture.discovery().check(day, now: fixture.clock.now, fetches: false, for: .check)
+    }
+    func coverage() async throws -> [CoverageDay] {
+      try await fixture.catalog.coverage(of: fixture.plan, on: days, visibleTo: .everything)
+    }
+    // A sync that lists the call afterwards does not move it to the day of its start.
+    for syncs in [false, true] {
+      try await check(day, lists: true)
+      if syncs {
+        try await fixture.catalog.discover(
+          [edge], in: Period(start: days[0].start, end: days[2].end), of: fixture.plan.source,
+          expected: fixture.plan.filter, fetched: nil, for: .sync)
+      }
+      for other in [days[0], days[2]] { try await check(other, lists: false) }
+      let found = try await coverage()
+      #expect(found.map(\.expected) == [0, 1, 0] && found.map(\.reported) == [0, 2, 0])
+      #expect(found[1].count(.missing) == 1 && !found[1].isComplete && found[1].unidentified.isEmpty)
+    }
+  }
+
+  @Test func `a call of midnight that two days list counts once, toward the day that listed it last`() async throws {
+    let fixture = try await SchedulerFixture()
+    let day = try #require(CalendarDay("2026-01-13", in: .utc))
+    let days = [day, day.advanced(by: 1)]
+    let midnight = try call("midnight", at: "2026-01-14T00:00:00Z")
+    for (order, expected) in [(days, [0, 1]), (days.reversed(), [1, 0]), (days, [0, 1])] as [([CalendarDay], [Int64])] {
+      for day in order {
+        fixture.source.change { $0.misplaced = day == days[0] ? [midnight] : [] }
+        fixture.source.change { $0.recordings = [midnight] }
+        fixture.clock.advance(by: .seconds(1))
+        try await fixture.discovery().check(day, now: fixture.clock.now, fetches: false, for: .check)
+      }
+      let coverage = try await fixture.catalog.coverage(of: fixture.plan, on: days, visibleTo: .everything)
+      #expect(coverage.map(\.expected) == expected && coverage.map { $0.reported ?? -1 } == expected)
+    }
+  }
+
+  @Test func `a list that ends before its reported length fails after its rows are queued`() async throws {
+    let fixture = try await SchedulerFixture(plan: SyncPlan(overlap: .seconds(600), lookBackDays: 0))
+    for number in 1...5 { fixture.source.add(try call("call-\(number)", at: "2026-01-15T11:00:0\(number)Z")) }
+    let day = try #require(CalendarDay("2026-01-15", in: .utc))
+    for (extent, isWhole) in [
+      (ListExtent(rows: 6), false), (ListExtent(rows: 5), true), (ListExtent(rows: 2), true),
+      (ListExtent(pages: 4), false), (ListExtent(pages: 3, page: 0), true), (ListExtent(pages: 4, page: 4), true),
+    ] {
+      fixture.source.change { ($0.pageSize, $0.extent) = (2, extent) }
+      let code = await failure {
+        try await fixture.discovery().check(day, now: fixture.clock.now, fetches: true, for: .lookBack)
+      }
+      #expect(code == (isWhole ? nil : .platformProtocol))
+      #expect(try await fixture.queued().count == 5)
+    }
   }
 
   @Test func `a sync that a person requests runs after the one that is under way`() async throws {

@@ -352,8 +352,8 @@ struct VerifierTests {
       let damage = Damage(
         recordingID: try await fixture.row(Self.id).id, key: key, finding: "The MP3 is damaged", code: .objectDamaged,
         hasOriginal: true, details: [:])
-      _ = try await fixture.catalog.requestRepair(of: [damage], preempting: false, at: .systemNow())
-      let theirs = try #require(try await fixture.catalog.claimJob(in: .transfer, lease: .seconds(30)))
+      _ = try await fixture.catalog.requestRepair(of: [damage], preempting: false, at: .systemNow(), by: .recurringTask)
+      let theirs = try #require(try await fixture.catalog.claimJobs(in: .transfer, lease: .seconds(30), limit: 1).first)
       var store = InterposedStore(fixture.store)
       store.beforeQuarantine = { _ throws(TapedeckError) in
         _ = FileManager.default.createFile(atPath: path, contents: Data(whole))

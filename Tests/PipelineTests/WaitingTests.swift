@@ -23,7 +23,7 @@ struct WaitingTests {
           #expect(due - clock.now == .seconds(seconds))
           // No request is sent one millisecond before the due time.
           clock.advance(by: due - clock.now + .milliseconds(-1))
-          #expect(try await fixture.catalog.claimJob(in: .polling, lease: .seconds(30)) == nil)
+          #expect(try await fixture.catalog.claimJobs(in: .polling, lease: .seconds(30), limit: 1).first == nil)
           clock.advance(by: .milliseconds(1))
           try await fixture.wakeWorkers()
         }
@@ -48,7 +48,7 @@ struct WaitingTests {
         #expect(job.failure?.code == .neverAvailable)
         #expect(job.failure?.message.contains("3 attempts") == true)
       }
-      #expect(fixture.tenant.ledger.snapshot.recordings[FixedRecordings.never]?.metadata == 3)
+      #expect(fixture.tenant.statistics.snapshot.recordings[FixedRecordings.never]?.metadata == 3)
       try await fixture.expectTidy(archived: 0)
     }
   }

@@ -72,14 +72,14 @@ import Testing
     }
   }
 
-  @Test func `the ledger counts and stores requests`() async throws {
+  @Test func `the request statistics count and store requests`() async throws {
     try await RunningTenant.run { running in
       let token = try await running.token()
       _ = try await running.get(RunningTenant.path("codec-gsm"), token: token)
       let audio = try #require(await running.tenant.audio(of: "codec-gsm"))
       let half = try await running.download("codec-gsm", from: 20_000, ifRange: audio.entityTag, token: token)
       let shown = try await running.request("GET", "/sandbox/requests")
-      let snapshot = try JSONDecoder().decode(RequestLedger.Snapshot.self, from: Data(shown.body))
+      let snapshot = try JSONDecoder().decode(RequestStatistics.Snapshot.self, from: Data(shown.body))
       #expect(snapshot.endpoints == ["token": 1, "metadata": 1, "download": 1])
       #expect(snapshot.statuses == ["200": 2, "206": 1])
       #expect(snapshot.recordings["codec-gsm"]?.metadata == 1)
@@ -92,7 +92,7 @@ import Testing
       #expect(last.status == 206)
       #expect(last.bytesSent == half.body.count)
       #expect(try await running.request("DELETE", "/sandbox/requests").status == 204)
-      #expect(running.tenant.ledger.snapshot.recent.isEmpty)
+      #expect(running.tenant.statistics.snapshot.recent.isEmpty)
     }
   }
 }

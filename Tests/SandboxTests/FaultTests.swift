@@ -143,7 +143,7 @@ import Testing
       let answer = try await running.download(FaultTests.id, token: token, stopAfter: 70_000)
       #expect(answer.body == audio.read(0..<70_000))
       // The stall of 600 seconds ends with the connection.
-      while running.tenant.ledger.snapshot.downloadsInFlight > 0 { await Task.yield() }
+      while running.tenant.statistics.snapshot.downloadsInFlight > 0 { await Task.yield() }
     }
   }
 
@@ -312,14 +312,14 @@ import Testing
   @Test func `a slow body is sent at full speed when the faults are cleared`() async throws {
     try await with([FaultRule(.slow, bytesPerSecond: 1000)]) { running, token, audio in
       async let download = running.download(FaultTests.id, token: token)
-      while running.tenant.ledger.snapshot.recent.last?.bytesSent ?? 0 == 0 { await Task.yield() }
+      while running.tenant.statistics.snapshot.recent.last?.bytesSent ?? 0 == 0 { await Task.yield() }
       running.tenant.faults.clear()
       let answer = try await download
       #expect(answer.body == audio.read(0..<audio.totalBytes))
     }
   }
 
-  @Test func `a reset restores faults, limit, files and ledger, and keeps tokens valid`() async throws {
+  @Test func `a reset restores faults, limit, files and statistics, and keeps tokens valid`() async throws {
     let configure: @Sendable (inout SandboxConfiguration) -> Void = {
       $0.faults = [FaultRule(.serverError, endpoint: .download, times: 1)]
       $0.processingTime = .zero
@@ -335,7 +335,7 @@ import Testing
       #expect(try await running.request("PUT", "/sandbox/limit", body: limit).status == 200)
 
       #expect(try await running.request("POST", "/sandbox/reset").status == 204)
-      #expect(running.tenant.ledger.snapshot.recent.isEmpty && running.tenant.ledger.snapshot.endpoints.isEmpty)
+      #expect(running.tenant.statistics.snapshot.recent.isEmpty && running.tenant.statistics.snapshot.endpoints.isEmpty)
       #expect(running.tenant.limit.terms == nil)
       #expect(await running.tenant.audio(of: FaultTests.id)?.entityTag == original)
       #expect(try await running.download(FaultTests.id, token: token).status == 500)

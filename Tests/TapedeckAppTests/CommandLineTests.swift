@@ -66,7 +66,7 @@ import Testing
 
   @Test(arguments: [
     ("ingest", "either IDs or --from and --to"), ("ingest --from 2026-01-01", "both --from and --to"),
-    ("ingest --from x --to y", "--from must be a day such as 2026-11-12 or a timestamp"),
+    ("ingest --from x --to y", "--from must be a day such as 2026-11-12, or a timestamp"),
     ("search --from 2026-01-02 --to 2026-01-01", "--from must be before --to"),
     ("verify --shard 4/3", "--shard must be a part such as 3/30"), ("verify", "exactly one of --all"),
     ("show x --source No", "--source must be the name of a source"),

@@ -86,7 +86,7 @@ import Web
   /// What `tapedeck coverage` makes of the server's answer.
   private func report(of situation: IncompleteSituation?) async throws -> CoverageReport {
     let (days, gaps) = try await coverage(in: situation)
-    let answer = CoverageAnswer(plan: SyncPlan(), days: days, gaps: gaps, next: nil, tasks: [])
+    let answer = CoverageAnswer(plan: SyncPlan(), others: [], days: days, gaps: gaps, next: nil, tasks: [])
     return try JSONDecoder().decode(CoverageReport.self, from: try JSONEncoder().encode(answer))
   }
 

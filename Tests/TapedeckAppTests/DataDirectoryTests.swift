@@ -1,7 +1,9 @@
 import Foundation
+import Glibc
 import Model
 import SystemPackage
 import TapedeckApp
+import TestKit
 import Testing
 
 @Suite struct DataDirectoryTests {
@@ -25,11 +27,11 @@ import Testing
 
   @Test(arguments: [(0o755, true), (0o750, true), (0o701, true), (0o700, false), (0o500, false)])
   func `a folder that other users can look into is noticed`(mode: Int, isOpen: Bool) throws {
-    #expect(directory.openness == nil)
+    #expect(directory.permissionWarning == nil)
     try directory.make()
     try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: directory.path.string)
-    #expect((directory.openness != nil) == isOpen)
-    if isOpen { #expect(directory.openness?.contains("chmod 700") == true) }
+    #expect((directory.permissionWarning != nil) == isOpen)
+    if isOpen { #expect(directory.permissionWarning?.contains("chmod 700") == true) }
   }
 
   @Test func `a folder that cannot be created is a configuration error`() throws {
@@ -62,6 +64,58 @@ import Testing
     #expect(try directory.tryLock() == nil)
     #expect(try directory.tryLock() == nil)
     withExtendedLifetime(lock) {}
+  }
+
+  /// What is at the path of the command socket.
+  enum Socket: CaseIterable, Sendable {
+    case missing, file, folder, abandoned, danglingLink, listening
+  }
+
+  @Test(arguments: Socket.allCases)
+  func `a directory in use without a listener is reported`(state: Socket) async throws {
+    try directory.make()
+    let path = directory.path.appending("tapedeck.sock").string
+    var listener: Int32?
+    defer { if let listener { close(listener) } }
+    switch state {
+    case .missing: break
+    case .file: try folder.write("", to: "data/tapedeck.sock")
+    case .folder: try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+    case .danglingLink: try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "absent")
+    case .abandoned: close(try listen(at: path))
+    case .listening: listener = try listen(at: path)
+    }
+    let lock = try #require(try directory.tryLock())
+    if state == .listening {
+      #expect(try await directory.lock(orListenerAt: path, within: .zero) == nil)
+    } else {
+      let error = await error { try await directory.lock(orListenerAt: path, within: .zero) }
+      #expect(error?.code == .dataDirectoryInUse && error?.message.contains("restart the server") == true)
+    }
+    withExtendedLifetime(lock) {}
+  }
+
+  @Test func `the lock is taken when it is free, or when its holder ends while a command waits`() async throws {
+    try directory.make()
+    let path = directory.path.appending("tapedeck.sock").string
+    #expect(try await directory.lock(orListenerAt: path, within: .zero) != nil)
+    var lock = try directory.tryLock()
+    #expect(lock != nil)
+    async let taken = directory.lock(orListenerAt: path, within: .seconds(3600))
+    lock = nil
+    #expect(try await taken != nil)
+  }
+
+  /// - Returns: the descriptor of a listening socket.
+  private func listen(at path: String) throws -> Int32 {
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    // The bytes of `struct sockaddr_un`.
+    let address = [UInt8(AF_UNIX), 0] + Array(path.utf8) + [0]
+    let bound = address.withUnsafeBytes { bytes in
+      bind(descriptor, bytes.bindMemory(to: sockaddr.self).baseAddress, socklen_t(bytes.count))
+    }
+    try #require(bound == 0 && Glibc.listen(descriptor, 1) == 0)
+    return descriptor
   }
 
   @Test func `a key is created once and never replaced`() throws {

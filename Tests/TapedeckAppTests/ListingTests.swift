@@ -165,7 +165,7 @@ import Testing
     let report = try decode(
       CoverageReport.self,
       #"""
-      {"source": "default", "timeZone": "UTC", "filter": "all calls",
+      {"source": "default", "otherSources": [], "timeZone": "UTC", "filter": "all calls",
        "days": [{"day": "2026-11-01", "reported": 4, \#(figures), "checked": false, "complete": false}],
        "total": {\#(figures), "checked": false, "complete": false},
        "gaps": [{"id": "a", "source": "default", "day": "2026-11-01", "at": "2026-11-01T10:00:00Z",
@@ -173,6 +173,7 @@ import Testing
       """#)
     #expect(
       report.lines == [
+        "Source: default (UTC, all calls)",
         "DAY         REPORTED  EXPECTED  READY  WAITING  FAILED  REFUSED  MISSING  UNIDENTIFIED  CHECKED",
         "2026-11-01  4         3         2      0        0       0        1        0             not checked",
         "TOTAL       unknown   3         2      0        0       0        1        0             not checked", "",
@@ -198,10 +199,28 @@ import Testing
       """#
     let report = try decode(
       CoverageReport.self,
-      #"{"source": "default", "timeZone": "UTC", "filter": "all calls", "days": [\#(figures)], "total": \#(figures), "gaps": []}"#
+      #"{"source": "default", "otherSources": [], "timeZone": "UTC", "filter": "all calls", "days": [\#(figures)], "total": \#(figures), "gaps": []}"#
     )
     #expect(report.incompleteText == text)
     #expect(report.lines.contains("2026-11-01  7    The row has no ID.") == (unidentified > 0))
+  }
+
+  @Test(
+    arguments: [
+      (#"[]"#, nil), (#"["west"]"#, "Not covered: west. Name a source with --source."),
+      (#"["east","west"]"#, "Not covered: east, west. Name a source with --source."),
+    ] as [(String, String?)])
+  func `coverage names its source and the sources that it does not cover`(others: String, text: String?) throws {
+    let figures =
+      #""expected": 0, "ready": 0, "waiting": 0, "failed": 0, "refused": 0, "missing": 0, "unidentified": 0, "unlisted": 0"#
+    let report = try decode(
+      CoverageReport.self,
+      #"""
+      {"source": "south", "otherSources": \#(others), "timeZone": "Asia/Kolkata", "filter": "inbound calls", "days": [],
+       "total": {\#(figures), "checked": true, "complete": true}, "gaps": []}
+      """#)
+    #expect(report.lines.first == "Source: south (Asia/Kolkata, inbound calls)")
+    #expect(report.lines.first { $0.hasPrefix("Not covered") } == text)
   }
 
   @Test func `a sync names the rows that cannot be archived`() throws {
@@ -244,7 +263,7 @@ import Testing
       """#)
     #expect(file.lines.contains { $0.hasPrefix("path ") && $0.hasSuffix(" /data/quarantine/call-1.bin") })
     #expect(file.acceptedText.hasPrefix("File 7 is accepted"))
-    #expect(file.acceptedText.hasSuffix("tapedeck jobs show call-1"))
+    #expect(file.acceptedText.hasSuffix("run 'tapedeck jobs show call-1'."))
   }
 
   @Test(arguments: [("2026-02-27", "2026-02-27"), ("2026-02-28", "2026-02-27")])

@@ -90,6 +90,36 @@ import Testing
     _ = try await problems(uptime: { uptime.withLock { $0 } }, again: later, { _ in })
   }
 
+  @Test func `a cancelled attempt to write does not count as a success`() async throws {
+    let path = "\(folder.path)/objects"
+    let uptime = Mutex(Duration.seconds(100))
+    func later(_ readiness: Readiness) async throws -> [String] {
+      try FileManager.default.removeItem(atPath: path)
+      try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "/proc")
+      uptime.withLock { $0 += .seconds(15) }
+      await withTaskGroup(of: Void.self) { group in
+        group.cancelAll()
+        group.addTask { _ = await readiness.problems() }
+      }
+      return await readiness.problems()
+    }
+    let problems = try await problems(uptime: { uptime.withLock { $0 } }, again: later, { _ in })
+    #expect(problems.count == 1 && problems.first?.hasPrefix("No file can be written in \(path): ") == true)
+  }
+
+  @Test func `a file that a killed attempt to write left is removed`() async throws {
+    let left = [".probe_left", ".probe_left2"]
+    #expect(
+      try await problems { _ in
+        for name in names {
+          for file in left + [".id"] { try Data([1]).write(to: URL(filePath: "\(folder.path)/\(name)/\(file)")) }
+        }
+      } == [])
+    for name in names {
+      #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/\(name)") == [".id"])
+    }
+  }
+
   @Test func `a new node is ready`() async throws {
     #expect(try await problems { _ in } == [])
   }
@@ -109,6 +139,6 @@ import Testing
       try FileManager.default.removeItem(atPath: path)
       if isFile { _ = FileManager.default.createFile(atPath: path, contents: nil) }
     }
-    #expect(problems == ["\(path) is not a folder, or is missing."])
+    #expect(problems == ["\(path) is missing or is not a folder."])
   }
 }

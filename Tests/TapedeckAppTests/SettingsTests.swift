@@ -47,6 +47,18 @@ import Web
     #expect(settings.secrets == ["top secret"])
   }
 
+  @Test(
+    arguments: [
+      ("off", nil), ("/tapedeck-objects/", "/tapedeck-objects/"), ("/tapedeck-objects", "/tapedeck-objects"),
+      ("/a/b.c_d/", "/a/b.c_d/"), ("/.hidden/", "/.hidden/"), ("/audio-files/", "/audio-files/"),
+      ("/x/audio/", "/x/audio/"),
+    ] as [(String, String?)])
+  func `the path of an internal location is one that a proxy does not pass on`(path: String, read: String?) async throws
+  {
+    let values = ["TAPEDECK_ACCEL_REDIRECT": path, "TAPEDECK_TRUSTED_PROXIES": "127.0.0.1"]
+    #expect(try await settings(Self.platform.merging(values) { $1 }).accelRedirect == read)
+  }
+
   @Test func `nginx sends files only if it is a trusted proxy and the archive is in a folder`() async throws {
     let settings = [
       "TAPEDECK_ACCEL_REDIRECT": "/tapedeck-objects/", "TAPEDECK_TRUSTED_PROXIES": "127.0.0.1",
@@ -148,6 +160,10 @@ import Web
     ("TAPEDECK_PUBLIC_URL", "https://x/path"), ("TAPEDECK_PUBLIC_URL", "ftp://x"), ("TAPEDECK_SOURCES", "default"),
     ("TAPEDECK_DATABASE_URL", "mysql://x"), ("TAPEDECK_ACCEL_REDIRECT", "/"), ("TAPEDECK_ACCEL_REDIRECT", "/a b/"),
     ("TAPEDECK_ACCEL_REDIRECT", "objects/"), ("TAPEDECK_ACCEL_REDIRECT", "/objects/"),
+    ("TAPEDECK_ACCEL_REDIRECT", "//evil/"), ("TAPEDECK_ACCEL_REDIRECT", "/../x"), ("TAPEDECK_ACCEL_REDIRECT", "/x/.."),
+    ("TAPEDECK_ACCEL_REDIRECT", "/./x/"), ("TAPEDECK_ACCEL_REDIRECT", "/x//"), ("TAPEDECK_ACCEL_REDIRECT", "/audio/"),
+    ("TAPEDECK_ACCEL_REDIRECT", "/audio"), ("TAPEDECK_ACCEL_REDIRECT", "/api/objects/"),
+    ("TAPEDECK_ACCEL_REDIRECT", "/%61udio/"), ("TAPEDECK_ACCEL_REDIRECT", "OFF"),
   ])
   func `values outside the allowed range are rejected`(name: String, value: String) async throws {
     let error = try #require(await failure(Self.platform.merging([name: value]) { _, new in new }))

@@ -78,7 +78,7 @@ import Testing
     #expect(report.summary.failure?.code.exitStatus == .configuration)
     #expect(report.summary.failure?.message.contains("Still damaged: 1 recording") == true)
     #expect(report.summary.text.contains("1 damaged"))
-    #expect(report.summary.text.contains("3 files of another catalog"))
+    #expect(report.summary.text.contains("3 files that may belong to another catalog"))
   }
 
   @Test func `damage without a repair ends with 7`() throws {

@@ -69,9 +69,11 @@ struct AccessLogTests {
       let list = try #require(try await fixture.logged(.list).first)
       #expect(list.details["q"] == text.shortened(toBytes: 500))
       #expect(list.origin?.userAgent.map { $0.utf8.count <= 200 } == true)
-      _ = try await fixture.get("/api/v1/audit?who=\(encoded)", as: .agent)
-      let denied = try #require(try await fixture.logged(.readLog, .denied).first)
-      #expect(denied.details.values.allSatisfy { $0.utf8.count <= 500 })
+      let path = "/accounts/\(encoded)"
+      let denied = try await fixture.page(path, as: .agentsBrowser)
+      #expect(denied.status == 403)
+      let address = try #require(try await fixture.logged(.view, .denied).first?.details["address"])
+      #expect(address == path.shortened(toBytes: 500))
     }
   }
 

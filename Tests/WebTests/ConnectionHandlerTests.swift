@@ -26,7 +26,8 @@ struct ConnectionHandlerTests {
   }
 
   private func respond(flush: Bool = true) {
-    channel.write(HTTPServerResponsePart.head(.init(version: .http1_1, status: .ok)), promise: nil)
+    let head = HTTPResponseHead(version: .http1_1, status: .ok, headers: ["content-length": "0"])
+    channel.write(HTTPServerResponsePart.head(head), promise: nil)
     channel.write(HTTPServerResponsePart.end(nil), promise: nil)
     if flush { channel.flush() }
   }
@@ -34,6 +35,43 @@ struct ConnectionHandlerTests {
   private func nextHead() throws -> HTTPResponseHead? {
     guard case .head(let head) = try channel.readOutbound(as: HTTPServerResponsePart.self) else { return nil }
     return head
+  }
+
+  @Test(
+    arguments: [
+      ("close", [:], "1.0", "close"), ("close", ["content-length": "1"], "1.1", "close"),
+      ("keep-alive", [:], "1.0", "close"), ("keep-alive", ["content-length": "1"], "1.1", "keep-alive"),
+    ] as [(String, HTTPHeaders, String, String)])
+  func `for a client of HTTP 1.0 the end of the connection ends a body without a length`(
+    asked: String, length: HTTPHeaders, version: String, connection: String
+  ) throws {
+    try receive(.http1_0, ["connection": asked])
+    channel.write(
+      HTTPServerResponsePart.head(.init(version: .http1_1, status: .ok, headers: length)), promise: nil)
+    channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(string: "x"))), promise: nil)
+    channel.write(HTTPServerResponsePart.end(nil), promise: nil)
+    channel.flush()
+    let head = try #require(try nextHead())
+    #expect("\(head.version)" == "HTTP/\(version)")
+    #expect(head.headers["connection"] == [connection])
+    #expect(channel.isActive == (connection == "keep-alive"))
+  }
+
+  @Test(arguments: [HTTPResponseStatus.noContent, .notModified])
+  func `a response without a body does not end a connection`(status: HTTPResponseStatus) throws {
+    try receive(.http1_0, ["connection": "keep-alive"])
+    channel.write(HTTPServerResponsePart.head(.init(version: .http1_1, status: status)), promise: nil)
+    channel.write(HTTPServerResponsePart.end(nil), promise: nil)
+    channel.flush()
+    #expect(try nextHead()?.version == .http1_1)
+    #expect(channel.isActive)
+  }
+
+  @Test func `a client of HTTP 1.1 gets chunks`() throws {
+    try receive()
+    respond()
+    #expect(try nextHead()?.version == .http1_1)
+    #expect(channel.isActive)
   }
 
   @Test(arguments: [("content-length", "50000"), ("transfer-encoding", "chunked"), ("content-length", "1")])

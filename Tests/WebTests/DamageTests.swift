@@ -17,7 +17,7 @@ struct DamageTests {
         Damage(
           recordingID: row.id, key: row.key, finding: Self.finding, code: .objectDamaged, hasOriginal: true,
           details: [:])
-      ], at: Instant(iso8601: "2026-03-05T10:20:30Z")!)
+      ], at: Instant(iso8601: "2026-03-05T10:20:30Z")!, by: .recurringTask)
   }
 
   @Test func `the list, the page and the API show damage`() async throws {
@@ -113,6 +113,7 @@ struct DamageTests {
       #expect(answer == nil || answer?.code == "object_damaged")
       let row = try #require(try await fixture.catalog.recording(try fixture.key("hurt")))
       #expect(row.damage?.hasPrefix("The MP3 is damaged, found on ") == true)
+      #expect(try await fixture.logged(.verify, .failed).map { $0.details["by"] } == ["playback"])
     }
   }
 
@@ -132,10 +133,9 @@ struct DamageTests {
       for _ in 0..<2 { #expect(try await fixture.get(path, as: .agent).code == "object_missing") }
       let row = try #require(try await fixture.catalog.recording(try fixture.key("hurt")))
       #expect(row.damage?.hasPrefix("\(title) is missing, found on ") == true)
-      let entries = try await fixture.catalog.database.read { db in
-        try db.row("SELECT count(*) AS number FROM log_entry WHERE action = 'verify'")?.int("number")
-      }
-      #expect(entries == 1, "The same damage is logged once.")
+      let entries = try await fixture.logged(.verify, .failed)
+      #expect(entries.count == 1, "The same damage is logged once.")
+      #expect(entries.first?.actor == nil && entries.first?.details["by"] == "playback")
     }
   }
 
@@ -153,6 +153,7 @@ struct DamageTests {
       #expect(answer == nil || answer?.code == "object_damaged")
       let row = try #require(try await fixture.catalog.recording(try fixture.key("hurt")))
       #expect(row.damage?.hasPrefix("The MP3 is damaged, found on ") == true)
+      #expect(try await fixture.logged(.verify, .failed).map { $0.details["by"] } == ["playback"])
     }
   }
 

@@ -117,6 +117,25 @@ import Testing
     }
   }
 
+  @Test(
+    arguments: [
+      ([], nil, []), (["default"], nil, []), (["west", "default", "east"], nil, ["east", "west"]),
+      (["west", "default"], "west", ["default"]), (["west"], nil, ["west"]),
+    ] as [([String], String?, [String])])
+  func `an answer about coverage names the sources that it does not cover`(
+    sources: [String], source: String?, others: [String]
+  ) async throws {
+    var options = WebFixture.Options()
+    options.plans = try sources.map { SyncPlan(source: try #require(SourceID($0))) }
+    try await WebFixture.run(options) { fixture in
+      let answer = try await fixture.get(
+        "/api/v1/coverage" + (source.map { "?source=\($0)" } ?? ""), as: .supervisor
+      ).json
+      #expect(answer["source"] as? String == source ?? "default")
+      #expect(answer["otherSources"] as? [String] == others)
+    }
+  }
+
   @Test func `checked days without gaps are complete`() async throws {
     try await WebFixture.run(WebFixture.Options(now: { IncompleteSituation.now })) { fixture in
       let day = IncompleteSituation.first

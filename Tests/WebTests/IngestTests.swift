@@ -28,6 +28,17 @@ struct IngestTests {
     }
   }
 
+  @Test(arguments: [(0, 202), (1, 202), (65_536, 202), (65_537, 413), (70_000, 413)])
+  func `a long body is refused, and starts no job`(bytes: Int, status: Int) async throws {
+    try await WebFixture.run { fixture in
+      let body = String(repeating: "a", count: bytes)
+      let answer = try await fixture.send(.post, "/ingest/call-1?wait=0", as: .agent, body: body)
+      #expect(answer.status == status)
+      #expect(try await fixture.catalog.job(of: try fixture.key("call-1")) != nil || status == 413)
+      #expect(try await fixture.catalog.job(of: try fixture.key("call-1")) == nil || status == 202)
+    }
+  }
+
   @Test func `an archived recording is answered at once`() async throws {
     try await WebFixture.run { fixture in
       try await fixture.archive(try fixture.facts("call-1"))
@@ -105,7 +116,7 @@ struct IngestTests {
   }
 
   @Test(arguments: ["disable", "remove", "sessions", "revoke"])
-  func `a caller whose account or token ends is answered at once`(change: String) async throws {
+  func `the end of an account or token wakes its waiting caller, who is refused`(change: String) async throws {
     try await WebFixture.run { fixture in
       let visitor: WebFixture.Visitor = change == "revoke" ? .agent : .agentsBrowser
       async let answer = fixture.post("/ingest/call-1?wait=3600", as: visitor)
@@ -341,6 +352,55 @@ struct IngestTests {
       #expect(try await fixture.post("/ingest/call-1?wait=0", as: .agent).text.contains("No source named 'default'"))
       #expect(try await fixture.get("/api/v1/recordings/archived", as: .supervisor).status == 200)
       #expect(try await fixture.catalog.job(of: try fixture.key("call-1")) == nil)
+    }
+  }
+
+  @Test(arguments: [["default"], ["emea"], []])
+  func `an archived recording of a source that is not configured any more stays readable`(names: [String]) async throws
+  {
+    let options = WebFixture.Options(sources: Set(names.compactMap { SourceID($0) }))
+    try await WebFixture.run(options) { fixture in
+      let west = try #require(SourceID("west"))
+      try await fixture.archive(try fixture.facts("call"), source: west)
+      try await fixture.archive(try fixture.facts("secret", privacy: .restricted), source: west)
+      try await fixture.catalog.observe(try fixture.facts("known"), of: try fixture.key("known", source: west))
+      for path in [
+        "/audio/west~call.mp3", "/audio/west~call/original", "/api/v1/recordings/west~call", "/play/west~call",
+        "/api/v1/recordings/west~known",
+      ] {
+        for visitor in [WebFixture.Visitor.agent, .admin, .supervisor] {
+          #expect(try await fixture.get(path, as: visitor).status == 200, "\(path)")
+        }
+        #expect(try await fixture.get(path).status == 401, "\(path)")
+        #expect(try await fixture.get(path, as: .metrics).status == 403, "\(path)")
+        let restricted = path.replacing("~call", with: "~secret").replacing("~known", with: "~secret")
+        #expect(try await fixture.get(restricted, as: .agent).status == 403, "\(restricted)")
+        #expect(try await fixture.get(restricted, as: .supervisor).status == 200, "\(restricted)")
+        let unknown = path.replacing("~call", with: "~absent").replacing("~known", with: "~absent")
+        #expect(try await fixture.get(unknown, as: .supervisor).status == 404, "\(unknown)")
+      }
+      for (path, status) in [
+        ("/ingest/west~call", 200), ("/ingest/west~known", 404), ("/ingest/west~absent", 404),
+        ("/ingest/west~secret", 403),
+      ] {
+        #expect(try await fixture.post("\(path)?wait=0", as: .agent).status == status, "\(path)")
+      }
+      #expect(try await fixture.catalog.job(of: try fixture.key("known", source: west)) == nil)
+    }
+  }
+
+  @Test(arguments: [Role.agent, .admin])
+  func `a supervisor who is demoted during the wait gets no answer about a restricted recording`(role: Role)
+    async throws
+  {
+    try await WebFixture.run { fixture in
+      let key = try fixture.key("secret")
+      try await fixture.catalog.observe(try fixture.facts("secret", privacy: .restricted), of: key)
+      async let answer = fixture.post("/ingest/secret?wait=3600", as: .supervisorsBrowser)
+      try await until { fixture.services.waiters.count == 1 }
+      try await fixture.services.accounts.setRole(role, of: "supervisor-anna", by: WebFixture.operator, from: nil)
+      #expect(try await answer.status == 403)
+      #expect(try await fixture.logged(.ingest, .denied).count == 1)
     }
   }
 

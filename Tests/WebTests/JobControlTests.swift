@@ -101,9 +101,9 @@ struct JobControlTests {
       let lease = try await fixture.leased(try fixture.key("later"))
       try await fixture.catalog.release(
         lease, .retry(at: .systemNow() + .seconds(600), because: TapedeckError(.platformUnavailable)))
-      #expect(try await fixture.catalog.claimJob(in: .polling, lease: .seconds(30)) == nil)
+      #expect(try await fixture.catalog.claimJobs(in: .polling, lease: .seconds(30), limit: 1).first == nil)
       #expect(try await fixture.post("/api/v1/jobs/\(lease.jobID)/retry", as: .supervisor).status == 200)
-      #expect(try await fixture.catalog.claimJob(in: .polling, lease: .seconds(30))?.id == lease.jobID)
+      #expect(try await fixture.catalog.claimJobs(in: .polling, lease: .seconds(30), limit: 1).first?.id == lease.jobID)
     }
   }
 

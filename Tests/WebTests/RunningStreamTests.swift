@@ -122,7 +122,8 @@ struct RunningStreamTests {
   private func signIn(_ catalog: Catalog) async throws -> Accounts {
     let identity = Identity(kind: .account, id: "acc_1", name: "anna", role: .agent)
     let entry = LogEntry(at: .systemNow(), action: .signIn, outcome: .allowed, actor: identity)
-    try await catalog.createAccount(identity, passwordHash: "x", entry: entry)
+    let creation = LogEntry(at: .systemNow(), action: .createAccount, outcome: .allowed, actor: WebFixture.operator)
+    try await catalog.createAccount(identity, passwordHash: "x", entry: creation)
     try await catalog.createSession(
       secretSHA256: [7], account: identity, passwordHash: "x", csrf: "form",
       expiresAt: .systemNow() + .seconds(3600), entry: entry)

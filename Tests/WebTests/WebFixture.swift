@@ -25,6 +25,7 @@ struct WebFixture: Sendable {
     var rateLimits: [RateLimitStatus] = []
     var connections = 1000
     var sources: Set<SourceID> = [.default, SourceID("west")!]
+    var plans: [SyncPlan] = []
     var jobsPerIdentity = 5000
     var streamsPerIdentity = 32
     var syncs = true
@@ -98,12 +99,15 @@ struct WebFixture: Sendable {
     var built = WebServices(
       catalog: catalog, store: store, authenticator: authenticator, accounts: accounts, log: log,
       listening: ListeningSessions(catalog: catalog, now: now),
-      waiters: JobWaiters(catalog: catalog, limits: .init(connections: options.connections)),
+      // An interval that no test reaches: only events wake the requests.
+      waiters: JobWaiters(
+        catalog: catalog, limits: .init(connections: options.connections), interval: .seconds(86_400)),
       proxies: options.proxies, publicOrigin: options.publicOrigin, sources: options.sources,
       streams: Streams(limit: options.streamsPerIdentity), jobsPerIdentity: options.jobsPerIdentity,
       renderMetrics: { "tapedeck_up 1\n" }, readiness: options.readiness, system: system,
       rateLimits: { () throws(TapedeckError) in options.rateLimits })
     built.syncs = options.syncs
+    for plan in options.plans { built.plans[plan.source] = plan }
     built.accelRedirect = options.accelRedirect.map { AccelRedirect(location: $0, proxies: options.proxies) }
     if let review = options.reviewPrivacy { built.reviewPrivacy = { key in await review(catalog, key) } }
     let services = built
@@ -267,7 +271,8 @@ struct WebFixture: Sendable {
 
   /// Claims the job that is due.
   func claim(_ id: Int64, in queue: JobQueue) async throws -> JobLease {
-    guard let claimed = try await catalog.claimJob(in: queue, lease: .seconds(600)), claimed.id == id else {
+    guard let claimed = try await catalog.claimJobs(in: queue, lease: .seconds(600), limit: 1).first, claimed.id == id
+    else {
       throw TapedeckError(.notFound, "Another job than the one wanted is due.")
     }
     return JobLease(jobID: claimed.id, fence: claimed.fence)

@@ -19,12 +19,9 @@ struct SampleArchive: Sendable {
 
   let rows: Int
 
-  /// Stable and fast: SplitMix64 of the row number.
+  /// The same in every run.
   static func random(_ row: Int, _ stream: UInt64) -> UInt64 {
-    var z = UInt64(row) &* 0x9E37_79B9_7F4A_7C15 &+ stream &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
+    StableHash.mix(UInt64(row) &* 0x9E37_79B9_7F4A_7C15 &+ stream &* 0xBF58_476D_1CE4_E5B9)
   }
 
   /// Start times in approximate order; one call in ten was discovered days later.

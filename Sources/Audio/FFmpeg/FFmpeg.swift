@@ -97,7 +97,10 @@ package struct FFmpeg: Sendable {
     do {
       let wanted: Executable = executable.contains("/") ? .path(FilePath(executable)) : .name(executable)
       let path = try await wanted.resolveExecutablePath(in: Environment(only: environment))
-      guard FileManager.default.isExecutableFile(atPath: path.string) else {
+      var isFolder: ObjCBool = false
+      guard FileManager.default.isExecutableFile(atPath: path.string),
+        FileManager.default.fileExists(atPath: path.string, isDirectory: &isFolder), !isFolder.boolValue
+      else {
         throw TapedeckError(.ffmpegMissing, detail: "\(path.string) cannot be executed")
       }
       return path

@@ -8,7 +8,7 @@ package enum ResumeRules {
   /// The number of held bytes that are requested again where no strong validator is known.
   package static let overlap: Int64 = 64 * 1024
 
-  /// Statuses with which servers reject any request with a range, besides 416. The request is sent once without.
+  /// Statuses, besides 416, with which servers reject every request with a range. The request is then sent once without one.
   static let mayRefuseRanges: Set<Int> = [400, 406, 412, 501]
 
   /// What a request asks for.
@@ -34,7 +34,7 @@ package enum ResumeRules {
     case takeWhole(count: Int64?)
     /// All bytes are held.
     case complete
-    /// Restart at 0; the held bytes do not fit.
+    /// Restart at 0: the held bytes belong to another file.
     case startOver(String)
     /// Repeat the request without `Range`.
     case requestWhole

@@ -1,7 +1,7 @@
 /// Splits a page whose strings or brackets do not all end where they should, so that a broken row affects no other row.
 ///
 /// A broken row ends where the next one begins: at `,{"name":`, which a string cannot contain with these quotes, unless
-/// that begins an object of a list within the row. See `nextRow(after:)`.
+/// an object of a list inside the row begins there. See `nextRow(after:)`.
 struct JSONRows {
   /// The members of the page beside the list.
   private(set) var members: [JSONParts.Part] = []

@@ -139,7 +139,7 @@ struct PlatformCall: Sendable {
     request.headers.add(name: "Accept-Encoding", value: "identity")
     request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
     request.setBasicAuth(username: form.clientID, password: form.clientSecret)
-    // A platform may repeat it in a message.
+    // A platform may repeat the credentials in a message.
     if let value = request.headers.first(name: "Authorization")?.split(separator: " ").last {
       Redactor.shared.renew("credentials of \(settings.id)", String(value))
     }

@@ -94,7 +94,7 @@ enum PlatformJSON {
 
   /// Whether it was `true` or `false`. A cast to `Bool` would accept 0 and 1 too, but there is one object for each
   /// value.
-  private static func isBoolean(_ number: NSNumber) -> Bool {
+  static func isBoolean(_ number: NSNumber) -> Bool {
     number === NSNumber(value: true) || number === NSNumber(value: false)
   }
 

@@ -1,19 +1,28 @@
 import Foundation
 import Model
 import NIOCore
+import NIOHTTP1
 
 /// The platform's answer to a search, split into rows that are read one by one.
 struct PlatformPage {
   private(set) var rows: [ArraySlice<UInt8>] = []
   private(set) var nextCursor: String?
+  private(set) var extent = ListExtent()
 
   /// `null`, `{}`, an empty object and an empty body are an empty list.
   ///
+  /// - Parameter cursor: the one with which the page was requested.
   /// - Throws: `platformProtocol` when the body is not an object with a list, reports an error, has more than `maxRows`
   ///   rows or an unreadable cursor, or says that there is more without a cursor.
-  init(_ body: ByteBuffer, maxRows: Int) throws(TapedeckError) {
+  init(
+    _ body: ByteBuffer, _ headers: HTTPHeaders, after cursor: String?, maxRows: Int
+  ) throws(TapedeckError) {
+    var notes = PageNotes(headers, after: cursor)
     let bytes = PlatformJSON.utf8(body)
-    if bytes.allSatisfy(\.isJSONSpace) { return }
+    if bytes.allSatisfy(\.isJSONSpace) {
+      try take(notes)
+      return
+    }
     let first = bytes.first { !$0.isJSONSpace }
     guard first == UInt8(ascii: "{") else { throw Self.malformed }
     let members: [JSONParts.Part]
@@ -25,7 +34,6 @@ struct PlatformPage {
       (members, rows, lists) = (page.members, page.rows, 1)
     }
     var cursors: Set<String?> = []
-    var others: [PageNote] = []
     for member in members {
       guard let name = member.name else { throw Self.malformed }
       switch PlatformJSON.value(name) as? String {
@@ -37,17 +45,11 @@ struct PlatformPage {
         }
         rows += list.map(\.value)
       case "nextCursor": cursors.insert(try Self.cursor(member.value))
-      case let name: others += PageNote.read(name ?? "", member.value)
+      case let name: notes.read(name ?? "", member.value)
       }
     }
-    if others.contains(.error) || rows.isEmpty && others.contains(.message) {
-      throw TapedeckError(
-        .platformProtocol,
-        "The platform's list of recordings comes with an error or, without a recording, with a message.",
-        detail: "the search response reports an error with a status of success")
-    }
     // Without a list, only an object that says nothing else is an empty list; it could be a message about a failure.
-    guard lists > 0 || others.isEmpty else { throw Self.malformed }
+    guard lists > 0 || notes.isEmpty else { throw Self.malformed }
     guard rows.count <= maxRows else {
       throw TapedeckError(
         .platformProtocol, "A page of the platform's list has \(rows.count) recordings; at most \(maxRows) are read.")
@@ -56,9 +58,27 @@ struct PlatformPage {
       throw TapedeckError(.platformProtocol, detail: "the search response has several cursors")
     }
     nextCursor = cursors.first ?? nil
-    if nextCursor == nil, others.contains(.more) {
+    try take(notes)
+  }
+
+  /// Stores what the page says about the length of the list.
+  private mutating func take(_ notes: PageNotes) throws(TapedeckError) {
+    if notes.hasError || rows.isEmpty && notes.hasMessage {
       throw TapedeckError(
-        .platformProtocol, "The platform says that its list of recordings goes on, but not where.",
+        .platformProtocol,
+        "The platform's list of recordings has an error beside it, or is empty and has a message beside it.",
+        detail: "the search response reports an error with a status of success")
+    }
+    if notes.hasOtherList {
+      throw TapedeckError(
+        .platformProtocol, "The platform's answer to a search has a second list, which is not read.",
+        detail: "the search response has rows beside the list of recordings")
+    }
+    extent = notes.extent
+    if nextCursor == nil, notes.hasMore {
+      throw TapedeckError(
+        .platformProtocol,
+        "The platform says that its list of recordings continues, but gives no cursor for the next page.",
         detail: "the search response has no cursor, and a field that says that there is more")
     }
   }

@@ -29,11 +29,13 @@ package enum AccountChange: Sendable, Equatable {
 extension Catalog {
   /// Creates an account and writes its log entry.
   ///
-  /// - Throws: `alreadyExists` when the name is taken, or one that looks the same (`nameKey`).
+  /// - Throws: `alreadyExists` when the name is taken, or one that looks the same (`nameKey`); as `requireAdministrator`
+  ///   for the actor of the entry.
   package func createAccount(
     _ identity: Identity, passwordHash: String, entry: LogEntry
   ) async throws(TapedeckError) {
     try await database.write { db in
+      try db.requireAdministrator(entry.actor)
       guard try !db.hasSimilarName(to: identity.name, "SELECT name FROM account") else {
         throw TapedeckError(
           .alreadyExists, "An account with this name, or one that looks the same, exists. Choose another name.")
@@ -73,7 +75,7 @@ extension Catalog {
   ///   - keepsAdministrator: whether the change is refused when no enabled administrator would be left.
   ///   - entry: makes the log entry from the account as it was.
   /// - Returns: the account as it was.
-  /// - Throws: `notFound`; `lastAdministrator`.
+  /// - Throws: `notFound`; `lastAdministrator`; as `requireAdministrator` for the actor of the entry.
   package func change(
     account nameOrID: String, _ change: AccountChange, keepsAdministrator: Bool,
     entry: @escaping @Sendable (AccountRow) -> LogEntry
@@ -82,13 +84,15 @@ extension Catalog {
       guard let account = try db.account(nameOrID) else {
         throw TapedeckError.unknownAccount
       }
+      let entry = entry(account)
+      try db.requireAdministrator(entry.actor)
       try db.apply(change, to: account.identity.id)
       if keepsAdministrator, account.identity.role == .admin, account.disabledAt == nil,
         try db.row("SELECT 1 AS found FROM account WHERE role = \(Role.admin) AND disabled_at IS NULL") == nil
       {
         throw TapedeckError(.lastAdministrator)
       }
-      try db.insert(entry(account))
+      try db.insert(entry)
       db.notify(.accessNarrowed)
       return account
     }
@@ -122,6 +126,25 @@ extension Catalog {
 }
 
 extension Connection {
+  /// Refuses a change of accounts or tokens whose actor has ended, or may not make it any more, since the request was
+  /// admitted: it may have waited for the hash of a password.
+  ///
+  /// - Parameter actor: nil for the program itself, which may.
+  /// - Throws: `unauthenticated`, `insufficientPermissions`.
+  func requireAdministrator(_ actor: Identity?) throws(TapedeckError) {
+    guard let actor else { return }
+    let found: Row?
+    switch actor.kind {
+    case .operator: return
+    case .account: found = try row("SELECT * FROM account WHERE id = \(actor.id) AND disabled_at IS NULL")
+    case .token: found = try row("SELECT * FROM api_token WHERE id = \(actor.id) AND revoked_at IS NULL")
+    }
+    guard let found else { throw TapedeckError(.unauthenticated) }
+    guard Policy.allows(.administer, for: try found.identity(actor.kind)) else {
+      throw TapedeckError(.insufficientPermissions)
+    }
+  }
+
   fileprivate func account(_ nameOrID: String) throws(TapedeckError) -> AccountRow? {
     // An id before a name, so that no name can take the place of another account's id.
     if let account = try accounts(where: "a.id = \(nameOrID)").first { return account }

@@ -11,11 +11,13 @@ package struct TokenRow: Sendable {
 extension Catalog {
   /// Creates a token and writes its log entry.
   ///
-  /// - Throws: `alreadyExists` when an active token has the name, or one that looks the same (`nameKey`).
+  /// - Throws: `alreadyExists` when an active token has the name, or one that looks the same (`nameKey`); as
+  ///   `requireAdministrator` for the actor of the entry.
   package func createToken(
     _ identity: Identity, secretSHA256: [UInt8], entry: LogEntry
   ) async throws(TapedeckError) {
     try await database.write { db in
+      try db.requireAdministrator(entry.actor)
       guard
         try !db.hasSimilarName(to: identity.name, "SELECT name FROM api_token WHERE revoked_at IS NULL")
       else {
@@ -58,9 +60,10 @@ extension Catalog {
 
   /// Revokes the token with a name or an id, and announces it.
   ///
-  /// - Throws: `notFound` when no such token is active.
+  /// - Throws: `notFound` when no such token is active; as `requireAdministrator` for the actor of the entry.
   package func revokeToken(_ nameOrID: String, entry: LogEntry) async throws(TapedeckError) {
-    try await database.write(.readCommitted) { db in
+    try await database.write { db in
+      try db.requireAdministrator(entry.actor)
       // An ID before a name, so that no name can take the place of another token's ID.
       var count = try db.execute(
         "UPDATE api_token SET revoked_at = tapedeck_now_ms() WHERE id = \(nameOrID) AND revoked_at IS NULL")

@@ -96,6 +96,30 @@ package struct Backfill: Sendable {
   }
 }
 
+extension Backfill {
+  /// A platform keeps recordings for some years. An earlier period is a typing error that would cost years of requests.
+  private static let earliestYears = 20
+
+  /// - Parameter zone: the time zone of the source.
+  /// - Throws: `invalidRequest` for a period that is empty, begins many years ago or ends after today.
+  package static func check(_ period: Period, in zone: CalendarZone, now: Instant) throws(TapedeckError) {
+    guard !period.isEmpty else { throw TapedeckError(.invalidRequest, "'from' must be before 'to'.") }
+    let today = CalendarDay(containing: now, in: zone)
+    let earliest = today.advanced(by: -earliestYears * 366)
+    guard period.start >= earliest.start else {
+      throw TapedeckError(
+        .invalidRequest,
+        "'from' is more than \(earliestYears) years ago. A back-fill can start on \(earliest) or later.")
+    }
+    guard period.start <= now else {
+      throw TapedeckError(.invalidRequest, "'from' is in the future. A back-fill fetches past calls.")
+    }
+    guard period.end <= today.end else {
+      throw TapedeckError(.invalidRequest, "'to' is in the future. A back-fill can end on \(today) or earlier.")
+    }
+  }
+}
+
 /// What a page adds to a back-fill.
 package struct BackfillStep: Sendable {
   /// Everything before this is listed.

@@ -92,6 +92,25 @@ extension Catalog {
     }
   }
 
+  /// Remembers which recordings of a list are restricted, for a list that is only shown: their privacy applies when they
+  /// are requested later, and at once to those that are stored.
+  package func rememberRestricted(_ page: [PlatformRecording], of source: SourceID) async throws(TapedeckError) {
+    let restricted = Self.merged(page) { _ in false }.filter { $0.privacy > .standard }
+    guard !restricted.isEmpty else { return }
+    try await database.write { db in
+      var unknown: [RecordingID] = []
+      for recording in restricted {
+        let key = RecordingKey(source: source, id: recording.id)
+        if let known = try db.recording(key) {
+          if known.facts.privacy < recording.privacy { try db.observe(recording, of: key) }
+        } else {
+          unknown.append(recording.id)
+        }
+      }
+      try db.rememberRestricted(unknown, of: source)
+    }
+  }
+
   /// One row for each recording, in the order of the page.
   private static func merged(
     _ page: [PlatformRecording], isWanted: (PlatformRecording) -> Bool
@@ -150,8 +169,12 @@ extension Connection {
     return known
   }
 
-  /// A recording without a start counts toward the day whose list has it. The period of a sync or a back-fill is not
-  /// evidence against a day that is already known; the last moment of the period is a first estimate.
+  /// A recording counts toward the day that contains its start. One without a start, and one that began at most a second
+  /// outside a listed day, counts toward the day whose list had it last: so each listed row is in the figures of a day, and
+  /// a row that two days list is in those of one.
+  ///
+  /// The period of a sync or a back-fill is not evidence against a day that is already known; for a recording without a
+  /// start, the last moment of the period is a first estimate.
   fileprivate func markListed(
     _ ids: [RecordingID], isWanted: Bool, in period: Period, of source: SourceID, for reason: DiscoveryReason
   ) throws(TapedeckError) {
@@ -160,13 +183,20 @@ extension Connection {
     let counted: SQL =
       reason.listsDays
       ? """
-      CASE WHEN counted_at >= \(period.start) AND counted_at < \(period.end) THEN counted_at
+      CASE WHEN started_at >= \(period.start + .seconds(-1)) AND started_at < \(period.start) THEN \(period.start)
+        WHEN started_at >= \(period.end) AND started_at <= \(period.end + .seconds(1)) THEN \(last)
+        WHEN started_at IS NOT NULL THEN started_at
+        WHEN counted_at >= \(period.start) AND counted_at < \(period.end) THEN counted_at
         ELSE \(period.start) END
-      """ : "coalesce(counted_at, \(last))"
+      """
+      : """
+      CASE WHEN started_at IS NULL THEN coalesce(counted_at, \(last))
+        WHEN counted_at >= started_at - 1001 AND counted_at <= started_at + 1000 THEN counted_at
+        ELSE started_at END
+      """
     try execute(
       """
-      UPDATE recording SET listed_at = tapedeck_now_ms(), wanted = \(isWanted),
-        counted_at = coalesce(started_at, \(counted))
+      UPDATE recording SET listed_at = tapedeck_now_ms(), wanted = \(isWanted), counted_at = \(counted)
       WHERE source = \(source) AND platform_id IN \(SQL.list(ids))
       """)
   }

@@ -3,7 +3,6 @@ package import Model
 /// All statements that Tapedeck sends to its database, grouped by topic in `Catalog+….swift`.
 package struct Catalog: Sendable {
   package let database: any Database
-  let claims = ClaimQueue()
 
   package init(database: any Database) { self.database = database }
 

@@ -133,10 +133,3 @@ extension JobQueue: ValueConvertible { package var sqlValue: Value { .text(rawVa
 extension RunState: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
 extension Step: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
 extension TapedeckError.Code: ValueConvertible { package var sqlValue: Value { .text(rawValue) } }
-
-extension RunState {
-  /// The states of jobs that have not ended, that have ended without success, and that have ended in any way.
-  static let unfinished: [RunState] = [.idle, .leased, .waiting]
-  static let unsuccessful: [RunState] = [.failed, .cancelled]
-  static let ended: [RunState] = [.done] + unsuccessful
-}

@@ -2,26 +2,16 @@ package import Model
 
 /// How workers claim jobs.
 extension Catalog {
-  /// Claims the next due job of a queue, with a new fence and a lease; nil when none is due. Counts an attempt.
+  /// Claims due jobs of a queue in one transaction, each with a new fence and a lease, and counts an attempt of each.
   ///
   /// Jobs are ordered by due time; a back-fill job counts as due later by `orderingDelay`. So fresh calls come first,
   /// and neither priority starves. Of the fresh jobs, one of the requester with the fewest leased jobs comes first, so
-  /// that a requester with thousands of jobs does not delay others.
+  /// that a requester with thousands of jobs does not delay others. The jobs and their order are those of as many claims
+  /// of one job.
   ///
-  /// Claims of one process that wait at the same time share a transaction.
-  /// - Parameter sources: only jobs of these sources; nil for all. A node claims no jobs of sources it does not know.
-  package func claimJob(
-    in queue: JobQueue, of sources: [SourceID]? = nil, lease: Duration
-  ) async throws(TapedeckError) -> JobRow? {
-    try await claims.claim(.init(queue: queue, sources: sources, lease: lease)) { count throws(TapedeckError) in
-      try await claimJobs(in: queue, of: sources, lease: lease, limit: count)
-    }
-  }
-
-  /// The claims that wait for a transaction.
-  package var waitingClaims: Int { claims.count }
-
-  /// Claims as many jobs as `limit` consecutive calls of `claimJob` would, in the same order, in one transaction.
+  /// - Parameters:
+  ///   - sources: only jobs of these sources; nil for all. A node claims no jobs of sources it does not know.
+  ///   - limit: the largest number of jobs.
   package func claimJobs(
     in queue: JobQueue, of sources: [SourceID]? = nil, lease: Duration, limit: Int
   ) async throws(TapedeckError) -> [JobRow] {
@@ -42,7 +32,7 @@ extension Catalog {
     }
   }
 
-  /// When the next job of a queue becomes due; nil when no job has a due time. `sources` is as in `claimJob`.
+  /// When the next job of a queue becomes due; nil when no job has a due time. `sources` is as in `claimJobs`.
   package func nextDue(in queue: JobQueue, of sources: [SourceID]? = nil) async throws(TapedeckError) -> Instant? {
     try await database.read { db in
       var union: SQL = ""

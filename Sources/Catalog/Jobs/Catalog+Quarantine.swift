@@ -48,27 +48,30 @@ extension Catalog {
   /// Adds a file that failed the integrity check. When its bytes were accepted before and cannot be converted, their row is
   /// open again, and the copy in the object store is removed later.
   ///
-  /// - Returns: false when this spool's quarantine already has the same bytes of the recording.
+  /// - Returns: the name under which the bytes belong in the quarantine folder. It is not `file` when this spool already
+  ///   has a row for the same bytes of the recording; after a crash, that row may be without its file.
   @discardableResult
   package func addToQuarantine(
     _ key: RecordingKey, because error: TapedeckError, content: ObjectContent, spoolID: String, node: String,
     file: String
-  ) async throws(TapedeckError) -> Bool {
+  ) async throws(TapedeckError) -> String {
     try await database.write { db in
       let same: [SQL] = [
         "q.source = \(key.source)", "q.platform_id = \(key.id)", "q.sha256 = \(content.hash)",
       ]
-      if try !db.quarantine(same + ["q.state = 'kept'", "q.spool = \(spoolID)"], limit: 1).isEmpty { return false }
+      if let kept = try db.quarantine(same + ["q.state = 'kept'", "q.spool = \(spoolID)"], limit: 1).first {
+        return kept.file
+      }
       if let accepted = try db.quarantine(same + ["q.state = 'accepted'"], limit: 1).first {
         try db.execute(
           """
           UPDATE quarantine SET state = 'kept', quarantined_at = tapedeck_now_ms(), code = \(error.code),
-            reason = \(error.message), spool = \(spoolID), node = \(node), file = \(file), decided_at = NULL,
+            reason = \(error.storedMessage), spool = \(spoolID), node = \(node), file = \(file), decided_at = NULL,
             decided_by = NULL, decision = NULL
           WHERE id = \(accepted.id)
           """)
         try db.removeAcceptedCopy(of: key, content.hash)
-        return true
+        return file
       }
       let duration = try db.recording(key)?.facts.durationSeconds
       try db.execute(
@@ -78,7 +81,7 @@ extension Catalog {
         VALUES (\(key.source), \(key.id), tapedeck_now_ms(), \(error.code), \(error.storedMessage), \(content.hash),
           \(content.bytes), \(duration), \(spoolID), \(node), \(file), 'kept')
         """)
-      return true
+      return file
     }
   }
 

@@ -32,15 +32,36 @@ package struct Damage: Sendable {
   }
 }
 
-/// How log entries name verification that no user requested.
-private let recurringTask = "recurring task"
+/// What found damage, for the access log.
+package enum DamageFinder: Sendable {
+  /// A verification that no user requested.
+  case recurringTask
+  /// A user's verification.
+  case user(Identity)
+  /// Sending a file to a client.
+  case playback
+
+  fileprivate var actor: Identity? {
+    if case .user(let identity) = self { identity } else { nil }
+  }
+
+  /// How log entries name it; nil for a user, who is the actor.
+  fileprivate var name: String? {
+    switch self {
+    case .recurringTask: "recurring task"
+    case .playback: "playback"
+    case .user: nil
+    }
+  }
+}
+
 /// The requester of repair jobs; with a user's verification, followed by the user's id.
 private let verification = "verify"
 private let verificationPrefix = "verify by "
 
 /// Who had a recording repaired, from the requester of the job: an id, or the recurring task.
 func repairer(requester: String?) -> String {
-  guard let requester, requester != verification else { return recurringTask }
+  guard let requester, requester != verification else { return "recurring task" }
   return String(requester.trimmingPrefix(verificationPrefix))
 }
 
@@ -60,13 +81,11 @@ package struct RepairJob: Sendable, Equatable {
 
 extension Catalog {
   /// Marks recordings as damaged, before any file is moved to quarantine. New damage gets a log entry.
-  ///
-  /// - Parameter actor: whose verification found it; nil for that of the recurring task.
   package func recordDamage(
-    _ damages: [Damage], at moment: Instant, by actor: Identity? = nil
+    _ damages: [Damage], at moment: Instant, by finder: DamageFinder
   ) async throws(TapedeckError) {
     try await database.write { db in
-      for damage in damages { try db.record(damage, at: moment, by: actor) }
+      for damage in damages { try db.record(damage, at: moment, by: finder) }
     }
   }
 
@@ -77,13 +96,13 @@ extension Catalog {
   /// - Parameter preempting: whether a leased job loses its lease and restarts. Needed when it may have stored a file
   ///   that was moved to quarantine in place of the damaged one, so that it must not commit.
   package func requestRepair(
-    of damages: [Damage], preempting: Bool, at moment: Instant, by actor: Identity? = nil
+    of damages: [Damage], preempting: Bool, at moment: Instant, by finder: DamageFinder
   ) async throws(TapedeckError) -> [RepairJob] {
     try await database.write { db in
       var jobs: [RepairJob] = []
       for damage in damages {
-        try db.record(damage, at: moment, by: actor)
-        jobs.append(try db.requestRepair(of: damage, preempting: preempting, by: actor))
+        try db.record(damage, at: moment, by: finder)
+        jobs.append(try db.requestRepair(of: damage, preempting: preempting, by: finder.actor))
       }
       db.notify(.workDue)
       return jobs
@@ -92,17 +111,17 @@ extension Catalog {
 }
 
 extension Connection {
-  fileprivate func record(_ damage: Damage, at moment: Instant, by actor: Identity?) throws(TapedeckError) {
+  fileprivate func record(_ damage: Damage, at moment: Instant, by finder: DamageFinder) throws(TapedeckError) {
     let known = try row("SELECT damage FROM recording WHERE id = \(damage.recordingID)")?.optionalText("damage")
     let sentence = damage.sentence(known: known, at: moment)
     try execute(
       "UPDATE recording SET damage = \(sentence), verified_at = \(moment) WHERE id = \(damage.recordingID)")
     guard known.map(withoutFailure) != sentence else { return }
     var details = damage.details.merging(["damage": damage.finding]) { detail, _ in detail }
-    if actor == nil { details["by"] = recurringTask }
+    if let name = finder.name { details["by"] = name }
     try insert(
       LogEntry(
-        at: moment, action: .verify, outcome: .failed, actor: actor, recording: damage.key, code: damage.code,
+        at: moment, action: .verify, outcome: .failed, actor: finder.actor, recording: damage.key, code: damage.code,
         details: details))
   }
 

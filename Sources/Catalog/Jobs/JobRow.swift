@@ -87,3 +87,10 @@ extension Row {
     return RecordingKey(source: source, id: id)
   }
 }
+
+extension RunState {
+  /// The states of jobs that have not ended, that have ended without success, and that have ended in any way.
+  static let unfinished: [RunState] = [.idle, .leased, .waiting]
+  static let unsuccessful: [RunState] = [.failed, .cancelled]
+  static let ended: [RunState] = [.done] + unsuccessful
+}

@@ -22,7 +22,7 @@ struct CatalogFile: Sendable {
     guard let opened, Self.identity(path) != opened else { return nil }
     return TapedeckError(
       .catalogFailed,
-      "The catalog's file was deleted, moved or replaced while it is in use, so nothing is written to it. Stop Tapedeck, put the file back or restore it from a backup (docs/operations.md), and start again."
+      "The catalog's file was deleted, moved or replaced while Tapedeck was using it, so nothing is written. Stop Tapedeck, put the file back or restore it from a backup (docs/operations.md), and start again."
     )
   }
 

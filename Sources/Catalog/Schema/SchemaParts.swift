@@ -2,16 +2,34 @@ import Model
 
 /// The parts of the schema without which statements fail or rows become wrong, by name: `table.column`, unique indexes,
 /// triggers, and tables of other modules.
-enum SchemaParts {
+///
+/// Parts that a migration drops or renames are not expected any more; `expected` reads the statements in order.
+package enum SchemaParts {
   /// The parts that migrations create.
   static func expected(_ dialect: Dialect) -> Set<String> {
+    expected(after: Migration.all.flatMap { $0.statements(dialect) }.map { $0.text { _ in "?" } })
+  }
+
+  /// The parts that exist after statements in this order.
+  package static func expected(after statements: [String]) -> Set<String> {
     var parts: Set<String> = []
-    for statement in Migration.all.flatMap({ $0.statements(dialect) }) {
-      let text = withoutComments(statement.text { _ in "?" })
+    for statement in statements {
+      let text = withoutComments(statement)
       if let table = text.firstMatch(of: /^CREATE TABLE (\w+) \((.*)\)\s*$/.dotMatchesNewlines()) {
         for column in columns(of: table.2) { parts.insert("\(table.1).\(column)") }
       } else if let column = text.firstMatch(of: /^ALTER TABLE (\w+) ADD COLUMN (\w+)/) {
         parts.insert("\(column.1).\(column.2)")
+      } else if let column = text.firstMatch(of: /^ALTER TABLE (\w+) DROP COLUMN (\w+)/) {
+        parts.remove("\(column.1).\(column.2)")
+      } else if let column = text.firstMatch(of: /^ALTER TABLE (\w+) RENAME COLUMN (\w+) TO (\w+)/) {
+        parts.remove("\(column.1).\(column.2)")
+        parts.insert("\(column.1).\(column.3)")
+      } else if let table = text.firstMatch(of: /^ALTER TABLE (\w+) RENAME TO (\w+)/) {
+        let columns = parts.filter { $0.hasPrefix("\(table.1).") }
+        parts.subtract(columns)
+        parts.formUnion(columns.map { "\(table.2).\($0.dropFirst(table.1.count + 1))" })
+      } else if let other = text.firstMatch(of: /^DROP (?:TABLE|INDEX|TRIGGER) (?:IF EXISTS )?(\w+)/) {
+        parts = parts.filter { $0 != other.1 && !$0.hasPrefix("\(other.1).") }
       } else if let other = text.firstMatch(of: /^CREATE (?:UNIQUE INDEX|TRIGGER|VIRTUAL TABLE) (\w+)/) {
         parts.insert(String(other.1))
       }

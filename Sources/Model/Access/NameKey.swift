@@ -6,7 +6,27 @@ import Foundation
 /// Letters of different scripts that look alike, such as a Latin and a Cyrillic "a", stay different.
 package func nameKey(_ name: String) -> String {
   let visible = String(
-    String.UnicodeScalarView(name.unicodeScalars.filter { !$0.properties.isDefaultIgnorableCodePoint }))
+    String.UnicodeScalarView(
+      name.unicodeScalars.filter { !$0.properties.isDefaultIgnorableCodePoint && !isDrawnBlank($0) }))
   return visible.precomposedStringWithCompatibilityMapping.lowercased().precomposedStringWithCompatibilityMapping
     .split(whereSeparator: \.isWhitespace).joined(separator: " ")
+}
+
+/// Whether a name must not have a character because nothing is seen of it, or because it breaks or redirects the text.
+/// Spaces, the two joiners and the variation selectors are allowed, as some scripts and symbols need them.
+package func isHidden(_ scalar: Unicode.Scalar) -> Bool {
+  switch scalar.value {
+  case 0x200C, 0x200D, 0x180B...0x180D, 0x180F, 0xFE00...0xFE0F, 0xE0100...0xE01EF: return false
+  default: break
+  }
+  switch scalar.properties.generalCategory {
+  case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: return true
+  default: return scalar.properties.isDefaultIgnorableCodePoint || isDrawnBlank(scalar)
+  }
+}
+
+/// Whether a character that Unicode counts as visible is drawn as nothing: the empty Braille pattern, the object
+/// replacement character, the Khitan filler and the null notehead.
+private func isDrawnBlank(_ scalar: Unicode.Scalar) -> Bool {
+  [0x2800, 0xFFFC, 0x16FE4, 0x1D159].contains(scalar.value)
 }

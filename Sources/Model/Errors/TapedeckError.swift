@@ -109,17 +109,17 @@ extension TapedeckError {
   /// No job has the requested number.
   package static let unknownJob = TapedeckError(.notFound, "There is no job with this number.")
 
-  /// No source of this name is configured.
   /// The error for a file that reaches the limit of the size of files (EFBIG).
   ///
   /// - Parameter what: the operation, for the log.
   package static func fileTooLarge(_ what: String, cause: (any Error)? = nil) -> TapedeckError {
     TapedeckError(
       .storageFailed,
-      "A file cannot grow any more, because the size of files of this process is limited. Raise the limit ('ulimit -f', LimitFSIZE= in systemd).",
+      "A file reached the size limit of this process. Raise it ('ulimit -f', LimitFSIZE= in systemd).",
       detail: what, cause: cause)
   }
 
+  /// No source of this name is configured.
   package static func unknownSource(_ name: String) -> TapedeckError {
     TapedeckError(.notFound, "No source named '\(name)' is configured.")
   }

@@ -1,10 +1,11 @@
 import Foundation
 
-/// A row of the platform's list that names no recording, so that nothing can be archived for it.
+/// A row of the platform's list that cannot be counted as a recording of the listed day: it names no recording, or the
+/// call that it names began on another day.
 package struct UnidentifiedRow: Sendable, Equatable {
   /// The position in the list, counted from 1.
   package var position: Int
-  /// Why it names no recording, as a sentence.
+  /// Why it is not counted as a recording of that day, as a sentence.
   package var reason: String
   /// The start of the call, where the row reports it; not stored.
   package var startTime: Instant?
@@ -20,18 +21,18 @@ package struct UnidentifiedRow: Sendable, Equatable {
 
   /// The 64-bit FNV-1a hash of a row's text in hexadecimal. It finds the same row in a later list; it proves nothing.
   package static func fingerprint(of text: some Sequence<UInt8>) -> String {
-    String(text.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }, radix: 16)
+    String(StableHash.fnv1a(text), radix: 16)
   }
 }
 
-/// The rows that name no recording in the lists of several periods: how many, and where the first of them are.
+/// The unidentified rows in the lists of several periods: how many, and where the first of them are.
 package struct UnidentifiedRows: Sendable, Equatable, Codable {
   package struct Located: Sendable, Equatable, Codable {
     /// The start of the listed period, in ISO 8601.
     package var listFrom: String
     /// The position in the list of that period, counted from 1.
     package var position: Int
-    /// Why it names no recording, as a sentence.
+    /// The reason of the row.
     package var reason: String
   }
 

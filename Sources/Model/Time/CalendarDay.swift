@@ -24,6 +24,23 @@ package struct CalendarDay: Sendable, Hashable, Comparable, CustomStringConverti
     self.init(number: Int(midnight.milliseconds / 86_400_000), zone: zone)
   }
 
+  /// What a value must be that is read as a day, as part of an error message.
+  ///
+  /// - Parameter orTimestamp: whether a timestamp is accepted too.
+  package static func expectedForm(orTimestamp: Bool = false) -> String {
+    "a day such as 2026-11-12" + (orTimestamp ? ", or a timestamp such as 2026-11-12T14:00:00Z" : "")
+  }
+
+  /// Reads the value of a request's parameter.
+  ///
+  /// - Throws: `invalidRequest`, with the parameter's name.
+  package init(parameter name: String, _ text: String, in zone: CalendarZone) throws(TapedeckError) {
+    guard let day = CalendarDay(text, in: zone) else {
+      throw TapedeckError(.invalidRequest, "'\(name)' must be \(Self.expectedForm()).")
+    }
+    self = day
+  }
+
   /// The day that contains a moment; a moment outside the years 0 to 9999 gives the nearest day.
   package init(containing instant: Instant, in zone: CalendarZone) {
     let (local, overflow) = instant.milliseconds.addingReportingOverflow(Int64(zone.offset(at: instant)) * 1000)

@@ -214,7 +214,7 @@ extension Ingest {
     }
     // Not needed for correctness: after a crash before them, the next start cleans up.
     try? await catalog.recordStep(commit, of: job.id)
-    // A heartbeat that finds the job done cancels this task; its files must go nevertheless.
+    // A heartbeat that finds the job done cancels this task; its files must still be removed.
     let spool = spool
     await Task { try? await spool.clear(lease) }.value
     logger.info(

@@ -90,8 +90,8 @@ package struct Ingest: Sendable {
           return nil
         }
       } catch {
-        let isVerdict = [.incompleteRecording, .conversionFailed, .unsupportedAudio].contains(error.code)
-        guard isVerdict, let bytes = part else { throw error }
+        let isContentError = [.incompleteRecording, .conversionFailed, .unsupportedAudio].contains(error.code)
+        guard isContentError, let bytes = part else { throw error }
         try await refuse(bytes, job: job, lease: lease, because: error)
         job.refusals += 1
         job.parts = []
@@ -180,10 +180,12 @@ package struct Ingest: Sendable {
     let now = system.now()
     let name = "\(now.iso8601.filter { $0 != ":" })-\(lease.jobID)-\(lease.fence)"
     // The row first: a row without a file can be discarded, a file without a row is not listed.
-    let isNew = try await catalog.addToQuarantine(
+    let known = try await catalog.addToQuarantine(
       job.key, because: error, content: ObjectContent(hash: try await file.sha256(), bytes: file.length),
       spoolID: spool.id, node: spool.node, file: name)
-    if isNew { try await spool.refuse(file, as: name, key: job.key, because: error, at: now) }
+    if try await !spool.hasQuarantined(spool.quarantined(known)) {
+      try await spool.refuse(file, as: known, key: job.key, because: error, at: now)
+    }
     try await spool.clear(lease)
     throw error
   }

@@ -18,7 +18,7 @@ package struct Quarantine: Sendable {
     self.spool = spool
   }
 
-  /// Has a file archived as it is. Its bytes are moved to the object store first, so that any node can continue; after a
+  /// Accepts a file: it is archived as it is. Its bytes are moved to the object store first, so that any node can continue; after a
   /// crash in between, the file is still in quarantine.
   ///
   /// - Throws: `unsupportedAudio` when the file cannot be converted; `notFound` when the file is not on this node;

@@ -26,7 +26,7 @@ package struct Spool: Sendable {
     do {
       try FileSystemCalls.makeFolder(folder)
       try FileSystemCalls.makeFolder(quarantine)
-    } catch { throw NIOThreadPool.spoolError(error, "make spool folder") }
+    } catch { throw fileSystemError(error, "make spool folder") }
     id = Spool.identify(folder)
   }
 
@@ -147,6 +147,8 @@ package struct Spool: Sendable {
       encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
       let part = try FileDescriptor.open(file.path, .readOnly, options: [.closeOnExec])
       try part.closeAfter { try FileSystemCalls.sync(part) }
+      // An attempt that failed or crashed before the move may have left it.
+      try FileSystemCalls.unlink(self.note(of: name))
       try FileSystemCalls.write([UInt8](try encoder.encode(note)), to: self.note(of: name))
       try FileSystemCalls.syncFolder(quarantine)
       try FileSystemCalls.rename(file.path, to: quarantined(name))

@@ -1,7 +1,7 @@
 import Model
 import NIOPosix
+import ObjectStorage
 import Synchronization
-import SystemPackage
 
 extension NIOThreadPool {
   /// Runs a blocking file operation on one of the threads.
@@ -18,20 +18,10 @@ extension NIOThreadPool {
     do {
       try await runIfActive { if let body = operation.take() { result.put(try body()) } }
     } catch {
-      throw Self.spoolError(error, what)
+      throw fileSystemError(error, what)
     }
     guard let value = result.take() else { throw TapedeckError(.internalError, detail: what) }
     return value
-  }
-
-  static func spoolError(_ error: any Error, _ what: String) -> TapedeckError {
-    switch error {
-    case let error as TapedeckError: error
-    case is CancellationError: TapedeckError(.interrupted, cause: error)
-    case Errno.noSpace, Errno.diskQuotaExceeded: TapedeckError(.diskFull, detail: what, cause: error)
-    case Errno.fileTooLarge: .fileTooLarge(what, cause: error)
-    default: TapedeckError(.storageFailed, detail: "\(what): \(error)", cause: error)
-    }
   }
 }
 

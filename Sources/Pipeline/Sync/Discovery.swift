@@ -51,7 +51,8 @@ package struct Discovery: Sendable {
   }
 
   /// Lists a whole day regardless of the filter, and records what the platform listed. Rows that name no recording, and
-  /// expected recordings that did not begin on that day, are recorded as unidentified. A future day is not listed.
+  /// expected recordings that began more than a second outside that day, are recorded as unidentified. A future day is not
+  /// listed.
   ///
   /// - Parameter fetches: whether recordings that match the filter and have no job get one.
   @discardableResult
@@ -74,7 +75,7 @@ package struct Discovery: Sendable {
           if isMisplaced, misplaced.insert(recording.id).inserted {
             rows.append(UnidentifiedRow(position: position, reason: "The start of the call is not in the listed day."))
           }
-        } else if isMisplaced || recording.startTime.map(day.period.contains) ?? true {
+        } else {
           unwanted.insert(recording.id)
         }
       }
@@ -90,7 +91,8 @@ package struct Discovery: Sendable {
   }
 
   /// Whether a recording does not belong in the list of a period, so that it would count toward a day that is perhaps never
-  /// reported. A platform that rounds times may list a call of the second before or after.
+  /// reported. A platform that rounds times may list a call of the second before or after, which then counts toward the
+  /// listed day.
   private static func isMisplaced(_ recording: PlatformRecording, in period: Period) -> Bool {
     guard let start = recording.startTime else { return false }
     return start < period.start + .seconds(-1) || period.end + .seconds(1) < start
@@ -120,6 +122,8 @@ package struct Discovery: Sendable {
       let page = try await self.page(of: period, direction: direction, cursor: cursor)
       if let next = page.nextCursor { try cursors.follow(next, after: page.recordings.map(\.id.rawValue)) }
       try await body(page)
+      // After the page is stored: what is listed is archived, although the list is not complete.
+      try cursors.count(page.rowCount, of: page.extent, isLast: page.nextCursor == nil)
       cursor = page.nextCursor
     } while cursor != nil
   }

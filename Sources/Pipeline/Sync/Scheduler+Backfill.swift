@@ -84,6 +84,7 @@ extension Scheduler {
       let page = try await discovery.page(of: period, direction: filter.direction, cursor: cursor)
       cursor = page.nextCursor
       if let cursor { try cursors.follow(cursor, after: page.recordings.map(\.id.rawValue)) }
+      try cursors.count(page.rowCount, of: page.extent, isLast: cursor == nil)
       let rows = BackfillCount.rows(of: page, after: listed, in: period, wanted: filter.wants)
       let step = step(rows, cursor == nil)
       _ = try await discovery.take(

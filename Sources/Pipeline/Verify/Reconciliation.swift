@@ -9,8 +9,7 @@ package import ObjectStorage
 /// Objects without a row, and objects that an ingest stored and did not commit, are moved to quarantine and never
 /// deleted: after a restore of yesterday's catalog they are today's recordings. Objects that are older than the catalog are
 /// left alone, since they belong to a catalog that was lost, and so is a store that has none of the oldest recordings. A
-/// recording whose object is missing or has
-/// another length is damaged and is repaired.
+/// recording whose object is missing or has another length is damaged and is repaired.
 package struct Reconciliation: Sendable {
   /// An object that no recording refers to and no ingest needs.
   package struct Orphan: Sendable, Equatable {
@@ -154,7 +153,7 @@ package struct Reconciliation: Sendable {
 
   /// Checks before the first move that the store belongs to the catalog: the objects of another archive are orphans too.
   private func requireOwnStore(_ report: inout Report) async throws(TapedeckError) {
-    if !report.isOwnStore { try await verifier.requireStore() }
+    if !report.isOwnStore { try await Verifier.requireStore(store, of: catalog) }
     report.isOwnStore = true
   }
 
@@ -170,6 +169,16 @@ package struct Reconciliation: Sendable {
     if try await catalog.knowsObjects() { return }
     // Again: another node may have stored its first objects meanwhile, whose rows exist before them.
     if await hasObjects(store), try await !catalog.knowsObjects() { throw ownershipFailure }
+  }
+
+  /// Checks that a store is that of a catalog, before its objects are copied: without their rows they would be copied
+  /// unchecked.
+  ///
+  /// - Throws: `configurationInvalid` when only the store has objects; `storageFailed` when the store has none of the
+  ///   oldest recordings or cannot be listed; `catalogFailed`, `interrupted`.
+  package static func requireStore(_ store: any ObjectStore, of catalog: Catalog) async throws(TapedeckError) {
+    try await requireOwnObjects(catalog, store)
+    if try await catalog.archivedCount() > 0 { try await Verifier.requireStore(store, of: catalog) }
   }
 
   /// Checks that a store has no objects, before a catalog is created for it. A store that cannot be listed passes.

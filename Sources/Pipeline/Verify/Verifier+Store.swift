@@ -7,12 +7,12 @@ extension Verifier {
   /// After this many unreadable recordings in a row, the whole store may be unavailable.
   static let unreadableLimit = 3
 
-  /// Checks that the store has at least one object of the oldest recordings. If it has none, its disk is probably not mounted,
+  /// Checks that a store has at least one object of the oldest recordings. If it has none, its disk is probably not mounted,
   /// or it is the wrong bucket. Newer recordings prove nothing, since ingests continue and store into the empty folder; in a small
   /// archive the younger half counts as new.
   ///
   /// - Throws: `storageFailed` when the store is unavailable or cannot be listed, `catalogFailed`, `interrupted`.
-  func requireStore() async throws(TapedeckError) {
+  static func requireStore(_ store: any ObjectStore, of catalog: Catalog) async throws(TapedeckError) {
     let olderHalf = (try await catalog.archivedCount() + 1) / 2
     for old in try await catalog.archivedRecordings(after: 0, limit: Int(min(64, olderHalf))) {
       for file in ArchivedFile.all(of: try await catalog.archived(old.key)?.parts ?? []) {

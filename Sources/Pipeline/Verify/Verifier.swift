@@ -24,8 +24,8 @@ package struct Verifier: Sendable {
   private let repairs = AsyncSemaphore(1)
   /// Recordings that `scrub` postpones until the rest of its share is verified.
   let unreadable = UnreadableRecordings()
-  /// Whose verification it is, for the log; nil for that of the recurring task.
-  private var actor: Identity?
+  /// Whose verification it is, for the log.
+  private var finder = DamageFinder.recurringTask
 
   package init(catalog: Catalog, store: any ObjectStore, system: SystemServices, logger: Logger) {
     self.catalog = catalog
@@ -37,7 +37,7 @@ package struct Verifier: Sendable {
   /// The same verifier, whose findings are logged as those of a user.
   package func acting(for identity: Identity) -> Verifier {
     var verifier = self
-    verifier.actor = identity
+    verifier.finder = .user(identity)
     return verifier
   }
 
@@ -73,7 +73,7 @@ package struct Verifier: Sendable {
       VerificationMetrics.record(state.map { Finding(file: file, state: $0).label } ?? "whole", bytes: bytes)
     }
     if mode != .repair(insisting: true), seen.findings.contains(where: { !$0.isDamaged && !$0.isUnreadable }) {
-      try await requireStore()
+      try await Self.requireStore(store, of: catalog)
     }
     return seen
   }
@@ -110,7 +110,7 @@ package struct Verifier: Sendable {
     guard let damage = seen.damage else { return seen }
     let damages = [damage] + (try await damagesOfOthers(seen))
     let now = system.now()
-    try await catalog.recordDamage(damages, at: now, by: actor)
+    try await catalog.recordDamage(damages, at: now, by: finder)
     for damage in damages {
       logger.error(
         "files of the archive are damaged or missing",
@@ -122,7 +122,7 @@ package struct Verifier: Sendable {
     // A job that stored a whole file under the same name at this moment must start again: that file was moved to
     // quarantine too.
     let jobs = try await catalog.requestRepair(
-      of: damages, preempting: seen.findings.contains(where: \.isDamaged), at: system.now(), by: actor)
+      of: damages, preempting: seen.findings.contains(where: \.isDamaged), at: system.now(), by: finder)
     seen.repair = jobs.first { $0.key == key }
     return seen
   }

@@ -15,13 +15,13 @@ struct Delivery: Sendable {
   var positions: Range<Int>
   var exchange: Exchange
   var id: String
-  var ledger: RequestLedger
+  var statistics: RequestStatistics
   var history: RecordingHistory
   var system: SystemServices
 
   @concurrent func run(_ writer: inout any ResponseBodyWriter) async throws {
-    ledger.startedBody()
-    defer { ledger.endedBody() }
+    statistics.startedBody()
+    defer { statistics.endedBody() }
     let disturbance = exchange.rule(.cut) ?? exchange.rule(.changedFile) ?? exchange.rule(.stalledBody)
     guard let disturbance else {
       try await send(positions, &writer)
@@ -48,7 +48,7 @@ struct Delivery: Sendable {
       let bytes = pieces.reduce(0) { $0 + $1.readableBytes }
       guard bytes > 0 else { throw Cut() }
       try await writer.write(contentsOf: pieces)
-      ledger.sent(exchange.number, bytes: bytes, of: id)
+      statistics.sent(exchange.number, bytes: bytes, of: id)
       position += bytes
       if rate != nil { try await system.sleepUntilShutdown(.milliseconds(100)) }
     }

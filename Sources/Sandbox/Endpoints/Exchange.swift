@@ -10,7 +10,7 @@ struct Exchange: Sendable {
   var channel: any Channel
   /// The decoded id in the path.
   var id: String?
-  /// The number of its entry in the ledger.
+  /// The number of its entry in the request statistics.
   var number: Int
   var range: ByteRange?
   var faults: [FaultRule]
@@ -31,21 +31,21 @@ extension SandboxTenant {
   ) async throws -> Response {
     let id = context.parameters.get("id").map { $0.removingPercentEncoding ?? $0 }
     let range = ByteRange(request.headers[.range])
-    let entry = RequestLedger.Entry(
+    let entry = RequestStatistics.Entry(
       at: system.now().iso8601Milliseconds, endpoint: endpoint, recording: id.map { String($0.prefix(300)) },
       range: request.headers[.range].map { String($0.prefix(300)) },
       ifRange: request.headers[.ifRange].map { String($0.prefix(300)) }, status: nil, bytesSent: 0, faults: [])
-    let number = ledger.open(entry, isKnown: id.map { recording($0) != nil } ?? false)
+    let number = statistics.open(entry, isKnown: id.map { recording($0) != nil } ?? false)
 
     let response: Response
     do {
       if let terms = limit.refusal() {
-        ledger.countOverLimit()
+        statistics.countOverLimit()
         throw Refusal.rateLimited(retryAfter: terms.saysRetryAfter ?? true ? "1" : nil)
       }
       let isCleared = faults.clearingObserver()
       let taken = faults.take(endpoint, recording: id, start: range?.start)
-      if !taken.isEmpty { ledger.faults(number, taken.map(\.fault)) }
+      if !taken.isEmpty { statistics.faults(number, taken.map(\.fault)) }
       let delay = taken.filter { $0.fault != .stalledBody }.compactMap(\.delay).reduce(0, +)
       if delay > 0 { try await system.sleepUntilShutdown(.seconds(delay)) }
       for rule in taken { try refuse(for: rule, endpoint) }
@@ -56,7 +56,7 @@ extension SandboxTenant {
     } catch let refusal as Refusal {
       response = refusal.response
     }
-    ledger.answered(number, status: response.status.code)
+    statistics.answered(number, status: response.status.code)
     return response
   }
 

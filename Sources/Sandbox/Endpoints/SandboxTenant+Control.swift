@@ -45,9 +45,9 @@ extension SandboxTenant {
       reset()
       return Response(status: .noContent)
     }
-    control.get("/requests") { _, _ in Response.json(ledger.snapshot) }
+    control.get("/requests") { _, _ in Response.json(statistics.snapshot) }
     control.delete("/requests") { _, _ in
-      ledger.reset()
+      statistics.reset()
       return Response(status: .noContent)
     }
   }

@@ -104,7 +104,7 @@ extension SandboxTenant {
     _ exchange: Exchange, id: String, audio: SandboxAudio, positions: Range<Int>, contentLength: Int?
   ) -> ResponseBody {
     let delivery = Delivery(
-      audio: audio, positions: positions, exchange: exchange, id: id, ledger: ledger, history: history,
+      audio: audio, positions: positions, exchange: exchange, id: id, statistics: statistics, history: history,
       system: system)
     return ResponseBody(contentLength: contentLength) { writer in try await delivery.run(&writer) }
   }

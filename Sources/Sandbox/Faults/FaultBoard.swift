@@ -69,8 +69,8 @@ package final class FaultBoard: Sendable {
         guard rule.applies(to: endpoint, recording: recording, start: start),
           rule.isInForce(after: now - entries[index].addedAt), !kinds.contains(kind)
         else { continue }
-        let standsAlone = kind == .answer || kinds.contains(.answer)
-        if standsAlone, kind != .pause, kinds.contains(where: { $0 != .pause }) { continue }
+        let isExclusive = kind == .answer || kinds.contains(.answer)
+        if isExclusive, kind != .pause, kinds.contains(where: { $0 != .pause }) { continue }
         taken.append(rule)
         kinds.append(kind)
         entries[index].left = entries[index].left.map { $0 - 1 }

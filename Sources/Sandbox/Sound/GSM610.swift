@@ -1,3 +1,5 @@
+import Model
+
 /// Audio in GSM 6.10 as in WAV files: 65 bytes for two frames of 20 ms, bits packed lowest first.
 ///
 /// Nothing is encoded: the decoder parameters (filter, pitch, pulses) are set to values typical of speech.

@@ -1,3 +1,4 @@
+import Model
 import NIOCore
 
 /// The audio file of one recording, readable from any position. Uses no memory besides shared tables.
@@ -39,7 +40,7 @@ package struct SandboxAudio: Sendable {
   }
 
   private static func tag(_ seed: UInt64, _ total: Int) -> String {
-    "\"\(String(SeededRandom.mix(seed &+ UInt64(total)), radix: 16))-\(total)\""
+    "\"\(String(StableHash.mix(seed &+ UInt64(total)), radix: 16))-\(total)\""
   }
 
   /// The same file truncated to this many bytes, presented as if it were complete.
@@ -113,9 +114,9 @@ struct TurnPlan: Sendable {
   /// The voice and phrase in a slot of two seconds; nil for a pause.
   func slot(_ index: Int) -> (voice: Int, number: Int)? {
     // Five slots are one exchange: the agent speaks in the first one to four, the customer in the rest.
-    let exchange = SeededRandom.mix(seed &+ UInt64(index / 5) &* 0x2545_F491_4F6C_DD1D)
+    let exchange = StableHash.mix(seed &+ UInt64(index / 5) &* 0x2545_F491_4F6C_DD1D)
     let agentSlots = 1 + Int(exchange % 4)
-    let own = SeededRandom.mix(seed ^ UInt64(index) &* 0x9E37_79B9_7F4A_7C15)
+    let own = StableHash.mix(seed ^ UInt64(index) &* 0x9E37_79B9_7F4A_7C15)
     if index > 0, own % 11 == 0 { return nil }
     return (index % 5 < agentSlots ? agent : customer, Int((own >> 32) % UInt64(VoiceBank.phrasesPerVoice)))
   }

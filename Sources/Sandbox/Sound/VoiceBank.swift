@@ -1,4 +1,5 @@
 import Foundation
+import Model
 
 /// Two agents and two customers with a few seconds of speech-like sound each, generated once per process.
 ///
@@ -65,7 +66,7 @@ enum VoiceBank {
 
   private static func phrase(_ timbre: Timbre, seed: UInt64) -> [Int16] {
     let vowels = vowels(timbre)
-    var random = SeededRandom(seed: SeededRandom.mix(seed &+ 77))
+    var random = SeededRandom(seed: StableHash.mix(seed &+ 77))
     var sound = silence
     let lastFrame = 14_800
     var frame = 300

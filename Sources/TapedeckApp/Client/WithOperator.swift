@@ -21,7 +21,7 @@ func withOperator<T: Sendable>(
   let logger = options.commandLogger(settings)
   return try await HTTPClient.withHTTPClient(configuration: .init(redirectConfiguration: .disallow)) { client in
     let connection = OperatorClient(client: client, socket: try directory.socket())
-    guard let lock = try directory.tryLock() else {
+    guard let lock = try await directory.lock(orListenerAt: connection.socket) else {
       try await waitUntilAnswering(connection)
       return try await body(connection)
     }
@@ -62,7 +62,7 @@ private func run<T: Sendable>(
   return try outcome.get()
 }
 
-/// Waits for the socket: a process that has just taken the lock may not listen yet.
+/// Waits for the socket: a node that has just started may not listen yet.
 private func waitUntilAnswering(_ connection: OperatorClient) async throws {
   for attempt in 0... {
     do {

@@ -50,7 +50,7 @@ extension Settings {
     if !hosts.allSatisfy(SourceSettings.isDownloadHost) {
       reader.report(
         .downloadHosts, source: name,
-        "must list hosts such as media.example.com or *.cdn.example.com, without scheme, port and path; * stands for all hosts below a name of at least two parts"
+        "must list hosts such as media.example.com or *.cdn.example.com, without scheme, port and path; '*.' must be followed by a name of at least two parts"
       )
     }
     guard let baseURL else { return nil }

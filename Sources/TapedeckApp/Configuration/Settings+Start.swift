@@ -1,3 +1,4 @@
+import Audio
 import CXone
 package import Model
 import TransparencyLog
@@ -26,6 +27,19 @@ extension Settings {
     let key = if let signingKey { signingKey as String? } else { try directory.existingKey("statement-key") }
     if let key, NoteSigner(key) == nil { problems.append(Self.malformedSigningKey.message) }
     if !problems.isEmpty { throw .wrongSettings(problems, unknown: unknown) }
+  }
+
+  /// Checks that the program that `TAPEDECK_FFMPEG` names is FFmpeg, by starting it. Without the setting, FFmpeg may be
+  /// installed while the server runs.
+  ///
+  /// - Throws: `configurationInvalid`.
+  package func requireFFmpeg() async throws(TapedeckError) {
+    guard ffmpeg != Self.defaultFFmpeg else { return }
+    do throws(TapedeckError) { _ = try await FFmpeg(executable: ffmpeg).capabilities() } catch {
+      throw TapedeckError(
+        .configurationInvalid, "TAPEDECK_FFMPEG is not the name or path of FFmpeg. \(error.message)",
+        detail: error.detail, cause: error)
+    }
   }
 
   static let missingWebhookSecret = TapedeckError(

@@ -98,7 +98,7 @@ package struct Settings: Sendable {
     reviewsPrivacy = reader.isOn(.verifyPrivacy)
     minimumFreeBytes = Int64(reader.number(.minimumFree, default: 256, in: 0...1_000_000_000)) << 20
     diskRetryInterval = .seconds(reader.number(.diskRetrySeconds, default: 15, in: 0.5...3600))
-    ffmpeg = reader.text(.ffmpeg) ?? "ffmpeg"
+    ffmpeg = reader.text(.ffmpeg) ?? Self.defaultFFmpeg
     let cores = Double(max(1, ProcessInfo.processInfo.activeProcessorCount))
     conversions = Int(reader.number(.conversions, default: cores, in: 1...1024))
     lease = .seconds(reader.number(.leaseSeconds, default: 30, in: 0.5...3600))
@@ -123,6 +123,8 @@ package struct Settings: Sendable {
     try reader.requireValid(unknown: unknown)
   }
 
+  static let defaultFFmpeg = "ffmpeg"
+
   package var directory: DataDirectory { DataDirectory(path: FilePath(dataDirectory)) }
 
   /// The error of a command that needs an existing data directory.
@@ -136,15 +138,12 @@ package struct Settings: Sendable {
   private static func accelRedirect(
     _ reader: SettingsReader, _ deployment: Deployment, _ proxies: TrustedProxies
   ) -> String? {
-    guard let path = reader.text(.accelRedirect) else { return nil }
-    let isPath =
-      path.hasPrefix("/")
-      && path.utf8.allSatisfy { byte in
-        (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-          || "/-_.".utf8.contains(byte)
-      }
-    if !isPath || path == "/" {
-      reader.report(.accelRedirect, "must be the path of nginx's internal location, such as /tapedeck-objects/")
+    guard let path = reader.text(.accelRedirect), path != "off" else { return nil }
+    if !AccelRedirect.isLocation(path) {
+      reader.report(
+        .accelRedirect,
+        "must be off, or the path of nginx's internal location, such as /tapedeck-objects/, which is not below an address of Tapedeck"
+      )
     } else if deployment.storage != nil {
       reader.report(.accelRedirect, "needs an archive in a folder; nginx cannot send the objects of a bucket")
     } else if proxies.isEmpty, !reader.isWrong(.trustedProxies) {

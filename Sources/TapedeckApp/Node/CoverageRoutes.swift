@@ -90,10 +90,7 @@ struct CoverageRoutes {
   }
 
   private func day(_ name: String, _ admitted: Admitted<Void>, _ plan: SyncPlan) throws(TapedeckError) -> CalendarDay {
-    guard let text = admitted.query[name], let day = CalendarDay(text, in: plan.zone) else {
-      throw TapedeckError(.invalidRequest, "'\(name)' must be a day such as 2026-11-12.")
-    }
-    return day
+    try CalendarDay(parameter: name, admitted.query[name] ?? "", in: plan.zone)
   }
 }
 

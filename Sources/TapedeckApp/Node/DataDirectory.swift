@@ -39,11 +39,16 @@ package struct DataDirectory: Sendable {
   }
 
   package var hasCatalog: Bool { access(catalog.string, F_OK) == 0 }
+  /// The error of a command that reads an existing catalog.
+  var missingCatalog: TapedeckError {
+    TapedeckError(
+      .dataDirectoryMissing, "There is no catalog at \(catalog). Set TAPEDECK_DATA_DIR to the folder that holds it.")
+  }
   package var exists: Bool { access(path.string, F_OK) == 0 }
   package var isDemo: Bool { access(demoMarker.string, F_OK) == 0 }
 
   /// A sentence when other users of the machine can list the folder or more; nil when they cannot, or there is no folder.
-  package var openness: String? {
+  package var permissionWarning: String? {
     // With the dot, the attributes are those of the folder, not those of a link to it.
     let attributes = try? FileManager.default.attributesOfItem(atPath: path.appending(".").string)
     guard let mode = (attributes?[.posixPermissions] as? NSNumber)?.intValue, mode & 0o077 != 0 else { return nil }
@@ -142,9 +147,7 @@ package struct DataDirectory: Sendable {
       }
       try FileSystemCalls.rename(unfinished, to: file)
       try FileSystemCalls.syncFolder(file.removingLastComponent())
-    } catch Errno.noSpace, Errno.diskQuotaExceeded {
-      throw TapedeckError(.diskFull, detail: "\(file)")
-    } catch { throw TapedeckError(.storageFailed, detail: "\(file): \(error)", cause: error) }
+    } catch { throw fileSystemError(error, "\(file)") }
   }
 }
 

@@ -31,7 +31,7 @@ package enum Descriptors {
       return nil
     }
     return
-      "Files of this process can have \(limit.rlim_cur) bytes ('ulimit -f'): longer recordings and a larger catalog cannot be written. Remove the limit"
+      "This process can write files of at most \(limit.rlim_cur) bytes ('ulimit -f'), so longer recordings and a larger catalog fail. Remove the limit"
   }
 
   /// The descriptors that are open now.

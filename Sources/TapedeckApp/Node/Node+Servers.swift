@@ -50,12 +50,12 @@ extension Node {
     guard unlink(path) == 0 || errno == ENOENT else {
       throw TapedeckError(
         .configurationInvalid,
-        "The command socket 'tapedeck.sock' cannot be created in the data directory, because something else has its name. Move it away.",
+        "The command socket 'tapedeck.sock' cannot be created in the data directory, because another file or folder has this name. Move it away.",
         detail: "\(path): errno \(errno)")
     }
     let router = try makeWebRouter(
       web, listener: .socket,
-      commands: OperatorRoutes(sources: sources).routes + coverage.routes
+      commands: OperatorRoutes(catalog: web.catalog, sources: sources).routes + coverage.routes
         + VerifyRoutes(catalog: web.catalog, verifier: verifier).routes)
     return Application(
       router: router, configuration: .init(address: .unixDomainSocket(path: path)),

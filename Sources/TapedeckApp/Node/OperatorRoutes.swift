@@ -1,4 +1,5 @@
 import CXone
+import Catalog
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -8,6 +9,7 @@ import Web
 
 /// Routes of the command socket that search the platform, through the same request budget as everything else.
 struct OperatorRoutes {
+  let catalog: Catalog
   let sources: [any RecordingSource]
 
   var routes: [Route] {
@@ -35,11 +37,12 @@ struct OperatorRoutes {
     let page = try await source.search(
       RecordingQuery(start: start, end: end, direction: query.choice("direction"), agentID: query["agent"]),
       cursor: query["cursor"], pageSize: 500)
+    try await catalog.rememberRestricted(page.recordings, of: source.id)
     return try .json(
       FoundOnPlatform(
         recordings: page.recordings.map(FoundOnPlatform.Item.init),
         unidentified: page.unidentified.map { FoundOnPlatform.Row(position: $0.position, reason: $0.reason) },
-        nextCursor: page.nextCursor),
+        nextCursor: page.nextCursor, extent: page.extent),
       .shown(
         count: Int64(page.recordings.count),
         details: ["from": start.iso8601, "to": end.iso8601, "source": name]))
@@ -91,4 +94,5 @@ struct FoundOnPlatform: Codable, Sendable {
   var recordings: [Item]
   var unidentified: [Row]?
   var nextCursor: String?
+  var extent: ListExtent?
 }

@@ -35,7 +35,7 @@ package struct Readiness: Sendable {
     } catch {
       problems.append(file.map { error.about($0).message } ?? "The catalog cannot be read.")
     }
-    let missing = folders.filter { !isFolder($0) }.map { "\($0) is not a folder, or is missing." }
+    let missing = folders.filter { !isFolder($0) }.map { "\($0) is missing or is not a folder." }
     problems += missing.isEmpty ? await probe.problems() : missing
     for (disk, free) in await diskSpace.measure() {
       guard let free else {

@@ -57,8 +57,7 @@ struct BackfillController {
     let period = Period(
       start: try moment(wanted.from, "from", plan, endOfDay: false),
       end: try moment(wanted.to, "to", plan, endOfDay: true))
-    guard !period.isEmpty else { throw TapedeckError(.invalidRequest, "'from' must be before 'to'.") }
-    try check(period, in: plan.zone)
+    try Backfill.check(period, in: plan.zone, now: system.now())
     var direction: Direction?
     if let text = wanted.direction {
       guard let known = Direction(rawValue: text) else {
@@ -76,25 +75,6 @@ struct BackfillController {
       entry: admitted.entry(details: details))
   }
 
-  /// A platform keeps recordings for some years. An earlier period is a typing error that would cost years of requests.
-  private static let earliestYears = 20
-
-  private func check(_ period: Period, in zone: CalendarZone) throws(TapedeckError) {
-    let today = CalendarDay(containing: system.now(), in: zone)
-    let earliest = today.advanced(by: -Self.earliestYears * 366)
-    guard period.start >= earliest.start else {
-      throw TapedeckError(
-        .invalidRequest,
-        "'from' is more than \(Self.earliestYears) years ago. A back-fill can start on \(earliest) or later.")
-    }
-    guard period.start <= system.now() else {
-      throw TapedeckError(.invalidRequest, "'from' is in the future. A back-fill fetches past calls.")
-    }
-    guard period.end <= today.end else {
-      throw TapedeckError(.invalidRequest, "'to' is in the future. A back-fill can end on \(today) or earlier.")
-    }
-  }
-
   /// Changes the back-fill that the path names; the entry is committed with the change.
   func change(_ verb: Verb, _ admitted: Admitted<Void>) async throws(TapedeckError) -> Backfill {
     let id = admitted.incoming.path("id")
@@ -107,8 +87,7 @@ struct BackfillController {
   ) throws(TapedeckError) -> Instant {
     if let day = CalendarDay(text, in: plan.zone) { return endOfDay ? day.end : day.start }
     guard let instant = Instant(iso8601: text) else {
-      throw TapedeckError(
-        .invalidRequest, "'\(name)' must be a day such as 2026-11-12, or a timestamp such as 2026-11-12T14:00:00Z.")
+      throw TapedeckError(.invalidRequest, "'\(name)' must be \(CalendarDay.expectedForm(orTimestamp: true)).")
     }
     return instant
   }

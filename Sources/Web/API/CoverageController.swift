@@ -10,14 +10,15 @@ struct CoverageController {
     [
       .admitted(
         .get, "/api/v1/coverage", .api, permission: .readCoverage, log: .entry(.coverage),
-        "For each day of the source's time zone, both ends included: whether the day is checked (listed completely after its end and the time of `CXONE_SYNC_OVERLAP_MINUTES`) and complete; reported, expected, ready, waiting, failed, refused, missing and unidentified recordings, the latter with their positions in the platform's list; `unlisted`: recordings that the platform no longer lists; `gaps` with their reasons; `tasks`: the last sync and look-back, with the rows of their lists that name no recording. Only supervisors see the IDs of restricted recordings.",
+        "For each day of the source's time zone, both ends included: whether the day is checked (listed completely after its end and the time of `CXONE_SYNC_OVERLAP_MINUTES`) and complete; reported, expected, ready, waiting, failed, refused, missing and unidentified recordings, the latter with their positions in the platform's list; `unlisted`: recordings that the platform no longer lists; `otherSources`: the configured sources that the answer does not cover; `gaps` with their reasons; `tasks`: the last sync and look-back, with the rows of their lists that name no recording. Only supervisors see the IDs of restricted recordings.",
         query: CoverageListing.parameters, responses: [.json(CoverageAnswer.schema, "The coverage.")], errors: [404]
       ) { admitted in
         let page = try await listing.load(admitted, gaps: 500)
         return Reply(
           .json(
             CoverageAnswer(
-              plan: page.plan, days: page.days, gaps: page.gaps, next: page.next,
+              plan: page.plan, others: listing.plans.sources(except: page.plan.source), days: page.days,
+              gaps: page.gaps, next: page.next,
               tasks: try await listing.tasks(of: page.plan.source))),
           .shown(count: Int64(page.gaps.count), details: admitted.query.values))
       }
@@ -30,7 +31,8 @@ package struct CoverageAnswer: Encodable {
   static let schema = Schema.object(
     "Coverage",
     [
-      "source": .source, "timeZone": .string, "filter": .string, "days": .list(Figures.schema),
+      "source": .source, "otherSources": .list(.source), "timeZone": .string, "filter": .string,
+      "days": .list(Figures.schema),
       "total": Figures.schema, "gaps": .list(Gap.schema), "tasks": .list(Task.schema), "nextCursor?": .string,
     ])
 
@@ -138,6 +140,7 @@ package struct CoverageAnswer: Encodable {
   }
 
   let source: String
+  let otherSources: [String]
   let timeZone: String
   let filter: String
   let days: [Figures]
@@ -147,9 +150,12 @@ package struct CoverageAnswer: Encodable {
   let nextCursor: String?
 
   /// - Parameter next: the cursor of the next page of gaps.
-  package init(plan: SyncPlan, days: [CoverageDay], gaps: [CoverageGap], next: Int64?, tasks: [TaskRow]) {
+  package init(
+    plan: SyncPlan, others: [SourceID], days: [CoverageDay], gaps: [CoverageGap], next: Int64?, tasks: [TaskRow]
+  ) {
     self.tasks = tasks.map(Task.init)
     source = plan.source.rawValue
+    otherSources = others.map(\.rawValue)
     timeZone = plan.zone.name
     filter = plan.filter.description
     self.days = days.map { Figures([$0], isTotal: false) }

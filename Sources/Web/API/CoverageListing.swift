@@ -19,7 +19,7 @@ struct CoverageListing {
 
   /// The requested days of a source, both ends included.
   struct Span {
-    enum Problem: Error { case reversed, tooLong }
+    enum Problem { case reversed, tooLong }
 
     var plan: SyncPlan
     var first: CalendarDay
@@ -79,10 +79,7 @@ struct CoverageListing {
 
   private func day(_ text: String?, _ name: String, _ plan: SyncPlan) throws(TapedeckError) -> CalendarDay? {
     guard let text else { return nil }
-    guard let day = CalendarDay(text, in: plan.zone) else {
-      throw TapedeckError(.invalidRequest, "'\(name)' must be a day such as 2026-11-12.")
-    }
-    return day
+    return try CalendarDay(parameter: name, text, in: plan.zone)
   }
 }
 
@@ -91,6 +88,11 @@ package struct SyncPlans: Sendable {
   let plans: [SourceID: SyncPlan]
 
   package init(plans: [SourceID: SyncPlan]) { self.plans = plans }
+
+  /// The names of all sources but one, in order.
+  func sources(except source: SourceID) -> [SourceID] {
+    plans.keys.filter { $0 != source }.sorted { $0.rawValue < $1.rawValue }
+  }
 
   /// The plan of a source by its name, or of the default source without a name.
   ///

@@ -12,13 +12,19 @@ package final class ProtocolRules: ChannelDuplexHandler {
 
   private enum Persistence { case implied, stated, none }
 
+  private struct Pending {
+    var persistence: Persistence
+    /// Whether the client speaks HTTP/1.0, which has no chunks: the end of the connection ends a body without a length.
+    var isOld: Bool
+  }
+
   /// How many requests may wait for their responses. Each takes memory before it is read.
   private static let maximumAhead = 16
   /// Longer bodies are refused, so a client that asks first need not send one.
   private static let longestBody = 64 << 10
 
   /// Of the requests that have no complete response, the oldest first.
-  private var pending: [Persistence] = []
+  private var pending: [Pending] = []
   /// Whether the body of the latest request is still arriving.
   private var isReceiving = false
   /// Whether all further requests are dropped, since the connection ends after the pending responses.
@@ -33,11 +39,12 @@ package final class ProtocolRules: ChannelDuplexHandler {
       guard isWellFormed(head) else { return refuse(context, .badRequest) }
       isReceiving = true
       let ends = !head.isKeepAlive || head.method == .CONNECT || head.headers.contains(name: "upgrade")
-      pending.append(ends ? .none : isOld(head.version) ? .stated : .implied)
-      if pending.count == Self.maximumAhead { pending[pending.count - 1] = .none }
+      let isOld = self.isOld(head.version)
+      pending.append(Pending(persistence: ends ? .none : isOld ? .stated : .implied, isOld: isOld))
+      if pending.count == Self.maximumAhead { pending[pending.count - 1].persistence = .none }
       // What follows such a request is not read as HTTP (upgrade), or is not to be sent (close).
-      isLast = pending.last == Persistence.none
-      if !isOld(head.version), pending.count == 1, head.headers["expect"].contains(where: isContinue) {
+      isLast = pending.last?.persistence == Persistence.none
+      if !isOld, pending.count == 1, head.headers["expect"].contains(where: isContinue) {
         guard (Int(head.headers["content-length"].first ?? "0") ?? 0) <= Self.longestBody else {
           pending = []
           return refuse(context, .payloadTooLarge)
@@ -67,6 +74,11 @@ package final class ProtocolRules: ChannelDuplexHandler {
     byte > 0x20 && byte < 0x7F && !"\"#,/<>?@\\^`{|}".utf8.contains(byte)
   }
 
+  /// Whether a response to a client that knows no chunks has a body whose length is not known.
+  private func isEndedByConnection(_ head: HTTPResponseHead) -> Bool {
+    head.status.code >= 200 && head.status.mayHaveResponseBody && !head.headers.contains(name: "content-length")
+  }
+
   private func isOld(_ version: HTTPVersion) -> Bool { version.major < 1 || version == .http1_0 }
 
   /// Refuses a request and ends the connection, after the responses to the requests before it.
@@ -74,7 +86,7 @@ package final class ProtocolRules: ChannelDuplexHandler {
     isLast = true
     isReceiving = false
     guard pending.isEmpty else {
-      pending[pending.count - 1] = .none
+      pending[pending.count - 1].persistence = .none
       return
     }
     let head = HTTPResponseHead(
@@ -92,7 +104,14 @@ package final class ProtocolRules: ChannelDuplexHandler {
       if case .end = unwrapOutboundIn(data) { context.close(promise: nil) }
       return
     }
-    switch (unwrapOutboundIn(data), pending.first ?? .implied) {
+    var part = unwrapOutboundIn(data)
+    if case .head(var head) = part, pending.first?.isOld == true, isEndedByConnection(head) {
+      pending[0].persistence = .none
+      // For this version, the encoder writes no chunks.
+      head.version = .http1_0
+      part = .head(head)
+    }
+    switch (part, pending.first?.persistence ?? .implied) {
     case (.head(var head), .none) where head.status.code >= 200:
       head.headers.replaceOrAdd(name: "connection", value: "close")
       context.write(wrapOutboundOut(.head(head)), promise: promise)

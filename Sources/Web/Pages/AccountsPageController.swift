@@ -13,7 +13,8 @@ struct AccountsPageController {
   var routes: [Route] {
     [
       .admitted(
-        .get, "/accounts", .page, permission: .administer, log: .denials, "The accounts.", query: [Done.parameter]
+        .get, "/accounts", .page, permission: .administer, log: .denials, "The accounts.",
+        query: [AccountAction.parameter]
       ) { admitted in
         Reply(try await listPage(admitted))
       },
@@ -23,7 +24,7 @@ struct AccountsPageController {
       ) { admitted in try await create(admitted) },
       .admitted(
         .get, "/accounts/{name}", .page, permission: .administer, log: .denials, "One account.",
-        query: [Done.parameter]
+        query: [AccountAction.parameter]
       ) { admitted in
         Reply(try await accountPage(admitted))
       },
@@ -59,7 +60,7 @@ struct AccountsPageController {
       let made = try await accounts.createAccount(
         name: form["name"], role: role, agentID: form["agentId"].nonEmpty, team: form["team"].nonEmpty,
         password: form["password"], by: admitted.identity, from: admitted.incoming.origin)
-      return Reply(.seeOther("/accounts/\(made.id)?done=\(Done.create.rawValue)"))
+      return Reply(.seeOther("/accounts/\(made.id)?done=\(AccountAction.create.rawValue)"))
     } catch {
       guard Self.isShown(error) else { throw error }
       return Reply(try await listPage(admitted, failure: error, form: form))
@@ -67,7 +68,7 @@ struct AccountsPageController {
   }
 
   private func change(
-    _ verb: Done, _ action: LogEntry.Action, _ summary: String, leadsTo address: String? = nil,
+    _ verb: AccountAction, _ action: LogEntry.Action, _ summary: String, leadsTo address: String? = nil,
     _ apply: @escaping @Sendable (String, FormBody, Admitted<Void>) async throws -> Void
   ) -> Route {
     .admitted(
@@ -132,7 +133,7 @@ struct AccountsPageController {
 
   /// What the change that led to this page did; nil for other pages.
   private func notice(_ admitted: Admitted<Void>, _ failure: TapedeckError?) -> String? {
-    let done: Done? = admitted.query.choice(Done.parameter.name)
+    let done: AccountAction? = admitted.query.choice(AccountAction.parameter.name)
     return failure == nil ? done?.notice : nil
   }
 
@@ -158,12 +159,12 @@ struct AccountsPageController {
 
 extension AccountsPageController {
   /// A change that a form makes; the raw value is part of addresses.
-  fileprivate enum Done: String, CaseIterable {
+  fileprivate enum AccountAction: String, CaseIterable {
     case create, disable, enable, role, password
     case endSessions = "end-sessions"
     case remove
 
-    static let parameter = QueryParameter.choice("done", Done.self, "The change whose result the page shows.")
+    static let parameter = QueryParameter.choice("done", AccountAction.self, "The change whose result the page shows.")
 
     /// The text on the page that follows the change.
     var notice: String {

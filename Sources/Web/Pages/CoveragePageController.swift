@@ -109,7 +109,7 @@ struct CoveragePageController {
     ]
     if let checked = day.checkedAt { row["checked"] = times.values(checked) }
     if !day.isChecked {
-      row["uncheckedText"] = day.checkedAt == nil ? "Not checked" : "Not checked late enough after its end"
+      row["uncheckedText"] = day.checkedAt == nil ? "Not checked" : "Not checked: listed too early"
     }
     let unidentified = day.count(.unidentified)
     if unidentified > 0 {

@@ -26,7 +26,7 @@ struct AudioController {
       route("/audio/{id}/original", .original, "audio/wav", "The original, if it was kept."),
       route(
         "/audio/{id}/peaks", .peaks, "application/octet-stream",
-        "The peaks (waveform data), in gzip for clients that accept it; with `points`, 25 points for each second instead of 100. A browser may keep them, and asks with `If-None-Match`.",
+        "The peaks (waveform data), in gzip for clients that accept it; with `points`, 25 points for each second instead of 100. Browsers may store them and must revalidate them with `If-None-Match`.",
         more: [QueryParameter("points", .choice(["25"]), "The number of points for each second.")]
       ),
     ]
@@ -48,7 +48,7 @@ struct AudioController {
   private enum Wanted { case mp3, original, peaks }
 
   /// How the bytes of a file are sent.
-  struct Form: Sendable {
+  struct Representation: Sendable {
     var isReduced: Bool
     var isCompressed: Bool
     /// Whether they are sent as a whole, since ranges are those of the file.
@@ -77,7 +77,8 @@ struct AudioController {
     let request = admitted.request
     guard let part = admitted.subject.parts.first else { throw TapedeckError(.audioNotReady) }
     let file = try file(wanted, of: part, key: admitted.subject.key)
-    let object = try await open(file, admitted)
+    let proxyPath = wanted == .peaks ? nil : accelRedirect?.path(of: file.object, for: admitted.context)
+    let object = try await open(file, anew: proxyPath != nil, admitted)
     let etag = "\"\(file.sha256)\""
     var headers: HTTPFields = [
       .contentType: file.contentType, .acceptRanges: "bytes", .eTag: etag, .cacheControl: "private, no-store",
@@ -93,7 +94,7 @@ struct AudioController {
     if isDownload { headers[.contentDisposition] = "attachment; filename=\"\(file.name)\"" }
 
     let isReduced = wanted == .peaks && admitted.query["points"] != nil
-    let form = Form(
+    let form = Representation(
       isReduced: isReduced,
       isCompressed: wanted == .peaks && request.acceptsGzip && (isReduced || request.headers[.range] == nil))
     if form.isReduced { Response.describeReduced(etag, in: &headers) }
@@ -101,14 +102,14 @@ struct AudioController {
     if request.hasVersion(headers[.eTag] ?? etag) {
       return Reply(Response(status: .notModified, headers: headers), wanted == .peaks ? .waveform : .none)
     }
-    if wanted != .peaks, request.method == .get,
-      let path = accelRedirect?.path(of: file.object, for: admitted.context)
-    {
-      headers[.accelRedirect] = path
+    if let proxyPath {
+      headers[.accelRedirect] = proxyPath
       // The proxy adds its own.
       for name in [HTTPField.Name.eTag, .acceptRanges, .reprDigest] { headers[name] = nil }
-      return Reply(
-        Response(status: .ok, headers: headers), .handedToProxy(download: isDownload ? "\(wanted)" : nil))
+      // Also for HEAD, so that it describes the same file; then nothing is sent.
+      let event: Reply.Event =
+        request.method == .head ? .none : .handedToProxy(download: isDownload ? "\(wanted)" : nil)
+      return Reply(Response(status: .ok, headers: headers), event)
     }
     let range =
       form.isWhole
@@ -127,7 +128,8 @@ struct AudioController {
     }
     let status: HTTPResponse.Status = range == .whole ? .ok : .partialContent
     if request.method == .head {
-      if !form.isWhole { headers[.contentLength] = "\(span.count)" }
+      let bytes = try await form.isWhole ? encodedLength(of: object, file, form, admitted) : span.count
+      headers[.contentLength] = "\(bytes)"
       return Reply(Response(status: status, headers: headers))
     }
     let bytes = Int64(span.count)
@@ -141,9 +143,11 @@ struct AudioController {
   }
 
   /// Opens an object, whose length must be the one in the catalog.
-  private func open(_ file: File, _ admitted: Admitted<RecordingSubject>) async throws -> any StoredObject {
+  private func open(
+    _ file: File, anew: Bool, _ admitted: Admitted<RecordingSubject>
+  ) async throws -> any StoredObject {
     try await noting(file, admitted) { () throws(TapedeckError) in
-      let object = try await store.open(file.object)
+      let object = try await anew ? store.openAnew(file.object) : store.open(file.object)
       guard object.bytes == file.content.bytes else {
         throw TapedeckError(.objectDamaged, detail: "\(file.object) has \(object.bytes) bytes")
       }
@@ -185,7 +189,7 @@ struct AudioController {
       recordingID: recording.id, key: recording.key,
       finding: "\(file.title) is \(code == .objectMissing ? "missing" : "damaged")", code: code,
       hasOriginal: admitted.subject.parts.contains { $0.original != nil }, details: ["object": "\(file.object)"])
-    do throws(TapedeckError) { try await catalog.recordDamage([damage], at: now()) } catch {
+    do throws(TapedeckError) { try await catalog.recordDamage([damage], at: now(), by: .playback) } catch {
       admitted.context.logger.error(
         "damage cannot be recorded", metadata: ["recording": "\(recording.key)", "error": "\(error)"])
     }
@@ -218,7 +222,7 @@ struct AudioController {
   private static let piece = PacedBody.piece
 
   private func shortBody(
-    _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ form: Form,
+    _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ form: Representation,
     _ admitted: Admitted<RecordingSubject>
   ) async throws -> ResponseBody {
     let bytes =
@@ -233,22 +237,37 @@ struct AudioController {
     }
     guard form.isWhole else { return ResponseBody(byteBuffer: bytes) }
     var output = ByteBuffer()
-    let encoder = Encoder(form)
+    let encoder = RepresentationEncoder(form)
     for var piece in [encoder.add(bytes), encoder.finish()] { output.writeBuffer(&piece) }
     return ResponseBody(byteBuffer: output)
+  }
+
+  /// The length of a file in the form in which it is sent.
+  private func encodedLength(
+    of object: any StoredObject, _ file: File, _ form: Representation, _ admitted: Admitted<RecordingSubject>
+  ) async throws(TapedeckError) -> Int {
+    let encoder = RepresentationEncoder(form)
+    var (offset, length) = (Int64(0), 0)
+    while offset < object.bytes {
+      let limit = min(Self.piece, Int(object.bytes - offset))
+      let bytes = try await read(object, at: offset, limit: limit, file, admitted)
+      offset += Int64(bytes.readableBytes)
+      length += encoder.add(bytes).readableBytes
+    }
+    return length + encoder.finish().readableBytes
   }
 
   /// Reads one piece at a time; the router lets the next one be read when the operating system has taken it. The last
   /// piece of a file with other content than in the catalog is not sent.
   private func stream(
-    _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ form: Form,
+    _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ form: Representation,
     _ admitted: Admitted<RecordingSubject>
   ) async throws -> ResponseBody {
     // Read before the response begins: an object that is missing then gets an error instead of a body that breaks off.
     let first = try await read(object, at: span.lowerBound, limit: Self.piece, file, admitted)
     let isWhole = Int64(span.count) == file.content.bytes
     return ResponseBody(contentLength: form.isWhole ? nil : span.count) { writer in
-      let encoder = Encoder(form)
+      let encoder = RepresentationEncoder(form)
       var hash = SHA256()
       var offset = span.lowerBound
       while offset < span.upperBound {

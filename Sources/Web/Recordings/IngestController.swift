@@ -58,10 +58,10 @@ struct IngestController {
   private func ingest(_ admitted: Admitted<RecordingSubject>) async throws -> Reply {
     let key = admitted.subject.key
     let wait = waitingTime(of: admitted)
+    // A body is not needed, but a long one is refused as elsewhere.
+    _ = try await admitted.request.body.collect(upTo: admitted.context.maxUploadSize)
     let job = try await startJob(admitted)
-    let answer = try await outcome(of: job, admitted, within: wait)
-    // An account or token may have ended during the wait.
-    guard try await admitted.context.currentIdentity() != nil else { throw TapedeckError(.unauthenticated) }
+    let (answer, admitted) = try await outcome(of: job, admitted, within: wait)
     switch answer {
     case .ready:
       if !admitted.subject.parts.isEmpty, !admitted.isAllowed(at: .restricted) {
@@ -93,9 +93,10 @@ struct IngestController {
       of: key, clearance: admitted.clearance, by: admitted.identity.id, entry: admitted.entry(recording: key))
   }
 
+  /// - Returns: also the request with the identity as it is after the wait, in which it may have changed.
   private func outcome(
     of job: JobRow, _ admitted: Admitted<RecordingSubject>, within wait: Duration
-  ) async throws(TapedeckError) -> Answer {
+  ) async throws(TapedeckError) -> (Answer, Admitted<RecordingSubject>) {
     var changes: AsyncStream<Void>.Iterator?
     var isOver = wait <= .zero
     if !isOver {
@@ -104,12 +105,12 @@ struct IngestController {
       ).makeAsyncIterator()
     }
     while true {
-      guard try await admitted.context.currentIdentity() != nil else { throw TapedeckError(.unauthenticated) }
+      let admitted = try await admitted.identifiedAgain()
       guard let (job, privacy) = try await catalog.jobAndPrivacy(job.id) else {
         throw TapedeckError(.notFound)
       }
       let answer = verdict(on: job, privacy: privacy, for: admitted, isOver: isOver)
-      guard case .notYet = answer, !isOver else { return answer }
+      guard case .notYet = answer, !isOver else { return (answer, admitted) }
       isOver = await changes?.next() == nil
     }
   }

@@ -31,16 +31,16 @@ package final class JobWaiters: Service {
     var isOver = false
   }
 
-  /// A lost wake-up causes a delay of this much at most.
-  private static let interval = Duration.seconds(10)
-
   private let catalog: Catalog
   private let limits: Limits
+  private let interval: Duration
   private let state = Mutex(State())
 
-  package init(catalog: Catalog, limits: Limits) {
+  /// - Parameter interval: the longest delay after a lost wake-up.
+  package init(catalog: Catalog, limits: Limits, interval: Duration = .seconds(10)) {
     self.catalog = catalog
     self.limits = limits
+    self.interval = interval
   }
 
   /// The number of requests that wait.
@@ -69,8 +69,8 @@ package final class JobWaiters: Service {
     }
   }
 
-  /// Yields whenever the row of a job changes, when access is withdrawn from anyone, and every few seconds. Finishes at the deadline, when the client closes the
-  /// connection, at shutdown, and at once when too many requests wait.
+  /// Yields whenever the row of a job changes, when access is withdrawn from anyone, and after each interval. Finishes at
+  /// the deadline, when the client closes the connection, at shutdown, and at once when too many requests wait.
   ///
   /// - Parameters:
   ///   - identity: who waits.
@@ -84,9 +84,9 @@ package final class JobWaiters: Service {
       return stream
     }
     // Unstructured, as it ends with the stream.
-    let clock = Task {
+    let clock = Task { [interval] in
       while !Task.isCancelled, .now < deadline {
-        try? await Task.sleep(for: min(deadline - .now, Self.interval))
+        try? await Task.sleep(for: min(deadline - .now, interval))
         continuation.yield()
       }
       continuation.finish()

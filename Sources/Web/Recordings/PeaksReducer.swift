@@ -1,4 +1,5 @@
-import Deflate
+import HTTPTypes
+import Hummingbird
 import NIOCore
 
 /// Makes peaks of a quarter of the points from peaks in the format of audiowaveform, version 2, 8 bit: each point has the
@@ -72,29 +73,11 @@ struct PeaksReducer {
   }
 }
 
-extension AudioController {
-  /// Brings the pieces of a file into the form in which they are sent.
-  final class Encoder {
-    private var reducer: PeaksReducer?
-    private let compressor: GzipCompressor?
-
-    init(_ form: Form) {
-      reducer = form.isReduced ? PeaksReducer() : nil
-      compressor = form.isCompressed ? GzipCompressor() : nil
-    }
-
-    func add(_ bytes: ByteBuffer) -> ByteBuffer {
-      let bytes = reducer?.add(bytes) ?? bytes
-      return compressor?.add(bytes) ?? bytes
-    }
-
-    func finish() -> ByteBuffer {
-      var last = reducer?.finish() ?? ByteBuffer()
-      guard let compressor else { return last }
-      last = compressor.add(last)
-      var end = compressor.finish()
-      last.writeBuffer(&end)
-      return last
-    }
+extension Response {
+  /// Describes peaks with fewer points than those of a file with this tag.
+  static func describeReduced(_ etag: String, in headers: inout HTTPFields) {
+    headers[.eTag] = etag.dropLast() + "-reduced\""
+    headers[.reprDigest] = nil
+    headers[.acceptRanges] = nil
   }
 }

@@ -73,7 +73,8 @@ export async function loadPeaks() {
     state.skipping = 'skip' in deck.dataset;
     press(skip, state.skipping);
     paint();
-    if (isLong) await showPeaks(deck.dataset.peaks);
+    // A failure leaves the first points in use.
+    if (isLong) await showPeaks(deck.dataset.peaks).catch(() => {});
   } catch {
     if (skip) skip.disabled = true;
     say('The waveform could not be loaded. Playback works without it.');

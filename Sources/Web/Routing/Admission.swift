@@ -44,7 +44,7 @@ package struct RecordingSubject: Sendable {
 package struct Admitted<Subject: Sendable>: Sendable {
   package let incoming: Incoming
   package let identity: Identity
-  package let subject: Subject
+  package fileprivate(set) var subject: Subject
   fileprivate let admission: Admission
   fileprivate let route: Route
 
@@ -108,19 +108,28 @@ extension Admitted where Subject == RecordingSubject {
     return Policy.allows(action, by: identity, privacy: privacy)
   }
 
-  /// Checks again, with the recording as it is now; for handlers that wait.
+  /// The request with the identity as it is now; for handlers that wait.
   ///
-  /// - Throws: `insufficientPermissions` after the denial is logged; `unknownRecording`; `accessLogUnavailable`.
+  /// - Throws: `unauthenticated` after the denial is logged.
+  func identifiedAgain() async throws(TapedeckError) -> Admitted {
+    let identity = try await admission.identifyAgain(request, context, route)
+    return Admitted(incoming, identity, subject, admission, route)
+  }
+
+  /// Checks again, with the identity and the recording as they are now; for handlers that wait.
+  ///
+  /// - Throws: `insufficientPermissions` and `unauthenticated` after the denial is logged; `unknownRecording`;
+  ///   `accessLogUnavailable`.
   func readmit() async throws(TapedeckError) -> Admitted {
+    var admitted = try await identifiedAgain()
     guard let recording = try await admission.catalog.recording(subject.key) else {
       throw TapedeckError(.unknownRecording)
     }
-    var subject = subject
-    subject.recording = recording
-    let admitted = Admitted(incoming, identity, subject, admission, route)
+    admitted.subject.recording = recording
     guard admitted.isAllowed(at: recording.facts.privacy) else {
       try await admission.deny(
-        route, identity, incoming.request, incoming.context, subject.key, isRestricted: isAllowed(at: .standard))
+        route, admitted.identity, incoming.request, incoming.context, subject.key,
+        isRestricted: admitted.isAllowed(at: .standard))
     }
     return admitted
   }
@@ -144,32 +153,80 @@ struct Admission: Sendable {
     switch route.handler {
     case .open(let handle): return try await handle(try Incoming(request, context, route))
     case .admitted(let handle):
-      let identity = try context.requireIdentity()
-      if case .permission(let permission) = route.access, !Policy.allows(permission, for: identity) {
-        try await deny(route, identity, request, context, nil)
+      var admitted = try await admit(request, context, route)
+      if let request = try await bodyRead(of: request, context, route) {
+        admitted = try await admit(request, context, route)
       }
-      try await readPreferences(of: identity, for: route, into: context)
-      let admitted = Admitted(try Incoming(request, context, route), identity, (), self, route)
-      var reply = try await handle(admitted)
-      if route.mayCompress(request) { reply.response = try await reply.response.gzipped(for: request) }
-      let response = try await record(try paced(reply, admitted), admitted, of: nil)
+      let response = try await record(try paced(try await handle(admitted), admitted), admitted, of: nil)
       // A body without a length is written piece by piece.
       guard response.body.contentLength == nil else { return response }
       return streamAccess.guarding(response, on: context.channel, whileAllowed: admitted.isStillAllowed)
     case .recording(let action, let handle):
-      let identity = try context.requireIdentity()
-      let subject = try await subject(context, of: action)
-      // A recording that is not known yet may turn out to be a standard one.
-      guard Policy.allows(action, by: identity, privacy: subject.recording?.facts.privacy ?? .standard) else {
-        try await deny(
-          route, identity, request, context, subject.key,
-          isRestricted: Policy.allows(action, by: identity, privacy: .standard))
+      var admitted = try await admit(request, context, route, action)
+      if let request = try await bodyRead(of: request, context, route) {
+        admitted = try await admit(request, context, route, action)
       }
-      try await readPreferences(of: identity, for: route, into: context)
-      let admitted = Admitted(try Incoming(request, context, route), identity, subject, self, route)
-      let response = try await record(try paced(try await handle(admitted), admitted), admitted, of: subject)
+      let response = try await record(
+        try paced(try await handle(admitted), admitted), admitted, of: admitted.subject)
       return streamAccess.guarding(response, on: context.channel, whileAllowed: admitted.isStillAllowed)
     }
+  }
+
+  /// - Throws: `unauthenticated`; `insufficientPermissions` after the denial is logged; `invalidRequest` for the query.
+  private func admit(_ request: Request, _ context: WebContext, _ route: Route) async throws -> Admitted<Void> {
+    let identity = try context.requireIdentity()
+    if case .permission(let permission) = route.access, !Policy.allows(permission, for: identity) {
+      try await deny(route, identity, request, context, nil)
+    }
+    try await readPreferences(of: identity, for: route, into: context)
+    return Admitted(try Incoming(request, context, route), identity, (), self, route)
+  }
+
+  /// - Throws: also what `subject` throws.
+  private func admit(
+    _ request: Request, _ context: WebContext, _ route: Route, _ action: Policy.Act
+  ) async throws -> Admitted<RecordingSubject> {
+    let identity = try context.requireIdentity()
+    let subject = try await subject(context, of: action)
+    // A recording that is not known yet may turn out to be a standard one.
+    guard Policy.allows(action, by: identity, privacy: subject.recording?.facts.privacy ?? .standard) else {
+      try await deny(
+        route, identity, request, context, subject.key,
+        isRestricted: Policy.allows(action, by: identity, privacy: .standard))
+    }
+    try await readPreferences(of: identity, for: route, into: context)
+    return Admitted(try Incoming(request, context, route), identity, subject, self, route)
+  }
+
+  /// Reads the body of a request that may change something, and finds the identity again: the client decides how long its
+  /// body takes, and the identity may have ended or changed before it is complete.
+  ///
+  /// - Returns: the request with its body, which must be admitted again; nil for a request that only reads.
+  private func bodyRead(of request: Request, _ context: WebContext, _ route: Route) async throws -> Request? {
+    guard request.method != .get, request.method != .head else { return nil }
+    var request = request
+    _ = try await request.collectBody(upTo: context.maxUploadSize)
+    _ = try await identifyAgain(request, context, route)
+    return request
+  }
+
+  /// Finds the identity of an admitted request again, after a wait.
+  ///
+  /// - Throws: `unauthenticated` after the denial is logged, when its credentials have ended.
+  fileprivate func identifyAgain(
+    _ request: Request, _ context: WebContext, _ route: Route
+  ) async throws(TapedeckError) -> Identity {
+    let earlier = try context.requireIdentity()
+    guard let identity = try await context.currentIdentity() else {
+      context.identity = nil
+      context.session = nil
+      try await log.record(
+        route.log.denial, .denied, by: earlier, code: .unauthenticated, from: context.origin(of: request),
+        details: ["address": request.uri.path.shortened(toBytes: Self.maxDetailBytes)])
+      throw TapedeckError(.unauthenticated)
+    }
+    context.identity = identity
+    return identity
   }
 
   /// The reply, whose body is sent in pieces and counted for the identity if it is long.
@@ -185,8 +242,8 @@ struct Admission: Sendable {
     return reply
   }
 
-  /// The recording that the path names. Recordings of the default source are shown although it is not configured any more,
-  /// but a new job would wait forever. A node without any source does not know those of the others.
+  /// The recording that the path names. One in the catalog stays readable when its source is not configured any more, but
+  /// a new job would wait forever. A node without any source takes jobs of the default source, for other nodes.
   ///
   /// - Throws: `invalidRecordingID`; `notFound` for a job or a source that does not exist.
   private func subject(_ context: WebContext, of action: Policy.Act) async throws(TapedeckError) -> RecordingSubject {
@@ -199,11 +256,18 @@ struct Admission: Sendable {
     guard let segment = context.parameters.get("id") else { throw TapedeckError(.invalidRecordingID) }
     let key = try RecordingKey(pathSegment: segment)
     let known = try await catalog.archived(key)
-    let needsSource = action == .ingest && !sources.isEmpty && known?.parts.isEmpty ?? true
-    guard sources.contains(key.source) || key.source == .default && !needsSource else {
+    let subject = RecordingSubject(key: key, recording: known?.recording, parts: known?.parts ?? [])
+    guard sources.contains(key.source) || isServed(subject, for: action) else {
       throw TapedeckError.unknownSource(key.source.rawValue)
     }
-    return RecordingSubject(key: key, recording: known?.recording, parts: known?.parts ?? [])
+    return subject
+  }
+
+  /// Whether a request about a recording of a source that is not configured is served.
+  private func isServed(_ subject: RecordingSubject, for action: Policy.Act) -> Bool {
+    let isDefault = subject.key.source == .default
+    guard action == .ingest else { return isDefault || subject.recording != nil }
+    return !subject.parts.isEmpty || isDefault && sources.isEmpty
   }
 
   /// Pages show times in the reader's zone and read days in it.

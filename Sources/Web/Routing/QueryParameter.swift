@@ -65,11 +65,11 @@ package struct QueryParameter: Sendable {
     case .recordingKey:
       try require((try? RecordingKey(pathSegment: value)) != nil, "the cursor of an earlier response")
     case .day:
-      try require(value.utf8.count == 10 && Instant(iso8601: "\(value)T00:00:00Z") != nil, "a day such as 2026-11-12")
+      try require(CalendarDay(value, in: .utc) != nil, CalendarDay.expectedForm())
     case .moment:
       try require(
         Query.moment(value, endOfDay: false, in: .utc) != nil,
-        "a day such as 2026-11-12, or a timestamp such as 2026-11-12T14:00:00Z")
+        CalendarDay.expectedForm(orTimestamp: true))
     }
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Model
 
 /// WAV files that reveal every wrong join: no two places are alike, and text follows the audio, as recorders write it.
 enum HostileFile {
@@ -55,17 +56,12 @@ enum HostileFile {
       + little(data) + audio + text
   }
 
-  /// Bytes that never repeat (SplitMix64).
+  /// Bytes that never repeat.
   private static func noise(_ count: Int, seed: UInt64) -> [UInt8] {
     var words: [UInt64] = []
     words.reserveCapacity(count / 8 + 1)
-    var state = seed
-    while words.count * 8 < count {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-      mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-      words.append(mixed ^ (mixed >> 31))
-    }
+    var random = SeededRandom(seed: seed)
+    while words.count * 8 < count { words.append(random.next()) }
     return words.withUnsafeBytes { Array($0.prefix(count)) }
   }
 

@@ -24,10 +24,8 @@ final class HostilePlatform: Sendable {
 
   static func id(_ cut: Int) -> String { "cut-at-\(cut)" }
 
-  /// The same in every run (FNV-1a), so that a failure can be reproduced.
-  private static func seed(_ name: String) -> UInt64 {
-    name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-  }
+  /// The same in every run, so that a failure can be reproduced.
+  private static func seed(_ name: String) -> UInt64 { StableHash.fnv1a(name.utf8) }
 
   /// The number of requests for a recording's bytes.
   func requests(_ id: String) -> Int { recordings.withLock { $0[id]?.requests ?? 0 } }

@@ -21,7 +21,9 @@ struct AuditCommand: AsyncParsableCommand {
     private static let actionNames = LogEntry.Action.allCases.map(\.rawValue).joined(separator: ", ")
 
     @OptionGroup(title: "General options") var options: GlobalOptions
-    @Option(help: ArgumentHelp("Exact name or ID of an account, token or operator, or Tapedeck.", valueName: "name"))
+    @Option(
+      help: ArgumentHelp(
+        "Exact name or ID of an account, token or operator; 'Tapedeck' for the server itself.", valueName: "name"))
     var who: String?
     @Option(help: ArgumentHelp("Action: \(Self.actionNames).", valueName: "action"))
     var what: String?

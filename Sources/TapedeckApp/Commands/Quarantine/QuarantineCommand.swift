@@ -29,7 +29,7 @@ struct QuarantineCommand: AsyncParsableCommand {
 
   struct ShowFile: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "show", abstract: "Show a file: why it was rejected, its size, hash and decision.")
+      commandName: "show", abstract: "Show a file: why it was rejected, its size, hash, node, path and decision.")
 
     @OptionGroup(title: "General options") var options: GlobalOptions
     @Argument(help: "Number of the file.") var file: Int64
@@ -132,7 +132,7 @@ package struct QuarantinedFile: Decodable, Sendable {
 
   /// What is said after the file was accepted.
   package var acceptedText: String {
-    "File \(id) is accepted, and a job archives it. The conversion may fail; see tapedeck jobs show \(recordingId)"
+    "File \(id) is accepted; a job archives it. To see whether the conversion succeeds, run 'tapedeck jobs show \(recordingId)'."
   }
 
   /// The facts, as `tapedeck quarantine show` prints them.

@@ -56,12 +56,15 @@ struct PlatformQuery: ParsableArguments, Sendable {
       try body(page)
       cursor = page.nextCursor
       if let cursor { try cursors.follow(cursor, after: page.recordings.map(\.id)) }
+      try cursors.count(
+        page.recordings.count + (page.unidentified?.count ?? 0), of: page.extent ?? ListExtent(),
+        isLast: cursor == nil)
     } while cursor != nil
   }
 
   private static func moment(_ text: String, _ name: String) throws(ValidationError) -> Instant {
     guard let instant = Instant(iso8601: text.utf8.count == 10 ? "\(text)T00:00:00Z" : text) else {
-      throw ValidationError("\(name) must be a day such as 2026-11-12 or a timestamp such as 2026-11-12T14:00:00Z.")
+      throw ValidationError("\(name) must be \(CalendarDay.expectedForm(orTimestamp: true)).")
     }
     return instant
   }

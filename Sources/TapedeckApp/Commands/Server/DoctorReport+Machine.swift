@@ -38,7 +38,7 @@ extension DoctorReport {
     var folder = directory.path
     var found = settings.dataDirectory
     if directory.exists {
-      if let openness = directory.openness { found += ". \(openness)" }
+      if let warning = directory.permissionWarning { found += ". \(warning)" }
       if let limit = Descriptors.fileSizeNotice { found += ". \(limit)" }
     } else {
       // Its nearest existing parent must be writable.

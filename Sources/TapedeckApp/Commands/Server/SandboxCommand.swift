@@ -46,7 +46,8 @@ struct SandboxCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Requests answered at once before --rate applies. Default: those of one second.", valueName: "requests"))
+      "Number of requests answered at once before --rate applies. Default: the number allowed in one second.",
+      valueName: "requests"))
   var burst: Int?
 
   @Flag(name: .customLong("no-retry-after"), help: "Send 429 without Retry-After.")

@@ -33,6 +33,7 @@ struct ServeCommand: AsyncParsableCommand {
     let settings = try await options.settings(needsPlatform: true, flags: listen.map { [.listen: $0] } ?? [:])
     if noWorkers { try settings.deployment.requireShared(for: "serve --no-workers") }
     try settings.requireStartable()
+    if !noWorkers { try await settings.requireFFmpeg() }
     try settings.directory.make()
     let tasks = Node.Tasks(works: !noWorkers, serves: true, runsRecurringTasks: !noWorkers) { port in
       let port = port ?? settings.listen.port
@@ -47,7 +48,7 @@ struct WorkerCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "worker", abstract: "Run workers only, on PostgreSQL and S3 shared with other nodes.",
     discussion: """
-      Downloads, converts and sends webhooks. Requires TAPEDECK_DATABASE_URL,
+      Downloads and converts recordings, and sends webhook messages. Requires TAPEDECK_DATABASE_URL,
       TAPEDECK_STORAGE_URL and a data directory of its own for recordings in
       progress. Start one per machine; each takes jobs while it has capacity, and
       takes over the jobs of a worker that stops responding.
@@ -59,6 +60,7 @@ struct WorkerCommand: AsyncParsableCommand {
     let settings = try await options.settings(needsPlatform: true)
     try settings.deployment.requireShared(for: "worker")
     try settings.requireStartable()
+    try await settings.requireFFmpeg()
     try settings.directory.make()
     let tasks = Node.Tasks(works: true, serves: false, runsRecurringTasks: true) { _ in
       Terminal.say("The worker is ready for jobs.")
@@ -85,8 +87,7 @@ struct InitCommand: AsyncParsableCommand {
 /// Runs a node until a signal stops it.
 private func runNode(_ settings: Settings, tasks: Node.Tasks, logger: Logger) async throws {
   // A closed terminal or a script that expects another program must not stop a server in the middle of its work.
-  // SIGXFSZ: a write beyond the limit of the size of files then fails instead.
-  for number in [SIGHUP, SIGUSR1, SIGUSR2, SIGXFSZ] { signal(number, SIG_IGN) }
+  for number in [SIGHUP, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
   let directory = settings.directory
   guard let lock = try directory.tryLock() else {
     throw TapedeckError(
@@ -95,7 +96,7 @@ private func runNode(_ settings: Settings, tasks: Node.Tasks, logger: Logger) as
   }
   for unknown in settings.unknown { logger.warning("\(unknown.sentence)") }
   if let notice = Descriptors.fileSizeNotice { logger.warning("\(notice).") }
-  if let openness = directory.openness { logger.warning("the data directory is open: \(openness)") }
+  if let warning = directory.permissionWarning { logger.warning("the data directory is open: \(warning)") }
   let exporter = PrometheusExporter()
   MetricsSystem.bootstrap(exporter)
   do {

@@ -29,10 +29,8 @@ struct DatabaseCommand: AsyncParsableCommand {
         )
       }
       let directory = settings.directory
-      guard FileManager.default.fileExists(atPath: directory.catalog.string) else {
-        throw TapedeckError(
-          .dataDirectoryMissing,
-          "There is no catalog at \(directory.catalog). Set TAPEDECK_DATA_DIR to the folder that holds it.")
+      guard directory.hasCatalog else {
+        throw directory.missingCatalog
       }
       try await withLock(of: directory) {
         let source = try SQLiteDatabase(path: directory.catalog.string, now: SystemServices.system.now)
@@ -67,7 +65,7 @@ struct DatabaseCommand: AsyncParsableCommand {
         try await catalog.migrate()
         try await catalog.forgetSecret(name)
       }
-      if !options.quiet { Terminal.say("\(name) may have a new value at the next start.") }
+      if !options.quiet { Terminal.say("The next node that starts may set a new value for \(name).") }
     }
   }
 }

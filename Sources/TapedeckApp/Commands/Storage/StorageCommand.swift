@@ -7,6 +7,7 @@ import HTTPTransport
 import Model
 import NIOPosix
 import ObjectStorage
+import Pipeline
 import SystemPackage
 
 /// `tapedeck storage`: the object store.
@@ -41,16 +42,23 @@ struct StorageCommand: AsyncParsableCommand {
       defer { Terminal.draw([]) }
       let outcome = try await withLock(of: directory) {
         try await OutboundClient.with(.platform) { client in
+          try requireCatalog(settings)
           try FileSystemCalls.makeFolder(directory.spool)
+          let source = try FileObjectStore(
+            root: directory.objects, quarantine: directory.quarantine, threads: .singleton,
+            now: SystemServices.system.now)
           let copy = ObjectCopy(
-            from: try FileObjectStore(
-              root: directory.objects, quarantine: directory.quarantine, threads: .singleton,
-              now: SystemServices.system.now),
+            from: source,
             to: try Node.objectStore(settings.deployment, directory, client: client, system: .system),
             scratch: directory.spool, threads: .singleton)
           let database = try Node.database(settings.deployment, directory, system: .system)
           return try await closing([database]) {
             let catalog = Catalog(database: database)
+            guard try await catalog.migrationStatus().contains(where: { $0.appliedAt != nil }) else {
+              throw TapedeckError(
+                .configurationInvalid, "The database has no catalog. Copy the catalog first ('tapedeck db copy').")
+            }
+            try await Reconciliation.requireStore(source, of: catalog)
             return try await copy.run { folder throws(TapedeckError) in
               try await catalog.objectContents(inFolder: folder.description)
             } progress: { outcome in
@@ -61,6 +69,18 @@ struct StorageCommand: AsyncParsableCommand {
         }
       }
       Terminal.draw([])
+      try report(outcome, directory)
+    }
+
+    /// Checks that the SQLite file exists: opening it would create an empty one.
+    private func requireCatalog(_ settings: Settings) throws(TapedeckError) {
+      let directory = settings.directory
+      guard !settings.deployment.isShared, !directory.hasCatalog else { return }
+      if directory.hasObjects { throw Reconciliation.ownershipFailure }
+      throw directory.missingCatalog
+    }
+
+    private func report(_ outcome: ObjectCopy.Outcome, _ directory: DataDirectory) throws {
       if !options.quiet {
         Terminal.say(
           "Copied \(counted(outcome.copied, "object")) (\(outcome.copiedBytes) bytes); \(outcome.alreadyThere) already present."

@@ -14,8 +14,8 @@ struct BackfillCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Start a back-fill and print its ID.",
       discussion: """
-        The server fetches the oldest call first, because the platform deletes those
-        first. Days are in the time zone of the source; the end is excluded.
+        Calls are fetched oldest first, because the platform deletes the oldest first.
+        Days are in the time zone of the source; the end is excluded.
 
           tapedeck backfill start --from 2026-01-01 --to 2026-02-01
         """)

@@ -8,11 +8,12 @@ struct CoverageCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "coverage", abstract: "Compare the archive with the platform day by day; list and fill gaps.",
     discussion: """
-      Asks the platform for each day first, unless --offline is given. Days are in
+      Covers one source: the source 'default' unless --source is given. Asks the
+      platform for each day first, unless --offline is given. Days are in
       the time zone of the source; the end is excluded. Exits with 3 when an
       expected recording is not in the archive, or when a day is not checked. A day
-      is checked when the platform was asked for the whole day after its end and
-      CXONE_SYNC_OVERLAP_MINUTES, since calls are listed only when they end.
+      is checked when the platform listed all of it after its end plus
+      CXONE_SYNC_OVERLAP_MINUTES, because calls are listed only after they end.
 
         tapedeck coverage --from 2026-11-01 --to 2026-11-08 --fill
         tapedeck coverage --from 2026-11-01 --to 2026-12-01 --statement november.txt

@@ -23,7 +23,7 @@ package struct CoverageReport: Codable, Sendable {
 
     fileprivate var checkText: String {
       if checked { return checkedAt ?? "" }
-      return checkedAt.map { "not checked late enough (last \($0))" } ?? "not checked"
+      return checkedAt.map { "not checked: listed too early (last \($0))" } ?? "not checked"
     }
   }
 
@@ -44,6 +44,8 @@ package struct CoverageReport: Codable, Sendable {
   }
 
   var source: String
+  /// The configured sources that the report does not cover.
+  var otherSources: [String]
   var timeZone: String
   var filter: String
   var days: [Figures]
@@ -62,7 +64,7 @@ package struct CoverageReport: Codable, Sendable {
     return parts.joined(separator: ", ") + "."
   }
 
-  /// The table of days, and below it the tables of gaps and of unidentified rows if there are any.
+  /// The source, the table of days, and below it the tables of gaps and of unidentified rows if there are any.
   package var lines: [String] {
     var table = Table([
       "DAY", "REPORTED", "EXPECTED", "READY", "WAITING", "FAILED", "REFUSED", "MISSING", "UNIDENTIFIED", "CHECKED",
@@ -74,7 +76,11 @@ package struct CoverageReport: Codable, Sendable {
         "\(day.unidentified)", day.day == nil ? (day.checked ? "" : "not checked") : day.checkText,
       ])
     }
-    var lines = table.lines
+    var lines = ["Source: \(source) (\(timeZone), \(filter))"]
+    if !otherSources.isEmpty {
+      lines.append("Not covered: \(otherSources.joined(separator: ", ")). Name a source with --source.")
+    }
+    lines += table.lines
     var rowTable = Table(["DAY", "ROW", "REASON"])
     for day in days {
       for row in day.unidentifiedRows ?? [] { rowTable.add([day.day ?? "", "\(row.position)", row.reason]) }

@@ -14,7 +14,7 @@ package struct DaySpan: Sendable {
   ///   - maximum: the largest number of days; nil for no limit.
   package init(from: String, to: String, maximum: Int? = nil) throws(ValidationError) {
     guard let first = CalendarDay(from, in: .utc), let end = CalendarDay(to, in: .utc) else {
-      throw ValidationError("--from and --to must be days such as 2026-11-12.")
+      throw ValidationError("--from and --to must each be \(CalendarDay.expectedForm()).")
     }
     guard first < end else { throw ValidationError("--from must be before --to, because the day of --to is excluded.") }
     if let maximum, first.distance(to: end) > maximum {

@@ -45,7 +45,7 @@ struct VerifyCommand: AsyncParsableCommand {
   @Flag(help: "Only report damage: mark, move and fetch nothing.")
   var noRepair = false
 
-  @Flag(help: "Do not wait for repairs to end.")
+  @Flag(help: "Do not wait until repairs have ended.")
   var noWait = false
 
   @Flag(help: "Print one JSON object per line for each finding, then a summary.")

@@ -24,16 +24,9 @@ struct VerifyQuestion: Codable, Sendable {
   func takes(_ id: Int64) -> Bool {
     if let shard, let shards, shards > 0, id % shards != shard { return false }
     guard let share else { return true }
-    return Double(mixed(UInt64(bitPattern: id) &+ (seed ?? 0))) < share * 0x1p64
+    let number = (UInt64(bitPattern: id) &+ (seed ?? 0)) &* 0x9E37_79B9_7F4A_7C15
+    return Double(StableHash.mix(number)) < share * 0x1p64
   }
-}
-
-/// The output function of SplitMix64: similar numbers give unrelated ones.
-private func mixed(_ number: UInt64) -> UInt64 {
-  var z = number &* 0x9E37_79B9_7F4A_7C15
-  z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-  z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-  return z ^ (z >> 31)
 }
 
 /// What verification of a page found.

@@ -14,7 +14,7 @@ package struct VerifyReport: Sendable {
     summary.bytes += answer.bytes
     summary.seconds += answer.seconds
     summary.whole += answer.whole
-    if answer.stop != nil { summary.isComplete = false }
+    if answer.stop != nil { stop() }
     return answer.problems.compactMap { add($0) }
   }
 
@@ -53,6 +53,9 @@ package struct VerifyReport: Sendable {
     let reason = failure ?? check.stop?.detail ?? "see the log"
     return VerifyFinding(problem, .damaged, "\(messages) It could not be repaired: \(reason)")
   }
+
+  /// Notes that an error ends the verification early.
+  package mutating func stop() { summary.isComplete = false }
 
   package mutating func finish() { summary.finish(repairing: repairs.count) }
 

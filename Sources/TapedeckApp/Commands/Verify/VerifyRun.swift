@@ -29,23 +29,24 @@ struct VerifyRun {
     defer { Terminal.draw([]) }
     // A repair stores files before their row exists, so names are compared while no repair is running: before the first
     // repair, or after the last one when this command waits for them.
-    if !waits, findsOrphans { try await compareNames() }
-    let stop = try await readBack()
+    var stop: (any Error)?
+    if !waits, findsOrphans { stop = await stopOfComparison() }
+    if stop == nil { stop = try await readBack() }
     if waits {
       try await followRepairs()
       if stop == nil, findsOrphans {
-        try await compareNames()
+        stop = await stopOfComparison()
         try await followRepairs()
       }
     }
     Terminal.draw([])
     report.finish()
     if json { try Terminal.show(json: report.summary) } else if !options.quiet { Terminal.say(report.summary.text) }
-    if let stop { throw TapedeckError(TapedeckError.Code(rawValue: stop.code) ?? .internalError, stop.detail) }
+    if let stop { throw stop }
     if let failure = report.summary.failure { throw failure }
   }
 
-  private mutating func readBack() async throws -> VerifyAnswer.Stop? {
+  private mutating func readBack() async throws -> TapedeckError? {
     var named = question.recordings
     while true {
       if let names = named {
@@ -55,10 +56,23 @@ struct VerifyRun {
       let answer = try await verify(question)
       try show(report.add(answer))
       draw(of: answer.total)
-      if let stop = answer.stop { return stop }
+      if let stop = answer.stop {
+        return TapedeckError(TapedeckError.Code(rawValue: stop.code) ?? .internalError, stop.detail)
+      }
       if named?.isEmpty == false { continue }
       guard let next = answer.next else { return nil }
       question.after = next
+    }
+  }
+
+  /// The error that ends the comparison of names early; nil when it reaches its end.
+  private mutating func stopOfComparison() async -> (any Error)? {
+    do {
+      try await compareNames()
+      return nil
+    } catch {
+      report.stop()
+      return error
     }
   }
 
@@ -72,7 +86,8 @@ struct VerifyRun {
       young += answer.young
       guard let next = answer.next else {
         if young > 0, !options.quiet {
-          Terminal.say("\(counted(young, "new file")) without a row may belong to ingests in progress; checked later.")
+          let files = counted(young, "new file")
+          Terminal.say("\(files) without a row may belong to ingests in progress; they are checked at the next run.")
         }
         return
       }

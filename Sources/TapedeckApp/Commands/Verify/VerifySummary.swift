@@ -75,7 +75,7 @@ package struct VerifySummary: Encodable, Sendable {
         "\(counted(orphans, "file")) unknown to the catalog",
       ]
     }
-    if foreign > 0 { parts.append("\(counted(foreign, "file")) of another catalog") }
+    if foreign > 0 { parts.append("\(counted(foreign, "file")) that may belong to another catalog") }
     guard isComplete else {
       let found = parts.isEmpty ? ["\(whole) intact"] : parts
       return "\(progress): \(found.joined(separator: ", ")); verification stopped early."

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Counts of requests to the tenant, and the last thousand requests. For tests and demonstrations.
-package final class RequestLedger: Sendable {
+package final class RequestStatistics: Sendable {
   /// One request.
   package struct Entry: Sendable, Codable, Equatable {
     package var at: String
@@ -78,7 +78,7 @@ package final class RequestLedger: Sendable {
         }
       }
       state.snapshot.recent.append(entry)
-      if state.snapshot.recent.count > RequestLedger.limit {
+      if state.snapshot.recent.count > RequestStatistics.limit {
         state.snapshot.recent.removeFirst()
         state.firstNumber += 1
       }
