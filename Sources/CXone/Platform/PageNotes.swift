@@ -12,8 +12,11 @@ struct PageNotes {
   private(set) var hasError = false
   /// A text that explains an empty list, which may be a failure.
   private(set) var hasMessage = false
-  /// The list is only a part of the result.
-  private(set) var hasMore = false
+  /// The list is only a part of the result. A cursor alone does not say so beside `hasMore` with false.
+  var hasMore: Bool { saysMore || hasPosition && !saysEnd }
+  private var saysMore = false
+  private var hasPosition = false
+  private var saysEnd = false
   /// There are rows in another list.
   private(set) var hasOtherList = false
   /// Whether any member says something.
@@ -24,9 +27,10 @@ struct PageNotes {
   /// The cursor with which the page was requested: a page may repeat it.
   private let cursor: String?
   private let maxDepth = 6
-  /// How many more values are read; a page with more of them beside its list is not plausible.
+  /// How many more values are read; a page with more of them beside its list is an error.
   private var allowance = 10_000
 
+  /// The members of a link. An object without others is one.
   private static let linkMembers: Set<String> = [
     "href", "url", "uri", "rel", "type", "title", "name", "method", "templated",
   ]
@@ -46,6 +50,7 @@ struct PageNotes {
   mutating func read(_ name: String, _ text: ArraySlice<UInt8>) {
     guard allowance > 0 else {
       isEmpty = false
+      hasError = true
       return
     }
     // A value that strict JSON refuses is not empty.
@@ -57,7 +62,11 @@ struct PageNotes {
 
   /// - Parameter path: the names of the objects around the member.
   private mutating func read(_ value: Any, as name: PageWords, in path: [PageWords]) {
-    guard path.count < maxDepth, allowance > 0 else { return }
+    guard path.count < maxDepth else { return }
+    guard allowance > 0 else {
+      hasError = true
+      return
+    }
     allowance -= 1
     switch value {
     case let object as PlatformJSON.Object:
@@ -69,13 +78,20 @@ struct PageNotes {
         read(target.value, as: relation.map { PageWords($0) } ?? name, in: path)
         return
       }
-      for (inner, value) in object where allowance > 0 { read(value, as: PageWords(inner), in: path + [name]) }
+      for (inner, value) in object {
+        read(value, as: PageWords(inner), in: path + [name])
+        if allowance == 0 { break }
+      }
+      if allowance == 0 { hasError = true }
     case let list as [Any]:
-      if name.isRows, list.first is PlatformJSON.Object {
+      if name.isRows, let row = list.first as? PlatformJSON.Object,
+        row.keys.contains(where: { PageWords($0).list.last == "id" })
+      {
         hasOtherList = true
         return
       }
       // The elements have the name of the list; the depth still counts.
+      if list.count > allowance { hasError = true }
       for element in list.prefix(allowance) { read(element, as: name, in: path + [name]) }
     default: readScalar(value, as: name, in: path)
     }
@@ -86,10 +102,12 @@ struct PageNotes {
     let text = value as? String
     let number = PlatformJSON.wholeNumber(value).flatMap { Int(exactly: $0) }
     if name.meansSuccess, Self.saysNo(value) { hasError = true }
-    if name.meansEnd, Self.saysNo(value), Self.isBoolean(value) || name.list.first == "is" { hasMore = true }
+    if name.meansEnd, Self.isBoolean(value) || name.list.first == "is" {
+      if Self.saysNo(value) { saysMore = true } else if Self.saysYes(value) { saysEnd = true }
+    }
     // `error` around a member says the same of it.
     let names = [name] + path.reversed()
-    if names.contains(where: \.isPast) { return }
+    if names.contains(where: \.isAboutOther) { return }
     let says = { (found: PageWords.Match) -> Bool in
       switch found {
       case .none: false
@@ -97,23 +115,31 @@ struct PageNotes {
       case .negated: Self.saysNo(value)
       }
     }
-    let isSetting = name.isTimeout && number != nil
-    if !isSetting, names.contains(where: { says($0.failure) }), !Self.isGood(text) { hasError = true }
-    if names.contains(where: { says($0.cut) }) { hasMore = true }
-    let isRepeated =
-      text != nil && text == cursor
-      && names.allSatisfy { $0.continuation(without: ["cursor", "scroll"]) == .none }
-    if !isRepeated, names.contains(where: { says($0.continuation()) }) { hasMore = true }
+    let isLimit = names.contains(where: \.isLimit)
+    if !(isLimit && number != nil), !Self.isGood(text),
+      // `timeout` is a setting, unless it is true.
+      names.contains(where: { says($0.failure) && (!$0.isTimeout || Self.saysYes(value)) })
+    {
+      hasError = true
+    }
+    if names.contains(where: { says($0.cut) }) { saysMore = true }
+    if !isLimit {
+      if names.contains(where: { says($0.continuation) }) { saysMore = true }
+      if text == nil || text != cursor, names.contains(where: { says($0.position) }) { hasPosition = true }
+      if name.continuation == .stated, Self.saysFalse(value) { saysEnd = true }
+    }
     if name.isStatus {
-      if let number, number >= 400 { hasError = true }
-      if number == 206 { hasMore = true }
+      if name.isStatusNumber, let number {
+        if (400..<600).contains(number) { hasError = true }
+        if number == 206 { saysMore = true }
+      }
       read(sentence: text)
     }
     if name.isMessage {
       if !isNo, !Self.isGood(text) { hasMessage = true }
       read(sentence: text)
     }
-    if name.list.contains("link") || name.list.contains("links"), let text, Self.namesNextPage(text) { hasMore = true }
+    if name.list.contains("link") || name.list.contains("links"), let text, Self.namesNextPage(text) { saysMore = true }
     if let number { readLength(number, as: name, in: path) }
   }
 
@@ -121,7 +147,7 @@ struct PageNotes {
     guard let text else { return }
     let words = PageWords(text)
     if words.failure == .stated { hasError = true }
-    if words.cut == .stated { hasMore = true }
+    if words.cut == .stated { saysMore = true }
   }
 
   private mutating func readLength(_ number: Int, as name: PageWords, in path: [PageWords]) {
@@ -157,6 +183,17 @@ struct PageNotes {
     case let number as NSNumber: number.doubleValue == 0
     default: false
     }
+  }
+
+  private static func saysYes(_ value: Any) -> Bool {
+    if let text = value as? String { return ["true", "yes"].contains(text.lowercased()) }
+    return (value as? NSNumber).map { PlatformJSON.isBoolean($0) && $0.boolValue } ?? false
+  }
+
+  /// Whether it is false, and not 0 or empty.
+  private static func saysFalse(_ value: Any) -> Bool {
+    if let text = value as? String { return ["false", "no"].contains(text.lowercased()) }
+    return (value as? NSNumber).map { PlatformJSON.isBoolean($0) && !$0.boolValue } ?? false
   }
 
   private static func isBoolean(_ value: Any) -> Bool {

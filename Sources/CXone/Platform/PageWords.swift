@@ -1,7 +1,7 @@
 /// The words of a name or sentence in small letters: `hasMoreRows`, `has_more-rows` and `Has more rows` are the same.
 ///
-/// The lists below are the rule by which a page's members are understood. A word of `failures`, `cuts` or `continuations`
-/// is found by its beginning, also after `is` or `has` and across two words: `timed_out`, `istruncated`, `errorCode`.
+/// The lists below are the rule by which a page's members are understood. A word of `failures`, `cuts`, `continuations` or
+/// `positions` is found by its beginning, also after `is` or `has` and across two words: `timed_out`, `istruncated`, `errorCode`.
 struct PageWords {
   /// The result is not, or not entirely, what was searched for.
   private static let failures = [
@@ -9,20 +9,25 @@ struct PageWords {
   ]
   /// The list is cut off.
   private static let cuts = [
-    "trunc", "partial", "incomplete", "capped", "limitreached", "limitexceeded", "limithit",
+    "trunc", "partial", "incomplete", "capped", "limitreached", "limitexceeded", "limithit", "reached", "exceeded",
   ]
   /// There is another page.
-  private static let continuations = ["next", "more", "cursor", "scroll", "continu"]
-  /// A name with one of these is about something else: `previousCursor`, `maxErrors`, `moreInfo`.
-  private static let past: Set<String> = ["prev", "previous", "before", "first", "self", "max", "maximum"]
+  private static let continuations = ["next", "more"]
+  /// There is a position in the list, also on the last page of some platforms.
+  private static let positions = ["cursor", "scroll", "continu"]
+  /// A name with one of these is about something else, such as `previousCursor`, or repeats what was asked for.
+  private static let otherSubjects: Set<String> = [
+    "prev", "previous", "before", "self", "start", "end", "refresh", "expires", "expiry", "allow", "include", "query",
+    "parameters", "params", "filter", "filters", "criteria", "options",
+  ]
   private static let negations: Set<String> = ["no", "not", "without", "zero", "0"]
 
   private static let rows: Set<String> = [
-    "recording", "recordings", "record", "records", "row", "rows", "item", "items", "result", "results", "call",
-    "calls",
-    "hit", "hits", "entry", "entries", "element", "elements", "contact", "contacts", "match", "matches", "data",
-    "content",
+    "recording", "recordings", "record", "records", "row", "rows", "item", "items", "result", "results", "hit", "hits",
+    "entry", "entries", "element", "elements", "match", "matches", "data", "content",
   ]
+  /// Their number says nothing of the list, because not all calls are recorded.
+  private static let calls: Set<String> = ["call", "calls", "contact", "contacts"]
   private static let counts: Set<String> = ["total", "count", "found", "matched", "hits", "matches"]
   private static let fillers: Set<String> = ["num", "number", "of", "all", "available", "overall", "size"]
   private static let containers: Set<String> = [
@@ -60,11 +65,15 @@ struct PageWords {
   var failure: Match { match(Self.failures) }
   var cut: Match { match(Self.cuts) }
 
-  func continuation(without excluded: Set<String> = []) -> Match {
-    match(Self.continuations.filter { !excluded.contains($0) })
-  }
+  var continuation: Match { match(Self.continuations) }
+  var position: Match { match(Self.positions) }
 
-  var isPast: Bool { !Self.past.isDisjoint(with: list) || list == ["more", "info"] }
+  var isAboutOther: Bool {
+    !Self.otherSubjects.isDisjoint(with: list)
+      || list.first == "more" && list.dropFirst().first.map(["info", "information", "details"].contains) ?? false
+  }
+  /// Whether it is a limit that was set, such as `maxErrors`, or `firstPage`.
+  var isLimit: Bool { list.contains { ["max", "maximum", "first"].contains($0) } }
   var isTimeout: Bool { list.contains("timeout") }
   var meansSuccess: Bool { consists(of: ["is", "was", "success", "successful", "succeeded", "ok"]) }
   /// Whether its false says that there is more.
@@ -76,6 +85,8 @@ struct PageWords {
     return !ends.isDisjoint(with: list)
       && consists(of: ends.union(Self.rows).union(Self.containers).union(["is", "of", "all", "reached"]))
   }
+  /// Whether a number of this name is a status.
+  var isStatusNumber: Bool { isStatus && list.contains { ["status", "code", "http"].contains($0) } }
   var isStatus: Bool {
     consists(of: ["status", "state", "outcome", "result", "code", "http", "response", "return", "reply", "search"])
   }
@@ -87,7 +98,7 @@ struct PageWords {
   }
 
   /// Whether a list of this name has rows.
-  var isRows: Bool { list.last.map(Self.rows.contains) ?? false }
+  var isRows: Bool { list.last.map(Self.rows.union(Self.calls).contains) ?? false }
   var isRowCount: Bool {
     let isCount = !Self.counts.isDisjoint(with: list)
     return isCount && consists(of: Self.counts.union(Self.rows).union(Self.fillers).subtracting(["size"]))
@@ -109,7 +120,8 @@ struct PageWords {
       let pair = index + 1 < list.count ? word + list[index + 1] : word
       let forms = [word, pair] + ["is", "has"].filter(word.hasPrefix).map { String(word.dropFirst($0.count)) }
       guard forms.contains(where: { form in stems.contains { form.hasPrefix($0) } }) else { continue }
-      if index == 0 || !Self.negations.contains(list[index - 1]) { return .stated }
+      // `no errors`, `without any errors`.
+      if Self.negations.isDisjoint(with: list[max(0, index - 2)..<index]) { return .stated }
       result = .negated
     }
     return result

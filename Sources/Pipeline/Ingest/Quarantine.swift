@@ -18,8 +18,8 @@ package struct Quarantine: Sendable {
     self.spool = spool
   }
 
-  /// Accepts a file: it is archived as it is. Its bytes are moved to the object store first, so that any node can continue; after a
-  /// crash in between, the file is still in quarantine.
+  /// Accepts a file: it is archived as it is. Its bytes are moved to the object store first, so that any node can
+  /// continue; after a crash in between, the file is still in quarantine.
   ///
   /// - Throws: `unsupportedAudio` when the file cannot be converted; `notFound` when the file is not on this node;
   ///   `objectDamaged` when it has other bytes; `jobEnded`, `alreadyExists`, `diskFull`, `storageFailed`.

@@ -74,7 +74,7 @@ package final class ProtocolRules: ChannelDuplexHandler {
     byte > 0x20 && byte < 0x7F && !"\"#,/<>?@\\^`{|}".utf8.contains(byte)
   }
 
-  /// Whether a response to a client that knows no chunks has a body whose length is not known.
+  /// Whether a response to a client that does not understand chunks has a body whose length is not known.
   private func isEndedByConnection(_ head: HTTPResponseHead) -> Bool {
     head.status.code >= 200 && head.status.mayHaveResponseBody && !head.headers.contains(name: "content-length")
   }
@@ -107,6 +107,7 @@ package final class ProtocolRules: ChannelDuplexHandler {
     var part = unwrapOutboundIn(data)
     if case .head(var head) = part, pending.first?.isOld == true, isEndedByConnection(head) {
       pending[0].persistence = .none
+      isLast = true
       // For this version, the encoder writes no chunks.
       head.version = .http1_0
       part = .head(head)

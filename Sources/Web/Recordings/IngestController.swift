@@ -58,8 +58,6 @@ struct IngestController {
   private func ingest(_ admitted: Admitted<RecordingSubject>) async throws -> Reply {
     let key = admitted.subject.key
     let wait = waitingTime(of: admitted)
-    // A body is not needed, but a long one is refused as elsewhere.
-    _ = try await admitted.request.body.collect(upTo: admitted.context.maxUploadSize)
     let job = try await startJob(admitted)
     let (answer, admitted) = try await outcome(of: job, admitted, within: wait)
     switch answer {

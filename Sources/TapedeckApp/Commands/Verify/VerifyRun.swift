@@ -33,11 +33,13 @@ struct VerifyRun {
     if !waits, findsOrphans { stop = await stopOfComparison() }
     if stop == nil { stop = try await readBack() }
     if waits {
-      try await followRepairs()
-      if stop == nil, findsOrphans {
-        stop = await stopOfComparison()
+      do {
         try await followRepairs()
-      }
+        if stop == nil, findsOrphans {
+          stop = await stopOfComparison()
+          try await followRepairs()
+        }
+      } catch { stop = stop ?? error }
     }
     Terminal.draw([])
     report.finish()
