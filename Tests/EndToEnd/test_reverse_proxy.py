@@ -64,7 +64,8 @@ def nginx(folder: pathlib.Path, backend: str, port: int) -> list[str]:
     temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (folder / "nginx.conf").write_text(
         f"daemon off; pid {folder}/nginx.pid; error_log stderr; {user}\nevents {{}}\n"
-        f"http {{ access_log off; {temporary}\n{site}}}\n")
+        # Debian's configuration has `gzip on`.
+        f"http {{ access_log off; gzip on; gzip_min_length 1; {temporary}\n{site}}}\n")
     return ["nginx", "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")]
 
 
@@ -160,6 +161,14 @@ def test_a_user_signs_in_and_listens_and_the_access_log_has_the_address(proxied,
     other = client.request(
         "POST", "/logout", {"Cookie": cookie, "Origin": "https://other.example.com"}, "csrf=x")
     assert (other.status, other.code) == (403, "cross_site_request")
+
+
+def test_no_page_is_compressed(proxied):
+    _, client = proxied
+    page = client.request("GET", "/login", {"Accept-Encoding": "gzip"})
+    assert page.status == 200 and "content-encoding" not in page.headers
+    script = re.search(r'src="(/assets/page.js[^"]+)"', page.text)[1]
+    assert client.request("GET", script, {"Accept-Encoding": "gzip"}).headers["content-encoding"] == "gzip"
 
 
 def test_a_caller_waits_and_its_request_ends_when_it_leaves(proxied, sandbox):
