@@ -9,6 +9,7 @@ import pytest
 from backing import free_port
 from programs import PASSWORD, request
 from sessions import FORM, Session, cookie_value, form_token, sign_in_reply
+from waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +248,15 @@ def test_metrics_can_have_a_listen_address_of_their_own(make_server):
     port = free_port()
     server = make_server(TAPEDECK_METRICS_LISTEN=f"127.0.0.1:{port}")
     other = f"http://127.0.0.1:{port}"
-    assert samples(request(other, "GET", "/metrics").text)
+
+    def metrics():
+        try:
+            return samples(request(other, "GET", "/metrics").text)
+        except ConnectionRefusedError:
+            return None
+
+    # The node is ready as soon as its first listener answers.
+    eventually(metrics)
     assert request(other, "GET", "/livez").status == 200
     for path in ("/", "/login", "/api/v1/recordings", "/audio/codec-pcm-mono.mp3"):
         assert request(other, "GET", path).status == 404
