@@ -1,12 +1,12 @@
 package import Catalog
 package import Model
 
-/// Creates, changes and removes accounts, creates and revokes API tokens. Each success is in the access log, and a change
-/// takes effect at once, on every node.
+/// Creates, changes and removes accounts, creates and revokes API tokens. Each success is in the access log, and a
+/// change takes effect at once, on every node.
 ///
 /// Callers must have checked that the actor has the permission `administer`, and log denials: in `Web` the router does.
-/// Each change checks the actor again in its own transaction, and logs it when the actor has ended or lost the permission
-/// meanwhile: `unauthenticated` or `insufficientPermissions`.
+/// Each change checks the actor again in its own transaction, and logs a denial when its account or token has
+/// ended or lost the permission since: `unauthenticated` or `insufficientPermissions`.
 package struct Accounts: Sendable {
   private let catalog: Catalog
   private let passwords: PasswordHasher
@@ -31,9 +31,9 @@ package struct Accounts: Sendable {
     let identity = Identity(
       kind: .account, id: makeOpaqueID("acc"), name: name, role: role, agentID: agentID, team: team)
     let hash = try await passwords.hash(password, at: place(of: actor))
-    try await loggingRefusal(.createAccount, by: actor, from: origin) { () throws(TapedeckError) in
-      try await catalog.createAccount(
-        identity, passwordHash: hash, entry: entry(.createAccount, by: actor, from: origin, about: identity))
+    let entry = entry(.createAccount, by: actor, from: origin, about: identity)
+    try await catalog.loggingDenial(of: entry) { () throws(TapedeckError) in
+      try await catalog.createAccount(identity, passwordHash: hash, entry: entry)
     }
     return identity
   }
@@ -75,7 +75,11 @@ package struct Accounts: Sendable {
   package func setPassword(
     _ password: String, of nameOrID: String, by actor: Identity, from origin: LogEntry.Origin?
   ) async throws(TapedeckError) {
-    guard let account = try await catalog.account(nameOrID) else { throw TapedeckError.unknownAccount }
+    let denial = LogEntry(
+      at: now(), action: .resetPassword, outcome: .denied, actor: actor, origin: origin, details: ["account": nameOrID])
+    let account = try await catalog.loggingDenial(of: denial) { () throws(TapedeckError) in
+      try await catalog.account(nameOrID, changedBy: actor)
+    }
     try PasswordHasher.check(password, name: account.identity.name)
     let hash = try await passwords.hash(password, at: place(of: actor))
     try await change(account.identity.id, .passwordHash(hash), .resetPassword, by: actor, from: origin)
@@ -105,9 +109,11 @@ package struct Accounts: Sendable {
   ) async throws(TapedeckError) {
     let at = now()
     // The local operator can create an administrator at any time, so removing the last one is allowed.
-    try await loggingRefusal(action, by: actor, from: origin) { () throws(TapedeckError) in
+    let denial = LogEntry(
+      at: at, action: action, outcome: .denied, actor: actor, origin: origin, details: ["account": nameOrID])
+    try await catalog.loggingDenial(of: denial) { () throws(TapedeckError) in
       _ = try await catalog.change(
-        account: nameOrID, change, keepsAdministrator: actor.kind != .operator
+        account: nameOrID, change, by: actor, keepsAdministrator: actor.kind != .operator
       ) { account in
         let identity = account.identity
         let about = ["id": identity.id, "name": identity.name, "role": identity.role.rawValue]
@@ -127,9 +133,9 @@ package struct Accounts: Sendable {
     try check(name, agentID: agentID, team: team)
     let identity = Identity(kind: .token, id: makeOpaqueID("tok"), name: name, role: role, agentID: agentID, team: team)
     let secret = Secret.makeToken()
-    try await loggingRefusal(.createToken, by: actor, from: origin) { () throws(TapedeckError) in
-      try await catalog.createToken(
-        identity, secretSHA256: secret.sha256, entry: entry(.createToken, by: actor, from: origin, about: identity))
+    let entry = entry(.createToken, by: actor, from: origin, about: identity)
+    try await catalog.loggingDenial(of: entry) { () throws(TapedeckError) in
+      try await catalog.createToken(identity, secretSHA256: secret.sha256, entry: entry)
     }
     return (identity, secret)
   }
@@ -142,23 +148,8 @@ package struct Accounts: Sendable {
   ) async throws(TapedeckError) {
     let entry = LogEntry(
       at: now(), action: .revokeToken, outcome: .allowed, actor: actor, origin: origin, details: ["token": nameOrID])
-    try await loggingRefusal(.revokeToken, by: actor, from: origin) { () throws(TapedeckError) in
+    try await catalog.loggingDenial(of: entry) { () throws(TapedeckError) in
       try await catalog.revokeToken(nameOrID, entry: entry)
-    }
-  }
-
-  /// Makes a change, and logs a denial when the catalog refuses its actor.
-  private func loggingRefusal(
-    _ action: LogEntry.Action, by actor: Identity, from origin: LogEntry.Origin?,
-    _ change: () async throws(TapedeckError) -> Void
-  ) async throws(TapedeckError) {
-    do throws(TapedeckError) { try await change() } catch {
-      if error.code == .unauthenticated || error.code == .insufficientPermissions {
-        try await catalog.log([
-          LogEntry(at: now(), action: action, outcome: .denied, actor: actor, code: error.code, origin: origin)
-        ])
-      }
-      throw error
     }
   }
 
@@ -176,20 +167,22 @@ package struct Accounts: Sendable {
       name.last?.isWhitespace == false
     else {
       throw TapedeckError(
-        .invalidRequest, "A name has 1 to 100 printable characters and does not begin or end with a space.")
+        .invalidRequest,
+        "A name has 1 to 100 bytes of printable characters in UTF-8 and does not begin or end with a space.")
     }
     let key = nameKey(name)
     guard !["tdk_", "tdks_", "whsec_"].contains(where: key.hasPrefix) else {
       throw TapedeckError(.invalidRequest, "This name looks like a secret. Choose another.")
     }
-    // The access log shows these names for the server, for local operators and for unknown accounts.
+    // The access log shows these names for the server, for local operators, for tokens and for unknown accounts.
     let isReserved = ["", "tapedeck", "operator", "unknown account"].contains(key)
-    guard !isReserved, !["operator:", "acc_", "tok_"].contains(where: key.hasPrefix) else {
+    guard !isReserved, !["operator:", "acc_", "tok_", Identity.tokenPrefix].contains(where: key.hasPrefix) else {
       throw TapedeckError(.invalidRequest, "This name is reserved or looks like an ID. Choose another.")
     }
     for value in [agentID, team].compactMap({ $0 }) {
-      guard (1...200).contains(value.utf8.count), isPrintable(value) else {
-        throw TapedeckError(.invalidRequest, "An agent ID and a team have 1 to 200 printable characters.")
+      guard (1...200).contains(value.utf8.count), isPrintable(value), !nameKey(value).isEmpty else {
+        throw TapedeckError(
+          .invalidRequest, "An agent ID and a team have 1 to 200 bytes of printable characters in UTF-8.")
       }
     }
   }

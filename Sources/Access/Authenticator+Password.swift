@@ -5,9 +5,10 @@ extension Authenticator {
   /// Changes the password of the account of an identity, which needs its current password, and ends its other sessions.
   /// Wrong passwords are throttled and logged like failed sign-ins.
   ///
-  /// - Parameter session: the secret of the session that continues; nil for none.
-  /// - Throws: `invalidRequest` for a new password that is not accepted, or an identity that is not an account;
-  ///   `signInRefused`, `signInThrottled`, `accessLogUnavailable`.
+  /// - Parameter session: the secret of the session that makes the change and continues; nil for none.
+  /// - Throws: `unauthenticated` when this session ended while the change waited for a hash; `invalidRequest` for a new
+  ///   password that is not accepted, or an identity that is not an account; `signInRefused`, `signInThrottled`,
+  ///   `accessLogUnavailable`.
   package func changePassword(
     of identity: Identity, from current: String, to new: String, keeping session: String?,
     from origin: LogEntry.Origin
@@ -24,9 +25,16 @@ extension Authenticator {
       throw TapedeckError(.signInRefused, "The current password is wrong.")
     }
     throttle.recordSuccess(name: identity.name, address: origin.address, at: now())
-    try await catalog.changePassword(
-      of: identity.id, from: stored, to: try await passwords.hash(new, at: place),
-      keeping: session.map(Secret.sha256),
-      entry: LogEntry(at: now(), action: .changePassword, outcome: .allowed, actor: identity, origin: origin))
+    let hash = try await passwords.hash(new, at: place)
+    do throws(TapedeckError) {
+      try await catalog.changePassword(
+        of: identity.id, from: stored, to: hash, keeping: session.map(Secret.sha256),
+        entry: LogEntry(at: now(), action: .changePassword, outcome: .allowed, actor: identity, origin: origin))
+    } catch {
+      if error.code == .unauthenticated || error.code == .signInRefused {
+        try await log.record(.changePassword, .denied, by: identity, code: error.code, from: origin)
+      }
+      throw error
+    }
   }
 }

@@ -14,8 +14,8 @@ package struct ListeningSession: Sendable, Hashable {
   package func hash(into hasher: inout Hasher) { hasher.combine(entry) }
 }
 
-/// Logs listening. The request that begins a session is logged before its first byte is sent; later requests belong to the
-/// session. The bytes that were actually sent follow in entries of their own.
+/// Logs listening. The request that begins a session is logged before its first byte is sent; later requests belong to
+/// the session. The bytes that were actually sent follow in entries of their own.
 ///
 /// A session belongs to one identity and one recording, and ends after 15 minutes without a request or a byte.
 package final class ListeningSessions: Sendable {
@@ -120,8 +120,8 @@ package final class ListeningSessions: Sendable {
     state.withLock { $0.note(session, requests: 0, bytes: Int64(bytes), at: at) }
   }
 
-  /// After the clock was set back by as much as a session may be idle, nothing shows how long it was idle: it has ended.
-  /// Smaller steps are those of concurrent requests and time synchronisation.
+  /// After the clock was set back by as much as a session may be idle, nothing shows how long it was idle: it has
+  /// ended. Smaller steps are those of concurrent requests and time synchronisation.
   private func isOpen(_ sent: Sent?, at now: Instant) -> Bool {
     guard let sent else { return false }
     let age = now - sent.lastAt
@@ -167,8 +167,8 @@ package final class ListeningSessions: Sendable {
     try result.get()
   }
 
-  /// Logs what was sent in sessions that ended or whose last entry is five minutes old. Called every few seconds; what cannot
-  /// be logged is kept for the next call.
+  /// Logs what was sent in sessions that ended or whose last entry is five minutes old. Called every few seconds; what
+  /// cannot be logged is kept for the next call.
   ///
   /// - Parameter isFinal: the process is shutting down, so everything is logged.
   package func flush(isFinal: Bool = false) async throws(TapedeckError) {

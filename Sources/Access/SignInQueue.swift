@@ -1,7 +1,8 @@
 import Synchronization
 
-/// Decides which password hash is computed next. Addresses take turns, so that one address cannot fill the queue, and addresses
-/// that signed in before share the time equally with all others, so that a flood from new addresses does not delay them.
+/// Decides which password hash is computed next. Addresses take turns, so that one address cannot fill the queue, and
+/// addresses that signed in before share the time equally with all others, so that a flood from new addresses does not
+/// delay them.
 package struct SignInQueue<Waiter> {
   /// Where a request for a hash comes from.
   package struct Place: Hashable, Sendable {

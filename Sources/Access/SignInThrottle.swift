@@ -4,7 +4,8 @@ import Synchronization
 /// Slows down password guessing: after the fifth failed attempt for a name from one address, each attempt waits longer.
 ///
 /// Attempts are counted per name *and* address, so that a user cannot be locked out from another address, and with a
-/// higher limit per address for all names. Behind an untrusted proxy all users share one address. Counts decay over time.
+/// higher limit per address for all names. Behind an untrusted proxy all users share one address. Counts decay over
+/// time.
 package final class SignInThrottle: Sendable {
   private struct Attempts {
     var count = 0

@@ -100,7 +100,7 @@ package struct IntegrityCheck: Sendable {
   private func checkLength() throws(TapedeckError) {
     if fileLength <= 0 { throw failure("The platform sent an empty file.") }
     if let declaredLength, declaredLength != fileLength {
-      throw failure("The file has \(fileLength) bytes, but the platform announced \(declaredLength).")
+      throw failure("The file has \(grouped(fileLength)) bytes, but the platform announced \(grouped(declaredLength)).")
     }
   }
 
@@ -112,18 +112,20 @@ package struct IntegrityCheck: Sendable {
     case .playlist: throw failure("The platform sent a playlist instead of audio.")
     case .mp4: throw failure("The platform sent an MP4 file, which this source does not support.")
     case .empty: throw failure("The platform sent an empty file.")
-    case .unknown: throw failure("The platform sent \(fileLength) bytes that are not a WAV file.")
+    case .unknown: throw failure("The platform sent \(grouped(fileLength)) bytes that are not a WAV file.")
     }
     switch WAVHeader.read(firstBytes) {
     case .header(let header): return header
-    case .needsMore: throw failure("The file has \(fileLength) bytes and ends inside its WAV header.")
+    case .needsMore: throw failure("The file has \(grouped(fileLength)) bytes and ends inside its WAV header.")
     case .malformed(let reason): throw failure("The WAV file cannot be used: \(reason).")
     }
   }
 
   private func checkContainer(_ header: WAVHeader) throws(TapedeckError) {
     let present = max(0, fileLength - header.dataOffset)
-    if present == 0 { throw failure("The file is a WAV header of \(header.dataOffset) bytes without any audio.") }
+    if present == 0 {
+      throw failure("The file is a WAV header of \(grouped(header.dataOffset)) bytes without any audio.")
+    }
     // A length of 0 is correct when chunks fill the rest of the file, or when the container ends before any audio.
     if header.hasDataLengthZero, header.dataLength == nil,
       unexplainedBytes == 0 || header.containerLength.map({ $0 <= header.dataOffset + 1 }) == true
@@ -132,7 +134,8 @@ package struct IntegrityCheck: Sendable {
     }
     if let announced = header.dataLength, announced > present {
       throw failure(
-        "The WAV header announces \(announced) bytes of audio, but only \(present) arrived: the file was cut short.")
+        "The WAV header announces \(grouped(announced)) bytes of audio, but only \(grouped(present)) arrived: the file was cut short."
+      )
     }
   }
 
@@ -148,10 +151,12 @@ package struct IntegrityCheck: Sendable {
     if fits(container, header) { return nil }
     if container > fileLength {
       throw failure(
-        "The WAV container announces \(container) bytes, but only \(fileLength) arrived: the end is missing.")
+        "The WAV container announces \(grouped(container)) bytes, but only \(grouped(fileLength)) arrived: the end is missing."
+      )
     }
     guard isSecondFetch else {
-      throw failure("The WAV container ends after \(container) bytes, but \(fileLength) bytes arrived.")
+      throw failure(
+        "The WAV container ends after \(grouped(container)) bytes, but \(grouped(fileLength)) bytes arrived.")
     }
     return fileLength - container
   }
@@ -160,7 +165,7 @@ package struct IntegrityCheck: Sendable {
   private func checkUnexplained(_ header: WAVHeader) throws(TapedeckError) {
     guard let unexplainedBytes, let audio = header.dataLength, unexplainedBytes > max(1024, audio / 10) else { return }
     throw failure(
-      "The WAV header announces \(audio) bytes of audio, but \(unexplainedBytes) more bytes follow that belong to no chunk."
+      "The WAV header announces \(grouped(audio)) bytes of audio, but \(grouped(unexplainedBytes)) more bytes follow that belong to no chunk."
     )
   }
 

@@ -70,18 +70,19 @@ package struct SearchPage: Sendable, Equatable {
   package var recordings: [PlatformRecording]
   /// The rows that name no recording, by their position in the page, counted from 1.
   package var unidentified: [UnidentifiedRow]
-  /// The number of rows of both kinds.
-  package var rowCount: Int
   /// The cursor of the next page; nil on the last one.
   package var nextCursor: String?
-  package var extent = ListExtent()
+  package var notes = ListNotes()
 
   package init(recordings: [PlatformRecording], unidentified: [UnidentifiedRow] = [], nextCursor: String?) {
     self.recordings = recordings
     self.unidentified = unidentified
-    rowCount = recordings.count + unidentified.count
     self.nextCursor = nextCursor
   }
+
+  /// The number of rows of both kinds.
+  package var rowCount: Int { recordings.count + unidentified.count }
+  package var ids: [String] { recordings.map(\.id.rawValue) }
 
   /// The recordings with their positions in the page, counted from 1.
   package var located: [(position: Int, recording: PlatformRecording)] {

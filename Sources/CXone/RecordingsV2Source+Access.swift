@@ -16,7 +16,12 @@ extension RecordingsV2Source {
     let now = client.system.now()
     let found = await Result(running: { () async throws(TapedeckError) in
       let day = RecordingQuery(start: now + .seconds(-86_400), end: now)
-      return try await search(day, cursor: nil, pageSize: 20).recordings
+      let page = try await search(day, cursor: nil, pageSize: 20)
+      // Everything but the number of rows also holds for the first page alone.
+      var progress = ListProgress()
+      let notes = ListNotes(continues: page.notes.continues, unknown: page.notes.unknown)
+      try progress.count(page.ids, unidentified: 0, notes: notes, isLast: true)
+      return page.recordings
     })
     let candidate = (try? found.get())?.first { $0.status == .available && $0.privacy == .standard }?.id
     let downloaded = await Result(running: { () async throws(TapedeckError) in

@@ -110,7 +110,8 @@ package struct RecordingsV2Source: RecordingSource {
   private func page(
     _ body: ByteBuffer, _ headers: HTTPHeaders, after cursor: String?
   ) throws(TapedeckError) -> SearchPage {
-    let page = try PlatformPage(body, headers, after: cursor, maxRows: Self.maxRows)
+    let page = try PlatformPage(
+      body, headers, after: cursor, ignored: client.settings.ignoredMembers, maxRows: Self.maxRows)
     if let next = page.nextCursor, next == cursor {
       // Following it would not end.
       throw TapedeckError(.platformProtocol, detail: "the search response names itself as the next page")
@@ -144,8 +145,7 @@ package struct RecordingsV2Source: RecordingSource {
         unreadable.append("row \(index + 1): \(row.unreadable.joined(separator: ", "))")
       }
     }
-    result.rowCount = page.rows.count
-    result.extent = page.extent
+    result.notes = page.notes
     if !unreadable.isEmpty {
       client.logger.warning(
         "search results have fields that cannot be read",

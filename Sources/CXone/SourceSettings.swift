@@ -15,6 +15,8 @@ package import Model
 /// - `maxRecordingBytes`: the maximum number of bytes of a recording, default 8 GiB
 /// - `allowedDownloadHosts`: hosts that a download may be redirected to in addition to the base URL's; `*.example.com`
 ///   means every host below `example.com`; default none
+/// - `ignoredMembers` (`CXONE_IGNORED_MEMBERS`): members beside a list that do not say whether it is whole, such as
+///   `meta.took`; default none
 /// - `basicEncoding` (`CXONE_BASIC_ENCODING`): how the token call sends the credentials, default `automatic`
 package struct SourceSettings: Sendable {
   package let id: SourceID
@@ -32,6 +34,7 @@ package struct SourceSettings: Sendable {
   package let stallTimeout: Duration
   package let maxRecordingBytes: Int64
   package let allowedDownloadHosts: [String]
+  package let ignoredMembers: [String]
   package let basicEncoding: BasicEncoding
   package let userAgent: String
 
@@ -42,7 +45,8 @@ package struct SourceSettings: Sendable {
     id: SourceID = .default, baseURL: String, clientID: String, clientSecret: String, rate: Double = 10,
     burst: Int = 20, classRates: [RequestClass: Double] = [:], parallelDownloads: Int = 4,
     callTimeout: Duration = .seconds(10), stallTimeout: Duration = .seconds(300), maxRecordingBytes: Int64 = 8 << 30,
-    allowedDownloadHosts: [String] = [], basicEncoding: BasicEncoding = .automatic, userAgent: String = "Tapedeck"
+    allowedDownloadHosts: [String] = [], ignoredMembers: [String] = [], basicEncoding: BasicEncoding = .automatic,
+    userAgent: String = "Tapedeck"
   ) throws(TapedeckError) {
     func require(_ holds: Bool, _ setting: String, _ rule: String) throws(TapedeckError) {
       let place = id == .default ? "" : " (source '\(id)')"
@@ -74,6 +78,7 @@ package struct SourceSettings: Sendable {
     self.stallTimeout = stallTimeout
     self.maxRecordingBytes = maxRecordingBytes
     self.allowedDownloadHosts = allowedDownloadHosts.map { $0.lowercased() }
+    self.ignoredMembers = ignoredMembers
     self.userAgent = userAgent
   }
 }

@@ -151,7 +151,8 @@ package enum FileSystemCalls {
   }
 
   private typealias Preadv2 = @convention(c) (Int32, UnsafePointer<iovec>, Int32, off_t, Int32) -> Int
-  /// Looked up by name, since Swift's Glibc module does not export it. The signature is that of preadv2(2) on 64-bit Linux.
+  /// Looked up by name, since Swift's Glibc module does not export it. The signature is that of preadv2(2) on 64-bit
+  /// Linux.
   private static let preadv2: Preadv2? = dlsym(nil, "preadv2").map { unsafeBitCast($0, to: Preadv2.self) }
 
   /// Takes the exclusive lock of an open file without waiting (`flock(2)`); the kernel releases it with the process.

@@ -6,8 +6,8 @@ package import SystemPackage
 
 /// Copies every object of one store into another, for a move from a folder to a bucket.
 ///
-/// It can be interrupted and run again: objects that the target has are read back, compared and skipped. A damaged one is
-/// moved to the target's quarantine and copied again. Nothing is removed from the source.
+/// It can be interrupted and run again: objects that the target has are read back, compared and skipped. A damaged one
+/// is moved to the target's quarantine and copied again. Nothing is removed from the source.
 package struct ObjectCopy: Sendable {
   package struct Outcome: Sendable, Equatable {
     package var copied = 0

@@ -17,8 +17,8 @@ final class OpenFile: StoredObject {
   private let descriptor: FileDescriptor
   private let threads: NIOThreadPool
 
-  /// Opens a regular file with a blocking call; throws `Errno`, and `objectDamaged` for anything else, such as a symbolic
-  /// link.
+  /// Opens a regular file with a blocking call; throws `Errno`, and `objectDamaged` for anything else, such as a
+  /// symbolic link.
   init(_ path: FilePath, threads: NIOThreadPool) throws {
     let descriptor: FileDescriptor
     do {

@@ -81,7 +81,8 @@ package final class PrometheusExporter: MetricsFactory {
     }
   }
 
-  /// Labels sorted by name, each name once: names that differ only in forbidden characters would make the scrape invalid.
+  /// Labels sorted by name, each name once: names that differ only in forbidden characters would make the scrape
+  /// invalid.
   private func labels(_ dimensions: [(String, String)], _ kind: Series.Kind) -> [Label] {
     var labels: [Label] = []
     for (dimension, value) in dimensions {

@@ -27,7 +27,7 @@ package struct TextLogHandler: LogHandler {
     sink(line + "\n")
   }
 
-  /// A name or value as it is, or in quotation marks, with `"` and `\` after `\`, if it could be taken for several fields.
+  /// The text, quoted if it could be read as several fields; a backslash precedes `"` and `\` in it.
   private func field(_ text: String) -> String {
     let isPlain =
       !text.isEmpty

@@ -52,7 +52,7 @@ package struct Tapedeck: AsyncParsableCommand {
   package static func main() async {
     // Writing to a child process that has ended must not end this process.
     signal(SIGPIPE, SIG_IGN)
-    // A write beyond the limit of the size of files then fails instead.
+    // A write beyond the limit of the size of files then fails instead of ending the process.
     signal(SIGXFSZ, SIG_IGN)
     umask(0o077)
     Descriptors.raiseLimit()

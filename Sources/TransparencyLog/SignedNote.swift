@@ -46,6 +46,11 @@ package struct SignedNote: Sendable {
     return "\(text)\n\(lines.joined())"
   }
 
+  /// The SHA-256 of the note as text, as `sha256sum` prints it for a file with it.
+  package var sha256: String {
+    SHA256.hash(data: Data(encoded.utf8)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+
   /// Whether a key signed it: at least one signature is by that key, and all of them are valid.
   package func isSigned(by key: NoteVerifierKey) -> Bool {
     let own = signatures.filter { $0.name == key.name && $0.keyID == key.id }

@@ -1,3 +1,4 @@
+import Catalog
 package import Hummingbird
 import Model
 
@@ -30,7 +31,7 @@ package func webRouteTable(_ services: WebServices) throws -> RouteTable {
 private func makeRouter(
   _ table: RouteTable, _ services: WebServices, pages: PageRenderer, listener: Listener
 ) -> Router<WebContext> {
-  let router = Router(context: WebContext.self, options: [.autoGenerateHeadEndpoints])
+  let router = Router(context: WebContext.self)
   let isEncrypted = listener == .network && services.publicOrigin?.hasPrefix("https://") == true
   let authentication = AuthenticationMiddleware(
     listener: listener, authenticator: services.authenticator, log: services.log, publicOrigin: services.publicOrigin)
@@ -50,7 +51,7 @@ private func makeRouter(
 private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route] {
   let catalog = services.catalog
   let system = services.system
-  let plans = SyncPlans(plans: services.plans)
+  let plans = SyncPlans(plans: services.plans, catalog: catalog)
   let ingest = IngestController(
     catalog: catalog, waiters: services.waiters, openJobs: OpenJobs(catalog: catalog, limit: services.jobsPerIdentity),
     reviewPrivacy: services.reviewPrivacy, system: system)
@@ -58,17 +59,18 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
   let entries = AuditListing(catalog: catalog)
   let coverage = CoverageListing(catalog: catalog, plans: plans, system: system)
   let backfills = BackfillController(catalog: catalog, plans: plans, system: system)
+  let quarantine = QuarantineListing(catalog: catalog)
   let platform = PlatformReport.Loader(catalog: catalog, rateLimits: services.rateLimits)
   let api: [[Route]] = [
     ingest.routes,
     AudioController(
       catalog: catalog, store: services.store, accelRedirect: services.accelRedirect, now: system.now
     ).routes,
-    HeardController().routes,
+    HeardController(catalog: catalog).routes,
     PreferencesController(catalog: catalog).routes,
     RecordingController(catalog: catalog, store: services.store, listing: recordings).routes,
     JobController(catalog: catalog, openJobs: ingest.openJobs).routes,
-    QuarantineController(catalog: catalog, actions: services.quarantine).routes,
+    QuarantineController(listing: quarantine, actions: services.quarantine).routes,
     PlatformController(loader: platform, system: system).routes,
     AuditController(listing: entries).routes,
     ExportController(recordings: recordings, entries: entries, now: system.now).routes,
@@ -83,14 +85,16 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
     AssetController(assets: pages.assets).routes,
     SignInController(catalog: catalog, authenticator: services.authenticator, pages: pages).routes,
     ListPageController(listing: recordings, system: system, pages: pages).routes,
-    PlayerPageController(catalog: catalog, listing: recordings, ingest: ingest, pages: pages).routes,
+    PlayerPageController(
+      catalog: catalog, listing: recordings, ingest: ingest, store: services.store, pages: pages
+    ).routes,
     AuditPageController(listing: entries, pages: pages).routes,
     AccountsPageController(accounts: services.accounts, pages: pages).routes,
     OwnAccountPageController(
       catalog: catalog, authenticator: services.authenticator,
       sourceZones: Set(services.plans.values.map(\.zone)).sorted { $0.name < $1.name }, pages: pages
     ).routes,
-    QuarantinePageController(catalog: catalog, pages: pages).routes,
+    QuarantinePageController(listing: quarantine, pages: pages).routes,
     PlatformPageController(loader: platform, system: system, pages: pages).routes,
     CoveragePageController(
       catalog: catalog, listing: coverage, backfills: backfills, sources: services.sources,

@@ -1,6 +1,7 @@
 import Access
 import Catalog
 import Model
+import Synchronization
 import TestKit
 import Testing
 
@@ -228,10 +229,74 @@ import Testing
   }
 }
 
+/// Sessions that end while the change of their account's password waits for a hash.
+@Suite struct EndedSessionTests {
+  enum End: CaseIterable, Sendable {
+    case signedOut, sessionsEnded, expired, passwordReset, disabled, removed
+  }
+
+  /// Which of the two passwords of the change is being hashed when the session ends.
+  enum Moment: CaseIterable, Sendable {
+    case current, new
+  }
+
+  private static let slowPassword = "the one that waits"
+
+  private func apply(_ end: End, to session: String, of anna: Identity, _ fixture: AccessFixture) async throws {
+    let (accounts, admin) = (fixture.accounts, AccessFixture.admin)
+    switch end {
+    case .signedOut: try await fixture.authenticator.signOut(session, of: anna, from: AccessFixture.origin)
+    case .sessionsEnded: try await accounts.endSessions(of: anna.id, by: admin, from: nil)
+    case .expired: fixture.clock.advance(by: .seconds(61))
+    case .passwordReset:
+      // Without a hash: the hasher is busy with the one that waits.
+      let entry = LogEntry(at: fixture.clock.now, action: .resetPassword, outcome: .allowed, actor: nil)
+      _ = try await fixture.catalog.change(
+        account: anna.id, .passwordHash("new"), by: nil, keepsAdministrator: false
+      ) { _ in entry }
+    case .disabled: try await accounts.disable(anna.id, by: admin, from: nil)
+    case .removed: try await accounts.remove(anna.id, by: admin, from: nil)
+    }
+  }
+
+  @Test(arguments: End.allCases, Moment.allCases)
+  func `a change of one's own password does not outlast its session`(end: End, moment: Moment) async throws {
+    let (begun, gate) = (Gate(), Gate())
+    let waits = Mutex(false)
+    let slow = moment == .new ? Self.slowPassword : AccessFixture.password
+    let fixture = try await AccessFixture(
+      limits: .init(absolute: .seconds(60)),
+      derive: { password, _, _ in
+        if password == slow, waits.withLock({ $0 }) {
+          begun.open()
+          try await gate.wait()
+        }
+        return Array(password.utf8.prefix(8)) + Array(repeating: 7, count: 24)
+      })
+    let anna = try await fixture.account()
+    let session = try await fixture.signIn().text
+    waits.withLock { $0 = true }
+    async let code = failure {
+      try await fixture.authenticator.changePassword(
+        of: anna, from: AccessFixture.password, to: Self.slowPassword, keeping: session, from: AccessFixture.origin)
+    }
+    try await begun.wait()
+    waits.withLock { $0 = false }
+    try await apply(end, to: session, of: anna, fixture)
+    let stored = try await fixture.catalog.account(anna.id)?.passwordHash
+    gate.open()
+    #expect(await code == .unauthenticated)
+    #expect(try await fixture.catalog.account(anna.id)?.passwordHash == stored)
+    let denial = try #require(try await fixture.entries(.changePassword).last)
+    #expect(denial.outcome == .denied && denial.code == .unauthenticated && denial.actor?.id == anna.id)
+    #expect(denial.origin == AccessFixture.origin)
+  }
+}
+
 /// Changes whose actor ends, or loses its permission, while the change waits for the hash of a password.
 @Suite struct EndedActorTests {
   enum End: CaseIterable, Sendable {
-    case accountDisabled, accountDemoted, accountRemoved, tokenRevoked
+    case accountDisabled, accountDemoted, accountRemoved, tokenRevoked, sessionsEnded, passwordReset
   }
 
   enum Change: CaseIterable, Sendable {
@@ -241,7 +306,12 @@ import Testing
   private static let slowPassword = "the one that waits"
 
   private func make(_ end: End, _ fixture: AccessFixture) async throws -> Identity {
-    guard end == .tokenRevoked else { return try await fixture.account("chief", role: .admin) }
+    guard end == .tokenRevoked else {
+      let chief = try await fixture.account("chief", role: .admin)
+      guard end == .sessionsEnded || end == .passwordReset else { return chief }
+      let secret = try await fixture.signIn("chief").text
+      return try #require(try await fixture.authenticator.session(secret)).identity
+    }
     return try await fixture.accounts.createToken(
       name: "chief", role: .admin, agentID: nil, team: nil, by: AccessFixture.admin, from: nil
     ).identity
@@ -254,6 +324,13 @@ import Testing
     case .accountDemoted: try await accounts.setRole(.supervisor, of: "chief", by: actor, from: nil)
     case .accountRemoved: try await accounts.remove("chief", by: actor, from: nil)
     case .tokenRevoked: try await accounts.revokeToken("chief", by: actor, from: nil)
+    case .sessionsEnded: try await accounts.endSessions(of: "chief", by: actor, from: nil)
+    case .passwordReset:
+      // Without a hash: the hasher is busy with the one that waits.
+      let entry = LogEntry(at: fixture.clock.now, action: .resetPassword, outcome: .allowed, actor: nil)
+      _ = try await fixture.catalog.change(
+        account: "chief", .passwordHash("new"), by: nil, keepsAdministrator: false
+      ) { _ in entry }
     }
   }
 
@@ -304,16 +381,24 @@ import Testing
       name: "robot", role: .agent, agentID: nil, team: nil, by: AccessFixture.admin, from: nil)
     try await apply(end, fixture)
     let (accounts, entries) = (fixture.accounts, try await fixture.entries().count)
-    let changes: [@Sendable () async throws -> Void] = [
-      { try await accounts.disable("anna", by: actor, from: nil) },
-      { try await accounts.enable("anna", by: actor, from: nil) },
-      { try await accounts.setRole(.admin, of: "anna", by: actor, from: nil) },
-      { try await accounts.setPassword(AccountChangeTests.newPassword, of: "anna", by: actor, from: nil) },
-      { try await accounts.endSessions(of: "anna", by: actor, from: nil) },
-      { try await accounts.remove("anna", by: actor, from: nil) },
-      { try await accounts.revokeToken("robot", by: actor, from: nil) },
-      { _ = try await accounts.createToken(name: "x", role: .agent, agentID: nil, team: nil, by: actor, from: nil) },
-    ]
+    // An actor who has ended does not learn either whether an account or a token exists.
+    let changesOfAccounts: [@Sendable () async throws -> Void] = ["anna", "unknown"].flatMap {
+      name -> [@Sendable () async throws -> Void] in
+      [
+        { try await accounts.disable(name, by: actor, from: nil) },
+        { try await accounts.enable(name, by: actor, from: nil) },
+        { try await accounts.setRole(.admin, of: name, by: actor, from: nil) },
+        { try await accounts.setPassword(AccountChangeTests.newPassword, of: name, by: actor, from: nil) },
+        { try await accounts.endSessions(of: name, by: actor, from: nil) },
+        { try await accounts.remove(name, by: actor, from: nil) },
+      ]
+    }
+    let changes: [@Sendable () async throws -> Void] =
+      changesOfAccounts + [
+        { try await accounts.revokeToken("robot", by: actor, from: nil) },
+        { try await accounts.revokeToken("unknown", by: actor, from: nil) },
+        { _ = try await accounts.createToken(name: "x", role: .agent, agentID: nil, team: nil, by: actor, from: nil) },
+      ]
     for change in changes { #expect(await failure { try await change() } == expected(end)) }
     let anna = try #require(try await fixture.catalog.account("anna"))
     #expect(anna.disabledAt == nil && anna.identity.role == .agent)

@@ -34,8 +34,10 @@ import Testing
     "tdks_abc", "TDKS_abc", "td\u{200D}ks_abc", "\u{2800}anna", "anna\u{2800}", "an\u{2800}na", "\u{2800}",
     "\u{3164}anna",
     "\u{115F}anna", "anna\u{1160}", "\u{FFA0}anna", "an\u{AD}na", "an\u{34F}na", "anna\u{17B4}", "\u{180E}anna",
-    "anna\u{1D159}", "anna\u{16FE4}", "\u{FFFC}anna", "\u{A0}anna", "anna\u{3000}", "\u{2003}anna",
-    "Tape\u{200D}deck", "Ｔapedeck", "unknown account", "acc_0123", "tok_0123", "TOK_0123", "\u{200D}", "\u{3164}",
+    "anna\u{1D159}", "anna\u{16FE4}", "anna\u{13441}", "\u{13442}", "\u{FFFC}anna", "\u{A0}anna", "anna\u{3000}",
+    "\u{2003}anna",
+    "Tape\u{200D}deck", "Ｔapedeck", "unknown account", "acc_0123", "tok_0123", "TOK_0123", "token dana", "Token  dana",
+    "\u{200D}", "\u{3164}",
   ])
   func `a name must be printable, 1 to 100 bytes long, without surrounding spaces, and not reserved`(name: String)
     async throws
@@ -59,6 +61,9 @@ import Testing
       let fixture = try await AccessFixture()
       try await fixture.account(taken)
       #expect(await failure { try await fixture.account(wanted) } == .alreadyExists)
+    }
+    for (taken, wanted) in [(first, second), (second, first)] {
+      let fixture = try await AccessFixture()
       let create = { (name: String) async throws(TapedeckError) in
         try await fixture.accounts.createToken(
           name: name, role: .agent, agentID: nil, team: nil, by: AccessFixture.admin, from: nil)
@@ -68,6 +73,27 @@ import Testing
       try await fixture.accounts.revokeToken(taken, by: AccessFixture.admin, from: nil)
       _ = try await create(wanted)
     }
+  }
+
+  @Test(arguments: [("dana", "dana"), ("dana", "Dana"), ("José", "Jose\u{301}")])
+  func `an account and an active token must not have names that look the same`(account: String, token: String)
+    async throws
+  {
+    let fixture = try await AccessFixture()
+    func create(_ name: String) async throws(TapedeckError) {
+      _ = try await fixture.accounts.createToken(
+        name: name, role: .agent, agentID: nil, team: nil, by: AccessFixture.admin, from: nil)
+    }
+    try await create(token)
+    let refused = await #expect(throws: TapedeckError.self) { try await fixture.account(account) }
+    #expect(refused?.code == .alreadyExists && refused?.message.contains("A token with this name") == true)
+    try await fixture.accounts.revokeToken(token, by: AccessFixture.admin, from: nil)
+    try await fixture.account(account)
+    let again = await #expect(throws: TapedeckError.self) { try await create(token) }
+    #expect(again?.code == .alreadyExists && again?.message.contains("An account with this name") == true)
+    // The name of a disabled account stays taken, because the account can be enabled again.
+    try await fixture.accounts.disable(account, by: AccessFixture.admin, from: nil)
+    #expect(await failure { try await create(token) } == .alreadyExists)
   }
 
   @Test(arguments: [("anna", "anne"), ("anna", "anna b"), ("ab", "a b"), ("Jose", "José"), ("a1", "a2")])
@@ -103,7 +129,9 @@ import Testing
     #expect(try await fixture.account(name).name == name)
   }
 
-  @Test(arguments: ["", String(repeating: "x", count: 201), "a\u{202E}b", "a\nb", "a\u{0}", "\u{2069}"])
+  @Test(arguments: [
+    " ", "\u{3000}", "\u{200D}", "", String(repeating: "x", count: 201), "a\u{202E}b", "a\nb", "a\u{0}", "\u{2069}",
+  ])
   func `an agent id and a team have 1 to 200 printable characters`(value: String) async throws {
     let fixture = try await AccessFixture()
     for (agentID, team) in [(value, nil), (nil, value)] as [(String?, String?)] {

@@ -51,13 +51,14 @@ struct WholenessCheckTests {
   @Test(arguments: [45, 99_244, 160_043] as [Int64]) func `a truncated file is rejected`(length: Int64) {
     #expect(
       message(IntegrityCheck(firstBytes: header[...], fileLength: length))
-        == "The WAV header announces 160000 bytes of audio, but only \(length - 44) arrived: the file was cut short.")
+        == "The WAV header announces 160,000 bytes of audio, but only \(grouped(length - 44)) arrived: the file was cut short."
+    )
   }
 
   @Test func `a different size than announced is rejected`() {
     #expect(
       message(IntegrityCheck(firstBytes: header[...], fileLength: whole, declaredLength: whole + 1))
-        == "The file has 160044 bytes, but the platform announced 160045.")
+        == "The file has 160,044 bytes, but the platform announced 160,045.")
   }
 
   @Test func `audio shorter than the platform says is rejected beyond two seconds or two percent`() throws {
@@ -126,14 +127,17 @@ struct WholenessCheckTests {
         firstBytes: contained(in: whole + missing), fileLength: whole, isSecondFetch: isSecondFetch)
       #expect(
         message(check)
-          == "The WAV container announces \(whole + missing) bytes, but only \(whole) arrived: the end is missing.")
+          == "The WAV container announces \(grouped(whole + missing)) bytes, but only \(grouped(whole)) arrived: the end is missing."
+      )
     }
   }
 
   @Test(arguments: [1, 2, 59] as [Int64])
   func `surplus bytes are rejected once, and give a warning when they come again`(more: Int64) throws {
     var check = IntegrityCheck(firstBytes: contained(in: whole), fileLength: whole + more, declaredLength: whole + more)
-    #expect(message(check) == "The WAV container ends after \(whole) bytes, but \(whole + more) bytes arrived.")
+    #expect(
+      message(check)
+        == "The WAV container ends after \(grouped(whole)) bytes, but \(grouped(whole + more)) bytes arrived.")
     check.isSecondFetch = true
     #expect(try check.result().get().warnings == [.containerTooShort(more)])
   }

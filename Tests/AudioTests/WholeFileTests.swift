@@ -121,10 +121,10 @@ struct WholeFileTests {
   static let after: [File] = [
     File(
       "half of the audio by the header", WAVFile(audio: tone(16000), dataSize: 16000).bytes,
-      failure: "16000 more bytes follow that belong to no chunk"),
+      failure: "16,000 more bytes follow that belong to no chunk"),
     File(
       "99.5 % is not audio", WAVFile(audio: tone(16000), dataSize: 160).bytes, duration: 0,
-      failure: "31840 more bytes follow"),
+      failure: "31,840 more bytes follow"),
     File(
       "1.9 of 60 s are beyond the announced end", WAVFile(audio: tone(480_000), dataSize: 929_600).bytes,
       duration: 60, warnings: [.unexplainedBytes(30_400)]),

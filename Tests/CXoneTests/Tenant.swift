@@ -19,10 +19,12 @@ struct Tenant: Sendable {
     var rate = 0.0
     var burst = 20
     var parallelDownloads = 4
-    var callTimeout = Duration.seconds(10)
+    /// Long, because a busy machine may take seconds for a call.
+    var callTimeout = Duration.seconds(300)
     var stallTimeout = Duration.seconds(300)
     var maxRecordingBytes: Int64 = 8 << 30
     var allowedDownloadHosts: [String] = []
+    var ignoredMembers: [String] = []
     var clientSecret = "secret"
     var basicEncoding = BasicEncoding.automatic
     var system = SystemServices.system
@@ -70,7 +72,8 @@ struct Tenant: Sendable {
           rate: options.rate,
           burst: options.burst, parallelDownloads: options.parallelDownloads, callTimeout: options.callTimeout,
           stallTimeout: options.stallTimeout, maxRecordingBytes: options.maxRecordingBytes,
-          allowedDownloadHosts: options.allowedDownloadHosts, basicEncoding: options.basicEncoding)
+          allowedDownloadHosts: options.allowedDownloadHosts, ignoredMembers: options.ignoredMembers,
+          basicEncoding: options.basicEncoding)
         let source = RecordingsV2Source(
           settings: settings, client: client, allowance: options.allowance, system: options.system,
           logger: Logger(label: "test"))

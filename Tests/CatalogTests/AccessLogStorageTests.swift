@@ -141,6 +141,9 @@ import Testing
     #expect(try await numbers { $0.who = "anna" } == [6, 3])
     #expect(try await numbers { $0.who = "acc_1" } == [6, 3])
     #expect(try await numbers { $0.who = "robot" } == [4])
+    #expect(try await numbers { $0.who = "token robot" } == [4])
+    #expect(try await numbers { $0.who = "ANNA" } == [6, 3])
+    #expect(try await numbers { $0.who = "ann" } == [])
     #expect(try await numbers { $0.who = "' OR 1=1 --" } == [])
     #expect(try await numbers { $0.action = .listen } == [6])
     #expect(try await numbers { $0.outcome = .denied } == [4])
@@ -175,7 +178,65 @@ import Testing
     filter.action = .repair
     #expect(try await test.catalog.logEntries(matching: filter, before: nil, limit: 10).map(\.id) == [4])
     filter.who = "tapedeck"
-    #expect(try await test.catalog.logEntries(matching: filter, before: nil, limit: 10).isEmpty)
+    #expect(try await test.catalog.logEntries(matching: filter, before: nil, limit: 10).map(\.id) == [4])
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `the entries of a removed account and of an operator are found by the name that they show`(kind: DatabaseKind)
+    async throws
+  {
+    let test = try await TestCatalog(kind)
+    let ann = Identity(kind: .account, id: "acc_1", name: "ann", role: .agent)
+    let other = Identity(kind: .account, id: "acc_2", name: "bob", role: .agent)
+    let root = Identity(kind: .operator, id: "operator:0", name: "operator:root", role: .admin)
+    let robot = Identity(kind: .token, id: "tok_1", name: "robot", role: .agent)
+    for account in [ann, other] {
+      try await test.catalog.createAccount(account, passwordHash: "x", entry: test.entry(.createAccount))
+    }
+    try await test.catalog.createToken(robot, secretSHA256: [1], entry: test.entry(.createToken))
+    try await test.catalog.log([ann, other, root, robot, ann].map { test.entry(.view, by: $0) })
+    _ = try await test.catalog.change(account: "ann", .remove, by: nil, keepsAdministrator: false) { _ in
+      test.entry(.removeAccount)
+    }
+    try await test.catalog.revokeToken("robot", entry: test.entry(.revokeToken))
+    func found(_ who: String) async throws -> [Int64] {
+      var filter = LogFilter()
+      filter.who = who
+      let entries = try await test.catalog.logEntries(matching: filter, before: nil, limit: 10)
+      #expect(try await test.catalog.hasActor(named: who) == !entries.isEmpty, "\(who)")
+      return entries.map(\.id)
+    }
+    #expect(try await found("ann") == [8, 4])
+    #expect(try await found("Ann") == [8, 4])
+    #expect(try await found("acc_1") == [8, 4])
+    #expect(try await found("bob") == [5])
+    #expect(try await found("operator:root") == [6])
+    #expect(try await found("robot") == [7])
+    #expect(try await found("root") == [])
+    #expect(try await found("token ann") == [])
+    // Without its details, an entry shows the ID.
+    _ = try await test.database.write { db in try db.execute("DELETE FROM log_detail WHERE entry_id = 8") }
+    #expect(try await found("ann") == [])
+    #expect(try await found("acc_1") == [8, 4])
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  func `allowed actions on a recording are counted, for all actors or for one`(kind: DatabaseKind) async throws {
+    let test = try await TestCatalog(kind)
+    let (anna, ben) = (
+      Identity(kind: .account, id: "acc_1", name: "anna", role: .agent),
+      Identity(kind: .token, id: "tok_1", name: "ben", role: .agent)
+    )
+    let call = try key("call")
+    var denied = test.entry(.listen, of: call, by: ben)
+    denied.outcome = .denied
+    try await test.catalog.log([
+      test.entry(.listen, of: call, by: anna), test.entry(.listen, of: call, by: ben), denied,
+      test.entry(.download, of: call, by: ben), test.entry(.download, of: try key("other"), by: anna),
+    ])
+    #expect(try await test.catalog.logCounts(of: call, by: nil) == [.listen: 2, .download: 1])
+    #expect(try await test.catalog.logCounts(of: call, by: "acc_1") == [.listen: 1])
+    #expect(try await test.catalog.logCounts(of: call, by: "acc_9") == [:])
   }
 
   @Test(arguments: DatabaseKind.allCases)

@@ -113,7 +113,9 @@ import Testing
     let test = try await withAnna(kind)
     try await signIn(test, 7)
     let row = try #require(try await session(test, 7))
-    #expect(row.identity == Self.anna)
+    var anna = Self.anna
+    anna.session = [7]
+    #expect(row.identity == anna)
     #expect(row.csrf == "form")
     #expect(row.lastSeenAt == test.clock.now)
     #expect(row.expiresAt == test.clock.now + .seconds(3600))
@@ -213,7 +215,9 @@ import Testing
     _ test: TestCatalog, _ change: AccountChange, of name: String = "acc_1", keepsAdministrator: Bool = true
   ) async throws -> AccountRow {
     let entry = test.entry(.disableAccount)
-    return try await test.catalog.change(account: name, change, keepsAdministrator: keepsAdministrator) { _ in entry }
+    return try await test.catalog.change(
+      account: name, change, by: nil, keepsAdministrator: keepsAdministrator
+    ) { _ in entry }
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -283,6 +287,26 @@ import Testing
     #expect(try await test.count("session") == 1)
   }
 
+  @Test(arguments: DatabaseKind.allCases, ["ended", "expired", "of another account"])
+  func `a password is changed by a live session of its account only`(kind: DatabaseKind, session: String) async throws {
+    let test = try await withSession(kind)
+    let other = Identity(kind: .account, id: "acc_2", name: "berta", role: .agent)
+    try await test.catalog.createAccount(other, passwordHash: "old", entry: test.entry(.createAccount))
+    switch session {
+    case "ended": try await test.catalog.endSession(secretSHA256: [7], entry: test.entry(.signOut))
+    case "expired": test.clock.advance(by: .seconds(61))
+    default: break
+    }
+    let before = try await test.everything()
+    let id = session == "of another account" ? other.id : "acc_1"
+    #expect(
+      await failure {
+        try await test.catalog.changePassword(
+          of: id, from: "old", to: "new", keeping: [7], entry: test.entry(.changePassword))
+      } == .unauthenticated)
+    #expect(try await test.everything() == before)
+  }
+
   enum Narrowing: CaseIterable, Sendable { case disable, remove, password, role, ownPassword, token, signOut, privacy }
 
   @Test(arguments: DatabaseKind.allCases, Narrowing.allCases)
@@ -308,7 +332,7 @@ import Testing
     let changes = other.changes()
 
     func change(_ change: AccountChange) async throws {
-      _ = try await catalog.change(account: "anna", change, keepsAdministrator: false) { _ in entry }
+      _ = try await catalog.change(account: "anna", change, by: nil, keepsAdministrator: false) { _ in entry }
     }
     switch narrowing {
     case .disable: try await change(.disable)

@@ -91,6 +91,55 @@ import Testing
     #expect(try await gaps().count == 10)
   }
 
+  /// Accepts the original of an archived recording, as a user does before it is archived.
+  private func accept(_ name: String, by requester: String) async throws {
+    let key = try key(name)
+    let part = try #require(try await test.catalog.archived(key)?.parts.first)
+    try await test.catalog.addToQuarantine(
+      key, because: TapedeckError(.incompleteRecording, "It was cut short."),
+      content: ObjectContent(hash: part.sourceHash, bytes: part.sourceBytes), spoolID: "spool", node: "a:/q", file: name
+    )
+    _ = try await test.database.write { db in
+      try db.execute(
+        """
+        UPDATE quarantine SET state = 'accepted', decided_at = tapedeck_now_ms(), decided_by = \(requester),
+          decision = 'Checked by ear.' WHERE platform_id = \(name)
+        """)
+    }
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `an accepted recording is ready, and is counted and listed as accepted`(kind: DatabaseKind) async throws
+  {
+    test = try await TestCatalog(kind)
+    for name in ["sound", "cut", "hurt"] { try await test.archiveRecording(name) }
+    try await check(["sound", "cut", "hurt", "open"].map { call($0) })
+    _ = try await test.database.write { db in
+      try db.execute(
+        "INSERT INTO account (id, name, role, password_hash, created_at) VALUES ('u1', 'dana', 'supervisor', '', 1)")
+    }
+    try await accept("cut", by: "u1")
+    try await accept("hurt", by: "operator:root")
+    _ = try await test.database.write { db in
+      try db.execute("UPDATE recording SET damage = 'The MP3 is missing' WHERE platform_id = 'hurt'")
+    }
+    let coverage = try await coverage()
+    #expect(coverage.counts == [.ready: 2, .missing: 2])
+    #expect(coverage.accepted == 1, "A damaged recording is not ready.")
+    let found = try await test.catalog.acceptances(
+      of: .default, in: day.period, visibleTo: .everything, limit: 10)
+    #expect(found.map(\.key.id.rawValue) == ["cut"])
+    let first = try #require(found.first)
+    #expect(first.acceptedBy == "dana" && first.reason == "Checked by ear." && first.finding == "It was cut short.")
+    #expect(first.acceptedAt == test.clock.now && first.failedAt == test.clock.now)
+    #expect(try await test.catalog.acceptance(of: try key("hurt"))?.acceptedBy == "operator:root")
+    #expect(try await test.catalog.acceptance(of: try key("sound")) == nil)
+    #expect(try await test.catalog.recording(try key("cut"))?.isAccepted == true)
+    let listed = try await test.catalog.recordings(
+      matching: RecordingFilter(), visibleTo: .everything, after: nil, limit: 10)
+    #expect(Set(listed.filter(\.recording.isAccepted).names) == ["cut", "hurt"])
+  }
+
   @Test(arguments: DatabaseKind.allCases)
   mutating func `each gap has a reason, and whether a request may fill it`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
@@ -114,6 +163,33 @@ import Testing
     try expect("unrequested", .missing, "has not been requested", fill: true)
     try expect("dead", .failed, "The platform reports", code: .recordingFailedOnPlatform, fill: false)
     #expect(gaps["ready"] == nil)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a failed job that is cancelled keeps its reason, and is not filled`(kind: DatabaseKind) async throws {
+    test = try await TestCatalog(kind)
+    try await fail("late", TapedeckError(.neverAvailable))
+    try await fail("half", TapedeckError(.incompleteRecording))
+    try await test.request("open")
+    try await check([call("late"), call("half"), call("open")])
+    for name in ["late", "half", "open"] {
+      let id = try #require(try await test.catalog.job(of: try key(name))?.id)
+      _ = try await test.catalog.cancelJob(id, entry: test.entry(.cancelJob))
+      await #expect(throws: TapedeckError.self) { try await test.catalog.cancelJob(id, entry: test.entry(.cancelJob)) }
+    }
+    let gaps = Dictionary(try await gaps().map { ($0.key.id.rawValue, $0) }) { first, _ in first }
+    let expected: [(String, CoverageStatus, TapedeckError.Code?, String)] = [
+      ("late", .failed, .neverAvailable, "did not make the recording available"),
+      ("half", .refused, .incompleteRecording, "failed the integrity check"),
+      ("open", .failed, nil, "Its job was cancelled. Request"),
+    ]
+    for (name, status, code, words) in expected {
+      let gap = try #require(gaps[name])
+      #expect(gap.status == status && gap.code == code && !gap.isFillable, "\(gap)")
+      #expect(gap.reason.contains(words), "\(gap.reason)")
+      if code != nil { #expect(gap.reason.hasSuffix("Its job was then cancelled.")) }
+    }
+    #expect(try await coverage().counts == [.failed: 2, .refused: 1])
   }
 
   @Test(arguments: DatabaseKind.allCases)

@@ -144,6 +144,10 @@ import Testing
   func `lists show the status of each recording and can be filtered by it`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("ready")
+    try await test.archiveRecording("hurt")
+    _ = try await test.database.write { db in
+      try db.execute("UPDATE recording SET damage = 'The MP3 is missing' WHERE platform_id = 'hurt'")
+    }
     try await test.request("failed")
     let failed = try await test.claim().lease
     try await test.catalog.release(failed, .fail(TapedeckError(.neverAvailable, "It never came.")))
@@ -161,7 +165,7 @@ import Testing
     #expect(
       statuses == [
         "ready": .ready, "failed": .failed, "idle": .underway, "leased": .underway, "waiting": .underway,
-        "known": .known,
+        "known": .known, "hurt": .damaged,
       ])
     #expect(all.first { $0.status == .failed }?.failureMessage == "It never came.")
     for status in ListedStatus.allCases {

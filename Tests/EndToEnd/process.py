@@ -64,7 +64,8 @@ class Process:
         """Waits for the address that the process prints after these words; without one the process is killed."""
 
         def look():
-            found = re.search(re.escape(words) + r" (http://\S+)", self.output)
+            # With what follows it, so that it is not read while it is being written.
+            found = re.search(re.escape(words) + r" (http://\S+)\s", self.output)
             if not found and self.popen.poll() is not None:
                 raise RuntimeError(f"it ended with {self.popen.returncode}: {self.output}")
             return found and found[1]

@@ -215,15 +215,23 @@ def test_listening_is_logged_when_it_happens(open_page):
     page.evaluate("document.querySelector('audio').currentTime = 5")
     eventually(lambda: 7.5 <= time_of(page) < 20)
     page.get_by_role("button", name="Pause").click()
+    eventually(lambda: paused(page))
     end = time_of(page)
-    page.goto("/")
     [heard] = eventually(lambda: logged(page, recording, "audio_heard", after=first))
     passages = passages_of([heard])
     assert len(passages) == 2
     assert passages[0] == pytest.approx((5, end), abs=1)
     assert passages[1][0] == pytest.approx(30, abs=1) and passages[1][1] >= 33
+    # What follows the pause is reported when the page is left, and nothing is reported twice.
+    page.get_by_role("button", name="Play", exact=True).click()
+    eventually(lambda: time_of(page) >= end + 2)
+    page.goto("/")
+    both = eventually(lambda: (found := logged(page, recording, "audio_heard", after=first))[1:] and found)
+    assert len(both) == 2 and both[0] == heard
+    [later] = passages_of(both[1:])
+    assert later[0] == pytest.approx(end, abs=0.3) and later[1] >= end + 1.5
     page.goto(f"/play/{recording}")
-    expect(page.locator(".heard tbody tr").first).to_contain_text("0:05–")
+    expect(page.locator(".heard tbody tr").nth(1)).to_contain_text("0:05–")
     # Another test may have begun the session already.
     assert "supervisor" in [entry["actor"]["name"] for entry in logged(page, recording, "listen")]
 
@@ -334,6 +342,104 @@ def test_the_waveform_of_both_channels_is_drawn(open_page):
 
     eventually(lambda: min(colours()[:2]) > 2000 and min(colours()[2:]) > 200)
     expect(page.locator(".lane")).to_have_count(2)
+
+
+def test_a_report_that_may_not_have_arrived_is_sent_again_and_logged_once(open_page):
+    page = open_page("supervisor")
+    open_call(page)
+    recording = page.url.split("?")[0].rsplit("/", 1)[1]
+    first = page.request.get("/api/v1/audit?limit=1").json()["entries"][0]["number"]
+    sent = []
+
+    def lose_the_answer(route):
+        sent.append(route.request.post_data_json)
+        if len(sent) == 1:
+            route.fetch()
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/heard", lose_the_answer)
+    for number in (1, 2):
+        page.get_by_role("button", name="Play", exact=True).click()
+        before = time_of(page)
+        eventually(lambda: time_of(page) > before + 1)
+        page.get_by_role("button", name="Pause").click()
+        # Requests are passed on only during a call of the browser.
+        eventually(lambda: paused(page) and len(sent) >= number)
+    eventually(lambda: len(logged(page, recording, "audio_heard", after=first)) == 2 and len(sent) == 3)
+    assert sent[1] == sent[0] and sent[2]["report"] != sent[0]["report"]
+    open_page.console.clear()
+
+
+#: The heights of the bars of the overview, one for each CSS pixel, in CSS pixels.
+BARS = """() => {
+  const canvas = document.getElementById('overview');
+  const { width, height } = canvas;
+  const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+  return Array.from({ length: canvas.clientWidth }, (_, bar) => {
+    const x = Math.floor((bar + 0.5) * devicePixelRatio);
+    let filled = 0;
+    for (let y = 0; y < height; y++) filled += data[(y * width + x) * 4 + 3] / 255;
+    return filled / devicePixelRatio;
+  });
+}"""
+
+
+def test_the_waveform_looks_the_same_on_screens_of_every_density(open_page):
+    drawn = {}
+    for density in (1, 2):
+        page = open_page("agent", device_scale_factor=density)
+        page.goto("/play/spoken-billing")
+        expect(page.locator("#waveform-note")).to_be_hidden()
+        eventually(lambda: sum(page.evaluate(BARS)) > 2000)
+        drawn[density] = page.evaluate(BARS)
+        # Both device pixels of a bar are alike: a bar is one CSS pixel wide.
+        if density == 2:
+            assert page.evaluate("""() => {
+              const canvas = document.getElementById('overview');
+              const { width, height } = canvas;
+              const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+              for (let y = 0; y < height; y++)
+                for (let x = 0; x + 1 < width; x += 2)
+                  for (const byte of [0, 1, 2, 3])
+                    if (data[(y * width + x) * 4 + byte] !== data[(y * width + x + 1) * 4 + byte]) return false;
+              return true;
+            }""")
+    assert len(drawn[1]) == len(drawn[2])
+    assert all(one == pytest.approx(two, abs=1) for one, two in zip(drawn[1], drawn[2])), drawn
+
+
+def test_the_area_of_the_waveform_says_that_it_is_loading_or_failed(open_page):
+    page = open_page("agent")
+    page.goto("/play/spoken-billing")
+    waiting = []
+    page.route("**/peaks", lambda route: waiting.append(route))
+    page.reload(wait_until="commit")
+    note = page.locator("#waveform-note")
+    expect(note).to_have_text("Loading the waveform…")
+    expect(note).to_be_visible()
+    assert note.get_attribute("aria-live") == "polite"
+    eventually(lambda: note.is_visible() and waiting)
+    waiting[0].continue_()
+    expect(note).to_be_hidden()
+    page.unroute("**/peaks")
+    page.route("**/peaks", lambda route: route.abort())
+    page.reload(wait_until="commit")
+    expect(note).to_have_text("The waveform could not be loaded. Playback works without it.")
+    open_page.console.clear()
+
+
+def test_the_volume_is_set_by_a_click_near_its_track(open_page):
+    page = open_page("agent")
+    open_call(page)
+    box = page.get_by_label("Volume").bounding_box()
+    assert box["height"] >= 24
+    for share, edge in ((0.25, 3), (0.75, box["height"] - 3)):
+        page.mouse.click(box["x"] + box["width"] * share, box["y"] + edge)
+        eventually(lambda: page.evaluate("document.querySelector('audio').volume") == pytest.approx(share, abs=0.1))
+    page.get_by_label("Volume").fill("100")
+    eventually(lambda: page.request.get("/api/v1/preferences").json().get("volume") == 1)
 
 
 def test_the_time_under_the_pointer_is_shown(open_page):
@@ -599,7 +705,7 @@ def test_a_restricted_recording_is_a_row_without_link_for_an_agent_and_plays_for
     expect(supervisor.locator("main")).to_contain_text("Restricted")
     supervisor.get_by_role("button", name="Play", exact=True).click()
     eventually(lambda: time_of(supervisor) > 0.5)
-    supervisor.get_by_role("link", name="Access log").click()
+    supervisor.get_by_role("navigation", name="Main").get_by_role("link", name="Access log").click()
     expect(supervisor.locator("tbody tr").filter(has_text="Started playback").first).to_contain_text("restricted-01")
 
 

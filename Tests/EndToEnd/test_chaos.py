@@ -1,6 +1,6 @@
 """Workers are killed at random moments during ingests; no recording is lost, archived twice or damaged.
 
-`make soak SUITE=chaos` runs it with 1,000 recordings and 1,000 kills. TAPEDECK_CHAOS_COUNT, TAPEDECK_CHAOS_KILLS and
+`make soak SUITE=chaos` runs it with 1,000 recordings and 500 kills for each of two kinds of installation. TAPEDECK_CHAOS_COUNT, TAPEDECK_CHAOS_KILLS and
 TAPEDECK_CHAOS_SEED choose another run.
 """
 

@@ -66,6 +66,14 @@ def received(connection: socket.socket) -> bytes:
     return data
 
 
+def has_command_socket(server) -> bool:
+    """Whether the command socket is open; the address of the server may be printed before."""
+    try:
+        return command_socket_status(server) == 200
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+
+
 def command_socket_status(server) -> int:
     """The status of an answer of the command socket."""
     connection = http.client.HTTPConnection("localhost", timeout=60)
@@ -106,6 +114,7 @@ def test_idle_connections_neither_end_the_server_nor_its_work(make_server, sandb
     slowest = 0.0
     for _ in range(runs):
         server = make_server(descriptors=(limit, limit))
+        eventually(lambda: has_command_socket(server))
         livez = lambda: request(server.url, "GET", "/livez").status  # noqa: E731
         calm = max(longest(livez), longest(lambda: command_socket_status(server)))
         for id in ids:
@@ -476,6 +485,25 @@ def test_a_header_with_many_ranges_is_one_request_for_the_file(shared_server, sa
     for ranges in (",".join(f"{n}-{n}" for n in range(5000)), ",".join(["0-"] * 5000), "0-0," * 5000):
         reply = shared_server.supervisor.get("/audio/short-0001/original", Range=f"bytes={ranges}")
         assert (reply.status, reply.body) == (200, whole)
+
+
+def test_head_of_an_export_states_no_length_and_sends_no_body(shared_server):
+    head = f"Host: a\r\nAuthorization: Bearer {shared_server.token('supervisor')}\r\n\r\n"
+    with connections(shared_server) as connect:
+        reply = received(connect(f"HEAD /api/v1/recordings.csv HTTP/1.1\r\n{head}"))
+    assert b" 200 OK\r\n" in reply and b"\r\ncontent-type: text/csv" in reply.lower()
+    assert reply.count(b"\r\n\r\n") == 1 and reply.endswith(b"\r\n\r\n")
+    assert b"content-length" not in reply.lower() and b"transfer-encoding" not in reply.lower()
+
+
+@pytest.mark.parametrize("path", ["/missing", "/play/unknown", "/audio/unknown.mp3", "/login", "/livez"])
+def test_head_sends_no_body_before_the_next_response(shared_server, path):
+    head = f"Host: a\r\nAuthorization: Bearer {shared_server.token('supervisor')}\r\n"
+    with connections(shared_server) as connect:
+        reply = received(connect(
+            f"HEAD {path} HTTP/1.1\r\n{head}\r\nGET /livez HTTP/1.1\r\n{head}Connection: close\r\n\r\n"))
+    first, second = reply.split(b"\r\n\r\n", 1)
+    assert first.startswith(b"HTTP/1.1 ") and second.startswith(b"HTTP/1.1 200"), reply
 
 
 def test_many_head_requests_take_no_bodies(shared_server):

@@ -2,6 +2,7 @@
 
 import base64
 import datetime
+import hashlib
 import json
 import sqlite3
 import subprocess
@@ -91,12 +92,18 @@ def test_gaps_are_found_named_and_filled(server, sandbox, day):
     assert server.data.original("codec-gsm") == sandbox.file("codec-gsm")
 
 
-def test_a_statement_can_be_verified_with_openssl(server, folder, day):
+def test_a_statement_can_be_verified_with_openssl(server, sandbox, folder, day):
     file = folder / "statement.txt"
     assert server.command("coverage", *options(day), "--statement", str(file)).returncode == 3
     key = server.ok("statement", "key").strip()
-    assert "Signed by" in server.ok("statement", "verify", str(file), "--key", key)
     text = file.read_text()
+    lines = server.ok("statement", "verify", str(file), "--key", key).splitlines()
+    assert lines[0].startswith("Signed by") and f"Period: {day} to {day} (UTC)" in lines
+    assert lines[-1].startswith("State: INCOMPLETE: ") and "expected recordings not in the archive" in lines[-1]
+    assert f"\nplatform {sandbox.base}\n" in text and f"Source: default ({sandbox.base})" in lines
+    [entry] = [entry for entry in server.audit("--what", "coverage") if entry["details"].get("statement") == "signed"]
+    assert entry["details"]["statement_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert entry["details"]["filter"] == "outbound calls"
     assert text.startswith("tapedeck coverage statement v1 INCOMPLETE\n") and f"first day {day}" in text
     assert (server.data.path / "keys" / "statement-key").stat().st_mode & 0o777 == 0o600
 
@@ -119,14 +126,34 @@ def test_a_statement_can_be_verified_with_openssl(server, folder, day):
     assert server.command("statement", "verify", str(file), "--key", key).returncode == 7
 
 
+def test_an_accepted_recording_is_named(server, sandbox, folder, day):
+    sandbox.fault("cut-short", "codec-gsm")
+    assert server.supervisor.ingest("codec-gsm").code == "not_a_whole_recording"
+    [file] = json.loads(server.ok("quarantine", "list", "--json"))["files"]
+    server.ok("quarantine", "accept", str(file["id"]), "--reason", "Checked by ear.")
+    assert server.supervisor.ingest("codec-gsm").status == 200
+    total = coverage(server, day, code=3)["total"]
+    assert (total["ready"], total["accepted"]) == (1, 1)
+    path = folder / "statement.txt"
+    done = server.command("coverage", *options(day), "--offline", "--statement", str(path))
+    assert "1 ready recording failed the integrity check and was accepted by a user." in done.stdout
+    [note] = [line for line in path.read_text().splitlines() if line.startswith("note ")]
+    assert note.startswith(f"note {day} ") and " codec-gsm accepted The file failed the integrity check at " in note
+    assert note.endswith(": Checked by ear.") and "accepted by operator:" in note
+    page = server.supervisor.request("GET", "/play/codec-gsm", {"Accept": "text/html"}).text
+    assert "Accepted despite failure" in page and "checked for integrity" not in page
+
+
 def test_new_calls_are_archived_by_the_sync(make_server, sandbox):
     server = make_server(TAPEDECK_SYNC="on", CXONE_SYNC_INTERVAL_SECONDS="1")
     wanted = {id for id, row in outbound(sandbox).items() if row["status"] != "failed"}
     rows = "SELECT platform_id FROM recording WHERE archived_at IS NOT NULL"
     eventually(lambda: {row["platform_id"] for row in server.data.rows(rows)} >= wanted, every=0.5)
     assert "codec-gsm" in wanted
-    [sync] = server.data.rows("SELECT * FROM recurring_task WHERE name = 'sync'")
-    assert sync["last_success_at"] and not sync["last_error"]
+    # The end of the sync is recorded after its jobs were queued, which may be done before.
+    [sync] = eventually(lambda: server.data.rows(
+        "SELECT * FROM recurring_task WHERE name = 'sync' AND last_success_at > 0"))
+    assert not sync["last_error"]
     again = json.loads(server.ok("sync", "--json"))
     assert again["queued"] == 0
     assert len(sandbox.downloads("codec-gsm")) == 1
@@ -143,6 +170,20 @@ def test_a_backfill_runs_to_its_end(server, sandbox, day):
     assert row()["found"] == len(outbound(sandbox)) and row()["open"] == 0
     assert server.command("backfill", "pause", id).returncode == 2
     assert [entry["details"]["do"] for entry in server.audit("--what", "backfill")] == ["start"]
+
+
+def test_the_coverage_of_a_source_that_was_removed_says_so(make_server, sandbox, day):
+    west = {f"SOURCE_WEST_{name.removeprefix('CXONE_')}": value for name, value in sandbox.settings.items()}
+    server = make_server(TAPEDECK_SOURCES="west", **west)
+    assert server.command("coverage", *options(day), "--source", "west").returncode == 3
+    assert server.terminate() == 0
+    del server.settings["TAPEDECK_SOURCES"]
+    server.start()
+    for arguments in (["--source", "west"], ["--source", "west", "--offline"]):
+        removed = server.command("coverage", *options(day), *arguments)
+        assert removed.returncode == 6 and "is not in the settings any more" in removed.stderr, removed
+    unknown = server.command("coverage", *options(day), "--source", "east", "--offline")
+    assert unknown.returncode == 6 and "No source named 'east' is configured." in unknown.stderr, unknown
 
 
 def test_coverage_is_for_supervisors_and_administrators(server):

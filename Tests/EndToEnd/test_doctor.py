@@ -9,7 +9,7 @@ import sqlite3
 
 import pytest
 
-from process import QUICK, command
+from process import QUICK, Process, command
 from receiver import Receiver
 
 BUCKET = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-central-1"}
@@ -109,6 +109,22 @@ def test_doctor_suggests_the_settings_that_were_meant(folder, sandbox):
     found = json.loads(done.stdout.splitlines()[0])
     assert found["ok"] and "did you mean TAPEDECK_LISTEN?" in found["message"], found
     assert "did you mean tapedeck.dataDir?" in found["message"], found
+
+
+def test_a_settings_file_that_other_users_can_read_is_a_warning(folder, sandbox):
+    env = folder / ".env"
+    env.write_text(f"CXONE_CLIENT_SECRET={sandbox.settings['CXONE_CLIENT_SECRET']}\n")
+    settings = QUICK | {name: value for name, value in sandbox.settings.items() if name != "CXONE_CLIENT_SECRET"}
+    for mode, warns in [(0o644, True), (0o640, False)]:
+        env.chmod(mode)
+        done = command(folder, "doctor", settings=settings)
+        assert done.returncode == 0, done
+        assert (f"Run 'chmod o= {env}'." in done.stdout) == warns, done
+        assert done.stdout.startswith("warn 1. Settings" if warns else "ok   1. Settings"), done
+        server = Process(["serve"], folder, settings, folder / f"log-{mode}")
+        server.address("Tapedeck listens on")
+        assert server.terminate() == 0
+        assert (f"Run 'chmod o= {env}'." in server.output) == warns, server.output
 
 
 def initialised(folder: pathlib.Path) -> pathlib.Path:

@@ -140,10 +140,17 @@ def test_damage_that_cannot_be_repaired_is_shown_everywhere(make_server, sandbox
     assert re.fullmatch(
         r"The original is damaged, found on \d{4}-\d\d-\d\d at \d\d:\d\d UTC\. "
         r"It could not be repaired: the platform no longer has the recording\.", shown["damage"])
-    assert shown["status"] == "ready" and shown["verifiedAt"]
+    assert shown["status"] == "damaged" and shown["verifiedAt"]
+    for status, ids in (("damaged", [IDS[0]]), ("ready", [IDS[1]])):
+        listed = json.loads(server.ok("list", "--status", status, "--json"))["recordings"]
+        assert [(row["id"], row["status"]) for row in listed] == [(id, status) for id in ids]
+    refused = server.supervisor.get(f"/audio/{IDS[0]}/original")
+    assert (refused.status, refused.code, refused.json()["detail"]) == (503, "object_damaged", shown["damage"])
+    page = server.supervisor.request("GET", f"/play/{IDS[0]}", {"Accept": "text/html"}).text
+    assert "original?download" not in page and f"{IDS[0]}.mp3?download" in page and "Original kept" not in page
     assert shown["damage"] in server.ok("show", IDS[0])
     assert "the platform no longer has the recording" in server.supervisor.get(f"/play/{IDS[0]}").text
-    assert "Damaged" in server.supervisor.get("/").text
+    assert 'danger">Damaged<' in server.supervisor.get("/").text
     assert server.supervisor.get(f"/audio/{IDS[0]}.mp3").status == 200, "undamaged files are played"
     metrics = server.client("metrics").get("/metrics").text
     assert re.search(r"^tapedeck_damaged_recordings 1(\.0)?$", metrics, re.M)
@@ -156,6 +163,18 @@ def test_damage_that_cannot_be_repaired_is_shown_everywhere(make_server, sandbox
     assert server.command("verify", "--all").returncode == 0
     assert "damage" not in server.supervisor.get(f"/api/v1/recordings/{IDS[0]}").json()
     assert_whole(server)
+
+
+def test_a_repair_that_has_not_ended_is_not_called_intact(make_server, sandbox):
+    server = make_server()
+    assert server.command("ingest", *IDS[:2]).returncode == 0
+    part = server.data.part(IDS[0])
+    for name in (part["original_object"], part["mp3_object"]):
+        overwrite(server.data.object(name), b"")
+    sandbox.fault("gone", IDS[0])
+    done = server.command("verify", "--all", "--no-wait")
+    assert done.returncode == 3, done
+    assert "everything is intact" not in done.stderr and "1 intact, 1 being repaired." in done.stderr
 
 
 def test_a_missing_object_folder_changes_nothing(make_server):
@@ -197,4 +216,4 @@ def test_samples_and_shards_can_be_repeated(make_server):
     assert "--seed" in server.command("verify", "--sample", "5%").stderr
     assert recordings("--all", "--source", "default") == len(IDS)
     assert recordings("--all", "--source", "elsewhere") == 0
-    assert server.command("verify", "never-heard-of").returncode == 3
+    assert server.command("verify", "never-heard-of").returncode == 6

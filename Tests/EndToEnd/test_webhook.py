@@ -121,7 +121,7 @@ def test_a_receiver_that_answers_410_gets_no_message_before_the_next_start(make_
     with Receiver(answers=[410, 200]) as receiver:
         server = make_server(**receiver.settings)
         assert server.supervisor.ingest("codec-pcm-mono").status == 200
-        eventually(lambda: "410" in server.process.output)
+        eventually(lambda: "the webhook receiver answered 410" in server.process.output)
         assert server.supervisor.ingest("codec-gsm").status == 200
         assert server.terminate() == 0
         assert len(receiver.messages) == 1 and pending(server) == 2

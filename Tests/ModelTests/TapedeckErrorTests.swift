@@ -37,7 +37,8 @@ import Testing
     (.platformProtocol, 502), (.recordingFailedOnPlatform, 502), (.incompleteRecording, 502),
     (.downloadInterrupted, 502), (.neverAvailable, 504), (.notYetAvailable, 504), (.platformRateLimited, 503),
     (.ffmpegMissing, 503),
-    (.accessLogUnavailable, 503), (.shuttingDown, 503), (.conversionFailed, 500), (.diskFull, 507),
+    (.accessLogUnavailable, 503), (.shuttingDown, 503), (.conversionFailed, 500), (.objectMissing, 503),
+    (.objectDamaged, 503), (.diskFull, 507),
   ]
 
   @Test(arguments: statuses)

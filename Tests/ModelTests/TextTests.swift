@@ -3,6 +3,30 @@ import Model
 import Testing
 
 @Suite struct TextTests {
+  // MARK: Numbers
+
+  @Test(arguments: [
+    (0, "0"), (7, "7"), (999, "999"), (1000, "1,000"), (-1234, "-1,234"), (3_091_456, "3,091,456"),
+    (Int64.min, "-9,223,372,036,854,775,808"),
+  ])
+  func `thousands are grouped`(number: Int64, text: String) {
+    #expect(grouped(number) == text)
+  }
+
+  @Test(arguments: [
+    (0.04, 1, "0.0"), (12.25, 1, "12.3"), (1234.56, 1, "1,234.6"), (999.96, 1, "1,000.0"), (-0.5, 2, "-0.50"),
+    (1234.5, 0, "1,235"), (7.25, 2, "7.25"), (.nan, 1, "0.0"), (.infinity, 0, "1,000,000,000,000,000"),
+  ])
+  func `thousands of decimal numbers are grouped`(number: Double, decimals: Int, text: String) {
+    #expect(grouped(number, decimals: decimals) == text)
+  }
+
+  @Test func `a number has its noun in the singular or plural`() {
+    #expect(counted(1, "entry", plural: "entries") == "1 entry")
+    #expect(counted(1204, "entry", plural: "entries") == "1,204 entries")
+    #expect(counted(0, "byte") == "0 bytes")
+  }
+
   // MARK: Percent-encoding
 
   @Test(arguments: [

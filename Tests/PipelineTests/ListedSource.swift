@@ -21,8 +21,8 @@ final class ListedSource: RecordingSource {
     var arrange: @Sendable ([PlatformRecording]) -> [PlatformRecording] = { $0 }
     /// Recordings in every list, whatever their start.
     var misplaced: [PlatformRecording] = []
-    /// What every page says about the length of the list.
-    var extent = ListExtent()
+    /// What every page says about the list.
+    var notes = ListNotes()
     /// How many rows that name no recording follow a call, on the same page.
     var unidentifiedAfter: [String: Int] = [:]
   }
@@ -75,7 +75,7 @@ final class ListedSource: RecordingSource {
         nextCursor: state.repeats
           ? "\(start + 1)"
           : next < matching.count || state.isEndless ? "\(next + (page.isEmpty ? 1 : 0))" : nil)
-      result.extent = state.extent
+      result.notes = state.notes
       return result
     }
   }

@@ -12,7 +12,7 @@ import Testing
 /// Files that failed the integrity check, and the decisions about them.
 @Suite(.timeLimit(.minutes(5)))
 struct QuarantineTests {
-  private static let user = Identity(kind: .account, id: "user-1", name: "anna", role: .supervisor)
+  private static let user = Identity(kind: .operator, id: "user-1", name: "anna", role: .supervisor)
 
   private static func options(
     _ bytes: [UInt8], duration: Int? = nil, downloads: Counter = Counter()
@@ -67,6 +67,11 @@ struct QuarantineTests {
     Quarantine(catalog: fixture.catalog, store: fixture.store, spool: fixture.spool)
   }
 
+  private func hasFile(_ row: QuarantineRow, _ fixture: PipelineFixture) -> Bool {
+    FileManager.default.fileExists(
+      atPath: fixture.spool.quarantine.appending(QuarantineRow.fileName(row.file)).string)
+  }
+
   private func accept(_ row: QuarantineRow, _ fixture: PipelineFixture) async throws {
     _ = try await quarantine(fixture).accept(
       row, reason: "checked by ear", clearance: .standard, by: Self.user.id, entry: entry(.acceptQuarantined, row))
@@ -75,6 +80,47 @@ struct QuarantineTests {
   private func discard(_ row: QuarantineRow, _ fixture: PipelineFixture) async throws {
     try await quarantine(fixture).discard(
       row, reason: "checked by ear", by: Self.user.id, entry: entry(.discardQuarantined, row))
+  }
+
+  @Test(arguments: [true, false])
+  func `a token that was revoked meanwhile decides nothing`(accepts: Bool) async throws {
+    try await PipelineFixture.run(Self.options(Self.cut, duration: 4)) { fixture in
+      let row = try await fail(fixture)
+      var entry = entry(accepts ? .acceptQuarantined : .discardQuarantined, row)
+      entry.actor = Identity(kind: .token, id: "tok_gone", name: "gone", role: .supervisor)
+      let quarantine = quarantine(fixture)
+      await #expect {
+        if accepts {
+          _ = try await quarantine.accept(row, reason: "x", clearance: .standard, by: "tok_gone", entry: entry)
+        } else {
+          try await quarantine.discard(row, reason: "x", by: "tok_gone", entry: entry)
+        }
+      } throws: {
+        ($0 as? TapedeckError)?.code == .unauthenticated
+      }
+      #expect(try await quarantined(fixture).state == .kept)
+      #expect(hasFile(row, fixture))
+      #expect(try await fixture.log(entry.action).map(\.outcome) == [.denied])
+    }
+  }
+
+  @Test func `a discarded file that could not be removed is removed by another try, or at the next start`() async throws
+  {
+    for isStart in [false, true] {
+      try await PipelineFixture.run(Self.options(Self.cut, duration: 4)) { fixture in
+        let row = try await fail(fixture)
+        try await fixture.catalog.discardQuarantined(
+          row.id, reason: "x", by: Self.user.id, entry: entry(.discardQuarantined, row))
+        #expect(hasFile(row, fixture))
+        if isStart {
+          try await Recovery(catalog: fixture.catalog, spool: fixture.spool, logger: .silent).run(isAlone: true)
+        } else {
+          let decided = try await fixture.catalog.quarantine(visibleTo: .everything, decided: true, limit: 10)
+          try await discard(try #require(decided.first), fixture)
+        }
+        #expect(!hasFile(row, fixture))
+      }
+    }
   }
 
   @Test func `an accepted file is archived as it is, without another download`() async throws {

@@ -33,8 +33,8 @@ struct RateTests {
         await withTaskGroup(of: Void.self) { group in
           group.addTask {
             try? await until { fixture.tenant.statistics.snapshot.overLimit > 0 }
-            // Real time, since the sandbox's rate limit uses it too. Nothing waits for the sleep: how many changes a run sees
-            // does not matter.
+            // Real time, since the sandbox's rate limit uses it too. Nothing waits for the sleep: how many changes a
+            // run sees does not matter.
             for rate in [60.0, 20, 60, 30, 80, 40].cycled(50) {
               fixture.tenant.limit.change(to: .init(rate: rate, burst: 20, saysRetryAfter: rate > 30))
               guard (try? await Task.sleep(for: .seconds(3))) != nil else { return }

@@ -230,40 +230,86 @@ struct ReconciliationTests {
 
   @Test func `an empty catalog is refused with a store that has objects`() async throws {
     try await PipelineFixture.run { fixture in
-      try await Reconciliation.requireOwnObjects(fixture.catalog, fixture.store)
+      try await StoreOwnership.requireOwnObjects(fixture.catalog, fixture.store)
       try await fixture.archive(Self.id)
-      try await Reconciliation.requireOwnObjects(fixture.catalog, fixture.store)
+      try await StoreOwnership.requireOwnObjects(fixture.catalog, fixture.store)
       try await loseCatalog(fixture)
       let error = await #expect(throws: TapedeckError.self) {
-        try await Reconciliation.requireOwnObjects(fixture.catalog, fixture.store)
+        try await StoreOwnership.requireOwnObjects(fixture.catalog, fixture.store)
       }
       #expect(error?.code == .configurationInvalid)
       #expect(error?.message.contains("restore it from a backup") == true)
       var store = InterposedStore(fixture.store)
       store.beforeListing = { _ throws(TapedeckError) in throw TapedeckError(.storageFailed) }
-      try await Reconciliation.requireOwnObjects(fixture.catalog, store)
+      try await StoreOwnership.requireOwnObjects(fixture.catalog, store)
       // An ingest that ended before its commit leaves objects without a recording.
       _ = try await storeReserved("first", in: fixture)
-      try await Reconciliation.requireOwnObjects(fixture.catalog, fixture.store)
+      try await StoreOwnership.requireOwnObjects(fixture.catalog, fixture.store)
     }
   }
 
   @Test func `objects are copied only with the catalog that has them`() async throws {
     try await PipelineFixture.run { fixture in
       func refusal() async -> TapedeckError? {
-        await error { try await Reconciliation.requireStore(fixture.store, of: fixture.catalog) }
+        await error { try await StoreOwnership.requireStore(fixture.store, of: fixture.catalog) }
       }
       #expect(await refusal() == nil)
       try await fixture.archive(Self.id)
       #expect(await refusal() == nil)
       // The objects of another archive, then no object.
       let others = try await replaceStore(fixture)
-      #expect(await refusal()?.message.contains("none of the oldest recordings") == true)
+      #expect(await refusal()?.message.contains("lacks most of the oldest recordings") == true)
       for name in others { try FileManager.default.removeItem(atPath: fixture.store.location(of: name)) }
-      #expect(await refusal()?.message.contains("none of the oldest recordings") == true)
+      #expect(await refusal()?.message.contains("lacks most of the oldest recordings") == true)
       _ = try await replaceStore(fixture)
       try await loseCatalog(fixture)
       #expect(await refusal()?.code == .configurationInvalid)
+    }
+  }
+
+  @Test func `recordings that were stored into the wrong store do not make it the own one`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      let others = try await replaceStore(fixture)
+      // The older half of the archive has one of these.
+      try await fixture.archive("codec-pcm-stereo", "codec-adpcm", "codec-pcm-8bit")
+      let objects = try await fixture.objects()
+      #expect(objects.count == others.count + 9)
+      let reconciliation = Reconciliation(verifier: fixture.verifier)
+      for refusal in [
+        await error { try await StoreOwnership.requireStore(fixture.store, of: fixture.catalog) },
+        await error { _ = try await reconciliation.run() },
+      ] {
+        #expect(refusal?.code == .storageFailed)
+        #expect(refusal?.message.contains("lacks most of the oldest recordings") == true)
+      }
+      #expect(try await fixture.objects() == objects)
+      #expect(try fixture.files(in: "quarantine").isEmpty)
+    }
+  }
+
+  @Test func `a store that lost half of the oldest recordings is the own one`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other, "codec-pcm-stereo", "codec-adpcm")
+      for kind in [ArchivedFile.Kind.original, .mp3, .peaks] {
+        try DiskFault.missing.strike(try await fixture.object(kind, of: Self.id), of: fixture)
+      }
+      try await StoreOwnership.requireStore(fixture.store, of: fixture.catalog)
+      // Once its damage is known, a recording that is lost for ever says nothing about the store.
+      for kind in [ArchivedFile.Kind.original, .mp3, .peaks] {
+        try DiskFault.missing.strike(try await fixture.object(kind, of: Self.other), of: fixture)
+      }
+      await #expect(throws: TapedeckError.self) {
+        try await StoreOwnership.requireStore(fixture.store, of: fixture.catalog)
+      }
+      try await fixture.archive("codec-ulaw-mono", "codec-ulaw-stereo", "codec-alaw-mono", "codec-pcm-8bit")
+      for id in [Self.id, Self.other] {
+        let damage = Damage(
+          recordingID: try await fixture.row(id).id, key: try fixture.key(id), finding: "The files are missing",
+          code: .objectMissing, hasOriginal: false, details: [:])
+        try await fixture.catalog.recordDamage([damage], at: .systemNow(), by: .recurringTask)
+      }
+      try await StoreOwnership.requireStore(fixture.store, of: fixture.catalog)
     }
   }
 

@@ -19,7 +19,8 @@ struct ShutdownTests {
     #expect(job.runState == .done, "\(job.failure?.message ?? "")")
   }
 
-  /// Opens the spool file of a job whose worker is gone; a child process of another test may hold its lock for a moment.
+  /// Opens the spool file of a job whose worker is gone; a child process of another test may hold its lock for a
+  /// moment.
   private func hold(_ job: JobRow, _ fixture: PipelineFixture, keep: Int64) async throws -> SpoolFile {
     var part: SpoolFile?
     try await until {

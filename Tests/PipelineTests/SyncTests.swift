@@ -447,15 +447,16 @@ struct SyncTests {
     }
   }
 
-  @Test func `a list that ends before its reported length fails after its rows are queued`() async throws {
+  @Test func `a list that may not be whole fails after its rows are queued`() async throws {
     let fixture = try await SchedulerFixture(plan: SyncPlan(overlap: .seconds(600), lookBackDays: 0))
     for number in 1...5 { fixture.source.add(try call("call-\(number)", at: "2026-01-15T11:00:0\(number)Z")) }
     let day = try #require(CalendarDay("2026-01-15", in: .utc))
-    for (extent, isWhole) in [
-      (ListExtent(rows: 6), false), (ListExtent(rows: 5), true), (ListExtent(rows: 2), true),
-      (ListExtent(pages: 4), false), (ListExtent(pages: 3, page: 0), true), (ListExtent(pages: 4, page: 4), true),
+    for (notes, isWhole) in [
+      (ListNotes(rows: 6), false), (ListNotes(rows: 5), true), (ListNotes(rows: 2), true),
+      (ListNotes(pages: 4), false), (ListNotes(pages: 3), true), (ListNotes(unknown: ["shards"]), false),
+      (ListNotes(continues: true), false),
     ] {
-      fixture.source.change { ($0.pageSize, $0.extent) = (2, extent) }
+      fixture.source.change { ($0.pageSize, $0.notes) = (2, notes) }
       let code = await failure {
         try await fixture.discovery().check(day, now: fixture.clock.now, fetches: true, for: .lookBack)
       }

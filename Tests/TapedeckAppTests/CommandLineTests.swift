@@ -39,6 +39,11 @@ import Testing
     "coverage --from 2026-13-01 --to 2026-12-31", "coverage --from 2025-01-01 --to 2026-12-31",
     "backfill start --from 2026-01-02 --to 2026-01-01", "backfill start --from then --to now", "backfill pause",
     "statement verify file --key nonsense", "sync --source No", "db forget-secret", "serve extra",
+    "list --status redy", "list --direction up", "list --from then", "list --from 2026-01-02 --to 2026-01-01",
+    "list --limit 0", "list --limit 501", "audit list --limit 1001", "audit list --what nonsense",
+    "audit list --outcome maybe", "audit list --to 2026-13-01", "jobs list --state idle", "jobs list --code nonsense",
+    "jobs list --limit 0", "quarantine list --limit 1001", "user add x --role metrics", "user role x metrics",
+    "backfill start --from 2026-01-01 --to 2026-01-02 --direction up",
   ]
 
   @Test(arguments: usageErrors)
@@ -51,11 +56,13 @@ import Testing
   static let valid = [
     "ingest a b", "ingest --from 2026-01-01 --to 2026-01-02T12:00:00Z --direction inbound --source emea", "show x",
     "search --from 2026-01-01 --to 2026-01-02 --agent 1", "verify --all", "verify --sample 5%", "verify --sample 0.5",
-    "verify --sample 5 --seed 7", "verify --shard 3/3", "verify a b --source emea", "jobs retry --failed --code x",
+    "verify --sample 5 --seed 7", "verify --shard 3/3", "verify a b --source emea",
+    "jobs retry --failed --code disk_full",
     "jobs retry 1 2", "coverage --from 2026-01-01 --to 2027-02-05", "backfill start --from 2020-01-01 --to 2026-01-01",
     "token create x --role metrics", "user add x --role agent --agent-id 1 --team a", "serve --listen 127.0.0.1:0",
     "sandbox --fault cut,recording=x,times=2", "audit list --who x --json", "list", "db forget-secret X",
-    "list --all --json", "list --csv --agent x", "audit list --all", "audit list --csv", "jobs list --state queued",
+    "list --all --json", "list --csv --agent x", "list --from 2026-01-01 --to 2026-01-01", "audit list --all",
+    "audit list --csv", "jobs list --state queued",
     "demo --once",
   ]
 
@@ -71,7 +78,17 @@ import Testing
     ("verify --shard 4/3", "--shard must be a part such as 3/30"), ("verify", "exactly one of --all"),
     ("show x --source No", "--source must be the name of a source"),
     ("coverage --from 2025-01-01 --to 2026-12-31", "at most 400 days"),
-    ("user add x --role king", "agent, supervisor, admin or metrics"), ("list --jason", "Did you mean '--json'"),
+    ("user add x --role king", "--role must be agent, supervisor or admin."),
+    ("token create x --role king", "--role must be agent, supervisor, admin or metrics."),
+    ("list --status redy", "--status must be ready, under_way, failed, known or damaged. Did you mean 'ready'?"),
+    ("list --from then", "--from must be a day such as 2026-11-12, or a timestamp"),
+    ("list --from 2026-01-02 --to 2026-01-01", "--from must not be after --to"),
+    ("list --limit 501", "--limit must be a number from 1 to 500."),
+    ("audit list --limit 1001", "--limit must be a number from 1 to 1,000."),
+    ("audit list --what lisst", "--what has no value 'lisst'. Did you mean 'list'?"),
+    ("jobs list --state idle", "--state must be queued, leased, waiting, "),
+    ("backfill start --from 2026-01-01 --to then", "--to must be a day such as 2026-11-12."),
+    ("list --jason", "Did you mean '--json'"),
     ("lst", "Unknown command 'lst'. Did you mean 'list'?"), ("serv", "Did you mean 'serve'?"),
     ("audit lsit", "Did you mean 'list'?"), ("jobs retyr x", "Did you mean 'retry'?"),
     ("xylophone", "'tapedeck --help' lists the commands"), ("demo --data-dir x", "tapedeck-demo"),
@@ -124,6 +141,32 @@ import Testing
   @Test(arguments: ["--data-dir x", "--config x", "--data-dir x --config y", "--once --data-dir tapedeck-demo"])
   func `the demo refuses options that it would ignore`(options: String) {
     #expect(message(of: ["demo"] + options.split(separator: " ").map(String.init)).contains("Omit --data-dir"))
+  }
+
+  @Test(arguments: ["demo", "sandbox"])
+  func `a command that reads no settings has no options for them in its help`(command: String) {
+    let help = message(of: [command, "--help"])
+    #expect(!help.contains("--data-dir") && !help.contains("--config") && help.contains("--quiet"))
+    #expect(exitStatus(of: [command, "--config", "x"]) == .usage)
+    let other = message(of: ["list", "--help"])
+    #expect(other.contains("--data-dir") && other.contains("--config") && other.contains("--quiet"))
+  }
+
+  @Test(arguments: ["--direction outbound", "--agent ag-1"])
+  func `ingest by ID refuses options that it would ignore`(options: String) {
+    let arguments = ["ingest", "x"] + options.split(separator: " ").map(String.init)
+    #expect(exitStatus(of: arguments) == .usage)
+    #expect(message(of: arguments).contains("require --from and --to"))
+  }
+
+  @Test func `equal ends of a period are refused with the reason`() {
+    let text = message(of: ["ingest", "--from", "2026-11-01", "--to", "2026-11-01"])
+    #expect(text.contains("--from must be before --to, because --to is excluded."))
+  }
+
+  @Test(arguments: ["migrate", "migrate status", "migrate up"])
+  func `the help of migrations says that the server must be stopped`(command: String) {
+    #expect(message(of: command.split(separator: " ").map(String.init) + ["--help"]).contains("stop the server first"))
   }
 
   @Test func `the version is printed alone`() {

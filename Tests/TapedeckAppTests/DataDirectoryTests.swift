@@ -101,9 +101,13 @@ import Testing
     #expect(try await directory.lock(orListenerAt: path, within: .zero) != nil)
     var lock = try directory.tryLock()
     #expect(lock != nil)
-    async let taken = directory.lock(orListenerAt: path, within: .seconds(3600))
-    lock = nil
-    #expect(try await taken != nil)
+    var waits = 0
+    let taken = try await directory.lock(orListenerAt: path, within: .seconds(3600)) {
+      waits += 1
+      // Its holder ends while the command waits for the third time.
+      if waits == 3 { lock = nil }
+    }
+    #expect(taken != nil && waits == 3)
   }
 
   /// - Returns: the descriptor of a listening socket.

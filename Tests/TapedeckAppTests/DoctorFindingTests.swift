@@ -21,6 +21,20 @@ import Testing
         == #"{"check":"Settings","message":"X is not set.","number":1,"ok":false,"remedy":"Set it."}"#)
   }
 
+  @Test func `a passed check shows what is still to be corrected`() throws {
+    let finding = DoctorFinding(
+      number: 1, check: "Data directory", failure: nil, remedy: "-", found: "/data.",
+      warnings: ["Run 'chmod 700 /data'."])
+    #expect(finding.lines == ["warn 1. Data directory: /data. Run 'chmod 700 /data'."])
+    #expect(
+      try Terminal.jsonLine(finding)
+        == #"{"check":"Data directory","message":"/data. Run 'chmod 700 /data'.","number":1,"ok":true,"warning":true}"#)
+    let failed = DoctorFinding(
+      number: 1, check: "Settings", failure: TapedeckError(.configurationInvalid, "X is not set."), remedy: "Set it.",
+      warnings: ["Y is not a setting."])
+    #expect(failed.lines == ["FAIL 1. Settings: X is not set.", "       Set it."])
+  }
+
   @Test func `a check that was not made names the one that failed`() throws {
     let finding = DoctorFinding(number: 4, check: "Disk space", skippedAfter: 3)
     #expect(finding.lines == ["skip 4. Disk space: skipped, because check 3 failed"])

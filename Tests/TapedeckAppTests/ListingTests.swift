@@ -63,7 +63,7 @@ import Testing
       recording.lines == [
         "recording  a", "source     default", "status     ready", "privacy    standard",
         "duration   0:05 on the platform", "audio      0:05 (5.25 s)", "agent      Dana 7",
-        "format     pcm_s16le, 8000 Hz, 1 channel", "warning    short", "mp3", "  ab/cd", "  sha256 00ff  12 bytes",
+        "format     pcm_s16le, 8,000 Hz, 1 channel", "warning    short", "mp3", "  ab/cd", "  sha256 00ff  12 bytes",
         "original", "  not kept", "  sha256 11  3 bytes", "steps", "  download      1.500 s  2026-11-01T10:00:00Z",
       ])
   }
@@ -110,6 +110,21 @@ import Testing
       ])
   }
 
+  @Test func `the table of access log entries shows a token as a token, and has the notice of the server`() throws {
+    let listing = try decode(
+      AccessLogListing.self,
+      #"""
+      {"entries": [
+        {"number": 2, "at": "2026-11-01T10:00:00Z", "action": "listen", "outcome": "allowed",
+         "actor": {"id": "tok_1", "kind": "token", "name": "dana", "role": "agent"}, "details": {}, "canonical": "{}"}
+      ]}
+      """#)
+    #expect(listing.table.lines.last?.contains("  token dana  agent  ") == true)
+    #expect(listing.notice == nil)
+    let empty = try decode(AccessLogListing.self, #"{"entries": [], "notice": "No account or token is named 'x'."}"#)
+    #expect(empty.table.isEmpty && empty.notice == "No account or token is named 'x'.")
+  }
+
   @Test func `access log entries show who did what, as a table and as JSON`() throws {
     let listing = try decode(
       AccessLogListing.self,
@@ -118,18 +133,22 @@ import Testing
         {"number": 2, "at": "2026-11-01T10:00:00Z", "action": "listen", "outcome": "allowed", "recordingId": "a",
          "actor": {"id": "acc_1", "kind": "account", "name": "anna", "role": "agent"}, "address": "192.0.2.1",
          "details": {}, "canonical": "{}"},
+        {"number": 3, "at": "2026-11-01T10:00:01Z", "action": "audio_sent", "outcome": "allowed", "count": 3091456,
+         "actor": {"id": "operator:0", "kind": "operator", "name": "root", "role": "admin"},
+         "details": {"session": "2"}, "canonical": "{}"},
         {"number": 1, "at": "2026-11-01T09:00:00.123Z", "action": "anonymous", "outcome": "denied", "count": 7,
          "details": {"a": "b"}, "canonical": "{}"}
       ]}
       """#)
     #expect(
       listing.table.lines == [
-        "ENTRY  TIME                  NAME  ROLE   ACTION     OUTCOME  RECORDING  ADDRESS    DETAILS",
-        "2      2026-11-01T10:00:00Z  anna  agent  listen     allowed  a          192.0.2.1  -",
-        "1      2026-11-01T09:00:00Z  -     -      anonymous  denied   -          -          7, a=b",
+        "ENTRY  TIME                  NAME  ROLE      ACTION      OUTCOME  RECORDING  ADDRESS    DETAILS",
+        "2      2026-11-01T10:00:00Z  anna  agent     listen      allowed  a          192.0.2.1  -",
+        "3      2026-11-01T10:00:01Z  root  operator  audio_sent  allowed  -          -          3,091,456 bytes, session=2",
+        "1      2026-11-01T09:00:00Z  -     -         anonymous   denied   -          -          7 requests, a=b",
       ])
     #expect(
-      try Terminal.jsonLine(listing.entries[1])
+      try Terminal.jsonLine(listing.entries[2])
         == #"{"action":"anonymous","at":"2026-11-01T09:00:00.123Z","canonical":"{}","count":7,"details":{"a":"b"},"number":1,"outcome":"denied"}"#
     )
   }
@@ -156,7 +175,7 @@ import Testing
         "requestsLastHour": 3000, "refusedLastHour": 3, "retriesLastHour": 4, "waitingJobs": {"new": 5, "backfill": 7}}]}
       """#)
     let row = try #require(listing.table.lines.last).split(separator: " ").map(String.init)
-    #expect(row == ["default", "2.50/s", "10.00/s", "120", "3000", "3", "4", "-", "12", "-"])
+    #expect(row == ["default", "2.50/s", "10.00/s", "120", "3,000", "3", "4", "-", "12", "-"])
   }
 
   @Test func `coverage shows days, the total and the gaps`() throws {
@@ -249,7 +268,7 @@ import Testing
     #expect(AccountListing.emptyText == "There are no accounts.")
     #expect(TokenListing.emptyText == "There are no API tokens.")
     #expect(BackfillListing.emptyText == "There are no back-fills.")
-    #expect(QuarantineListing.emptyText == "There are no quarantined files.")
+    #expect(QuarantineListing.emptyText == "No downloads that failed the integrity check are in quarantine.")
     #expect(PlatformListing.emptyText == "There are no sources.")
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Model
 import TapedeckApp
 import Testing
@@ -49,6 +50,23 @@ import Testing
     #expect(await failure()?.code == .configurationInvalid)
     try folder.write("cxone:\n  timeZone: [Europe/Berlin, UTC]\n", to: "tapedeck.yaml")
     #expect(await failure()?.message.hasPrefix("CXONE_TIME_ZONE must be a single value.") == true)
+  }
+
+  @Test func `files with secrets to which other users have access are named with the command that closes them`()
+    async throws
+  {
+    let secret = try folder.write("a secret\n", to: "client-secret")
+    let env = try folder.write("CXONE_CLIENT_SECRET_FILE=\(secret)\nQM_WEBHOOK_SECRET=whsec_x\n", to: ".env")
+    let yaml = try folder.write("cxone:\n  rate: 5\n", to: "tapedeck.yaml")
+    for path in [secret, env, yaml] { chmod(path, 0o644) }
+    // The YAML file holds no secret.
+    #expect(try await settings().exposed.map(\.path) == [env, secret])
+    #expect(try await settings().warnings.first?.hasSuffix("(mode 644). Run 'chmod o= \(env)'.") == true)
+    try folder.write("source:\n  emea:\n    clientSecret: x\ntapedeck:\n  sources: emea\n", to: "tapedeck.yaml")
+    chmod(yaml, 0o604)
+    #expect(try await settings().exposed.map(\.path) == [env, yaml])
+    for path in [secret, env, yaml] { chmod(path, 0o640) }
+    #expect(try await settings().exposed.isEmpty)
   }
 
   @Test func `every unknown name in .env is noticed`() async throws {

@@ -128,7 +128,7 @@ import Web
   /// Settings that accept any text, or whose value is checked where it is used.
   private static let unchecked: Set<Setting> = [
     .clientID, .clientSecret, .syncAgents, .webhookURL, .webhookSecret, .dataDirectory, .storageKeyID,
-    .storageSecret, .storageSessionToken, .storageRegion, .signingKey, .ffmpeg,
+    .storageSecret, .storageSessionToken, .storageRegion, .signingKey, .ffmpeg, .ignoredMembers,
   ]
 
   @Test func `every setting has a test with a malformed value or is known to accept any text`() {
@@ -205,11 +205,13 @@ import Web
     environment["SOURCE_EMEA_SYNC_AGENTS"] = "1001, 1002"
     environment["CXONE_SYNC_DIRECTION"] = "inbound"
     environment["SOURCE_US_WEST_DOWNLOAD_HOSTS"] = "*.cdn.example,media.example"
+    environment["SOURCE_EMEA_IGNORED_MEMBERS"] = "facets, meta.shards"
     let settings = try await settings(environment)
     #expect(settings.sources.map(\.id.rawValue) == ["default", "emea", "us-west"])
     #expect(settings.sources.map(\.limits.rate) == [10, 0.4, 10])
     #expect(settings.sources.map(\.baseURL).last == "https://us-west.example")
     #expect(settings.sources.last?.allowedDownloadHosts == ["*.cdn.example", "media.example"])
+    #expect(settings.sources.map(\.ignoredMembers) == [[], ["facets", "meta.shards"], []])
     #expect(settings.plans.map(\.zone.description) == ["UTC", "Europe/Berlin", "UTC"])
     #expect(settings.plans.map(\.filter.direction) == [.inbound, nil, .outbound])
     #expect(settings.plans[1].filter.agentIDs == ["1001", "1002"])

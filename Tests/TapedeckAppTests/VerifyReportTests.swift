@@ -47,7 +47,7 @@ import Testing
   @Test(arguments: [(2, 0), (2, 1), (2, 2), (0, 0)])
   func `what ended early is never called intact`(recordings: Int, whole: Int) throws {
     var report = VerifyReport()
-    let stop = #"{"code": "storage_failed", "detail": "The object store has none of the oldest recordings."}"#
+    let stop = #"{"code": "storage_failed", "detail": "The object store lacks most of the oldest recordings."}"#
     _ = try report.add(page(recordings: recordings, whole: whole, stop: stop))
     report.finish()
     #expect(!report.summary.text.contains("everything is intact"))
@@ -89,7 +89,7 @@ import Testing
     report.finish()
     #expect(report.summary.failure?.code.exitStatus == .integrity)
     #expect(report.summary.failure?.message == "Still damaged: 1 recording or file.")
-    #expect(report.summary.text.hasSuffix("1 intact, 0 repaired, 1 damaged, 0 files unknown to the catalog."))
+    #expect(report.summary.text.hasSuffix("1 intact, 1 damaged."))
   }
 
   @Test(arguments: [("unreadable", VerifyFinding.Status.unreadable), ("not_archived", .notArchived)])
@@ -111,12 +111,25 @@ import Testing
       report.summary.failure?.message == "Not verified: 0 unreadable, 0 not in the archive, 1 being repaired.")
   }
 
+  @Test func `an error while repairs are followed leaves the others in repair`() throws {
+    var report = VerifyReport()
+    let problems = [problem("a", "damaged", job: 7), problem("b", "damaged", job: 8)].joined(separator: ",")
+    _ = try report.add(page(recordings: 2, problems))
+    _ = report.endRepair(of: report.repairs[0], try page(recordings: 1), failure: nil)
+    report.stop()
+    report.finish()
+    let summary = try object(report.summary)
+    #expect(summary["complete"] as? Bool == false)
+    #expect(summary["repaired"] as? Int == 1 && summary["repairing"] as? Int == 1)
+    #expect(report.summary.failure?.code.exitStatus == .partlyDone)
+  }
+
   @Test func `a repair that succeeds ends with 0`() throws {
     var report = VerifyReport()
     _ = try report.add(page(recordings: 1, problem("a", "damaged", job: 7, from: "platform")))
-    let repairs = report.takeRepairs()
-    #expect(repairs.count == 1 && report.repairs.isEmpty)
-    let end = report.endRepair(of: repairs[0], try page(recordings: 1), failure: nil)
+    #expect(report.repairs.count == 1)
+    let end = report.endRepair(of: report.repairs[0], try page(recordings: 1), failure: nil)
+    #expect(report.repairs.isEmpty)
     #expect(end.status == .repaired && end.text == "a: Repaired. All files are intact.")
     #expect(try Terminal.jsonLine(end).contains("Before the repair: The MP3 has other content."))
     report.finish()
@@ -127,9 +140,8 @@ import Testing
   func `a repair that fails ends with 7 and says why`(failure: String?) throws {
     var report = VerifyReport()
     _ = try report.add(page(recordings: 1, problem("a", "damaged", job: 7)))
-    let repairs = report.takeRepairs()
     let end = report.endRepair(
-      of: repairs[0], try page(recordings: 1, problem("a", "damaged")), failure: failure)
+      of: report.repairs[0], try page(recordings: 1, problem("a", "damaged")), failure: failure)
     #expect(end.status == .damaged)
     #expect(
       end.text == "a: The MP3 has other content. It could not be repaired: \(failure ?? "see the log")")
@@ -141,7 +153,10 @@ import Testing
     var report = VerifyReport()
     let moved = #"{"object": "00/x", "bytes": 3, "isMoved": true}"#
     let findings = try report.add(names(moved))
-    #expect(findings.map(\.text) == ["00/x: No row of the catalog refers to this file. It was moved to quarantine."])
+    #expect(
+      findings.map(\.text) == [
+        "00/x: No row of the catalog refers to this file. It was moved to quarantine (not in 'quarantine list')."
+      ])
     #expect(report.summary.failure == nil)
     _ = try report.add(names(#"{"object": "00/y", "bytes": 3, "isMoved": false}"#))
     #expect(report.summary.failure?.code.exitStatus == .integrity)
@@ -152,6 +167,26 @@ import Testing
     var report = VerifyReport()
     #expect(try report.add(page(recordings: 1, problem("a", "damaged"))).count == 1)
     #expect(try report.add(names(problems: problem("a", "damaged"))).isEmpty)
+  }
+
+  @Test(arguments: [75, 76])
+  func `a recording that is being repaired is not counted as intact`(whole: Int) throws {
+    var report = VerifyReport()
+    _ = try report.add(names(problems: problem("a", "damaged", job: 7, from: "platform")))
+    // When its files are read, the repair may have ended.
+    _ = try report.add(page(recordings: 76, whole: whole))
+    report.finish()
+    #expect(report.summary.text.hasSuffix(": 75 intact, 1 being repaired."))
+    #expect(try object(report.summary)["whole"] as? Int == 75)
+  }
+
+  @Test(arguments: ["unreadable", "not_archived", "damaged"])
+  func `nothing is called intact beside a problem`(status: String) throws {
+    var report = VerifyReport()
+    _ = try report.add(page(recordings: 3, problem("a", status)))
+    report.finish()
+    #expect(!report.summary.text.contains("everything is intact"))
+    #expect(report.summary.text.contains(": 2 intact, 1 "))
   }
 
   // MARK: JSON

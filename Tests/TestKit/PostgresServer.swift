@@ -3,7 +3,8 @@ import Foundation
 import Model
 import Synchronization
 
-/// A PostgreSQL server for tests, in a temporary folder. Server and folder disappear with this process, however it ends.
+/// A PostgreSQL server for tests, in a temporary folder. Server and folder disappear with this process, however it
+/// ends.
 package final class PostgresServer: Sendable {
   /// The server that tests share, started by the first call. It does not sync to disk.
   package static func shared() throws -> PostgresServer { try theShared.get() }
@@ -195,8 +196,8 @@ package final class PostgresServer: Sendable {
     return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
   }
 
-  /// A free port of loopback; the server cannot choose one by itself. The system gives higher ports to connections, which
-  /// could take such a port before the server starts.
+  /// A free port of loopback; the server cannot choose one by itself. The system gives higher ports to connections,
+  /// which could take such a port before the server starts.
   private static func freePort() throws -> Int {
     for port in (20_000..<30_000).shuffled().prefix(100) {
       let file = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

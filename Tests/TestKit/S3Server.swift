@@ -2,7 +2,8 @@ import Foundation
 
 /// An S3 service on loopback, which checks signatures and permissions; one for the whole test process.
 ///
-/// It is moto, or Ceph or OpenStack Swift when `TAPEDECK_STORE_SERVICE` is `ceph` or `swift`. It ends with this process, however this ends, because its standard input does.
+/// It is moto, or Ceph or OpenStack Swift when `TAPEDECK_STORE_SERVICE` is `ceph` or `swift`. It ends with this
+/// process, however this ends, because its standard input does.
 package struct S3Server: Sendable {
   package struct Key: Sendable, Codable {
     package var id: String

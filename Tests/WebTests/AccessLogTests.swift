@@ -1,5 +1,6 @@
 import Access
 import Catalog
+import Foundation
 import HTTPTypes
 import Model
 import TestKit
@@ -41,6 +42,32 @@ struct AccessLogTests {
     }
   }
 
+  @Test func `the page says what each entry is about`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      for path in [
+        "/api/v1/recordings", "/api/v1/jobs", "/api/v1/quarantine", "/api/v1/recordings.csv", "/api/v1/audit.csv",
+        "/api/v1/recordings/r",
+      ] {
+        #expect(try await fixture.get(path, as: .supervisor).status == 200, "\(path)")
+      }
+      _ = try await fixture.get("/api/v1/accounts", as: .agent)
+      let page = try await fixture.page("/audit", as: .supervisorsBrowser).text
+      let cells = page.matches(of: /<td class="what">([^<]+)/).map { String($0.1).trimmingCharacters(in: .whitespaces) }
+      for title in [
+        "Listed recordings", "Listed jobs", "Listed quarantined files", "Exported recordings",
+        "Exported the access log", "Viewed a recording", "Requested an address",
+      ] {
+        #expect(cells.count { $0 == title } == 1, "\(title) in \(cells)")
+      }
+      // An entry without a recording leaves nothing in its cell, which a narrow window then leaves out.
+      #expect(page.contains(#"<td class="recording"></td>"#))
+      let filtered = try await fixture.page("/audit?what=read_log&outcome=allowed", as: .supervisorsBrowser).text
+      #expect(filtered.contains("<bdi>Action: Read the access log</bdi>"))
+      #expect(filtered.contains("<bdi>Outcome: Allowed</bdi>"))
+    }
+  }
+
   @Test(arguments: [
     ("operator:root", true), ("operator:0", true), ("operator:no-such-user", false), ("operator:", false),
     ("root", false),
@@ -58,6 +85,21 @@ struct AccessLogTests {
       let page = try await fixture.page(
         "/audit?what=cancel_job&who=\(WebFixture.encoded(who))", as: .supervisorsBrowser)
       #expect(page.text.contains("1 entry on this page, newest first") == isFound)
+    }
+  }
+
+  @Test func `a name that no account or token has is said, and other filters without entries are not`() async throws {
+    try await WebFixture.run { fixture in
+      let unknown = try await fixture.get("/api/v1/audit?who=Alex", as: .supervisor)
+      #expect(unknown.status == 200 && unknown.json["notice"] as? String == "No account or token is named 'Alex'.")
+      let page = try await fixture.page("/audit?who=%3Cb%3E", as: .supervisorsBrowser).text
+      #expect(page.contains("No account or token is named &#39;&lt;b&gt;&#39;."))
+      for who in ["agent-anna", "AGENT-ANNA", "token token-admin", "operator:root"] {
+        let path = "audit?what=cancel_job&who=\(WebFixture.encoded(who))"
+        let known = try await fixture.get("/api/v1/\(path)", as: .supervisor).json
+        #expect(known["notice"] == nil && (known["entries"] as? [Any])?.isEmpty == true, "\(who)")
+        #expect(try await fixture.page("/\(path)", as: .supervisorsBrowser).text.contains("No entries match"), "\(who)")
+      }
     }
   }
 

@@ -245,8 +245,8 @@ struct AccountTests {
       let admin = try await administrator(fixture)
       let id = try #require(try await fixture.catalog.account("admin-anna")?.identity.id)
       let cases: [(String, [String: String], Int, String)] = [
-        ("/accounts/\(id)/disable", [:], 409, "last enabled administrator"),
-        ("/accounts/\(id)/remove", [:], 409, "last enabled administrator"),
+        ("/accounts/\(id)/disable", [:], 409, "last enabled account with the role admin"),
+        ("/accounts/\(id)/remove", [:], 409, "last enabled account with the role admin"),
         ("/accounts/\(id)/password", ["password": "password1"], 400, "easy to guess"),
         ("/accounts/\(id)/role", ["role": "x"], 400, "no such role"),
         ("/accounts", ["name": "agent-anna", "role": "agent", "password": Self.newPassword], 409, "exists"),

@@ -26,7 +26,7 @@ struct DamageTests {
       let whole = try await fixture.get("/api/v1/recordings/whole", as: .agent)
       #expect(whole.json["damage"] == nil && whole.json["verifiedAt"] == nil)
       let clean = try await fixture.page("/", as: .agentsBrowser)
-      #expect(!clean.text.contains("Damaged"))
+      #expect(!clean.text.contains(#"<span class="tag danger">Damaged</span>"#))
 
       try await fixture.archive(try fixture.facts("hurt"))
       try await damage("hurt", fixture)
@@ -34,14 +34,79 @@ struct DamageTests {
       let told = try await fixture.get("/api/v1/recordings/hurt", as: .agent)
       #expect(told.json["damage"] as? String == sentence)
       #expect(told.json["verifiedAt"] as? String == "2026-03-05T10:20:30.000Z")
-      #expect(told.json["status"] as? String == "ready")
+      #expect(told.json["status"] as? String == "damaged")
+      #expect(whole.json["status"] as? String == "ready")
+      for (status, ids) in [("ready", ["whole"]), ("damaged", ["hurt"])] {
+        let listed = try await fixture.get("/api/v1/recordings?status=\(status)", as: .agent).json["recordings"]
+        #expect((listed as? [[String: Any]])?.compactMap { $0["id"] as? String } == ids)
+      }
       let list = try await fixture.page("/", as: .agentsBrowser)
       #expect(list.text.contains(#"<span class="tag danger">Damaged</span>"#))
       let page = try await fixture.page("/play/hurt", as: .agentsBrowser)
       #expect(page.status == 200)
-      #expect(page.text.contains("The MP3 is &lt;b&gt;damaged&lt;/b&gt;, found on 2026-03-05 at 10:20 UTC."))
+      #expect(
+        page.text.contains("The MP3 is &lt;b&gt;damaged&lt;/b&gt;, found on <time datetime=\"2026-03-05T10:20:00Z\""))
       #expect(page.text.contains("The last verification, on <time") && page.text.contains("found damage."))
       #expect(!page.text.contains("last verified") && !page.text.contains("repaired"))
+    }
+  }
+
+  /// The page of a recording whose damage is this, and what the API answers for its MP3.
+  private func page(
+    of finding: String, missing: [@Sendable (MediaPart) -> ObjectName?] = [],
+    _ body: @escaping @Sendable (String, WebFixture) async throws -> Void
+  ) async throws {
+    try await WebFixture.run(.init(setup: .live)) { fixture in
+      try await fixture.archive(try fixture.facts("hurt"))
+      let (row, parts) = try #require(try await fixture.catalog.archived(try fixture.key("hurt")))
+      for name in missing {
+        try FileManager.default.removeItem(atPath: fixture.store.location(of: try #require(name(parts[0]))))
+      }
+      let damage = Damage(
+        recordingID: row.id, key: row.key, finding: finding, code: .objectMissing, hasOriginal: true, details: [:])
+      try await fixture.catalog.recordDamage([damage], at: Instant(iso8601: "2026-03-05T10:20:30Z")!, by: .playback)
+      try await body(try await fixture.page("/play/hurt", as: .agentsBrowser).text, fixture)
+    }
+  }
+
+  private static func offers(_ page: String) -> [String] {
+    [
+      "src=\"/audio/hurt.mp3\"", "src=\"/audio/hurt/original\"", "data-peaks=", "hurt.mp3?download",
+      "original?download",
+    ]
+    .filter(page.contains)
+  }
+
+  @Test func `a page offers only the files that are not known to be damaged`() async throws {
+    try await page(of: "The MP3 is damaged and the waveform is missing") { page, fixture in
+      #expect(Self.offers(page) == ["src=\"/audio/hurt/original\"", "original?download"])
+      #expect(page.contains("Original kept") && !page.contains(#"<span class="tag ok">Ready"#))
+      let answer = try await fixture.get("/audio/hurt.mp3", as: .agent)
+      #expect(answer.status == 503 && answer.code == "object_damaged")
+      let detail = answer.json["detail"] as? String
+      #expect(detail == "The MP3 is damaged and the waveform is missing, found on 2026-03-05 at 10:20 UTC.")
+      #expect(try await fixture.get("/audio/hurt/original", as: .agent).status == 200)
+    }
+    // The store shows more than the sentence.
+    try await page(of: "The MP3 is missing", missing: [{ $0.original }]) { page, _ in
+      #expect(Self.offers(page).isEmpty)
+      #expect(!page.contains("Original kept") && !page.contains("id=\"deck\"") && !page.contains("player.js"))
+      #expect(page.contains("It cannot be played.") && page.contains("damaged or missing"))
+    }
+    for finding in ["No files are known", "The original is missing, the MP3 is missing and the waveform is missing"] {
+      try await page(of: finding) { page, _ in #expect(Self.offers(page).isEmpty) }
+    }
+    try await page(of: "The waveform is missing") { page, _ in
+      #expect(Self.offers(page) == ["src=\"/audio/hurt.mp3\"", "hurt.mp3?download", "original?download"])
+    }
+  }
+
+  @Test func `damage of another file is added to what is known`() async throws {
+    try await page(of: "The original is missing", missing: [{ $0.mp3.name }]) { _, fixture in
+      let answer = try await fixture.get("/audio/hurt.mp3", as: .agent)
+      #expect(answer.status == 503 && answer.code == "object_missing")
+      let damage = try await fixture.catalog.recording(try fixture.key("hurt"))?.damage
+      #expect(damage?.hasPrefix("The original is missing and the MP3 is missing, found on ") == true)
     }
   }
 
@@ -70,9 +135,16 @@ struct DamageTests {
     try await WebFixture.run { fixture in
       try await fixture.archive(try fixture.facts("secret", privacy: .restricted))
       try await damage("secret", fixture)
-      for path in ["/api/v1/recordings", "/api/v1/recordings/secret", "/", "/play/secret"] {
+      for path in ["/api/v1/recordings", "/api/v1/recordings/secret", "/play/secret"] {
         let answer = try await fixture.get(path, as: .agent)
         #expect(!answer.text.contains("amaged"), "\(path)")
+      }
+      let list = try await fixture.page("/", as: .agentsBrowser).text
+      #expect(!list.contains(">Damaged</span>"))
+      // Neither filter tells that it is damaged.
+      for (status, isListed) in [("ready", true), ("damaged", false)] {
+        let answer = try await fixture.get("/api/v1/recordings?status=\(status)", as: .agent)
+        #expect(answer.text.contains("secret") == isListed, "\(status)")
       }
       let told = try await fixture.get("/api/v1/recordings/secret", as: .supervisor)
       #expect(told.json["damage"] != nil)

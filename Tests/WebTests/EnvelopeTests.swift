@@ -68,7 +68,7 @@ struct EnvelopeTests {
       let denied = try await fixture.page("/play/secret", as: .agentsBrowser)
       #expect(denied.status == 403)
       #expect(denied.header("Content-Type") == "text/html; charset=utf-8")
-      #expect(denied.text.contains("only supervisors can play restricted recordings"))
+      #expect(denied.text.contains("Only supervisors can play restricted recordings"))
       #expect(denied.text.contains(try #require(denied.header("X-Request-Id"))))
       #expect(denied.text.contains("agent-anna"))
       #expect(denied.text.contains(#"href="/">Back to recordings"#))
@@ -77,6 +77,26 @@ struct EnvelopeTests {
       let program = try await fixture.get("/play/secret", as: .agentsBrowser, headers: ["Accept": "*/*"])
       #expect(program.header("Content-Type") == "application/problem+json")
       #expect(program.json["detail"] as? String == "Insufficient permissions")
+      #expect(
+        program.json["help"] as? String
+          == "Only supervisors can play restricted recordings; if you need this one, give its address to a supervisor.")
+    }
+  }
+
+  @Test(arguments: [
+    ("/api/v1/audit", WebFixture.Visitor.agent, "Reading the access log requires the role supervisor or admin,"),
+    ("/api/v1/accounts", .supervisor, "Managing accounts and tokens requires the role admin,"),
+    ("/api/v1/recordings", .metrics, "Listing recordings requires the role agent, supervisor or admin,"),
+    ("/api/v1/recordings/any", .metrics, "Seeing recordings requires the role agent, supervisor or admin,"),
+    ("/metrics", .agent, "Reading metrics requires the role admin or metrics,"),
+  ])
+  func `a refusal names the missing permission and says who can help`(
+    path: String, visitor: WebFixture.Visitor, help: String
+  ) async throws {
+    try await WebFixture.run { fixture in
+      let answer = try await fixture.get(path, as: visitor)
+      #expect(answer.status == 403 && answer.json["detail"] as? String == "Insufficient permissions")
+      #expect(answer.json["help"] as? String == "\(help) which an admin can assign.")
     }
   }
 
@@ -99,7 +119,7 @@ struct EnvelopeTests {
     }
   }
 
-  @Test func `a missing file of the archive is a server error`() async throws {
+  @Test func `a missing file of the archive is unavailable`() async throws {
     try await WebFixture.run { fixture in
       let job = try await fixture.archive(try fixture.facts("r"))
       for folder in ObjectFolder.all {
@@ -108,7 +128,8 @@ struct EnvelopeTests {
         }
       }
       let answer = try await fixture.get("/audio/r.mp3", as: .agent)
-      #expect(answer.status == 500)
+      #expect(answer.status == 503)
+      #expect(answer.json["detail"] as? String == "The MP3 is missing.")
       #expect(answer.code == "object_missing")
       #expect(!answer.text.contains(fixture.folder.string))
       #expect(job.runState == .done)

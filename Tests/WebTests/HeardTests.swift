@@ -29,6 +29,41 @@ struct HeardTests {
     }
   }
 
+  @Test func `the page says how often a recording was played and downloaded without a report of passages`()
+    async throws
+  {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      _ = try await fixture.get("/audio/r.mp3", as: .agent)
+      let started = try await fixture.page("/play/r", as: .supervisorsBrowser).text
+      #expect(started.contains("No passages reported. Playback started 1 time."))
+      for _ in 0..<2 { _ = try await fixture.get("/audio/r.mp3?download", as: .agentsBrowser) }
+      let all = try await fixture.page("/play/r", as: .supervisorsBrowser).text
+      #expect(all.contains("No passages reported. Playback started 1 time, downloaded 2 times."))
+      #expect(all.contains(#"See the <a href="/audit?recording=r&amp;source=default">access log</a>."#))
+      let own = try await fixture.page("/play/r", as: .agentsBrowser).text
+      #expect(own.contains("No passages reported. You downloaded it 2 times."))
+      #expect(!own.contains("/audit"))
+      let passages = #"{"passages":[{"from":5,"to":7}]}"#
+      _ = try await report("/api/v1/recordings/r/heard", .supervisorsBrowser, passages, fixture)
+      let heard = try await fixture.page("/play/r", as: .supervisorsBrowser).text
+      #expect(heard.contains("newest first. Playback started 1 time, downloaded 2 times."))
+      #expect(heard.contains("<td><bdi>supervisor-anna</bdi></td>"))
+    }
+  }
+
+  @Test func `a token is shown as a token, whatever it reports`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      let passages = #"{"passages":[{"from":5,"to":7}]}"#
+      #expect(try await report("/api/v1/recordings/r/heard", .agent, passages, fixture).status == 204)
+      let page = try await fixture.page("/play/r", as: .supervisorsBrowser).text
+      #expect(page.contains("<td><bdi>token token-agent</bdi></td>"))
+      let log = try await fixture.page("/audit?what=audio_heard", as: .supervisorsBrowser).text
+      #expect(log.contains("<bdi>token token-agent</bdi>"))
+    }
+  }
+
   @Test func `the bytes that were sent are logged when the server stops`() async throws {
     try await WebFixture.run { fixture in
       try await fixture.archive(try fixture.facts("r"))
@@ -39,6 +74,25 @@ struct HeardTests {
       #expect(sent.count == 6)
       #expect(sent.details["requests"] == "2")
       #expect(sent.actor?.name == "token-agent")
+    }
+  }
+
+  @Test func `a report that is sent again is logged once`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      let path = "/api/v1/recordings/r/heard"
+      func body(_ id: String) -> String { #"{"passages":[{"from":1,"to":9}],"report":"\#(id)"}"# }
+      for _ in 0..<2 {
+        #expect(try await report(path, .supervisorsBrowser, body("one"), fixture).status == 204)
+      }
+      #expect(try await fixture.logged(.audioHeard).count == 1)
+      // The same passage in another report was heard again, and an ID belongs to one identity.
+      #expect(try await report(path, .supervisorsBrowser, body("two"), fixture).status == 204)
+      #expect(try await report(path, .agentsBrowser, body("one"), fixture).status == 204)
+      #expect(try await fixture.logged(.audioHeard).count == 3)
+      for id in ["", "a b", String(repeating: "a", count: 65)] {
+        #expect(try await report(path, .supervisorsBrowser, body(id), fixture).code == "invalid_request", "\(id)")
+      }
     }
   }
 

@@ -1,4 +1,5 @@
 import Catalog
+import Foundation
 import HTTPTypes
 import Model
 import TestKit
@@ -27,6 +28,30 @@ import Testing
         if hasGap { #expect(page.text.contains("not ready")) }
         if situation.hasUnidentifiedRows { #expect(page.text.contains("row 7: The row has no ID.")) }
       }
+    }
+  }
+
+  @Test func `each day has a verdict in words, and figures that are not known are not zero`() async throws {
+    try await WebFixture.run(WebFixture.Options(now: { IncompleteSituation.now })) { fixture in
+      let first = IncompleteSituation.first
+      // Checked without calls, listed too early, today, and tomorrow; the day before was never listed.
+      for (day, at) in [(first, IncompleteSituation.now), (first.advanced(by: 1), first.end)] {
+        try await fixture.catalog.recordCheck(of: day, by: SyncPlan(), unwanted: 3, startedAt: at)
+      }
+      let query = "from=\(first.advanced(by: -1))&to=\(first.advanced(by: 3))"
+      let page = try await fixture.page("/coverage?\(query)", as: .supervisorsBrowser).text
+      let rows = page.components(separatedBy: "<tr data-row>").dropFirst().prefix(5)
+      let verdicts = [
+        "Not checked: in the future", "Not checked: not over", "Not checked: listed too early", "Complete",
+        "Not checked: never listed",
+      ]
+      let expected = "Expected </span>"
+      for (row, verdict) in zip(rows, verdicts) {
+        #expect(row.contains(">\(verdict)</span>"), "\(row)")
+        let isListed = ["Complete", "Not checked: listed too early"].contains(verdict)
+        #expect(row.contains("\(expected)\(isListed ? "0" : "–")</td>"), "\(row)")
+      }
+      #expect(rows.count == verdicts.count)
     }
   }
 

@@ -159,6 +159,12 @@ struct JobControlTests {
       let job = try await fail("failed", .platformUnavailable, fixture)
       let answer = try await fixture.post("/api/v1/jobs/\(job.id)/cancel", as: .admin)
       #expect(answer.status == 200 && answer.json["state"] as? String == "cancelled")
+      let error = answer.json["error"] as? [String: Any]
+      #expect(error?["code"] as? String == "platform_unavailable")
+      #expect((answer.json["message"] as? String)?.contains("The platform is unavailable") == true)
+      #expect(try await fixture.job(job.key).endedAt == job.endedAt)
+      let again = try await fixture.post("/api/v1/jobs/\(job.id)/cancel", as: .admin)
+      #expect(again.status == 409 && again.code == "job_ended")
     }
   }
 

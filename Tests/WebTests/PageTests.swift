@@ -9,7 +9,8 @@ import Testing
 struct PageTests {
   private static let hostileID = #"<script>alert('1')</script>"'&{{csrf}}"#
   private static let hostile = hostileID + marked
-  /// With combining and prepended marks, which browsers read separately from the brackets and quotation marks beside them.
+  /// With combining and prepended marks, which browsers read separately from the brackets and quotation marks beside
+  /// them.
   private static let marked = "\u{600}<meta x\u{600}>\"\u{301}\u{600}\"onload"
 
   private func hostile(_ facts: inout PlatformRecording) {
@@ -150,6 +151,11 @@ struct PageTests {
           #expect(found?.count == count, "\(query) as \(visitor)")
         }
       }
+      #expect(try await fixture.page("/", as: .agentsBrowser).text.contains(#"placeholder="Words or an ID""#))
+      for visitor in [WebFixture.Visitor.supervisorsBrowser, .admin] {
+        let page = try await fixture.page("/", as: visitor).text
+        #expect(page.contains(#"placeholder="Words, phone digits or an ID""#), "\(visitor)")
+      }
       let byName = try await fixture.get("/api/v1/recordings?q=Anna", as: .agent).json["recordings"] as? [Any]
       #expect(byName?.count == 1)
     }
@@ -205,6 +211,22 @@ struct PageTests {
     }
   }
 
+  @Test func `the page of a recording that is not archived says what it means and what to try`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.catalog.observe(try fixture.facts("listed"), of: try fixture.key("listed"))
+      let listed = try await fixture.page("/play/listed", as: .agentsBrowser)
+      #expect(listed.status == 404 && listed.text.contains("The platform lists this recording"))
+      #expect(!listed.text.contains("spelled differently"))
+      let unknown = try await fixture.page("/play/unknown", as: .agentsBrowser)
+      #expect(unknown.status == 404 && unknown.text.contains("Either the ID is spelled differently, or"))
+      #expect(!unknown.text.contains("The platform lists this recording"))
+      for page in [listed, unknown] { #expect(page.text.contains(#"<button class="primary">Fetch this recording"#)) }
+      let answer = try await fixture.get("/api/v1/recordings/unknown", as: .agent)
+      let detail = try #require(answer.json["detail"] as? String)
+      #expect(detail.contains("letter by letter") && detail.contains("tapedeck ingest ID"))
+    }
+  }
+
   @Test func `the page of a restricted recording says that it is restricted, and whom to ask`() async throws {
     try await WebFixture.run { fixture in
       let job = try await fixture.archive(try fixture.facts("closed", privacy: .restricted))
@@ -212,7 +234,7 @@ struct PageTests {
         let page = try await fixture.page("/play/closed", as: visitor)
         #expect(page.status == 403, "\(visitor)")
         #expect(page.text.contains("<h1>Restricted recording</h1>"), "\(visitor)")
-        #expect(page.text.contains("only supervisors can play restricted recordings"), "\(visitor)")
+        #expect(page.text.contains("Only supervisors can play restricted recordings"), "\(visitor)")
       }
       // Without the right to play any recording, the restriction is not the reason.
       let other = try await fixture.page("/play/closed", as: .metrics).text

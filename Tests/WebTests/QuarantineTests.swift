@@ -47,7 +47,7 @@ struct QuarantineTests {
   @Test func `the page lists files with reason, time and size for those who may see the recording`() async throws {
     try await WebFixture.run { fixture in
       let empty = try await fixture.page("/quarantine", as: .supervisorsBrowser)
-      #expect(empty.status == 200 && empty.text.contains("No files in quarantine"))
+      #expect(empty.status == 200 && empty.text.contains("No downloads in quarantine"))
       try await add("a", to: fixture)
       try await add("secret", privacy: .restricted, to: fixture)
       let page = try await fixture.page("/quarantine", as: .supervisorsBrowser).text
@@ -68,6 +68,32 @@ struct QuarantineTests {
       let decided = try await fixture.page("/quarantine?decided=1", as: .supervisorsBrowser).text
       #expect(decided.contains("Discarded") && decided.contains("silence &lt;b&gt;"))
       #expect(try await fixture.logged(.list).first?.details["of"] == "quarantine")
+    }
+  }
+
+  @Test func `the page of a refused recording leads to its file, and only those who decide can try again`()
+    async throws
+  {
+    try await WebFixture.run { fixture in
+      let lease = try await fixture.leased(try fixture.key("b"))
+      try await fixture.catalog.release(lease, .fail(TapedeckError(.incompleteRecording)))
+      try await add("a", to: fixture)
+      let button = #"<button class="primary">Try again</button>"#
+      let without = try await fixture.page("/play/b", as: .supervisorsBrowser).text
+      #expect(without.contains(button) && !without.contains("/quarantine?"))
+      try await add("b", to: fixture)
+      let page = try await fixture.page("/play/b", as: .supervisorsBrowser).text
+      #expect(page.contains(#"<a href="/quarantine?cursor=3#file-2">open it in Quarantine</a>"#))
+      #expect(page.contains(button) && !page.contains("Ask a supervisor"))
+      let list = try await fixture.page("/quarantine?cursor=3", as: .supervisorsBrowser).text
+      #expect(list.contains(#"<tr data-row id="file-2">"#))
+      #expect(list.contains("ask the operator of the server") && list.contains("use the API"))
+      let agents = try await fixture.page("/play/b", as: .agentsBrowser).text
+      #expect(agents.contains("Ask a supervisor") && !agents.contains(button) && !agents.contains("/quarantine"))
+      let other = try await fixture.leased(try fixture.key("c"))
+      try await fixture.catalog.release(other, .fail(TapedeckError(.platformUnavailable)))
+      let temporary = try await fixture.page("/play/c", as: .agentsBrowser).text
+      #expect(temporary.contains(button) && !temporary.contains("Ask a supervisor"))
     }
   }
 
@@ -110,6 +136,42 @@ struct QuarantineTests {
       #expect(ids(decided) == ["a"])
       #expect(try await fixture.get("/api/v1/quarantine/1", as: .admin).json["reason"] as? String == "silence")
       #expect(try await fixture.logged(.discardQuarantined).first?.details["reason"] == "silence")
+    }
+  }
+
+  @Test func `page, list and coverage say that a recording was accepted despite its failure`() async throws {
+    try await WebFixture.run { fixture in
+      for id in ["cut", "sound"] { try await fixture.archive(try fixture.facts(id), original: Array(id.utf8)) }
+      let (row, parts) = try #require(try await fixture.catalog.archived(try fixture.key("cut")))
+      try await fixture.catalog.addToQuarantine(
+        row.key, because: TapedeckError(.incompleteRecording, "it was <cut> short"),
+        content: ObjectContent(hash: parts[0].sourceHash, bytes: 3), spoolID: "spool", node: "a:/q", file: "cut")
+      _ = try await fixture.database.write { db in
+        try db.execute(
+          """
+          UPDATE quarantine SET state = 'accepted', quarantined_at = 1000, decided_at = 2000,
+            decided_by = 'operator:root', decision = 'Checked by ear.'
+          """)
+        try db.execute("UPDATE recording SET wanted = 1, counted_at = started_at")
+      }
+      let badge = #"<span class="tag warn">Accepted despite failure</span>"#
+      let page = try await fixture.page("/play/cut", as: .supervisorsBrowser).text
+      #expect(page.contains(badge) && !page.contains("checked for integrity"))
+      #expect(page.contains("It failed the integrity check on <time datetime=\"1970-01-01T00:00:01Z\""))
+      #expect(page.contains("(<bdi>it was &lt;cut&gt; short</bdi>) and was accepted by <bdi>operator:root</bdi> on "))
+      #expect(page.contains(": <bdi>Checked by ear.</bdi>"))
+      let sound = try await fixture.page("/play/sound", as: .supervisorsBrowser).text
+      #expect(sound.contains(", checked for integrity and archived on") && !sound.contains(badge))
+      let list = try await fixture.page("/", as: .supervisorsBrowser).text
+      #expect(list.components(separatedBy: badge).count == 2)
+      let start = try #require(row.facts.startTime)
+      let day = CalendarDay(containing: start, in: .utc)
+      let query = "from=\(day)&to=\(day)"
+      let answer = try await fixture.get("/api/v1/coverage?\(query)", as: .supervisor)
+      let total = try #require(answer.json["total"] as? [String: Any])
+      #expect(total["ready"] as? Int == 2 && total["accepted"] as? Int == 1)
+      let coverage = try await fixture.page("/coverage?\(query)", as: .supervisorsBrowser).text
+      #expect(coverage.contains("1 accepted despite failure"))
     }
   }
 }

@@ -1,3 +1,4 @@
+import Catalog
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -48,6 +49,40 @@ struct RouteTests {
         }
       }
     }
+  }
+
+  @Test(arguments: WebFixture.Visitor.allCases)
+  func `HEAD is answered as GET is, without a body`(visitor: WebFixture.Visitor) async throws {
+    let isBrowser = [.agentsBrowser, .supervisorsBrowser].contains(visitor)
+    let headers = isBrowser ? ["Accept": "text/html"] : [:]
+    try await WebFixture.run { fixture in
+      let job = try await fixture.archive(try fixture.facts("r"))
+      try await fixture.archive(try fixture.facts("secret", privacy: .restricted))
+      for route in fixture.table.routes where route.method == .get {
+        for id in route.path.contains("{id}") ? ["r", "secret", "unknown", "agent-anna", ".."] : [""] {
+          let path = Self.example(
+            route.path.replacing("{id}", with: id).replacing("{job}", with: "\(job.id)"))
+          let get = try await fixture.get(path, as: visitor, headers: headers)
+          let head = try await fixture.send(.head, path, as: visitor, headers: headers)
+          #expect(head.status == get.status, "\(path)")
+          #expect(head.body.isEmpty, "\(path)")
+          #expect(comparable(head.headers) == comparable(get.headers), "\(path)")
+          // The access log has an entry more at the second request.
+          if let length = path.contains("audit") ? nil : head.header("Content-Length") {
+            #expect(length == get.header("Content-Length") ?? "\(get.body.count)", "\(path)")
+          }
+        }
+      }
+      let csv = try await fixture.send(.head, "/api/v1/recordings.csv", as: .supervisor)
+      #expect(csv.status == 200 && csv.header("Content-Length") == nil, "its length is not known")
+    }
+  }
+
+  /// The fields that two answers to one request share; of cookies their names, since some values are random.
+  private func comparable(_ headers: HTTPFields) -> [String] {
+    headers.filter { ![.contentLength, .date].contains($0.name) && $0.name.canonicalName != "x-request-id" }
+      .map { $0.name == .setCookie ? "set-cookie: \($0.value.prefix { $0 != "=" })" : "\($0.name): \($0.value)" }
+      .sorted()
   }
 
   /// A path that a template matches: an asset that exists, otherwise `1` for each parameter.

@@ -3,8 +3,8 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// Serves ranges of one file with Hummingbird and `pread`, without sign-in, policy or log: the least that a server of this
-/// kind does for a range. `BareHandler FILE PORT`.
+/// Serves ranges of one file with Hummingbird and `pread`, without sign-in, policy or log: the least that a server of
+/// this kind does for a range. `BareHandler FILE PORT`.
 @main
 struct BareHandler {
   static func main() async throws {

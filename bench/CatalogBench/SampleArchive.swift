@@ -128,7 +128,7 @@ struct SampleArchive: Sendable {
         """
       let state: RunState =
         switch status {
-        case .ready: .done
+        case .ready, .damaged: .done
         case .failed: .failed
         // Without a due time, so that the measured queue is empty at first.
         case .underway, .known: .waiting

@@ -2,7 +2,8 @@ import Glibc
 import SystemPackage
 
 extension ChildPipe {
-  /// Passes a complete file to the child, from an offset in bytes. Returns early, without an error, when the child stops reading.
+  /// Passes a complete file to the child, from an offset in bytes. Returns early, without an error, when the child
+  /// stops reading.
   ///
   /// `progressed` is called for each piece written to the pipe.
   func send(

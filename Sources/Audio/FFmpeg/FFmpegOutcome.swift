@@ -1,3 +1,4 @@
+import Foundation
 import Model
 import Subprocess
 
@@ -33,12 +34,12 @@ struct FFmpegOutcome: Sendable {
       return TapedeckError(
         .conversionFailed, "FFmpeg could not convert the recording (\(format)). The log has its messages.",
         detail: detail)
-    case .signaled(9):
+    case .signaled(SIGKILL):
       return TapedeckError(
         .conversionFailed,
         "FFmpeg was killed by the system: it used \(limits.cpuSeconds) s of processor time, or memory ran out.",
         detail: detail)
-    case .signaled(25):
+    case .signaled(SIGXFSZ):
       return TapedeckError(
         .conversionFailed, "The MP3 grew beyond the limit of \(limits.outputBytes) bytes.", detail: detail)
     case .signaled(let signal):
@@ -62,11 +63,11 @@ struct FFmpegOutcome: Sendable {
     case .exited
     where messages.contains("Cannot allocate memory") && machine.addressSpaceBytes < UInt64(limits.addressSpaceBytes):
       limited("-v", detail)
-    case .signaled(25) where machine.fileBytes < UInt64(limits.outputBytes),
+    case .signaled(SIGXFSZ) where machine.fileBytes < UInt64(limits.outputBytes),
       .exited where messages.contains("File too large") && machine.fileBytes < UInt64(limits.outputBytes):
       limited("-f", detail)
-    case .signaled(9) where machine.cpuSeconds < UInt64(limits.cpuSeconds),
-      .signaled(24) where machine.cpuSeconds < UInt64(limits.cpuSeconds):
+    case .signaled(SIGKILL) where machine.cpuSeconds < UInt64(limits.cpuSeconds),
+      .signaled(SIGXCPU) where machine.cpuSeconds < UInt64(limits.cpuSeconds):
       limited("-t", detail)
     default: nil
     }

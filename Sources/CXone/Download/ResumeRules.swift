@@ -8,7 +8,8 @@ package enum ResumeRules {
   /// The number of held bytes that are requested again where no strong validator is known.
   package static let overlap: Int64 = 64 * 1024
 
-  /// Statuses, besides 416, with which servers reject every request with a range. The request is then sent once without one.
+  /// Statuses, besides 416, with which servers reject every request with a range. The request is then sent once without
+  /// one.
   static let mayRefuseRanges: Set<Int> = [400, 406, 412, 501]
 
   /// What a request asks for.
@@ -59,7 +60,8 @@ package enum ResumeRules {
     return .overlap(from: max(0, held - overlap), held: held)
   }
 
-  /// What a response with status 200, 206, 416 or one of `mayRefuseRanges` means, and the state after its bytes are taken.
+  /// What a response with status 200, 206, 416 or one of `mayRefuseRanges` means, and the state after its bytes are
+  /// taken.
   package static func decide(
     _ answer: DownloadAnswer, to request: Request, state: DownloadState
   ) -> (Decision, DownloadState) {

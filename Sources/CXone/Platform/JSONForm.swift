@@ -1,7 +1,7 @@
 /// Checks that an object has the form of JSON, apart from the values of its members.
 ///
-/// A text or word that strict JSON refuses is accepted as a value when it is clear where it ends: `"caf` + a byte that is
-/// not UTF-8 + `"`, `NaN`, `01`, `'x'`. Anything else between two separators may hide a member: a missing comma, a
+/// A text or word that strict JSON refuses is accepted as a value when it is clear where it ends: `"caf` + a byte that
+/// is not UTF-8 + `"`, `NaN`, `01`, `'x'`. Anything else between two separators may hide a member: a missing comma, a
 /// comment, a name that cannot be read.
 ///
 /// Takes linear time and does not recurse.

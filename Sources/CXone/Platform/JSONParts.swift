@@ -77,8 +77,8 @@ struct JSONScanner {
   private(set) var position: Int
   /// How many brackets are open; negative after a closing one too many.
   private(set) var depth = 0
-  /// Whether the last token cannot be where it is: a string before other text, a bracket that closes another kind, or an
-  /// object without a name in an object.
+  /// Whether the last token cannot be where it is: a string before other text, a bracket that closes another kind, or
+  /// an object without a name in an object.
   private(set) var hasProblem = false
   private var open: [UInt8] = []
 
@@ -130,7 +130,7 @@ struct JSONScanner {
 }
 
 extension UInt8 {
-  /// Whether it is white space between parts; more than strict JSON allows.
+  /// Whether it is white space between parts of a row; strict JSON does not allow vertical tabs and form feeds.
   var isJSONSpace: Bool { self == 0x20 || (0x09...0x0D).contains(self) }
 }
 

@@ -1,6 +1,7 @@
 /// Finds the row after a broken one.
 ///
-/// Each `,{"name":` may begin the next row, or an object of a list within the broken row. It belongs to the broken row if
+/// Each `,{"name":` may begin the next row, or an object of a list within the broken row. It belongs to the broken row
+/// if
 /// - it has the same names as the first object of a list that the bytes before it leave open, or
 /// - the objects after it end with a bracket that is not the end of the page's list, or with a member of an object.
 ///

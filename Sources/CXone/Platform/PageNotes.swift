@@ -2,207 +2,193 @@ import Foundation
 import Model
 import NIOHTTP1
 
-/// What the members beside the list, and the headers, say about a page.
+/// What the members beside the list, and the headers, say about the list.
 ///
-/// Platforms name them differently, so the words of a name decide (`PageWords`): `hasMore`, `has_more` and `X-Has-More` are
-/// the same. A member inside an object or array also has the words around it, as in `links.next.href`. Null, false, zero
-/// and empty values say nothing, except of a name such as `success` or `isLast`.
+/// Only the members in `PageMember` are understood. Any other one that has a value makes the list doubtful, until the
+/// setting `CXONE_IGNORED_MEMBERS` names it. Null and empty values say nothing.
 struct PageNotes {
-  /// The list is not, or not entirely, the result of the search.
-  private(set) var hasError = false
-  /// A text that explains an empty list, which may be a failure.
-  private(set) var hasMessage = false
-  /// The list is only a part of the result. A cursor alone does not say so beside `hasMore` with false.
-  var hasMore: Bool { saysMore || hasPosition && !saysEnd }
-  private var saysMore = false
-  private var hasPosition = false
-  private var saysEnd = false
-  /// There are rows in another list.
-  private(set) var hasOtherList = false
-  /// Whether any member says something.
+  /// Whether no member has a value.
   private(set) var isEmpty = true
-  /// How long the whole list is.
-  private(set) var extent = ListExtent()
+  private(set) var list = ListNotes()
+  private var saysMore = false
+  private var saysEnd = false
+  private var hasPosition = false
 
   /// The cursor with which the page was requested: a page may repeat it.
   private let cursor: String?
-  private let maxDepth = 6
-  /// How many more values are read; a page with more of them beside its list is an error.
-  private var allowance = 10_000
+  /// The keys of the members that the settings say are harmless; of a member inside an object, with those around it.
+  private let ignored: Set<[String]>
+  private static let maxDepth = 6
+  /// More names do not help the reader of the message.
+  private static let maxUnknown = 10
 
-  /// The members of a link. An object without others is one.
-  private static let linkMembers: Set<String> = [
-    "href", "url", "uri", "rel", "type", "title", "name", "method", "templated",
-  ]
-
-  init(_ headers: HTTPHeaders, after cursor: String?) {
+  /// - Parameter ignored: names of members, inside others such as `meta.took`.
+  init(_ headers: HTTPHeaders, after cursor: String?, ignored: [String]) {
     self.cursor = cursor
-    for (name, value) in headers {
-      let words = PageWords(name)
-      if words.list == ["link"] { read(value, as: words, in: []) }
-      if words.list.first == "x", words.list.count > 1, ["next", "has", "more", "total"].contains(words.list[1]) {
-        read(value, as: PageWords(words.list.dropFirst()), in: [])
+    self.ignored = Set(ignored.map { $0.split(separator: ".").map { PageMember.key(String($0)) } })
+    for (name, value) in headers where !value.isEmpty && !self.ignored.contains([PageMember.key(name)]) {
+      switch name.lowercased() {
+      case "link": if Self.linksNextPage(value) { saysMore = true }
+      case "x-next", "x-next-cursor", "x-next-page", "x-next-token", "x-next-page-url", "x-ms-continuation":
+        saysMore = true
+      case "x-has-more": if Self.truth(value) != false { saysMore = true }
+      case "x-total", "x-total-count", "total-count": readNumber(value, [name], into: \.rows)
+      case "x-total-pages", "x-wp-totalpages": readNumber(value, [name], into: \.pages)
+      case "content-range":
+        // `items 0-24/319`; a length of `*` is unknown.
+        guard let length = value.split(separator: "/").last, length != "*" else { break }
+        readNumber(String(length), [name], into: \.rows)
+      default: break
       }
     }
-    isEmpty = true
   }
 
+  /// Reads a member beside the list.
   mutating func read(_ name: String, _ text: ArraySlice<UInt8>) {
-    guard allowance > 0 else {
+    guard list.unknown.count < Self.maxUnknown else {
       isEmpty = false
-      hasError = true
       return
     }
     // A value that strict JSON refuses is not empty.
-    let value =
-      PlatformJSON.value(text) ?? PlatformJSON.repairedText(text) ?? String(decoding: text.prefix(200), as: UTF8.self)
-    if !Self.saysNothing(value) { isEmpty = false }
-    read(value, as: PageWords(name), in: [])
+    let value = PlatformJSON.value(text) ?? PlatformJSON.repairedText(text) ?? String(decoding: text, as: UTF8.self)
+    if !Self.isVoid(value) { isEmpty = false }
+    read(value, [name])
   }
 
-  /// - Parameter path: the names of the objects around the member.
-  private mutating func read(_ value: Any, as name: PageWords, in path: [PageWords]) {
-    guard path.count < maxDepth else { return }
-    guard allowance > 0 else {
-      hasError = true
+  /// What the page says about the list as a whole.
+  ///
+  /// - Parameter hasNext: whether the page has the cursor of the next one.
+  func summary(hasNext: Bool) -> ListNotes {
+    var list = list
+    list.continues = !hasNext && (saysMore || hasPosition && !saysEnd)
+    return list
+  }
+
+  /// - Parameter path: the names of the objects around the member, and its own.
+  private mutating func read(_ value: Any, _ path: [String]) {
+    guard list.unknown.count < Self.maxUnknown, !Self.isVoid(value), !ignored.contains(path.map(PageMember.key)) else {
       return
     }
-    allowance -= 1
+    let isTrue = Self.truth(value)
+    switch PageMember(path[path.count - 1]) {
+    case .harmless where Self.isPlain(value): break
+    case .container:
+      // `page` can also be the number of the page.
+      if PlatformJSON.wholeNumber(value) != nil { break }
+      guard let object = value as? PlatformJSON.Object, path.count < Self.maxDepth else { return doubt(path) }
+      for (name, value) in object { read(value, path + [name]) }
+    case .request:
+      guard let object = value as? PlatformJSON.Object else { return doubt(path) }
+      for (name, value) in object where !Self.isVoid(value) {
+        let isHarmless = PageMember(name) == .harmless && Self.isPlain(value)
+        if !isHarmless, !Self.isText(value, cursor) { doubt(path + [name]) }
+      }
+    case .links: readLinks(value, path)
+    case .more:
+      guard let isTrue else { return doubt(path) }
+      if isTrue { saysMore = true } else { saysEnd = true }
+    case .cut:
+      guard let isTrue else { return doubt(path) }
+      if isTrue { saysMore = true }
+    case .last:
+      let isLink = PageMember.key(path[path.count - 1]).hasPrefix("last")
+      if isLink, let number = value as? NSNumber, !PlatformJSON.isBoolean(number) {
+        return readNumber(value, path, into: \.pages)
+      }
+      // `last` can also be the address of the last page.
+      guard let isTrue else { return isLink && value is String ? () : doubt(path) }
+      if isTrue { saysEnd = true } else { saysMore = true }
+    case .next: if isTrue != false { saysMore = true }
+    case .position: if !Self.isText(value, cursor) { hasPosition = true }
+    case .rows: readNumber(value, path, into: \.rows)
+    case .pages: readNumber(value, path, into: \.pages)
+    case .problem: if isTrue != false, !Self.isGood(value) { doubt(path) }
+    case .success: if isTrue != true { doubt(path) }
+    case .status: if !Self.isGood(value) { doubt(path) }
+    case .harmless, nil: doubt(path)
+    }
+  }
+
+  /// Reads `{"next": "/x"}`, `{"next": {"href": "/x"}}`, `[{"rel": "next", "href": "/x"}]`, or the form of a header.
+  private mutating func readLinks(_ value: Any, _ path: [String]) {
     switch value {
+    case let text as String: if Self.linksNextPage(text) { saysMore = true }
     case let object as PlatformJSON.Object:
-      // A link is named by its relation, and says something by its target.
-      if object.keys.allSatisfy({ Self.linkMembers.contains($0.lowercased()) }),
-        let target = object.first(where: { ["href", "url", "uri"].contains($0.key.lowercased()) })
-      {
-        let relation = object.first { $0.key.lowercased() == "rel" }?.value as? String
-        read(target.value, as: relation.map { PageWords($0) } ?? name, in: path)
+      guard let relation = object.first(where: { PageMember.key($0.key) == "rel" })?.value as? String else {
+        for (relation, link) in object { readLink(link, relation, path) }
         return
       }
-      for (inner, value) in object {
-        read(value, as: PageWords(inner), in: path + [name])
-        if allowance == 0 { break }
-      }
-      if allowance == 0 { hasError = true }
-    case let list as [Any]:
-      if name.isRows, let row = list.first as? PlatformJSON.Object,
-        row.keys.contains(where: { PageWords($0).list.last == "id" })
-      {
-        hasOtherList = true
-        return
-      }
-      // The elements have the name of the list; the depth still counts.
-      if list.count > allowance { hasError = true }
-      for element in list.prefix(allowance) { read(element, as: name, in: path + [name]) }
-    default: readScalar(value, as: name, in: path)
+      readLink(value, relation, path)
+    case let links as [Any]: for link in links { readLinks(link, path) }
+    default: doubt(path)
     }
   }
 
-  private mutating func readScalar(_ value: Any, as name: PageWords, in path: [PageWords]) {
-    let isNo = Self.saysNothing(value)
-    let text = value as? String
-    let number = PlatformJSON.wholeNumber(value).flatMap { Int(exactly: $0) }
-    if name.meansSuccess, Self.saysNo(value) { hasError = true }
-    if name.meansEnd, Self.isBoolean(value) || name.list.first == "is" {
-      if Self.saysNo(value) { saysMore = true } else if Self.saysYes(value) { saysEnd = true }
+  private mutating func readLink(_ link: Any, _ relation: String, _ path: [String]) {
+    let target = (link as? PlatformJSON.Object).map { object in
+      object.first { ["href", "url", "uri"].contains(PageMember.key($0.key)) }?.value ?? NSNull()
     }
-    // `error` around a member says the same of it.
-    let names = [name] + path.reversed()
-    if names.contains(where: \.isAboutOther) { return }
-    let says = { (found: PageWords.Match) -> Bool in
-      switch found {
-      case .none: false
-      case .stated: !isNo
-      case .negated: Self.saysNo(value)
-      }
-    }
-    let isLimit = names.contains(where: \.isLimit)
-    if !(isLimit && number != nil), !Self.isGood(text),
-      // `timeout` is a setting, unless it is true.
-      names.contains(where: { says($0.failure) && (!$0.isTimeout || Self.saysYes(value)) })
-    {
-      hasError = true
-    }
-    if names.contains(where: { says($0.cut) }) { saysMore = true }
-    if !isLimit {
-      if names.contains(where: { says($0.continuation) }) { saysMore = true }
-      if text == nil || text != cursor, names.contains(where: { says($0.position) }) { hasPosition = true }
-      if name.continuation == .stated, Self.saysFalse(value) { saysEnd = true }
-    }
-    if name.isStatus {
-      if name.isStatusNumber, let number {
-        if (400..<600).contains(number) { hasError = true }
-        if number == 206 { saysMore = true }
-      }
-      read(sentence: text)
-    }
-    if name.isMessage {
-      if !isNo, !Self.isGood(text) { hasMessage = true }
-      read(sentence: text)
-    }
-    if name.list.contains("link") || name.list.contains("links"), let text, Self.namesNextPage(text) { saysMore = true }
-    if let number { readLength(number, as: name, in: path) }
-  }
-
-  private mutating func read(sentence text: String?) {
-    guard let text else { return }
-    let words = PageWords(text)
-    if words.failure == .stated { hasError = true }
-    if words.cut == .stated { saysMore = true }
-  }
-
-  private mutating func readLength(_ number: Int, as name: PageWords, in path: [PageWords]) {
-    guard path.allSatisfy(\.isAboutList) else { return }
-    if name.isPageNumber {
-      extent.page = number
-    } else if name.isPageCount {
-      extent.pages = max(extent.pages ?? 0, number)
-    } else if name.isRowCount || name.list == ["value"] && path.last?.isRowCount ?? false {
-      extent.rows = max(extent.rows ?? 0, number)
+    guard !Self.isVoid(target ?? link) else { return }
+    switch PageMember.key(relation) {
+    case "next": saysMore = true
+    case "self", "first", "last", "prev", "previous", "start", "up", "current", "collection": break
+    default: doubt(path + [relation])
     }
   }
 
-  /// Whether the text has the form of a `Link` header with a next page.
-  private static func namesNextPage(_ text: String) -> Bool {
-    text.prefix(4000).lowercased().contains(/;\s*rel\s*=\s*["']?([^"';,]*\s)?next\b/)
+  private mutating func readNumber(_ value: Any, _ path: [String], into number: WritableKeyPath<ListNotes, Int?>) {
+    guard let read = PlatformJSON.wholeNumber(value).flatMap({ Int(exactly: $0) }), read >= 0 else {
+      return doubt(path)
+    }
+    list[keyPath: number] = max(list[keyPath: number] ?? 0, read)
   }
 
-  /// Null, false, zero, and empty texts, objects and arrays.
-  private static func saysNothing(_ value: Any) -> Bool {
+  private mutating func doubt(_ path: [String]) {
+    guard list.unknown.count < Self.maxUnknown else { return }
+    list.unknown.append(path.map { String($0.prefix(60)) }.joined(separator: "."))
+  }
+
+  /// Whether a text has the form of a `Link` header with a next page.
+  private static func linksNextPage(_ text: String) -> Bool {
+    text.lowercased().split { $0 == ";" || $0 == "," }.contains { parameter in
+      let parts = parameter.split(separator: "=", maxSplits: 1)
+      guard parts.count == 2, parts[0].trimmingCharacters(in: .whitespaces) == "rel" else { return false }
+      return parts[1].split { $0.isWhitespace || $0 == "\"" || $0 == "'" }.contains("next")
+    }
+  }
+
+  /// Null, and empty texts, arrays and objects, also inside others.
+  private static func isVoid(_ value: Any) -> Bool {
     switch value {
     case is NSNull: true
-    case let text as String: text.isEmpty || saysNo(text)
-    case let object as PlatformJSON.Object: object.values.allSatisfy(saysNothing)
+    case let text as String: text.isEmpty
+    case let object as PlatformJSON.Object: object.values.allSatisfy(isVoid)
     case let list as [Any]: list.isEmpty
-    default: saysNo(value)
-    }
-  }
-
-  private static func saysNo(_ value: Any) -> Bool {
-    switch value {
-    case let text as String: ["false", "0", "no"].contains(text.lowercased())
-    case let number as NSNumber: number.doubleValue == 0
     default: false
     }
   }
 
-  private static func saysYes(_ value: Any) -> Bool {
-    if let text = value as? String { return ["true", "yes"].contains(text.lowercased()) }
-    return (value as? NSNumber).map { PlatformJSON.isBoolean($0) && $0.boolValue } ?? false
+  /// Whether a value has no objects.
+  private static func isPlain(_ value: Any) -> Bool {
+    if let list = value as? [Any] { return list.allSatisfy(isPlain) }
+    return !(value is PlatformJSON.Object)
   }
 
-  /// Whether it is false, and not 0 or empty.
-  private static func saysFalse(_ value: Any) -> Bool {
-    if let text = value as? String { return ["false", "no"].contains(text.lowercased()) }
-    return (value as? NSNumber).map { PlatformJSON.isBoolean($0) && !$0.boolValue } ?? false
+  /// Whether a value means true or false; nil when it means neither.
+  private static func truth(_ value: Any) -> Bool? {
+    switch (value as? String)?.lowercased() ?? (value as? NSNumber)?.stringValue {
+    case "true", "yes", "y", "1": true
+    case "false", "no", "n", "0": false
+    default: nil
+    }
   }
 
-  private static func isBoolean(_ value: Any) -> Bool {
-    value is String || (value as? NSNumber).map(PlatformJSON.isBoolean) ?? false
+  /// Whether a value means that all is well.
+  private static func isGood(_ value: Any) -> Bool {
+    let text = (value as? String)?.lowercased() ?? (value as? NSNumber)?.stringValue
+    return text.map { ["ok", "success", "successful", "succeeded", "none", "completed", "200", "0"].contains($0) }
+      ?? false
   }
 
-  /// Whether a text says that there is no problem.
-  private static func isGood(_ text: String?) -> Bool {
-    guard let text else { return false }
-    return ["ok", "success", "successful", "none", "null", "completed"].contains(text.lowercased())
-  }
+  private static func isText(_ value: Any, _ text: String?) -> Bool { text != nil && value as? String == text }
 }

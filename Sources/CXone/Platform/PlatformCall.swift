@@ -116,7 +116,8 @@ struct PlatformCall: Sendable {
 
   /// `POST {base}/oauth2/token`.
   ///
-  /// - Throws: `platformCredentialsRefused`, `platformRateLimited`, `platformUnavailable`, `platformProtocol`, `interrupted`.
+  /// - Throws: `platformCredentialsRefused`, `platformRateLimited`, `platformUnavailable`, `platformProtocol`,
+  ///   `interrupted`.
   func fetchToken() async throws(TapedeckError) -> AccessToken {
     let forms = credentials.forms
     for (index, form) in forms.enumerated() {

@@ -7,20 +7,22 @@ import NIOHTTP1
 struct PlatformPage {
   private(set) var rows: [ArraySlice<UInt8>] = []
   private(set) var nextCursor: String?
-  private(set) var extent = ListExtent()
+  private(set) var notes = ListNotes()
 
   /// `null`, `{}`, an empty object and an empty body are an empty list.
   ///
-  /// - Parameter cursor: the one with which the page was requested.
-  /// - Throws: `platformProtocol` when the body is not an object with a list, reports an error, has more than `maxRows`
-  ///   rows or an unreadable cursor, or says that there is more without a cursor.
+  /// - Parameters:
+  ///   - cursor: the one with which the page was requested.
+  ///   - ignored: the members beside the list that the settings say are harmless.
+  /// - Throws: `platformProtocol` when the body is not an object with a list, or has more than `maxRows` rows or an
+  ///   unreadable cursor.
   init(
-    _ body: ByteBuffer, _ headers: HTTPHeaders, after cursor: String?, maxRows: Int
+    _ body: ByteBuffer, _ headers: HTTPHeaders, after cursor: String?, ignored: [String], maxRows: Int
   ) throws(TapedeckError) {
-    var notes = PageNotes(headers, after: cursor)
+    var notes = PageNotes(headers, after: cursor, ignored: ignored)
     let bytes = PlatformJSON.utf8(body)
     if bytes.allSatisfy(\.isJSONSpace) {
-      try take(notes)
+      self.notes = notes.summary(hasNext: false)
       return
     }
     let first = bytes.first { !$0.isJSONSpace }
@@ -48,8 +50,8 @@ struct PlatformPage {
       case let name: notes.read(name ?? "", member.value)
       }
     }
-    // Without a list, only an object that says nothing else is an empty list; it could be a message about a failure.
-    guard lists > 0 || notes.isEmpty else { throw Self.malformed }
+    // Without a list, only an object without values or with a length of 0 is an empty list; it could be a message.
+    guard lists > 0 || notes.isEmpty || notes.list.rows == 0 else { throw Self.malformed }
     guard rows.count <= maxRows else {
       throw TapedeckError(
         .platformProtocol, "A page of the platform's list has \(rows.count) recordings; at most \(maxRows) are read.")
@@ -58,29 +60,7 @@ struct PlatformPage {
       throw TapedeckError(.platformProtocol, detail: "the search response has several cursors")
     }
     nextCursor = cursors.first ?? nil
-    try take(notes)
-  }
-
-  /// Stores what the page says about the length of the list.
-  private mutating func take(_ notes: PageNotes) throws(TapedeckError) {
-    if notes.hasError || rows.isEmpty && notes.hasMessage {
-      throw TapedeckError(
-        .platformProtocol,
-        "The platform's list of recordings has an error beside it, or is empty and has a message beside it.",
-        detail: "the search response reports an error with a status of success")
-    }
-    if notes.hasOtherList {
-      throw TapedeckError(
-        .platformProtocol, "The platform's answer to a search has a second list, which is not read.",
-        detail: "the search response has rows beside the list of recordings")
-    }
-    extent = notes.extent
-    if nextCursor == nil, notes.hasMore {
-      throw TapedeckError(
-        .platformProtocol,
-        "The platform says that its list of recordings continues, but gives no cursor for the next page.",
-        detail: "the search response has no cursor, and a field that says that there is more")
-    }
+    self.notes = notes.summary(hasNext: nextCursor != nil)
   }
 
   private static var malformed: TapedeckError {

@@ -4,8 +4,8 @@ import Model
 /// One object of the platform's answer, read field by field where strict JSON refuses it as a whole.
 ///
 /// A field that cannot be read is left out and named in `unreadable`. An unreadable `privacy` counts as restricted. So
-/// does a row with a field whose name only looks like `privacy`, and a row that does not have the form of JSON apart from
-/// the values of its fields, whatever `privacy` says in the part that can be read: the rest may contradict it.
+/// does a row with a field whose name only looks like `privacy`, and a row that does not have the form of JSON apart
+/// from the values of its fields, whatever `privacy` says in the part that can be read: the rest may contradict it.
 struct PlatformRow {
   /// A whole number with too many digits for a machine integer, kept exactly.
   struct ExactInteger { var digits: String }

@@ -2,8 +2,8 @@ import Foundation
 import Model
 
 extension Instant {
-  /// Reads a moment of the platform: RFC 3339 in either case, also with `24:00`, or seconds or milliseconds since 1970 as
-  /// a number or text. Nil for anything else, including a time without a zone, which could be hours off.
+  /// Reads a moment of the platform: RFC 3339 in either case, also with `24:00`, or seconds or milliseconds since 1970
+  /// as a number or text. Nil for anything else, including a time without a zone, which could be hours off.
   init?(platformValue value: Any) {
     if let text = value as? String {
       if let moment = Self.moment(text.uppercased()) {

@@ -18,8 +18,8 @@ enum PrivacyName {
     return String(String.UnicodeScalarView(visible)).lowercased() == Self.name
   }
 
-  /// Whether a name looks like `privacy` and is another one: with letters of another alphabet, accents or separators. What
-  /// such a field means is unknown, so its row is restricted.
+  /// Whether a name looks like `privacy` and is another one: with letters of another alphabet, accents or separators.
+  /// What such a field means is unknown, so its row is restricted.
   static func isImitated(by name: String) -> Bool {
     guard (7..<200).contains(name.utf8.count), !isPrivacy(name) else { return false }
     let scalars = name.decomposedStringWithCompatibilityMapping.lowercased().unicodeScalars
@@ -63,7 +63,8 @@ enum PrivacyName {
 }
 
 extension Privacy {
-  /// Reads the platform's value: only a null one is missing; one of the wrong type counts as unknown, therefore restricted.
+  /// Reads the platform's value: only a null one is missing; one of the wrong type counts as unknown, therefore
+  /// restricted.
   init(platformJSON value: Any) {
     switch value {
     case is NSNull: self.init(platformValue: nil)

@@ -1,7 +1,7 @@
 import Model
 
-/// The waiting requests. Requesters take turns, so that one with many jobs does not delay the others; the requests of one
-/// requester are in order of arrival.
+/// The waiting requests. Requesters take turns, so that one with many jobs does not delay the others; the requests of
+/// one requester are in order of arrival.
 struct RequestQueue {
   typealias ID = UInt64
   typealias Continuation = CheckedContinuation<Result<Void, TapedeckError>, Never>

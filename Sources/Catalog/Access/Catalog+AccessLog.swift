@@ -2,7 +2,7 @@ package import Model
 
 /// The entries that a list of the access log is narrowed to.
 package struct LogFilter: Sendable, Equatable {
-  /// An actor's id, or the name of an account or token, or `ownName`.
+  /// An actor's id, the name of one as `nameKey` compares it, or `ownName`.
   package var who: String?
   package var action: LogEntry.Action?
   package var outcome: LogEntry.Outcome?
@@ -53,20 +53,15 @@ extension Catalog {
       var condition: SQL = "1 = 1"
       if let before { condition += " AND e.id < \(before)" }
       if let who = filter.who {
-        let isActor: SQL =
-          """
-          e.actor_id IN (SELECT \(who) UNION SELECT id FROM account WHERE name = \(who)
-            UNION SELECT id FROM api_token WHERE name = \(who))
-          """
-        if who == LogFilter.ownName {
-          condition += " AND (\(isActor)"
-          for action in LogFilter.ownActions {
-            condition += " OR (e.actor_id IS NULL AND e.action = \(action.rawValue))"
-          }
-          condition += ")"
-        } else {
-          condition += " AND \(isActor)"
+        let actors = try db.actors(named: who)
+        guard actors.isKnown else { return [] }
+        var choices: [SQL] = actors.ids.isEmpty ? [] : ["e.actor_id IN \(SQL.list(actors.ids))"]
+        if actors.hasServer {
+          choices += LogFilter.ownActions.map { "(e.actor_id IS NULL AND e.action = \($0.rawValue))" }
         }
+        condition += " AND (\(choices[0])"
+        for choice in choices.dropFirst() { condition += " OR \(choice)" }
+        condition += ")"
       }
       if let action = filter.action { condition += " AND e.action = \(action.rawValue)" }
       if let outcome = filter.outcome { condition += " AND e.outcome = \(outcome.rawValue)" }
@@ -85,6 +80,26 @@ extension Catalog {
           entry: try StoredEntry.entry(canonical: canonical, detail: row.optionalText("detail")),
           canonical: canonical)
       }
+    }
+  }
+
+  /// How often each action on a recording was allowed; only actions that were.
+  ///
+  /// - Parameter actor: the ID of the actor whose actions count; nil for all.
+  package func logCounts(
+    of key: RecordingKey, by actor: String?
+  ) async throws(TapedeckError) -> [LogEntry.Action: Int64] {
+    try await database.read { db in
+      var condition: SQL = "source = \(key.source) AND platform_id = \(key.id)"
+      if let actor { condition += " AND actor_id = \(actor)" }
+      var counts: [LogEntry.Action: Int64] = [:]
+      let rows = try db.rows(
+        """
+        SELECT action, count(*) AS number FROM log_entry
+        WHERE \(condition) AND outcome = \(LogEntry.Outcome.allowed.rawValue) GROUP BY action
+        """)
+      for row in rows { counts[try row.value("action", as: LogEntry.Action.self)] = try row.int("number") }
+      return counts
     }
   }
 }

@@ -29,17 +29,14 @@ package enum AccountChange: Sendable, Equatable {
 extension Catalog {
   /// Creates an account and writes its log entry.
   ///
-  /// - Throws: `alreadyExists` when the name is taken, or one that looks the same (`nameKey`); as `requireAdministrator`
-  ///   for the actor of the entry.
+  /// - Throws: `alreadyExists` when an account or an active token has the name, or one that looks the same (`nameKey`);
+  ///   `unauthenticated` or `insufficientPermissions` when the entry's actor may no longer make the change.
   package func createAccount(
     _ identity: Identity, passwordHash: String, entry: LogEntry
   ) async throws(TapedeckError) {
     try await database.write { db in
-      try db.requireAdministrator(entry.actor)
-      guard try !db.hasSimilarName(to: identity.name, "SELECT name FROM account") else {
-        throw TapedeckError(
-          .alreadyExists, "An account with this name, or one that looks the same, exists. Choose another name.")
-      }
+      try db.require(.administer, of: entry.actor)
+      try db.requireFreeName(identity.name)
       try db.execute(
         """
         INSERT INTO account (id, name, role, agent_id, team, password_hash, created_at)
@@ -65,6 +62,13 @@ extension Catalog {
     try await database.read { db in try db.account(nameOrID) }
   }
 
+  /// The account with a name or an id, for an actor who is about to change it.
+  ///
+  /// - Throws: `unauthenticated`, `insufficientPermissions`, also when there is no such account; `notFound`.
+  package func account(_ nameOrID: String, changedBy actor: Identity) async throws(TapedeckError) -> AccountRow {
+    try await database.read { db in try db.account(nameOrID, changedBy: actor) }
+  }
+
   package func hasAccounts() async throws(TapedeckError) -> Bool {
     try await database.read { db in try db.row("SELECT 1 AS found FROM account LIMIT 1") != nil }
   }
@@ -72,27 +76,26 @@ extension Catalog {
   /// Changes the account with a name or an id, writes the log entry and announces the change.
   ///
   /// - Parameters:
+  ///   - actor: who makes the change; nil for the program itself. It is checked first: an actor who has ended does not
+  ///     learn which accounts exist.
   ///   - keepsAdministrator: whether the change is refused when no enabled administrator would be left.
   ///   - entry: makes the log entry from the account as it was.
   /// - Returns: the account as it was.
-  /// - Throws: `notFound`; `lastAdministrator`; as `requireAdministrator` for the actor of the entry.
+  /// - Throws: `notFound`; `lastAdministrator`; `unauthenticated` or `insufficientPermissions` when the entry's
+  ///   actor may no longer make the change.
   package func change(
-    account nameOrID: String, _ change: AccountChange, keepsAdministrator: Bool,
+    account nameOrID: String, _ change: AccountChange, by actor: Identity?, keepsAdministrator: Bool,
     entry: @escaping @Sendable (AccountRow) -> LogEntry
   ) async throws(TapedeckError) -> AccountRow {
     try await database.write { db in
-      guard let account = try db.account(nameOrID) else {
-        throw TapedeckError.unknownAccount
-      }
-      let entry = entry(account)
-      try db.requireAdministrator(entry.actor)
+      let account = try db.account(nameOrID, changedBy: actor)
       try db.apply(change, to: account.identity.id)
       if keepsAdministrator, account.identity.role == .admin, account.disabledAt == nil,
         try db.row("SELECT 1 AS found FROM account WHERE role = \(Role.admin) AND disabled_at IS NULL") == nil
       {
         throw TapedeckError(.lastAdministrator)
       }
-      try db.insert(entry)
+      try db.insert(entry(account))
       db.notify(.accessNarrowed)
       return account
     }
@@ -102,12 +105,22 @@ extension Catalog {
   ///
   /// - Parameters:
   ///   - current: the hash that the current password matched.
-  ///   - session: the hash of the secret of the session that continues; nil for none.
-  /// - Throws: `signInRefused` when the password changed, or the account was disabled or removed, since then.
+  ///   - session: the hash of the secret of the session that makes the change and continues; nil for none.
+  /// - Throws: `unauthenticated` when this session has ended since then; `signInRefused` when the password changed, or
+  ///   the account was disabled or removed, since then.
   package func changePassword(
     of id: String, from current: String, to hash: String, keeping session: [UInt8]?, entry: LogEntry
   ) async throws(TapedeckError) {
     try await database.write { db in
+      if let session {
+        // An update, so that a sign-out on another node waits for this transaction, or has this one repeated.
+        let live = try db.execute(
+          """
+          UPDATE session SET last_seen_at = tapedeck_now_ms()
+          WHERE secret_sha256 = \(session) AND account_id = \(id) AND expires_at > tapedeck_now_ms()
+          """)
+        guard live == 1 else { throw TapedeckError(.unauthenticated) }
+      }
       let count = try db.execute(
         """
         UPDATE account SET password_hash = \(hash)
@@ -126,23 +139,10 @@ extension Catalog {
 }
 
 extension Connection {
-  /// Refuses a change of accounts or tokens whose actor has ended, or may not make it any more, since the request was
-  /// admitted: it may have waited for the hash of a password.
-  ///
-  /// - Parameter actor: nil for the program itself, which may.
-  /// - Throws: `unauthenticated`, `insufficientPermissions`.
-  func requireAdministrator(_ actor: Identity?) throws(TapedeckError) {
-    guard let actor else { return }
-    let found: Row?
-    switch actor.kind {
-    case .operator: return
-    case .account: found = try row("SELECT * FROM account WHERE id = \(actor.id) AND disabled_at IS NULL")
-    case .token: found = try row("SELECT * FROM api_token WHERE id = \(actor.id) AND revoked_at IS NULL")
-    }
-    guard let found else { throw TapedeckError(.unauthenticated) }
-    guard Policy.allows(.administer, for: try found.identity(actor.kind)) else {
-      throw TapedeckError(.insufficientPermissions)
-    }
+  fileprivate func account(_ nameOrID: String, changedBy actor: Identity?) throws(TapedeckError) -> AccountRow {
+    try require(.administer, of: actor)
+    guard let account = try account(nameOrID) else { throw TapedeckError.unknownAccount }
+    return account
   }
 
   fileprivate func account(_ nameOrID: String) throws(TapedeckError) -> AccountRow? {

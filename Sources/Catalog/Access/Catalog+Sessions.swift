@@ -50,8 +50,10 @@ extension Catalog {
           AND s.last_seen_at > tapedeck_now_ms() - \(idle.milliseconds) AND a.disabled_at IS NULL
         """
       ).map { row in
-        SessionRow(
-          identity: try row.identity(.account), csrf: try row.text("csrf"),
+        var identity = try row.identity(.account)
+        identity.session = hash
+        return SessionRow(
+          identity: identity, csrf: try row.text("csrf"),
           lastSeenAt: try row.instant("last_seen_at"), expiresAt: try row.instant("expires_at"),
           browserZone: row.optionalText("browser_zone"))
       }

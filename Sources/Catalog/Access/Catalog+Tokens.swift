@@ -11,20 +11,14 @@ package struct TokenRow: Sendable {
 extension Catalog {
   /// Creates a token and writes its log entry.
   ///
-  /// - Throws: `alreadyExists` when an active token has the name, or one that looks the same (`nameKey`); as
-  ///   `requireAdministrator` for the actor of the entry.
+  /// - Throws: `alreadyExists` when an account or an active token has the name, or one that looks the same (`nameKey`);
+  ///   `unauthenticated` or `insufficientPermissions` when the entry's actor may no longer make the change.
   package func createToken(
     _ identity: Identity, secretSHA256: [UInt8], entry: LogEntry
   ) async throws(TapedeckError) {
     try await database.write { db in
-      try db.requireAdministrator(entry.actor)
-      guard
-        try !db.hasSimilarName(to: identity.name, "SELECT name FROM api_token WHERE revoked_at IS NULL")
-      else {
-        throw TapedeckError(
-          .alreadyExists,
-          "A token with this name, or one that looks the same, exists. Choose another name or revoke it first.")
-      }
+      try db.require(.administer, of: entry.actor)
+      try db.requireFreeName(identity.name)
       try db.execute(
         """
         INSERT INTO api_token (id, name, role, agent_id, team, secret_sha256, created_at)
@@ -60,10 +54,11 @@ extension Catalog {
 
   /// Revokes the token with a name or an id, and announces it.
   ///
-  /// - Throws: `notFound` when no such token is active; as `requireAdministrator` for the actor of the entry.
+  /// - Throws: `notFound` when no such token is active; `unauthenticated` or
+  ///   `insufficientPermissions` when the entry's actor may no longer make the change.
   package func revokeToken(_ nameOrID: String, entry: LogEntry) async throws(TapedeckError) {
     try await database.write { db in
-      try db.requireAdministrator(entry.actor)
+      try db.require(.administer, of: entry.actor)
       // An ID before a name, so that no name can take the place of another token's ID.
       var count = try db.execute(
         "UPDATE api_token SET revoked_at = tapedeck_now_ms() WHERE id = \(nameOrID) AND revoked_at IS NULL")
@@ -79,8 +74,23 @@ extension Catalog {
 }
 
 extension Connection {
+  /// Refuses a name that an account or an active token has, or one that looks the same.
+  ///
+  /// - Throws: `alreadyExists`.
+  func requireFreeName(_ name: String) throws(TapedeckError) {
+    guard try !hasSimilarName(to: name, "SELECT name FROM account") else {
+      throw TapedeckError(
+        .alreadyExists, "An account with this name, or one that looks the same, exists. Choose another name.")
+    }
+    guard try !hasSimilarName(to: name, "SELECT name FROM api_token WHERE revoked_at IS NULL") else {
+      throw TapedeckError(
+        .alreadyExists,
+        "A token with this name, or one that looks the same, exists. Choose another name or revoke it first.")
+    }
+  }
+
   /// Whether one of the names that a statement selects looks the same as another name.
-  func hasSimilarName(to name: String, _ names: SQL) throws(TapedeckError) -> Bool {
+  private func hasSimilarName(to name: String, _ names: SQL) throws(TapedeckError) -> Bool {
     let key = nameKey(name)
     for row in try rows(names) where nameKey(try row.text("name")) == key { return true }
     return false

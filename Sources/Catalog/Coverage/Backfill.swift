@@ -34,8 +34,8 @@ package struct Backfill: Sendable {
   package var unidentified: UnidentifiedRows
   /// The rows without a start time that are counted and may be listed again from `reachedAt` on.
   package var countedRows: [String]
-  /// Where a day begins that was not listed in one go and is to be listed again; nil when there is none. Rows may be missed
-  /// when a list is resumed by the time of its last row, because the platform's order is not certain.
+  /// Where a day begins that was not listed in one go and is to be listed again; nil when there is none. Rows may be
+  /// missed when a list is resumed by the time of its last row, because the platform's order is not certain.
   package var relistFrom: Instant?
   package var createdAt: Instant
   package var createdBy: String

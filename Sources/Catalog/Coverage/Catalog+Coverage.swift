@@ -9,7 +9,7 @@ let recordingIsWhole: SQL = """
 private let coverageStatus: SQL = """
   CASE WHEN \(recordingIsWhole) THEN 'ready'
     WHEN j.run_state IN \(literals: RunState.unfinished) THEN 'waiting'
-    WHEN j.run_state = \(literal: RunState.failed) AND j.failure_code IN ('not_a_whole_recording', 'unsupported_audio') THEN 'refused'
+    WHEN j.run_state IN \(literals: RunState.unsuccessful) AND j.failure_code IN ('not_a_whole_recording', 'unsupported_audio') THEN 'refused'
     WHEN j.run_state IN \(literals: RunState.unsuccessful) THEN 'failed'
     WHEN j.id IS NULL AND r.platform_status = 'failed' THEN 'failed'
     ELSE 'missing' END
@@ -22,6 +22,18 @@ private let expectedRecordings: SQL = """
   """
 
 extension Catalog {
+  /// Whether any day of a source was checked, or a recording of it is expected.
+  package func hasCoverage(of source: SourceID) async throws(TapedeckError) -> Bool {
+    try await database.read { db in
+      for condition in ["coverage_day WHERE source = \(source)", "recording WHERE wanted = 1 AND source = \(source)"]
+        as [SQL]
+      where try db.row("SELECT 1 AS found FROM \(condition) LIMIT 1") != nil {
+        return true
+      }
+      return false
+    }
+  }
+
   /// The coverage of a source on each of these days, from one snapshot. Counts only what is visible; a recording that
   /// is listed without its facts counts too.
   package func coverage(
@@ -133,13 +145,17 @@ extension Connection {
       "r.source = \(plan.source) AND r.counted_at >= \(day.start) AND r.counted_at < \(day.end)"
     for row in try rows(
       """
-      SELECT status, count(*) AS number, CAST(sum(is_unlisted) AS BIGINT) AS unlisted FROM (
-        SELECT \(coverageStatus) AS status, CASE WHEN r.listed_at < \(since) THEN 1 ELSE 0 END AS is_unlisted
+      SELECT status, count(*) AS number, CAST(sum(is_unlisted) AS BIGINT) AS unlisted,
+        CAST(sum(is_accepted) AS BIGINT) AS accepted FROM (
+        SELECT \(coverageStatus) AS status, CASE WHEN r.listed_at < \(since) THEN 1 ELSE 0 END AS is_unlisted,
+          CASE WHEN \(recordingIsAccepted) THEN 1 ELSE 0 END AS is_accepted
         FROM \(expectedRecordings) AND \(SQL.all([onDay] + visibility.conditions(showing: .existence)))
       ) AS expected GROUP BY status
       """)
     {
-      result.counts[try row.value("status", as: CoverageStatus.self)] = try row.int("number")
+      let status = try row.value("status", as: CoverageStatus.self)
+      result.counts[status] = try row.int("number")
+      if status == .ready { result.accepted = try row.int("accepted") }
       result.unlisted += try row.int("unlisted")
     }
     if let number = try check?.int("unidentified"), number > 0 {

@@ -35,16 +35,19 @@ package enum DiscoveryReason: Sendable {
   }
 }
 
+/// How far outside of a listed period a recording may have begun and still count toward it.
+private let listTolerance = Duration.seconds(1)
+
 extension Catalog {
   /// Stores a page of the platform's list for a period, in one transaction.
   ///
-  /// Recordings that are expected, or already known, are stored as by `observe`; of others that are restricted, only the
-  /// ID, so that they are restricted when they are requested later. Of several rows of a recording, the first that is
-  /// expected counts, with the strictest privacy of all. Recordings that match `fetched` and
-  /// have no job get one, regardless of how often and by how many nodes they are listed. The job's clearance is restricted,
-  /// since an archive must be complete. One entry of the access log states the number of jobs. Recordings whose job
-  /// was cancelled or failed permanently, and removed recordings, are left unchanged. Jobs whose failure may have
-  /// passed are restarted by the look-back only, once an hour, to bound the number of requests.
+  /// Recordings that are expected, or already known, are stored as by `observe`; of others that are restricted, only
+  /// the ID, so that they are restricted when they are requested later. Of several rows of a recording, the first that
+  /// is expected counts, with the strictest privacy of all. Recordings that match `fetched` and
+  /// have no job get one, regardless of how often and by how many nodes they are listed. The job's clearance is
+  /// restricted, since an archive must be complete. One entry of the access log states the number of jobs. Recordings
+  /// whose job was cancelled or failed permanently, and removed recordings, are left unchanged. Jobs whose failure may
+  /// have passed are restarted by the look-back only, once an hour, to bound the number of requests.
   ///
   /// - Parameters:
   ///   - expected: the filter of coverage.
@@ -92,8 +95,8 @@ extension Catalog {
     }
   }
 
-  /// Remembers which recordings of a list are restricted, for a list that is only shown: their privacy applies when they
-  /// are requested later, and at once to those that are stored.
+  /// Remembers which recordings of a list are restricted, for a list that is only shown: their privacy applies when
+  /// they are requested later, and at once to those that are stored.
   package func rememberRestricted(_ page: [PlatformRecording], of source: SourceID) async throws(TapedeckError) {
     let restricted = Self.merged(page) { _ in false }.filter { $0.privacy > .standard }
     guard !restricted.isEmpty else { return }
@@ -169,9 +172,9 @@ extension Connection {
     return known
   }
 
-  /// A recording counts toward the day that contains its start. One without a start, and one that began at most a second
-  /// outside a listed day, counts toward the day whose list had it last: so each listed row is in the figures of a day, and
-  /// a row that two days list is in those of one.
+  /// A recording counts toward the day that contains its start. One without a start, and one that began at most a
+  /// second outside a listed day, counts toward the day whose list had it last: so each listed row is in the figures of
+  /// a day, and a row that two days list is in those of one.
   ///
   /// The period of a sync or a back-fill is not evidence against a day that is already known; for a recording without a
   /// start, the last moment of the period is a first estimate.
@@ -180,18 +183,21 @@ extension Connection {
   ) throws(TapedeckError) {
     guard !ids.isEmpty else { return }
     let last = max(period.start, period.end + .milliseconds(-1))
+    // The last moment of a period is a millisecond before its end.
+    let (before, after) = (listTolerance + .milliseconds(1), listTolerance)
     let counted: SQL =
       reason.listsDays
       ? """
-      CASE WHEN started_at >= \(period.start + .seconds(-1)) AND started_at < \(period.start) THEN \(period.start)
-        WHEN started_at >= \(period.end) AND started_at <= \(period.end + .seconds(1)) THEN \(last)
+      CASE WHEN started_at >= \(period.start + listTolerance * -1) AND started_at < \(period.start) THEN \(period.start)
+        WHEN started_at >= \(period.end) AND started_at <= \(period.end + listTolerance) THEN \(last)
         WHEN started_at IS NOT NULL THEN started_at
         WHEN counted_at >= \(period.start) AND counted_at < \(period.end) THEN counted_at
         ELSE \(period.start) END
       """
       : """
       CASE WHEN started_at IS NULL THEN coalesce(counted_at, \(last))
-        WHEN counted_at >= started_at - 1001 AND counted_at <= started_at + 1000 THEN counted_at
+        WHEN counted_at >= started_at - \(before.milliseconds) AND counted_at <= started_at + \(after.milliseconds)
+          THEN counted_at
         ELSE started_at END
       """
     try execute(

@@ -32,6 +32,8 @@ package struct CoverageDay: Sendable {
   package var counts: [CoverageStatus: Int64]
   /// How many of the expected recordings the platform no longer listed at the last check.
   package var unlisted: Int64
+  /// How many of the ready recordings failed the integrity check and were accepted by a user.
+  package var accepted: Int64 = 0
   /// The first unidentified rows of the last check, in order of position; `counts` has the number of all.
   package var unidentified: [UnidentifiedRow]
 
@@ -80,12 +82,14 @@ package struct CoverageGap: Sendable {
         message.map { "\($0) It will be retried." }
         ?? Self.reason(waitingIn: row.optionalValue("stage", as: Stage.self))
       (reason, isFillable) = (text, false)
-    case .failed where runState == .cancelled:
+    case .failed where runState == .cancelled && (failure == nil || failure == .jobCancelled):
       (reason, isFillable) = ("Its job was cancelled. Request the recording by its ID to start a new one.", false)
     case .failed, .refused:
       code = isFailedOnPlatform ? .recordingFailedOnPlatform : failure ?? .internalError
-      reason = isFailedOnPlatform ? TapedeckError.Code.recordingFailedOnPlatform.defaultMessage : message ?? ""
-      isFillable = status == .failed && !isFailedOnPlatform
+      let text = isFailedOnPlatform ? TapedeckError.Code.recordingFailedOnPlatform.defaultMessage : message ?? ""
+      let isCancelled = runState == .cancelled
+      reason = isCancelled ? "\(text) Its job was then cancelled." : text
+      isFillable = status == .failed && !isFailedOnPlatform && !isCancelled
     // Never the status of a recording.
     case .unidentified:
       (reason, isFillable) = ("The row names no recording.", false)

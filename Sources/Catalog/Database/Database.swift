@@ -33,17 +33,18 @@ package protocol Database: Sendable {
   /// on a server.
   var damage: TapedeckError? { get }
 
-  /// The error when the path of its file no longer leads to the file that is open; nil while it does, and for databases on a
-  /// server.
+  /// The error when the path of its file no longer leads to the file that is open; nil while it does, and for databases
+  /// on a server.
   var displacement: TapedeckError? { get }
 
-  /// Reads the whole file and checks its structure; does nothing for databases on a server. Cancelling the task ends it.
+  /// Reads the whole file and checks its structure; does nothing for databases on a server. Cancelling the task ends
+  /// it.
   ///
   /// - Throws: `catalogFailed` for damage.
   func check() async throws(TapedeckError)
 
-  /// Closes the database; later calls throw. A file is closed when no call is running any more, and then has all commits, so
-  /// that a plain copy of it is whole.
+  /// Closes the database; later calls throw. A file is closed when no call is running any more, and then has all
+  /// commits, so that a plain copy of it is whole.
   func close() throws(TapedeckError)
 }
 

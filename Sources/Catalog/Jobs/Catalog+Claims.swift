@@ -6,8 +6,8 @@ extension Catalog {
   ///
   /// Jobs are ordered by due time; a back-fill job counts as due later by `orderingDelay`. So fresh calls come first,
   /// and neither priority starves. Of the fresh jobs, one of the requester with the fewest leased jobs comes first, so
-  /// that a requester with thousands of jobs does not delay others. The jobs and their order are those of as many claims
-  /// of one job.
+  /// that a requester with thousands of jobs does not delay others. The jobs and their order are those of as many
+  /// claims of one job.
   ///
   /// - Parameters:
   ///   - sources: only jobs of these sources; nil for all. A node claims no jobs of sources it does not know.
@@ -65,8 +65,9 @@ private func isOf(_ sources: [SourceID]?) -> SQL {
 }
 
 extension Connection {
-  /// The requesters with a fresh job that is due and the numbers of their leased jobs, in the order in which they get their
-  /// next job: the one with the fewest leased jobs first, and of these the one whose job has been due the longest.
+  /// The requesters with a fresh job that is due and the numbers of their leased jobs, in the order in which they get
+  /// their next job: the one with the fewest leased jobs first, and of these the one whose job has been due the
+  /// longest.
   fileprivate func leasedJobs(
     in queue: JobQueue, of sources: [SourceID]?, limit: Int
   ) throws(TapedeckError) -> [(requester: String, count: Int64)] {

@@ -28,20 +28,22 @@ extension Catalog {
   }
 
   /// Cancels a job. Its worker loses the lease. A failed job can be cancelled too, so that the look-back does not
-  /// restart it.
+  /// restart it; it keeps its failure, which coverage gives as the reason.
   ///
   /// - Throws: `notFound`; `jobEnded` when it is done or already cancelled.
   package func cancelJob(_ id: Int64, entry: LogEntry) async throws(TapedeckError) -> JobRow {
     try await database.write { db in
-      let count = try db.execute(
-        """
-        UPDATE job SET run_state = \(RunState.cancelled), fence = fence + 1, lease_until = NULL, due_at = NULL,
-          \(failureColumns(TapedeckError(.jobCancelled))), ended_at = tapedeck_now_ms()
-        WHERE id = \(id) AND run_state IN \(literals: RunState.unfinished + [.failed])
-        """)
-      guard count == 1 else {
-        _ = try db.requireJob(id)
-        throw TapedeckError(.jobEnded)
+      switch try db.requireJob(id).runState {
+      case .failed:
+        try db.execute("UPDATE job SET run_state = \(RunState.cancelled), fence = fence + 1 WHERE id = \(id)")
+      case .idle, .leased, .waiting:
+        try db.execute(
+          """
+          UPDATE job SET run_state = \(RunState.cancelled), fence = fence + 1, lease_until = NULL, due_at = NULL,
+            \(failureColumns(TapedeckError(.jobCancelled))), ended_at = tapedeck_now_ms()
+          WHERE id = \(id)
+          """)
+      case .cancelled, .done: throw TapedeckError(.jobEnded)
       }
       try db.removeParts(ofJobs: [id])
       let job = try db.requireJob(id)

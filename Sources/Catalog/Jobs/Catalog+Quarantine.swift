@@ -41,15 +41,21 @@ package struct QuarantineRow: Sendable {
   }
 
   /// The name of a file in a quarantine folder with its ending.
-  package static func fileName(_ name: String) -> String { "\(name).bin" }
+  package static func fileName(_ name: String) -> String { "\(name)\(ending)" }
+  private static let ending = ".bin"
+
+  /// The reverse of `fileName`; nil for a file with another ending.
+  package static func name(ofFile file: String) -> String? {
+    file.hasSuffix(ending) ? String(file.dropLast(ending.count)) : nil
+  }
 }
 
 extension Catalog {
-  /// Adds a file that failed the integrity check. When its bytes were accepted before and cannot be converted, their row is
-  /// open again, and the copy in the object store is removed later.
+  /// Adds a file that failed the integrity check. When its bytes were accepted before and cannot be converted, their
+  /// row is open again, and the copy in the object store is removed later.
   ///
-  /// - Returns: the name under which the bytes belong in the quarantine folder. It is not `file` when this spool already
-  ///   has a row for the same bytes of the recording; after a crash, that row may be without its file.
+  /// - Returns: the name under which the bytes belong in the quarantine folder. It is not `file` when this spool
+  ///   already has a row for the same bytes of the recording; after a crash, that row may be without its file.
   @discardableResult
   package func addToQuarantine(
     _ key: RecordingKey, because error: TapedeckError, content: ObjectContent, spoolID: String, node: String,
@@ -113,6 +119,19 @@ extension Catalog {
     }
   }
 
+  /// The latest undecided file of a recording; nil when there is none, or when its facts are not visible.
+  package func undecidedFile(
+    of key: RecordingKey, visibleTo visibility: Visibility
+  ) async throws(TapedeckError) -> QuarantineRow? {
+    try await database.read { db in
+      try db.quarantine(
+        visibility.quarantineConditions + [
+          "q.source = \(key.source)", "q.platform_id = \(key.id)", "q.state = 'kept'",
+        ], limit: 1
+      ).first
+    }
+  }
+
   /// The latest acceptance of these bytes for a recording; nil when there is none.
   package func acceptance(of key: RecordingKey, _ hash: ContentHash) async throws(TapedeckError) -> QuarantineRow? {
     try await database.read { db in
@@ -127,12 +146,14 @@ extension Catalog {
   /// Accepts a quarantined file: its job continues after the download, with the bytes from the object
   /// store.
   ///
-  /// - Throws: `jobEnded` when a decision was already made, or when the recording is archived; `alreadyExists` while another
-  ///   job works on the recording.
+  /// - Throws: `jobEnded` when a decision was already made, or when the recording is archived; `alreadyExists` while
+  ///   another job works on the recording; `unauthenticated` or `insufficientPermissions` when the entry's actor may no
+  ///   longer decide.
   package func acceptQuarantined(
     _ id: Int64, part: JobPart, reason: String, clearance: Privacy, by requester: String, entry: LogEntry
   ) async throws(TapedeckError) -> JobRow {
     try await database.write { db in
+      try db.require(.manageJobs, of: entry.actor)
       let row = try db.decide(id, .accepted, reason: reason, by: requester)
       if try db.isWhole(row.key) {
         throw TapedeckError(.jobEnded, "The recording is archived already. Discard the quarantined file.")
@@ -161,13 +182,26 @@ extension Catalog {
     }
   }
 
+  /// The names, among some quarantined files of a spool, of those that were accepted or discarded.
+  package func decidedQuarantine(_ files: [String], spoolID: String) async throws(TapedeckError) -> [String] {
+    try await database.read { db in
+      try files.filter { file throws(TapedeckError) in
+        try db.row(
+          "SELECT 1 AS found FROM quarantine WHERE spool = \(spoolID) AND file = \(file) AND state <> 'kept'")
+          != nil
+      }
+    }
+  }
+
   /// Notes that a quarantined file is discarded; the caller removes it afterwards.
   ///
-  /// - Throws: `jobEnded` when a decision was already made.
+  /// - Throws: `jobEnded` when a decision was already made; `unauthenticated` or `insufficientPermissions` when the
+  ///   entry's actor may no longer decide.
   package func discardQuarantined(
     _ id: Int64, reason: String, by requester: String, entry: LogEntry
   ) async throws(TapedeckError) {
     try await database.write { db in
+      try db.require(.manageJobs, of: entry.actor)
       _ = try db.decide(id, .discarded, reason: reason, by: requester)
       try db.insert(entry)
     }

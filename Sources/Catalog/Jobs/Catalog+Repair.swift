@@ -27,8 +27,7 @@ package struct Damage: Sendable {
   /// The sentence that is stored and shown. It keeps the time when the damage was first found.
   fileprivate func sentence(known: String?, at moment: Instant) -> String {
     if let known, known.hasPrefix("\(finding), found on ") { return withoutFailure(known) }
-    let text = moment.iso8601
-    return "\(finding), found on \(text.prefix(10)) at \(text.dropFirst(11).prefix(5)) UTC."
+    return DamageNote.sentence(finding, at: moment)
   }
 }
 
@@ -48,12 +47,15 @@ package enum DamageFinder: Sendable {
   /// How log entries name it; nil for a user, who is the actor.
   fileprivate var name: String? {
     switch self {
-    case .recurringTask: "recurring task"
+    case .recurringTask: recurringTaskName
     case .playback: "playback"
     case .user: nil
     }
   }
 }
+
+/// How log entries name the verification that runs as a recurring task.
+private let recurringTaskName = "recurring task"
 
 /// The requester of repair jobs; with a user's verification, followed by the user's id.
 private let verification = "verify"
@@ -61,7 +63,7 @@ private let verificationPrefix = "verify by "
 
 /// Who had a recording repaired, from the requester of the job: an id, or the recurring task.
 func repairer(requester: String?) -> String {
-  guard let requester, requester != verification else { return "recurring task" }
+  guard let requester, requester != verification else { return recurringTaskName }
   return String(requester.trimmingPrefix(verificationPrefix))
 }
 

@@ -22,8 +22,8 @@ extension Catalog {
   /// Makes the jobs of dead workers claimable. They count as worker deaths instead of attempts, since a job seldom
   /// causes the death of its worker.
   ///
-  /// - Parameter everyLease: whether to reclaim all leased jobs, because no other worker can be running; otherwise those
-  ///   whose lease has expired.
+  /// - Parameter everyLease: whether to reclaim all leased jobs, because no other worker can be running; otherwise
+  ///   those whose lease has expired.
   /// - Returns: the number of reclaimed jobs.
   @discardableResult
   package func reclaimJobs(everyLease: Bool) async throws(TapedeckError) -> Int {

@@ -89,8 +89,10 @@ extension Row {
 }
 
 extension RunState {
-  /// The states of jobs that have not ended, that have ended without success, and that have ended in any way.
+  /// The states of jobs that have not ended.
   static let unfinished: [RunState] = [.idle, .leased, .waiting]
+  /// The states of jobs that have ended without success.
   static let unsuccessful: [RunState] = [.failed, .cancelled]
+  /// The states of jobs that have ended in any way.
   static let ended: [RunState] = [.done] + unsuccessful
 }

@@ -2,9 +2,9 @@ import Model
 
 /// Counts the repetitions of one transaction, and decides whether and when to repeat it again.
 struct Repetition {
-  /// Retries after a serialization failure. Each one means that another transaction committed, so there is progress; but
-  /// eight nodes that list the same pages can commit more than a hundred before the last one gets through. With pauses of
-  /// at most 50 ms the bound is reached after about five seconds.
+  /// Retries after a serialization failure. Each one means that another transaction committed, so there is progress;
+  /// but eight nodes that list the same pages can commit more than a hundred before the last one gets through. With
+  /// pauses of at most 50 ms the bound is reached after about five seconds.
   static let conflicts = 200
   /// The maximum after lost connections. The pauses add up to about five seconds, enough for a restart of the server.
   static let losses = 8

@@ -40,8 +40,8 @@ extension Catalog {
     guard visibility.agents == nil, visibility.teams == nil else { return [] }
     let conditions =
       ["r.agent_name || '' = n.name || ''", "r.tombstoned_at IS NULL"] + visibility.conditions(showing: .facts)
-    // Both sides are expressions, because SQLite does not compare the index of an expression with a column of type TEXT.
-    // OFFSET keeps PostgreSQL from joining the tables, for which it may read all recordings.
+    // Both sides are expressions, because SQLite does not compare the index of an expression with a column of type
+    // TEXT. OFFSET keeps PostgreSQL from joining the tables, for which it may read all recordings.
     return try await database.read { db in
       try db.rows(
         """

@@ -18,7 +18,7 @@ package struct ListedRecording: Sendable {
   }
 
   package var status: ListedStatus {
-    if recording.archivedAt != nil { return .ready }
+    if recording.archivedAt != nil { return recording.damage == nil ? .ready : .damaged }
     return switch runState {
     case .failed, .cancelled: .failed
     case .idle, .leased, .waiting: .underway
@@ -84,12 +84,13 @@ private struct RecordingList: Sendable {
     guard privacies != Privacy.allCases || filter.status != nil else {
       return try rows(from: "recording r", where: [], db)
     }
+    if filter.status == .damaged { return try rows(from: "recording r", where: byPrivacy + byStatus, db) }
     // `recording_by_status` is in order of time only within one privacy and one status.
-    let statuses = filter.status.map { [$0] } ?? ListedStatus.allCases
+    let statuses = filter.status.map { [$0] } ?? ListedStatus.stored
     let parts = privacies.flatMap { privacy in
       statuses.map { status in "r.privacy = \(privacy) AND r.listed_status = \(status.rawValue)" as SQL }
     }
-    return try first(of: parts, and: [], db)
+    return try first(of: parts, and: byDamage, db)
   }
 
   /// The recordings with all the words, and the one whose id is the text, since an id may contain no word at all.
@@ -160,7 +161,21 @@ private struct RecordingList: Sendable {
     return ["(coalesce(r.agent_id, '') = \(agent) OR coalesce(r.agent_name, '') IN (\(names)))"]
   }
   private var byPrivacy: [SQL] { filter.privacy.map { ["r.privacy = \($0)"] } ?? [] }
-  private var byStatus: [SQL] { filter.status.map { ["r.listed_status = \($0.rawValue)"] } ?? [] }
+  private var byStatus: [SQL] {
+    switch filter.status {
+    case nil: []
+    // The inner query reads the small index of damaged recordings.
+    case .damaged: ["r.id IN (SELECT d.id FROM recording d WHERE d.damage IS NOT NULL)"]
+    case let status?: ["r.listed_status = \(status.rawValue)"] + byDamage
+    }
+  }
+
+  /// Leaves damaged recordings out of the ready ones, except where their damage is not visible.
+  private var byDamage: [SQL] {
+    guard filter.status == .ready else { return [] }
+    let isVisible = SQL.all(visibility.conditions(showing: .facts))
+    return ["CASE WHEN r.damage IS NULL THEN 1 WHEN \(isVisible) THEN 0 ELSE 1 END = 1"]
+  }
 
   private var byTime: [SQL] {
     var conditions: [SQL] = []
@@ -223,7 +238,7 @@ private struct RecordingList: Sendable {
     if let direction = filter.direction { conditions.append("r.direction = \(direction)") }
     let rows = try db.rows(
       """
-      SELECT r.*, j.stage AS job_stage, j.run_state AS job_state, j.failure_message AS job_failure
+      SELECT r.*, \(isAcceptedColumn), j.stage AS job_stage, j.run_state AS job_state, j.failure_message AS job_failure
       FROM (
         SELECT r.id AS page_id FROM \(source) WHERE \(SQL.all(conditions))
         ORDER BY \(sorting) LIMIT \(limit)) page

@@ -115,7 +115,11 @@ package struct Archive: Sendable {
 extension Connection {
   func recording(_ key: RecordingKey) throws(TapedeckError) -> RecordingRow? {
     guard
-      let row = try row("SELECT * FROM recording WHERE source = \(key.source) AND platform_id = \(key.id)")
+      let row = try row(
+        """
+        SELECT r.*, \(isAcceptedColumn) FROM recording r
+        WHERE r.source = \(key.source) AND r.platform_id = \(key.id)
+        """)
     else { return nil }
     return try RecordingRow(row)
   }

@@ -38,7 +38,8 @@ extension Catalog {
     try await database.read { db in
       var condition: SQL = "archived_at IS NOT NULL AND coalesce(verified_at, archived_at) < \(moment)"
       if let last {
-        // The first comparison follows from the second, but only it makes the databases start in the middle of the index.
+        // The first comparison follows from the second, but only it makes the databases start in the middle of the
+        // index.
         condition += " AND coalesce(verified_at, archived_at) >= \(last.verifiedAt)"
         condition += " AND (coalesce(verified_at, archived_at), id) > (\(last.verifiedAt), \(last.id))"
       }
@@ -102,10 +103,10 @@ extension Catalog {
       let list = SQL.list(names)
       return try db.rows(
         """
-        SELECT * FROM recording WHERE id IN (
+        SELECT r.*, \(isAcceptedColumn) FROM recording r WHERE r.id IN (
           SELECT recording_id FROM media_part WHERE original_object IN \(list)
           UNION SELECT recording_id FROM media_part WHERE mp3_object IN \(list)
-          UNION SELECT recording_id FROM media_part WHERE peaks_object IN \(list)) ORDER BY id
+          UNION SELECT recording_id FROM media_part WHERE peaks_object IN \(list)) ORDER BY r.id
         """
       ).map { row in
         let recording = try RecordingRow(row)

@@ -19,7 +19,9 @@ package struct RecordingFilter: Sendable, Equatable {
   package var isEmpty: Bool { self == RecordingFilter() }
 
   /// Whether it compares facts that a closed row does not show: a match would disclose them.
-  var comparesFacts: Bool { text != nil || agent != nil || direction != nil || from != nil || to != nil }
+  var comparesFacts: Bool {
+    text != nil || agent != nil || direction != nil || from != nil || to != nil || status == .damaged
+  }
 }
 
 /// The progress of a recording, as lists show it.
@@ -27,6 +29,11 @@ package enum ListedStatus: String, Sendable, CaseIterable {
   case ready
   case underway = "under_way"
   case failed, known
+  /// Archived, but a file is damaged or missing.
+  case damaged
+
+  /// The values of the column `listed_status`, which does not tell damaged recordings from ready ones.
+  static let stored = allCases.filter { $0 != .damaged }
 }
 
 /// The last row of a page, in a list that is sorted by time, newest first.

@@ -17,6 +17,8 @@ package struct RecordingRow: Sendable {
   package var verifiedAt: Instant?
   /// What is wrong with its files, as a sentence; nil while nothing is known to be wrong.
   package var damage: String?
+  /// Whether its original failed the integrity check and was accepted by a user.
+  package var isAccepted: Bool
 
   /// The time that lists are sorted by: the start of the call, or when it was first seen if the start is not known.
   package var sortedAt: Instant { facts.startTime ?? firstSeenAt }
@@ -50,5 +52,6 @@ package struct RecordingRow: Sendable {
     warning = row.optionalText("warning")
     verifiedAt = row.optionalInstant("verified_at")
     damage = row.optionalText("damage")
+    isAccepted = row.optionalInt("is_accepted") == 1
   }
 }

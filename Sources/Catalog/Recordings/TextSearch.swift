@@ -83,8 +83,8 @@ enum TextSearch {
     SQL.all(words.map { "' ' || r.words LIKE \("% \($0)%")" })
   }
 
-  /// The condition that the groups of digits that occur in the addresses of `r` are one number. A call from 212 555 0195 to
-  /// 800 555 0100 does not match `212 555 0100`, but if its contact is 4711, `4711 555 0195` does.
+  /// The condition that the groups of digits that occur in the addresses of `r` are one number. A call from 212 555
+  /// 0195 to 800 555 0100 does not match `212 555 0100`, but if its contact is 4711, `4711 555 0195` does.
   static func isOneNumber(_ groups: [String]) -> SQL {
     let whole = number(groups[...])
     var conditions = [occurOutsideAddresses(groups), occurOutsideAddresses([whole]), occursInAddresses(whole)]

@@ -50,7 +50,8 @@ func accessTables(_ dialect: Dialect) -> [SQL] {
     """,
     "CREATE INDEX session_by_account ON session (account_id)",
 
-    // The access log. `canonical` never changes; a row of `log_detail` may be erased, its salted hash stays in `canonical`.
+    // The access log. `canonical` never changes; a row of `log_detail` may be erased, its salted hash stays in
+    // `canonical`.
     """
     CREATE TABLE log_entry (
       id \(dialect.lastingIdentity),

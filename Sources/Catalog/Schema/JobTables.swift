@@ -47,7 +47,8 @@ func jobTables(_ dialect: Dialect) -> [SQL] {
     "CREATE INDEX job_by_state ON job (run_state, stage)",
     "CREATE INDEX job_by_state_and_number ON job (run_state, id)",
     "CREATE INDEX job_by_backfill ON job (backfill, run_state, ended_at) WHERE backfill IS NOT NULL",
-    // The download of each part of a job's recording. `download` is what the platform's client needs to resume, as JSON.
+    // The download of each part of a job's recording. `download` is what the platform's client needs to resume, as
+    // JSON.
     """
     CREATE TABLE job_part (
       job_id \(integer) NOT NULL REFERENCES job (id) ON DELETE CASCADE,

@@ -22,7 +22,8 @@ extension Catalog {
   /// Applies the missing migrations in one transaction. If several processes start at once, one applies them and the
   /// others wait.
   ///
-  /// - Throws: `catalogFailed` when the database has a newer version or unknown migrations, or lacks a part of the schema.
+  /// - Throws: `catalogFailed` when the database has a newer version or unknown migrations, or lacks a part of the
+  ///   schema.
   package func migrate() async throws(TapedeckError) {
     // Read committed, so that statements after the lock see what its previous holder committed.
     try await database.write(.readCommitted) { db in

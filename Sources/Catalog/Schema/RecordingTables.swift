@@ -61,7 +61,8 @@ func recordingTables(_ dialect: Dialect) -> [SQL] {
     """,
     "CREATE INDEX recording_by_damage ON recording (id) WHERE damage IS NOT NULL",
 
-    // Recordings that the platform has listed as restricted, and that are not stored: no filter includes them, or they were only shown.
+    // Recordings that the platform has listed as restricted, and that are not stored: no filter includes them, or they
+    // were only shown.
     """
     CREATE TABLE restricted_listing (
       platform_id \(text) NOT NULL,

@@ -1,4 +1,5 @@
-/// The whole schema. Tables are singular, names snake_case; `…_at` are UTC milliseconds, `…_ms` milliseconds, flags 0 or 1.
+/// The whole schema. Tables are singular, names snake_case; `…_at` are UTC milliseconds, `…_ms` milliseconds, flags 0
+/// or 1.
 ///
 /// Until the first release this is edited in place; afterwards it is frozen, and each change is a migration of its own.
 func firstSchema(_ dialect: Dialect) -> [SQL] {
@@ -60,7 +61,8 @@ private func coverageTables(_ dialect: Dialect) -> [SQL] {
     """,
     "CREATE INDEX backfill_by_state ON backfill (source, state, created_at)",
 
-    // The last check of each day: how many recordings the platform listed, and how many of them the sync filter includes.
+    // The last check of each day: how many recordings the platform listed, and how many of them the sync filter
+    // includes.
     """
     CREATE TABLE coverage_day (
       source \(text) NOT NULL,

@@ -2,8 +2,6 @@ import Model
 
 /// The parts of the schema without which statements fail or rows become wrong, by name: `table.column`, unique indexes,
 /// triggers, and tables of other modules.
-///
-/// Parts that a migration drops or renames are not expected any more; `expected` reads the statements in order.
 package enum SchemaParts {
   /// The parts that migrations create.
   static func expected(_ dialect: Dialect) -> Set<String> {
@@ -19,17 +17,6 @@ package enum SchemaParts {
         for column in columns(of: table.2) { parts.insert("\(table.1).\(column)") }
       } else if let column = text.firstMatch(of: /^ALTER TABLE (\w+) ADD COLUMN (\w+)/) {
         parts.insert("\(column.1).\(column.2)")
-      } else if let column = text.firstMatch(of: /^ALTER TABLE (\w+) DROP COLUMN (\w+)/) {
-        parts.remove("\(column.1).\(column.2)")
-      } else if let column = text.firstMatch(of: /^ALTER TABLE (\w+) RENAME COLUMN (\w+) TO (\w+)/) {
-        parts.remove("\(column.1).\(column.2)")
-        parts.insert("\(column.1).\(column.3)")
-      } else if let table = text.firstMatch(of: /^ALTER TABLE (\w+) RENAME TO (\w+)/) {
-        let columns = parts.filter { $0.hasPrefix("\(table.1).") }
-        parts.subtract(columns)
-        parts.formUnion(columns.map { "\(table.2).\($0.dropFirst(table.1.count + 1))" })
-      } else if let other = text.firstMatch(of: /^DROP (?:TABLE|INDEX|TRIGGER) (?:IF EXISTS )?(\w+)/) {
-        parts = parts.filter { $0 != other.1 && !$0.hasPrefix("\(other.1).") }
       } else if let other = text.firstMatch(of: /^CREATE (?:UNIQUE INDEX|TRIGGER|VIRTUAL TABLE) (\w+)/) {
         parts.insert(String(other.1))
       }

@@ -12,7 +12,7 @@ package func nameKey(_ name: String) -> String {
     .split(whereSeparator: \.isWhitespace).joined(separator: " ")
 }
 
-/// Whether a name must not have a character because nothing is seen of it, or because it breaks or redirects the text.
+/// Whether names may not contain a character: it is invisible, or changes how the text around it is shown.
 /// Spaces, the two joiners and the variation selectors are allowed, as some scripts and symbols need them.
 package func isHidden(_ scalar: Unicode.Scalar) -> Bool {
   switch scalar.value {
@@ -26,7 +26,7 @@ package func isHidden(_ scalar: Unicode.Scalar) -> Bool {
 }
 
 /// Whether a character that Unicode counts as visible is drawn as nothing: the empty Braille pattern, the object
-/// replacement character, the Khitan filler and the null notehead.
+/// replacement character, the Khitan filler, the null notehead and the blanks of Egyptian hieroglyphs.
 private func isDrawnBlank(_ scalar: Unicode.Scalar) -> Bool {
-  [0x2800, 0xFFFC, 0x16FE4, 0x1D159].contains(scalar.value)
+  [0x2800, 0xFFFC, 0x13441, 0x13442, 0x16FE4, 0x1D159].contains(scalar.value)
 }

@@ -45,6 +45,9 @@ package struct Identity: Sendable, Hashable {
   /// The platform's id of the agent who uses the identity, if there is one.
   package var agentID: String?
   package var team: String?
+  /// The SHA-256 of the secret of the session that an account is using; nil for other identities. A change that takes
+  /// time is made only while this session lasts.
+  package var session: [UInt8]?
 
   package init(kind: Kind, id: String, name: String, role: Role, agentID: String? = nil, team: String? = nil) {
     self.kind = kind
@@ -54,6 +57,12 @@ package struct Identity: Sendable, Hashable {
     self.agentID = agentID
     self.team = team
   }
+
+  /// The name with the word `token` for a token, which an account of the same name could otherwise be taken for.
+  package var shownName: String { kind == .token ? Self.tokenPrefix + name : name }
+
+  /// How `shownName` begins for tokens. No name begins like this.
+  package static let tokenPrefix = "token "
 }
 
 /// The access rules. Evaluated for every page, byte range and list, with the recording's current row.

@@ -52,6 +52,14 @@ extension TapedeckError.Code {
     }
   }
 
+  /// Whether it ends a job by moving the downloaded file to quarantine.
+  package var quarantinesFile: Bool {
+    switch self {
+    case .incompleteRecording, .unsupportedAudio, .conversionFailed: true
+    default: false
+    }
+  }
+
   /// Its log level.
   package var severity: TapedeckError.Severity {
     switch self {
@@ -88,7 +96,7 @@ extension TapedeckError.Code {
     case .requestTooLarge: 413
     case .rangeNotSatisfiable: 416
     case .signInThrottled, .tooManyStreams, .tooManyJobs: 429
-    case .conversionFailed, .conversionTimedOut, .storageFailed, .objectMissing, .objectDamaged, .catalogFailed,
+    case .conversionFailed, .conversionTimedOut, .storageFailed, .catalogFailed,
       .configurationInvalid, .partlyDone, .checkFailed, .leaseLost, .internalError, .webhookDisabled:
       500
     case .platformUnavailable, .platformCredentialsRefused, .platformScopeRefused, .platformRefused,
@@ -97,7 +105,7 @@ extension TapedeckError.Code {
       502
     case .platformRateLimited, .retryBudgetSpent, .ffmpegMissing, .accessLogUnavailable, .dataDirectoryMissing,
       .dataDirectoryInUse,
-      .serverUnreachable, .shuttingDown, .interrupted:
+      .serverUnreachable, .shuttingDown, .interrupted, .objectMissing, .objectDamaged:
       503
     case .neverAvailable, .notYetAvailable: 504
     case .diskFull: 507
@@ -146,12 +154,13 @@ extension TapedeckError.Code {
     case .requestTooLarge: "The request body is too large. Send a smaller one."
     case .methodNotAllowed: "This address does not support this method. See the header 'Allow'."
     case .notFound: "There is nothing at this address. Check it for typing errors."
-    case .unknownRecording: "The platform has no recording with this ID. Check the ID and the source."
+    case .unknownRecording:
+      "The platform has no recording with this ID. Compare the ID with the platform, letter by letter, and check the source. A call of the last minutes may not be listed yet: try again later."
     case .audioNotReady: "Audio file not yet processed"
     case .rangeNotSatisfiable: "The requested range starts after the end of the file. Request a smaller offset."
     case .alreadyExists: "This name is already in use. Choose another."
     case .lastAdministrator:
-      "This is the last enabled administrator. Make another account an administrator first, or use the command line."
+      "This is the last enabled account with the role admin. Give this role to another account first, or use the command line."
     case .platformUnavailable: "The platform is unavailable. Requests are retried automatically; no recording is lost."
     case .platformRateLimited: "The platform is limiting requests. Try again later."
     case .retryBudgetSpent: "The retry budget is used up. This request will be sent later; no recording is lost."

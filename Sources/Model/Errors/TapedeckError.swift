@@ -1,12 +1,14 @@
 /// The error type of Tapedeck: a stable code and a message that says what failed and what to do.
 ///
-/// Adapters wrap foreign errors once, where they enter Tapedeck's code. The log level, HTTP status, exit code and remedy of
-/// a code are in the tables in `TapedeckError+Tables.swift`.
+/// Adapters wrap foreign errors once, where they enter Tapedeck's code. The log level, HTTP status, exit code and
+/// remedy of a code are in the tables in `TapedeckError+Tables.swift`.
 package struct TapedeckError: Error, Sendable {
   /// The stable name of the failure.
   package var code: Code
   /// What failed and what to do. Shown to every caller, so it never holds a secret or a path.
   package var message: String
+  /// Which permission is missing and who can help, as a sentence; for refusals whose message does not say it.
+  package var help: String?
   /// Details for the operator; written to the log only.
   package var detail: String?
   /// How long the caller should wait before it tries again; nil when that is unknown.
@@ -25,7 +27,8 @@ package struct TapedeckError: Error, Sendable {
     self.cause = cause
   }
 
-  /// The kinds of failure. The raw values are stable: they are stored in the catalog and sent as `code` in problem details.
+  /// The kinds of failure. The raw values are stable: they are stored in the catalog and sent as `code` in problem
+  /// details.
   package enum Code: String, Sendable, CaseIterable, Codable {
     // Requests
     case unauthenticated
@@ -122,6 +125,14 @@ extension TapedeckError {
   /// No source of this name is configured.
   package static func unknownSource(_ name: String) -> TapedeckError {
     TapedeckError(.notFound, "No source named '\(name)' is configured.")
+  }
+
+  /// A source whose recordings are in the catalog is not configured any more.
+  package static func removedSource(_ name: String) -> TapedeckError {
+    TapedeckError(
+      .notFound,
+      "The source '\(name)' is not in the settings any more, so its coverage is not known: its days and its filter were in the settings. Its recordings stay in the archive. Add the source to the settings again to see its coverage."
+    )
   }
 }
 

@@ -6,7 +6,8 @@ package func hostName(_ host: String) -> String? {
   return !name.isEmpty && name.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? name : nil
 }
 
-/// Whether a host name means this machine by definition (RFC 6761, RFC 1122, RFC 4291); an IPv6 address has no brackets.
+/// Whether a host name means this machine by definition (RFC 6761, RFC 1122, RFC 4291); an IPv6 address has no
+/// brackets.
 package func isLoopback(host: String) -> Bool {
   let parts = host.split(separator: ".", omittingEmptySubsequences: false)
   let isV4 = parts.count == 4 && parts.first == "127" && parts.allSatisfy { UInt8($0) != nil }

@@ -20,9 +20,9 @@ package struct SourceID: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// The platform's id of a recording: 1–500 bytes of Unicode text without control characters, line separators and marks
-/// that change the direction of text, but not `.` or `..`, and not with the prefix of a token, session or webhook secret
-/// in it, even percent-encoded: a secret that is pasted in its place must not be logged or sent to the platform. Never used as
-/// a file name.
+/// that change the direction of text, but not `.` or `..`, and not with the prefix of a token, session or webhook
+/// secret in it, even percent-encoded: a secret that is pasted in its place must not be logged or sent to the platform.
+/// Never used as a file name.
 ///
 /// Ids are compared by their bytes, as in the database: a composed and a decomposed letter are different.
 package struct RecordingID: Hashable, Sendable, CustomStringConvertible {

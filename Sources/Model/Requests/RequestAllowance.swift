@@ -20,8 +20,8 @@ package struct RequestAllowance: Sendable, Equatable, Codable {
   private var classTokens: [RequestClass: Double] = [:]
   /// Like `backfillShare`, for each class with its own limit; a missing class has its full share.
   private var classShares: [RequestClass: Double]?
-  /// Whether a request had to wait for a token since the bucket was last full (of at least two tokens), so that the rate
-  /// is the limiting factor.
+  /// Whether a request had to wait for a token since the bucket was last full (of at least two tokens), so that the
+  /// rate is the limiting factor.
   var isShort = false
   /// Whether the last requests failed. No tokens accumulate then, so that there is no burst when the platform recovers.
   var isFailing = false

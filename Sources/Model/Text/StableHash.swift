@@ -1,4 +1,5 @@
-/// Hash functions whose results never change. They prove nothing: different texts of equal hash are easy to find.
+/// Hash functions whose results never change. Not for security: different texts with
+/// the same hash are easy to construct.
 package enum StableHash {
   /// The 64-bit FNV-1a hash of some bytes.
   ///

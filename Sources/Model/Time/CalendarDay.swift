@@ -94,3 +94,14 @@ package struct CalendarDay: Sendable, Hashable, Comparable, CustomStringConverti
     return Instant(milliseconds: Int64(reached) * 1000)
   }
 }
+
+extension Instant {
+  /// Reads a day of a time zone, which counts as its start or its end, or a timestamp (ISO 8601).
+  package init?(dayOrTimestamp text: String, endOfDay: Bool = false, in zone: CalendarZone) {
+    if let day = CalendarDay(text, in: zone) {
+      self = endOfDay ? day.end : day.start
+    } else {
+      self.init(iso8601: text)
+    }
+  }
+}

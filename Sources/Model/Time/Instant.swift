@@ -18,8 +18,8 @@ package struct Instant: Hashable, Comparable, Sendable, Codable {
 
   package var date: Date { Date(timeIntervalSince1970: Double(milliseconds) / 1000) }
 
-  /// Whether this moment is less than `duration` before `now`, and not after it. The clock may have been set back, so a moment
-  /// in the future says nothing about how long ago it was.
+  /// Whether this moment is less than `duration` before `now`, and not after it. The clock may have been set back, so a
+  /// moment in the future says nothing about how long ago it was.
   package func isWithin(_ duration: Duration, before now: Instant) -> Bool { self <= now && now - self < duration }
 
   package static func < (left: Instant, right: Instant) -> Bool { left.milliseconds < right.milliseconds }

@@ -100,8 +100,8 @@ extension S3ObjectStore {
     return answer
   }
 
-  /// Throws `storageFailed` unless the bytes have the expected hash. The service compares it too for a file that is sent
-  /// in one piece, but not every service does.
+  /// Throws `storageFailed` unless the bytes have the expected hash. The service compares it too for a file that is
+  /// sent in one piece, but not every service does.
   func check(_ found: ContentHash, is hash: ContentHash, of name: ObjectName) throws(TapedeckError) {
     guard found == hash else {
       throw TapedeckError(.storageFailed, detail: "the file for \(name) has the SHA-256 \(found), not \(hash)")

@@ -160,7 +160,8 @@ struct S3Endpoint: Sendable, Equatable {
     authority = "s3.\(region).amazonaws.com" + (region.hasPrefix("cn-") ? ".cn" : "")
   }
 
-  /// Parses `https://host:port`, and `http://` when the host is loopback or `allowsPlain` is true; nil for anything else.
+  /// Parses `https://host:port`, and `http://` when the host is loopback or `allowsPlain` is true; nil for anything
+  /// else.
   init?(_ text: String, allowsPlain: Bool) {
     guard let parts = URLComponents(string: text, encodingInvalidCharacters: false),
       let scheme = parts.scheme?.lowercased(), let host = parts.host.flatMap(hostName),

@@ -7,11 +7,12 @@ import ObjectStorage
 import Synchronization
 package import SystemPackage
 
-/// Decides whether new transfers may begin: not while a disk that they fill is nearly full, nor soon after one was full.
+/// Decides whether new transfers may begin: not while a disk that they fill is nearly full, nor soon after one was
+/// full.
 ///
 /// A disk may be full although it reports free space (a quota, blocks reserved for root). Then a transfer fails with
-/// `diskFull`, and no other begins until `retryInterval` is over. The beginning and the end of each shortage are logged,
-/// not every job that waits.
+/// `diskFull`, and no other begins until `retryInterval` is over. The beginning and the end of each shortage are
+/// logged, not every job that waits.
 package final class DiskSpaceMonitor: Sendable {
   /// A disk, identified by what is stored on it.
   package struct Disk: Sendable {

@@ -28,10 +28,11 @@ extension Ingest {
     return try await spool.open(lease, part: part) { _ in trusted }
   }
 
-  /// Downloads a recording into the spool from where an earlier claim stopped, and converts it meanwhile if a slot is free.
+  /// Downloads a recording into the spool from where an earlier claim stopped, and converts it meanwhile if a slot is
+  /// free.
   ///
-  /// A broken download is resumed at once as long as each request returns new bytes; otherwise the job is retried later.
-  /// The job is moved to `processing` when every byte is in the spool and synced.
+  /// A broken download is resumed at once as long as each request returns new bytes; otherwise the job is retried
+  /// later. The job is moved to `processing` when every byte is in the spool and synced.
   func fetch(
     _ job: JobRow, lease: JobLease, source: any RecordingSource, into file: SpoolFile
   ) async throws(TapedeckError) -> FetchedRecording {
@@ -68,8 +69,8 @@ extension Ingest {
       file: file, declaredLength: progress.state.totalBytes, conversion: await following, steps: [step])
   }
 
-  /// Opens the bytes of a download that an earlier claim completed. They are in the spool, or in the object store, where
-  /// they are moved before the commit.
+  /// Opens the bytes of a download that an earlier claim completed. They are in the spool, or in the object store,
+  /// where they are moved before the commit.
   ///
   /// - Returns: nil when they are in neither.
   /// - Throws: `leaseLost`, `diskFull`, `storageFailed` when the store cannot be read.

@@ -15,10 +15,10 @@ enum FinalPrivacyCheck: Sendable {
 extension Ingest {
   /// Reads the privacy of a completely downloaded recording from the platform again.
   ///
-  /// The bytes are kept whatever the answer is, because the platform may delete its copy. Without an answer the job waits,
-  /// and no attempt is counted. An answer that the recording does not exist or may not be read can mean that it became
-  /// restricted: the request is repeated as often as other failures, and then the recording is archived as `restricted`.
-  /// An administrator may change that.
+  /// The bytes are kept whatever the answer is, because the platform may delete its copy. Without an answer the job
+  /// waits, and no attempt is counted. An answer that the recording does not exist or may not be read can mean that it
+  /// became restricted: the request is repeated as often as other failures, and then the recording is archived as
+  /// `restricted`. An administrator may change that.
   ///
   /// - Throws: `interrupted`, `catalogFailed`.
   func checkPrivacy(of job: JobRow, source: any RecordingSource) async throws(TapedeckError) -> FinalPrivacyCheck {

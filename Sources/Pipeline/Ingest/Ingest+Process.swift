@@ -117,7 +117,8 @@ extension Ingest {
     }
   }
 
-  /// Runs FFmpeg over a spool file from its first byte, waiting for bytes that are not there yet. The caller holds a slot.
+  /// Runs FFmpeg over a spool file from its first byte, waiting for bytes that are not there yet. The caller holds a
+  /// slot.
   func convert(
     _ file: SpoolFile, lease: JobLease, isGrowing: Bool, platformDuration: Duration? = nil, as known: WAVHeader? = nil
   ) async throws(TapedeckError) -> ConvertedFile {
@@ -300,8 +301,8 @@ extension Ingest {
     case .longerThanPlatform(let excess): "It is \(Int(excess.inSeconds.rounded())) s longer than the platform reports."
     case .lengthUnknown: "Its header does not say how long it is."
     case .unexplainedBytes(let bytes):
-      "\(bytes) bytes follow its audio that belong to no part of the file; they are not played."
-    case .containerTooShort(let bytes): "\(bytes) bytes follow its container's end."
+      "\(grouped(bytes)) bytes follow its audio that belong to no part of the file; they are not played."
+    case .containerTooShort(let bytes): "\(grouped(bytes)) bytes follow its container's end."
     case .unevenEnd: "Its audio ends inside a sample."
     }
   }

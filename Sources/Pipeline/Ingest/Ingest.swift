@@ -8,8 +8,8 @@ package import ObjectStorage
 
 /// Archives one recording: asks the platform for it, downloads, converts, checks and commits it.
 ///
-/// `run` is the order of the work, as one switch over the stage. Each stage is idempotent; what it needs to resume after
-/// a crash is in the job's row and the spool.
+/// `run` is the order of the work, as one switch over the stage. Each stage is idempotent; what it needs to resume
+/// after a crash is in the job's row and the spool.
 package struct Ingest: Sendable {
   let catalog: Catalog
   let sources: [SourceID: any RecordingSource]
@@ -163,8 +163,8 @@ package struct Ingest: Sendable {
 
   // MARK: Refusing
 
-  /// Handles bytes that are not a complete recording: discards them the first time, to download them again, and moves them
-  /// to quarantine the second time.
+  /// Handles bytes that are not a complete recording: discards them the first time, to download them again, and moves
+  /// them to quarantine the second time.
   private func refuse(
     _ file: SpoolFile, job: JobRow, lease: JobLease, because error: TapedeckError
   ) async throws(TapedeckError) {
@@ -180,10 +180,12 @@ package struct Ingest: Sendable {
     let now = system.now()
     let name = "\(now.iso8601.filter { $0 != ":" })-\(lease.jobID)-\(lease.fence)"
     // The row first: a row without a file can be discarded, a file without a row is not listed.
+    let hash = try await file.sha256()
     let known = try await catalog.addToQuarantine(
-      job.key, because: error, content: ObjectContent(hash: try await file.sha256(), bytes: file.length),
+      job.key, because: error, content: ObjectContent(hash: hash, bytes: file.length),
       spoolID: spool.id, node: spool.node, file: name)
-    if try await !spool.hasQuarantined(spool.quarantined(known)) {
+    // A file that has changed there is replaced by the one that was just downloaded.
+    if try await spool.quarantinedHash(of: known) != hash {
       try await spool.refuse(file, as: known, key: job.key, because: error, at: now)
     }
     try await spool.clear(lease)

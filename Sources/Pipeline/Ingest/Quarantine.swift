@@ -49,20 +49,29 @@ package struct Quarantine: Sendable {
     let part = JobPart(
       0, download: Checkpoint(state: state, syncedBytes: 0, spool: spool).json, bytes: row.content.bytes,
       totalBytes: row.content.bytes, sha256: row.content.hash.rawValue)
-    let job = try await catalog.acceptQuarantined(
-      row.id, part: part, reason: reason, clearance: clearance, by: requester, entry: entry)
+    let job = try await catalog.loggingDenial(of: entry) { () throws(TapedeckError) in
+      try await catalog.acceptQuarantined(
+        row.id, part: part, reason: reason, clearance: clearance, by: requester, entry: entry)
+    }
+    // The decision is made: a file that cannot be removed now is removed at the next start.
     try? await spool.removeQuarantined(row.file)
     return job
   }
 
-  /// Removes a file. The decision is committed first.
+  /// Removes a file. The decision is committed first; when the removal fails, it can be repeated.
   ///
-  /// - Throws: `notFound` when the file is not on this node; `jobEnded` when it was decided before; `storageFailed`.
+  /// - Throws: `notFound` when the file is not on this node; `jobEnded` when it was accepted, or discarded and removed;
+  ///   `storageFailed`.
   package func discard(
     _ row: QuarantineRow, reason: String, by requester: String, entry: LogEntry
   ) async throws(TapedeckError) {
-    _ = try localPath(of: row)
-    try await catalog.discardQuarantined(row.id, reason: reason, by: requester, entry: entry)
+    let path = try localPath(of: row)
+    let isUnfinished = row.state == .discarded ? try await spool.hasQuarantined(path) : false
+    if !isUnfinished {
+      try await catalog.loggingDenial(of: entry) { () throws(TapedeckError) in
+        try await catalog.discardQuarantined(row.id, reason: reason, by: requester, entry: entry)
+      }
+    }
     try await spool.removeQuarantined(row.file)
   }
 

@@ -129,8 +129,8 @@ package struct Spool: Sendable {
     }
   }
 
-  /// Moves refused bytes to quarantine, with the reason in a file beside them. They are never served, and deleted only by
-  /// `removeQuarantined`.
+  /// Moves refused bytes to quarantine, with the reason in a file beside them. They are never served, and deleted only
+  /// by `removeQuarantined`.
   ///
   /// - Parameter name: the name without its ending.
   func refuse(
@@ -147,7 +147,7 @@ package struct Spool: Sendable {
       encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
       let part = try FileDescriptor.open(file.path, .readOnly, options: [.closeOnExec])
       try part.closeAfter { try FileSystemCalls.sync(part) }
-      // An attempt that failed or crashed before the move may have left it.
+      // An attempt that failed or crashed before the move may have left its note.
       try FileSystemCalls.unlink(self.note(of: name))
       try FileSystemCalls.write([UInt8](try encoder.encode(note)), to: self.note(of: name))
       try FileSystemCalls.syncFolder(quarantine)
@@ -199,6 +199,19 @@ package struct Spool: Sendable {
     try await threads.runSpoolOperation("remove quarantined file") {
       for path in [quarantined(name), note(of: name)] { try FileSystemCalls.unlink(path) }
       try FileSystemCalls.syncFolder(quarantine)
+    }
+  }
+
+  /// The hash of a quarantined file as it is now; nil when there is none.
+  func quarantinedHash(of name: String) async throws(TapedeckError) -> ContentHash? {
+    let path = quarantined(name)
+    return try await hasQuarantined(path) ? try await measure(path).hash : nil
+  }
+
+  /// The names of the quarantined files, without their ending.
+  func quarantinedNames() async throws(TapedeckError) -> [String] {
+    try await threads.runSpoolOperation("list quarantine") {
+      try FileSystemCalls.names(in: quarantine).compactMap(QuarantineRow.name(ofFile:))
     }
   }
 

@@ -2,11 +2,11 @@ package import CXone
 package import Catalog
 package import Model
 
-/// Counts the rows of a back-fill's lists, each once, although a resumed run lists again the second in which the last one
-/// stopped.
+/// Counts the rows of a back-fill's lists, each once, although a resumed run lists again the second in which the last
+/// one stopped.
 ///
-/// A row with a start time is counted when all of its second is listed. A row without one may belong to any second between
-/// its neighbours: if a resumed run may list it again, it is counted and remembered.
+/// A row with a start time is counted when all of its second is listed. A row without one may belong to any second
+/// between its neighbours: if a resumed run may list it again, it is counted and remembered.
 package struct BackfillCount {
   /// A row of the platform's list.
   package struct ListedRow {

@@ -51,8 +51,8 @@ package struct Discovery: Sendable {
   }
 
   /// Lists a whole day regardless of the filter, and records what the platform listed. Rows that name no recording, and
-  /// expected recordings that began more than a second outside that day, are recorded as unidentified. A future day is not
-  /// listed.
+  /// expected recordings that began more than a second outside that day, are recorded as unidentified. A future day is
+  /// not listed.
   ///
   /// - Parameter fetches: whether recordings that match the filter and have no job get one.
   @discardableResult
@@ -90,9 +90,9 @@ package struct Discovery: Sendable {
     return found
   }
 
-  /// Whether a recording does not belong in the list of a period, so that it would count toward a day that is perhaps never
-  /// reported. A platform that rounds times may list a call of the second before or after, which then counts toward the
-  /// listed day.
+  /// Whether a recording does not belong in the list of a period, so that it would count toward a day that is perhaps
+  /// never reported. A platform that rounds times may list a call of the second before or after, which then counts
+  /// toward the listed day.
   private static func isMisplaced(_ recording: PlatformRecording, in period: Period) -> Bool {
     guard let start = recording.startTime else { return false }
     return start < period.start + .seconds(-1) || period.end + .seconds(1) < start
@@ -112,18 +112,20 @@ package struct Discovery: Sendable {
 
   /// Calls `body` with each page.
   ///
-  /// - Throws: what a search throws; `platformProtocol` when the list repeats or does not end; `interrupted`.
+  /// - Throws: what a search throws; `platformProtocol` when the list repeats, does not end or may not be whole;
+  ///   `interrupted`.
   func forEachPage(
     of period: Period, direction: Direction?, _ body: (SearchPage) async throws(TapedeckError) -> Void
   ) async throws(TapedeckError) {
-    var cursors = PageCursors(maxPages: maxPages)
+    var progress = ListProgress(maxPages: maxPages)
     var cursor: String?
     repeat {
       let page = try await self.page(of: period, direction: direction, cursor: cursor)
-      if let next = page.nextCursor { try cursors.follow(next, after: page.recordings.map(\.id.rawValue)) }
+      if let next = page.nextCursor { try progress.follow(next, after: page.ids) }
       try await body(page)
       // After the page is stored: what is listed is archived, although the list is not complete.
-      try cursors.count(page.rowCount, of: page.extent, isLast: page.nextCursor == nil)
+      try progress.count(
+        page.ids, unidentified: page.unidentified.count, notes: page.notes, isLast: page.nextCursor == nil)
       cursor = page.nextCursor
     } while cursor != nil
   }

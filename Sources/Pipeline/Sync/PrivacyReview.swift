@@ -3,8 +3,8 @@ package import Catalog
 package import Logging
 package import Model
 
-/// Reads the privacy of a recording from the platform again. Stricter privacy applies at once and is logged; less strict
-/// privacy needs a decision by an administrator.
+/// Reads the privacy of a recording from the platform again. Stricter privacy applies at once and is logged; less
+/// strict privacy needs a decision by an administrator.
 ///
 /// Sends one request per recording, within the source's request budget. After a failure of the source as a whole, that
 /// source gets no request for an hour; a recording that cannot be read changes nothing for others.
@@ -25,8 +25,8 @@ package actor PrivacyReview {
     self.logger = logger
   }
 
-  /// Joins a review of the recording that is running. When the waiting task is cancelled, the review continues, and stricter
-  /// privacy applies as soon as the platform has answered.
+  /// Joins a review of the recording that is running. When the waiting task is cancelled, the review continues, and
+  /// stricter privacy applies as soon as the platform has answered.
   ///
   /// - Parameter interval: how long an earlier review of the recording counts.
   package func review(_ key: RecordingKey, atMostEvery interval: Duration = .zero) async {

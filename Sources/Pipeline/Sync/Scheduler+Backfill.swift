@@ -4,8 +4,8 @@ import Logging
 import Model
 
 extension Scheduler {
-  /// Advances the next back-fill of a source: lists it from its oldest call, day by day and page by page, until the limit
-  /// of open jobs is reached. Pausing and cancelling take effect at the next page.
+  /// Advances the next back-fill of a source: lists it from its oldest call, day by day and page by page, until the
+  /// limit of open jobs is reached. Pausing and cancelling take effect at the next page.
   ///
   /// - Returns: when to continue; nil when no back-fill is running.
   func advance(_ task: TaskRow, _ discovery: Discovery) async throws(TapedeckError) -> Instant? {
@@ -33,8 +33,8 @@ extension Scheduler {
     return system.now()
   }
 
-  /// A day whose list was interrupted is listed again from its beginning when its end is reached: the last run resumed at
-  /// the time of the last row, which misses rows unless the platform lists calls in the order of their start.
+  /// A day whose list was interrupted is listed again from its beginning when its end is reached: the last run resumed
+  /// at the time of the last row, which misses rows unless the platform lists calls in the order of their start.
   ///
   /// - Returns: whether the whole period is listed; false when the back-fill must wait for its open jobs.
   private func list(
@@ -76,15 +76,16 @@ extension Scheduler {
     var filter = discovery.plan.filter
     if let direction = backfill.direction { filter.direction = direction }
     var cursor: String?
-    var cursors = PageCursors(maxPages: discovery.maxPages)
+    var progress = ListProgress(maxPages: discovery.maxPages)
     var listed = 0
     repeat {
       guard try await catalog.nextBackfill(of: task.key.source).map({ $0.open < limits.openBackfillJobs }) ?? true
       else { return false }
       let page = try await discovery.page(of: period, direction: filter.direction, cursor: cursor)
       cursor = page.nextCursor
-      if let cursor { try cursors.follow(cursor, after: page.recordings.map(\.id.rawValue)) }
-      try cursors.count(page.rowCount, of: page.extent, isLast: cursor == nil)
+      if let cursor { try progress.follow(cursor, after: page.ids) }
+      try progress.count(
+        page.ids, unidentified: page.unidentified.count, notes: page.notes, isLast: cursor == nil)
       let rows = BackfillCount.rows(of: page, after: listed, in: period, wanted: filter.wants)
       let step = step(rows, cursor == nil)
       _ = try await discovery.take(

@@ -63,8 +63,8 @@ extension Scheduler {
 
   /// Lists all calls since the last sync, with an overlap.
   ///
-  /// A long period is listed day by day: the watermark advances when all pages of a day are listed, so that a run after a
-  /// failure resumes there.
+  /// A long period is listed day by day: the watermark advances when all pages of a day are listed, so that a run after
+  /// a failure resumes there.
   @discardableResult
   func sync(_ task: TaskRow, _ discovery: Discovery) async throws(TapedeckError) -> Discovery.Found {
     let plan = discovery.plan

@@ -1,4 +1,4 @@
-package import Catalog
+import Catalog
 import CoreMetrics
 import Logging
 package import Model
@@ -7,9 +7,9 @@ package import ObjectStorage
 /// Compares the names and lengths of objects with the catalog, folder by folder, in both directions.
 ///
 /// Objects without a row, and objects that an ingest stored and did not commit, are moved to quarantine and never
-/// deleted: after a restore of yesterday's catalog they are today's recordings. Objects that are older than the catalog are
-/// left alone, since they belong to a catalog that was lost, and so is a store that has none of the oldest recordings. A
-/// recording whose object is missing or has another length is damaged and is repaired.
+/// deleted: after a restore of yesterday's catalog they are today's recordings. Objects that are older than the catalog
+/// are left alone, since they belong to a catalog that was lost, and so is a store that lacks most of the oldest
+/// recordings. A recording whose object is missing or has another length is damaged and is repaired.
 package struct Reconciliation: Sendable {
   /// An object that no recording refers to and no ingest needs.
   package struct Orphan: Sendable, Equatable {
@@ -27,7 +27,7 @@ package struct Reconciliation: Sendable {
     package var foreign = 0
     /// The recordings whose objects are missing or have another length.
     package var damaged: [Verification] = []
-    /// Whether the store was found to have objects of the oldest recordings; looked for before the first move.
+    /// Whether the store was found to have the oldest recordings; looked for before the first move.
     fileprivate var isOwnStore = false
   }
 
@@ -46,8 +46,8 @@ package struct Reconciliation: Sendable {
 
   /// Compares folders, with pauses as long as the work, so that other requests are not delayed.
   ///
-  /// - Throws: `storageFailed` when the store cannot be listed, or has an orphan and none of the oldest recordings;
-  ///   `catalogFailed`, `interrupted`.
+  /// - Throws: `storageFailed` when the store cannot be listed, or has an orphan and lacks most of the oldest
+  ///   recordings; `catalogFailed`, `interrupted`.
   package func run(
     _ folders: [ObjectFolder] = ObjectFolder.all, _ mode: Verifier.Mode = .repair()
   ) async throws(TapedeckError) -> Report {
@@ -68,7 +68,7 @@ package struct Reconciliation: Sendable {
     if sum.foreign > 0 {
       verifier.logger.error(
         "the object store has objects that may belong to another catalog; they are left alone",
-        metadata: ["objects": "\(sum.foreign)", "remedy": "\(Self.lostCatalog)"])
+        metadata: ["objects": "\(sum.foreign)", "remedy": "\(StoreOwnership.remedy)"])
     }
     guard !sum.orphans.isEmpty || !sum.damaged.isEmpty else { return sum }
     verifier.logger.notice(
@@ -151,67 +151,11 @@ package struct Reconciliation: Sendable {
     report.orphans.append(Orphan(object: object, isMoved: true))
   }
 
-  /// Checks before the first move that the store belongs to the catalog: the objects of another archive are orphans too.
+  /// Checks before the first move that the store belongs to the catalog: the objects of another archive are orphans
+  /// too.
   private func requireOwnStore(_ report: inout Report) async throws(TapedeckError) {
-    if !report.isOwnStore { try await Verifier.requireStore(store, of: catalog) }
+    if !report.isOwnStore { try await StoreOwnership.requireOldest(in: store, of: catalog) }
     report.isOwnStore = true
-  }
-
-  /// What an operator does about objects of another catalog.
-  package static let lostCatalog =
-    "If the catalog was lost or replaced, stop Tapedeck and restore it from a backup (docs/operations.md). To begin a new archive, move the objects away, or use an empty folder or bucket prefix."
-
-  /// Checks that a catalog without objects is not used with a store that has some: the earlier catalog was probably
-  /// lost, and the objects are recordings. A store that cannot be listed passes, since nothing is moved in it.
-  ///
-  /// - Throws: `configurationInvalid`, `catalogFailed`.
-  package static func requireOwnObjects(_ catalog: Catalog, _ store: any ObjectStore) async throws(TapedeckError) {
-    if try await catalog.knowsObjects() { return }
-    // Again: another node may have stored its first objects meanwhile, whose rows exist before them.
-    if await hasObjects(store), try await !catalog.knowsObjects() { throw ownershipFailure }
-  }
-
-  /// Checks that a store is that of a catalog, before its objects are copied: without their rows they would be copied
-  /// unchecked.
-  ///
-  /// - Throws: `configurationInvalid` when only the store has objects; `storageFailed` when the store has none of the
-  ///   oldest recordings or cannot be listed; `catalogFailed`, `interrupted`.
-  package static func requireStore(_ store: any ObjectStore, of catalog: Catalog) async throws(TapedeckError) {
-    try await requireOwnObjects(catalog, store)
-    if try await catalog.archivedCount() > 0 { try await Verifier.requireStore(store, of: catalog) }
-  }
-
-  /// Checks that a store has no objects, before a catalog is created for it. A store that cannot be listed passes.
-  ///
-  /// - Throws: `configurationInvalid`.
-  package static func requireNoObjects(in store: any ObjectStore) async throws(TapedeckError) {
-    if await hasObjects(store) { throw ownershipFailure }
-  }
-
-  private static func hasObjects(_ store: any ObjectStore) async -> Bool {
-    await withTaskGroup(of: Bool.self) { group in
-      var folders = ObjectFolder.all.makeIterator()
-      func addNext() {
-        guard let folder = folders.next() else { return }
-        group.addTask { (try? await store.objects(in: folder).isEmpty) == false }
-      }
-      for _ in 0..<16 { addNext() }
-      while let found = await group.next() {
-        if found {
-          group.cancelAll()
-          return true
-        }
-        addNext()
-      }
-      return false
-    }
-  }
-
-  /// The error for a store with objects and a catalog without any.
-  package static var ownershipFailure: TapedeckError {
-    TapedeckError(
-      .configurationInvalid,
-      "The object store has objects, but the catalog has none. Nothing was changed. \(lostCatalog)")
   }
 }
 

@@ -78,7 +78,8 @@ struct RecurringTask: Sendable {
 extension Catalog {
   /// Runs `body` while the lease of a recurring task is renewed periodically.
   ///
-  /// If the lease is lost nevertheless, for example because the process was suspended, the next write throws `leaseLost`.
+  /// If the lease is lost nevertheless, for example because the process was suspended, the next write throws
+  /// `leaseLost`.
   func renewing<T: Sendable>(
     _ held: TaskLease, for lease: Duration, system: SystemServices,
     _ body: @escaping @Sendable () async throws(TapedeckError) -> T

@@ -3,8 +3,8 @@ import Logging
 package import Model
 import ServiceLifecycle
 
-/// Verifies the archive continuously: compares catalog and objects at the start and daily, and reads back a share of the
-/// bytes every hour.
+/// Verifies the archive continuously: compares catalog and objects at the start and daily, and reads back a share of
+/// the bytes every hour.
 ///
 /// One node at a time does it.
 package struct Scrubber: Service {

@@ -76,7 +76,7 @@ package struct Finding: Sendable {
     switch state {
     case .missing: "The \(name) is missing."
     case .damaged(let found) where found.bytes != file.content.bytes:
-      "The \(name) has \(found.bytes) bytes instead of \(file.content.bytes)."
+      "The \(name) has \(counted(found.bytes, "byte")) instead of \(grouped(file.content.bytes))."
     case .damaged: "The content of the \(name) differs from the archived one."
     case .unusable(let reason): "The \(name) is damaged: \(reason)."
     case .unreadable(let error): "The \(name) could not be read: \(error.detail ?? error.message)"

@@ -19,16 +19,16 @@ extension Verifier {
   /// Verifies a share of the archive, the longest unverified first, so that consecutive runs cover all of it within the
   /// period.
   ///
-  /// Recordings verified within the last half period are skipped, which leaves half a period for a round: a run takes the
-  /// share that belongs to `span`, and everything overdue, as far as the rate limit allows. Recordings that could not be
-  /// read in the last run come last, so that a failing disk does not delay the others.
+  /// Recordings verified within the last half period are skipped, which leaves half a period for a round: a run takes
+  /// the share that belongs to `span`, and everything overdue, as far as the rate limit allows. Recordings that could
+  /// not be read in the last run come last, so that a failing disk does not delay the others.
   ///
   /// - Parameters:
   ///   - span: the time until the next run, and the limit of this one.
   ///   - onVerified: called for each recording.
   /// - Returns: the number of verified recordings, without unreadable ones.
-  /// - Throws: `storageFailed` when the store is unavailable, `catalogFailed`, `interrupted`. Recordings found whole before
-  ///   that are noted.
+  /// - Throws: `storageFailed` when the store is unavailable, `catalogFailed`, `interrupted`. Recordings found whole
+  ///   before that are noted.
   @discardableResult
   package func scrub(
     within span: Duration, _ settings: ScrubSettings,

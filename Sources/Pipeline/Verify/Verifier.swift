@@ -5,8 +5,8 @@ package import ObjectStorage
 
 /// Reads archived files back, compares them with the catalog, and has damaged recordings repaired.
 ///
-/// A file is damaged when its bytes differ, and missing when the store says that it has none. A store that cannot be read
-/// is not damage: it is reported, and nothing is changed.
+/// A file is damaged when its bytes differ, and missing when the store says that it has none. A store that cannot be
+/// read is not damage: it is reported, and nothing is changed.
 package struct Verifier: Sendable {
   /// What is done about damage.
   package enum Mode: Sendable, Equatable {
@@ -45,7 +45,8 @@ package struct Verifier: Sendable {
 
   /// Verifies one recording. Call `note` to record that it is whole.
   ///
-  /// - Throws: `catalogFailed`, `interrupted`; `storageFailed` when the store seems to be unavailable or a change failed.
+  /// - Throws: `catalogFailed`, `interrupted`; `storageFailed` when the store seems to be unavailable or a change
+  ///   failed.
   package func verify(_ key: RecordingKey, _ mode: Mode) async throws(TapedeckError) -> Verification {
     let seen = try await look(at: key, mode)
     report(seen)
@@ -73,7 +74,7 @@ package struct Verifier: Sendable {
       VerificationMetrics.record(state.map { Finding(file: file, state: $0).label } ?? "whole", bytes: bytes)
     }
     if mode != .repair(insisting: true), seen.findings.contains(where: { !$0.isDamaged && !$0.isUnreadable }) {
-      try await Self.requireStore(store, of: catalog)
+      try await StoreOwnership.requireOldest(in: store, of: catalog)
     }
     return seen
   }
@@ -102,8 +103,8 @@ package struct Verifier: Sendable {
 
   // MARK: Acting
 
-  /// Marks the recording, moves damaged files to quarantine and requests the repair. A crash after any step is harmless:
-  /// marked recordings are verified again at the next start.
+  /// Marks the recording, moves damaged files to quarantine and requests the repair. A crash after any step is
+  /// harmless: marked recordings are verified again at the next start.
   private func act(on key: RecordingKey, _ mode: Mode) async throws(TapedeckError) -> Verification {
     // Again, with the current row: an ingest or another verification may have stored whole files meanwhile.
     var seen = try await look(at: key, mode)

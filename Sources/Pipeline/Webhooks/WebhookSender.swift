@@ -7,8 +7,8 @@ package import Webhooks
 
 /// Sends the messages of the outbox on the documented schedule until the receiver accepts them.
 ///
-/// A receiver that is unavailable or slow delays no recording: messages wait in the catalog. After an answer 410 nothing is
-/// sent before the next start; the messages are kept.
+/// A receiver that is unavailable or slow delays no recording: messages wait in the catalog. After an answer 410
+/// nothing is sent before the next start; the messages are kept.
 package struct WebhookSender: Service {
   private let catalog: Catalog
   private let delivery: WebhookDelivery

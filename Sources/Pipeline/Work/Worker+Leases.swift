@@ -38,7 +38,8 @@ extension Worker {
     let sent = ingest.system.uptime()
     do throws(TapedeckError) {
       let time = try await ingest.catalog.correctDueTimes(since: seen, lease: limits.lease)
-      // Before other leases are reclaimed: leases that expired while the catalog was unavailable may still be in use here.
+      // Before other leases are reclaimed: leases that expired while the catalog was unavailable may still be in use
+      // here.
       if !leases.isEmpty {
         for lease in try await ingest.catalog.heartbeat(leases, lease: limits.lease) { held.remove(lease) }
         held.renew(leases, safeUntil: sent + limits.safe)

@@ -118,8 +118,8 @@ package struct Worker: Service {
     }
   }
 
-  /// The time until the next job is due, zero when one is; at most 30 s, in case a notification is lost. A read, so that
-  /// an idle queue writes nothing.
+  /// The time until the next job is due, zero when one is; at most 30 s, in case a notification is lost. A read, so
+  /// that an idle queue writes nothing.
   private func pauseUntilNext(in queue: JobQueue) async throws(TapedeckError) -> Duration {
     guard let due = try await ingest.catalog.nextDue(in: queue, of: sources) else { return .seconds(30) }
     return min(max(due - ingest.system.now(), .zero), .seconds(30))
@@ -142,7 +142,8 @@ package struct Worker: Service {
     await self.release(job, lease, release)
   }
 
-  /// Releases a job, however long the catalog is unavailable: until the lease expires, no other worker could continue it.
+  /// Releases a job, however long the catalog is unavailable: until the lease expires, no other worker could continue
+  /// it.
   private func release(_ job: JobRow, _ lease: JobLease, _ outcome: JobRelease) async {
     let failures = FailureReporter(of: "releasing \(job.key)", logger: ingest.logger)
     while true {

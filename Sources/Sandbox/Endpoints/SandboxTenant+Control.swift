@@ -4,8 +4,8 @@ import Hummingbird
 import NIOCore
 
 extension SandboxTenant {
-  /// `/sandbox/faults`, `/sandbox/requests`, `/sandbox/limit` and `/sandbox/reset`: no token, not counted, never limited.
-  /// The tenant listens on loopback.
+  /// `/sandbox/faults`, `/sandbox/requests`, `/sandbox/limit` and `/sandbox/reset`: no token, not counted, never
+  /// limited. The tenant listens on loopback.
   func addControlEndpoints(to router: Router<SandboxContext>) {
     let control = router.group("/sandbox").add(middleware: NoBrowsers())
     control.post("/faults") { request, _ in

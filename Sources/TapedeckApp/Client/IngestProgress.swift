@@ -55,7 +55,7 @@ package struct IngestProgress: Sendable {
     let ordered = items.filter(\.isRunning) + items.filter { !$0.isRunning }
     let bars = ordered.prefix(max(1, min(Self.maximumBars, height - 4)))
     let more = total - ended - bars.count
-    return bars.map { bar(of: $0, width: width - 1) } + (more > 0 ? ["and \(more) more"] : [])
+    return bars.map { bar(of: $0, width: width - 1) } + (more > 0 ? ["and \(grouped(more)) more"] : [])
       + [summary(elapsed, width: width - 1)]
   }
 
@@ -77,9 +77,9 @@ package struct IngestProgress: Sendable {
   }
 
   private func summary(_ elapsed: Duration, width: Int) -> String {
-    var parts = ["\(ended) of \(total) done" + (failed > 0 ? ", \(failed) failed" : "")]
+    var parts = ["\(grouped(ended)) of \(grouped(total)) done" + (failed > 0 ? ", \(grouped(failed)) failed" : "")]
     if bytes > 0 { parts.append("\(megabytes(bytes)) MB") }
-    if let rate { parts.append("\(String(format: "%.1f", rate / 1e6)) MB/s") }
+    if let rate { parts.append("\(grouped(rate / 1e6, decimals: 1)) MB/s") }
     if let left = timeLeft(elapsed) { parts.append("about \(clock(left)) left") }
     while parts.count > 1, displayWidth(of: parts.joined(separator: " · ")) > width { parts.remove(at: 1) }
     return parts.joined(separator: " · ")
@@ -102,5 +102,5 @@ package struct IngestProgress: Sendable {
     return left < 1e6 ? Int(left.rounded(.up)) : nil
   }
 
-  private func megabytes(_ bytes: Int64) -> String { String(format: "%.1f", Double(bytes) / 1e6) }
+  private func megabytes(_ bytes: Int64) -> String { grouped(Double(bytes) / 1e6, decimals: 1) }
 }

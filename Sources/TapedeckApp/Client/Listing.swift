@@ -11,10 +11,13 @@ package protocol Listing: Decodable {
   func fill(_ table: inout Table)
   /// The cursor of the next page; nil at the end.
   var nextCursor: String? { get }
+  /// Why nothing is listed, in place of `emptyText`.
+  var notice: String? { get }
 }
 
 extension Listing {
   package var nextCursor: String? { nil }
+  package var notice: String? { nil }
   package var hasMore: Bool { nextCursor != nil }
 
   package var table: Table {
@@ -30,7 +33,7 @@ extension OperatorClient.Reply {
     if json { return Terminal.show(json: data) }
     let listing = try decode(L.self)
     var table = listing.table
-    if !table.isEmpty { Terminal.show(&table) } else if !quiet { Terminal.say(L.emptyText) }
+    if !table.isEmpty { Terminal.show(&table) } else if !quiet { Terminal.say(listing.notice ?? L.emptyText) }
     if listing.hasMore, !quiet { Terminal.say("There are more rows. Narrow the search or raise --limit.") }
   }
 }
@@ -45,6 +48,12 @@ struct ListOptions: ParsableArguments, Sendable {
     if limit != nil, all || csv { throw ValidationError("--limit cannot be combined with --all or --csv.") }
   }
 
+  /// Checks `--limit` against the largest page of a list.
+  func checkLimit(_ maximum: Int) throws(ValidationError) {
+    guard let limit else { return }
+    try TapedeckApp.checkLimit(limit, maximum)
+  }
+
   /// Prints all rows of a list, page by page, as a table or as one JSON object per line.
   ///
   /// - Parameter rows: the member of the answer that holds the rows.
@@ -55,6 +64,7 @@ struct ListOptions: ParsableArguments, Sendable {
     var table = L.emptyTable
     var cursor: String?
     var isEmpty = true
+    var notice: String?
     repeat {
       let reply = try await connection.get(
         path, query.merging(["limit": "\(pageSize)", "cursor": cursor]) { $1 })
@@ -65,8 +75,9 @@ struct ListOptions: ParsableArguments, Sendable {
         isEmpty = false
         if json { _ = table.takeLines(width: nil) } else { Terminal.show(&table) }
       }
+      notice = page.notice
       cursor = page.nextCursor
     } while cursor != nil && Terminal.hasOutput
-    if isEmpty, !quiet { Terminal.say(L.emptyText) }
+    if isEmpty, !quiet { Terminal.say(notice ?? L.emptyText) }
   }
 }

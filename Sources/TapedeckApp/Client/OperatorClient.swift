@@ -8,6 +8,8 @@ import NIOHTTP1
 struct OperatorClient: Sendable {
   let client: HTTPClient
   let socket: String
+  /// Whether the process can reach the platform; false only for a node of this process without settings of one.
+  var hasPlatform = true
 
   struct Reply: Sendable {
     var status: Int
@@ -25,17 +27,20 @@ struct OperatorClient: Sendable {
   private struct Problem: Decodable {
     var code: String
     var detail: String
+    var help: String?
   }
 
-  func get(_ path: String, _ query: [String: String?] = [:]) async throws -> Reply {
-    try await send(.GET, path, query: query)
+  func get(
+    _ path: String, _ query: [String: String?] = [:], within limit: TimeAmount = .hours(2)
+  ) async throws -> Reply {
+    try await send(.GET, path, query: query, within: limit)
   }
 
   /// - Parameter query: parameters without a value are left out.
   /// - Throws: the error that the server reports; `serverUnreachable`; `interrupted`.
   func send(
     _ method: HTTPMethod, _ path: String, query: [String: String?] = [:], json: (any Encodable & Sendable)? = nil,
-    headers: [(String, String)] = []
+    headers: [(String, String)] = [], within limit: TimeAmount = .hours(2)
   ) async throws -> Reply {
     var request = HTTPClientRequest(url: "http+unix://\(pathSegment(socket))\(Self.target(path, query))")
     request.method = method
@@ -46,7 +51,7 @@ struct OperatorClient: Sendable {
     }
     let reply: Reply
     do {
-      let response = try await client.execute(request, timeout: .hours(2))
+      let response = try await client.execute(request, timeout: limit)
       let body = try await response.body.collect(upTo: 64 << 20)
       reply = Reply(status: Int(response.status.code), data: Data(body.readableBytesView))
     } catch { throw Self.unreachable(error) }
@@ -85,7 +90,16 @@ struct OperatorClient: Sendable {
     guard let problem = try? JSONDecoder().decode(Problem.self, from: reply.data) else {
       throw TapedeckError(.internalError, "The server answered with status \(reply.status).")
     }
-    throw TapedeckError(TapedeckError.Code(rawValue: problem.code) ?? .internalError, problem.detail)
+    let code = TapedeckError.Code(rawValue: problem.code) ?? .internalError
+    let message = problem.help.map { "\(problem.detail). \($0)" } ?? problem.detail
+    throw TapedeckError(code, code == .invalidRequest ? namingOptions(message) : message)
+  }
+
+  /// The message with the names of parameters as the options of commands: `--from` for `'from'`.
+  private static func namingOptions(_ message: String) -> String {
+    message.replacing(/'(from|to|direction|source|agent|status|state|code|what|outcome|recording|limit)'/) {
+      "--\($0.output.1)"
+    }
   }
 
   private static func target(_ path: String, _ query: [String: String?]) -> String {

@@ -139,11 +139,6 @@ package enum Terminal {
   }
 }
 
-/// A number with its noun, such as `1 recording` or `3 recordings`.
-package func counted(_ number: some BinaryInteger, _ noun: String, plural: String? = nil) -> String {
-  number == 1 ? "1 \(noun)" : "\(number) \(plural ?? noun + "s")"
-}
-
 /// A duration in seconds as `0:07` or `1:00:00`.
 package func clock(_ seconds: Int) -> String {
   func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }

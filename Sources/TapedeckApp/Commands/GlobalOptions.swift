@@ -5,28 +5,20 @@ import Model
 import Observability
 import SystemPackage
 
-/// The options of every command.
+/// The options of every command that uses settings.
 struct GlobalOptions: ParsableArguments, Sendable {
-  @Option(help: ArgumentHelp("Configuration file. Default: tapedeck.yaml in the current folder.", valueName: "file"))
-  var config: String?
+  @OptionGroup(title: "General options") var files: SettingsOptions
+  @OptionGroup(title: "General options") var output: OutputOptions
 
-  @Option(
-    name: .customLong("data-dir"),
-    help: ArgumentHelp("Data directory (TAPEDECK_DATA_DIR).", valueName: "folder"))
-  var dataDirectory: String?
-
-  @Flag(name: .shortAndLong, help: "Show more detail.")
-  var verbose = false
-
-  @Flag(name: .shortAndLong, help: "Show only results and errors.")
-  var quiet = false
+  var quiet: Bool { output.quiet }
+  var verbose: Bool { output.verbose }
 
   func settings(needsPlatform: Bool, flags: [Setting: String] = [:]) async throws(TapedeckError) -> Settings {
     var flags = flags
-    if let dataDirectory { flags[.dataDirectory] = dataDirectory }
+    if let dataDirectory = files.dataDirectory { flags[.dataDirectory] = dataDirectory }
     let folder = FileManager.default.currentDirectoryPath
     let reader = try await SettingsReader(
-      flags: flags, file: config, environment: ProcessInfo.processInfo.environment, folder: folder)
+      flags: flags, file: files.config, environment: ProcessInfo.processInfo.environment, folder: folder)
     let settings = try Settings(reader, needsPlatform: needsPlatform, folder: folder)
     for secret in settings.secrets { Redactor.shared.add(secret) }
     return settings
@@ -54,6 +46,28 @@ struct GlobalOptions: ParsableArguments, Sendable {
   }
 }
 
+/// Where a command finds its settings.
+struct SettingsOptions: ParsableArguments, Sendable {
+  @Option(help: ArgumentHelp("Configuration file. Default: tapedeck.yaml in the current folder.", valueName: "file"))
+  var config: String?
+
+  @Option(
+    name: .customLong("data-dir"),
+    help: ArgumentHelp("Data directory (TAPEDECK_DATA_DIR).", valueName: "folder"))
+  var dataDirectory: String?
+
+  var isEmpty: Bool { config == nil && dataDirectory == nil }
+}
+
+/// How much a command writes.
+struct OutputOptions: ParsableArguments, Sendable {
+  @Flag(name: .shortAndLong, help: "Show more detail.")
+  var verbose = false
+
+  @Flag(name: .shortAndLong, help: "Show only results and errors.")
+  var quiet = false
+}
+
 /// The option that selects one configured source.
 struct SourceOption: ParsableArguments, Sendable {
   @Option(help: ArgumentHelp("Name of a configured source.", valueName: "name"))
@@ -73,19 +87,6 @@ func recordingKey(_ id: String, source: String) throws(TapedeckError) -> Recordi
   }
   guard let id = RecordingID(id) else { throw TapedeckError(.invalidRecordingID) }
   return RecordingKey(source: source, id: id)
-}
-
-/// Checks the ids of recordings while arguments are parsed.
-func checkRecordings(_ ids: [String]) throws(ValidationError) {
-  for id in ids where RecordingID(id) == nil {
-    throw ValidationError(TapedeckError.Code.invalidRecordingID.defaultMessage)
-  }
-}
-
-/// Checks the name of a source while arguments are parsed.
-func checkSource(_ name: String?) throws(ValidationError) {
-  guard let name, SourceID(name) == nil else { return }
-  throw ValidationError("--source must be the name of a source: a-z, 0-9, '-' and '_'.")
 }
 
 extension ArgumentHelp {

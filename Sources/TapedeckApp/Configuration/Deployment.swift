@@ -59,15 +59,15 @@ package struct Deployment: Sendable {
     return Storage(settings: settings, credentials: credentials)
   }
 
-  /// The folders on this machine that fill, each with what it holds: they are usually on one disk, but each can be a mount
-  /// of its own.
+  /// The folders on this machine that fill, each with what it holds: they are usually on one disk, but each can be a
+  /// mount of its own.
   package func localFolders(_ directory: DataDirectory) -> [(holds: String, folder: FilePath)] {
     [("spool", directory.spool)] + (storage == nil ? [("objects", directory.objects)] : [])
       + (databaseURL == nil ? [("catalog", directory.path)] : [])
   }
 
-  /// Identifies the object store, independent of the address through which a node reaches it. Two nodes with one catalog
-  /// and two stores would each report the other's recordings as missing.
+  /// Identifies the object store, independent of the address through which a node reaches it. Two nodes with one
+  /// catalog and two stores would each report the other's recordings as missing.
   ///
   /// - Throws: `storageFailed`.
   func storeIdentity(_ directory: DataDirectory) throws(TapedeckError) -> String {

@@ -11,6 +11,7 @@ package enum Setting: String, CaseIterable, Sendable {
   case downloadRate = "cxone.downloadRate"
   case downloads = "cxone.downloads"
   case downloadHosts = "cxone.downloadHosts"
+  case ignoredMembers = "cxone.ignoredMembers"
   case stallSeconds = "cxone.stallSeconds"
   case basicEncoding = "cxone.basicEncoding"
   case timeZone = "cxone.timeZone"
@@ -66,10 +67,28 @@ package enum Setting: String, CaseIterable, Sendable {
   package var isPerSource: Bool {
     switch self {
     case .baseURL, .clientID, .clientSecret, .clientSecretFile, .rate, .burst, .searchRate, .metadataRate,
-      .downloadRate, .downloads, .downloadHosts, .stallSeconds, .basicEncoding, .timeZone, .syncDirection, .syncAgents,
+      .downloadRate, .downloads, .downloadHosts, .ignoredMembers, .stallSeconds, .basicEncoding, .timeZone,
+      .syncDirection, .syncAgents,
       .syncInterval,
       .syncOverlap, .syncLookBack:
       true
+    default: false
+    }
+  }
+
+  /// The option of commands that sets it; nil when there is none.
+  var flag: String? {
+    switch self {
+    case .listen: "--listen"
+    case .dataDirectory: "--data-dir"
+    default: nil
+    }
+  }
+
+  /// Whether its value must not be readable by other users of the machine.
+  var isSecret: Bool {
+    switch self {
+    case .clientSecret, .webhookSecret, .databaseURL, .storageSecret, .storageSessionToken, .signingKey: true
     default: false
     }
   }

@@ -20,6 +20,12 @@ extension Settings {
     return named
   }
 
+  /// Whether a source is named, or any setting says how to connect to the default one.
+  static func hasPlatform(_ named: [(name: String?, id: SourceID)], _ reader: SettingsReader) -> Bool {
+    named.contains { $0.name != nil }
+      || [Setting.baseURL, .clientID, .clientSecret, .clientSecretFile].contains { reader.text($0) != nil }
+  }
+
   /// How to connect to each source; empty when a setting of one is missing or wrong.
   static func sources(
     _ named: [(name: String?, id: SourceID)], _ reader: SettingsReader, _ secrets: inout [String]
@@ -53,13 +59,14 @@ extension Settings {
         "must list hosts such as media.example.com or *.cdn.example.com, without scheme, port and path; '*.' must be followed by a name of at least two parts"
       )
     }
+    let ignored = reader.list(.ignoredMembers, source: name)
     guard let baseURL else { return nil }
     // The address is checked also when the other settings are missing.
     return reader.checked { () throws(TapedeckError) in
       try SourceSettings(
         id: id, baseURL: baseURL, clientID: clientID ?? "-", clientSecret: secret ?? "-", rate: rate, burst: burst,
         classRates: rates, parallelDownloads: downloads, stallTimeout: .seconds(stall), allowedDownloadHosts: hosts,
-        basicEncoding: encoding, userAgent: Tapedeck.userAgent)
+        ignoredMembers: ignored, basicEncoding: encoding, userAgent: Tapedeck.userAgent)
     }.flatMap { missing.isEmpty && secret != nil ? $0 : nil }
   }
 

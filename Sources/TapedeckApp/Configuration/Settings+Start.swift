@@ -5,11 +5,11 @@ import TransparencyLog
 import Webhooks
 
 extension Settings {
-  /// Checks what a server requires beyond well-formed values, before anything is created. `serve`, `worker` and `doctor`
-  /// share it, so that they agree.
+  /// Checks what a server requires beyond well-formed values, before anything is created. `serve`, `worker` and
+  /// `doctor` share it, so that they agree.
   ///
-  /// - Throws: `configurationInvalid`, which names all wrong settings, never the values; `storageFailed` when a secret in
-  ///   the data directory cannot be read.
+  /// - Throws: `configurationInvalid`, which names all wrong settings, never the values; `storageFailed` when a secret
+  ///   in the data directory cannot be read.
   package func requireStartable() throws(TapedeckError) {
     var problems: [String] = []
     if directory.isDemo {
@@ -29,8 +29,8 @@ extension Settings {
     if !problems.isEmpty { throw .wrongSettings(problems, unknown: unknown) }
   }
 
-  /// Checks that the program that `TAPEDECK_FFMPEG` names is FFmpeg, by starting it. Without the setting, FFmpeg may be
-  /// installed while the server runs.
+  /// Checks that the program that `TAPEDECK_FFMPEG` names is FFmpeg, by starting it. The `ffmpeg` of the search
+  /// path may be installed while the server runs.
   ///
   /// - Throws: `configurationInvalid`.
   package func requireFFmpeg() async throws(TapedeckError) {

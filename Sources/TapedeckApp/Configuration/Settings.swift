@@ -28,6 +28,8 @@ package struct Settings: Sendable {
   /// How long a client may read nothing of a response.
   package var clientStall: Duration
   package var sources: [SourceSettings]
+  /// Whether any setting that says how to connect to a platform is set.
+  package var hasPlatform: Bool
   /// One for each source.
   package var plans: [SyncPlan]
   /// Whether the server syncs by itself.
@@ -56,6 +58,8 @@ package struct Settings: Sendable {
   package var secrets: [String]
   /// Names that look like settings and are not.
   package var unknown: [UnknownSetting]
+  /// Files with secrets to which other users of the machine have access.
+  package var exposed: [ExposedFile]
 
   /// - Parameters:
   ///   - needsPlatform: whether missing settings of the platform are an error.
@@ -84,12 +88,14 @@ package struct Settings: Sendable {
     let named = Self.sourceNames(reader)
     unknown = reader.unknownNames(sources: named.compactMap(\.name))
     plans = named.map { Self.plan($0.id, reader) }
+    hasPlatform = Self.hasPlatform(named, reader)
     sources = Self.sources(named, needsPlatform ? reader : reader.separate(), &secrets)
     syncs = reader.isOn(.sync)
     signingKey = reader.secret(.signingKey, file: .signingKeyFile)
     webhookURL = reader.text(.webhookURL)
     webhookSecret = reader.secret(.webhookSecret, file: .webhookSecretFile)
     secrets += [signingKey, webhookSecret].compactMap { $0 }
+    exposed = reader.exposedFiles(sources: named.compactMap(\.name))
 
     ingest = IngestSettings(reader, announces: webhookURL != nil)
     scrub = ScrubSettings(
@@ -122,6 +128,9 @@ package struct Settings: Sendable {
     }
     try reader.requireValid(unknown: unknown)
   }
+
+  /// What is not an error and still to be corrected, as sentences.
+  package var warnings: [String] { unknown.map(\.sentence) + exposed.map(\.sentence) }
 
   static let defaultFFmpeg = "ffmpeg"
 

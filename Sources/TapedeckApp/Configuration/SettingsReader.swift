@@ -13,11 +13,16 @@ package struct SettingsReader: Sendable {
   private let layers: [ConfigReader]
   /// The places, for error messages.
   private let places: String
+  let dotEnvPath: String
+  let yamlPath: String
   /// The names found in each place, settings or not.
   let environmentNames: Set<String>
   let dotEnvNames: Set<String>
   let yamlKeys: Set<String>
   private var problems = SettingProblems()
+  private let secretFiles = SecretFiles()
+  /// The settings given as flags.
+  private let given: Set<Setting>
 
   /// - Parameters:
   ///   - flags: the settings given as flags.
@@ -27,8 +32,9 @@ package struct SettingsReader: Sendable {
   package init(
     flags: [Setting: String], file: String?, environment: [String: String], folder: String
   ) async throws(TapedeckError) {
-    let dotEnvPath = "\(folder)/.env"
-    let yamlPath = file ?? "\(folder)/tapedeck.yaml"
+    given = Set(flags.keys)
+    dotEnvPath = "\(folder)/.env"
+    yamlPath = file ?? "\(folder)/tapedeck.yaml"
     let dotEnvText = try? String(contentsOfFile: dotEnvPath, encoding: .utf8)
     // The settings of a service are often readable by its own user only.
     if dotEnvText == nil, FileManager.default.fileExists(atPath: dotEnvPath) {
@@ -38,7 +44,7 @@ package struct SettingsReader: Sendable {
     }
     do {
       let values = flags.map { (AbsoluteConfigKey($0.key.rawValue.split(separator: ".").map(String.init)), $0.value) }
-      let given = InMemoryProvider(
+      let flagValues = InMemoryProvider(
         name: "flags",
         values: Dictionary(values.map { ($0.0, ConfigValue(.string($0.1), isSecret: false)) }) { first, _ in first })
       let dotEnv = dotEnvText.map(DotEnv.parse) ?? [:]
@@ -47,7 +53,7 @@ package struct SettingsReader: Sendable {
         parsingOptions: .init(secretsSpecifier: .dynamic { key, _ in keys.add(key) }), filePath: FilePath(yamlPath),
         allowMissing: file == nil)
       let providers: [any ConfigProvider] = [
-        given, EnvironmentVariablesProvider(environmentVariables: environment),
+        flagValues, EnvironmentVariablesProvider(environmentVariables: environment),
         EnvironmentVariablesProvider(environmentVariables: dotEnv), yaml,
       ]
       reader = ConfigReader(providers: providers)
@@ -86,7 +92,9 @@ package struct SettingsReader: Sendable {
   /// Remembers that a value breaks a rule. The message never contains the value.
   func report(_ setting: Setting, source: String? = nil, _ rule: String) {
     let name = setting.variable(for: source)
-    problems.add("\(name) \(rule).", about: [name])
+    // A value that was typed as a flag is named as it was typed.
+    let shown = given.contains(setting) ? setting.flag ?? name : name
+    problems.add("\(shown) \(rule).", about: [name])
   }
 
   /// Remembers that settings must be set and are not.
@@ -133,7 +141,8 @@ package struct SettingsReader: Sendable {
       let value = try reader.requiredString(forKey: ConfigKey(key), isSecret: true)
       return value.isEmpty ? nil : value
     } catch {
-      // The library's error type is not public; only the description distinguishes a missing value from one of another type.
+      // The library's error type is not public; only the description distinguishes a missing value from one of another
+      // type.
       if !"\(error)".hasPrefix("Missing") { report(setting, source: source, "must be a single value") }
       return nil
     }
@@ -159,11 +168,27 @@ package struct SettingsReader: Sendable {
         report(file, source: source, "names a file that cannot be read")
         return nil
       }
+      secretFiles.add(path)
       let value = content.trimmingCharacters(in: .whitespacesAndNewlines)
       if value.isEmpty { report(file, source: source, "names a file that is empty") }
       return value.isEmpty ? nil : value
     }
     return nil
+  }
+
+  /// The files with secrets to which other users of the machine have access: `.env` and the YAML file when they hold a
+  /// secret, and the files of secrets that were read.
+  ///
+  /// - Parameter sources: the names of the sources that have settings of their own.
+  func exposedFiles(sources: [String]) -> [ExposedFile] {
+    let names: [String?] = [nil] + sources
+    let secrets = Setting.allCases.filter(\.isSecret).flatMap { setting in
+      (setting.isPerSource ? names : [nil]).map { (setting, $0) }
+    }
+    var paths = secretFiles.paths
+    if secrets.contains(where: { dotEnvNames.contains($0.variable(for: $1)) }) { paths.insert(dotEnvPath) }
+    if secrets.contains(where: { yamlKeys.contains($0.key(for: $1)) }) { paths.insert(yamlPath) }
+    return paths.sorted().compactMap { ExposedFile(path: $0) }
   }
 
   /// A list of items separated by commas or spaces; empty when it is not set.

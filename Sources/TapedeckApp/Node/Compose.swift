@@ -24,9 +24,10 @@ extension Node {
     let isShared = settings.deployment.isShared
 
     // Storage
-    if !isShared, !directory.hasCatalog {
+    let isNew = !isShared && !directory.hasCatalog
+    if isNew {
       // A new catalog beside objects would hide that the old one is lost.
-      try await Reconciliation.requireNoObjects(
+      try await StoreOwnership.requireNoObjects(
         in: try Self.objectStore(settings.deployment, directory, client: client, system: system))
     }
     let catalog = try await Self.catalog(settings.deployment, directory, system: system)
@@ -37,9 +38,9 @@ extension Node {
     let clock = isShared ? try await SharedClock(catalog: catalog, own: system) : nil
     let system = clock?.system ?? system
     let store = try Self.objectStore(settings.deployment, directory, client: client, system: system)
-    // Listing a bucket takes too long for a command.
-    if tasks.works || settings.deployment.storage == nil {
-      do { try await Reconciliation.requireOwnObjects(catalog, store) } catch {
+    // For a new catalog it was checked above. Listing a bucket takes too long for a command.
+    if !isNew, tasks.works || settings.deployment.storage == nil {
+      do { try await StoreOwnership.requireOwnObjects(catalog, store) } catch {
         try? catalog.database.close()
         throw error
       }
@@ -153,7 +154,9 @@ extension Node {
       }
     }
     let coverage = CoverageRoutes(
-      catalog: catalog, plans: SyncPlans(plans: web.plans), scheduler: scheduler, system: system
+      catalog: catalog, plans: SyncPlans(plans: web.plans, catalog: catalog),
+      platforms: Dictionary(settings.sources.map { ($0.id, $0.baseURL) }) { first, _ in first }, scheduler: scheduler,
+      system: system
     ) {
       try await Self.statementSigner(settings, directory, catalog)
     }

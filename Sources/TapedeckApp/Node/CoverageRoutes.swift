@@ -12,6 +12,8 @@ import Web
 struct CoverageRoutes {
   let catalog: Catalog
   let plans: SyncPlans
+  /// The addresses of the platforms of the configured sources.
+  let platforms: [SourceID: String]
   let scheduler: Scheduler
   let system: SystemServices
   /// Made when it is first needed.
@@ -25,7 +27,7 @@ struct CoverageRoutes {
         .post, "/operator/sync", .command, permission: .administer, log: .entry(.search),
         "Looks for new calls of a source now.", query: [Self.source]
       ) { admitted in
-        let plan = try plans.plan(of: admitted.query["source"])
+        let plan = try await plans.plan(of: admitted.query["source"])
         let found = try await scheduler.syncNow(plan.source)
         return try .json(
           SyncAnswer(
@@ -38,7 +40,7 @@ struct CoverageRoutes {
         "Compares a day with the platform.",
         query: [Self.source, QueryParameter("day", .day, required: true, "The day.")]
       ) { admitted in
-        let plan = try plans.plan(of: admitted.query["source"])
+        let plan = try await plans.plan(of: admitted.query["source"])
         let day = try day("day", admitted, plan)
         let found = try await scheduler.check(day, of: plan.source)
         return Reply(
@@ -62,7 +64,7 @@ struct CoverageRoutes {
   }
 
   private func statement(_ admitted: Admitted<Void>) async throws -> Reply {
-    let plan = try plans.plan(of: admitted.query["source"])
+    let plan = try await plans.plan(of: admitted.query["source"])
     let days = CalendarDay.days(from: try day("from", admitted, plan), through: try day("to", admitted, plan))
     guard let first = days.first, let last = days.last, days.count <= 400 else {
       throw TapedeckError(.invalidRequest, "A statement covers 1 to 400 days.")
@@ -74,11 +76,16 @@ struct CoverageRoutes {
     guard gaps.count <= limit else {
       throw TapedeckError(.invalidRequest, "There are more than \(limit) gaps. Choose a shorter period.")
     }
+    let acceptances = try await catalog.acceptances(
+      of: plan.source, in: period, visibleTo: admitted.identity.visibility, limit: limit + 1)
+    guard acceptances.count <= limit else {
+      throw TapedeckError(.invalidRequest, "There are more than \(limit) accepted recordings. Choose a shorter period.")
+    }
     let signer = try await signer()
     let statement = CoverageStatement(
-      plan: plan,
+      plan: plan, platform: platforms[plan.source],
       days: try await catalog.coverage(of: plan, on: days, visibleTo: admitted.identity.visibility), gaps: gaps,
-      madeAt: system.now())
+      acceptances: acceptances, madeAt: system.now())
     guard let note = signer.sign(statement.text(origin: signer.verifierKey.name)) else {
       throw TapedeckError(.internalError, detail: "the statement cannot be signed")
     }
@@ -86,7 +93,10 @@ struct CoverageRoutes {
       Response(status: .ok, body: .init(byteBuffer: ByteBuffer(string: note.encoded))),
       .shown(
         count: Int64(gaps.count),
-        details: ["from": "\(first)", "source": plan.source.rawValue, "statement": "signed", "to": "\(last)"]))
+        details: [
+          "filter": plan.filter.description, "from": "\(first)", "source": plan.source.rawValue,
+          "statement": "signed", "statement_sha256": note.sha256, "to": "\(last)",
+        ]))
   }
 
   private func day(_ name: String, _ admitted: Admitted<Void>, _ plan: SyncPlan) throws(TapedeckError) -> CalendarDay {
@@ -106,7 +116,7 @@ package struct SyncAnswer: Codable {
 
   /// What the command shows.
   package var lines: [String] {
-    let found = "Found \(counted(found, "recording")), queued \(queued)."
+    let found = "Found \(counted(found, "recording")), queued \(grouped(queued))."
     guard unidentified > 0 else { return [found] }
     var table = Table(["LIST FROM", "ROW", "REASON"])
     for row in unidentifiedRows { table.add([row.listFrom, "\(row.position)", row.reason]) }

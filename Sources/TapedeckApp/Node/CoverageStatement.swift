@@ -5,25 +5,45 @@ package import Model
 ///
 /// The format is stable: auditors and their scripts read it.
 package struct CoverageStatement {
+  /// How the first line of every statement of this version begins.
+  static let title = "tapedeck coverage statement v1"
+
   let plan: SyncPlan
+  /// The address of the platform; nil for a source that is not configured.
+  let platform: String?
   let days: [CoverageDay]
   let gaps: [CoverageGap]
+  let acceptances: [Acceptance]
   let madeAt: Instant
 
-  package init(plan: SyncPlan, days: [CoverageDay], gaps: [CoverageGap], madeAt: Instant) {
+  package init(
+    plan: SyncPlan, platform: String? = nil, days: [CoverageDay], gaps: [CoverageGap], acceptances: [Acceptance] = [],
+    madeAt: Instant
+  ) {
     self.plan = plan
+    self.platform = platform
     self.days = days
     self.gaps = gaps
+    self.acceptances = acceptances
     self.madeAt = madeAt
   }
 
   /// Whether every day is checked and every expected recording is archived.
   private var isComplete: Bool { !days.isEmpty && gaps.isEmpty && days.allSatisfy(\.isComplete) }
 
-  /// One fact per line. The first says `INCOMPLETE` unless everything expected is known and archived. Ids are percent-encoded, so that spaces always separate fields.
+  /// `COMPLETE` or `INCOMPLETE`. A filter that excludes everything is named, because such a period has no gaps.
+  private var verdict: String {
+    let word = isComplete ? "COMPLETE" : "INCOMPLETE"
+    let reported = days.reduce(0) { $0 + ($1.reported ?? 0) }
+    guard reported > 0, days.allSatisfy({ $0.expected == 0 }) else { return word }
+    return "\(word): the filter excludes all \(counted(reported, "reported recording"))"
+  }
+
+  /// One fact per line. The first says whether everything expected is known and archived. Ids are percent-encoded, so
+  /// that spaces always separate fields.
   package func text(origin: String) -> String {
     var lines = [
-      "tapedeck coverage statement v1\(isComplete ? "" : " INCOMPLETE")", "origin \(origin)", "source \(plan.source)",
+      "\(Self.title) \(verdict)", "origin \(origin)", "source \(plan.source)", "platform \(platform ?? "-")",
       "first day \(days.first?.day.description ?? "-")", "last day \(days.last?.day.description ?? "-")",
       "time zone \(plan.zone)", "filter \(singleLine(plan.filter.description))", "made at \(madeAt.iso8601)",
     ]
@@ -38,12 +58,23 @@ package struct CoverageStatement {
       }
     }
     for gap in gaps {
-      lines.append(
-        "gap \(CalendarDay(containing: gap.countedAt, in: plan.zone)) \(gap.countedAt.iso8601) \(gap.key.pathSegment) "
-          + "\(gap.status.rawValue) \(singleLine(gap.reason))")
+      lines.append("gap \(call(gap.key, gap.countedAt)) \(gap.status.rawValue) \(singleLine(gap.reason))")
     }
+    lines += acceptances.map(note)
     lines.append("total \(figures(days))")
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func note(_ acceptance: Acceptance) -> String {
+    "note \(call(acceptance.key, acceptance.countedAt)) accepted "
+      + singleLine(
+        "The file failed the integrity check at \(acceptance.failedAt.iso8601) (\(acceptance.finding)) and was accepted "
+          + "by \(acceptance.acceptedBy) at \(acceptance.acceptedAt.iso8601): \(acceptance.reason)")
+  }
+
+  /// The day, the start and the ID.
+  private func call(_ key: RecordingKey, _ countedAt: Instant) -> String {
+    "\(CalendarDay(containing: countedAt, in: plan.zone)) \(countedAt.iso8601) \(key.pathSegment)"
   }
 
   private func state(of day: CoverageDay) -> String {
@@ -55,7 +86,8 @@ package struct CoverageStatement {
     func sum(_ figure: (CoverageDay) -> Int64) -> Int64 { days.reduce(0) { $0 + figure($1) } }
     let reported = days.allSatisfy { $0.reported != nil } ? "\(sum { $0.reported ?? 0 })" : "unknown"
     let counts = CoverageStatus.allCases.map { status in "\(status.rawValue)=\(sum { $0.count(status) })" }
-    return "reported=\(reported) expected=\(sum(\.expected)) \(counts.joined(separator: " "))"
+    return
+      "reported=\(reported) expected=\(sum(\.expected)) \(counts.joined(separator: " ")) accepted=\(sum(\.accepted))"
   }
 
   /// Replaces line breaks and other control characters, so that a text stays on its line.

@@ -2,14 +2,17 @@ import Glibc
 import Model
 
 extension DataDirectory {
-  /// Takes the lock, or finds that the process that holds it listens on the command socket. Waits for a process that starts
-  /// or stops.
+  /// Takes the lock, or finds that the process that holds it listens on the command socket. Waits for a process that
+  /// starts or stops.
   ///
-  /// - Parameter socket: the path that `socket()` returns.
+  /// - Parameters:
+  ///   - socket: the path that `socket()` returns.
+  ///   - pause: waits before the next attempt; tests replace it.
   /// - Returns: the lock; nil when another process holds it and listens.
   /// - Throws: `dataDirectoryInUse` when it holds the lock and does not listen within the limit.
   package func lock(
-    orListenerAt socket: String, within limit: Duration = .seconds(10)
+    orListenerAt socket: String, within limit: Duration = .seconds(10),
+    pause: () async throws -> Void = { try await Task.sleep(for: .milliseconds(50)) }
   ) async throws -> DataDirectoryLock? {
     let end = ContinuousClock.now + limit
     while true {
@@ -21,7 +24,7 @@ extension DataDirectory {
           "The data directory \(path) is in use by a process that does not listen on its command socket 'tapedeck.sock'. If a server is starting or stopping, or a command such as 'tapedeck storage' is running, wait until that is done. Otherwise the socket was removed or replaced: restart the server."
         )
       }
-      try await Task.sleep(for: .milliseconds(50))
+      try await pause()
     }
   }
 }

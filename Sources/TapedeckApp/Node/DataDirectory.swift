@@ -20,8 +20,8 @@ package struct DataDirectory: Sendable {
   private var lockFile: FilePath { path.appending("lock") }
   private var demoMarker: FilePath { path.appending("demo") }
 
-  /// The path of the command socket. Socket paths are limited to 107 bytes; a longer one goes through a file descriptor of
-  /// the folder.
+  /// The path of the command socket. Socket paths are limited to 107 bytes; a longer one goes through a file descriptor
+  /// of the folder.
   func socket() throws(TapedeckError) -> String {
     let direct = path.appending("tapedeck.sock").string
     if direct.utf8.count <= 100 { return direct }
@@ -47,12 +47,14 @@ package struct DataDirectory: Sendable {
   package var exists: Bool { access(path.string, F_OK) == 0 }
   package var isDemo: Bool { access(demoMarker.string, F_OK) == 0 }
 
-  /// A sentence when other users of the machine can list the folder or more; nil when they cannot, or there is no folder.
+  /// A sentence when other users of the machine can list the folder or more; nil when they cannot, or there is no
+  /// folder.
   package var permissionWarning: String? {
     // With the dot, the attributes are those of the folder, not those of a link to it.
     let attributes = try? FileManager.default.attributesOfItem(atPath: path.appending(".").string)
     guard let mode = (attributes?[.posixPermissions] as? NSNumber)?.intValue, mode & 0o077 != 0 else { return nil }
-    return "Other users of this machine can look into it (mode \(String(mode, radix: 8))). Run 'chmod 700 \(path)'."
+    return
+      "Other users of this machine can read the data directory (mode \(String(mode, radix: 8))). Run 'chmod 700 \(path)'."
   }
 
   /// Creates missing folders, readable by their owner only.

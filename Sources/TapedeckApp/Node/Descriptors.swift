@@ -1,12 +1,14 @@
 import CXone
 import Foundation
 import Glibc
+import Model
 
 /// The file descriptors of this process, which connections share with files, databases and child processes.
 ///
 /// Running out of them ends the process: the thread pools of the system library cannot start a thread then.
 package enum Descriptors {
-  /// The highest limit that is asked for. More is never needed, and a child process may try to close every possible descriptor.
+  /// The highest limit that is asked for. More is never needed, and a child process may try to close every possible
+  /// descriptor.
   private static let highest: rlim_t = 1 << 20
 
   /// Raises the soft limit to the hard one, or as far as the system allows.
@@ -31,7 +33,7 @@ package enum Descriptors {
       return nil
     }
     return
-      "This process can write files of at most \(limit.rlim_cur) bytes ('ulimit -f'), so longer recordings and a larger catalog fail. Remove the limit"
+      "This process can write files of at most \(counted(limit.rlim_cur, "byte")) ('ulimit -f'), so longer recordings and a larger catalog fail. Remove the limit"
   }
 
   /// The descriptors that are open now.

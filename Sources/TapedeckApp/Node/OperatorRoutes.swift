@@ -42,7 +42,7 @@ struct OperatorRoutes {
       FoundOnPlatform(
         recordings: page.recordings.map(FoundOnPlatform.Item.init),
         unidentified: page.unidentified.map { FoundOnPlatform.Row(position: $0.position, reason: $0.reason) },
-        nextCursor: page.nextCursor, extent: page.extent),
+        nextCursor: page.nextCursor, notes: page.notes),
       .shown(
         count: Int64(page.recordings.count),
         details: ["from": start.iso8601, "to": end.iso8601, "source": name]))
@@ -94,5 +94,5 @@ struct FoundOnPlatform: Codable, Sendable {
   var recordings: [Item]
   var unidentified: [Row]?
   var nextCursor: String?
-  var extent: ListExtent?
+  var notes: ListNotes?
 }

@@ -12,21 +12,27 @@ struct AuditController {
     [
       .admitted(
         .get, "/api/v1/audit", .api, permission: .readAccessLog, log: .entry(.readLog),
-        "A page of the access log, the newest entry first, and `nextCursor`.",
+        "A page of the access log, the newest entry first, and `nextCursor`; `notice`, a sentence, when no account or token has the name in `who`.",
         query: AuditListing.parameters(maximum: 1000), responses: [.json(Answer.schema, "A page of entries.")]
       ) { admitted in
         let page = try await listing.load(admitted.query)
         return Reply(
-          .json(Answer(entries: page.entries.map(EntryAnswer.init), nextCursor: page.next.map(String.init))),
+          .json(
+            Answer(
+              entries: page.entries.map(EntryAnswer.init), nextCursor: page.next.map(String.init),
+              notice: page.notice)),
           .shown(count: Int64(page.entries.count), details: admitted.query.values))
       }
     ]
   }
 
   private struct Answer: Encodable {
-    static let schema = Schema.object("AuditPage", ["entries": .list(EntryAnswer.schema), "nextCursor?": .string])
+    static let schema = Schema.object(
+      "AuditPage", ["entries": .list(EntryAnswer.schema), "nextCursor?": .string, "notice?": .string])
     let entries: [EntryAnswer]
     let nextCursor: String?
+    /// Why there are no entries, when `who` names no actor.
+    let notice: String?
   }
 }
 
@@ -37,10 +43,14 @@ struct AuditListing {
   struct Page {
     var entries: [LoggedEntry]
     var next: Int64?
+    /// Why there are no entries, as a sentence; nil when the filters are the reason.
+    var notice: String?
   }
 
   static let filters: [QueryParameter] = [
-    QueryParameter("who", .text, "Name or ID of an account, token or operator; `Tapedeck` for the server itself."),
+    QueryParameter(
+      "who", .text,
+      "Name or ID of an account, token or operator, also of a removed one; `Tapedeck` for the server itself."),
     .choice("what", LogEntry.Action.self, "What was done."),
     .choice("outcome", LogEntry.Outcome.self, "How it ended."),
     QueryParameter("recording", .recording, "The platform's ID of a recording."), .source,
@@ -70,7 +80,16 @@ struct AuditListing {
       matching: filter(query), before: query.integer("cursor"), limit: limit + 1)
     let hasMore = entries.count > limit
     if hasMore { entries.removeLast() }
-    return Page(entries: entries, next: hasMore ? entries.last?.id : nil)
+    return Page(
+      entries: entries, next: hasMore ? entries.last?.id : nil,
+      notice: entries.isEmpty ? try await unknownActor(query) : nil)
+  }
+
+  /// A sentence that says that `who` names no actor; nil when it does.
+  private func unknownActor(_ query: Query) async throws(TapedeckError) -> String? {
+    guard let who = query["who"], SystemUsers.operatorID(named: who) == nil, try await !catalog.hasActor(named: who)
+    else { return nil }
+    return "No account or token is named '\(who)'."
   }
 }
 

@@ -53,7 +53,7 @@ struct BackfillController {
   }
 
   private func start(_ wanted: NewBackfill, _ admitted: Admitted<Void>) async throws(TapedeckError) -> Backfill {
-    let plan = try plans.plan(of: wanted.source)
+    let plan = try await plans.plan(of: wanted.source)
     let period = Period(
       start: try moment(wanted.from, "from", plan, endOfDay: false),
       end: try moment(wanted.to, "to", plan, endOfDay: true))
@@ -85,8 +85,7 @@ struct BackfillController {
   private func moment(
     _ text: String, _ name: String, _ plan: SyncPlan, endOfDay: Bool
   ) throws(TapedeckError) -> Instant {
-    if let day = CalendarDay(text, in: plan.zone) { return endOfDay ? day.end : day.start }
-    guard let instant = Instant(iso8601: text) else {
+    guard let instant = Query.moment(text, endOfDay: endOfDay, in: plan.zone) else {
       throw TapedeckError(.invalidRequest, "'\(name)' must be \(CalendarDay.expectedForm(orTimestamp: true)).")
     }
     return instant

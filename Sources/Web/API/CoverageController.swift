@@ -10,7 +10,7 @@ struct CoverageController {
     [
       .admitted(
         .get, "/api/v1/coverage", .api, permission: .readCoverage, log: .entry(.coverage),
-        "For each day of the source's time zone, both ends included: whether the day is checked (listed completely after its end and the time of `CXONE_SYNC_OVERLAP_MINUTES`) and complete; reported, expected, ready, waiting, failed, refused, missing and unidentified recordings, the latter with their positions in the platform's list; `unlisted`: recordings that the platform no longer lists; `otherSources`: the configured sources that the answer does not cover; `gaps` with their reasons; `tasks`: the last sync and look-back, with the rows of their lists that name no recording. Only supervisors see the IDs of restricted recordings.",
+        "For each day of the source's time zone, both ends included: whether the day is checked (listed completely after its end and the time of `CXONE_SYNC_OVERLAP_MINUTES`) and complete; reported, expected, ready, waiting, failed, refused, missing and unidentified recordings, the latter with their positions in the platform's list; `accepted`: ready recordings that failed the integrity check and were accepted by a user; `unlisted`: recordings that the platform no longer lists; `otherSources`: the configured sources that the answer does not cover; `gaps` with their reasons; `tasks`: the last sync and look-back, with the rows of their lists that name no recording. Only supervisors see the IDs of restricted recordings.",
         query: CoverageListing.parameters, responses: [.json(CoverageAnswer.schema, "The coverage.")], errors: [404]
       ) { admitted in
         let page = try await listing.load(admitted, gaps: 500)
@@ -42,8 +42,8 @@ package struct CoverageAnswer: Encodable {
       [
         "day?": .day, "from?": .moment, "to?": .moment, "reported?": .integer, "expected": .integer,
         "ready": .integer, "waiting": .integer, "failed": .integer, "refused": .integer, "missing": .integer,
-        "unidentified": .integer, "unlisted": .integer, "checkedAt?": .moment, "checked": .boolean,
-        "complete": .boolean, "unidentifiedRows?": .list(Row.schema),
+        "unidentified": .integer, "accepted": .integer, "unlisted": .integer, "checkedAt?": .moment,
+        "checked": .boolean, "complete": .boolean, "unidentifiedRows?": .list(Row.schema),
       ])
 
     let day: String?
@@ -58,6 +58,8 @@ package struct CoverageAnswer: Encodable {
     let refused: Int64
     let missing: Int64
     let unidentified: Int64
+    /// Included in `ready`.
+    let accepted: Int64
     let unlisted: Int64
     let checkedAt: String?
     /// Whether the platform was asked for the whole day long enough after its end; of the total, for every day.
@@ -79,6 +81,7 @@ package struct CoverageAnswer: Encodable {
       refused = sum { $0.count(.refused) }
       missing = sum { $0.count(.missing) }
       unidentified = sum { $0.count(.unidentified) }
+      accepted = sum(\.accepted)
       unlisted = sum(\.unlisted)
       checkedAt = isTotal ? nil : days.first?.checkedAt?.iso8601
       checked = days.allSatisfy(\.isChecked)

@@ -1,5 +1,5 @@
 import Access
-import Catalog
+package import Catalog
 import Hummingbird
 package import Model
 
@@ -41,7 +41,7 @@ struct CoverageListing {
 
   func load(_ admitted: Admitted<Void>, gaps limit: Int) async throws(TapedeckError) -> Page {
     let (identity, query) = (admitted.identity, admitted.query)
-    let span = try span(query)
+    let span = try await span(query)
     switch span.problem {
     case .reversed: throw TapedeckError(.invalidRequest, "'from' must not be after 'to'.")
     case .tooLong:
@@ -69,8 +69,8 @@ struct CoverageListing {
   /// The requested days; the last week by default.
   ///
   /// - Throws: `notFound` for a source that is not configured; `invalidRequest` for a day that does not exist.
-  func span(_ query: Query) throws(TapedeckError) -> Span {
-    let plan = try plans.plan(of: query["source"])
+  func span(_ query: Query) async throws(TapedeckError) -> Span {
+    let plan = try await plans.plan(of: query["source"])
     let today = CalendarDay(containing: system.now(), in: plan.zone)
     let last = try day(query["to"], "to", plan) ?? today
     let first = try day(query["from"], "from", plan) ?? last.advanced(by: -6)
@@ -86,8 +86,12 @@ struct CoverageListing {
 /// The sync plans of the configured sources.
 package struct SyncPlans: Sendable {
   let plans: [SourceID: SyncPlan]
+  let catalog: Catalog
 
-  package init(plans: [SourceID: SyncPlan]) { self.plans = plans }
+  package init(plans: [SourceID: SyncPlan], catalog: Catalog) {
+    self.plans = plans
+    self.catalog = catalog
+  }
 
   /// The names of all sources but one, in order.
   func sources(except source: SourceID) -> [SourceID] {
@@ -96,11 +100,13 @@ package struct SyncPlans: Sendable {
 
   /// The plan of a source by its name, or of the default source without a name.
   ///
-  /// - Throws: `notFound` for a source that is not configured.
-  package func plan(of name: String?) throws(TapedeckError) -> SyncPlan {
+  /// - Throws: `notFound` for a source that is not configured, which says whether the catalog knows it;
+  ///   `catalogFailed`.
+  package func plan(of name: String?) async throws(TapedeckError) -> SyncPlan {
     let source = SourceID(name ?? "default")
     if let source, let plan = plans[source] { return plan }
     guard source == .default else {
+      if let source, try await catalog.hasCoverage(of: source) { throw TapedeckError.removedSource(source.rawValue) }
       throw TapedeckError.unknownSource(name ?? "")
     }
     return SyncPlan(source: .default)

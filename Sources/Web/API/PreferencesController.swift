@@ -15,9 +15,7 @@ struct PreferencesController {
         "The caller's preferences: playback speed and volume, whether silence is skipped, and the time zone of pages.",
         responses: [.json(Self.answer, "The preferences; absent ones have their default value.")]
       ) { admitted in
-        var preferences = try await catalog.preferences(of: admitted.identity.id)
-        preferences.browserTimeZone = admitted.context.session?.browserZone
-        return Reply(.json(preferences))
+        Reply(.json(try await admitted.context.preferences(of: admitted.identity, in: catalog)))
       },
       .admitted(
         .patch, "/api/v1/preferences", .api, permission: nil, log: .denials,

@@ -27,7 +27,7 @@ package struct QuarantineActions: Sendable {
 
 /// `/api/v1/quarantine`: files that failed the integrity check, and the decisions about them.
 struct QuarantineController {
-  let catalog: Catalog
+  let listing: QuarantineListing
   let actions: QuarantineActions?
 
   var routes: [Route] {
@@ -35,10 +35,8 @@ struct QuarantineController {
       .admitted(
         .get, "/api/v1/quarantine", .api, permission: .manageJobs, log: .entry(.list, details: ["of": "quarantine"]),
         "A page of files that failed the integrity check, the newest first, and `nextCursor`; with `decided` also those that were accepted or discarded.",
-        query: [
-          QueryParameter("decided", .flag, "Include files that were accepted or discarded."), .cursor,
-          .limit(1000, default: 100),
-        ], responses: [.json(ListAnswer.schema, "A page of files.")], handler: list),
+        query: [QuarantineListing.decided, .cursor, .limit(1000, default: 100)],
+        responses: [.json(ListAnswer.schema, "A page of files.")], handler: list),
       .admitted(
         .get, "/api/v1/quarantine/{file}", .api, permission: .manageJobs, log: .denials, "One of these files.",
         responses: [.json(FileAnswer.schema, "The file.")], errors: [404]
@@ -68,31 +66,24 @@ struct QuarantineController {
   }
 
   private func list(_ admitted: Admitted<Void>) async throws -> Reply {
-    let query = admitted.query
-    let limit = query.integer("limit").map { Int($0) } ?? 100
-    var rows = try await catalog.quarantine(
-      visibleTo: admitted.identity.visibility, decided: query.has("decided"), before: query.integer("cursor"),
-      limit: limit + 1)
-    let hasMore = rows.count > limit
-    if hasMore { rows.removeLast() }
+    let page = try await listing.load(admitted, limit: admitted.query.integer("limit").map { Int($0) } ?? 100)
     return Reply(
-      .json(
-        ListAnswer(files: rows.map(FileAnswer.init), nextCursor: hasMore ? rows.last.map { String($0.id) } : nil)),
-      .shown(count: Int64(rows.count), details: query.values))
+      .json(ListAnswer(files: page.rows.map(FileAnswer.init), nextCursor: page.next.map { String($0) })),
+      .shown(count: Int64(page.rows.count), details: admitted.query.values))
   }
 
   private func row(_ admitted: Admitted<Void>) async throws(TapedeckError) -> QuarantineRow {
     guard let id = Int64(admitted.incoming.path("file")) else {
       throw TapedeckError(.notFound, "There is no quarantined file with this number.")
     }
-    return try await catalog.quarantined(id, visibleTo: admitted.identity.visibility)
+    return try await listing.catalog.quarantined(id, visibleTo: admitted.identity.visibility)
   }
 
   private func reason(_ admitted: Admitted<Void>) async throws -> String {
     let text = try await admitted.incoming.decode(Decision.self).reason.trimmingCharacters(in: .whitespacesAndNewlines)
     guard !text.isEmpty else { throw TapedeckError(.invalidRequest, "The reason is empty. Give a reason.") }
     guard text.utf8.count <= 1000 else {
-      throw TapedeckError(.invalidRequest, "The reason is too long. Give a reason of at most 1000 bytes.")
+      throw TapedeckError(.invalidRequest, "The reason is too long. Give a reason of at most 1,000 bytes.")
     }
     return text
   }

@@ -44,7 +44,10 @@ struct RecordingController {
 
   private func show(_ admitted: Admitted<RecordingSubject>) async throws -> Reply {
     guard let recording = admitted.subject.recording else {
-      throw TapedeckError(.unknownRecording, "The catalog has no recording with this ID. Ingest it first.")
+      throw TapedeckError(
+        .unknownRecording,
+        "The archive has no recording with this ID. Compare the ID with the platform, letter by letter. If it is right, the recording is not archived yet: request it with 'tapedeck ingest ID' or POST /ingest/{id}."
+      )
     }
     let job = try await catalog.job(of: recording.key)
     var steps: [StepTime] = []

@@ -13,8 +13,8 @@ package final class OpenConnections: Sendable {
     let address: String?
     /// Its turn to be closed; nil while a request is answered.
     var turn: UInt64?
-    /// Its turn to be closed among those that receive a body; nil when it receives none. Independent of `turn`: a request
-    /// may be answered before its body has arrived.
+    /// Its turn to be closed among those that receive a body; nil when it receives none. Independent of `turn`: a
+    /// request may be answered before its body has arrived.
     var receivingTurn: UInt64?
   }
 
@@ -64,7 +64,8 @@ package final class OpenConnections: Sendable {
   /// Notes that a connection waits for its next request.
   package func wait(_ channel: any Channel) { state.withLock { $0.wait(ObjectIdentifier(channel)) } }
 
-  /// Notes that a connection receives the body of a request. At the limit, the one that has been receiving the longest is closed.
+  /// Notes that a connection receives the body of a request. At the limit, the one that has been receiving the longest
+  /// is closed.
   package func receive(_ channel: any Channel) {
     let excess = state.withLock { state in
       state.receive(ObjectIdentifier(channel))
@@ -147,8 +148,8 @@ extension OpenConnections.State {
   }
 }
 
-/// Connections in the order in which they began to wait. Entries that are out of date are skipped, and removed when they
-/// are the majority.
+/// Connections in the order in which they began to wait. Entries that are out of date are skipped, and removed when
+/// they are the majority.
 private struct TurnQueue {
   private var entries: [(id: ObjectIdentifier, turn: UInt64)] = []
   private var first = 0

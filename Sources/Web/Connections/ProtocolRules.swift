@@ -1,9 +1,9 @@
 package import NIOCore
 package import NIOHTTP1
 
-/// Rules of HTTP that the server library leaves to others: which requests are malformed, which connections end after their
-/// response, and how many requests may be pipelined (RFC 9110, sections 7.2, 7.8 and 10.1.1; RFC 9112, sections 3.2, 6.1,
-/// 9.3 and 9.3.2).
+/// Rules of HTTP that the server library leaves to others: which requests are malformed, which connections end after
+/// their response, and how many requests may be pipelined (RFC 9110, sections 7.2, 7.8 and 10.1.1; RFC 9112, sections
+/// 3.2, 6.1, 9.3 and 9.3.2).
 package final class ProtocolRules: ChannelDuplexHandler {
   package typealias InboundIn = HTTPServerRequestPart
   package typealias InboundOut = HTTPServerRequestPart
@@ -14,8 +14,9 @@ package final class ProtocolRules: ChannelDuplexHandler {
 
   private struct Pending {
     var persistence: Persistence
-    /// Whether the client speaks HTTP/1.0, which has no chunks: the end of the connection ends a body without a length.
-    var isOld: Bool
+    /// Whether a response without a length must not have chunks: to a client of HTTP/1.0, for which the end of the
+    /// connection ends the body, and to HEAD, after which the encoder would write the end of the chunks.
+    var refusesChunks: Bool
   }
 
   /// How many requests may wait for their responses. Each takes memory before it is read.
@@ -40,7 +41,8 @@ package final class ProtocolRules: ChannelDuplexHandler {
       isReceiving = true
       let ends = !head.isKeepAlive || head.method == .CONNECT || head.headers.contains(name: "upgrade")
       let isOld = self.isOld(head.version)
-      pending.append(Pending(persistence: ends ? .none : isOld ? .stated : .implied, isOld: isOld))
+      pending.append(
+        Pending(persistence: ends ? .none : isOld ? .stated : .implied, refusesChunks: isOld || head.method == .HEAD))
       if pending.count == Self.maximumAhead { pending[pending.count - 1].persistence = .none }
       // What follows such a request is not read as HTTP (upgrade), or is not to be sent (close).
       isLast = pending.last?.persistence == Persistence.none
@@ -74,7 +76,7 @@ package final class ProtocolRules: ChannelDuplexHandler {
     byte > 0x20 && byte < 0x7F && !"\"#,/<>?@\\^`{|}".utf8.contains(byte)
   }
 
-  /// Whether a response to a client that does not understand chunks has a body whose length is not known.
+  /// Whether a response, which must not have chunks, has a body whose length is not known.
   private func isEndedByConnection(_ head: HTTPResponseHead) -> Bool {
     head.status.code >= 200 && head.status.mayHaveResponseBody && !head.headers.contains(name: "content-length")
   }
@@ -105,7 +107,7 @@ package final class ProtocolRules: ChannelDuplexHandler {
       return
     }
     var part = unwrapOutboundIn(data)
-    if case .head(var head) = part, pending.first?.isOld == true, isEndedByConnection(head) {
+    if case .head(var head) = part, pending.first?.refusesChunks == true, isEndedByConnection(head) {
       pending[0].persistence = .none
       isLast = true
       // For this version, the encoder writes no chunks.

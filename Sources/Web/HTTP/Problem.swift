@@ -20,6 +20,7 @@ struct Problem: Encodable {
   let status: Int
   let code: String
   let detail: String
+  let help: String?
   let requestId: String
 
   init(_ error: TapedeckError, requestID: String) {
@@ -29,6 +30,7 @@ struct Problem: Encodable {
     code = error.code.rawValue
     // Messages repeat parts of the request, where a secret may have been pasted, and of the platform's answers.
     detail = Redactor.shared.redactSecrets(error.message)
+    help = error.help
     requestId = requestID
   }
 

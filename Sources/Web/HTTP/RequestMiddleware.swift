@@ -36,7 +36,7 @@ struct RequestMiddleware: RouterMiddleware {
     if let allow = context.allow.value { response.headers[.allow] = allow }
     addHeaders(to: &response, requestID: context.requestID)
     report(request, response, context: context, took: .now - start, failure: failure)
-    return response
+    return request.method == .head ? response.withoutBody : response
   }
 
   private func wrapped(_ error: any Error) -> TapedeckError {
@@ -59,12 +59,12 @@ struct RequestMiddleware: RouterMiddleware {
 
   private func answer(_ error: TapedeckError, to request: Request, context: WebContext) async -> Response {
     guard wantsPage(request) else { return Problem(error, requestID: context.requestID).response(error) }
-    // A request that no route takes is not authenticated, but its page has the navigation of a signed-in user. Failing to
-    // find the session must not hide the error.
+    // A request that no route takes is not authenticated, but its page has the navigation of a signed-in user. Failing
+    // to find the session must not hide the error.
     if context.identity == nil, error.code != .unauthenticated, authentication.listener == .network {
       try? await authentication.identify(request, context)
     }
-    if error.code == .unauthenticated, request.method == .get {
+    if error.code == .unauthenticated, request.method == .get || request.method == .head {
       return .seeOther("/login?next=\(percentEncoded(request.uri.description))")
     }
     return pages.error(error, context: context)
@@ -116,6 +116,15 @@ struct RequestMiddleware: RouterMiddleware {
     case .error: .error
     case .critical: .critical
     }
+  }
+}
+
+extension Response {
+  /// The answer to HEAD instead of GET. Its length is that of the body, and not stated when that is not known.
+  fileprivate var withoutBody: Response {
+    var response = self
+    response.body = ResponseBody(contentLength: body.contentLength) { writer in try await writer.finish(nil) }
+    return response
   }
 }
 

@@ -1,3 +1,4 @@
+import Catalog
 package import Hummingbird
 import Logging
 package import Model
@@ -80,6 +81,13 @@ package struct WebContext: RequestContext, RemoteAddressRequestContext {
   package func requireIdentity() throws(TapedeckError) -> Identity {
     guard let identity else { throw TapedeckError(.unauthenticated) }
     return identity
+  }
+
+  /// The preferences of an identity, with the time zone that the browser of this session reported.
+  func preferences(of identity: Identity, in catalog: Catalog) async throws(TapedeckError) -> Preferences {
+    var preferences = try await catalog.preferences(of: identity.id)
+    preferences.browserTimeZone = session?.browserZone
+    return preferences
   }
 
   package func origin(of request: Request) -> LogEntry.Origin {

@@ -80,6 +80,7 @@ private let assetFiles: [(String, [UInt8])] = [
   ("lanes.js", PackageResources.lanes_js),
   ("link.js", PackageResources.link_js),
   ("list.js", PackageResources.list_js),
+  ("loading.js", PackageResources.loading_js),
   ("loop.js", PackageResources.loop_js),
   ("page.js", PackageResources.page_js),
   ("peaks.js", PackageResources.peaks_js),

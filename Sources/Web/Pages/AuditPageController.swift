@@ -8,6 +8,11 @@ struct AuditPageController {
   let listing: AuditListing
   let pages: PageRenderer
 
+  private static let choices = [
+    "what": LogEntry.Action.allCases.map { ($0.rawValue, $0.title) },
+    "outcome": LogEntry.Outcome.allCases.map { ($0.rawValue, $0.rawValue.capitalized) },
+  ]
+
   var routes: [Route] {
     [
       .admitted(
@@ -32,17 +37,17 @@ struct AuditPageController {
   ) -> [String: Any?] {
     let query = admitted.query
     let links = QueryLinks(path: "/audit", values: query.values)
-    let hasFilters = !links.filters.isEmpty
+    let filters = links.filters(Self.choices)
+    let hasFilters = !filters.isEmpty
     return [
       "who": query["who"] ?? "", "recording": query["recording"] ?? "", "from": query["from"] ?? "",
       "to": query["to"] ?? "",
-      "actions": options(LogEntry.Action.allCases.map { ($0.rawValue, $0.title) }, query["what"]),
-      "outcomes": options(
-        LogEntry.Outcome.allCases.map { ($0.rawValue, $0.rawValue.capitalized) }, query["outcome"]),
+      "actions": options(Self.choices["what"] ?? [], query["what"]),
+      "outcomes": options(Self.choices["outcome"] ?? [], query["outcome"]),
       "exportURL": QueryLinks.export(query, to: ExportController.auditPath, of: AuditListing.filters),
-      "hasFilters": hasFilters, "activeFilters": links.filters,
+      "hasFilters": hasFilters, "activeFilters": filters,
       "countText": page.entries.isEmpty
-        ? nil : "\(counted(page.entries.count, "entry", "entries")) on this page, newest first",
+        ? nil : "\(counted(page.entries.count, "entry", plural: "entries")) on this page, newest first",
       "failure": failure, "hasRows": !page.entries.isEmpty,
       "rows": page.entries.map { row($0, admitted.times) },
       "hasPager": page.next != nil || query["cursor"] != nil,
@@ -50,6 +55,7 @@ struct AuditPageController {
       "olderURL": page.next.map { links.url(setting: "cursor", to: "\($0)") },
       "emptyNothing": page.entries.isEmpty && !hasFilters,
       "emptyNoMatch": page.entries.isEmpty && hasFilters && failure == nil,
+      "emptyText": page.notice ?? "No entries match these filters.",
     ]
   }
 
@@ -58,76 +64,29 @@ struct AuditPageController {
     var row: [String: Any] = [
       "when": times.values(entry.at),
       "roleText": entry.actor.map { $0.kind == .operator ? "Operator" : $0.role.title } ?? "",
-      "actionText": entry.action.title, "recordingText": entry.recording?.description ?? "",
+      "actionText": entry.title, "recordingText": entry.recording?.description ?? "",
       "outcomeText": entry.outcome.rawValue.capitalized,
       "outcomeTone": entry.outcome == .allowed ? "ok" : entry.outcome == .denied ? "danger" : "warn",
       "whereText": entry.origin?.address ?? "",
     ]
-    if let name = entry.actor?.name {
+    if let name = entry.actor?.shownName {
       row["whoName"] = name
     } else if LogFilter.ownActions.contains(entry.action) {
       row["whoName"] = LogFilter.ownName
     }
     if let key = entry.recording { row["recordingURL"] = "/play/\(key.pathSegment)" }
-    var details = entry.details.filter { $0.key != "sha256" && $0.key != "mp3_sha256" }.sorted { $0.key < $1.key }
+    let hidden: Set = ["sha256", "mp3_sha256"]
+    var details = entry.details.filter { !hidden.contains($0.key) && !LogEntry.namedInTitle.contains($0.key) }
+      .sorted { $0.key < $1.key }
     if entry.action == .audioHeard, let passages = entry.details["passages"].flatMap({ Passages($0) }) {
       details = [("heard", passages.clockText)]
     }
-    let texts = (entry.count.map { [countText($0, of: entry.action)] } ?? []) + details.map { "\($0.key): \($0.value)" }
+    let texts =
+      [entry.countText].compactMap { $0 }
+      + details.map { name, value in
+        name == "decided" ? "with decided files" : "\(name): \(value)"
+      }
     if !texts.isEmpty { row["detailText"] = texts.joined(separator: " · ") }
     return row
-  }
-
-  private func countText(_ count: Int64, of action: LogEntry.Action) -> String {
-    switch action {
-    case .archive, .download, .audioSent: counted(count, "byte")
-    case .audioHeard: counted(count, "second")
-    case .list, .search, .coverage, .readLog: counted(count, "result")
-    case .ingest: counted(count, "recording")
-    case .anonymous: counted(count, "request")
-    default: grouped(count)
-    }
-  }
-}
-
-extension LogEntry.Action {
-  /// The text on pages.
-  var title: String {
-    switch self {
-    case .ingest: "Requested ingest"
-    case .archive: "Archived"
-    case .verify: "Found damage"
-    case .repair: "Repaired"
-    case .removeObject: "Removed an unused file"
-    case .privacyChange: "Privacy changed"
-    case .list: "Listed recordings"
-    case .export: "Exported"
-    case .search: "Searched the platform"
-    case .coverage: "Viewed coverage"
-    case .backfill: "Changed a back-fill"
-    case .view: "Viewed"
-    case .listen: "Started playback"
-    case .audioSent: "Audio sent"
-    case .audioHeard: "Heard (reported by the player)"
-    case .download: "Downloaded"
-    case .signIn: "Signed in"
-    case .signOut: "Signed out"
-    case .readLog: "Read the access log"
-    case .createAccount: "Created an account"
-    case .disableAccount: "Disabled an account"
-    case .enableAccount: "Enabled an account"
-    case .changeRole: "Changed a role"
-    case .resetPassword: "Reset a password"
-    case .changePassword: "Changed own password"
-    case .endSessions: "Ended sessions"
-    case .removeAccount: "Removed an account"
-    case .createToken: "Created a token"
-    case .revokeToken: "Revoked a token"
-    case .retryJob: "Retried a job"
-    case .acceptQuarantined: "Accepted a quarantined file"
-    case .discardQuarantined: "Discarded a quarantined file"
-    case .cancelJob: "Cancelled a job"
-    case .anonymous: "Unauthenticated requests"
-    }
   }
 }

@@ -21,7 +21,7 @@ struct CoveragePageController {
         .get, "/coverage", .page, permission: .readCoverage, log: .entry(.coverage), "The coverage.",
         query: CoverageListing.parameters
       ) { admitted in
-        let span = try listing.span(admitted.query)
+        let span = try await listing.span(admitted.query)
         let failure = span.problem.map(message)
         let page =
           failure == nil
@@ -68,7 +68,7 @@ struct CoveragePageController {
       "sources": names.map { ["value": $0, "text": $0, "selected": $0 == page.plan.source.rawValue] },
       "severalSources": names.count > 1,
       "countText": failure == nil ? summary(of: page) : nil, "hasDays": failure == nil,
-      "days": page.days.reversed().map { row($0, times) }, "hasGaps": !page.gaps.isEmpty,
+      "days": page.days.reversed().map { row($0, now, times) }, "hasGaps": !page.gaps.isEmpty,
       "gaps": page.gaps.map { gap($0, page.plan, admitted) },
       "hasPager": page.next != nil || query["cursor"] != nil,
       "newestURL": query["cursor"] == nil ? nil : links.url(setting: "cursor", to: nil),
@@ -93,7 +93,7 @@ struct CoveragePageController {
     return "\(grouped(expected)) expected, " + (gaps == 0 ? "all ready" : "\(grouped(gaps)) not ready")
   }
 
-  private func row(_ day: CoverageDay, _ times: PageTimes) -> [String: Any] {
+  private func row(_ day: CoverageDay, _ now: Instant, _ times: PageTimes) -> [String: Any] {
     var left = 0.0
     var parts: [[String: Any]] = []
     for status in CoverageStatus.allCases where day.expected > 0 {
@@ -105,21 +105,34 @@ struct CoveragePageController {
     let counts = CoverageStatus.allCases.map { "\($0.rawValue) \(day.count($0))" }.joined(separator: ", ")
     var row: [String: Any] = [
       "dayText": day.day.description, "barText": "\(day.day): \(unchecked)\(counts)", "parts": parts,
-      "expectedText": grouped(day.expected), "reportedText": day.reported.map(grouped) ?? "Unknown",
+      "reportedText": day.reported.map(grouped) ?? "–", "verdict": [verdict(on: day, now)],
     ]
     if let checked = day.checkedAt { row["checked"] = times.values(checked) }
-    if !day.isChecked {
-      row["uncheckedText"] = day.checkedAt == nil ? "Not checked" : "Not checked: listed too early"
+    // Nothing is known about a day that was never listed, unless sync found calls.
+    let isUnknown = day.checkedAt == nil && day.expected == 0
+    row["expectedText"] = isUnknown ? "–" : grouped(day.expected)
+    for status in CoverageStatus.allCases {
+      row["\(status.rawValue)Text"] = isUnknown ? "–" : grouped(day.count(status))
     }
+    if day.accepted > 0 { row["acceptedText"] = "\(grouped(day.accepted)) accepted despite failure" }
     let unidentified = day.count(.unidentified)
     if unidentified > 0 {
       let positions = day.unidentified.prefix(20).map { "row \($0.position): \($0.reason)" }
       let more = unidentified > 20 ? ["and \(grouped(unidentified - 20)) more"] : []
       row["rowsText"] = (positions + more).joined(separator: " ")
     }
-    for status in CoverageStatus.allCases { row["\(status.rawValue)Text"] = grouped(day.count(status)) }
     if day.unlisted > 0 { row["unlistedText"] = "\(grouped(day.unlisted)) no longer listed" }
     return row
+  }
+
+  /// Whether the archive has everything of the day; if that is not known, why.
+  private func verdict(on day: CoverageDay, _ now: Instant) -> [String: String] {
+    if day.isChecked { return day.isComplete ? tag("Complete", "ok") : tag("Incomplete", "danger") }
+    let reason =
+      if day.day.start > now { "in the future" } else if day.day.end > now { "not over" } else if day.checkedAt == nil {
+        "never listed"
+      } else { "listed too early" }
+    return tag("Not checked: \(reason)", "warn")
   }
 
   /// Two decimals are finer than a screen shows.
@@ -167,8 +180,8 @@ struct CoveragePageController {
       "shareText": "\(Int((backfill.share * 100).rounded(.down))) %", "foundText": grouped(backfill.found),
       "queuedText": grouped(backfill.queued), "openText": grouped(backfill.open),
       "failedText": grouped(backfill.failed),
-      "rateText": backfill.hourlyRate(at: now).map { "\(grouped(Int64(min($0.rounded(), 1e15)))) per hour" } ?? "",
     ]
+    if let rate = backfill.hourlyRate(at: now) { row["rateText"] = "\(grouped(rate, decimals: 0)) per hour" }
     if let through = backfill.through(at: now) { row["through"] = admitted.times.values(through) }
     if let failure = backfill.failure { row["failureText"] = failure.message }
     row["rowsText"] = text(of: backfill.unidentified)

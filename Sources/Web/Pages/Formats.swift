@@ -33,22 +33,6 @@ func clock(_ duration: Duration) -> String {
     ? String(format: "%d:%02d:%02d", hours, minutes, seconds % 60) : String(format: "%d:%02d", minutes, seconds % 60)
 }
 
-/// `3,091,456`.
-func grouped(_ number: Int64) -> String {
-  let digits = String(number.magnitude)
-  var out = ""
-  for (index, digit) in digits.enumerated() {
-    if index > 0, (digits.count - index) % 3 == 0 { out.append(",") }
-    out.append(digit)
-  }
-  return number < 0 ? "-\(out)" : out
-}
-
-/// `1 recording`, `1,204 recordings`.
-func counted(_ number: some BinaryInteger, _ one: String, _ many: String? = nil) -> String {
-  "\(grouped(Int64(number))) \(number == 1 ? one : many ?? "\(one)s")"
-}
-
 /// `2.31 s`, `45 ms`.
 func took(_ duration: Duration) -> String {
   let seconds = duration.inSeconds
@@ -56,4 +40,4 @@ func took(_ duration: Duration) -> String {
 }
 
 /// `12.4 MiB`.
-func mebibytes(_ bytes: Int64) -> String { String(format: "%.1f MiB", Double(bytes) / 1_048_576) }
+func mebibytes(_ bytes: Int64) -> String { "\(grouped(Double(bytes) / 1_048_576, decimals: 1)) MiB" }

@@ -12,6 +12,14 @@ struct ListPageController {
 
   /// How many names of agents the form suggests.
   private static let suggestedNames = 300
+  private static let choices = [
+    "direction": [("outbound", "Outbound"), ("inbound", "Inbound"), ("internal", "Internal")],
+    "status": [
+      ("ready", "Ready"), ("damaged", "Damaged"), ("under_way", "In progress"), ("failed", "Failed"),
+      ("known", "Not archived"),
+    ],
+    "privacy": [("standard", "Standard"), ("restricted", "Restricted")],
+  ]
 
   var routes: [Route] {
     [
@@ -37,7 +45,7 @@ struct ListPageController {
       ? (filter.isEmpty && query["cursor"] == nil ? "emptyNothing" : "emptyNoMatch") : nil
     let text = try render(
       rows.map { row($0, list: links.query, admitted.times) }, next: next, filter: filter, query: query,
-      context: admitted.context, empty: empty, failure: failure,
+      context: admitted.context, visibility: admitted.identity.visibility, empty: empty, failure: failure,
       agentNames: failure == nil
         ? try await listing.catalog.agentNames(visibleTo: admitted.identity.visibility, limit: Self.suggestedNames)
         : [])
@@ -45,22 +53,20 @@ struct ListPageController {
   }
 
   private func render(
-    _ rows: [[String: Any]], next: String?, filter: RecordingFilter, query: Query, context: WebContext, empty: String?,
-    failure: String?, agentNames: [String]
+    _ rows: [[String: Any]], next: String?, filter: RecordingFilter, query: Query, context: WebContext,
+    visibility: Visibility, empty: String?, failure: String?, agentNames: [String]
   ) throws(TapedeckError) -> String {
     let links = QueryLinks(path: "/", values: query.values)
     var values: [String: Any?] = [
+      "searchHint": visibility.showsAddresses ? "Words, phone digits or an ID" : "Words or an ID",
       "q": query["q"] ?? "", "agent": query["agent"] ?? "", "from": query["from"] ?? "",
       "to": query["to"] ?? "",
-      "directions": options(
-        [("outbound", "Outbound"), ("inbound", "Inbound"), ("internal", "Internal")], query["direction"]),
-      "statuses": options(
-        [("ready", "Ready"), ("under_way", "In progress"), ("failed", "Failed"), ("known", "Not archived")],
-        query["status"]),
-      "privacies": options([("standard", "Standard"), ("restricted", "Restricted")], query["privacy"]),
+      "directions": options(Self.choices["direction"] ?? [], query["direction"]),
+      "statuses": options(Self.choices["status"] ?? [], query["status"]),
+      "privacies": options(Self.choices["privacy"] ?? [], query["privacy"]),
       "agentNames": agentNames.map { ["name": $0] },
       "exportURL": QueryLinks.export(query, to: ExportController.recordingsPath, of: RecordingListing.filters),
-      "failure": failure, "hasFilters": !filter.isEmpty, "activeFilters": links.filters,
+      "failure": failure, "hasFilters": !filter.isEmpty, "activeFilters": links.filters(Self.choices),
       "countText": rows.isEmpty ? nil : "\(counted(rows.count, "recording")) on this page, newest first",
       "hasRows": !rows.isEmpty, "rows": rows,
       "hasPager": next != nil || query["cursor"] != nil,
@@ -102,7 +108,7 @@ struct ListPageController {
 private func tags(of visible: VisibleRecording) -> [[String: String]] {
   var tags: [[String: String]] = []
   switch visible.status {
-  case .ready: tags.append(tag("Ready", "ok"))
+  case .ready, .damaged: tags += visible.open.map(archiveTags) ?? [tag("Ready", "ok")]
   case .failed: tags.append(tag("Failed", "danger"))
   case .known: tags.append(tag("Not archived", ""))
   case .underway:
@@ -115,7 +121,6 @@ private func tags(of visible: VisibleRecording) -> [[String: String]] {
       }
     tags.append(tag(text, "info"))
   }
-  if visible.open?.damage != nil { tags.append(tag("Damaged", "danger")) }
   if visible.privacy == .restricted { tags.append(tag("Restricted", "warn")) }
   return tags
 }
@@ -152,13 +157,14 @@ struct QueryLinks {
     return query.isEmpty ? nil : query.joined(separator: "&")
   }
 
-  /// Each filter that is set, with the address of the list without it.
-  var filters: [[String: String]] {
-    values.filter { $0.key != "cursor" && $0.key != "limit" }.sorted { $0.key < $1.key }.map { name, value in
-      [
-        "filterText": "\(name == "q" ? "Search" : name.capitalized): \(value)",
-        "removeURL": url(setting: name, to: nil),
-      ]
+  /// Each filter that is set, in the words of the form, with the address of the list without it.
+  ///
+  /// - Parameter choices: the choices of each list in the form: value and text.
+  func filters(_ choices: [String: [(String, String)]]) -> [[String: String]] {
+    let labels = ["q": "Search", "who": "User", "what": "Action"]
+    return values.filter { $0.key != "cursor" && $0.key != "limit" }.sorted { $0.key < $1.key }.map { name, value in
+      let text = choices[name]?.first { $0.0 == value }?.1 ?? value
+      return ["filterText": "\(labels[name] ?? name.capitalized): \(text)", "removeURL": url(setting: name, to: nil)]
     }
   }
 }

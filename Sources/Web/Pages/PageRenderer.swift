@@ -93,10 +93,8 @@ struct PageRenderer: Sendable {
 
   private func text(of error: TapedeckError) -> String {
     guard error.code == .insufficientPermissions else { return Redactor.shared.redactSecrets(error.message) }
-    return error.isRestrictedRecording
-      ? "Insufficient permissions: only supervisors can play restricted recordings. If you need this one, give its "
-        + "address to a supervisor."
-      : "Your role does not allow this. Ask a supervisor or an administrator."
+    let start = error.isRestrictedRecording ? "Insufficient permissions." : "Your role does not allow this."
+    return "\(start) \(error.help ?? "Ask an admin.")"
   }
 }
 
@@ -106,7 +104,7 @@ extension Role {
     switch self {
     case .agent: "Agent"
     case .supervisor: "Supervisor"
-    case .admin: "Administrator"
+    case .admin: "Admin"
     case .metrics: "Metrics"
     }
   }

@@ -2,10 +2,11 @@ import Mustache
 
 /// Escapes values that are inserted into a page.
 ///
-/// Works on bytes. The library's own escaping works on grapheme clusters and misses a `<` that is combined with a mark, such
-/// as U+0600; browsers do not.
+/// Works on bytes. The library's own escaping works on grapheme clusters and misses a `<` that is combined with a mark,
+/// such as U+0600; browsers do not.
 struct PageText: MustacheContentType {
-  /// The first characters of every template, which select this escaping. Partials do not inherit it from the including template.
+  /// The first characters of every template, which select this escaping. Partials do not inherit it from the including
+  /// template.
   static let pragma: String = {
     MustacheContentTypes.register(PageText(), named: "PAGE")
     return "{{% CONTENT_TYPE:PAGE}}"

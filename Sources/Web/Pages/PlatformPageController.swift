@@ -32,7 +32,7 @@ struct PlatformPageController {
       "sourceName": status.source.rawValue, "sourceID": "source-\(status.source.rawValue)",
       "tags": [stateTag(status)],
       "configuredText": status.limits.rate > 0
-        ? "\(perSecond(status.limits.rate)), bursts of \(status.limits.burst)" : "no limit",
+        ? "\(perSecond(status.limits.rate)), bursts of \(grouped(status.limits.burst))" : "no limit",
       "effectiveText": status.rate.map(perSecond) ?? "no limit",
       "minuteText": requests(Int64(status.requestsInLastMinute.rounded())),
       "hourText": requests(Int64(status.lastHour.requests)),
@@ -68,11 +68,11 @@ struct PlatformPageController {
   }
 
   private func perSecond(_ rate: Double) -> String {
-    let number = rate >= 10 ? String(format: "%.0f", rate) : String(format: "%.2g", rate)
+    let number = rate >= 10 ? grouped(rate, decimals: 0) : String(format: "%.2g", rate)
     return "\(number) \(number == "1" ? "request" : "requests") per second"
   }
 
-  private func requests(_ count: Int64) -> String { "\(grouped(count)) \(count == 1 ? "request" : "requests")" }
+  private func requests(_ count: Int64) -> String { counted(count, "request") }
 
   private func share(_ count: Int, _ status: RateLimitStatus) -> String {
     guard count > 0, status.lastHour.requests > 0 else { return "" }

@@ -4,12 +4,14 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import Model
+import ObjectStorage
 
 /// `GET /play/{id}`: the player, or the progress of the job; `POST /play/{id}/ingest`: the button that requests it.
 struct PlayerPageController {
   let catalog: Catalog
   let listing: RecordingListing
   let ingest: IngestController
+  let store: any ObjectStore
   let pages: PageRenderer
 
   var routes: [Route] {
@@ -48,21 +50,48 @@ struct PlayerPageController {
       repairs.action = .repair
       let repair = try await catalog.logEntries(matching: repairs, before: nil, limit: 1).first
       let view = PlayerView(
-        visible: visible, recording: open, part: part, steps: steps, heard: heard, showsEveryone: showsEveryone,
-        repairedAt: repair?.entry.at,
+        visible: visible, recording: open, part: part, unusable: await unusableFiles(of: open, part), steps: steps,
+        heard: heard, counts: try await catalog.logCounts(of: subject.key, by: showsEveryone ? nil : identity.id),
+        showsEveryone: showsEveryone,
+        repairedAt: repair?.entry.at, acceptance: try await catalog.acceptance(of: subject.key),
         preferences: admitted.context.preferences, times: admitted.times)
       let text = try pages.page(
         "player", title: view.heading, context: admitted.context, on: .recordings,
         view.values.merging(links) { $1 })
       return Reply(.html(text), .page)
     }
-    let view = JobView(key: subject.key, recording: visible?.open, job: job, times: admitted.times)
+    let canDecide = admitted.allows(.manageJobs)
+    let quarantined =
+      canDecide ? try await catalog.undecidedFile(of: subject.key, visibleTo: identity.visibility)?.id : nil
+    let view = JobView(
+      key: subject.key, recording: visible?.open, job: job, canDecide: canDecide, quarantined: quarantined,
+      times: admitted.times)
     // Without a job there is no recording, which programs learn from the status alone.
     let status: HTTPResponse.Status = job == nil ? .notFound : .ok
     let text = try pages.page(
       "job", title: view.heading, context: admitted.context, on: .recordings,
       view.values.merging(links) { $1 })
     return Reply(.html(text, status: status), .page)
+  }
+
+  /// The files that are known to be damaged or missing, so that the page offers none of them. Only a recording with
+  /// known damage is looked up in the store; a store that cannot be read is not damage.
+  private func unusableFiles(of recording: RecordingRow, _ part: MediaPart) async -> Set<DamageNote.File> {
+    guard let damage = recording.damage else { return [] }
+    var unusable = DamageNote(damage).files
+    let files: [(DamageNote.File, ObjectName?, Int64)] = [
+      (.mp3, part.mp3.name, part.mp3.bytes), (.original, part.original, part.sourceBytes),
+      (.peaks, part.peaks.name, part.peaks.bytes),
+    ]
+    for (file, name, bytes) in files where !unusable.contains(file) {
+      guard let name else { continue }
+      do throws(TapedeckError) {
+        if try await store.open(name).bytes != bytes { unusable.insert(file) }
+      } catch {
+        if [.objectMissing, .objectDamaged].contains(error.code) { unusable.insert(file) }
+      }
+    }
+    return unusable
   }
 
   /// Links to the list that the recording was opened from, and to the recordings before and after it there.

@@ -9,13 +9,19 @@ struct PlayerView {
   /// The facts of `visible`.
   let recording: RecordingRow
   let part: MediaPart
+  /// The files that are damaged or missing.
+  let unusable: Set<DamageNote.File>
   let steps: [StepTime]
   /// The latest reports of what was heard, newest first.
   let heard: [LogEntry]
-  /// Whether `heard` has the reports of all identities, or only those of the one that looks.
+  /// How often each action on the recording was allowed.
+  let counts: [LogEntry.Action: Int64]
+  /// Whether `heard` and `counts` are about all identities, or only about the one that looks.
   let showsEveryone: Bool
   /// When damaged files were last replaced.
   let repairedAt: Instant?
+  /// How the original was accepted, if it failed the integrity check.
+  let acceptance: Acceptance?
   let preferences: Preferences
   let times: PageTimes
 
@@ -28,7 +34,7 @@ struct PlayerView {
 
   /// Browsers play and seek these formats exactly, and the others not at all.
   private var isOriginalPlayable: Bool {
-    part.original != nil
+    part.original != nil && !unusable.contains(.original)
       && (part.codec.hasPrefix("pcm") || part.codec.hasPrefix("PCM") || part.codec.contains("law"))
   }
 
@@ -36,12 +42,15 @@ struct PlayerView {
     let path = "/audio/\(recording.key.pathSegment)"
     let isStereo = part.channels >= 2
     let started = recording.facts.startTime ?? recording.firstSeenAt
+    let original = isOriginalPlayable ? "\(path)/original" : nil
+    // Without the MP3, the original is the only file that is played.
+    let mp3 = unusable.contains(.mp3) ? nil : "\(path).mp3"
     return [
       "heading": heading, "started": times.values(started), "durationText": clock(part.duration),
       "subheading": recording.facts.contactID.map { "contact \($0)" },
-      "tags": tags, "damageText": recording.damage,
-      "mp3URL": "\(path).mp3", "originalURL": isOriginalPlayable ? "\(path)/original" : nil,
-      "peaksURL": "\(path)/peaks", "durationSeconds": part.duration.inSeconds,
+      "tags": tags, "damage": recording.damage.map(values(of:)), "isPlayable": mp3 ?? original != nil,
+      "mp3URL": mp3 ?? original, "originalURL": mp3 == nil ? nil : original,
+      "peaksURL": unusable.contains(.peaks) ? nil : "\(path)/peaks", "durationSeconds": part.duration.inSeconds,
       "durationWhole": Int(part.duration.inSeconds), "stereo": isStereo,
       "lanes": isStereo
         ? [
@@ -51,10 +60,11 @@ struct PlayerView {
       "facts": facts, "downloads": downloads(path), "files": files, "sourceText": recording.key.source.rawValue,
       "archived": recording.archivedAt.map(times.values), "verified": recording.verifiedAt.map(times.values),
       "repaired": repairedAt.map(times.values), "isDamaged": recording.damage != nil,
-      "isOriginalMissing": part.original == nil,
+      "isOriginalMissing": part.original == nil, "acceptance": acceptance.map(values),
       "heardURL": "/api/v1/recordings/\(recording.key.pathSegment)/heard",
       "speed": preferences.speed ?? 1, "volume": preferences.volume ?? 1,
-      "skipsSilence": preferences.skipSilence ?? false, "listeningNote": listeningNote, "hasHeard": !heard.isEmpty,
+      "skipsSilence": preferences.skipSilence ?? false, "listeningNote": listeningNote, "logURL": logURL,
+      "hasHeard": !heard.isEmpty,
       "heard": heard.map(row),
       "hasSteps": !steps.isEmpty,
       "steps": steps.map {
@@ -67,24 +77,63 @@ struct PlayerView {
 
   private var listeningNote: String {
     let whose = showsEveryone ? "The passages" : "The passages that you played,"
-    let none = showsEveryone ? "No playback has been reported yet." : "You have not played this recording."
-    return heard.isEmpty
-      ? none : "\(whose) as the player reported them, newest first."
+    if !heard.isEmpty {
+      return ["\(whose) as the player reported them, newest first.", usage].compactMap { $0 }.joined(separator: " ")
+    }
+    return usage.map { "No passages reported. \($0)" }
+      ?? (showsEveryone ? "No playback has been reported yet." : "You have not played this recording.")
+  }
+
+  /// How often the audio was played or downloaded, with or without a report of passages: programs send none.
+  private var usage: String? {
+    func times(_ action: LogEntry.Action) -> String? {
+      counts[action].flatMap { $0 > 0 ? counted($0, "time") : nil }
+    }
+    let (played, downloaded) = (times(.listen), times(.download))
+    guard played != nil || downloaded != nil else { return nil }
+    if showsEveryone {
+      guard let played else { return downloaded.map { "Downloaded \($0)." } }
+      return "Playback started \(played)\(downloaded.map { ", downloaded \($0)" } ?? "")."
+    }
+    let parts = [played.map { "started playback \($0)" }, downloaded.map { "downloaded it \($0)" }].compactMap { $0 }
+    return "You \(parts.joined(separator: " and "))."
+  }
+
+  /// The access log of this recording, for those who may read it.
+  private var logURL: String? {
+    guard showsEveryone else { return nil }
+    let key = recording.key
+    return QueryLinks(path: "/audit", values: ["recording": key.id.rawValue, "source": key.source.rawValue])
+      .url(setting: "cursor", to: nil)
   }
 
   private func row(_ entry: LogEntry) -> [String: Any] {
     [
-      "heardAt": times.values(entry.at), "heardBy": entry.actor?.name ?? "",
+      "heardAt": times.values(entry.at), "heardBy": entry.actor?.shownName ?? "",
       "heardText": entry.details["passages"].flatMap { Passages($0) }?.clockText ?? "Erased",
     ]
   }
 
   private var tags: [[String: String]] {
-    var all = [tag("Ready", "ok")]
-    if recording.damage != nil { all.append(tag("Damaged", "danger")) }
+    var all = archiveTags(of: recording)
     if recording.facts.privacy == .restricted { all.append(tag("Restricted", "warn")) }
-    if part.original != nil { all.append(tag("Original kept", "")) }
+    if part.original != nil, !unusable.contains(.original) { all.append(tag("Original kept", "")) }
     return all
+  }
+
+  /// The damage, with its time in the time zone of the page.
+  private func values(of damage: String) -> [String: Any] {
+    let note = DamageNote(damage)
+    guard let found = note.foundAt else { return ["finding": damage, "rest": ""] }
+    return ["finding": note.finding, "found": times.values(found), "rest": note.rest]
+  }
+
+  private func values(of acceptance: Acceptance) -> [String: Any] {
+    [
+      "failedAt": times.values(acceptance.failedAt), "findingText": acceptance.finding,
+      "acceptedAt": times.values(acceptance.acceptedAt), "acceptedBy": acceptance.acceptedBy,
+      "reasonText": acceptance.reason,
+    ]
   }
 
   private var facts: [[String: Any]] {
@@ -106,17 +155,15 @@ struct PlayerView {
   }
 
   private func downloads(_ path: String) -> [[String: String]] {
-    var all = [
-      [
-        "downloadURL": "\(path).mp3?download", "downloadText": "MP3",
-        "downloadNote": counted(part.mp3.bytes, "byte"),
-      ]
-    ]
+    func download(_ file: DamageNote.File, _ text: String, _ url: String, _ bytes: Int64) -> [String: String] {
+      let common = ["downloadText": text]
+      return unusable.contains(file)
+        ? common.merging(["downloadNote": "damaged or missing"]) { $1 }
+        : common.merging(["downloadURL": url, "downloadNote": counted(bytes, "byte")]) { $1 }
+    }
+    var all = [download(.mp3, "MP3", "\(path).mp3?download", part.mp3.bytes)]
     if part.original != nil {
-      all.append([
-        "downloadURL": "\(path)/original?download", "downloadText": "Original (WAV)",
-        "downloadNote": counted(part.sourceBytes, "byte"),
-      ])
+      all.append(download(.original, "Original (WAV)", "\(path)/original?download", part.sourceBytes))
     }
     return all
   }
@@ -132,6 +179,13 @@ struct PlayerView {
       ["fileLabel": "MP3", "fileNote": counted(part.mp3.bytes, "byte"), "sha256": part.mp3.hash.rawValue],
     ]
   }
+}
+
+/// The tags of a recording in the archive. A recording with known damage is not called ready.
+func archiveTags(of recording: RecordingRow) -> [[String: String]] {
+  var tags = [recording.damage == nil ? tag("Ready", "ok") : tag("Damaged", "danger")]
+  if recording.isAccepted { tags.append(tag("Accepted despite failure", "warn")) }
+  return tags
 }
 
 extension Step {
@@ -154,6 +208,10 @@ struct JobView {
   /// The facts that are visible; nil without any.
   let recording: RecordingRow?
   let job: JobRow?
+  /// Whether the reader may decide about files that failed the integrity check.
+  let canDecide: Bool
+  /// The number of such a file of this recording; nil without one, or when the reader may not see it.
+  let quarantined: Int64?
   let times: PageTimes
 
   var heading: String { recording?.facts.agentName.map { "\($0) — \(key.id)" } ?? key.id.rawValue }
@@ -164,9 +222,16 @@ struct JobView {
       "heading": heading, "started": recording?.facts.startTime.map(times.values), "tags": tagList,
     ]
     switch job?.runState {
-    case nil: values["absent"] = ["ingestURL": ingestURL]
+    case nil: values["absent"] = ["ingestURL": ingestURL, "isListed": recording != nil] as [String: Any]
     case .failed, .cancelled:
-      values["failed"] = ["failureText": job?.sentence ?? "", "ingestURL": ingestURL]
+      // Another download would most likely be refused too, so only those who can decide about the file request one.
+      let isRefused = job?.failure?.code.quarantinesFile ?? false
+      let failed: [String: Any?] = [
+        "failureText": job?.sentence ?? "", "ingestURL": isRefused && !canDecide ? nil : ingestURL,
+        "quarantineURL": quarantined.map { "/quarantine?cursor=\($0 + 1)#file-\($0)" },
+        "asksSupervisor": isRefused && !canDecide,
+      ]
+      values["failed"] = failed.compactMapValues { $0 }
     case .idle, .leased, .waiting, .done: values["running"] = running
     }
     return values

@@ -3,10 +3,10 @@ import Foundation
 import Hummingbird
 import Model
 
-/// `GET /quarantine`: the files that failed the integrity check, for people. Decisions are made on the command line and in
-/// the API, with a reason.
+/// `GET /quarantine`: the files that failed the integrity check, for people. Decisions are made on the command line and
+/// in the API, with a reason.
 struct QuarantinePageController {
-  let catalog: Catalog
+  let listing: QuarantineListing
   let pages: PageRenderer
 
   private static let pageSize = 100
@@ -16,18 +16,15 @@ struct QuarantinePageController {
       .admitted(
         .get, "/quarantine", .page, permission: .manageJobs, log: .entry(.list, details: ["of": "quarantine"]),
         "The files that failed the integrity check.",
-        query: [QueryParameter("decided", .flag, "Include files that were accepted or discarded."), .cursor],
+        query: [QuarantineListing.decided, .cursor],
         handler: show)
     ]
   }
 
   private func show(_ admitted: Admitted<Void>) async throws -> Reply {
     let query = admitted.query
-    var rows = try await catalog.quarantine(
-      visibleTo: admitted.identity.visibility, decided: query.has("decided"), before: query.integer("cursor"),
-      limit: Self.pageSize + 1)
-    let hasMore = rows.count > Self.pageSize
-    if hasMore { rows.removeLast() }
+    let page = try await listing.load(admitted, limit: Self.pageSize)
+    let rows = page.rows
     let links = QueryLinks(path: "/quarantine", values: query.values)
     let text = try pages.page(
       "quarantine", title: "Quarantine", context: admitted.context, on: .quarantine,
@@ -36,9 +33,9 @@ struct QuarantinePageController {
         "hasRows": !rows.isEmpty, "rows": rows.map { row($0, admitted.times) },
         "decidedURL": query.has("decided") ? nil : "/quarantine?decided=1",
         "undecidedURL": query.has("decided") ? "/quarantine" : nil,
-        "hasPager": hasMore || query["cursor"] != nil,
+        "hasPager": page.next != nil || query["cursor"] != nil,
         "newestURL": query["cursor"] == nil ? nil : links.url(setting: "cursor", to: nil),
-        "olderURL": hasMore ? rows.last.map { links.url(setting: "cursor", to: "\($0.id)") } : nil,
+        "olderURL": page.next.map { links.url(setting: "cursor", to: "\($0)") },
       ])
     return Reply(.html(text), .shown(count: Int64(rows.count), details: query.values))
   }

@@ -2,7 +2,8 @@ import HTTPTypes
 import Model
 import NIOCore
 
-/// Lets nginx, or a proxy with the same header, send the files of a local object store: the response names the file in `X-Accel-Redirect`.
+/// Lets nginx, or a proxy with the same header, send the files of a local object store: the response names the file in
+/// `X-Accel-Redirect`.
 ///
 /// Access is checked and logged before. Only requests that come from a trusted proxy get such a response.
 package struct AccelRedirect: Sendable {

@@ -45,7 +45,7 @@ struct AudioController {
     ) { admitted in try await serve(wanted, admitted) }
   }
 
-  private enum Wanted { case mp3, original, peaks }
+  private typealias Wanted = DamageNote.File
 
   /// How the bytes of a file are sent.
   struct Representation: Sendable {
@@ -62,8 +62,7 @@ struct AudioController {
     var sha256: String { content.hash.rawValue }
     var contentType: String
     var suffix: String
-    /// For sentences.
-    var title: String
+    var kind: DamageNote.File
 
     /// The name of a download: ASCII, because it becomes a header; cut, because file systems limit names to 255 bytes.
     var name: String {
@@ -77,6 +76,9 @@ struct AudioController {
     let request = admitted.request
     guard let part = admitted.subject.parts.first else { throw TapedeckError(.audioNotReady) }
     let file = try file(wanted, of: part, key: admitted.subject.key)
+    if let damage = admitted.subject.recording?.damage, DamageNote(damage).isDamaged(wanted) {
+      throw TapedeckError(.objectDamaged, damage)
+    }
     let proxyPath = wanted == .peaks ? nil : accelRedirect?.path(of: file.object, for: admitted.context)
     let object = try await open(file, anew: proxyPath != nil, admitted)
     let etag = "\"\(file.sha256)\""
@@ -84,8 +86,8 @@ struct AudioController {
       .contentType: file.contentType, .acceptRanges: "bytes", .eTag: etag, .cacheControl: "private, no-store",
     ]
     if wanted == .peaks {
-      // A browser keeps them, but asks each time, so that access is checked and logged. It must not show them to the next
-      // user.
+      // A browser keeps them, but asks each time, so that access is checked and logged. It must not show them to the
+      // next user.
       headers[.cacheControl] = "private, no-cache"
       headers[.vary] = "Accept-Encoding, Authorization, Cookie"
     }
@@ -94,11 +96,11 @@ struct AudioController {
     if isDownload { headers[.contentDisposition] = "attachment; filename=\"\(file.name)\"" }
 
     let isReduced = wanted == .peaks && admitted.query["points"] != nil
-    let form = Representation(
+    let representation = Representation(
       isReduced: isReduced,
       isCompressed: wanted == .peaks && request.acceptsGzip && (isReduced || request.headers[.range] == nil))
-    if form.isReduced { Response.describeReduced(etag, in: &headers) }
-    if form.isCompressed { Response.describeGzip(of: headers[.eTag] ?? etag, in: &headers) }
+    if representation.isReduced { Response.describeReduced(etag, in: &headers) }
+    if representation.isCompressed { Response.describeGzip(of: headers[.eTag] ?? etag, in: &headers) }
     if request.hasVersion(headers[.eTag] ?? etag) {
       return Reply(Response(status: .notModified, headers: headers), wanted == .peaks ? .waveform : .none)
     }
@@ -112,7 +114,7 @@ struct AudioController {
       return Reply(Response(status: .ok, headers: headers), event)
     }
     let range =
-      form.isWhole
+      representation.isWhole
       ? .whole
       : ByteRange(request.headers[.range], ifRange: request.headers[.ifRange], etag: etag, length: object.bytes)
     let span: Range<Int64>
@@ -128,7 +130,8 @@ struct AudioController {
     }
     let status: HTTPResponse.Status = range == .whole ? .ok : .partialContent
     if request.method == .head {
-      let bytes = try await form.isWhole ? encodedLength(of: object, file, form, admitted) : span.count
+      let bytes =
+        try await representation.isWhole ? encodedLength(of: object, file, representation, admitted) : span.count
       headers[.contentLength] = "\(bytes)"
       return Reply(Response(status: status, headers: headers))
     }
@@ -137,8 +140,8 @@ struct AudioController {
       isDownload ? .download(bytes: bytes, file: "\(wanted)") : wanted == .peaks ? .waveform : .listening
     let body =
       span.count <= Self.piece
-      ? try await shortBody(span, of: object, file, form, admitted)
-      : try await stream(span, of: object, file, form, admitted)
+      ? try await shortBody(span, of: object, file, representation, admitted)
+      : try await stream(span, of: object, file, representation, admitted)
     return Reply(Response(status: status, headers: headers, body: body), event)
   }
 
@@ -173,56 +176,65 @@ struct AudioController {
     _ file: File, _ admitted: Admitted<RecordingSubject>, _ body: () async throws(TapedeckError) -> T
   ) async throws(TapedeckError) -> T {
     do throws(TapedeckError) { return try await body() } catch {
-      if [.objectDamaged, .objectMissing].contains(error.code) {
-        await recordDamage(error.code, of: file, admitted)
-      }
-      throw error
+      guard [.objectDamaged, .objectMissing].contains(error.code) else { throw error }
+      let damage = await recordDamage(error.code, of: file, admitted)
+      throw TapedeckError(error.code, damage, detail: error.detail, cause: error)
     }
   }
 
   /// Marks the recording as damaged, so that the next scrub verifies and repairs it.
+  ///
+  /// - Returns: what is wrong, as a sentence for the client.
   private func recordDamage(
     _ code: TapedeckError.Code, of file: File, _ admitted: Admitted<RecordingSubject>
-  ) async {
-    guard let recording = admitted.subject.recording else { return }
+  ) async -> String {
+    let state = "\(file.kind.rawValue) is \(code == .objectMissing ? "missing" : "damaged")"
+    var finding = "The \(state)"
+    guard let recording = admitted.subject.recording else { return "\(finding)." }
+    if let sentence = recording.damage {
+      // What is known about other files stays known.
+      let known = DamageNote(sentence)
+      if known.files.contains(file.kind) { return sentence }
+      finding = "\(known.finding) and the \(state)"
+    }
     let damage = Damage(
-      recordingID: recording.id, key: recording.key,
-      finding: "\(file.title) is \(code == .objectMissing ? "missing" : "damaged")", code: code,
+      recordingID: recording.id, key: recording.key, finding: finding, code: code,
       hasOriginal: admitted.subject.parts.contains { $0.original != nil }, details: ["object": "\(file.object)"])
     do throws(TapedeckError) { try await catalog.recordDamage([damage], at: now(), by: .playback) } catch {
       admitted.context.logger.error(
         "damage cannot be recorded", metadata: ["recording": "\(recording.key)", "error": "\(error)"])
     }
+    return "\(finding)."
   }
 
   private func file(_ wanted: Wanted, of part: MediaPart, key: RecordingKey) throws(TapedeckError) -> File {
     let object: ObjectName?
-    let file: (content: ObjectContent, contentType: String, suffix: String, title: String)
+    let file: (content: ObjectContent, contentType: String, suffix: String)
     switch wanted {
     case .mp3:
       object = part.mp3.name
-      file = (part.mp3.content, "audio/mpeg", "mp3", "The MP3")
+      file = (part.mp3.content, "audio/mpeg", "mp3")
     case .original:
       object = part.original
       let content = ObjectContent(hash: part.sourceHash, bytes: part.sourceBytes)
-      file = (content, "audio/wav", "wav", "The original")
+      file = (content, "audio/wav", "wav")
     case .peaks:
       object = part.peaks.name
-      file = (part.peaks.content, "application/octet-stream", "dat", "The waveform")
+      file = (part.peaks.content, "application/octet-stream", "dat")
     }
     guard let object else {
       throw TapedeckError(.notFound, "The original was not kept. The MP3 is at /audio/\(key.pathSegment).mp3.")
     }
     return File(
       key: key, object: object, content: file.content, contentType: file.contentType, suffix: file.suffix,
-      title: file.title)
+      kind: wanted)
   }
 
   /// The bytes that are held in memory for a client.
   private static let piece = PacedBody.piece
 
   private func shortBody(
-    _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ form: Representation,
+    _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ representation: Representation,
     _ admitted: Admitted<RecordingSubject>
   ) async throws -> ResponseBody {
     let bytes =
@@ -232,21 +244,21 @@ struct AudioController {
     guard bytes.readableBytes == span.count,
       !isWhole || ContentHash(digest: SHA256.hash(data: bytes.readableBytesView)) == file.content.hash
     else {
-      await recordDamage(.objectDamaged, of: file, admitted)
-      throw TapedeckError(.objectDamaged, detail: "\(file.object) was not sent")
+      let damage = await recordDamage(.objectDamaged, of: file, admitted)
+      throw TapedeckError(.objectDamaged, damage, detail: "\(file.object) was not sent")
     }
-    guard form.isWhole else { return ResponseBody(byteBuffer: bytes) }
+    guard representation.isWhole else { return ResponseBody(byteBuffer: bytes) }
     var output = ByteBuffer()
-    let encoder = RepresentationEncoder(form)
+    let encoder = RepresentationEncoder(representation)
     for var piece in [encoder.add(bytes), encoder.finish()] { output.writeBuffer(&piece) }
     return ResponseBody(byteBuffer: output)
   }
 
   /// The length of a file in the form in which it is sent.
   private func encodedLength(
-    of object: any StoredObject, _ file: File, _ form: Representation, _ admitted: Admitted<RecordingSubject>
+    of object: any StoredObject, _ file: File, _ representation: Representation, _ admitted: Admitted<RecordingSubject>
   ) async throws(TapedeckError) -> Int {
-    let encoder = RepresentationEncoder(form)
+    let encoder = RepresentationEncoder(representation)
     var (offset, length) = (Int64(0), 0)
     while offset < object.bytes {
       let limit = min(Self.piece, Int(object.bytes - offset))
@@ -260,14 +272,14 @@ struct AudioController {
   /// Reads one piece at a time; the router lets the next one be read when the operating system has taken it. The last
   /// piece of a file with other content than in the catalog is not sent.
   private func stream(
-    _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ form: Representation,
+    _ span: Range<Int64>, of object: any StoredObject, _ file: File, _ representation: Representation,
     _ admitted: Admitted<RecordingSubject>
   ) async throws -> ResponseBody {
     // Read before the response begins: an object that is missing then gets an error instead of a body that breaks off.
     let first = try await read(object, at: span.lowerBound, limit: Self.piece, file, admitted)
     let isWhole = Int64(span.count) == file.content.bytes
-    return ResponseBody(contentLength: form.isWhole ? nil : span.count) { writer in
-      let encoder = RepresentationEncoder(form)
+    return ResponseBody(contentLength: representation.isWhole ? nil : span.count) { writer in
+      let encoder = RepresentationEncoder(representation)
       var hash = SHA256()
       var offset = span.lowerBound
       while offset < span.upperBound {
@@ -282,8 +294,7 @@ struct AudioController {
           if offset == span.upperBound, ContentHash(digest: hash.finalize()) != file.content.hash {
             admitted.context.logger.critical(
               "a file does not have the content in the catalog", metadata: ["object": "\(file.object)"])
-            await recordDamage(.objectDamaged, of: file, admitted)
-            throw TapedeckError(.objectDamaged)
+            throw TapedeckError(.objectDamaged, await recordDamage(.objectDamaged, of: file, admitted))
           }
         }
         let piece = encoder.add(bytes)

@@ -7,27 +7,51 @@ import Model
 
 /// `POST /api/v1/recordings/{id}/heard`: the player reports which passages were played.
 struct HeardController {
+  let catalog: Catalog
+
+  /// A report that is sent again follows the first attempt by few others.
+  private static let remembered = 50
+
   var routes: [Route] {
     [
       .recording(
         .post, "/api/v1/recordings/{id}/heard", .api, action: .hear, log: .entry(.audioHeard),
-        "The player's report of the passages that were played, in seconds from the start of the recording. It is kept in the access log as the player's statement; the server does not check it.",
+        "The player's report of the passages that were played, in seconds from the start of the recording. It is kept in the access log as the player's statement; the server does not check it. A report with the ID (`report`) of an earlier one is not logged again.",
         body: .json(Report.schema), responses: [.empty(204, "The report is in the access log.")], errors: [404]
       ) { admitted in
         guard let part = admitted.subject.parts.first else { throw TapedeckError(.audioNotReady) }
         let report = try await admitted.incoming.decode(Report.self)
         let passages = try Passages(report.passages.map { ($0.from, $0.to) }, duration: part.duration.inSeconds)
+        if try await isLogged(report, admitted) { return Reply(Response(status: .noContent), .alreadyLogged) }
+        var details = ["passages": passages.text, "reportedBy": "player"]
+        details["report"] = report.report
         return Reply(
-          Response(status: .noContent),
-          .shown(
-            count: Int64(passages.seconds.rounded()), details: ["passages": passages.text, "reportedBy": "player"]))
+          Response(status: .noContent), .shown(count: Int64(passages.seconds.rounded()), details: details))
       }
     ]
   }
 
+  /// Whether the log has this report: its answer may have been lost on the way to the player.
+  ///
+  /// - Throws: `invalidRequest` for a malformed ID.
+  private func isLogged(
+    _ report: Report, _ admitted: Admitted<RecordingSubject>
+  ) async throws(TapedeckError) -> Bool {
+    guard let id = report.report else { return false }
+    guard id.wholeMatch(of: /[A-Za-z0-9\-]{1,64}/) != nil else {
+      throw TapedeckError(.invalidRequest, "'report' must be 1 to 64 letters, digits or hyphens.")
+    }
+    var filter = LogFilter()
+    filter.recording = admitted.subject.key
+    filter.action = .audioHeard
+    filter.who = admitted.identity.id
+    let earlier = try await catalog.logEntries(matching: filter, before: nil, limit: Self.remembered)
+    return earlier.contains { $0.entry.details["report"] == id }
+  }
+
   private struct Report: Decodable {
     static let schema = Schema.input(
-      "HeardReport", ["passages": .list(.input("Passage", ["from": .number, "to": .number]))])
+      "HeardReport", ["passages": .list(.input("Passage", ["from": .number, "to": .number])), "report?": .string])
 
     struct Passage: Decodable {
       var from: Double
@@ -35,6 +59,8 @@ struct HeardController {
     }
 
     var passages: [Passage]
+    /// Identifies the report; chosen by the player.
+    var report: String?
   }
 }
 

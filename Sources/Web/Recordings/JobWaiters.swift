@@ -69,8 +69,9 @@ package final class JobWaiters: Service {
     }
   }
 
-  /// Yields whenever the row of a job changes, when access is withdrawn from anyone, and after each interval. Finishes at
-  /// the deadline, when the client closes the connection, at shutdown, and at once when too many requests wait.
+  /// Yields whenever the row of a job changes, when access is withdrawn from any identity, and after each interval.
+  /// Finishes at the deadline, when the client closes the connection, at shutdown, and at once when too many requests
+  /// wait.
   ///
   /// - Parameters:
   ///   - identity: who waits.

@@ -1,8 +1,8 @@
 import Catalog
 import Model
 
-/// The limit on open jobs of one identity, so that requests for many recordings do not fill the queue. Failed jobs do not
-/// count.
+/// The limit on open jobs of one identity, so that requests for many recordings do not fill the queue. Failed jobs do
+/// not count.
 struct OpenJobs {
   let catalog: Catalog
   let limit: Int

@@ -2,8 +2,8 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// Makes peaks of a quarter of the points from peaks in the format of audiowaveform, version 2, 8 bit: each point has the
-/// lowest and the highest value of four. Other bytes are passed on.
+/// Makes peaks of a quarter of the points from peaks in the format of audiowaveform, version 2, 8 bit: each point has
+/// the lowest and the highest value of four. Other bytes are passed on.
 struct PeaksReducer {
   /// How many points become one.
   static let factor = 4

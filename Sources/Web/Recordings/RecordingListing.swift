@@ -8,12 +8,15 @@ struct RecordingListing {
   let catalog: Catalog
 
   static let filters: [QueryParameter] = [
-    QueryParameter("q", .text, "Words or their beginnings, digits of a phone number, or the ID of a recording."),
+    QueryParameter(
+      "q", .text,
+      "Words or their beginnings, digits of a phone number (not for agents), or the ID of a recording."),
     .source,
     QueryParameter("agent", .text, "Part of an agent's name, without regard to case and accents; or an agent's ID."),
     .choice("direction", Direction.self, "The direction of the call."),
     .choice("privacy", Privacy.self, "The privacy of the recording."),
-    .choice("status", ListedStatus.self, "Whether it is archived."),
+    .choice(
+      "status", ListedStatus.self, "Whether it is archived; `damaged`: archived, but a file is damaged or missing."),
     QueryParameter("from", .moment, "A day in UTC or a timestamp."),
     QueryParameter("to", .moment, "A day in UTC, included, or a timestamp."),
   ]

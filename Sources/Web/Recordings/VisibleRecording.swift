@@ -22,9 +22,11 @@ struct VisibleRecording {
   init(_ listed: ListedRecording, for visibility: Visibility) {
     key = listed.recording.key
     privacy = listed.recording.facts.privacy
-    status = listed.status
     showsAddresses = visibility.showsAddresses
-    guard visibility.extent(of: listed.recording.facts, from: key.source) == .facts else {
+    let hasFacts = visibility.extent(of: listed.recording.facts, from: key.source) == .facts
+    // Damage is visible only with the facts.
+    status = listed.status == .damaged && !hasFacts ? .ready : listed.status
+    guard hasFacts else {
       (open, stage, failure) = (nil, nil, nil)
       return
     }

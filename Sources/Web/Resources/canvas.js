@@ -1,4 +1,4 @@
-/** Sizes a canvas in device pixels; returns its size in CSS pixels and a context scaled to them. */
+/** Sizes a canvas in device pixels; returns its size in CSS pixels, and a context scaled to them by `scale`. */
 export function prepared(canvas) {
   const scale = devicePixelRatio || 1;
   const { clientWidth: width, clientHeight: height } = canvas;
@@ -7,5 +7,5 @@ export function prepared(canvas) {
   const pen = canvas.getContext('2d');
   pen.setTransform(scale, 0, 0, scale, 0, 0);
   pen.clearRect(0, 0, width, height);
-  return { pen, width, height, step: 1 / scale };
+  return { pen, width, height, scale };
 }

@@ -1,15 +1,9 @@
 // The buttons of the two lanes: mute, solo, and which channel is whose.
-import { address, audio, find, laneItems, press, say } from './deck.js';
+import { find, laneItems, lanes, press, say, state } from './deck.js';
 import { paint } from './drawing.js';
-import { Lanes } from './lanes.js';
 import { remember } from './link.js';
 
 const swapButton = find('swap');
-let swapped = Boolean(swapButton) && address.get('swap') === '1';
-export const isSwapped = () => swapped;
-export const channelOf = (item) => (swapped ? 1 - Number(item.dataset.channel) : Number(item.dataset.channel));
-export const lanes = new Lanes(
-  audio, () => Object.fromEntries(laneItems.map((item) => [item.dataset.lane, channelOf(item)])));
 
 export function showLanes() {
   for (const item of laneItems) {
@@ -18,7 +12,7 @@ export function showLanes() {
     press(item.querySelector('[data-solo]'), lanes.solo.has(name));
     item.toggleAttribute('data-silent', !lanes.heard(name));
   }
-  press(swapButton, swapped);
+  press(swapButton, state.swapped);
   paint();
 }
 
@@ -40,9 +34,9 @@ for (const item of laneItems) {
 }
 
 swapButton?.addEventListener('click', () => {
-  swapped = !swapped;
+  state.swapped = !state.swapped;
   lanes.apply();
   showLanes();
   remember();
-  say(swapped ? 'Lanes swapped: the agent is now on the other channel' : 'Lanes as recorded');
+  say(state.swapped ? 'Lanes swapped: the agent is now on the other channel' : 'Lanes as recorded');
 });

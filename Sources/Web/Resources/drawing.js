@@ -1,6 +1,5 @@
 // Draws both waveforms, their rulers and the position.
-import { channelOf, lanes } from './channels.js';
-import { audio, deck, duration, find, laneItems, slider, state, zoomed } from './deck.js';
+import { audio, channelOf, deck, duration, find, laneItems, lanes, slider, state, zoomed } from './deck.js';
 import { drawRuler } from './ruler.js';
 import { draw } from './waveform.js';
 

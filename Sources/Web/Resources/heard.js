@@ -3,11 +3,17 @@
 const reportInterval = 5 * 60 * 1000;
 const maximumPassages = 200;
 
+/** An ID of a report, by which the server recognises a report that is sent again. */
+const newID = () => Date.now().toString(36) + Math.random().toString(36).slice(2, 8);
+
 export class Heard {
-  constructor(audio, url) {
+  /** `isDragging` tells whether a pause is only that of a drag, which playback resumes after. */
+  constructor(audio, url, isDragging) {
     this.audio = audio;
     this.url = url;
     this.passages = [];
+    // The reports that the server has not confirmed.
+    this.reports = [];
     // The passage that is being played.
     this.open = null;
     for (const event of ['playing', 'seeked']) audio.addEventListener(event, () => this.begin());
@@ -15,6 +21,7 @@ export class Heard {
     for (const event of ['pause', 'ended', 'waiting']) audio.addEventListener(event, () => (this.follow(), this.end()));
     for (const event of ['seeking', 'emptied', 'error']) audio.addEventListener(event, () => this.end());
     audio.addEventListener('volumechange', () => (this.follow(), this.begin()));
+    audio.addEventListener('pause', () => isDragging() || this.report());
     setInterval(() => this.report(), reportInterval);
     addEventListener('pagehide', () => this.report());
     // A phone may end a hidden page without further events.
@@ -45,17 +52,26 @@ export class Heard {
     const goesOn = this.open !== null;
     this.end();
     if (goesOn) this.begin();
-    const passages = this.passages.splice(0, maximumPassages);
-    if (!passages.length) return;
+    while (this.passages.length) {
+      this.reports.push({ report: newID(), passages: this.passages.splice(0, maximumPassages), isDone: false });
+    }
+    await Promise.all(this.reports.filter(({ isDone }) => !isDone).map((report) => this.send(report)));
+  }
+
+  /** Sends a report; one that may not have arrived is sent again with the next one. */
+  async send(report) {
+    report.isDone = true;
+    const { report: id, passages } = report;
     try {
       const answer = await fetch(this.url, {
         method: 'POST', keepalive: true, headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify({ passages }),
+        body: JSON.stringify({ report: id, passages }),
       });
       // A report that is refused as invalid would be refused again.
-      if (answer.status >= 500 || answer.status === 401) this.passages.unshift(...passages);
+      report.isDone = answer.status < 500 && answer.status !== 401;
     } catch {
-      this.passages.unshift(...passages);
+      report.isDone = false;
     }
+    if (report.isDone) this.reports.splice(this.reports.indexOf(report), 1);
   }
 }

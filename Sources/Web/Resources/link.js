@@ -1,7 +1,5 @@
 // The state that is kept in the address of the page, which can be copied as a link.
-import { isSwapped } from './channels.js';
-import { audio, find, say, state } from './deck.js';
-import { loopEnd, loopStart } from './loop.js';
+import { audio, find, loopEnd, loopStart, say, state } from './deck.js';
 import { clock } from './time.js';
 
 function addressOf(time) {
@@ -10,7 +8,7 @@ function addressOf(time) {
   const set = (name, value) => (value === null ? here.searchParams.delete(name) : here.searchParams.set(name, value));
   if (time !== undefined) set('t', String(Math.floor(time)));
   set('loop', state.loop.on ? `${tenths(loopStart())}-${tenths(loopEnd())}` : null);
-  set('swap', isSwapped() ? '1' : null);
+  set('swap', state.swapped ? '1' : null);
   return here.href;
 }
 

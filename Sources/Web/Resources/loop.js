@@ -1,11 +1,8 @@
 // A passage that is played again and again.
-import { audio, duration, find, press, say, state } from './deck.js';
+import { audio, find, loopEnd, loopStart, press, say, state } from './deck.js';
 import { paint } from './drawing.js';
 import { remember } from './link.js';
 import { clock } from './time.js';
-
-export const loopStart = () => state.loop.from ?? 0;
-export const loopEnd = () => state.loop.to ?? duration();
 
 export function setLoop(change) {
   const loop = { ...state.loop, ...change };

@@ -1,11 +1,9 @@
 // Playing and pausing, the file that is played, and the system's media controls.
 //
 // The original is played where the browser seeks it exactly, otherwise the MP3.
-import { audio, deck, duration, find, say } from './deck.js';
+import { audio, deck, duration, find, play, say } from './deck.js';
 import { move, seek } from './position.js';
 
-export const play = () =>
-  audio.play().catch((error) => error.name !== 'AbortError' && say('The audio could not be played.'));
 export const playOrPause = () => (audio.paused ? play() : audio.pause());
 
 for (const event of ['play', 'pause']) {
@@ -54,6 +52,8 @@ audio.addEventListener('error', () => {
     useSource(deck.dataset.mp3);
     say('This browser cannot play the original. Playing the MP3 instead.');
   } else {
+    // Otherwise the button would offer to pause what does not play.
+    audio.pause();
     say('The audio could not be loaded. Reload the page to try again.');
   }
 });

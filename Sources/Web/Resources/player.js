@@ -1,13 +1,14 @@
 // The player: controls and drawing for one audio element. Every drag has an equivalent button, key or typed time.
 import { hearOnly, showLanes } from './channels.js';
-import { address, audio, clamp, deck, duration, find, laneItems, say, state } from './deck.js';
+import { address, audio, clamp, deck, duration, find, laneItems, play, say, state } from './deck.js';
 import { paint } from './drawing.js';
 import { keys } from './keys.js';
 import { copyLink } from './link.js';
+import { loadPeaks } from './loading.js';
 import { loopIn, loopOnOff, loopOut, setLoop } from './loop.js';
-import { play, playOrPause, useSource } from './playback.js';
+import { playOrPause, useSource } from './playback.js';
 import { move, seek, showTime } from './position.js';
-import { changeSpeed, loadPeaks, mute, setSpeed, setVolume, speed, toggleSkip } from './sound.js';
+import { changeSpeed, mute, setSpeed, setVolume, speed, toggleSkip } from './sound.js';
 import { clock, seconds } from './time.js';
 import { chooseView, nextZoom } from './zoom.js';
 

@@ -1,8 +1,9 @@
 // The position: what changes it, and what happens when it is reached.
-import { audio, clamp, duration, find, heard, say, slider, state, zoomed } from './deck.js';
+import {
+  audio, clamp, duration, find, heard, loopEnd, loopStart, play, say, slider, state, zoomed,
+} from './deck.js';
 import { paint, paintPosition } from './drawing.js';
-import { loopEnd, loopStart, setLoop } from './loop.js';
-import { play } from './playback.js';
+import { setLoop } from './loop.js';
 import { follow } from './pointer.js';
 import { clock, words } from './time.js';
 

@@ -5,7 +5,8 @@ const bar = document.getElementById('job-progress');
 const amount = document.getElementById('job-bytes');
 const stages = [...document.querySelectorAll('.stages li')];
 
-const mebibytes = (n) => `${(n / 1048576).toFixed(1)} MiB`;
+const number = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const mebibytes = (n) => `${number.format(n / 1048576)} MiB`;
 
 function show(job) {
   const at = stages.findIndex((item) => item.dataset.stage === job.stage);

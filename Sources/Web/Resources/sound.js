@@ -1,7 +1,6 @@
 // Speed, volume and skipped silence, which are kept as preferences of the account.
-import { audio, clamp, deck, duration, find, press, say, state } from './deck.js';
+import { audio, clamp, find, press, say, state } from './deck.js';
 import { paint } from './drawing.js';
-import { pauses, readPeaks } from './peaks.js';
 import { showTime } from './position.js';
 import { prefer } from './preferences.js';
 import { words } from './time.js';
@@ -43,7 +42,7 @@ export function mute() {
   say(audio.muted ? 'Muted' : `Volume ${volume.value} %`);
 }
 
-const skip = find('skip');
+export const skip = find('skip');
 export function toggleSkip() {
   if (!state.peaks) return;
   state.skipping = !state.skipping;
@@ -54,29 +53,3 @@ export function toggleSkip() {
   say(state.skipping ? `Skipping silence: ${words(spared)} in total` : 'Not skipping silence');
 }
 skip?.addEventListener('click', toggleSkip);
-
-async function showPeaks(address) {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`${answer.status}`);
-  state.peaks = readPeaks(await answer.arrayBuffer());
-  state.quiet = pauses(state.peaks);
-  paint();
-}
-
-export async function loadPeaks() {
-  if (!deck.dataset.peaks) return;
-  try {
-    // All points of an hour take a slow connection seconds, and a quarter of them is enough for the first view.
-    const isLong = Number(deck.dataset.duration) > 1200;
-    await showPeaks(isLong ? `${deck.dataset.peaks}?points=25` : deck.dataset.peaks);
-    // The preference applies once it is known where silence is.
-    state.skipping = 'skip' in deck.dataset;
-    press(skip, state.skipping);
-    paint();
-    // A failure leaves the first points in use.
-    if (isLong) await showPeaks(deck.dataset.peaks).catch(() => {});
-  } catch {
-    if (skip) skip.disabled = true;
-    say('The waveform could not be loaded. Playback works without it.');
-  }
-}

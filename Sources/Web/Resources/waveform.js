@@ -10,7 +10,7 @@ const manyPoints = 8;
  * `bands` (`{ from, to, color, edges }`, in seconds).
  */
 export function draw(canvas, peaks, { start, span, lanes, bands = [] }) {
-  const { pen, width, height, step } = prepared(canvas);
+  const { pen, width, height, scale } = prepared(canvas);
   const x = (time) => ((time - start) / span) * width;
   for (const { from, to, color, edges } of bands) {
     if (to < start || from > start + span) continue;
@@ -29,9 +29,13 @@ export function draw(canvas, peaks, { start, span, lanes, bands = [] }) {
     if (!peaks || lane.channel >= peaks.channels) continue;
     const reach = (lane.height / 2 / 128) * peaks.gain;
     const pointsPerPixel = (span * peaks.perSecond) / width;
-    for (let at = 0; at < width; at += step) {
+    // A column is one CSS pixel wide on every screen; its edges are at device pixels, so that no seams show.
+    const edge = (position) => Math.round(position * scale) / scale;
+    for (let at = 0; at < width; at += 1) {
+      const left = edge(at);
+      const column = edge(at + 1) - left;
       const first = Math.floor(start * peaks.perSecond + at * pointsPerPixel);
-      const last = Math.max(first + 1, Math.floor(start * peaks.perSecond + (at + step) * pointsPerPixel));
+      const last = Math.max(first + 1, Math.floor(start * peaks.perSecond + (at + 1) * pointsPerPixel));
       let low = 0;
       let high = 0;
       let squares = 0;
@@ -43,13 +47,13 @@ export function draw(canvas, peaks, { start, span, lanes, bands = [] }) {
       }
       if (high - low <= 1) continue;
       if (last - first < manyPoints) {
-        pen.fillRect(at, middle - high * reach, step, (high - low) * reach);
+        pen.fillRect(left, middle - high * reach, column, (high - low) * reach);
       } else {
         const mean = Math.sqrt(squares / (last - first));
         pen.globalAlpha = opacity * 0.35;
-        pen.fillRect(at, middle - high * reach, step, (high - low) * reach);
+        pen.fillRect(left, middle - high * reach, column, (high - low) * reach);
         pen.globalAlpha = opacity;
-        pen.fillRect(at, middle - (mean / 2) * reach, step, mean * reach);
+        pen.fillRect(left, middle - (mean / 2) * reach, column, mean * reach);
       }
     }
   }

@@ -198,8 +198,8 @@ struct Admission: Sendable {
     return Admitted(try Incoming(request, context, route), identity, subject, self, route)
   }
 
-  /// Reads the body of a request that may change something, and finds the identity again: the client decides how long its
-  /// body takes, and the identity may have ended or changed before it is complete.
+  /// Reads the body of a request that may change something, and finds the identity again: the client decides how long
+  /// its body takes, and the identity may have ended or changed before it is complete.
   ///
   /// - Returns: the request with its body, which must be admitted again; nil for a request that only reads.
   private func bodyRead(of request: Request, _ context: WebContext, _ route: Route) async throws -> Request? {
@@ -242,8 +242,8 @@ struct Admission: Sendable {
     return reply
   }
 
-  /// The recording that the path names. One in the catalog stays readable when its source is not configured any more, but
-  /// a new job would wait forever. A node without any source takes jobs of the default source, for other nodes.
+  /// The recording that the path names. One in the catalog stays readable when its source is not configured any more,
+  /// but a new job would wait forever. A node without any source takes jobs of the default source, for other nodes.
   ///
   /// - Throws: `invalidRecordingID`; `notFound` for a job or a source that does not exist.
   private func subject(_ context: WebContext, of action: Policy.Act) async throws(TapedeckError) -> RecordingSubject {
@@ -275,9 +275,7 @@ struct Admission: Sendable {
     of identity: Identity, for route: Route, into context: WebContext
   ) async throws(TapedeckError) {
     guard route.kind == .page else { return }
-    var preferences = try await catalog.preferences(of: identity.id)
-    preferences.browserTimeZone = context.session?.browserZone
-    context.preferences = preferences
+    context.preferences = try await context.preferences(of: identity, in: catalog)
   }
 
   /// Refuses a request; the denial is logged before it is answered.
@@ -292,7 +290,11 @@ struct Admission: Sendable {
     try await log.record(
       route.log.denial, .denied, by: identity, recording: key, code: .insufficientPermissions,
       from: context.origin(of: request), details: details)
-    throw isRestricted ? .restrictedRecording : TapedeckError(.insufficientPermissions)
+    switch route.access {
+    case .recording(let act): throw isRestricted ? .restricted(act) : .missing(act)
+    case .permission(let permission): throw .missing(permission)
+    case .open, .signedIn: throw TapedeckError(.insufficientPermissions)
+    }
   }
 
   private func record<Subject>(
@@ -332,19 +334,11 @@ struct Admission: Sendable {
       guard let key, !views.covers(key, by: identity, at: now()) else { break }
       try await log.record(.view, by: identity, recording: key, from: origin, details: ["part": "waveform"])
       views.note(key, by: identity, at: now())
-    case (.disclosure, .none), (.denials, .none), (.change, .none): break
+    case (.entry, .alreadyLogged), (.disclosure, .none), (.denials, .none), (.change, .none): break
     default:
       throw TapedeckError(
         .internalError, detail: "the handler of \(admitted.route.path) reports what its log rule does not allow")
     }
     return reply.response
   }
-}
-
-extension TapedeckError {
-  /// The refusal of a recording that is restricted, to an identity that may play standard ones. Programs get the same
-  /// answer as for any other lack of permission.
-  static let restrictedRecording = TapedeckError(.insufficientPermissions, detail: "the recording is restricted")
-
-  var isRestrictedRecording: Bool { code == .insufficientPermissions && detail == Self.restrictedRecording.detail }
 }

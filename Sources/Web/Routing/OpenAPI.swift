@@ -11,7 +11,7 @@ struct OpenAPI {
     "Problem",
     [
       "type": .string, "title": .string, "status": .integer, "code": .choice(of: TapedeckError.Code.self),
-      "detail": .string, "requestId": .string,
+      "detail": .string, "help?": .string, "requestId": .string,
     ])
 
   init(_ routes: [Route]) {

@@ -163,8 +163,7 @@ package struct Query: Sendable {
 
   /// Reads a day (`YYYY-MM-DD`) of a time zone or a moment (ISO 8601).
   static func moment(_ text: String, endOfDay: Bool, in zone: CalendarZone) -> Instant? {
-    if let day = CalendarDay(text, in: zone) { return endOfDay ? day.end : day.start }
-    return Instant(iso8601: text)
+    Instant(dayOrTimestamp: text, endOfDay: endOfDay, in: zone)
   }
 
   private static func unknown(_ name: String, among names: [String]) -> TapedeckError {

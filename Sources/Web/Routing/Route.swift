@@ -136,6 +136,8 @@ package struct Reply: Sendable {
     case shown(count: Int64? = nil, details: [String: String] = [:])
     /// Nothing is disclosed, or its entry is committed already.
     case none
+    /// The same report was logged by an earlier request.
+    case alreadyLogged
     /// Sound is played: an entry begins a listening session, to which later requests belong.
     case listening
     case download(bytes: Int64, file: String)

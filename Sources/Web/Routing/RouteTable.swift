@@ -45,10 +45,13 @@ package struct RouteTable: Sendable {
       let handle: @Sendable (Request, WebContext) async throws -> Response = { request, context in
         try await admission.respond(to: request, context, route)
       }
-      if route.access == .open {
-        router.on(RouterPath(route.path), method: route.method, use: handle)
-      } else {
-        inside.on(RouterPath(route.path), method: route.method, use: handle)
+      // `RequestMiddleware` leaves out the body of a response to HEAD.
+      for method in route.method == .get ? [.get, .head] : [route.method] {
+        if route.access == .open {
+          router.on(RouterPath(route.path), method: method, use: handle)
+        } else {
+          inside.on(RouterPath(route.path), method: method, use: handle)
+        }
       }
     }
   }

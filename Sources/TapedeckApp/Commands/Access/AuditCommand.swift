@@ -23,7 +23,7 @@ struct AuditCommand: AsyncParsableCommand {
     @OptionGroup(title: "General options") var options: GlobalOptions
     @Option(
       help: ArgumentHelp(
-        "Exact name or ID of an account, token or operator; 'Tapedeck' for the server itself.", valueName: "name"))
+        "Full name or ID of an account, token or operator; 'Tapedeck' for the server itself.", valueName: "name"))
     var who: String?
     @Option(help: ArgumentHelp("Action: \(Self.actionNames).", valueName: "action"))
     var what: String?
@@ -37,10 +37,16 @@ struct AuditCommand: AsyncParsableCommand {
 
     func validate() throws {
       if rows.csv, json { throw ValidationError("--json and --csv cannot be combined.") }
+      try checkChoice(what, "--what", among: LogEntry.Action.self)
+      try checkChoice(outcome, "--outcome", among: LogEntry.Outcome.self)
+      try checkRecordings([recording].compactMap { $0 })
+      try checkPeriod(from: from, to: to)
+      try rows.checkLimit(1000)
     }
 
     func run() async throws {
       let query = ["who": who, "what": what, "recording": recording, "outcome": outcome, "from": from, "to": to]
+      options.say(period: CoveredPeriod.text(ofListFrom: from, to: to))
       try await withOperator(options) { connection in
         if rows.csv {
           try await connection.stream("/api/v1/audit.csv", query) { Terminal.show(bytes: $0) }
@@ -53,9 +59,11 @@ struct AuditCommand: AsyncParsableCommand {
             "/api/v1/audit", query.merging(["limit": "\(rows.limit ?? 100)"]) { $1 })
           guard json else { return try reply.show(as: AccessLogListing.self, json: false, quiet: options.quiet) }
           try Terminal.show(jsonLines: reply.data, of: "entries")
-          if try reply.decode(AccessLogListing.self).hasMore, !options.quiet {
+          let page = try reply.decode(AccessLogListing.self)
+          if page.hasMore, !options.quiet {
             Terminal.say("There are more rows. Narrow the search, raise --limit or use --all.")
           }
+          if let notice = page.notice, !options.quiet { Terminal.say(notice) }
         }
       }
     }
@@ -86,25 +94,30 @@ package struct AccessLogListing: Listing {
     var details: [String: String]
     var canonical: String
 
-    /// The name of the user, or that of the server for what it does itself.
+    /// The name of the user, that of a token after the word `token`, or that of the server for what it does itself.
     var name: String {
-      if let actor { return actor.name }
+      if let actor { return (actor.kind == Identity.Kind.token.rawValue ? Identity.tokenPrefix : "") + actor.name }
       return LogFilter.ownActions.contains { $0.rawValue == action } ? LogFilter.ownName : "-"
     }
 
     /// The time without the fraction of a second, which only JSON and CSV have.
     var second: String { at.count == 24 ? "\(at.prefix(19))Z" : at }
 
-    /// The count and the details, such as `85, passages=12.0-97.3, reportedBy=player`.
+    /// The role of the actor, or `operator`, which is not a role of accounts.
+    var role: String { actor.map { $0.kind == Identity.Kind.operator.rawValue ? $0.kind : $0.role } ?? "-" }
+
+    /// The count and the details, such as `85 seconds, passages=12.0-97.3, reportedBy=player`.
     var detailText: String {
+      let noun = LogEntry.Action(rawValue: action)?.countedNoun ?? "result"
       let details = details.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-      let all = (count.map { ["\($0)"] } ?? []) + details
+      let all = [count.map { counted($0, noun) }].compactMap { $0 } + details
       return all.isEmpty ? "-" : all.joined(separator: ", ")
     }
   }
 
   package var entries: [Entry]
   package var nextCursor: String?
+  package var notice: String?
 
   package static var emptyTable: Table {
     Table(
@@ -116,8 +129,7 @@ package struct AccessLogListing: Listing {
   package func fill(_ table: inout Table) {
     for entry in entries {
       table.add([
-        "\(entry.number)", entry.second, entry.name, entry.actor?.role ?? "-", entry.action,
-        entry.outcome,
+        "\(entry.number)", entry.second, entry.name, entry.role, entry.action, entry.outcome,
         entry.recordingId ?? "-", entry.address ?? "-", entry.detailText,
       ])
     }

@@ -20,12 +20,15 @@ struct TokenCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "General options") var options: GlobalOptions
     @Argument(help: "Name of the token.") var name: String
+    @Option(help: "Role: agent, supervisor, admin or metrics.") var role: String
     @OptionGroup var identity: IdentityOptions
+
+    func validate() throws { try checkChoice(role, "--role", among: Role.self) }
 
     private struct Created: Decodable { var token: String }
 
     func run() async throws {
-      let body = NewIdentity(name, identity)
+      let body = NewIdentity(name, role, identity)
       try await withOperator(options) { connection in
         Terminal.show(try await connection.send(.POST, "/api/v1/tokens", json: body).decode(Created.self).token)
       }

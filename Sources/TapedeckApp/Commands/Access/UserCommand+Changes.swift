@@ -44,6 +44,8 @@ extension UserCommand {
     @OptionGroup var account: AccountOptions
     @Argument(help: "Role: agent, supervisor or admin.") var role: String
 
+    func validate() throws { try checkChoice(role, "The role", among: IdentityOptions.accountRoles) }
+
     func run() async throws {
       try await account.change(
         .POST, "/role", json: ["role": role], says: "The account '\(account.name)' has the role '\(role)'.")
@@ -97,10 +99,21 @@ struct AccountOptions: ParsableArguments, Sendable {
     _ method: HTTPMethod, _ suffix: String, json: [String: String]? = nil, says message: String
   ) async throws {
     let path = "/api/v1/accounts/\(pathSegment(name))\(suffix)"
-    try await withOperator(options) { connection in
+    let isLast = try await withOperator(options) { connection in
+      let before = try await hasAdmin(connection)
       _ = try await connection.send(method, path, json: json)
+      let after = try await hasAdmin(connection)
+      return before && !after
     }
-    if !options.quiet { Terminal.say(message) }
+    guard !options.quiet else { return }
+    Terminal.say(message)
+    if isLast { Terminal.say("No admin is left; create one with 'tapedeck user add NAME --role admin'.") }
+  }
+
+  /// Whether an enabled account has the role admin: the operator may take it from the last one.
+  private func hasAdmin(_ connection: OperatorClient) async throws -> Bool {
+    try await connection.get("/api/v1/accounts").decode(AccountListing.self).accounts
+      .contains { $0.role == Role.admin.rawValue && $0.disabledAt == nil }
   }
 }
 
@@ -128,7 +141,7 @@ package struct AccountListing: Listing {
     for account in accounts {
       table.add([
         account.id, account.name, account.role, account.disabledAt == nil ? "enabled" : "disabled",
-        "\(account.sessions)", account.lastSeenAt ?? "-", account.createdAt,
+        grouped(account.sessions), account.lastSeenAt ?? "-", account.createdAt,
       ])
     }
   }

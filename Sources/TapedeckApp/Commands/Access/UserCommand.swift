@@ -23,33 +23,31 @@ struct UserCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "General options") var options: GlobalOptions
     @Argument(help: "Name to sign in with.") var name: String
+    @Option(help: "Role: agent, supervisor or admin.") var role: String
     @OptionGroup var identity: IdentityOptions
 
+    func validate() throws { try checkChoice(role, "--role", among: IdentityOptions.accountRoles) }
+
     func run() async throws {
-      let body = NewIdentity(name, identity, password: try PasswordPrompt.read())
+      let body = NewIdentity(name, role, identity, password: try PasswordPrompt.read())
       try await withOperator(options) { connection in
         _ = try await connection.send(.POST, "/api/v1/accounts", json: body)
       }
-      if !options.quiet { Terminal.say("Created the account '\(name)' with the role '\(identity.role)'.") }
+      if !options.quiet { Terminal.say("Created the account '\(name)' with the role '\(role)'.") }
     }
   }
 }
 
-/// The role of an account or token, and the agent and team it belongs to on the platform.
+/// The agent and team that an account or token belongs to on the platform.
 struct IdentityOptions: ParsableArguments, Sendable {
-  @Option(help: "Role: agent, supervisor, admin, or metrics (tokens only).")
-  var role: String
+  /// The roles that an account can have; a token can have any role.
+  static let accountRoles = Role.allCases.filter { $0 != .metrics }.map(\.rawValue)
 
   @Option(name: .customLong("agent-id"), help: ArgumentHelp("ID of the agent on the platform.", valueName: "id"))
   var agentID: String?
 
   @Option(help: "Team on the platform.")
   var team: String?
-
-  func validate() throws {
-    guard Role(rawValue: role) == nil else { return }
-    throw ValidationError("--role must be agent, supervisor, admin or metrics.")
-  }
 }
 
 /// The body of a request that creates an account or a token.
@@ -67,9 +65,9 @@ struct NewIdentity: Encodable, Sendable {
     self.password = password
   }
 
-  init(_ name: String, _ options: IdentityOptions, password: String? = nil) {
+  init(_ name: String, _ role: String, _ options: IdentityOptions, password: String? = nil) {
     self.name = name
-    role = options.role
+    self.role = role
     agentId = options.agentID
     team = options.team
     self.password = password

@@ -55,9 +55,9 @@ package struct ListedJob: Decodable, Sendable {
     let facts = Table(facts: [
       ("job", "\(id)"), ("recording", recordingId), ("source", source), ("state", shownState), ("stage", stage),
       ("priority", priority), ("code", error?.code), ("message", restrictedReason ?? message),
-      ("attempts", attempts.map(String.init)), ("polls", polls.map(String.init)),
-      ("resumes", resumes.map(String.init)),
-      ("bytes", bytes.map { "\($0)\(totalBytes.map { " of \($0)" } ?? "")" }),
+      ("attempts", attempts.map { grouped($0) }), ("polls", polls.map { grouped($0) }),
+      ("resumes", resumes.map { grouped($0) }),
+      ("bytes", bytes.map { "\(grouped($0))\(totalBytes.map { " of \(grouped($0))" } ?? "")" }),
       ("requested", requestedAt), ("due", dueAt), ("ended", endedAt), ("player", playerUrl),
     ])
     return facts.lines + StepTime.lines(steps ?? [])
@@ -78,7 +78,10 @@ func findJob(_ text: String, source: String, _ connection: OperatorClient) async
     "/api/v1/jobs", ["recording": key.id.rawValue, "source": key.source.rawValue, "limit": "1"]
   ).decode(JobListing.self)
   guard let job = page.jobs.first else {
-    throw TapedeckError(.notFound, "There is no job '\(text)'. 'tapedeck jobs list' shows all jobs.")
+    throw TapedeckError(
+      .notFound,
+      "There is no job '\(text)': no job has this number, and no recording with this ID was requested from source '\(source)'. 'tapedeck jobs list' shows all jobs."
+    )
   }
   return job
 }

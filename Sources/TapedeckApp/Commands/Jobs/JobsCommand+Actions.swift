@@ -23,6 +23,7 @@ extension JobsCommand {
     func validate() throws {
       if jobs.isEmpty != failed { throw ValidationError("Give either jobs or --failed.") }
       if code != nil, !failed { throw ValidationError("--code requires --failed.") }
+      try checkChoice(code, "--code", among: TapedeckError.Code.self)
       try checkSource(source)
     }
 
@@ -91,6 +92,6 @@ private func post(_ action: String, to ids: [Int64], _ connection: OperatorClien
   }
   if ids.count == 1, let failure = failures.first { throw failure }
   if !failures.isEmpty {
-    throw TapedeckError(.partlyDone, "\(failures.count) of \(counted(ids.count, "job")) not changed.")
+    throw TapedeckError(.partlyDone, "\(grouped(failures.count)) of \(counted(ids.count, "job")) not changed.")
   }
 }

@@ -18,7 +18,14 @@ struct JobsCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Maximum number of jobs.", valueName: "number")) var limit = 100
     @Flag(help: .json) var json = false
 
-    func validate() throws { try checkSource(source) }
+    func validate() throws {
+      try checkChoice(state, "--state", among: ["queued"] + Self.states)
+      try checkChoice(code, "--code", among: TapedeckError.Code.self)
+      try checkSource(source)
+      try checkLimit(limit, 1000)
+    }
+
+    private static let states = RunState.allCases.filter { $0 != .idle }.map(\.rawValue)
 
     func run() async throws {
       try await withOperator(options) { connection in

@@ -48,9 +48,9 @@ package struct PlatformListing: Listing {
     func text(_ rate: Double?) -> String { rate.map { String(format: "%.2f/s", $0) } ?? "no limit" }
     for source in sources {
       table.add([
-        source.source, text(source.effectiveRate), text(source.configuredRate), "\(source.requestsLastMinute)",
-        "\(source.requestsLastHour)", "\(source.refusedLastHour)", "\(source.retriesLastHour)",
-        source.pausedUntil ?? "-", "\(source.waitingJobs.values.reduce(0, +))", source.doneAt ?? "-",
+        source.source, text(source.effectiveRate), text(source.configuredRate), grouped(source.requestsLastMinute),
+        grouped(source.requestsLastHour), grouped(source.refusedLastHour), grouped(source.retriesLastHour),
+        source.pausedUntil ?? "-", grouped(source.waitingJobs.values.reduce(0, +)), source.doneAt ?? "-",
       ])
     }
   }

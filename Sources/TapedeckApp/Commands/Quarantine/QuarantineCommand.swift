@@ -11,12 +11,19 @@ struct QuarantineCommand: AsyncParsableCommand {
 
   struct ListFiles: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "list", abstract: "List files that failed the integrity check, newest first.")
+      commandName: "list", abstract: "List files that failed the integrity check, newest first.",
+      discussion: """
+        Damaged files and orphans that 'tapedeck verify' moved to quarantine need no
+        decision and are not listed. They are in the folder quarantine/, or in the
+        bucket, each with its reason.
+        """)
 
     @OptionGroup(title: "General options") var options: GlobalOptions
     @Flag(help: "Include files that were accepted or discarded.") var decided = false
     @Option(help: ArgumentHelp("Maximum number of files.", valueName: "number")) var limit = 100
     @Flag(help: .json) var json = false
+
+    func validate() throws { try checkLimit(limit, 1000) }
 
     func run() async throws {
       try await withOperator(options) { connection in
@@ -94,7 +101,7 @@ package struct QuarantineListing: Listing, Sendable {
   package var files: [QuarantinedFile]
   package var nextCursor: String?
 
-  package static var emptyText: String { "There are no quarantined files." }
+  package static var emptyText: String { "No downloads that failed the integrity check are in quarantine." }
 
   package static var emptyTable: Table {
     Table(
@@ -139,7 +146,7 @@ package struct QuarantinedFile: Decodable, Sendable {
   package var lines: [String] {
     Table(facts: [
       ("file", "\(id)"), ("recording", recordingId), ("source", source), ("state", state),
-      ("quarantined", quarantinedAt), ("code", code), ("rejected", detail), ("bytes", "\(bytes)"),
+      ("quarantined", quarantinedAt), ("code", code), ("rejected", detail), ("bytes", grouped(bytes)),
       ("sha256", sha256), ("node", node), ("path", path), ("platform", platformSeconds.map(clock)),
       ("decided", decidedAt),
       ("by", decidedBy), ("reason", reason),

@@ -5,11 +5,11 @@ import NIOHTTP1
 /// Requests the ingest of recordings, a bounded number at a time, and follows each job until it ends.
 struct IngestBatch {
   private let connection: OperatorClient
-  private let options: GlobalOptions
+  private let options: OutputOptions
   private let json: Bool
   private var queue: [RecordingKey]
   private var running: [RecordingKey: Job] = [:]
-  private var failures: [(key: RecordingKey, detail: String)] = []
+  private var failures: [(key: RecordingKey, code: String, detail: String)] = []
   private let total: Int
   private var progress: IngestProgress
   private let start = ContinuousClock.now
@@ -49,7 +49,7 @@ struct IngestBatch {
     var playerUrl: String?
   }
 
-  init(_ keys: [RecordingKey], connection: OperatorClient, options: GlobalOptions, json: Bool) {
+  init(_ keys: [RecordingKey], connection: OperatorClient, options: OutputOptions, json: Bool) {
     self.connection = connection
     self.options = options
     self.json = json
@@ -58,8 +58,14 @@ struct IngestBatch {
     progress = IngestProgress(total: keys.count)
   }
 
-  /// - Returns: the number of recordings that failed.
-  mutating func run() async throws -> Int {
+  /// How the batch ended.
+  struct Result: Sendable {
+    var failed: Int
+    /// The code of all failures; nil when something was archived, or when failures differ.
+    var onlyCode: TapedeckError.Code?
+  }
+
+  mutating func run() async throws -> Result {
     defer { Terminal.draw([]) }
     while !queue.isEmpty || !running.isEmpty {
       while running.count < window, let key = queue.popLast() { try await begin(key) }
@@ -69,7 +75,10 @@ struct IngestBatch {
     }
     Terminal.draw([])
     if !json { conclude() }
-    return failures.count
+    let codes = Set(failures.map(\.code))
+    return Result(
+      failed: failures.count,
+      onlyCode: progress.archived == 0 && codes.count == 1 ? codes.first.flatMap { .init(rawValue: $0) } : nil)
   }
 
   /// Reports the failures again, since progress and other messages may have moved them out of sight, and the totals.
@@ -79,7 +88,8 @@ struct IngestBatch {
       for failure in failures { Terminal.say("  \(failure.key): \(failure.detail)") }
     }
     if !options.quiet {
-      Terminal.say("\(progress.archived) of \(counted(total, "recording")) archived, \(failures.count) failed.")
+      Terminal.say(
+        "\(grouped(progress.archived)) of \(counted(total, "recording")) archived, \(grouped(failures.count)) failed.")
     }
   }
 
@@ -130,7 +140,7 @@ struct IngestBatch {
   }
 
   private mutating func fail(_ key: RecordingKey, code: String, detail: String) throws {
-    failures.append((key, detail))
+    failures.append((key, code, detail))
     progress.failed += 1
     guard json else { return Terminal.say("\(key): \(detail)") }
     try Terminal.show(

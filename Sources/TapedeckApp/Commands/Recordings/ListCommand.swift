@@ -1,4 +1,5 @@
 import ArgumentParser
+import Catalog
 import Foundation
 import Model
 
@@ -21,18 +22,23 @@ struct ListCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Last day (included), or end timestamp (excluded).", valueName: "time")) var to: String?
   @Option(help: "Part of an agent's name, or an agent's ID.") var agent: String?
   @Option(help: "Direction: outbound, inbound or internal.") var direction: String?
-  @Option(help: "Status: ready, under_way (in progress), failed or known (not archived).") var status: String?
+  @Option(help: "Status: ready, damaged, under_way (in progress), failed or known (not archived).") var status: String?
   @OptionGroup var rows: ListOptions
   @Flag(help: .json) var json = false
 
   func validate() throws {
     if rows.csv, json { throw ValidationError("--json and --csv cannot be combined.") }
+    try checkChoice(direction, "--direction", among: Direction.self)
+    try checkChoice(status, "--status", among: ListedStatus.self)
+    try checkPeriod(from: from, to: to)
+    try rows.checkLimit(500)
   }
 
   func run() async throws {
     let query = [
       "q": text, "from": from, "to": to, "agent": agent, "direction": direction, "status": status,
     ]
+    options.say(period: CoveredPeriod.text(ofListFrom: from, to: to))
     try await withOperator(options) { connection in
       if rows.csv {
         try await connection.stream("/api/v1/recordings.csv", query) { Terminal.show(bytes: $0) }

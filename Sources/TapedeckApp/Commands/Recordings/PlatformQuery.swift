@@ -21,12 +21,12 @@ struct PlatformQuery: ParsableArguments, Sendable {
   struct Span: Sendable {
     var from: Instant
     var to: Instant
+
+    var covered: String? { CoveredPeriod.text(from: from, until: to) }
   }
 
   func validate() throws {
-    if let direction, Direction(rawValue: direction) == nil {
-      throw ValidationError("--direction must be outbound, inbound or internal.")
-    }
+    try checkChoice(direction, "--direction", among: Direction.self)
     if !isEmpty { _ = try span() }
   }
 
@@ -35,15 +35,16 @@ struct PlatformQuery: ParsableArguments, Sendable {
 
   func span() throws(ValidationError) -> Span {
     guard let from, let to else { throw ValidationError("Give both --from and --to.") }
-    let span = Span(from: try Self.moment(from, "--from"), to: try Self.moment(to, "--to"))
-    guard span.from < span.to else { throw ValidationError("--from must be before --to.") }
+    let span = Span(from: try time(from, "--from"), to: try time(to, "--to"))
+    guard span.from < span.to else { throw ValidationError("--from must be before --to, because --to is excluded.") }
     return span
   }
 
+  /// Reads the platform's list page by page. Pages that came before an error have been passed on.
   func forEachPage(
     _ span: Span, _ connection: OperatorClient, _ body: (FoundOnPlatform) throws -> Void
   ) async throws {
-    var cursors = PageCursors()
+    var progress = ListProgress()
     var cursor: String?
     repeat {
       let page = try await connection.get(
@@ -55,18 +56,11 @@ struct PlatformQuery: ParsableArguments, Sendable {
       ).decode(FoundOnPlatform.self)
       try body(page)
       cursor = page.nextCursor
-      if let cursor { try cursors.follow(cursor, after: page.recordings.map(\.id)) }
-      try cursors.count(
-        page.recordings.count + (page.unidentified?.count ?? 0), of: page.extent ?? ListExtent(),
-        isLast: cursor == nil)
+      let ids = page.recordings.map(\.id)
+      if let cursor { try progress.follow(cursor, after: ids) }
+      try progress.count(
+        ids, unidentified: page.unidentified?.count ?? 0, notes: page.notes ?? ListNotes(), isLast: cursor == nil)
     } while cursor != nil
-  }
-
-  private static func moment(_ text: String, _ name: String) throws(ValidationError) -> Instant {
-    guard let instant = Instant(iso8601: text.utf8.count == 10 ? "\(text)T00:00:00Z" : text) else {
-      throw ValidationError("\(name) must be \(CalendarDay.expectedForm(orTimestamp: true)).")
-    }
-    return instant
   }
 }
 

@@ -73,12 +73,12 @@ package struct ListedRecording: Decodable, Sendable {
       ("agent", [agentName, agentId].compactMap { $0 }.joined(separator: " ")),
       ("skill", skillName), ("campaign", campaignName), ("from", fromAddress), ("to", toAddress),
       ("contact", contactId), ("disposition", disposition),
-      ("format", codec.map { "\($0), \(sampleRate ?? 0) Hz, \(counted(channels ?? 0, "channel"))" }),
+      ("format", codec.map { "\($0), \(grouped(sampleRate ?? 0)) Hz, \(counted(channels ?? 0, "channel"))" }),
       ("archived", archivedAt), ("player", playerUrl), ("failure", failure), ("warning", warning),
       ("damage", damage), ("verified", verifiedAt),
     ])
     let files = (files ?? []).flatMap { file in
-      [file.kind, "  \(file.location ?? "not kept")", "  sha256 \(file.sha256)  \(file.bytes) bytes"]
+      [file.kind, "  \(file.location ?? "not kept")", "  sha256 \(file.sha256)  \(counted(file.bytes, "byte"))"]
     }
     return facts.lines + files + StepTime.lines(steps ?? [])
   }

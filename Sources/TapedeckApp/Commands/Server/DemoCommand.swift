@@ -18,11 +18,11 @@ struct DemoCommand: AsyncParsableCommand {
     commandName: "demo", abstract: "Try Tapedeck with a simulated tenant, sample calls and two accounts.",
     discussion: """
       Uses the folder tapedeck-demo, which is deleted and created again at each
-      start, and runs until you press Ctrl-C. Reads no settings, so --config and
-      --data-dir are refused.
+      start, and runs until you press Ctrl-C. Reads no settings.
       """)
 
-  @OptionGroup(title: "General options") var options: GlobalOptions
+  @OptionGroup(title: "General options") var options: OutputOptions
+  @OptionGroup(visibility: .hidden) var refused: SettingsOptions
 
   @Option(
     help: ArgumentHelp(
@@ -36,7 +36,7 @@ struct DemoCommand: AsyncParsableCommand {
   var once = false
 
   func validate() throws {
-    guard options.dataDirectory == nil, options.config == nil else {
+    guard refused.isEmpty else {
       throw ValidationError(
         "The demo uses the folder 'tapedeck-demo' and no configuration file. Omit --data-dir and --config.")
     }

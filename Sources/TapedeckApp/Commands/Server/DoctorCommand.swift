@@ -32,8 +32,9 @@ struct DoctorCommand: AsyncParsableCommand {
     }
     let areValid = try report.add(
       "Settings", failure,
-      remedy: "Correct it in the environment, in .env or in tapedeck.yaml; see docs/configuration.md.",
-      found: settings.flatMap { $0.unknown.isEmpty ? nil : $0.unknown.map(\.sentence).joined(separator: " ") })
+      remedy: "Correct the setting where it is set: the environment, .env or tapedeck.yaml in this folder. "
+        + "docs/configuration.md describes every setting.",
+      warnings: settings?.warnings ?? [])
     if let settings {
       try await check(settings, areValid: areValid, &report)
     } else {
@@ -53,7 +54,7 @@ struct DoctorCommand: AsyncParsableCommand {
     }
     do { _ = try ProxyRules() } catch {
       configuration = nil
-      try report.add("Proxy", error, remedy: "Correct the setting in the environment, or unset it.")
+      try report.add("Proxy", error, remedy: "Correct the variable in the environment, or unset it.")
     }
     let cause = report.lastFailure
     let logger = options.commandLogger(settings)

@@ -12,13 +12,20 @@ package struct DoctorFinding: Encodable, Sendable {
   package var remedy: String?
   /// True for a check that was not made, because it depends on one that failed; omitted otherwise.
   package var skipped: Bool?
+  /// True when the check passed and something is still to be corrected; omitted otherwise.
+  package var warning: Bool?
 
-  package init(number: Int, check: String, failure: TapedeckError?, remedy: String, found: String? = nil) {
+  /// - Parameter warnings: what to correct although the check passes, as sentences that say how.
+  package init(
+    number: Int, check: String, failure: TapedeckError?, remedy: String, found: String? = nil, warnings: [String] = []
+  ) {
     self.number = number
     self.check = check
     ok = failure == nil
-    message = failure?.message ?? found
+    let passed = ([found].compactMap { $0 } + warnings).joined(separator: " ")
+    message = failure?.message ?? (passed.isEmpty ? nil : passed)
     self.remedy = failure == nil ? nil : remedy
+    warning = failure == nil && !warnings.isEmpty ? true : nil
   }
 
   /// A check that was not made.
@@ -34,8 +41,8 @@ package struct DoctorFinding: Encodable, Sendable {
 
   /// The finding as lines of text.
   package var lines: [String] {
-    let first =
-      "\(ok ? "ok  " : skipped == true ? "skip" : "FAIL") \(number). \(check)\(message.map { ": \($0)" } ?? "")"
+    let label = warning == true ? "warn" : ok ? "ok  " : skipped == true ? "skip" : "FAIL"
+    let first = "\(label) \(number). \(check)\(message.map { ": \($0)" } ?? "")"
     return [first] + (remedy.map { ["       \($0)"] } ?? [])
   }
 }

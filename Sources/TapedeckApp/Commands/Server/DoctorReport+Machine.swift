@@ -15,7 +15,7 @@ extension DoctorReport {
       hasEncoder = capabilities.hasLibmp3lame
       found = "\(capabilities.version). \(try await ffmpeg.start())."
     } catch {
-      try add("FFmpeg", error, remedy: "Install it (apt-get install ffmpeg), or set TAPEDECK_FFMPEG to its path.")
+      try add("FFmpeg", error, remedy: "Install it ('apt-get install ffmpeg'), or set TAPEDECK_FFMPEG to its path.")
       try skip("FFmpeg's MP3 encoder")
       return try skip("Conversion of a sample")
     }
@@ -23,7 +23,7 @@ extension DoctorReport {
     try add(
       "FFmpeg's MP3 encoder",
       hasEncoder ? nil : TapedeckError(.ffmpegMissing, "This FFmpeg was built without libmp3lame."),
-      remedy: "Install the full build of your distribution (apt-get install ffmpeg).")
+      remedy: "Install a full build ('apt-get install ffmpeg'), and set TAPEDECK_FFMPEG to its path.")
     guard hasEncoder else { return try skip("Conversion of a sample") }
     var failure: TapedeckError?
     do throws(TapedeckError) { try await ffmpeg.convertSample() } catch { failure = error }
@@ -37,9 +37,11 @@ extension DoctorReport {
     let directory = settings.directory
     var folder = directory.path
     var found = settings.dataDirectory
+    var warnings: [String] = []
     if directory.exists {
-      if let warning = directory.permissionWarning { found += ". \(warning)" }
-      if let limit = Descriptors.fileSizeNotice { found += ". \(limit)" }
+      if let limit = Descriptors.fileSizeNotice { warnings.append("\(limit).") }
+      if let warning = directory.permissionWarning { warnings.append(warning) }
+      if !warnings.isEmpty { found += "." }
     } else {
       // Its nearest existing parent must be writable.
       while access(folder.string, F_OK) != 0, folder.removingLastComponent() != folder {
@@ -54,14 +56,18 @@ extension DoctorReport {
     } catch { failure = error }
     let isWritable = try add(
       "Data directory", failure,
-      remedy: "Give it to the user that runs Tapedeck (chown), or set another TAPEDECK_DATA_DIR.", found: found)
+      remedy:
+        "Run 'chown -R USER \(folder)' with the user that runs Tapedeck, or set TAPEDECK_DATA_DIR to another folder.",
+      found: found, warnings: warnings)
     guard isWritable else { return try skip("Disk space") }
     let free = (try? FileSystemCalls.freeBytes(at: folder)) ?? 0
     let needed = max(settings.minimumFreeBytes, 1 << 30)
-    let gigabytes = String(format: "%.1f GB free", Double(free) / 1e9)
+    let gigabytes = "\(grouped(Double(free) / 1e9, decimals: 1)) GB free"
     try add(
       "Disk space", free >= needed ? nil : TapedeckError(.diskFull, "Only \(gigabytes)."),
-      remedy: "Free disk space. An hour of 8 kHz stereo takes about 115 MB with its original, 30 MB without.",
+      remedy:
+        "Free disk space ('df -h \(folder)' shows the disk), or set TAPEDECK_DATA_DIR to a folder on a larger disk. "
+        + "An hour of 8 kHz stereo takes about 115 MB with its original, 30 MB without.",
       found: gigabytes)
   }
 }

@@ -40,7 +40,9 @@ extension DoctorReport {
       } catch { failure = error as? TapedeckError ?? TapedeckError(.catalogFailed, detail: "\(error)", cause: error) }
       try add(
         "PostgreSQL", failure,
-        remedy: "Check TAPEDECK_DATABASE_URL, that the database server runs, and that the user may use this database.")
+        remedy:
+          "Check TAPEDECK_DATABASE_URL: 'psql \"$TAPEDECK_DATABASE_URL\" -c \"SELECT 1\"' must succeed on this machine. "
+          + "For another version of the schema, see 'tapedeck migrate status'.")
       return
     }
     let file = settings.directory.catalog
@@ -49,10 +51,13 @@ extension DoctorReport {
     do throws(TapedeckError) {
       var knowsObjects = false
       if access(file.string, F_OK) == 0 { knowsObjects = try SQLiteDatabase.inspect(path: file.string) }
-      if hasObjects, !knowsObjects { failure = Reconciliation.ownershipFailure }
+      if hasObjects, !knowsObjects { failure = StoreOwnership.failure }
     } catch { failure = error.about(file) }
     try add(
-      "Catalog", failure, remedy: "See 'Backup and restore' in docs/operations.md.",
+      "Catalog", failure,
+      remedy:
+        "Check the owner of the file ('ls -l \(file)'). If it is damaged or lost, stop the server and restore the "
+        + "catalog from a backup: see 'Backup and restore' in docs/operations.md. If it is newer, install that version.",
       found: "\(file), every page checked")
   }
 
@@ -69,7 +74,9 @@ extension DoctorReport {
     } catch { failure = error as? TapedeckError ?? TapedeckError(.storageFailed, detail: "\(error)", cause: error) }
     try add(
       "Bucket \(storage.settings.bucket)", failure,
-      remedy: "Check TAPEDECK_STORAGE_URL, the access key and its permissions; see docs/storage-format.md.",
+      remedy:
+        "Check TAPEDECK_STORAGE_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that this key may list, read, "
+        + "write and delete objects of the bucket; see docs/storage-format.md.",
       found: notes.isEmpty ? nil : notes.joined(separator: " "))
   }
 
@@ -90,7 +97,8 @@ extension DoctorReport {
         detail: ConnectionProblem.detail(error), cause: error)
     }
     try add(
-      "Webhook receiver", failure, remedy: "Check QM_WEBHOOK_URL, and that this machine can reach the receiver.",
+      "Webhook receiver", failure,
+      remedy: "Check QM_WEBHOOK_URL, and that 'curl -I URL' on this machine gets an answer from it.",
       found: "it answers (status \(status) for HEAD)")
   }
 }

@@ -12,13 +12,16 @@ struct DoctorReport {
 
   /// - Returns: whether the check passed.
   @discardableResult
-  mutating func add(_ check: String, _ failure: TapedeckError?, remedy: String, found: String? = nil) throws -> Bool {
+  mutating func add(
+    _ check: String, _ failure: TapedeckError?, remedy: String, found: String? = nil, warnings: [String] = []
+  ) throws -> Bool {
     count += 1
     if failure != nil {
       failures += 1
       lastFailure = count
     }
-    try show(DoctorFinding(number: count, check: check, failure: failure, remedy: remedy, found: found))
+    try show(
+      DoctorFinding(number: count, check: check, failure: failure, remedy: remedy, found: found, warnings: warnings))
     return failure == nil
   }
 

@@ -11,6 +11,8 @@ struct SandboxCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sandbox", abstract: "Run a simulated CXone tenant with a day of calls and configurable faults.",
     discussion: """
+      The calls are of yesterday (UTC).
+
       To use it, start Tapedeck with CXONE_BASE_URL=http://127.0.0.1:PORT,
       CXONE_CLIENT_ID=sandbox-client and CXONE_CLIENT_SECRET=sandbox-secret.
 
@@ -23,7 +25,8 @@ struct SandboxCommand: AsyncParsableCommand {
       POST /sandbox/reset restores the initial state.
       """)
 
-  @OptionGroup(title: "General options") var options: GlobalOptions
+  @OptionGroup(title: "General options") var options: OutputOptions
+  @OptionGroup(visibility: .hidden) var refused: SettingsOptions
 
   private static let faultNames = FaultRule.Fault.allCases.map(\.rawValue).joined(separator: ", ")
 
@@ -61,6 +64,12 @@ struct SandboxCommand: AsyncParsableCommand {
       do throws(TapedeckError) { return try FaultRule(argument: text) } catch { throw ValidationError(error.message) }
     })
   var fault: [FaultRule] = []
+
+  func validate() throws {
+    guard refused.isEmpty else {
+      throw ValidationError("The sandbox reads no settings and has no data directory. Omit --data-dir and --config.")
+    }
+  }
 
   func run() async throws {
     var configuration = SandboxConfiguration()

@@ -48,10 +48,11 @@ struct WorkerCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "worker", abstract: "Run workers only, on PostgreSQL and S3 shared with other nodes.",
     discussion: """
-      Downloads and converts recordings, and sends webhook messages. Requires TAPEDECK_DATABASE_URL,
-      TAPEDECK_STORAGE_URL and a data directory of its own for recordings in
-      progress. Start one per machine; each takes jobs while it has capacity, and
-      takes over the jobs of a worker that stops responding.
+      Downloads and converts recordings, sends webhook messages and takes turns at
+      recurring tasks. Requires TAPEDECK_DATABASE_URL, TAPEDECK_STORAGE_URL and a
+      data directory of its own for recordings in progress. Start one per machine;
+      each takes jobs while it has capacity, and takes over the jobs of a worker
+      that stops responding.
       """)
 
   @OptionGroup(title: "General options") var options: GlobalOptions
@@ -79,8 +80,13 @@ struct InitCommand: AsyncParsableCommand {
   func run() async throws {
     let settings = try await options.settings(needsPlatform: false)
     try settings.requireCatalogOfObjects()
+    let existed = settings.directory.exists
     try settings.directory.make()
-    if !options.quiet { Terminal.say("The data directory is \(settings.dataDirectory).") }
+    guard !options.quiet else { return }
+    Terminal.say(
+      existed
+        ? "The data directory \(settings.dataDirectory) already exists."
+        : "Created the data directory \(settings.dataDirectory).")
   }
 }
 
@@ -94,9 +100,9 @@ private func runNode(_ settings: Settings, tasks: Node.Tasks, logger: Logger) as
       .dataDirectoryInUse,
       "Another process is using the data directory \(directory.path). Stop it, or set another TAPEDECK_DATA_DIR.")
   }
-  for unknown in settings.unknown { logger.warning("\(unknown.sentence)") }
+  for warning in settings.warnings { logger.warning("\(warning)") }
   if let notice = Descriptors.fileSizeNotice { logger.warning("\(notice).") }
-  if let warning = directory.permissionWarning { logger.warning("the data directory is open: \(warning)") }
+  if let warning = directory.permissionWarning { logger.warning("\(warning)") }
   let exporter = PrometheusExporter()
   MetricsSystem.bootstrap(exporter)
   do {

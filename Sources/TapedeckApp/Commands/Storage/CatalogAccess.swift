@@ -40,11 +40,12 @@ func closing<T: Sendable>(_ databases: [any Database], _ body: () async throws -
 }
 
 extension Settings {
-  /// Checks that the folder of objects is empty when there is no SQLite file: a new file would hide that the catalog is lost.
+  /// Checks that the folder of objects is empty when there is no SQLite file: a new file would hide that the catalog is
+  /// lost.
   ///
   /// - Throws: `configurationInvalid`.
   func requireCatalogOfObjects() throws(TapedeckError) {
     guard !deployment.isShared, deployment.storage == nil, !directory.hasCatalog, directory.hasObjects else { return }
-    throw Reconciliation.ownershipFailure
+    throw StoreOwnership.failure
   }
 }

@@ -9,12 +9,15 @@ struct MigrateCommand: AsyncParsableCommand {
     commandName: "migrate", abstract: "Show or apply migrations of the catalog's schema.",
     discussion: """
       Every node applies missing migrations when it starts. 'migrate up' applies
-      them at a time of your choice.
+      them at a time of your choice. With SQLite, stop the server first: both
+      commands exit with 5 while it runs.
       """,
     subcommands: [Status.self, Up.self])
 
   struct Status: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List the migrations, and when they were applied.")
+    static let configuration = CommandConfiguration(
+      abstract: "List the migrations, and when they were applied.",
+      discussion: "With SQLite, stop the server first: the command exits with 5 while it runs.")
 
     @OptionGroup(title: "General options") var options: GlobalOptions
 
@@ -45,7 +48,9 @@ struct MigrateCommand: AsyncParsableCommand {
   }
 
   struct Up: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Apply the missing migrations.")
+    static let configuration = CommandConfiguration(
+      abstract: "Apply the missing migrations.",
+      discussion: "With SQLite, stop the server first: the command exits with 5 while it runs.")
 
     @OptionGroup(title: "General options") var options: GlobalOptions
 

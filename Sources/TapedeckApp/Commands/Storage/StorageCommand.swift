@@ -58,12 +58,12 @@ struct StorageCommand: AsyncParsableCommand {
               throw TapedeckError(
                 .configurationInvalid, "The database has no catalog. Copy the catalog first ('tapedeck db copy').")
             }
-            try await Reconciliation.requireStore(source, of: catalog)
+            try await StoreOwnership.requireStore(source, of: catalog)
             return try await copy.run { folder throws(TapedeckError) in
               try await catalog.objectContents(inFolder: folder.description)
             } progress: { outcome in
               guard !options.quiet else { return }
-              Terminal.draw(["\(outcome.copied) copied, \(outcome.alreadyThere) already present"])
+              Terminal.draw(["\(grouped(outcome.copied)) copied, \(grouped(outcome.alreadyThere)) already present"])
             }
           }
         }
@@ -76,14 +76,14 @@ struct StorageCommand: AsyncParsableCommand {
     private func requireCatalog(_ settings: Settings) throws(TapedeckError) {
       let directory = settings.directory
       guard !settings.deployment.isShared, !directory.hasCatalog else { return }
-      if directory.hasObjects { throw Reconciliation.ownershipFailure }
+      if directory.hasObjects { throw StoreOwnership.failure }
       throw directory.missingCatalog
     }
 
     private func report(_ outcome: ObjectCopy.Outcome, _ directory: DataDirectory) throws {
       if !options.quiet {
         Terminal.say(
-          "Copied \(counted(outcome.copied, "object")) (\(outcome.copiedBytes) bytes); \(outcome.alreadyThere) already present."
+          "Copied \(counted(outcome.copied, "object")) (\(counted(outcome.copiedBytes, "byte"))); \(grouped(outcome.alreadyThere)) already present."
         )
         if outcome.repaired > 0 {
           Terminal.say("\(counted(outcome.repaired, "damaged object")) of the bucket replaced.")

@@ -38,10 +38,14 @@ struct BackfillCommand: AsyncParsableCommand {
 
     private struct Created: Decodable { var id: String }
 
-    func validate() throws { _ = try DaySpan(from: from, to: to) }
+    func validate() throws {
+      _ = try DaySpan(from: from, to: to)
+      try checkChoice(direction, "--direction", among: Direction.self)
+    }
 
     func run() async throws {
       let span = try DaySpan(from: from, to: to)
+      options.say(period: span.covered(source: source.source))
       let body = Body(source: source.source, from: "\(span.first)", to: "\(span.last)", direction: direction)
       try await withOperator(options) { connection in
         let reply = try await connection.send(.POST, "/api/v1/backfills", json: body)
@@ -125,7 +129,7 @@ package struct BackfillListing: Listing {
     for backfill in backfills {
       table.add([
         backfill.id, backfill.source, backfill.from, backfill.to, backfill.state, backfill.reachedAt,
-        "\(backfill.queued)", "\(backfill.unidentified)", "\(backfill.open)", "\(backfill.failed)",
+        grouped(backfill.queued), grouped(backfill.unidentified), grouped(backfill.open), grouped(backfill.failed),
         backfill.throughAt ?? "-",
       ])
     }

@@ -35,6 +35,7 @@ struct CoverageCommand: AsyncParsableCommand {
 
   func run() async throws {
     let span = try span()
+    options.say(period: span.covered(source: source.source))
     let incomplete = try await withOperator(options, needsPlatform: !offline || fill, works: fill) { connection in
       if !offline { try await check(span, connection) }
       var coverage = try await load(span, connection)
@@ -42,7 +43,7 @@ struct CoverageCommand: AsyncParsableCommand {
         var keys: [RecordingKey] = []
         for gap in coverage.gaps where gap.fillable { keys.append(try recordingKey(gap.id, source: gap.source)) }
         if !keys.isEmpty {
-          var batch = IngestBatch(keys, connection: connection, options: options, json: false)
+          var batch = IngestBatch(keys, connection: connection, options: options.output, json: false)
           _ = try await batch.run()
           coverage = try await load(span, connection)
         }

@@ -15,6 +15,8 @@ package struct CoverageReport: Codable, Sendable {
     var refused: Int64
     var missing: Int64
     var unidentified: Int64
+    /// Nil from a server of an older version.
+    var accepted: Int64?
     var unlisted: Int64
     var checkedAt: String?
     var checked: Bool
@@ -44,8 +46,8 @@ package struct CoverageReport: Codable, Sendable {
   }
 
   var source: String
-  /// The configured sources that the report does not cover.
-  var otherSources: [String]
+  /// The configured sources that the report does not cover; nil from a server of an older version.
+  var otherSources: [String]?
   var timeZone: String
   var filter: String
   var days: [Figures]
@@ -71,16 +73,20 @@ package struct CoverageReport: Codable, Sendable {
     ])
     for day in days + [total] {
       table.add([
-        day.day ?? "TOTAL", day.reported.map(String.init) ?? "unknown", "\(day.expected)", "\(day.ready)",
-        "\(day.waiting)", "\(day.failed)", "\(day.refused)", "\(day.missing)",
-        "\(day.unidentified)", day.day == nil ? (day.checked ? "" : "not checked") : day.checkText,
+        day.day ?? "TOTAL", day.reported.map { grouped($0) } ?? "unknown", grouped(day.expected), grouped(day.ready),
+        grouped(day.waiting), grouped(day.failed), grouped(day.refused), grouped(day.missing),
+        grouped(day.unidentified), day.day == nil ? (day.checked ? "" : "not checked") : day.checkText,
       ])
     }
     var lines = ["Source: \(source) (\(timeZone), \(filter))"]
-    if !otherSources.isEmpty {
+    if let otherSources, !otherSources.isEmpty {
       lines.append("Not covered: \(otherSources.joined(separator: ", ")). Name a source with --source.")
     }
     lines += table.lines
+    if let accepted = total.accepted, accepted > 0 {
+      let recordings = counted(accepted, "ready recording")
+      lines.append("\(recordings) failed the integrity check and \(accepted == 1 ? "was" : "were") accepted by a user.")
+    }
     var rowTable = Table(["DAY", "ROW", "REASON"])
     for day in days {
       for row in day.unidentifiedRows ?? [] { rowTable.add([day.day ?? "", "\(row.position)", row.reason]) }

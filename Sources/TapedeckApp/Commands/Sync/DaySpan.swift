@@ -13,9 +13,13 @@ package struct DaySpan: Sendable {
   ///   - to: the end day, excluded.
   ///   - maximum: the largest number of days; nil for no limit.
   package init(from: String, to: String, maximum: Int? = nil) throws(ValidationError) {
-    guard let first = CalendarDay(from, in: .utc), let end = CalendarDay(to, in: .utc) else {
-      throw ValidationError("--from and --to must each be \(CalendarDay.expectedForm()).")
+    func day(_ text: String, _ option: String) throws(ValidationError) -> CalendarDay {
+      guard let day = CalendarDay(text, in: .utc) else {
+        throw ValidationError("\(option) must be \(CalendarDay.expectedForm()).")
+      }
+      return day
     }
+    let (first, end) = (try day(from, "--from"), try day(to, "--to"))
     guard first < end else { throw ValidationError("--from must be before --to, because the day of --to is excluded.") }
     if let maximum, first.distance(to: end) > maximum {
       throw ValidationError("--from and --to must be at most \(maximum) days apart.")

@@ -13,9 +13,11 @@ struct StatementCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Verify the signature of a statement.",
       discussion: """
-        Exits with 7 when the statement is not signed with this key, or was changed.
+        Prints the period, the source, the filter, the totals and the state of the
+        statement. Exits with 7 when it is not signed with this key or was changed, and
+        with 0 when the signature is valid, also when the statement is INCOMPLETE.
 
-          tapedeck statement verify november.txt --key archive.example.com+1a2b3c4d+AbCd...
+          tapedeck statement verify november.txt --key example.com+1a2b3c4d+AbCd...
 
         'tapedeck statement key' prints the key of an archive.
         """)
@@ -37,6 +39,10 @@ struct StatementCommand: AsyncParsableCommand {
           .objectDamaged, "The statement is not signed by \(key.name), or it was changed after signing.")
       }
       Terminal.show("Signed by \(key.name) and unchanged.")
+      guard let summary = StatementSummary(parsing: note.text) else {
+        return Terminal.show("It is not a coverage statement that this version reads; its content is not summarised.")
+      }
+      for line in summary.lines { Terminal.show(line) }
     }
   }
 

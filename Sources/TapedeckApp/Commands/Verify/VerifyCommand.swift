@@ -12,14 +12,17 @@ struct VerifyCommand: AsyncParsableCommand {
       tapedeck verify --shard 3/30    the third of thirty parts, for a schedule
       tapedeck verify ID...           these recordings
 
-      Damaged files are moved to quarantine, never deleted. MP3 and waveform are
-      created again from the original; when the original is damaged or was not kept,
-      the recording is fetched again from the platform. When the object store cannot
-      be read, the command reports that and changes nothing.
+      Damaged files are moved to quarantine, never deleted. They need no decision, so
+      'tapedeck quarantine list' does not show them. MP3 and waveform are created again
+      from the original; when the original is damaged or was not kept, the recording
+      is fetched again from the platform. When the object store cannot be read, the
+      command reports that and changes nothing.
 
       Exits with 0 when everything is intact or repaired, with 7 when something
       remains damaged, with 3 when something could not be checked or is still being
-      repaired (--no-wait), and with 12 when the catalog was probably lost.
+      repaired (--no-wait), with 6 when none of the given IDs is in the archive, and
+      with 12 when the catalog was probably lost. Without a server and without
+      settings of the platform, damage is only reported (--no-repair).
       """)
 
   @OptionGroup(title: "General options") var options: GlobalOptions
@@ -82,9 +85,10 @@ struct VerifyCommand: AsyncParsableCommand {
   func run() async throws {
     var question = VerifyQuestion(source: source, repairs: !noRepair, seconds: 2)
     if !ids.isEmpty {
+      var seen: Set<String> = []
       question.recordings = try ids.map {
         try recordingKey($0, source: source ?? SourceID.default.rawValue).pathSegment
-      }
+      }.filter { seen.insert($0).inserted }
     }
     if let share {
       let seed = seed ?? UInt64(UInt32.random(in: .min ... .max))
@@ -94,7 +98,15 @@ struct VerifyCommand: AsyncParsableCommand {
       }
     }
     if let part { (question.shard, question.shards) = (Int64(part.remainder), Int64(part.count)) }
-    try await withOperator(options, needsPlatform: !noRepair, works: !noRepair) { [question] connection in
+    try await withOperator(options, platform: noRepair ? .unused : .usedIfSet, works: !noRepair) {
+      [question] connection in
+      var question = question
+      if question.repairs, !connection.hasPlatform {
+        if !options.quiet {
+          Terminal.say("No settings of the platform (CXONE_BASE_URL, …): damage is reported and not repaired.")
+        }
+        question.repairs = false
+      }
       var run = VerifyRun(
         question, findsOrphans: all || part != nil, waits: !noWait, connection: connection, options: options,
         json: json)

@@ -24,7 +24,9 @@ package struct VerifyFinding: Encodable, Sendable {
 
   init(_ orphan: ReconcileAnswer.Orphan) {
     (subject, status) = (.orphan(orphan), .orphan)
-    detail = "No row of the catalog refers to this file." + (orphan.isMoved ? " It was moved to quarantine." : "")
+    detail =
+      "No row of the catalog refers to this file."
+      + (orphan.isMoved ? " It was moved to quarantine (not in 'quarantine list')." : "")
   }
 
   /// The finding as a line of text.

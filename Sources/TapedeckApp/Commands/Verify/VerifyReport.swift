@@ -1,7 +1,7 @@
 /// Collects what a run of `tapedeck verify` finds.
 package struct VerifyReport: Sendable {
   package private(set) var summary = VerifySummary()
-  /// The recordings under repair, in the order in which they were found.
+  /// The recordings whose repair has not ended, in the order in which they were found.
   package private(set) var repairs: [RecordingProblem] = []
   private var seen: Set<String> = []
 
@@ -26,12 +26,6 @@ package struct VerifyReport: Sendable {
     return answer.orphans.map(VerifyFinding.init) + answer.problems.compactMap { add($0) }
   }
 
-  /// Removes and returns the repairs to follow.
-  package mutating func takeRepairs() -> [RecordingProblem] {
-    defer { repairs = [] }
-    return repairs
-  }
-
   /// Adds the end of a repair.
   ///
   /// - Parameters:
@@ -40,6 +34,7 @@ package struct VerifyReport: Sendable {
   package mutating func endRepair(
     of problem: RecordingProblem, _ check: VerifyAnswer, failure: String?
   ) -> VerifyFinding {
+    repairs.removeAll { $0.id == problem.id && $0.source == problem.source }
     if check.problems.isEmpty, check.stop == nil {
       summary.repaired += 1
       var problem = problem
@@ -57,7 +52,10 @@ package struct VerifyReport: Sendable {
   /// Notes that an error ends the verification early.
   package mutating func stop() { summary.isComplete = false }
 
-  package mutating func finish() { summary.finish(repairing: repairs.count) }
+  /// - Parameter readsAll: whether every recording was to be read, and not only those of a source or a part.
+  package mutating func finish(readsAll: Bool = true) {
+    summary.finish(repairing: repairs.count, problems: readsAll ? seen.count : 0)
+  }
 
   /// - Returns: nil when the recording was reported before.
   private mutating func add(_ problem: RecordingProblem) -> VerifyFinding? {

@@ -9,6 +9,8 @@ struct VerifyRun {
   private let json: Bool
   private let findsOrphans: Bool
   private let waits: Bool
+  /// Whether the recordings were given as IDs.
+  private let areNamed: Bool
   private var question: VerifyQuestion
   private var report = VerifyReport()
 
@@ -17,6 +19,7 @@ struct VerifyRun {
     json: Bool
   ) {
     self.question = question
+    areNamed = question.recordings != nil
     self.connection = connection
     self.options = options
     self.json = json
@@ -24,31 +27,44 @@ struct VerifyRun {
     self.findsOrphans = findsOrphans
   }
 
-  /// - Throws: what `VerifySummary.failure` returns; the error of an object store that cannot be read.
+  /// - Throws: what `VerifySummary.failure` returns; `notFound` when none of the given IDs is archived; the error of an
+  ///   object store that cannot be read.
   mutating func run() async throws {
     defer { Terminal.draw([]) }
     // A repair stores files before their row exists, so names are compared while no repair is running: before the first
     // repair, or after the last one when this command waits for them.
     var stop: (any Error)?
-    if !waits, findsOrphans { stop = await stopOfComparison() }
-    if stop == nil { stop = try await readBack() }
+    if !waits, findsOrphans { stop = await failure { try await $0.compareNames() } }
+    if stop == nil { stop = await failure { try await $0.readBack() } }
     if waits {
-      do {
-        try await followRepairs()
-        if stop == nil, findsOrphans {
-          stop = await stopOfComparison()
-          try await followRepairs()
-        }
-      } catch { stop = stop ?? error }
+      let failed = await failure { try await $0.followRepairs() }
+      stop = stop ?? failed
+      if stop == nil, findsOrphans { stop = await failure { try await $0.compareNames() } }
+      if stop == nil { stop = await failure { try await $0.followRepairs() } }
     }
     Terminal.draw([])
-    report.finish()
+    report.finish(readsAll: question.source == nil && question.shards == nil)
     if json { try Terminal.show(json: report.summary) } else if !options.quiet { Terminal.say(report.summary.text) }
     if let stop { throw stop }
+    if areNamed, report.summary.hasNoneArchived {
+      throw TapedeckError(
+        .notFound, "The archive has no recording with \(report.summary.recordings == 1 ? "this ID" : "these IDs").")
+    }
     if let failure = report.summary.failure { throw failure }
   }
 
-  private mutating func readBack() async throws -> TapedeckError? {
+  /// The error that ends a part of the run early; nil when it reaches its end.
+  private mutating func failure(of part: (inout VerifyRun) async throws -> Void) async -> (any Error)? {
+    do {
+      try await part(&self)
+      return nil
+    } catch {
+      report.stop()
+      return error
+    }
+  }
+
+  private mutating func readBack() async throws {
     var named = question.recordings
     while true {
       if let names = named {
@@ -59,22 +75,11 @@ struct VerifyRun {
       try show(report.add(answer))
       draw(of: answer.total)
       if let stop = answer.stop {
-        return TapedeckError(TapedeckError.Code(rawValue: stop.code) ?? .internalError, stop.detail)
+        throw TapedeckError(TapedeckError.Code(rawValue: stop.code) ?? .internalError, stop.detail)
       }
       if named?.isEmpty == false { continue }
-      guard let next = answer.next else { return nil }
+      guard let next = answer.next else { return }
       question.after = next
-    }
-  }
-
-  /// The error that ends the comparison of names early; nil when it reaches its end.
-  private mutating func stopOfComparison() async -> (any Error)? {
-    do {
-      try await compareNames()
-      return nil
-    } catch {
-      report.stop()
-      return error
     }
   }
 
@@ -99,8 +104,9 @@ struct VerifyRun {
 
   /// Waits until each repair has ended, then verifies its recording again.
   private mutating func followRepairs() async throws {
-    let repairs = report.takeRepairs()
+    let repairs = report.repairs
     for (number, problem) in repairs.enumerated() {
+      // Every repair has a job.
       guard let jobID = problem.jobId else { continue }
       var failure: String?
       while true {
@@ -111,7 +117,7 @@ struct VerifyRun {
           break
         }
         if !json, !options.quiet {
-          Terminal.draw(["\(number) of \(counted(repairs.count, "repair")) done"])
+          Terminal.draw(["\(grouped(number)) of \(counted(repairs.count, "repair")) done"])
         }
         try await Task.sleep(for: .milliseconds(200))
       }
@@ -138,7 +144,9 @@ struct VerifyRun {
 
   private mutating func draw(of total: Int64) {
     guard !json, !options.quiet else { return }
-    let known = question.share == nil && question.shards == nil && total > 0 ? " of \(total)" : ""
-    Terminal.draw(["\(report.summary.progress), \(report.repairs.count + report.summary.damaged) damaged\(known)"])
+    let known = question.share == nil && question.shards == nil && total > 0 ? " of \(grouped(total))" : ""
+    Terminal.draw([
+      "\(report.summary.progress), \(grouped(report.repairs.count + report.summary.damaged)) damaged\(known)"
+    ])
   }
 }

@@ -37,14 +37,14 @@ package struct VerifySummary: Encodable, Sendable {
 
   /// The error that the command ends with; nil when everything is intact.
   ///
-  /// - Returns: `configurationInvalid` when the catalog was probably lost, whatever else was found; `objectDamaged` when
-  ///   something remains damaged; `partlyDone` when something was not checked or is still being repaired.
+  /// - Returns: `configurationInvalid` when the catalog was probably lost, whatever else was found; `objectDamaged`
+  ///   when something remains damaged; `partlyDone` when something was not checked or is still being repaired.
   package var failure: TapedeckError? {
     if foreign > 0 {
       let files = counted(foreign, "file")
       return TapedeckError(
         .configurationInvalid,
-        "The object store has \(files) that may belong to another catalog; these were not changed. \(Reconciliation.lostCatalog)"
+        "The object store has \(files) that may belong to another catalog; these were not changed. \(StoreOwnership.remedy)"
           + (damaged > 0 ? " \(stillDamaged)" : ""))
     }
     if damaged > 0 {
@@ -53,8 +53,12 @@ package struct VerifySummary: Encodable, Sendable {
     guard unreadable + notArchived + repairing > 0 else { return nil }
     return TapedeckError(
       .partlyDone,
-      "Not verified: \(unreadable) unreadable, \(notArchived) not in the archive, \(repairing) being repaired.")
+      "Not verified: \(grouped(unreadable)) unreadable, \(grouped(notArchived)) not in the archive, \(grouped(repairing)) being repaired."
+    )
   }
+
+  /// Whether the archive has none of the recordings.
+  package var hasNoneArchived: Bool { isComplete && recordings > 0 && notArchived == recordings }
 
   private var stillDamaged: String {
     "Still damaged: \(counted(damaged, "recording or file", plural: "recordings or files"))."
@@ -63,28 +67,32 @@ package struct VerifySummary: Encodable, Sendable {
   /// What was read, and how fast.
   package var progress: String {
     "\(counted(recordings, "recording")), \(counted(objects, "file")), "
-      + String(format: "%.1f MB read at %.0f MB/s", Double(bytes) / 1e6, rate)
+      + "\(grouped(Double(bytes) / 1e6, decimals: 1)) MB read at \(grouped(rate, decimals: 0)) MB/s"
   }
 
   /// The closing sentence.
   package var text: String {
-    var parts: [String] = []
-    if whole < recordings || orphans > 0 {
-      parts = [
-        "\(whole) intact", "\(repaired) repaired", "\(damaged) damaged",
-        "\(counted(orphans, "file")) unknown to the catalog",
-      ]
-    }
-    if foreign > 0 { parts.append("\(counted(foreign, "file")) that may belong to another catalog") }
-    guard isComplete else {
-      let found = parts.isEmpty ? ["\(whole) intact"] : parts
-      return "\(progress): \(found.joined(separator: ", ")); verification stopped early."
-    }
-    return "\(progress): \(parts.isEmpty ? "everything is intact" : parts.joined(separator: ", "))."
+    let others: [(count: Int, text: String)] = [
+      (repaired, "\(grouped(repaired)) repaired"), (repairing, "\(grouped(repairing)) being repaired"),
+      (damaged, "\(grouped(damaged)) damaged"), (unreadable, "\(grouped(unreadable)) unreadable"),
+      (notArchived, "\(grouped(notArchived)) not in the archive"),
+      (orphans, "\(counted(orphans, "file")) unknown to the catalog"),
+      (foreign, "\(counted(foreign, "file")) that may belong to another catalog"),
+    ]
+    let found = others.filter { $0.count > 0 }.map(\.text)
+    if isComplete, found.isEmpty, whole == recordings { return "\(progress): everything is intact." }
+    // When the catalog was probably lost, its recordings are not called intact.
+    let isLost = isComplete && foreign > 0 && found.count == 1
+    return
+      "\(progress): \(((isLost ? [] : ["\(grouped(whole)) intact"]) + found).joined(separator: ", "))"
+      + (isComplete ? "." : "; verification stopped early.")
   }
 
-  mutating func finish(repairing: Int) {
+  /// - Parameter problems: the number of recordings with a finding, when every recording was read. One that was found
+  ///   when names were compared may have been repaired before its files were read; it is not counted as intact too.
+  mutating func finish(repairing: Int, problems: Int) {
     self.repairing = repairing
+    whole = min(whole, max(0, recordings - problems))
     megabytesPerSecond = rate
   }
 

@@ -1,0 +1,46 @@
+package import Model
+
+extension Catalog {
+  /// Makes a change, and logs a denial when its actor may no longer make it.
+  ///
+  /// - Parameter entry: of the change.
+  package func loggingDenial<T>(
+    of entry: LogEntry, _ change: () async throws(TapedeckError) -> T
+  ) async throws(TapedeckError) -> T {
+    do throws(TapedeckError) { return try await change() } catch {
+      if error.code == .unauthenticated || error.code == .insufficientPermissions {
+        var denial = entry
+        denial.outcome = .denied
+        denial.code = error.code
+        try await log([denial])
+      }
+      throw error
+    }
+  }
+}
+
+extension Connection {
+  /// Refuses a change whose actor has ended, or may not make it any more, since the request was admitted: it may have
+  /// waited for the hash of a password or for a long file.
+  ///
+  /// - Parameter actor: nil for the server itself, which is allowed to make every change.
+  /// - Throws: `unauthenticated`, `insufficientPermissions`.
+  func require(_ permission: Permission, of actor: Identity?) throws(TapedeckError) {
+    guard let actor else { return }
+    let found: Row?
+    switch actor.kind {
+    case .operator: return
+    case .account: found = try row("SELECT * FROM account WHERE id = \(actor.id) AND disabled_at IS NULL")
+    case .token: found = try row("SELECT * FROM api_token WHERE id = \(actor.id) AND revoked_at IS NULL")
+    }
+    guard let found, try actor.session.map(isLive) ?? true else { throw TapedeckError(.unauthenticated) }
+    guard Policy.allows(permission, for: try found.identity(actor.kind)) else {
+      throw TapedeckError.missing(permission)
+    }
+  }
+
+  private func isLive(session: [UInt8]) throws(TapedeckError) -> Bool {
+    try row(
+      "SELECT 1 AS found FROM session WHERE secret_sha256 = \(session) AND expires_at > tapedeck_now_ms()") != nil
+  }
+}
