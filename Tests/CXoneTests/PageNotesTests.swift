@@ -62,8 +62,7 @@ import Testing
       #""search_after":[1]"#, #""limitReached":true"#, #""limit_exceeded":"true""#, #""partial":true"#,
       #""status":"partial""#, #""incompleteResults":true"#, #""isLast":false"#, #""isLast":"N""#, #""complete":false"#,
       #""exhausted":false"#, #""page":{"last_page":false}"#, #""maxResultsReached":true"#,
-      #""partial":false,"scrollId":"x""#, #""cursor":"zz","hasMore":true"#, #""after_cursor":"zz""#,
-      #""query":{"isLast":true},"cursor":"zz""#,
+      #""cursor":"zz","hasMore":true"#, #""after_cursor":"zz""#, #""query":{"isLast":true},"cursor":"zz""#,
       // Other rows, and a length that cannot be read.
       #""data":{"recordings":[{"id":"b"}]}"#, #""Recordings":[{"id":"b"}]"#, #""items":[{"id":"b"}]"#,
       #""meta":{"x":{"results":[{"id":"b"}]}}"#, #""recordingList":[{"id":"b"}]"#, #""items":[null,{"id":"b"}]"#,

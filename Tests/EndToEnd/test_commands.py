@@ -150,15 +150,15 @@ def test_taking_the_role_of_the_last_administrator_is_said(make_server):
     server = make_server(start=False)
     made = server.command("init")
     assert made.returncode == 0 and "Created the data directory" in made.stderr
-    assert "already exists" in server.command("init").stderr
+    assert "already exists, unchanged" in server.command("init").stderr
     for name in ("alex", "kim"):
         server.ok("user", "add", name, "--role", "admin", stdin="a good password\n")
-    assert "No admin is left" not in server.command("user", "role", "kim", "agent").stderr
+    assert "No administrator is left" not in server.command("user", "role", "kim", "agent").stderr
     done = server.command("user", "role", "alex", "agent")
-    assert done.returncode == 0 and "No admin is left; create one with 'tapedeck user add" in done.stderr, done
-    assert "No admin is left" not in server.command("user", "remove", "kim").stderr
+    assert done.returncode == 0 and "No administrator is left; create one with 'tapedeck user add" in done.stderr, done
+    assert "No administrator is left" not in server.command("user", "remove", "kim").stderr
     server.ok("user", "role", "alex", "admin")
-    assert "No admin is left" in server.command("user", "disable", "alex").stderr
+    assert "No administrator is left" in server.command("user", "disable", "alex").stderr
 
 
 def test_commands_say_first_which_period_they_cover(server):
@@ -328,8 +328,7 @@ def test_whole_lists_are_printed_and_exported(thousand):
                       ["audit", "list", "--who", "stranger"], ["audit", "list", "--all", "--who", "stranger"]):
         empty = thousand.command(*arguments)
         assert (empty.returncode, empty.stdout) == (0, ""), empty
-        expected = "No account or token is named 'stranger'." if "stranger" in arguments else "No recordings match."
-        assert empty.stderr == f"{expected}\n"
+        assert re.fullmatch(r"No (recordings|entries) match\.\n", empty.stderr)
     assert thousand.command("list", "nothing-like-this", "--quiet").stderr == ""
 
 
@@ -413,8 +412,8 @@ def test_doctor_passes_for_a_working_installation(installation):
     assert done.returncode == 0, done
     assert all(finding["ok"] for finding in findings)
     checks = " ".join(finding["check"] for finding in findings)
-    for part in ("Settings", "Token", "recording:read", "recording:download", "FFmpeg", "MP3 encoder", "Data directory",
-                 "Disk space"):
+    for part in ("Settings", "Token", "recording:read", "recording:download", "Transcoder", "Conversion",
+                 "Data directory", "Disk space"):
         assert part in checks
     assert [finding["number"] for finding in findings] == list(range(1, len(findings) + 1))
     assert installation.ok("doctor").count("ok  ") == len(findings)
@@ -440,9 +439,6 @@ def test_doctor_names_each_failure_with_its_remedy(folder, sandbox):
     found = failures(command(folder, "doctor", "--json", settings=sandbox.settings))
     assert "CXONE_BASE_URL" in found["Token of source 'default'"]["remedy"]
     sandbox.clear_faults()
-
-    found = failures(command(folder, "doctor", "--json", settings=sandbox.settings | {"TAPEDECK_FFMPEG": "/no/ffmpeg"}))
-    assert "apt-get install ffmpeg" in found["FFmpeg"]["remedy"]
 
     blocked = folder / "file"
     blocked.write_text("")
@@ -728,7 +724,7 @@ def long_list(make_server, folder):
     def run(*arguments: str) -> subprocess.CompletedProcess:
         tenant.forget_requests()
         # The rule that is added while the first page waits applies from the second page on.
-        tenant.fault("delayed", endpoint="search", delay=4, times=1)
+        tenant.fault("delayed", endpoint="search", delay=2, times=1)
         with concurrent.futures.ThreadPoolExecutor() as pool:
             running = pool.submit(server.command, *arguments)
             eventually(lambda: tenant.statistics()["endpoints"].get("search"))

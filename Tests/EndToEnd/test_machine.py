@@ -213,7 +213,7 @@ def test_a_command_reports_a_full_disk_and_the_next_one_succeeds(make_server, sa
     server.ok("init")
     for _ in range(2):
         done = server.command("ingest", ID)
-        assert done.returncode == 1 and "disk is full" in done.stderr, done
+        assert done.returncode == 3 and "disk is full" in done.stderr, done
     del server.settings["TAPEDECK_MINIMUM_FREE_MB"]
     server.ok("ingest", ID)
     assert_archived_whole(server, sandbox)

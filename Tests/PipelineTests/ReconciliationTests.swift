@@ -295,21 +295,6 @@ struct ReconciliationTests {
         try DiskFault.missing.strike(try await fixture.object(kind, of: Self.id), of: fixture)
       }
       try await StoreOwnership.requireStore(fixture.store, of: fixture.catalog)
-      // Once its damage is known, a recording that is lost for ever says nothing about the store.
-      for kind in [ArchivedFile.Kind.original, .mp3, .peaks] {
-        try DiskFault.missing.strike(try await fixture.object(kind, of: Self.other), of: fixture)
-      }
-      await #expect(throws: TapedeckError.self) {
-        try await StoreOwnership.requireStore(fixture.store, of: fixture.catalog)
-      }
-      try await fixture.archive("codec-ulaw-mono", "codec-ulaw-stereo", "codec-alaw-mono", "codec-pcm-8bit")
-      for id in [Self.id, Self.other] {
-        let damage = Damage(
-          recordingID: try await fixture.row(id).id, key: try fixture.key(id), finding: "The files are missing",
-          code: .objectMissing, hasOriginal: false, details: [:])
-        try await fixture.catalog.recordDamage([damage], at: .systemNow(), by: .recurringTask)
-      }
-      try await StoreOwnership.requireStore(fixture.store, of: fixture.catalog)
     }
   }
 

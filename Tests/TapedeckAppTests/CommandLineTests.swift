@@ -80,7 +80,7 @@ import Testing
     ("coverage --from 2025-01-01 --to 2026-12-31", "at most 400 days"),
     ("user add x --role king", "--role must be agent, supervisor or admin."),
     ("token create x --role king", "--role must be agent, supervisor, admin or metrics."),
-    ("list --status redy", "--status must be ready, under_way, failed, known or damaged. Did you mean 'ready'?"),
+    ("list --status redy", "--status must be ready, under_way, failed or known. Did you mean 'ready'?"),
     ("list --from then", "--from must be a day such as 2026-11-12, or a timestamp"),
     ("list --from 2026-01-02 --to 2026-01-01", "--from must not be after --to"),
     ("list --limit 501", "--limit must be a number from 1 to 500."),

@@ -12,10 +12,8 @@ enum PageMember {
   case request
   /// Links to other pages, by their relation.
   case links
-  /// True when the list continues after this page; false when it does not.
+  /// True when the list continues after this page.
   case more
-  /// True when the list is cut off.
-  case cut
   /// False when the list continues after this page.
   case last
   /// The next page, when there is one.
@@ -62,10 +60,9 @@ enum PageMember {
         .more,
         """
         hasmore hasnext hasnextpage more morerecords moreresults moreavailable hasmorerecords hasmoreresults
-        hasmoreitems hasmorerows
+        hasmoreitems hasmorerows truncated istruncated partial incomplete incompleteresults limitreached limitexceeded
         """
       ),
-      (.cut, "truncated istruncated partial incomplete incompleteresults limitreached limitexceeded"),
       (.last, "islast islastpage last lastpage complete iscomplete done nomore nomorerecords nomoreresults"),
       (
         .next,

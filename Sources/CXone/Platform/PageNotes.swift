@@ -19,7 +19,7 @@ struct PageNotes {
   /// The keys of the members that the settings say are harmless; of a member inside an object, with those around it.
   private let ignored: Set<[String]>
   private static let maxDepth = 6
-  /// More names do not help the reader of the message.
+  /// More names help nobody who reads the message.
   private static let maxUnknown = 10
 
   /// - Parameter ignored: names of members, inside others such as `meta.took`.
@@ -87,9 +87,6 @@ struct PageNotes {
     case .more:
       guard let isTrue else { return doubt(path) }
       if isTrue { saysMore = true } else { saysEnd = true }
-    case .cut:
-      guard let isTrue else { return doubt(path) }
-      if isTrue { saysMore = true }
     case .last:
       let isLink = PageMember.key(path[path.count - 1]).hasPrefix("last")
       if isLink, let number = value as? NSNumber, !PlatformJSON.isBoolean(number) {

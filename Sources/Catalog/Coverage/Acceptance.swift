@@ -71,7 +71,7 @@ extension Connection {
     try rows(
       """
       SELECT r.source, r.platform_id, r.counted_at, q.reason, q.quarantined_at, q.decided_at, q.decision,
-        coalesce(u.name, \(Identity.tokenPrefix) || t.name, q.decided_by) AS decided_by
+        coalesce(u.name, t.name, q.decided_by) AS decided_by
       FROM quarantine q JOIN recording r ON r.source = q.source AND r.platform_id = q.platform_id
       LEFT JOIN account u ON u.id = q.decided_by LEFT JOIN api_token t ON t.id = q.decided_by
       WHERE q.id IN (

@@ -84,8 +84,8 @@ private struct RecordingList: Sendable {
     guard privacies != Privacy.allCases || filter.status != nil else {
       return try rows(from: "recording r", where: [], db)
     }
-    if filter.status == .damaged { return try rows(from: "recording r", where: byPrivacy + byStatus, db) }
     // `recording_by_status` is in order of time only within one privacy and one status.
+    if filter.status == .damaged { return try rows(from: "recording r", where: byPrivacy + byStatus, db) }
     let statuses = filter.status.map { [$0] } ?? ListedStatus.stored
     let parts = privacies.flatMap { privacy in
       statuses.map { status in "r.privacy = \(privacy) AND r.listed_status = \(status.rawValue)" as SQL }

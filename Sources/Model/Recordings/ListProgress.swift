@@ -2,7 +2,7 @@
 /// recording, page after page of recordings that were listed before), and one that is not whole.
 package struct ListProgress: Sendable {
   private var seen: Set<String> = []
-  /// The hashes of the listed IDs; a collision makes the listing fail, and is too rare to matter.
+  /// The hashes of the listed IDs; a collision costs nothing but another reading of the list.
   private var listed: Set<Int> = []
   private var emptyPages = 0
   private var rowCount = 0
@@ -52,8 +52,8 @@ package struct ListProgress: Sendable {
       throw TapedeckError(
         .platformProtocol,
         """
-        The platform's list of recordings has members that report a problem or that Tapedeck does not know: \(names). The \
-        list may not be whole. If they say nothing about that, name them in CXONE_IGNORED_MEMBERS.
+        The platform's list of recordings has members that Tapedeck does not know: \(names). They may say that the list \
+        is not whole. If they do not, name them in CXONE_IGNORED_MEMBERS.
         """)
     }
     try require(rowCount, of: expectedRows, "rows")

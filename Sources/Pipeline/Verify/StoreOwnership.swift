@@ -16,7 +16,7 @@ package enum StoreOwnership {
   }
 
   /// How many of the oldest recordings are looked for.
-  private static let sampleSize = 8
+  private static let sampleSize: Int64 = 8
 
   /// Checks that a catalog without objects is not used with a store that has some: the earlier catalog was probably
   /// lost, and the objects are recordings. A store that cannot be listed passes, since nothing is moved in it.
@@ -48,21 +48,18 @@ package enum StoreOwnership {
   /// not mounted, or it is the wrong bucket. Newer recordings prove nothing, since ingests continue and store into the
   /// wrong folder; in a small archive the younger half counts as new. Half of them is enough, because some may really
   /// be lost; one is not, because in a small archive the older half soon has recordings that were stored into the wrong
-  /// folder. A recording without objects whose damage is known does not count: it may be lost for ever.
+  /// folder.
   ///
   /// - Throws: `storageFailed` when the store is unavailable or cannot be listed, `catalogFailed`, `interrupted`.
   static func requireOldest(in store: any ObjectStore, of catalog: Catalog) async throws(TapedeckError) {
     let olderHalf = (try await catalog.archivedCount() + 1) / 2
     var (known, present) = (0, 0)
-    let oldest = try await catalog.archivedRecordings(after: 0, limit: min(8 * sampleSize, Int(olderHalf)))
-    for old in oldest where known < sampleSize {
-      guard let archived = try await catalog.archived(old.key) else { continue }
-      let files = ArchivedFile.all(of: archived.parts)
+    for old in try await catalog.archivedRecordings(after: 0, limit: Int(min(sampleSize, olderHalf))) {
+      let files = ArchivedFile.all(of: try await catalog.archived(old.key)?.parts ?? [])
       // The rows of its files are lost: it says nothing about the store.
       if files.isEmpty { continue }
-      let isPresent = try await has(anyOf: files, store)
-      if isPresent || archived.recording.damage == nil { known += 1 }
-      if isPresent { present += 1 }
+      known += 1
+      if try await has(anyOf: files, store) { present += 1 }
     }
     guard present > 0, present * 2 >= known else {
       throw TapedeckError(

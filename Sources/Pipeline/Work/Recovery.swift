@@ -23,23 +23,13 @@ package struct Recovery: Sendable {
     let orphans = try await spool.removeOrphans(keeping: try await catalog.unfinishedJobs())
     // A crash can come between a decision and the removal of its file.
     let decided = try await catalog.decidedQuarantine(try await spool.quarantinedNames(), spoolID: spool.id)
-    var removed = 0
-    for name in decided {
-      do {
-        try await spool.removeQuarantined(name)
-        removed += 1
-      } catch {
-        logger.warning(
-          "a quarantined file that was decided about cannot be removed",
-          metadata: ["file": "\(name)", "reason": "\(error.message)"])
-      }
-    }
-    guard freed + orphans + removed > 0 else { return }
+    for name in decided { try await spool.removeQuarantined(name) }
+    guard freed + orphans + decided.count > 0 else { return }
     logger.notice(
       "recovered what the last process left unfinished",
       metadata: [
         "jobs_freed": "\(freed)", "spool_files_removed": "\(orphans)",
-        "quarantined_files_removed": "\(removed)",
+        "quarantined_files_removed": "\(decided.count)",
       ])
   }
 }

@@ -22,7 +22,7 @@ package enum CoveredPeriod {
     switch (hasDays ? first?.description : start?.iso8601, hasDays ? last?.description : end?.iso8601) {
     case (let start?, let end?): return "Period: \(start) to \(end), \(ending) (UTC)."
     case (let start?, nil): return "Period: from \(start) (UTC)."
-    case (nil, let end?): return "Period: \(hasDays ? "up to and including \(end)" : "to \(end), \(ending)") (UTC)."
+    case (nil, let end?): return "Period: to \(end), \(ending) (UTC)."
     case (nil, nil): return nil
     }
   }

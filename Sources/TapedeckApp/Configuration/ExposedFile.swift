@@ -1,19 +1,18 @@
-import Foundation
+import Glibc
 import Synchronization
 
 /// A file with secrets to which other users of the machine have access.
 package struct ExposedFile: Sendable, Equatable {
   package let path: String
-  private let mode: Int
+  private let mode: mode_t
 
   /// Nil when other users have no access, or when there is no such file. The group may have access: a service reads its
   /// settings through its group.
   init?(path: String) {
-    let target = URL(filePath: path).resolvingSymlinksInPath().path(percentEncoded: false)
-    let attributes = try? FileManager.default.attributesOfItem(atPath: target)
-    guard let mode = (attributes?[.posixPermissions] as? NSNumber)?.intValue, mode & 0o007 != 0 else { return nil }
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & 0o007 != 0 else { return nil }
     self.path = path
-    self.mode = mode & 0o777
+    mode = status.st_mode & 0o777
   }
 
   package var sentence: String {

@@ -76,8 +76,6 @@ extension JobRow {
   var sentence: String {
     switch (runState, stage) {
     case (.done, _): "In the archive."
-    case (.cancelled, _) where failure != nil && failure?.code != .jobCancelled:
-      "\(failure?.message ?? "") Its job was then cancelled."
     case (.failed, _), (.cancelled, _): failure?.message ?? "Stopped."
     case (.waiting, _) where dueAt == nil: "The recording is restricted. The job waits until a supervisor requests it."
     case (.waiting, _) where failure != nil: "\(failure?.message ?? "") It will be tried again."

@@ -53,14 +53,14 @@ export class Heard {
     this.end();
     if (goesOn) this.begin();
     while (this.passages.length) {
-      this.reports.push({ report: newID(), passages: this.passages.splice(0, maximumPassages), isDone: false });
+      this.reports.push({ report: newID(), passages: this.passages.splice(0, maximumPassages), isSent: false });
     }
-    await Promise.all(this.reports.filter(({ isDone }) => !isDone).map((report) => this.send(report)));
+    await Promise.all(this.reports.filter(({ isSent }) => !isSent).map((report) => this.send(report)));
   }
 
   /** Sends a report; one that may not have arrived is sent again with the next one. */
   async send(report) {
-    report.isDone = true;
+    report.isSent = true;
     const { report: id, passages } = report;
     try {
       const answer = await fetch(this.url, {
@@ -68,10 +68,10 @@ export class Heard {
         body: JSON.stringify({ report: id, passages }),
       });
       // A report that is refused as invalid would be refused again.
-      report.isDone = answer.status < 500 && answer.status !== 401;
+      report.isSent = answer.status < 500 && answer.status !== 401;
     } catch {
-      report.isDone = false;
+      report.isSent = false;
     }
-    if (report.isDone) this.reports.splice(this.reports.indexOf(report), 1);
+    if (report.isSent) this.reports.splice(this.reports.indexOf(report), 1);
   }
 }

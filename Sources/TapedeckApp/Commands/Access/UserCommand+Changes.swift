@@ -100,18 +100,18 @@ struct AccountOptions: ParsableArguments, Sendable {
   ) async throws {
     let path = "/api/v1/accounts/\(pathSegment(name))\(suffix)"
     let isLast = try await withOperator(options) { connection in
-      let before = try await hasAdmin(connection)
+      let before = try await hasAdministrator(connection)
       _ = try await connection.send(method, path, json: json)
-      let after = try await hasAdmin(connection)
+      let after = try await hasAdministrator(connection)
       return before && !after
     }
     guard !options.quiet else { return }
     Terminal.say(message)
-    if isLast { Terminal.say("No admin is left; create one with 'tapedeck user add NAME --role admin'.") }
+    if isLast { Terminal.say("No administrator is left; create one with 'tapedeck user add NAME --role admin'.") }
   }
 
   /// Whether an enabled account has the role admin: the operator may take it from the last one.
-  private func hasAdmin(_ connection: OperatorClient) async throws -> Bool {
+  private func hasAdministrator(_ connection: OperatorClient) async throws -> Bool {
     try await connection.get("/api/v1/accounts").decode(AccountListing.self).accounts
       .contains { $0.role == Role.admin.rawValue && $0.disabledAt == nil }
   }

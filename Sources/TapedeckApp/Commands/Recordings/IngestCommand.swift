@@ -54,10 +54,8 @@ struct IngestCommand: AsyncParsableCommand {
             for item in page.recordings { keys.append(try query.source.key(item.id)) }
           }
         } catch {
-          if !keys.isEmpty {
-            Terminal.say(
-              "The platform's list ended early, after \(counted(keys.count, "recording")). Nothing was archived.")
-          }
+          Terminal.say(
+            "The platform's list ended early, after \(counted(keys.count, "recording")). Nothing was archived.")
           throw error
         }
       }

@@ -84,7 +84,7 @@ package struct CoverageReport: Codable, Sendable {
     }
     lines += table.lines
     if let accepted = total.accepted, accepted > 0 {
-      let recordings = counted(accepted, "ready recording")
+      let recordings = accepted == 1 ? "1 ready recording" : "\(accepted) ready recordings"
       lines.append("\(recordings) failed the integrity check and \(accepted == 1 ? "was" : "were") accepted by a user.")
     }
     var rowTable = Table(["DAY", "ROW", "REASON"])

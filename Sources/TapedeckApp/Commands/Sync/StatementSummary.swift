@@ -52,9 +52,9 @@ package struct StatementSummary {
     var details: [String] = []
     let (expected, ready) = (number("expected"), number("ready"))
     if expected > ready {
-      details.append("\(grouped(expected - ready)) of \(counted(expected, "expected recording")) not in the archive")
+      details.append("\(expected - ready) of \(counted(expected, "expected recording")) not in the archive")
     }
-    if uncheckedDays > 0 { details.append("\(grouped(uncheckedDays)) of \(counted(days, "day")) not checked") }
+    if uncheckedDays > 0 { details.append("\(uncheckedDays) of \(counted(days, "day")) not checked") }
     if number("accepted") > 0 {
       details.append("\(counted(number("accepted"), "recording")) accepted after a failed integrity check")
     }

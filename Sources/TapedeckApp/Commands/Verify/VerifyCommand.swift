@@ -85,10 +85,9 @@ struct VerifyCommand: AsyncParsableCommand {
   func run() async throws {
     var question = VerifyQuestion(source: source, repairs: !noRepair, seconds: 2)
     if !ids.isEmpty {
-      var seen: Set<String> = []
       question.recordings = try ids.map {
         try recordingKey($0, source: source ?? SourceID.default.rawValue).pathSegment
-      }.filter { seen.insert($0).inserted }
+      }
     }
     if let share {
       let seed = seed ?? UInt64(UInt32.random(in: .min ... .max))

@@ -52,10 +52,7 @@ package struct VerifyReport: Sendable {
   /// Notes that an error ends the verification early.
   package mutating func stop() { summary.isComplete = false }
 
-  /// - Parameter readsAll: whether every recording was to be read, and not only those of a source or a part.
-  package mutating func finish(readsAll: Bool = true) {
-    summary.finish(repairing: repairs.count, problems: readsAll ? seen.count : 0)
-  }
+  package mutating func finish() { summary.finish(repairing: repairs.count, problems: seen.count) }
 
   /// - Returns: nil when the recording was reported before.
   private mutating func add(_ problem: RecordingProblem) -> VerifyFinding? {

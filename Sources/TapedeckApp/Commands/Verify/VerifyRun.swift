@@ -43,7 +43,7 @@ struct VerifyRun {
       if stop == nil { stop = await failure { try await $0.followRepairs() } }
     }
     Terminal.draw([])
-    report.finish(readsAll: question.source == nil && question.shards == nil)
+    report.finish()
     if json { try Terminal.show(json: report.summary) } else if !options.quiet { Terminal.say(report.summary.text) }
     if let stop { throw stop }
     if areNamed, report.summary.hasNoneArchived {

@@ -88,8 +88,8 @@ package struct VerifySummary: Encodable, Sendable {
       + (isComplete ? "." : "; verification stopped early.")
   }
 
-  /// - Parameter problems: the number of recordings with a finding, when every recording was read. One that was found
-  ///   when names were compared may have been repaired before its files were read; it is not counted as intact too.
+  /// - Parameter problems: the number of recordings with a finding. One that was found when names were compared may
+  ///   have been repaired before its files were read; it is not counted as intact too.
   mutating func finish(repairing: Int, problems: Int) {
     self.repairing = repairing
     whole = min(whole, max(0, recordings - problems))
