@@ -65,13 +65,13 @@ release: ## release build, which runs without the Swift toolchain
 
 export SWIFT SWIFT_FLAGS VECTORS PYTEST_ARGS
 .PHONY: test
-test: ## build once and run all tests, from units to the program as a whole (TEST_ARGS=--help)
+test: ## build once and run all tests, from unit tests to end-to-end tests (TEST_ARGS=--help)
 	@scripts/bootstrap --for test
 	$(call say-first-build,$(DEBUG_BINARY))
 	@scripts/run-tests $(TEST_ARGS)
 
 .PHONY: screenshots
-screenshots: ## renew the pictures in docs/screenshots from the data of the demo
+screenshots: ## take the screenshots in docs/screenshots again, from the demo's data
 	@$(MAKE) --no-print-directory build
 	@scripts/bootstrap --for test
 	UPDATE_SCREENSHOTS=1 $(TEST_PYTHON) -m pytest Tests/EndToEnd/test_browser.py -q -k finds_and_plays
@@ -122,7 +122,7 @@ bench-catalog: ## lists, searches and the queue with a million recordings, on bo
 	.build/release/CatalogBench $(BENCH_ARGS)
 
 .PHONY: bench-nodes
-bench-nodes: ## three workers against one, on PostgreSQL and S3
+bench-nodes: ## compare three workers with one, on PostgreSQL and S3
 	@scripts/bootstrap --for test
 	@$(MAKE) --no-print-directory release
 	$(TEST_PYTHON) bench/nodes --binary $(RELEASE_BINARY) $(BENCH_ARGS)

@@ -51,7 +51,7 @@ package actor AccessLog {
     isWriting = false
   }
 
-  /// Counts a rejected request without an identity. `flush()` logs the sum as one entry, so that many such
+  /// Counts a refused request without an identity. `flush()` logs the sum as one entry, so that many such
   /// requests do not fill the log.
   package nonisolated func countAnonymousRefusal() { anonymous.withLock { $0 += 1 } }
 

@@ -41,7 +41,7 @@ package struct Accounts: Sendable {
   /// All accounts by name, for administrators.
   package func list() async throws(TapedeckError) -> [AccountRow] { try await catalog.accounts() }
 
-  /// Disables an account by its name or id and ends its sessions.
+  /// Disables an account by its name or ID and ends its sessions.
   ///
   /// - Throws: `notFound`, `lastAdministrator`.
   package func disable(
@@ -140,7 +140,7 @@ package struct Accounts: Sendable {
     return (identity, secret)
   }
 
-  /// Revokes a token by its name or id, from the next request on.
+  /// Revokes a token by its name or ID, from the next request on.
   ///
   /// - Throws: `notFound`.
   package func revokeToken(

@@ -13,7 +13,7 @@ package final class Authenticator: Sendable {
     package var browserZone: String?
   }
 
-  /// How long a session lasts without a request, and at most.
+  /// How long a session lasts without a request, and in total.
   package struct Limits: Sendable {
     package var idle: Duration
     package var absolute: Duration

@@ -120,8 +120,8 @@ package final class ListeningSessions: Sendable {
     state.withLock { $0.note(session, requests: 0, bytes: Int64(bytes), at: at) }
   }
 
-  /// After the clock was set back by as much as a session may be idle, nothing shows how long it was idle: it has
-  /// ended. Smaller steps are those of concurrent requests and time synchronisation.
+  /// If the clock was set back by the idle limit or more, the idle time is unknown, and the session counts as ended.
+  /// Smaller steps are those of concurrent requests and time synchronisation.
   private func isOpen(_ sent: Sent?, at now: Instant) -> Bool {
     guard let sent else { return false }
     let age = now - sent.lastAt

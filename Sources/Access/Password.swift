@@ -1,14 +1,13 @@
 import Crypto
 import CryptoExtras
-import Dispatch
 import Foundation
 package import Model
 import Synchronization
 
-/// Hashes and checks passwords with scrypt, one at a time, on a queue of its own.
+/// Hashes and checks passwords with scrypt, one at a time, on threads of lower priority.
 ///
-/// One hash with the default cost takes 128 MiB and about 0.4 s: it must not block the server. `SignInQueue` decides
-/// which one is next and how many may wait.
+/// One hash with the default cost takes 128 MiB and about 0.4 s: it must not delay other requests. `SignInQueue`
+/// decides which one is next and how many may wait.
 package struct PasswordHasher: Sendable {
   /// scrypt's cost: N = 2^`logRounds`, r = 8, p = 1 (OWASP ASVS 5.0: N = 2^17).
   package struct Cost: Sendable {
@@ -71,7 +70,7 @@ package struct PasswordHasher: Sendable {
   package init(cost: Cost = .standard, waiting: Int = 512, derive: Derive? = nil) {
     self.cost = cost
     turns = Turns(waiting: waiting)
-    derivation = derive ?? Self.scrypt(on: DispatchQueue(label: "tapedeck.password"))
+    derivation = derive ?? Self.scrypt
   }
 
   /// How many hashes wait for their turn.
@@ -133,18 +132,20 @@ package struct PasswordHasher: Sendable {
     }
   }
 
-  private static func scrypt(on queue: DispatchQueue) -> Derive {
-    { password, salt, logRounds in
-      try await withCheckedThrowingContinuation { continuation in
-        queue.async {
-          continuation.resume(
-            with: Result {
-              try KDF.Scrypt.deriveKey(
-                from: Data(password.utf8), salt: salt, outputByteCount: 32, rounds: 1 << logRounds, blockSize: 8,
-                parallelism: 1
-              ).withUnsafeBytes { Array($0) }
-            })
-        }
+  /// A thread's priority is lowered for all its life, so each hash has a thread of its own.
+  @Sendable private static func scrypt(_ password: String, salt: [UInt8], logRounds: Int) async throws -> [UInt8] {
+    try await withCheckedThrowingContinuation { continuation in
+      Thread.detachNewThread {
+        #if os(Linux)
+          _ = setpriority(Int32(PRIO_PROCESS.rawValue), 0, 5)
+        #endif
+        continuation.resume(
+          with: Result {
+            try KDF.Scrypt.deriveKey(
+              from: Data(password.utf8), salt: salt, outputByteCount: 32, rounds: 1 << logRounds, blockSize: 8,
+              parallelism: 1
+            ).withUnsafeBytes { Array($0) }
+          })
       }
     }
   }

@@ -6,7 +6,7 @@ import Synchronization
 package struct SignInQueue<Waiter> {
   /// Where a request for a hash comes from.
   package struct Place: Hashable, Sendable {
-    /// A network address, or the id of an identity.
+    /// A network address, or the ID of an identity.
     package var key: String
     /// Whether a sign-in from this address succeeded before, or the request is an identity's.
     package var isKnown: Bool

@@ -14,8 +14,8 @@ package struct IntegrityCheck: Sendable {
   ///
   /// Nil when only the end of the connection marked the end of the file.
   package var declaredLength: Int64?
-  /// Whether the recording was fetched a second time or is already in the archive: surplus bytes after the container's
-  /// end are then not an accident of one response.
+  /// Whether the recording was downloaded a second time or is already in the archive: surplus bytes after the
+  /// container's end are then not an accident of one response.
   package var isSecondFetch: Bool
   /// The platform's duration of the call.
   package var platformDuration: Duration?
@@ -126,9 +126,9 @@ package struct IntegrityCheck: Sendable {
     if present == 0 {
       throw failure("The file is a WAV header of \(grouped(header.dataOffset)) bytes without any audio.")
     }
-    // A length of 0 is correct when chunks fill the rest of the file, or when the container ends before any audio.
+    // A length of 0 is correct when chunks follow, or when the container ends before any audio.
     if header.hasDataLengthZero, header.dataLength == nil,
-      unexplainedBytes == 0 || header.containerLength.map({ $0 <= header.dataOffset + 1 }) == true
+      isExplained(present) || header.containerLength.map({ $0 <= header.dataOffset + 1 }) == true
     {
       throw failure("The WAV header says that there is no audio, and the rest of the file contains none.")
     }
@@ -137,6 +137,13 @@ package struct IntegrityCheck: Sendable {
         "The WAV header announces \(grouped(announced)) bytes of audio, but only \(grouped(present)) arrived: the file was cut short."
       )
     }
+  }
+
+  /// Whether chunks follow a header that says that there is no audio. Writers leave some stray bytes after them; if
+  /// most of the file belongs to no chunk, it is the audio, and its beginning only looks like a chunk.
+  private func isExplained(_ present: Int64) -> Bool {
+    guard let unexplainedBytes else { return false }
+    return unexplainedBytes == 0 || (present - unexplainedBytes) > unexplainedBytes / 10
   }
 
   /// The number of surplus bytes after the container's end; nil when there is nothing to report.

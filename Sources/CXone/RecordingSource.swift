@@ -17,7 +17,7 @@ package protocol RecordingSource: Sendable {
   ///   `platformRefused`, `platformRateLimited`, `platformUnavailable`, `platformProtocol`, `interrupted`.
   func recording(_ id: RecordingID) async throws(TapedeckError) -> PlatformRecording
 
-  /// One page of the recordings in a period, ordered by start time and id; `cursor` is that of the previous page.
+  /// One page of the recordings in a period, ordered by start time and ID; `cursor` is that of the previous page.
   ///
   /// - Throws: what every call throws.
   func search(_ query: RecordingQuery, cursor: String?, pageSize: Int) async throws(TapedeckError) -> SearchPage
@@ -68,7 +68,7 @@ extension TapedeckError {
 /// One page of search results.
 package struct SearchPage: Sendable, Equatable {
   package var recordings: [PlatformRecording]
-  /// The rows that name no recording, by their position in the page, counted from 1.
+  /// The rows without a usable ID, by their position in the page, counted from 1.
   package var unidentified: [UnidentifiedRow]
   /// The cursor of the next page; nil on the last one.
   package var nextCursor: String?

@@ -50,7 +50,13 @@ package struct RecordingsV2Source: RecordingSource {
       throw TapedeckError(.platformProtocol, detail: "the response does not describe recording \(id)")
     }
     guard [.absent, .valid(id)].contains(row.id) else { throw Self.otherRecording(row.id, than: id) }
-    return PlatformRecording(&row, id: id)
+    let recording = PlatformRecording(&row, id: id)
+    if !row.unreadable.isEmpty {
+      client.logger.warning(
+        "a recording has fields that cannot be read",
+        metadata: ["recording": "\(id)", "fields": "\(row.unreadable.joined(separator: ", "))"])
+    }
+    return recording
   }
 
   private static func otherRecording(_ answered: PlatformRow.ID, than id: RecordingID) -> TapedeckError {
@@ -73,7 +79,8 @@ package struct RecordingsV2Source: RecordingSource {
     while true {
       do throws(TapedeckError) {
         let answer = try await client.get(.search, path: Self.path(query, cursor: cursor, pageSize: size))
-        return try page(try list(in: answer), answer.headers, after: cursor)
+        let asked = PageRequest(query: query, cursor: cursor, pageSize: Self.pageSize(size))
+        return try page(try list(in: answer), answer.headers, of: asked)
       } catch {
         guard error.cause is NIOTooManyBytesError, size > 1 else { throw error }
         size = max(1, size / 4)
@@ -83,7 +90,7 @@ package struct RecordingsV2Source: RecordingSource {
 
   /// The body of an answer that can be a list: a 200, or a 204 as an empty one.
   ///
-  /// A list that is taken for empty or whole by mistake makes a day look complete, so any other status is an error.
+  /// A list that is mistaken for an empty or complete one makes a day look complete, so any other status is an error.
   private func list(in answer: PlatformAnswer) throws(TapedeckError) -> ByteBuffer {
     switch answer.status {
     case 204: return ByteBuffer()
@@ -108,11 +115,11 @@ package struct RecordingsV2Source: RecordingSource {
   private static let maxRows = 1000
 
   private func page(
-    _ body: ByteBuffer, _ headers: HTTPHeaders, after cursor: String?
+    _ body: ByteBuffer, _ headers: HTTPHeaders, of asked: PageRequest
   ) throws(TapedeckError) -> SearchPage {
     let page = try PlatformPage(
-      body, headers, after: cursor, ignored: client.settings.ignoredMembers, maxRows: Self.maxRows)
-    if let next = page.nextCursor, next == cursor {
+      body, headers, of: asked, ignored: client.settings.ignoredMembers, maxRows: Self.maxRows)
+    if let next = page.nextCursor, next == asked.cursor {
       // Following it would not end.
       throw TapedeckError(.platformProtocol, detail: "the search response names itself as the next page")
     }
@@ -187,11 +194,14 @@ package struct RecordingsV2Source: RecordingSource {
 
   static func downloadPath(_ id: RecordingID) -> String { path(id) + "/download" }
 
+  /// The page size that is requested, of those that the platform allows.
+  private static func pageSize(_ wanted: Int) -> Int { min(max(wanted, 1), 500) }
+
   private static func path(_ query: RecordingQuery, cursor: String?, pageSize: Int) -> String {
     var items = [("startTime", query.start.iso8601), ("endTime", query.end.iso8601)]
     if let direction = query.direction { items.append(("direction", direction.rawValue)) }
     if let agentID = query.agentID { items.append(("agentId", agentID)) }
-    items.append(("pageSize", "\(min(max(pageSize, 1), 500))"))
+    items.append(("pageSize", "\(Self.pageSize(pageSize))"))
     if let cursor { items.append(("cursor", cursor)) }
     return "/api/v2/recordings?" + items.map { "\($0)=\(percentEncoded($1))" }.joined(separator: "&")
   }

@@ -15,8 +15,8 @@ package import Model
 /// - `maxRecordingBytes`: the maximum number of bytes of a recording, default 8 GiB
 /// - `allowedDownloadHosts`: hosts that a download may be redirected to in addition to the base URL's; `*.example.com`
 ///   means every host below `example.com`; default none
-/// - `ignoredMembers` (`CXONE_IGNORED_MEMBERS`): members beside a list that do not say whether it is whole, such as
-///   `meta.took`; default none
+/// - `ignoredMembers` (`CXONE_IGNORED_MEMBERS`): members next to a list that do not affect whether it is complete,
+///   such as `meta.took`; default none
 /// - `basicEncoding` (`CXONE_BASIC_ENCODING`): how the token call sends the credentials, default `automatic`
 package struct SourceSettings: Sendable {
   package let id: SourceID
@@ -55,7 +55,8 @@ package struct SourceSettings: Sendable {
     let address = PlatformAddress(base: baseURL)
     try require(
       address != nil, "CXONE_BASE_URL",
-      "must be an https URL without a query, such as https://api.example.com; http is allowed for loopback only.")
+      "must be an https URL without a query, such as https://api.example.com; http is allowed for loopback only, and a port must be from 1 to "
+        + "65535.")
     try require(!clientID.isEmpty, "CXONE_CLIENT_ID", "is missing.")
     try require(!clientSecret.isEmpty, "CXONE_CLIENT_SECRET", "is missing.")
     try require(rate.isFinite && rate >= 0, "CXONE_RATE", "must be 0 (no limit) or more requests per second.")
@@ -86,6 +87,11 @@ package struct SourceSettings: Sendable {
 extension SourceSettings {
   /// Whether a text is a host, or `*.` and a host of two or more parts.
   package static func isDownloadHost(_ text: String) -> Bool { PlatformAddress.isPattern(text) }
+
+  /// Whether a member or header can be ignored: not the list itself, and not what says whether it continues.
+  package static func canIgnore(_ member: String) -> Bool {
+    !PageMember.isRequired(String(member.split(separator: ".").last ?? ""))
+  }
 }
 
 extension SourceSettings: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {

@@ -92,13 +92,13 @@ static void reply(uint32_t kind, int32_t value, uint64_t id) {
   if (sent != (ssize_t)sizeof message) end(EXIT_FAILURE);
 }
 
-/// Reports children that have ended. They are reaped only here, so the system cannot have reassigned a process id in
+/// Reports children that have ended. They are reaped only here, so the system cannot have reassigned a process ID in
 /// the table.
 static void reap(void) {
   while (true) {
     siginfo_t ended = {.si_pid = 0};
     if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid == 0) return;
-    // Before the group leader is reaped, because its id is reserved for the group until then.
+    // Before the group leader is reaped, because its ID is reserved for the group until then.
     kill(-ended.si_pid, SIGKILL);
     int status = 0;
     if (waitpid(ended.si_pid, &status, 0) != ended.si_pid) end(EXIT_FAILURE);
@@ -112,7 +112,7 @@ static void reap(void) {
 
 static void kill_child(uint64_t id) {
   for (size_t place = 0; place < MAX_CHILDREN; place++) {
-    // A missing id means that the child has already ended.
+    // A missing ID means that the child has already ended.
     if (children[place].pid != 0 && children[place].id == id) kill(-children[place].pid, SIGKILL);
   }
   reply(REPLY_KILLED, 0, id);

@@ -80,10 +80,10 @@ package enum ConnectionProblem: Sendable, Equatable {
     case .certificate:
       "The certificate of \(server) is not trusted, has expired, or is for another host name. If a private "
         + "certificate authority has signed it, add that authority with SSL_CERT_FILE."
-    case .handshake: "The TLS connection to \(server) could not be established. Check that the port speaks TLS."
+    case .handshake: "The TLS connection to \(server) could not be established. Check that the port uses TLS."
     case .unknownHost:
       "The host name of \(server) could not be resolved (DNS). Check the address and this machine's name server."
-    case .refused: "\(subject) refused the connection. Check the host, the port and that the server runs."
+    case .refused: "\(subject) refused the connection. Check the host and the port, and that the server is running."
     case .closed: "\(subject) closed the connection before the end of the response."
     case .malformed: "\(subject) sent a response that violates HTTP."
     case .proxy:

@@ -14,7 +14,7 @@ extension HTTPClient.Configuration {
     guard let path = environment["SSL_CERT_FILE"], !path.isEmpty else { return self }
     let certificates: [NIOSSLCertificate]
     do {
-      certificates = try NIOSSLCertificate.fromPEMFile(path)
+      certificates = try NIOSSLCertificate.fromPEMBytes([UInt8](RegularFile.bytes(at: path)))
     } catch {
       throw TapedeckError(
         .configurationInvalid, "SSL_CERT_FILE must name a readable file with certificates in PEM.", cause: error)

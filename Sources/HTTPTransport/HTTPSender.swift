@@ -1,5 +1,6 @@
 package import AsyncHTTPClient
 import Foundation
+import Model
 package import NIOCore
 
 /// What sends HTTP requests: a client, or one that chooses between a direct connection and a proxy.
@@ -10,7 +11,9 @@ package protocol HTTPSender: Sendable {
 
 extension HTTPClient: HTTPSender {
   package func open(_ request: HTTPClientRequest, timeout: TimeAmount) async throws -> HTTPClientResponse {
-    try await execute(request, timeout: timeout)
+    // Every address is checked where it is read; this protects the process from one that was not.
+    guard URLComponents(string: request.url)?.hasUsablePort == true else { throw HTTPClientError.invalidURL }
+    return try await execute(request, timeout: timeout)
   }
 }
 

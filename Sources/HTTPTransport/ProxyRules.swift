@@ -63,7 +63,7 @@ package struct ProxyRules: Sendable {
   private static func proxy(_ address: String) -> Proxy? {
     let url = address.contains("://") ? address : "http://\(address)"
     guard let parts = URLComponents(string: url), let host = parts.host.flatMap(hostName), parts.query == nil,
-      ["", "/"].contains(parts.path)
+      ["", "/"].contains(parts.path), parts.hasUsablePort
     else { return nil }
     switch parts.scheme?.lowercased() {
     case "http":

@@ -22,7 +22,7 @@ extension FileObjectStore {
       try FileSystemCalls.write([UInt8](try encoder.encode(note)), to: FilePath("\(target).json"))
       if try !FileSystemCalls.renamed(path, to: target) {
         if let file = try FileSystemCalls.file(path) { return file.bytes }
-        // A folder or link is not copied to another disk; beside the 256 folders it is out of the way.
+        // A folder or link is not copied to another disk; next to the 256 folders it is out of the way.
         try FileSystemCalls.rename(path, to: obstacle(name, moment))
         try FileSystemCalls.syncFolder(root)
       }

@@ -46,7 +46,7 @@ package struct FileObjectStore: ObjectStore {
     defer { recent.forget(name) }
     let isMoved = try await threads.blocking("store object") {
       try FileSystemCalls.makeFolder(folder)
-      let source = try FileDescriptor.open(file, .readOnly, options: [.closeOnExec])
+      let source = try FileSystemCalls.openRegularFile(file)
       return try source.closeAfter {
         guard try source.seek(offset: 0, from: .end) == content.bytes else {
           throw TapedeckError(.storageFailed, detail: "\(file) does not have the expected length")
@@ -119,7 +119,7 @@ package struct FileObjectStore: ObjectStore {
     try await threads.blocking("write and read in the archive's folder") {
       defer { try? FileSystemCalls.unlink(path) }
       try FileSystemCalls.write(bytes, to: path)
-      guard try [UInt8](Data(contentsOf: URL(fileURLWithPath: path.string))) == bytes else {
+      guard try [UInt8](RegularFile.bytes(at: path.string)) == bytes else {
         throw TapedeckError(
           .storageFailed, "The archive's folder returned other bytes than were written. Check its disk.")
       }

@@ -91,6 +91,15 @@ package enum FileSystemCalls {
   /// Whether the name is one of a folder; false for a link to one.
   static func isFolder(_ path: FilePath) throws -> Bool { try kind(of: path) == S_IFDIR }
 
+  /// What has the name, other than a regular file: "a folder", "a symbolic link" or "not a regular file".
+  static func description(ofSpecial path: FilePath) throws -> String {
+    switch try kind(of: path) {
+    case S_IFDIR: "a folder"
+    case S_IFLNK: "a symbolic link"
+    default: "not a regular file"
+    }
+  }
+
   private static func kind(of path: FilePath) throws -> mode_t? {
     var status = stat()
     if lstat(path.string, &status) == 0 { return status.st_mode & S_IFMT }
@@ -114,10 +123,18 @@ package enum FileSystemCalls {
     return (Int64(status.st_size), min(times[0], times[1]))
   }
 
-  static func isRegularFile(_ file: FileDescriptor) throws -> Bool {
-    var status = stat()
-    guard fstat(file.rawValue, &status) == 0 else { throw Errno(rawValue: errno) }
-    return status.st_mode & S_IFMT == S_IFREG
+  /// Opens a file that only the program writes; see `RegularFile`.
+  ///
+  /// - Throws: `Errno`; `RegularFile.Failure.notRegular` for anything else than a file, such as a symbolic link.
+  package static func openRegularFile(
+    _ path: FilePath, _ mode: FileDescriptor.AccessMode = .readOnly
+  ) throws -> FileDescriptor {
+    do throws(RegularFile.Failure) {
+      return FileDescriptor(rawValue: try RegularFile.open(path.string, mode.rawValue))
+    } catch {
+      if case .code(let code) = error { throw Errno(rawValue: code) }
+      throw error
+    }
   }
 
   /// Writes and syncs a new file that only its owner can access. Sync its folder to make its name durable too.

@@ -29,7 +29,7 @@ final class MovingCopy: Sendable {
     for name in try FileSystemCalls.names(in: folder) where name.hasPrefix("\(prefix)_") {
       let path = folder.appending(name)
       // It may have been renamed meanwhile, or belong to another user: neither must prevent the start.
-      guard let file = try? FileDescriptor.open(path, .readOnly, options: [.closeOnExec]) else { continue }
+      guard let file = try? FileSystemCalls.openRegularFile(path) else { continue }
       try file.closeAfter {
         if (try? FileSystemCalls.tryLock(file)) ?? false { try FileSystemCalls.unlink(path) }
       }
@@ -73,7 +73,7 @@ extension FileObjectStore {
       try await copy.fill(from: file, bytes: bytes, on: threads)
       try await threads.blocking("copy object") { try copy.finish(as: target, bytes: bytes) }
     } catch {
-      // Not on the pool: it rejects work of a cancelled task.
+      // Not on the pool: it refuses work of a cancelled task.
       copy.discard()
       throw error
     }

@@ -114,7 +114,7 @@ package struct ObjectCopy: Sendable {
     }
     if offset == 0 { try await blocking { try FileSystemCalls.write([], to: file) } }
     if replacing {
-      try await target.quarantine(name, because: "Its hash was not the one in the catalog when it was copied again.")
+      try await target.quarantine(name, because: "Its hash differed from the catalog when it was copied again.")
     }
     try await target.store(file, as: name, content: content)
     return true

@@ -28,7 +28,7 @@ package protocol ObjectStore: Sendable {
   ///   `interrupted`.
   func content(of name: ObjectName) async throws(TapedeckError) -> ObjectContent
 
-  /// Moves a damaged or unknown object to quarantine, with the reason beside it. Succeeds when there is no object.
+  /// Moves a damaged or unknown object to quarantine, with the reason next to it. Succeeds when there is no object.
   ///
   /// A reader that has the object open keeps reading the same bytes, or gets `objectMissing`.
   /// - Parameter reason: a sentence for the operator.

@@ -21,21 +21,10 @@ final class OpenFile: StoredObject {
   /// symbolic link.
   init(_ path: FilePath, threads: NIOThreadPool) throws {
     let descriptor: FileDescriptor
-    do {
-      // Opening a pipe would wait for its writer.
-      descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .noFollow, .nonBlocking])
-    } catch Errno.tooManySymbolicLinkLevels {
-      throw TapedeckError(.objectDamaged, detail: "\(path) is a symbolic link")
-    } catch Errno.noSuchAddressOrDevice {
-      throw TapedeckError(.objectDamaged, detail: "\(path) is not a regular file")
+    do { descriptor = try FileSystemCalls.openRegularFile(path) } catch RegularFile.Failure.notRegular {
+      throw TapedeckError(.objectDamaged, detail: "\(path) is \(try FileSystemCalls.description(ofSpecial: path))")
     }
-    do {
-      guard try FileSystemCalls.isRegularFile(descriptor) else {
-        let isFolder = try FileSystemCalls.isFolder(path)
-        throw TapedeckError(.objectDamaged, detail: "\(path) is \(isFolder ? "a folder" : "not a regular file")")
-      }
-      bytes = try descriptor.seek(offset: 0, from: .end)
-    } catch {
+    do { bytes = try descriptor.seek(offset: 0, from: .end) } catch {
       try? descriptor.close()
       throw error
     }
@@ -89,6 +78,17 @@ final class OpenFile: StoredObject {
     return hash
   }
 
+  /// The MD5 of the file, which services without SHA-256 tell of an object.
+  ///
+  /// - Throws: as `hash`.
+  func md5() async throws(TapedeckError) -> Insecure.MD5.Digest {
+    try await threads.blocking("read object") { [self] in
+      var hash = Insecure.MD5()
+      try forEachPiece(of: 0..<bytes) { _, piece in hash.update(bufferPointer: piece) }
+      return hash.finalize()
+    }
+  }
+
   private func added(_ span: Range<Int64>, to hash: SHA256) throws -> SHA256 {
     var hash = hash
     try forEachPiece(of: span) { _, piece in hash.update(bufferPointer: piece) }
@@ -138,6 +138,10 @@ package func fileSystemError(_ error: any Error, _ what: String) -> TapedeckErro
   case is CancellationError: TapedeckError(.interrupted, cause: error)
   case Errno.noSpace, Errno.diskQuotaExceeded: TapedeckError(.diskFull, detail: what, cause: error)
   case Errno.fileTooLarge: .fileTooLarge(what, cause: error)
+  case RegularFile.Failure.notRegular:
+    TapedeckError(
+      .storageFailed, "In the place of a file there is something else, such as a link or a pipe. Remove it.",
+      detail: what, cause: error)
   default: TapedeckError(.storageFailed, detail: "\(what): \(error)", cause: error)
   }
 }

@@ -71,8 +71,9 @@ package struct JSONLogHandler: LogHandler {
       case "\n": line += "\\n"
       case "\r": line += "\\r"
       case "\t": line += "\\t"
-      case _ where scalar.value < 0x20:
-        line += "\\u00" + (scalar.value < 0x10 ? "0" : "") + String(scalar.value, radix: 16)
+      // JSON requires it for a few; some readers take others for the end of a line.
+      case _ where scalar.misleadsInLine:
+        for unit in scalar.utf16 { line += "\\u" + hex([UInt8(unit >> 8), UInt8(unit & 0xFF)]) }
       default: line.unicodeScalars.append(scalar)
       }
     }

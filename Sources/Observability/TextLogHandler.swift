@@ -55,7 +55,8 @@ package struct TextLogHandler: LogHandler {
     }
   }
 
-  /// Escapes control characters: external text must neither start a new line nor control the terminal.
+  /// Escapes line breaks, control characters and invisible ones: external text must neither start a new line nor
+  /// control the terminal.
   private func printable(_ text: String) -> String {
     var out = ""
     for scalar in redactor.redact(text).unicodeScalars {
@@ -63,7 +64,7 @@ package struct TextLogHandler: LogHandler {
       case "\n": out += "\\n"
       case "\r": out += "\\r"
       case "\t": out += "\\t"
-      case _ where scalar.properties.generalCategory == .control: out += "\\u{\(String(scalar.value, radix: 16))}"
+      case _ where scalar.misleadsInLine: out += "\\u{\(String(scalar.value, radix: 16))}"
       default: out.unicodeScalars.append(scalar)
       }
     }

@@ -69,7 +69,7 @@ package final class RequestStatistics: Sendable {
   func open(_ entry: Entry, isKnown: Bool) -> Int {
     state.withLock { state in
       state.snapshot.endpoints[entry.endpoint.rawValue, default: 0] += 1
-      // Unknown ids are not counted, because any number of them could fill the memory.
+      // Unknown IDs are not counted, because any number of them could fill the memory.
       if let id = entry.recording, isKnown {
         switch entry.endpoint {
         case .metadata: state.snapshot.recordings[id, default: RecordingCount()].metadata += 1

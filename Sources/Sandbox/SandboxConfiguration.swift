@@ -6,7 +6,7 @@ package struct SandboxConfiguration: Sendable {
   package var listenHost = "127.0.0.1"
   /// The port to listen on; 0 takes any free one.
   package var port = 0
-  /// The only accepted client id.
+  /// The only accepted client ID.
   package var clientID = "sandbox-client"
   /// The client secret.
   package var clientSecret = "sandbox-secret"
@@ -16,7 +16,7 @@ package struct SandboxConfiguration: Sendable {
   package var seed: UInt64 = 1
   /// Any moment of the day (UTC) of the calls; nil for the day before the tenant was created.
   package var day: Instant?
-  /// The number of generated calls, in addition to those with fixed ids.
+  /// The number of generated calls, in addition to those with fixed IDs.
   package var callCount = 60
   /// The lifetime of a token in whole seconds.
   package var tokenLifetime = 3600

@@ -12,7 +12,7 @@ import Synchronization
 /// memory holds only shared tables of audio and the few calls with synthesised speech.
 package struct SandboxTenant: Sendable {
   package let configuration: SandboxConfiguration
-  /// All recordings, including hidden ones, ordered by start time and id.
+  /// All recordings, including hidden ones, ordered by start time and ID.
   package let recordings: [SandboxRecording]
   /// The active faults; also available at `/sandbox/faults`.
   package let faults: FaultBoard
@@ -81,10 +81,10 @@ package struct SandboxTenant: Sendable {
     statistics.reset()
   }
 
-  /// The recording of an id, hidden or not.
+  /// The recording of an ID, hidden or not.
   package func recording(_ id: String) -> SandboxRecording? { byID[id] }
 
-  /// The file that a download of this recording returns now, regardless of its availability; nil for an unknown id.
+  /// The file that a download of this recording returns now, regardless of its availability; nil for an unknown ID.
   ///
   /// A call with synthesised speech is rendered on first use, which takes about half a second.
   package func audio(of id: String) async -> SandboxAudio? {

@@ -66,7 +66,7 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
     AudioController(
       catalog: catalog, store: services.store, accelRedirect: services.accelRedirect, now: system.now
     ).routes,
-    HeardController(catalog: catalog).routes,
+    HeardController(catalog: catalog, now: system.now).routes,
     PreferencesController(catalog: catalog).routes,
     RecordingController(catalog: catalog, store: services.store, listing: recordings).routes,
     JobController(catalog: catalog, openJobs: ingest.openJobs).routes,

@@ -29,7 +29,7 @@ package struct WebhookDelivery: Sendable {
     let request = request(message, to: endpoint)
     // The client's own deadline ends with the headers of the response, but a receiver may delay its body.
     let first = await withTaskGroup(of: WebhookOutcome?.self) { group in
-      group.addTask { await send(request) }
+      group.addTask { await send(request, to: endpoint) }
       group.addTask {
         try? await system.sleep(timeout)
         return nil
@@ -56,7 +56,7 @@ package struct WebhookDelivery: Sendable {
     return request
   }
 
-  private func send(_ request: HTTPClientRequest) async -> WebhookOutcome {
+  private func send(_ request: HTTPClientRequest, to endpoint: WebhookEndpoint) async -> WebhookOutcome {
     do {
       let response = try await client.send(repeating: { request })
       switch response.status.code {
@@ -67,7 +67,8 @@ package struct WebhookDelivery: Sendable {
           RetryAfter.delay(
             $0, answeredAt: response.headers.first(name: "Date"), now: system.now(), limit: .seconds(86_400))
         }
-        return .failed(after: wait, reason: "status \(response.status.code)" + (await excerpt(of: response)))
+        return .failed(
+          after: wait, reason: "status \(response.status.code)" + (await excerpt(of: response, from: endpoint)))
       }
     } catch {
       return Task.isCancelled ? .interrupted : .failed(after: nil, reason: Self.reason(for: error))
@@ -75,7 +76,7 @@ package struct WebhookDelivery: Sendable {
   }
 
   /// The beginning of an error response on one line; an incomplete body is used as far as it was received.
-  private func excerpt(of response: HTTPClientResponse) async -> String {
+  private func excerpt(of response: HTTPClientResponse, from endpoint: WebhookEndpoint) async -> String {
     var bytes = ByteBuffer()
     var chunks = response.body.makeAsyncIterator()
     while bytes.readableBytes < Self.maxReasonBytes, let chunk = try? await chunks.next() {
@@ -87,7 +88,7 @@ package struct WebhookDelivery: Sendable {
       })
       .joined(separator: " ")
     // A receiver may repeat the secret or what it was sent.
-    return text.isEmpty ? "" : ": \(Redactor.shared.redact(text))"
+    return text.isEmpty ? "" : ": \(endpoint.redact(text).onOneLine)"
   }
 
   private static func reason(for error: any Error) -> String {
@@ -97,7 +98,7 @@ package struct WebhookDelivery: Sendable {
   }
 }
 
-/// One message of the outbox. Every delivery attempt sends the same id and the same bytes.
+/// One message of the outbox. Every delivery attempt sends the same ID and the same bytes.
 package struct WebhookMessage: Sendable, Equatable {
   /// Identifies repeated deliveries to the receiver; contains no dot.
   package var id: String

@@ -29,7 +29,7 @@ struct ConversionLimitTests {
           pieces(bytes), header: header(of: bytes), to: folder.appending("out.mp3"))
       }
       #expect(error?.code == .unsupportedAudio)
-      // The stand-in writes its process id when it starts.
+      // The stand-in writes its process ID when it starts.
       #expect(!FileManager.default.fileExists(atPath: folder.appending("pid").string))
     }
   }

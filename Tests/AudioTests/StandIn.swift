@@ -20,7 +20,7 @@ func withStandIn(
   }
 }
 
-/// Whether the process whose id a stand-in has written is neither running nor a zombie.
+/// Whether the process whose ID a stand-in has written is neither running nor a zombie.
 func isGone(in folder: FilePath) throws -> Bool {
   let text = try String(contentsOfFile: folder.appending("pid").string, encoding: .utf8)
   let pid = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))

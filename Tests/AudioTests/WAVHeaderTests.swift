@@ -131,6 +131,26 @@ struct WAVHeaderTests {
     #expect(!reason.isEmpty)
   }
 
+  @Test func `a header of many tiny chunks is refused after a few of them`() {
+    var file = WAVBytes()
+    file.add("fmt ", WAVBytes.format())
+    for _ in 0..<500_000 { file.add("abcd", []) }
+    file.add("data", [1, 2])
+    // Every step reads the header from its start, so few steps must suffice.
+    var (count, steps) = (12, 0)
+    while case .needsMore(let wanted) = WAVHeader.read(file.bytes[..<count]), steps < 100 {
+      count = min(file.bytes.count, WAVHeader.nextLength(after: count, needing: wanted))
+      steps += 1
+    }
+    #expect(steps <= 12 && count <= 16_384)
+    guard case .malformed(let reason) = WAVHeader.read(file.bytes) else {
+      Issue.record("it is accepted")
+      return
+    }
+    #expect(reason == "more than 1,000 parts precede its audio")
+    #expect(WAVHeader.nextLength(after: 3 << 20, needing: 100 + (3 << 20)) == WAVHeader.maximumLength)
+  }
+
   @Test func `twenty thousand damaged headers do not crash the reader`() throws {
     var random = SeededRandom(seed: 20_260_101)
     var files = try [0, 1, 10, 13, 15, 16].map { Array(try Sample.all[$0].bytes().prefix(400)) }

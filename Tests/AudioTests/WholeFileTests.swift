@@ -39,7 +39,8 @@ struct WholeFileTests {
       platformDuration: file.duration.map { .seconds($0) })
     if case .header(let header) = WAVHeader.read(bytes), header.dataLength != nil || header.hasDataLengthZero {
       check.unexplainedBytes = await WAVChunks.unexplained(
-        after: header.dataOffset + (header.dataLength ?? 0), fileLength: length, isBigEndian: header.isBigEndian
+        after: header.dataOffset + (header.dataLength ?? 0), fileLength: length, isBigEndian: header.isBigEndian,
+        isEmpty: header.dataLength == nil
       ) { range in Array(bytes[Int(range.lowerBound)..<Int(range.upperBound)]) }
     }
     return check.result()
@@ -74,6 +75,38 @@ struct WholeFileTests {
       WAVFile(
         format: WAVBytes.format(tag: 6, bits: 8), front: WAVFile.chunk("fact", [0, 0, 0, 0]), audio: [], tail: list
       ).bytes, failure: "no audio"),
+    File("chunks and 4 bytes follow", WAVFile(audio: [], tail: largeList + [0, 0, 0, 0]).bytes, failure: "no audio"),
+    File(
+      "chunks and 7 bytes follow", WAVFile(audio: [], tail: largeList + Array(repeating: 0, count: 7)).bytes,
+      failure: "no audio"),
+    File(
+      "chunks and 16 bytes follow", WAVFile(audio: [], tail: largeList + Array(repeating: 0, count: 16)).bytes,
+      duration: 0, failure: "no audio"),
+    File(
+      "a second, empty data chunk follows", WAVFile(audio: [], tail: largeList + WAVFile.chunk("data", [])).bytes,
+      failure: "no audio"),
+    File(
+      "a chunk follows that is longer than it says",
+      WAVFile(audio: [], tail: Array("LIST".utf8) + little(UInt32(3990)) + Array(repeating: 0x78, count: 4000)).bytes,
+      failure: "no audio"),
+    File(
+      "a chunk follows that is shorter than it says",
+      WAVFile(audio: [], tail: Array("LIST".utf8) + little(UInt32(4010)) + Array(repeating: 0x78, count: 4000)).bytes,
+      failure: "no audio"),
+    File(
+      "chunks and one without a name follow", WAVFile(audio: [], tail: largeList + Array(repeating: 0, count: 8)).bytes,
+      failure: "no audio"),
+    File(
+      "a JUNK chunk and 4 bytes follow",
+      WAVFile(audio: [], tail: WAVFile.chunk("JUNK", Array(repeating: 0, count: 4096)) + [0, 0, 0, 0]).bytes,
+      failure: "no audio"),
+    File(
+      "thousands of chunks follow",
+      WAVFile(audio: [], tail: Array((0..<20_000).map { _ in WAVFile.chunk("abcd", []) }.joined())).bytes,
+      failure: "no audio"),
+    File(
+      "audio follows that is far longer than the chunk before it",
+      WAVFile(audio: [], tail: list + tone(16000)).bytes, warnings: [.lengthUnknown]),
     File(
       "the container ends before the audio", WAVFile(audio: tone(16000), dataSize: 0, riffSize: 36).bytes,
       failure: "no audio"),

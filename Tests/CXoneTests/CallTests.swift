@@ -68,7 +68,10 @@ import Testing
     }
   }
 
-  @Test(arguments: [(#"180"#, 180), (#""180""#, 180), ("180.9", 180), (#""180.9""#, 180)])
+  @Test(arguments: [
+    (#"180"#, 180), (#""180""#, 180), ("180.9", 180), (#""180.9""#, 180), (#"" 180 ""#, 180), (#""00:03:00""#, 180),
+    (#""1:00:01.5""#, 3601), (#""PT180S""#, 180), (#""PT3M""#, 180), (#""P1DT1H1M1.5S""#, 90_061), (#""PT0S""#, 0),
+  ])
   func `a duration is read as a number or as text`(text: String, seconds: Int) async throws {
     try await Tenant.run { _, _ in
       .json(#"{"id":"rec-1","duration":\#(text)}"#)
@@ -76,6 +79,42 @@ import Testing
       let recording = try await tenant.source.recording(recordingID)
       #expect(recording.durationSeconds == seconds)
     }
+  }
+
+  @Test(arguments: [
+    #""60 s""#, #""60,5""#, "-60", #"{"seconds":60}"#, "[60]", "true", "99999999999", #""03:00""#, #""00:60:00""#,
+    #""PT""#, #""P""#, #""P1Y""#, #""soon""#,
+  ])
+  func `a duration of unknown form is noted`(text: String) async throws {
+    let (recording, fields) = try await described(#"{"id":"rec-1","duration":\#(text)}"#)
+    #expect(recording.durationSeconds == nil && fields == ["duration"])
+  }
+
+  @Test(arguments: ["null", #""""#]) func `an absent duration is not noted`(text: String) async throws {
+    let (recording, fields) = try await described(#"{"id":"rec-1","duration":\#(text)}"#)
+    #expect(recording.durationSeconds == nil && fields.isEmpty)
+  }
+
+  @Test(
+    arguments: [
+      (#"["available"]"#, #"["available"]"#), (#"{"code":"a\nb"}"#, #"{"code":"a\nb"}"#), ("true", "true"),
+      (#""archived\u2028""#, "archived "), (#"" available ""#, nil), ("null", nil),
+    ] as [(String, String?)])
+  func `a status of unknown meaning is shown as it was sent`(text: String, shown: String?) async throws {
+    #expect(try await described(#"{"id":"rec-1","status":\#(text)}"#).recording.unknownStatus == shown)
+  }
+
+  /// A recording as the platform describes it, and the fields that the log names as unreadable.
+  private func described(_ body: String) async throws -> (recording: PlatformRecording, fields: [String]) {
+    let log = RecordedFields()
+    var options = Tenant.Options()
+    options.logger = log.logger
+    let recording = try await Tenant.run(options) { _, _ in
+      .json(body)
+    } _: { tenant in
+      try await tenant.source.recording(recordingID)
+    }
+    return (recording, log.all)
   }
 
   @Test(arguments: [("0", 0), ("1", 1), ("0.0", 0), ("1.9", 1), ("true", nil), ("false", nil)] as [(String, Int?)])

@@ -413,6 +413,7 @@ import Testing
 
   @Test(arguments: [
     "https://elsewhere.example/media", "http://elsewhere.example/media", "ftp://127.0.0.1/media", "", "http://[",
+    "http://127.0.0.1:99999/media", "http://127.0.0.1:0/media", "http://127.0.0.1:99999999999999999999/media",
   ])
   func `a redirect to a host that is not allowed is refused`(location: String) async throws {
     try await Tenant.run { _, _ in

@@ -68,6 +68,12 @@ import Testing
       #""data":{"recordings":[{"id":"b"}]}"#, #""Recordings":[{"id":"b"}]"#, #""items":[{"id":"b"}]"#,
       #""meta":{"x":{"results":[{"id":"b"}]}}"#, #""recordingList":[{"id":"b"}]"#, #""items":[null,{"id":"b"}]"#,
       #""first":[{"id":"b"}]"#, #""total":"many""#, #""total":1e30"#, #""total":-1"#, #""hits":{"total":{"value":7}}"#,
+      // Less than was asked.
+      #""startTime":"2026-01-15T00:00:02Z""#, #""endTime":"2026-01-15T12:00:00Z""#, #""startTime":"x""#,
+      #""from":"2026-01-15T08:00:00Z""#, #""meta":{"to":"2026-01-15T08:00:00+02:00"}"#, #""end":1768500000"#,
+      #""query":{"startTime":"2026-01-15T00:00:00Z","endTime":"2026-01-15T12:00:00Z"}"#, #""endDate":"2026-01-14""#,
+      #""endTime":["2026-01-16T00:00:00Z"]"#, #""offset":500"#, #""skip":"1""#, #""pageNumber":2"#, #""page":2"#,
+      #""from":501"#, #""limit":"few""#, #""direction":"outbound""#, #""filters":{"direction":"INBOUND"}"#,
       // Nothing is known about these.
       #""took_ms_total":12"#, #""facets":{"items":[{"key":"a","count":7}]}"#, #""x":false"#, #""x":0"#,
     ], rows)
@@ -92,7 +98,15 @@ import Testing
       #""scrollId":"a","hasMore":false"#, #""meta":{"has_more":false,"after_cursor":"a","before_cursor":"b"}"#,
       #""isLast":true,"cursor":"a""#, #""firstPage":"/x""#, #""last":"/x""#, #""description":"next""#,
       #""warnings":[]"#, #""data":{"recordings":[]}"#, #""items":[]"#, #""x":{"y":null}"#, #""version":"2.1""#,
-      #""generatedAt":"2026-01-15T10:00:00Z""#, #""query":{"startTime":"x","direction":null,"pageSize":500}"#,
+      #""generatedAt":"2026-01-15T10:00:00Z""#,
+      #""query":{"startTime":"2026-01-15T00:00:00Z","direction":null,"pageSize":500}"#,
+      // As much as was asked, or more.
+      #""startTime":"2026-01-15T00:00:00.000Z","endTime":"2026-01-16T00:00:00Z""#,
+      #""from":"2026-01-14T00:00:00Z","to":"2026-01-17T00:00:00+02:00""#,
+      #""start":1768435200,"end":1768521600000"#, #""startDate":"2026-01-15","endDate":"2026-01-15""#,
+      #""query":{"endTime":"2026-01-15T23:59:59.999Z"}"#, #""endTime":"2026-01-15T23:59:59Z""#,
+      #""limit":2"#, #""size":"7""#, #""pageSize":1,"hasMore":false"#, #""limit":1,"total":0"#,
+      #""offset":0,"skip":"0","pageNumber":0,"currentPage":1"#, #""from":1,"to":1"#, #""direction":"desc""#,
     ], rows)
   func `members that are known, and empty ones, leave it whole`(member: String, row: String) async throws {
     #expect(try await isWhole(#"{"recordings":[\#(row)],\#(member)}"#) == true)
@@ -124,7 +138,7 @@ import Testing
   ])
   func `a header may say that a list is not whole`(name: String, value: String) async throws {
     for body in ["", "{}", #"{"recordings":[]}"#, #"{"recordings":[{"id":"a"}]}"#] {
-      #expect(try await isWhole(body, [name: value]) == false)
+      #expect(try await isWhole(body, [name: value]) == false, "\(name): \(value)")
     }
     #expect(try await isWhole(#"{"recordings":[],"nextCursor":"z"}"#, [name: value]) == nil)
   }
@@ -132,11 +146,46 @@ import Testing
   @Test(arguments: [
     ("Link", #"</x>; rel="self", </next>; rel="prev""#), ("X-Next-Cursor", ""), ("X-Has-More", "false"),
     ("X-Total", "0"), ("X-Request-ID", "next"), ("X-RateLimit-Remaining", "7"), ("X-Cache", "Error from cache"),
-    ("Content-Range", "items 0-0/*"),
+    ("Content-Range", "items 0-0/*"), ("X-Account-ID", "7"), ("CF-IPCountry", "DE"), ("X-Error-Count", "0"),
+    ("X-Truncated", "false"), ("X-Pagination", #"{"HasNext":false,"TotalPages":1,"CurrentPage":1}"#), ("X-Page", "1"),
+    ("Status", "200 OK"), ("X-Cache-Status", "HIT"), ("NEL", #"{"report_to":"x","max_age":1}"#), ("Age", "7"),
+    ("X-RateLimit-Total", "100"), ("Server-Timing", "total;dur=12"), ("X-Start-Time", "1700000000"),
+    ("X-Content-Type-Options", "nosniff"), ("X-Info", "x"), ("X-Per-Page", "100"), ("X-Runtime", "0.1"),
   ])
   func `other headers say nothing`(name: String, value: String) async throws {
     for body in ["", "{}", #"{"recordings":[]}"#, #"{"recordings":[{"id":"a"}]}"#] {
       #expect(try await isWhole(body, [name: value]) == true)
+    }
+  }
+
+  @Test(arguments: [#""limit":1"#, #""pageSize":"1""#, #""meta":{"per_page":1}"#, #""query":{"pageSize":1}"#])
+  func `a full page of a smaller size is not known to be the last`(member: String) async throws {
+    #expect(try await isWhole(#"{"recordings":[{"id":"a"}],\#(member)}"#) == false)
+    #expect(try await isWhole(#"{"recordings":[{"id":"a"}],"nextCursor":null,\#(member)}"#) == false)
+    #expect(try await isWhole(#"{"recordings":[],\#(member)}"#) == true)
+    #expect(try await isWhole(#"{"recordings":[{"id":"a"}],"total":1,\#(member)}"#) == true)
+    #expect(try await isWhole(#"{"recordings":[{"id":"a"}],"hasMore":false,\#(member)}"#) == true)
+    #expect(try await isWhole(#"{"recordings":[{"id":"a"}],"nextCursor":"n",\#(member)}"#) == nil)
+    #expect(try await isWhole(#"{"recordings":[{"id":"a"}]}"#, ["X-Page-Size": "1"]) == false)
+  }
+
+  @Test func `a later page has a position`() async throws {
+    for member in [#""offset":500"#, #""page":2"#, #""pageNumber":2"#, #""from":501,"to":501"#] {
+      #expect(try await isWhole(#"{"recordings":[{"id":"a"}],\#(member)}"#, cursor: "c") == true)
+    }
+  }
+
+  @Test func `the direction that was asked for may be repeated`() async throws {
+    let headers = ["Content-Type": "application/json"]
+    for (direction, unknown) in [("inbound", []), ("OUTBOUND", ["direction"])] {
+      let body = #"{"recordings":[],"direction":"\#(direction)"}"#
+      let page = try await Tenant.run { _, _ in
+        .response(200, headers, body: Array(body.utf8))
+      } _: { tenant in
+        let query = RecordingQuery(start: query.start, end: query.end, direction: .inbound)
+        return try await tenant.source.search(query, cursor: nil, pageSize: 500)
+      }
+      #expect(page.notes.unknown == unknown)
     }
   }
 
@@ -166,6 +215,22 @@ import Testing
         try await tenant.source.search(query, cursor: nil, pageSize: 500)
       }
       #expect(page.notes.unknown.sorted() == unknown && page.notes.continues)
+    }
+  }
+
+  @Test func `a setting names headers, and an object that it names is read for whether the list continues`()
+    async throws
+  {
+    let headers = ["Content-Type": "application/json", "X-Shard-Errors": "2"]
+    for (member, continues) in [(#""hasMore":true"#, true), (#""shards":1"#, false)] {
+      var options = Tenant.Options()
+      options.ignoredMembers = ["x-shard-errors", "meta"]
+      let page = try await Tenant.run(options) { _, _ in
+        .response(200, headers, body: Array(#"{"recordings":[],"meta":{\#(member)}}"#.utf8))
+      } _: { tenant in
+        try await tenant.source.search(query, cursor: nil, pageSize: 500)
+      }
+      #expect(page.notes == ListNotes(continues: continues))
     }
   }
 

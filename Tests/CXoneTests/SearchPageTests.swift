@@ -64,7 +64,7 @@ import Testing
     #"{"id":[1]}"#, #"{"id":"a\u0000b"}"#, #"{"id":"a","id":"b"}"#, #"{"id":"."}"#,
     #"{"id":"\#(String(repeating: "x", count: 501))"}"#, "garbage", "",
   ])
-  func `a row that names no recording is set aside`(row: String) async throws {
+  func `a row without a usable ID is set aside`(row: String) async throws {
     let page = try await between(Array(row.utf8))
     #expect(page.recordings.count == 2 && page.unidentified.map(\.position) == [2])
   }
@@ -90,7 +90,7 @@ import Testing
     #expect(page.recordings.dropFirst().first?.privacy == .restricted)
   }
 
-  /// Rows whose text is not closed or not escaped, each with the id that can still be read.
+  /// Rows whose text is not closed or not escaped, each with the ID that can still be read.
   private static let brokenRows: [(row: String, id: String?)] = [
     (#"{"id":"odd","agentName":"Jo}"#, "odd"), (#"{"id":"odd","agentName":"Jo,"status":"available"}"#, "odd"),
     (#"{"id":"odd","agentName":Jo","status":"available"}"#, "odd"), (#"{"id":"odd","agentName":"5" pipe"}"#, "odd"),
@@ -372,5 +372,11 @@ import Testing
     for count in [1001, 5000, 200_000] {
       #expect(await failure { _ = try await page(rows(count)) }?.code == .platformProtocol)
     }
+  }
+
+  @Test func `a row of many unreadable fields takes linear time`() async throws {
+    let fields = (0..<100_000).map { #","member\#($0)":NaN"# }.joined()
+    let page = try await between(Array(#"{"id":"odd"\#(fields)}"#.utf8))
+    #expect(page.recordings.count == 3)
   }
 }

@@ -26,7 +26,8 @@ import Testing
     "", "api.example.com", "http://api.example.com", "ftp://127.0.0.1", "https://", "https://user:canary@host",
     "https://host/?q=canary", "https://host/#canary", "http://127.0.0.1.example.com", "http://127.0.0.256",
     "http://[::2]",
-    "https://host name",
+    "https://host name", "https://host:0", "https://host:65536", "https://host:99999999999999999999",
+    "http://127.0.0.1:99999",
   ])
   func `other URLs are rejected with the name of the setting but not its value`(address: String) async {
     let error = await failure { _ = try settings(address) }

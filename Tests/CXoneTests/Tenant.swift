@@ -28,6 +28,7 @@ struct Tenant: Sendable {
     var clientSecret = "secret"
     var basicEncoding = BasicEncoding.automatic
     var system = SystemServices.system
+    var logger = Logger(label: "test")
     var allowance: (any AllowanceStore)?
     /// Replaces the tenant's own response to the token call.
     var token: (@Sendable (Int) async -> ScriptedServer.Reply)?
@@ -76,7 +77,7 @@ struct Tenant: Sendable {
           basicEncoding: options.basicEncoding)
         let source = RecordingsV2Source(
           settings: settings, client: client, allowance: options.allowance, system: options.system,
-          logger: Logger(label: "test"))
+          logger: options.logger)
         return try await body(Tenant(server: server, source: source))
       }
       try await client.shutdown()

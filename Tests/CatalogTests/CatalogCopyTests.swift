@@ -36,8 +36,8 @@ import Testing
       of: Period(start: day.start, end: day.end), from: .default, direction: nil, by: "tok_1",
       entry: test.entry(.ingest))
     try await test.catalog.recordCheck(
-      of: day, by: SyncPlan(), unwanted: 3, unidentified: [UnidentifiedRow(position: 4, reason: "The row has no ID.")],
-      startedAt: test.clock.now)
+      of: day, by: SyncPlan(), unwanted: 3, edge: [try #require(RecordingID("edge"))],
+      unidentified: [UnidentifiedRow(position: 4, reason: "The row has no ID.")], startedAt: test.clock.now)
     try await test.catalog.changePreferences(of: "acc_1", to: Preferences(speed: 1.5))
     try await test.catalog.addToQuarantine(
       try key("quarantined"), because: TapedeckError(.incompleteRecording),
@@ -94,7 +94,7 @@ import Testing
       #expect(last?.copied == rows && last?.total == rows)
     }
 
-    // New rows get new ids, copied ones are found by their words, and jobs can be claimed.
+    // New rows get new IDs, copied ones are found by their words, and jobs can be claimed.
     let numbers = try await target.catalog.log([target.entry(.list)])
     #expect(numbers == [(before["log_entry"]?.count.int64 ?? 0) + 1])
     #expect(try await target.request("new").id == 9)

@@ -121,7 +121,7 @@ import Testing
     try await accept("cut", by: "u1")
     try await accept("hurt", by: "operator:root")
     _ = try await test.database.write { db in
-      try db.execute("UPDATE recording SET damage = 'The MP3 is missing' WHERE platform_id = 'hurt'")
+      try db.execute("UPDATE recording SET damage = \(storedDamage) WHERE platform_id = 'hurt'")
     }
     let coverage = try await coverage()
     #expect(coverage.counts == [.ready: 2, .missing: 2])
@@ -206,7 +206,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `rows that name no recording are gaps, until a check without them`(kind: DatabaseKind) async throws {
+  mutating func `rows without a usable ID are gaps, until a check without them`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     let rows = (1...1500).map { UnidentifiedRow(position: $0 * 2, reason: "The row has no ID.") }
     try await test.catalog.recordCheck(

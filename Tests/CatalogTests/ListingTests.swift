@@ -146,7 +146,7 @@ import Testing
     try await test.archiveRecording("ready")
     try await test.archiveRecording("hurt")
     _ = try await test.database.write { db in
-      try db.execute("UPDATE recording SET damage = 'The MP3 is missing' WHERE platform_id = 'hurt'")
+      try db.execute("UPDATE recording SET damage = \(storedDamage) WHERE platform_id = 'hurt'")
     }
     try await test.request("failed")
     let failed = try await test.claim().lease

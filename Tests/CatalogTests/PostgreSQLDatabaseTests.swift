@@ -24,6 +24,19 @@ import Testing
     try await database.read { db in try db.row("SELECT count(*) AS count FROM \(table)")?.int("count") }
   }
 
+  /// A read that has begun, and ends only when it is interrupted.
+  private func beginRead(of database: PostgreSQLDatabase) async -> Task<Void, any Error> {
+    let begun = DispatchSemaphore(value: 0)
+    let reading = Task {
+      try await database.read { db in
+        begun.signal()
+        _ = try db.rows("SELECT pg_sleep(600)")
+      }
+    }
+    await wait(for: begun)
+    return reading
+  }
+
   // MARK: Several processes
 
   @Test func `eight workers of two processes never claim the same of a thousand jobs`() async throws {
@@ -127,14 +140,7 @@ import Testing
   @Test func `cancelling a task ends its read, and the connection stays usable`() async throws {
     let database = try open(PostgreSQLSettings(connections: 1))
     for _ in 0..<3 {
-      let begun = DispatchSemaphore(value: 0)
-      let reading = Task {
-        try await database.read { db in
-          begun.signal()
-          _ = try db.rows("SELECT pg_sleep(600)")
-        }
-      }
-      await wait(for: begun)
+      let reading = await beginRead(of: database)
       reading.cancel()
       #expect(await failure { try await reading.value } == .interrupted)
       #expect(try await count("job", in: database) == 0)
@@ -205,14 +211,7 @@ import Testing
 
   @Test func `closing ends a running read`() async throws {
     let database = try open()
-    let begun = DispatchSemaphore(value: 0)
-    let reading = Task {
-      try await database.read { db in
-        begun.signal()
-        _ = try db.rows("SELECT pg_sleep(600)")
-      }
-    }
-    await wait(for: begun)
+    let reading = await beginRead(of: database)
     try database.close()
     #expect(await failure { try await reading.value } == .interrupted)
   }

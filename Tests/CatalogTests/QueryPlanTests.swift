@@ -16,7 +16,7 @@ import Testing
     return try await test.database.plans { try await body(test.catalog) }
   }
 
-  /// The plans that find the ids of each page, without the plan that reads the rows and jobs of the page.
+  /// The plans that find the IDs of each page, without the plan that reads the rows and jobs of the page.
   private func listPlans(
     after cursor: ListCursor? = nil, visibleTo visibility: Visibility = .everything,
     _ change: (inout RecordingFilter) -> Void = { _ in }

@@ -25,7 +25,7 @@ import Testing
     case .repair:
       let row = try #require(try await test.catalog.recording(key))
       let damage = Damage(
-        recordingID: row.id, key: key, finding: "The MP3 is damaged", code: .objectDamaged, hasOriginal: false,
+        recordingID: row.id, key: key, files: [DamagedFile(.mp3, .damaged)], code: .objectDamaged, hasOriginal: false,
         details: [:])
       _ = try await test.catalog.requestRepair(of: [damage], preempting: false, at: test.clock.now, by: .recurringTask)
     }

@@ -100,7 +100,7 @@ import Testing
       #expect(try await found(text, true) == all, "\(text)")
       #expect(try await found(text, false) == open, "\(text)")
     }
-    // An exact id, and wildcards of LIKE.
+    // An exact ID, and wildcards of LIKE.
     #expect(try await found("both", false) == ["both"])
     for text in ["%", "_", "7_46"] { #expect(try await found(text, false).isEmpty, "\(text)") }
   }

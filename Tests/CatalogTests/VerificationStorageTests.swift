@@ -6,11 +6,11 @@ import Testing
 /// What the catalog stores about verifications and repairs.
 @Suite struct VerificationStorageTests {
   private func damage(
-    _ name: String, _ test: TestCatalog, finding: String = "The MP3 is damaged", hasOriginal: Bool = true
+    _ name: String, _ test: TestCatalog, files: [DamagedFile] = [DamagedFile(.mp3, .damaged)], hasOriginal: Bool = true
   ) async throws -> Damage {
     let row = try #require(try await test.catalog.recording(try key(name)))
     return Damage(
-      recordingID: row.id, key: row.key, finding: finding, code: .objectDamaged, hasOriginal: hasOriginal,
+      recordingID: row.id, key: row.key, files: files, code: .objectDamaged, hasOriginal: hasOriginal,
       details: ["mp3_0": "damaged"])
   }
 
@@ -60,16 +60,16 @@ import Testing
     try await test.archiveRecording("call-1")
     try await test.catalog.recordDamage([try await damage("call-1", test)], at: test.clock.now, by: .recurringTask)
     let sentence = "The MP3 is damaged, found on 2026-01-15 at 12:00 UTC."
-    #expect(try await row("call-1", test).damage == sentence)
+    #expect(try await row("call-1", test).damage?.sentence == sentence)
     #expect(try await row("call-1", test).verifiedAt == test.clock.now)
     #expect(try await test.catalog.damagedCount() == 1)
     test.clock.advance(by: .seconds(86_400))
     try await test.catalog.recordDamage([try await damage("call-1", test)], at: test.clock.now, by: .recurringTask)
-    #expect(try await row("call-1", test).damage == sentence)
-    let more = try await damage("call-1", test, finding: "The MP3 is damaged and the waveform is missing")
+    #expect(try await row("call-1", test).damage?.sentence == sentence)
+    let more = try await damage("call-1", test, files: [DamagedFile(.mp3, .damaged), DamagedFile(.peaks, .missing)])
     try await test.catalog.recordDamage([more], at: test.clock.now, by: .recurringTask)
     #expect(
-      try await row("call-1", test).damage
+      try await row("call-1", test).damage?.sentence
         == "The MP3 is damaged and the waveform is missing, found on 2026-01-16 at 12:00 UTC.")
     var filter = LogFilter()
     filter.action = .verify
@@ -138,6 +138,35 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
+  func `a node without the source takes repairs from the original only, and ends jobs that need the source`(
+    kind: DatabaseKind
+  ) async throws {
+    let test = try await TestCatalog(kind)
+    let served: [SourceID] = [.default]
+    func repair(hasOriginal: Bool, isServed: Bool = false) async throws -> [RepairJob] {
+      try await test.catalog.requestRepair(
+        of: [try await damage("eu~call-1", test, hasOriginal: hasOriginal)], served: isServed ? nil : Set(served),
+        preempting: false, at: test.clock.now, by: .recurringTask)
+    }
+    try await test.archiveRecording("eu~call-1")
+    #expect(try await repair(hasOriginal: true).map(\.isFromOriginal) == [true])
+    #expect(try await test.catalog.nextDue(in: .transfer, of: served) != nil)
+    let claimed = try await test.catalog.claimJobs(in: .transfer, of: served, lease: .seconds(30), limit: 9)
+    let job = try #require(claimed.first)
+    try await test.catalog.release(JobLease(jobID: job.id, fence: job.fence), .fail(TapedeckError(.conversionFailed)))
+
+    // Requested while the source was in the settings.
+    #expect(try await repair(hasOriginal: false, isServed: true).map(\.isFromOriginal) == [false])
+    #expect(try await test.catalog.nextDue(in: .polling, of: served) == nil)
+    #expect(try await repair(hasOriginal: true).map(\.isFromOriginal) == [true])
+    #expect(try await repair(hasOriginal: false).isEmpty)
+    let ended = try #require(try await test.catalog.job(job.id))
+    #expect(ended.runState == .failed && ended.failure?.code == .configurationInvalid)
+    let known = try await row("eu~call-1", test).damage
+    #expect(known?.sentence.contains(" It could not be repaired: its source 'eu' is not in the settings.") == true)
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
   func `a running repair keeps its lease, unless its file may have been quarantined`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
@@ -180,7 +209,7 @@ import Testing
       let (_, lease) = try await test.claim()
       try await test.catalog.release(lease, .fail(TapedeckError(.unknownRecording)))
       #expect(
-        try await row("call-1", test).damage
+        try await row("call-1", test).damage?.sentence
           == "The MP3 is damaged, found on 2026-01-15 at 12:00 UTC. It could not be repaired: the platform no longer has the recording."
       )
       #expect(try await test.catalog.damagedRecordings(after: 0, limit: 9).map(\.failure) == [.unknownRecording])

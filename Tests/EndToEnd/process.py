@@ -124,6 +124,18 @@ def process_name(pid: int) -> str:
         return ""
 
 
+def process_state(pid: int) -> str:
+    """The state letter of a process, such as `Z` for a zombie; empty when there is no such process."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def is_running(pid: int) -> bool:
+    return process_state(pid) not in ("", "Z", "X")
+
+
 def is_launcher(pid: int) -> bool:
     """Whether a process is the FFmpeg launcher. Its children have the same arguments, but a launcher as parent."""
     try:

@@ -15,11 +15,12 @@ import threading
 
 from archive import DataDirectory
 from client import Client, Reply, path_segment, request
-from process import BINARY, PATIENCE, QUICK, Process, command, environment, is_launcher, process_name
+from process import (
+    BINARY, PATIENCE, QUICK, Process, command, environment, is_launcher, is_running, process_name, process_state)
 
 __all__ = [
     "BINARY", "PASSWORD", "PATIENCE", "QUICK", "Client", "Process", "Reply", "Sandbox", "Server", "Template", "command",
-    "environment", "is_launcher", "path_segment", "process_name", "request"]
+    "environment", "is_launcher", "is_running", "path_segment", "process_name", "process_state", "request"]
 
 #: The password of the accounts in a template.
 PASSWORD = "correct horse"

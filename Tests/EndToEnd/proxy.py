@@ -8,6 +8,15 @@ import socket
 import threading
 
 
+def shut_down(*ends: socket.socket) -> None:
+    """Ends connections; those that have ended already are ignored."""
+    for end in ends:
+        try:
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
 class _Listener:
     """Accepts TCP connections on a free port until it is closed."""
 
@@ -61,21 +70,14 @@ class Proxy(_Listener):
         for end in (source, sink):
             with self._lock:
                 self._open.discard(end)
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+            shut_down(end)
             end.close()
 
     def cut(self) -> None:
         self._cut = True
         with self._lock:
             ends = list(self._open)
-        for end in ends:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        shut_down(*ends)
 
     def restore(self) -> None:
         self._cut = False
@@ -122,7 +124,7 @@ class SlowProxy(_Listener):
                 far.sendall(data)
         except OSError:
             pass
-        self._end(near, far)
+        shut_down(near, far)
 
     def _responses(self, far: socket.socket, near: socket.socket, is_audio: threading.Event) -> None:
         sent = 0
@@ -137,14 +139,7 @@ class SlowProxy(_Listener):
                         break
         except OSError:
             pass
-        self._end(near, far)
-
-    def _end(self, *ends: socket.socket) -> None:
-        for end in ends:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        shut_down(near, far)
 
     def has_stalled(self) -> bool:
         return bool(self._stalled)

@@ -329,7 +329,7 @@ def test_callers_that_leave_do_not_keep_their_connections(server, sandbox):
             if number % 3 == 0:
                 connection.close()
             elif number % 3 == 1:
-                # A client that closes its side only still gets an answer.
+                # A client that closes its side only still gets a response.
                 connection.shutdown(socket.SHUT_WR)
                 assert received(connection).startswith(b"HTTP/1.1 202")
             else:
@@ -459,6 +459,15 @@ def test_a_client_that_asks_first_may_send_its_body(shared_server):
         assert connection.recv(12) == b"HTTP/1.1 403"
         reply = received(connect(head.format(1 << 30)))
         assert reply.startswith(b"HTTP/1.1 413")
+        connection = connect("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n" + head.format(6))
+        reply = b""
+        while b"HTTP/1.1 100 Continue\r\n\r\n" not in reply:
+            more = connection.recv(4096)
+            assert more, reply
+            reply += more
+        assert reply.startswith(b"HTTP/1.1 200")
+        connection.sendall(b"name=a")
+        assert connection.recv(12) == b"HTTP/1.1 403"
 
 
 def test_a_compressed_body_is_not_expanded(shared_server):

@@ -221,7 +221,7 @@ def test_ingest_exits_with_3_when_some_recordings_failed_and_names_them(server, 
 def test_ingest_exits_with_the_code_of_the_reason_when_all_failed_for_the_same(server, ids, code):
     done = server.command("ingest", *ids)
     assert done.returncode == code, done
-    assert "no-such-recording: The platform has no recording with this ID. Compare the ID" in done.stderr or code == 1
+    assert "no-such-recording: The platform has no recording with this ID. Compare it with" in done.stderr or code == 1
 
 
 def test_an_unknown_recording_says_what_to_try(server):
@@ -343,8 +343,10 @@ def test_the_whole_access_log_is_printed_and_exported(thousand):
     assert lines[0]["details"] == {"list": "access log", "what": "list"}
     table = thousand.ok("audit", "list", "--all").splitlines()
     assert table[0].split()[-1] == "DETAILS" and any("1 result, limit=1" in line for line in table)
-    limited = thousand.command("audit", "list", "--limit", "2")
-    assert len(limited.stdout.splitlines()) == 3 and "There are more" in limited.stderr
+    more = "There are more rows. Narrow the search, raise --limit or use --all."
+    for arguments, lines in ((["audit", "list"], 3), (["audit", "list", "--json"], 2), (["list"], 3)):
+        limited = thousand.command(*arguments, "--limit", "2")
+        assert len(limited.stdout.splitlines()) == lines and more in limited.stderr, limited
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

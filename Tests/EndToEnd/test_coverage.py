@@ -181,7 +181,7 @@ def test_the_coverage_of_a_source_that_was_removed_says_so(make_server, sandbox,
     server.start()
     for arguments in (["--source", "west"], ["--source", "west", "--offline"]):
         removed = server.command("coverage", *options(day), *arguments)
-        assert removed.returncode == 6 and "is not in the settings any more" in removed.stderr, removed
+        assert removed.returncode == 6 and "is no longer in the settings" in removed.stderr, removed
     unknown = server.command("coverage", *options(day), "--source", "east", "--offline")
     assert unknown.returncode == 6 and "No source named 'east' is configured." in unknown.stderr, unknown
 

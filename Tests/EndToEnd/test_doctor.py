@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import socket
 import sqlite3
 
 import pytest
@@ -182,6 +183,31 @@ def test_doctor_and_serve_reject_the_same_folders_and_certificates(folder, sandb
     assert serve.returncode in (1, 12), serve
 
 
+@pytest.mark.parametrize("name", ["TAPEDECK_LISTEN", "TAPEDECK_METRICS_LISTEN"])
+def test_doctor_and_serve_reject_the_same_addresses(folder, sandbox, name):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        failed, serve = both(folder, QUICK | sandbox.settings | {name: address})
+    assert list(failed) == ["Addresses"] and name in failed["Addresses"]["message"]
+    assert serve.returncode == 12 and failed["Addresses"]["message"] in serve.stderr, serve
+
+
+def test_doctor_accepts_the_addresses_of_the_running_server(server):
+    address = server.url.split("//")[1].rstrip("/")
+    done = command(server.folder, "doctor", "--json", settings=server.settings | {"TAPEDECK_LISTEN": address})
+    assert done.returncode == 0, done
+
+
+def test_doctor_and_serve_reject_the_same_ports(folder, sandbox):
+    for name, value in [
+            ("CXONE_BASE_URL", "http://127.0.0.1:99999"), ("QM_WEBHOOK_URL", "http://127.0.0.1:0/hook"),
+            ("TAPEDECK_STORAGE_URL", "s3://recordings?region=x&endpoint=https://127.0.0.1:65536"),
+            ("TAPEDECK_PUBLIC_URL", "https://example.com:99999")]:
+        failed, serve = both(folder, QUICK | sandbox.settings | {name: value})
+        assert serve.returncode == 12 and name in failed["Settings"]["message"], name
+        assert failed["Settings"]["message"] in serve.stderr
+
+
 def test_doctor_and_serve_reject_the_same_files(folder, sandbox):
     data = initialised(folder)
     (data / "keys" / "statement-key").write_text("foo\n")
@@ -202,11 +228,34 @@ def test_doctor_and_serve_reject_the_same_files(folder, sandbox):
 def test_a_stopped_server_leaves_its_catalog_in_one_file(server):
     assert server.supervisor.ingest("codec-gsm").status == 200
     assert server.process.terminate() == 0
-    log = server.data.path / "catalog.sqlite-wal"
-    assert not log.exists() or log.stat().st_size == 0
+    assert sorted(server.data.path.glob("catalog*")) == [server.data.path / "catalog.sqlite"]
     with sqlite3.connect(f"file:{server.data.path}/catalog.sqlite?mode=ro&immutable=1", uri=True) as catalog:
         assert catalog.execute("SELECT count(*) FROM recording").fetchone() == (1,)
     catalog.close()
+
+
+def test_a_command_without_a_server_leaves_a_data_directory_like_that_of_a_server(folder, sandbox):
+    data = folder / "new"
+    data.mkdir(mode=0o700)
+    settings = QUICK | sandbox.settings | {"TAPEDECK_DATA_DIR": str(data)}
+    for arguments in (["list"], ["user", "list"], ["list", "--json"]):
+        assert command(folder, *arguments, settings=settings).returncode == 0
+        assert sorted(path.name for path in data.iterdir()) == [
+            "catalog.sqlite", "keys", "lock", "objects", "quarantine", "spool"]
+
+
+def test_doctor_finds_that_the_command_socket_of_a_running_server_is_missing(server):
+    def found():
+        done = server.command("doctor", "--json")
+        return {finding["check"]: finding for finding in map(json.loads, done.stdout.splitlines())}
+
+    assert found()["Command socket"]["ok"]
+    (server.data.path / "tapedeck.sock").unlink()
+    missing = found()["Command socket"]
+    assert not missing["ok"] and "does not listen on its command socket" in missing["message"]
+    assert "restart the server" in missing["remedy"]
+    assert server.process.terminate() == 0
+    assert "Command socket" not in found()
 
 
 def test_doctor_reaches_the_webhook_receiver(folder, sandbox, receiver):

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import pytest
 
-from programs import BINARY
+from programs import BINARY, is_running
 from waiting import PATIENCE, eventually
 
 LIBRARY = pathlib.Path(BINARY).parent / "libtapedeck-ffmpeg-launcher.so"
@@ -84,13 +84,6 @@ def launcher(program: str = "/bin/sh", before_it: Callable[[], None] | None = No
         started.end()
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def test_a_child_gets_its_arguments_and_its_status_is_reported():
     with launcher() as served:
         assert served.run("-c", 'echo "$0,$1,$2"; exit 3', "a", "", "b c") == ("a,,b c\n", 3 << 8)
@@ -138,7 +131,7 @@ def test_a_child_leads_a_group_that_ends_with_it():
         text, status = served.run("-c", "sleep 1000 >/dev/null 2>&1 & echo $$ $! $(ps -o pgid= $!)")
         leader, sleeper, group = map(int, text.split())
         assert (group, status) == (leader, 0)
-        eventually(lambda: not is_alive(sleeper))
+        eventually(lambda: not is_running(sleeper))
 
 
 def test_a_child_is_killed_on_request_with_its_own_children():
@@ -151,7 +144,7 @@ def test_a_child_is_killed_on_request_with_its_own_children():
             served.send(struct.pack("=IIQQQQQ", KILL, 0, 8, 0, 0, 0, 0))
             assert output.read() == ""
         assert {served.reply(), served.reply()} == {(KILLED, 0, 8), (ENDED, signal.SIGKILL, 8)}
-        eventually(lambda: not is_alive(sleeper))
+        eventually(lambda: not is_running(sleeper))
         served.send(struct.pack("=IIQQQQQ", KILL, 0, 8, 0, 0, 0, 0))
         assert served.reply() == (KILLED, 0, 8)
 
@@ -165,7 +158,7 @@ def test_no_child_outlives_its_launcher(way):
             assert served.end() == 0
         else:
             served.process.kill()
-        eventually(lambda: not any(map(is_alive, children)))
+        eventually(lambda: not any(map(is_running, children)))
 
 
 def test_the_number_of_children_is_limited():

@@ -67,7 +67,7 @@ def test_a_recording_is_archived_with_its_files_and_facts(server, sandbox):
         shown = json.loads(server.ok("show", "codec-pcm-stereo", "--json"))
         return "commit" in {step["step"] for step in shown["steps"]} and shown
 
-    # The time of the commit is stored after the commit, while the answer is already on its way.
+    # The time of the commit is stored after the commit, while the response is already on its way.
     shown = eventually(shown_with_its_commit)
     files = {file["kind"]: file for file in shown["files"]}
     assert set(files) == {"original", "mp3", "peaks"}

@@ -33,7 +33,7 @@ def test_a_failed_job_is_listed_and_retried(server, sandbox):
     table = server.ok("jobs", "list", "--state", "failed")
     assert "codec-pcm-mono" in table and "not_a_whole_recording" in table and "codec-gsm" not in table
 
-    # Commands take the id as it is, without a source in front.
+    # Commands take the ID as it is, without a source in front.
     assert server.command("jobs", "show", "default~codec-pcm-mono").returncode == 6
     for name in (str(failed["id"]), "codec-pcm-mono"):
         shown = json.loads(server.ok("jobs", "show", name, "--json"))

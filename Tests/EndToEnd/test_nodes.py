@@ -59,7 +59,7 @@ def test_ids_in_any_script_pass_through_commands_api_pages_and_bucket(cluster, s
         assert page.status == 200 and id in page.text
     entries = [json.loads(line) for line in cluster.web.command("audit", "list", "--json").stdout.splitlines()]
     assert {entry["recordingId"] for entry in entries if entry["action"] == "archive"} == set(UNICODE)
-    # A damaged object is found and repaired under the same id.
+    # A damaged object is found and repaired under the same ID.
     key = cluster.rows("SELECT p.mp3_object FROM media_part p JOIN recording r ON r.id = p.recording_id "
                        "WHERE r.platform_id = ?", UNICODE[1])[0]["mp3_object"]
     before = cluster.objects()[key]

@@ -226,7 +226,7 @@ def test_metrics_have_the_documented_names_and_values(server, sandbox):
     assert server.supervisor.ingest("codec-pcm-mono").status == 200
     assert server.supervisor.ingest("failed-01").status == 502
     client = server.client("metrics")
-    # What an ingest ends with is counted after its commit, while the answer is already on its way.
+    # What an ingest ends with is counted after its commit, while the response is already on its way.
     eventually(lambda: "tapedeck_archived_bytes_total" in samples(client.get("/metrics").text))
     reply = client.get("/metrics")
     assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -243,7 +243,7 @@ def test_metrics_have_the_documented_names_and_values(server, sandbox):
     platform = {name: value for name, value in found.items() if name.startswith("tapedeck_platform_requests_total")}
     assert sum(value for name, value in platform.items() if 'status="500"' in name) == 1
     assert found["tapedeck_ready_delay_seconds_count"] == 1
-    # No personal labels, no ids.
+    # No personal labels, no IDs.
     assert "codec-pcm-mono" not in reply.text and "test supervisor" not in reply.text
 
 

@@ -40,7 +40,7 @@ def addresses(job: int) -> list[tuple[str, str]]:
         ("GET", f"/audio/{ID}/original"), ("HEAD", f"/audio/{ID}/original"), ("GET", f"/audio/{ID}/original?download"),
         ("GET", f"/audio/{ID}/peaks"), ("HEAD", f"/audio/{ID}/peaks"), ("GET", f"/audio/{ID}/peaks?format=json"),
         ("GET", f"/api/v1/recordings/{ID}"), ("GET", f"/api/v1/jobs/{job}"), ("HEAD", f"/api/v1/jobs/{job}"),
-        # Other spellings of the same id.
+        # Other spellings of the same ID.
         ("GET", "/audio/restricted%2D01.mp3"), ("GET", "/audio/%72estricted-01/original"),
         ("GET", f"/audio/default~{ID}.mp3"),
         ("GET", f"/play/default~{ID}"), ("POST", f"/ingest/default~{ID}"), ("GET", f"/audio//{ID}.mp3"),
@@ -204,7 +204,7 @@ def test_the_operator_can_archive_and_inspect_it(server, sandbox):
 
 
 def test_a_request_of_an_agent_is_denied_and_starts_no_download(server, sandbox):
-    # The answer must come before the longest wait is over; otherwise it is 202.
+    # The response must come before the longest wait is over; otherwise it is 202.
     assert_denied(server.agent.ingest(ID))
     assert not sandbox.downloads(ID)
     assert server.data.files("spool") == set()

@@ -3,12 +3,11 @@
 import concurrent.futures
 import http.client
 import os
-import pathlib
 import signal
 
 import pytest
 
-from programs import process_name
+from programs import is_running, process_name, process_state
 from waiting import eventually
 
 ID = "bench-3min-01"
@@ -23,13 +22,6 @@ def stop_conversion(server, id) -> int:
     os.kill(child, signal.SIGSTOP)
     server.supervisor.job_until(job, lambda job: job["bytes"] == job.get("totalBytes"))
     return child
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def assert_archived_whole(server, sandbox, id):
@@ -143,15 +135,8 @@ def test_a_server_that_stops_during_a_conversion_leaves_no_process(server, sandb
 
 def states(server) -> list[str]:
     """The state letters of the server's descendants, except the launcher, which stays."""
-    found = []
-    for child in server.process.descendants():
-        if process_name(child) == "ffmpeg-launcher":
-            continue
-        try:
-            found.append(pathlib.Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0])
-        except (FileNotFoundError, ProcessLookupError):
-            pass
-    return found
+    children = [child for child in server.process.descendants() if process_name(child) != "ffmpeg-launcher"]
+    return [state for state in map(process_state, children) if state]
 
 
 def test_a_killed_ffmpeg_leaves_no_zombie_and_the_conversion_is_repeated(server, sandbox):

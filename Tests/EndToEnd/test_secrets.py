@@ -90,7 +90,7 @@ def test_ffmpeg_gets_no_secret(make_server):
 
 def test_only_the_owner_can_access_files(server):
     assert server.supervisor.ingest("codec-pcm-mono").status == 200
-    # Spool files are removed after the answer; one that is removed meanwhile has no mode.
+    # Spool files are removed after the response; one that is removed meanwhile has no mode.
     eventually(lambda: not server.data.files("spool"))
     for path in [server.data.path, *server.data.path.rglob("*")]:
         if not path.is_symlink():

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Foundation
 import HTTPTransport
 import Model
+import NIOCore
 import NIOHTTP1
 import NIOSSL
 import Synchronization
@@ -49,10 +50,19 @@ import Testing
 
   @Test(arguments: [
     "https://proxy.example:443", "ftp://proxy.example", "http://", "http://proxy.example/path", "http://a b:3128",
-    "socks5://user@proxy.example",
+    "socks5://user@proxy.example", "http://proxy.example:65536", "proxy.example:0",
+    "socks5://proxy.example:99999999999999999999",
   ])
   func `an address that cannot be used is a configuration error`(address: String) {
     #expect(throws: TapedeckError.self) { _ = try ProxyRules(environment: ["HTTPS_PROXY": address]) }
+  }
+
+  @Test(arguments: [0, 65_536, 99_999]) func `a request to a port that cannot exist fails`(port: Int) async throws {
+    let client = HTTPClient(eventLoopGroupProvider: .singleton)
+    await #expect(throws: HTTPClientError.invalidURL) {
+      _ = try await client.open(HTTPClientRequest(url: "http://127.0.0.1:\(port)/"), timeout: .seconds(60))
+    }
+    try await client.shutdown()
   }
 
   @Test(arguments: [[:], ["HTTPS_PROXY": ""], ["NO_PROXY": "*"]])

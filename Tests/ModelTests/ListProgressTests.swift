@@ -61,7 +61,7 @@ import Testing
       ([(["a"], ListNotes(continues: true)), (["b"], ListNotes())], true),
       ([(["a"], ListNotes(continues: true))], false),
     ] as [([([String], ListNotes)], Bool)])
-  func `the last page is an error when the list may not be whole`(list: [([String], ListNotes)], isWhole: Bool) {
+  func `the last page is an error when the list may be incomplete`(list: [([String], ListNotes)], isWhole: Bool) {
     var progress = ListProgress()
     var isComplete = true
     for (index, page) in list.enumerated() {

@@ -16,6 +16,8 @@ import Testing
     (nil, PlatformStatus.processing), ("processing", .processing), ("available", .available), ("failed", .failed),
     ("", .processing), ("AVAILABLE", .available), ("Available", .available), ("completed", .available),
     ("ready", .available), ("Failed", .failed), ("archived", .processing), ("1", .processing),
+    (" available ", .available), ("available\u{200B}", .available), ("\u{FEFF}failed\r\n", .failed),
+    ("avail able", .processing),
   ]
 
   @Test(arguments: statuses)

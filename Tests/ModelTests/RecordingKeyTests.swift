@@ -27,7 +27,7 @@ import Testing
     ("a+b", "default", "a+b"), ("a b", "default", "a b"), ("...", "default", "..."),
     // Segments are decoded exactly once.
     ("a%2541", "default", "a%41"), ("%252E%252E", "default", "%2E%2E"), ("a%257Eb", "default", "a%7Eb"),
-    // A tilde in the id is encoded; the first unencoded one separates the source.
+    // A tilde in the ID is encoded; the first unencoded one separates the source.
     ("a%7Eb", "default", "a~b"), ("eu~call-1", "eu", "call-1"), ("eu~a%7Eb", "eu", "a~b"), ("eu~a~b", "eu", "a~b"),
     ("default~call-1", "default", "call-1"),
   ])

@@ -28,6 +28,7 @@ import Testing
 
   @Test(arguments: [
     ("120", Duration.seconds(120)), (" 5 ", .seconds(5)), ("3601", .seconds(3600)),
+    ("2.5", .seconds(3)), ("0.2", .seconds(1)), ("1e300", .seconds(3600)), ("99999999999999999999", .seconds(3600)),
     ("Thu, 15 Jan 2026 12:01:00 GMT", .seconds(60)), ("Thu, 15 Jan 2026 23:00:00 GMT", .seconds(3600)),
     ("Thu, 15 Jan 2026 11:59:00 GMT", .zero),
   ])
@@ -35,7 +36,7 @@ import Testing
     #expect(RetryAfter.delay(value, answeredAt: nil, now: now) == expected)
   }
 
-  @Test(arguments: ["", "-1", "1.5", "soon", "1 2"])
+  @Test(arguments: ["", "-1", "-1.5", ".5", "1.5 s", "soon", "1 2"])
   func `malformed delays are rejected`(value: String) {
     #expect(RetryAfter.delay(value, answeredAt: nil, now: now) == nil)
   }

@@ -188,4 +188,26 @@ import Testing
     ]
     for (text, shown) in cases { #expect(text.showingControls.unicodeScalars.elementsEqual(shown.unicodeScalars)) }
   }
+
+  @Test func `text stays on one line, whatever breaks lines`() {
+    let cases = [
+      ("plain – 🎧", "plain – 🎧"), ("a\nb\r\nc\td", "a b c d"), ("a\u{B}\u{C}\u{1C}\u{1D}\u{1E}b", "a     b"),
+      ("a\u{85}b\u{2028}c\u{2029}d", "a b c d"), ("a\u{0}\u{1B}[2J\u{9B}", "a[U+0000][U+001B][2J[U+009B]"),
+      ("a\u{202E}b\u{2066}c\u{200F}d\u{61C}", "a[U+202E]b[U+2066]c[U+200F]d[U+061C]"),
+      ("a\u{200B}b\u{2060}c\u{FEFF}\u{E0041}", "a[U+200B]b[U+2060]c[U+FEFF][U+E0041]"),
+      ("👩\u{200D}🚀", "👩\u{200D}🚀"),
+    ]
+    for (text, shown) in cases {
+      #expect(text.onOneLine.unicodeScalars.elementsEqual(shown.unicodeScalars), "\(text.onOneLine)")
+      #expect(text.onOneLine.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).count == 1)
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1))) func `text full of secrets is redacted in linear time`() {
+    let count = 400_000
+    let redactor = Redactor()
+    redactor.add("canary")
+    let text = String(repeating: "canary tdk_abcdefgh ", count: count)
+    #expect(redactor.redact(text) == String(repeating: "[redacted] tdk_[redacted] ", count: count))
+  }
 }

@@ -60,7 +60,7 @@ final class FakeBucket: Sendable {
       }
       guard isAllowed(request, key) else { return .refusal(412, "PreconditionFailed") }
       put(request.body, key)
-      return .response(200, ["ETag": "\"e\""])
+      return .stored(request)
     case "HEAD": return bytes(key).map { .head("\($0.count)") } ?? .response(404)
     case "GET" where query.contains("list-type"): return .xml(listing(query))
     case "GET":

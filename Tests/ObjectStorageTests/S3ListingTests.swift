@@ -4,7 +4,7 @@ import ObjectStorage
 import TestKit
 import Testing
 
-/// How listings are parsed, and malformed or hostile ones rejected.
+/// How listings are parsed, and malformed or hostile ones refused.
 @Suite(.timeLimit(.minutes(1))) struct S3ListingTests {
   typealias Reply = ScriptedServer.Reply
 

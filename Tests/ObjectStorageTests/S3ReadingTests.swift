@@ -4,14 +4,14 @@ import ObjectStorage
 import TestKit
 import Testing
 
-/// How reading handles wrong or hostile answers, and how many requests it sends.
+/// How reading handles wrong or hostile responses, and how many requests it sends.
 @Suite(.timeLimit(.minutes(1))) struct S3ReadingTests {
   typealias Request = ScriptedServer.Request
   typealias Reply = ScriptedServer.Reply
 
   static let megabyte = 1 << 20
 
-  /// A correct answer to HEAD and to ranges.
+  /// A correct response to HEAD and to ranges.
   static func good(_ request: Request, bytes: Int) -> Reply {
     guard request.method == "GET" else { return .head("\(bytes)") }
     guard let range = request.header("Range")?.dropFirst("bytes=".count).split(separator: "-").compactMap({ Int($0) })
@@ -56,6 +56,7 @@ import Testing
   @Test func `cached metadata is dropped when an object is stored, removed or moved to quarantine`() async throws {
     try await ScriptedStore.run { request, _ in
       switch request.method {
+      case "PUT" where request.header("x-amz-copy-source") == nil: .stored(request)
       case "PUT": .xml("<CopyObjectResult><ETag>x</ETag></CopyObjectResult>")
       case "HEAD": .head("5000")
       default: .response(204)
@@ -112,7 +113,7 @@ import Testing
     }
   }
 
-  // MARK: Wrong answers
+  // MARK: Wrong responses
 
   struct Answer: Sendable, CustomTestStringConvertible {
     var testDescription: String

@@ -59,7 +59,8 @@ import Testing
     "s3://recordings?endpoint=https://canary:canary@minio.example.com",
     "s3://recordings?endpoint=https://minio.example.com/path", "s3://recordings?endpoint=https://minio.example.com?a=b",
     "s3://recordings?endpoint=ftp://minio.example.com", "s3://recordings?endpoint=https://minio.example.com:0",
-    "s3://recordings?endpoint=https://minio.example.com:65536", "s3://recordings?endpoint=https://",
+    "s3://recordings?endpoint=https://minio.example.com:65536",
+    "s3://recordings?endpoint=https://minio.example.com:99999999999999999999", "s3://recordings?endpoint=https://",
     "s3://recordings?aws_secret_access_key=canary",
   ])
   func `a malformed address is rejected with the setting's name but not its value`(url: String) throws {

@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import Model
 import NIOPosix
@@ -5,15 +6,15 @@ import ObjectStorage
 import TestKit
 import Testing
 
-/// How storing handles late, wrong or hostile answers.
+/// How storing handles late, wrong or hostile responses.
 @Suite(.timeLimit(.minutes(1))) struct S3UploadTests {
   let sound = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 37) }
   let name = "/recordings/p/"
 
   @Test func `a small file is stored by one conditional request with its hash`() async throws {
     let clock = TestClock()
-    try await ScriptedStore.run(system: clock.system()) { _, _ in
-      .response(200)
+    try await ScriptedStore.run(system: clock.system()) { request, _ in
+      .stored(request)
     } _: { scripted, folder in
       let object = try await scripted.store.keep(sound, by: folder)
       let request = try #require(scripted.server.requests.first)
@@ -38,8 +39,8 @@ import Testing
   @Test func `virtual addressing puts the bucket into the host`() async throws {
     let client = S3Fixture.client
     let folder = try TemporaryFolder()
-    try await ScriptedServer.run { _ in
-      .response(200)
+    try await ScriptedServer.run { request in
+      .stored(request)
     } _: { server in
       let endpoint = server.address.replacing("127.0.0.1", with: "localhost")
       let store = S3ObjectStore(
@@ -66,12 +67,18 @@ import Testing
     let told =
       headers["x-amz-checksum-type"] == nil ? headers.mapValues { $0.replacing("right", with: checksum) } : composite
     try await ScriptedStore.run { request, _ in
-      request.method == "PUT" ? .refusal(status, "PreconditionFailed") : .head("1000", told)
+      switch request.method {
+      case "PUT": .refusal(status, "PreconditionFailed")
+      case "HEAD": .head("1000", told)
+      default: .response(200, body: sound)
+      }
     } _: { scripted, folder in
       let file = try folder.file(sound)
       try await scripted.store.store(file, as: object, bytes: 1000)
       #expect(!folder.exists(file))
-      #expect(scripted.calls.map { $0.prefix(4) } == ["PUT ", "HEAD"])
+      // Without a checksum, the object is read.
+      let hasChecksum = headers["x-amz-checksum-sha256"] != nil
+      #expect(scripted.calls.map { $0.prefix(4) } == ["PUT ", "HEAD"] + (hasChecksum ? [] : ["GET "]))
     }
   }
 
@@ -84,7 +91,7 @@ import Testing
       case 0: .refusal(412, "PreconditionFailed")
       case 1: .head(bytes, checksum.isEmpty ? [:] : ["x-amz-checksum-sha256": checksum])
       case 2: .xml("<CopyObjectResult><ETag>\"x\"</ETag></CopyObjectResult>")
-      default: .response(200)
+      default: .stored(request)
       }
     } _: { scripted, folder in
       let file = try folder.file(sound)
@@ -147,6 +154,77 @@ import Testing
       #expect(error?.code == .storageFailed)
       #expect(error?.retryAfter == .seconds(1))
       #expect(folder.exists(file))
+    }
+  }
+
+  @Test func `an existing object of the same length with another content is replaced`() async throws {
+    let other = [UInt8](repeating: 0, count: 1000)
+    try await ScriptedStore.run { request, number in
+      switch (request.method, number) {
+      case ("PUT", 0): .refusal(412, "PreconditionFailed")
+      case ("HEAD", _): .head("1000")
+      case ("GET", _): .response(200, body: other)
+      case ("PUT", 3): .xml("<CopyObjectResult><ETag>\"x\"</ETag></CopyObjectResult>")
+      default: .stored(request)
+      }
+    } _: { scripted, folder in
+      try await scripted.store.keep(sound, by: folder)
+      #expect(scripted.calls.map { $0.prefix(4) } == ["PUT ", "HEAD", "GET ", "PUT ", "PUT "])
+      #expect(scripted.server.requests.last?.body == sound)
+    }
+  }
+
+  // MARK: Success that is none
+
+  @Test(arguments: [
+    (202, ""), (203, ""), (206, ""), (200, "<html>Sign in</html>"), (200, " \n<!DOCTYPE html><p>x"),
+    (200, "<?xml version=\"1.0\"?><Error><Code>InternalError</Code></Error>"), (200, #"{"error":"x"}"#),
+  ])
+  func `an answer to PUT that is no success of S3 keeps the file`(status: Int, body: String) async throws {
+    try await ScriptedStore.run { request, _ in
+      let checksum = request.header("x-amz-checksum-sha256") ?? ""
+      return .response(status, ["x-amz-checksum-sha256": checksum], body: Array(body.utf8))
+    } _: { scripted, folder in
+      let (file, object) = (try folder.file(sound), try TestObject(sound))
+      #expect(await failure { try await scripted.store.store(file, as: object, bytes: 1000) } == .storageFailed)
+      #expect(folder.exists(file))
+      #expect(scripted.calls.count == 1)
+    }
+  }
+
+  @Test(
+    arguments: ["", "\"x\"", "\"00000000000000000000000000000000\"", "\"d41d8cd98f00b204e9800998ecf8427e-1\""],
+    [0, 999])
+  func `a PUT whose answer proves nothing is not a success when the object is missing or shorter`(
+    etag: String, length: Int
+  ) async throws {
+    try await ScriptedStore.run { request, _ in
+      switch request.method {
+      case "PUT": .response(200, etag.isEmpty ? [:] : ["ETag": etag])
+      case "HEAD" where length > 0: .head("\(length)")
+      case "HEAD": .response(404)
+      default: .refusal(404, "NoSuchKey")
+      }
+    } _: { scripted, folder in
+      let (file, object) = (try folder.file(sound), try TestObject(sound))
+      #expect(await failure { try await scripted.store.store(file, as: object, bytes: 1000) } == .storageFailed)
+      #expect(folder.exists(file))
+    }
+  }
+
+  @Test func `the object is looked up unless the answer to PUT proves its checksum`() async throws {
+    let md5 = hex(Insecure.MD5.hash(data: sound))
+    for (status, headers, calls) in [
+      (200, ["ETag": "\"\(md5)\""], ["PUT "]), (201, ["ETag": md5.uppercased()], ["PUT "]),
+      (204, [:], ["PUT ", "HEAD"]), (200, ["ETag": "\"x\""], ["PUT ", "HEAD"]),
+      (200, ["x-amz-checksum-sha256": "other="], ["PUT ", "HEAD"]),
+    ] as [(Int, [String: String], [String])] {
+      try await ScriptedStore.run { request, _ in
+        request.method == "PUT" ? .response(status, headers) : .head("1000")
+      } _: { scripted, folder in
+        try await scripted.store.keep(sound, by: folder)
+        #expect(scripted.calls.map { String($0.prefix(4)) } == calls)
+      }
     }
   }
 
@@ -242,8 +320,8 @@ import Testing
   func `a connection that ends without an answer is replaced, twice at most`(
     end: ScriptedServer.Reply.Step
   ) async throws {
-    try await ScriptedStore.run { _, number in
-      number == 0 ? .init([end]) : .response(200)
+    try await ScriptedStore.run { request, number in
+      number == 0 ? .init([end]) : .stored(request)
     } _: { scripted, folder in
       try await scripted.store.keep(sound, by: folder)
       #expect(scripted.server.requests.map(\.body) == [sound, sound])

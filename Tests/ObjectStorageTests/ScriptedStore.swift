@@ -58,15 +58,20 @@ extension ScriptedServer.Reply {
       + "<Message>Said of \(ScriptedStore.secret)</Message><RequestId>R</RequestId></Error>"
   }
 
+  /// The answer to a PUT of a service that has checked the checksum.
+  static func stored(_ request: ScriptedServer.Request) -> Self {
+    response(200, ["ETag": "\"e\"", "x-amz-checksum-sha256": request.header("x-amz-checksum-sha256") ?? ""])
+  }
+
   static func xml(_ text: String, status: Int = 200) -> Self { response(status, body: Array(text.utf8)) }
 
-  /// The answer to HEAD.
+  /// The response to HEAD.
   static func head(_ bytes: String, etag: String? = "\"e\"", _ more: [String: String] = [:]) -> Self {
     var headers = more.merging(["Content-Length": bytes]) { $1 }
     headers["ETag"] = etag
     return response(200, headers)
   }
 
-  /// The answer to a ranged GET.
+  /// The response to a ranged GET.
   static func part(_ range: String, body: [UInt8]) -> Self { response(206, ["Content-Range": range], body: body) }
 }

@@ -62,15 +62,19 @@ struct LogHandlerTests {
     #expect(object["message_"] as? String == "forged")
   }
 
-  @Test(arguments: ["a\nb", "a\r\nb", "\u{0}\u{1B}[31m\u{7F}", "\"\\\u{301}\"\u{301}", "\u{2028}", "emoji 🎧"])
+  @Test(arguments: [
+    "a\nb", "a\r\nb", "\u{0}\u{1B}[31m\u{7F}", "\"\\\u{301}\"\u{301}", "\u{2028}",
+    "\u{85}\u{2029}\u{202E}\u{200B}\u{E0041}", "emoji 🎧",
+  ])
   func `any text stays on one line`(text content: String) throws {
     json.info("\(content)", metadata: ["key": "\(content)"])
     let object = try object(try #require(lines.all.first))
     #expect(object["message"] as? String == content)
     #expect(object["key"] as? String == content)
+    #expect(lines.all.first?.split(whereSeparator: \.isNewline).count == 1)
     text.info("\(content)", metadata: ["key": "\(content)"])
     let line = try #require(lines.all.last)
-    #expect(line.unicodeScalars.count { $0.value < 0x20 || $0.value == 0x7F } == 1)
+    #expect(line.unicodeScalars.count(where: \.misleadsInLine) == 1)
     #expect(line.hasSuffix("\n"))
   }
 
@@ -85,7 +89,7 @@ struct LogHandlerTests {
     (#"x" code=ok recording=other"#, #""x\" code=ok recording=other""#), ("a b", #""a b""#), ("a=b", #""a=b""#),
     (#"a"b"#, #""a\"b""#), (#"a\"#, #""a\\""#), (#"\" x="#, #""\\\" x=""#), ("", "\"\""),
     ("a\u{A0}b", "\"a\u{A0}b\""),
-    ("a\u{2028}b", "\"a\u{2028}b\""), ("call-1", "call-1"), ("größe:1,2", "größe:1,2"), ("a\nb", #""a\\nb""#),
+    ("a\u{2028}b", #""a\\u{2028}b""#), ("call-1", "call-1"), ("größe:1,2", "größe:1,2"), ("a\nb", #""a\\nb""#),
   ])
   func `a value adds no field to a line of text`(value: String, written: String) throws {
     text.info("m", metadata: ["id": "\(value)"])

@@ -1,6 +1,6 @@
 import Testing
 
-/// A strict parser for Prometheus' text format 0.0.4: it rejects anything that the format does not allow.
+/// A strict parser for Prometheus' text format 0.0.4: it refuses anything that the format does not allow.
 struct Scrape {
   struct Sample: Equatable {
     var name: String

@@ -186,7 +186,7 @@ struct BackfillRunTests {
     #expect(try await fixture.catalog.backfill(backfill.id)?.found == 1)
   }
 
-  @Test func `rows that name no recording are counted and located by day`() async throws {
+  @Test func `rows without a usable ID are counted and located by day`() async throws {
     let fixture = try await fixture(calls: 5, pageSize: 2)
     fixture.source.change {
       $0.unidentified = [
@@ -207,7 +207,7 @@ struct BackfillRunTests {
   }
 
   /// Rows between the calls, on pages of any size, with a stop after every page.
-  @Test(arguments: [1, 2, 3, 5, 7]) func `a restart counts every row that names no recording once`(
+  @Test(arguments: [1, 2, 3, 5, 7]) func `a restart counts every row without a usable ID once`(
     pageSize: Int
   ) async throws {
     let fixture = try await fixture(calls: 12, pageSize: pageSize)

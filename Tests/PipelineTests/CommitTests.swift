@@ -52,6 +52,18 @@ struct CommitTests {
     PipelineFixture.Options(source: platform.source)
   }
 
+  /// Expects that a recording is downloaded once and archived after the platform's failures.
+  private func expectArchived(after platform: Platform) async throws {
+    try await PipelineFixture.run(options(platform)) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request("call-1")
+        #expect(try await fixture.ended("call-1").runState == .done)
+      }
+      #expect(try await expectArchived(fixture, as: .standard).warning == nil)
+      #expect(platform.downloads == 1)
+    }
+  }
+
   private func expectArchived(_ fixture: PipelineFixture, as privacy: Privacy) async throws -> RecordingRow {
     let (recording, parts) = try #require(try await fixture.catalog.archived(try fixture.key("call-1")))
     let part = try #require(parts.first)
@@ -83,15 +95,7 @@ struct CommitTests {
 
   @Test(arguments: [TapedeckError.Code.unknownRecording, .platformRefused, .notYetAvailable])
   func `a recording that is missing only briefly keeps its privacy`(code: TapedeckError.Code) async throws {
-    let platform = Platform(code, times: 3)
-    try await PipelineFixture.run(options(platform)) { fixture in
-      try await fixture.withWorker {
-        try await fixture.request("call-1")
-        #expect(try await fixture.ended("call-1").runState == .done)
-      }
-      #expect(try await expectArchived(fixture, as: .standard).warning == nil)
-      #expect(platform.downloads == 1)
-    }
+    try await expectArchived(after: Platform(code, times: 3))
   }
 
   @Test(arguments: [
@@ -102,15 +106,7 @@ struct CommitTests {
     code: TapedeckError.Code
   ) async throws {
     // More failures than a job may have attempts.
-    let platform = Platform(code, times: 20)
-    try await PipelineFixture.run(options(platform)) { fixture in
-      try await fixture.withWorker {
-        try await fixture.request("call-1")
-        #expect(try await fixture.ended("call-1").runState == .done)
-      }
-      #expect(try await expectArchived(fixture, as: .standard).warning == nil)
-      #expect(platform.downloads == 1)
-    }
+    try await expectArchived(after: Platform(code, times: 20))
   }
 
   @Test func `a job that waits for its commit keeps its bytes and states the reason`() async throws {

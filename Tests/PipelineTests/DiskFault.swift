@@ -59,7 +59,7 @@ extension PipelineFixture {
     try #require(try await catalog.recording(try key(id)))
   }
 
-  func object(_ kind: ArchivedFile.Kind, of id: String) async throws -> ObjectName {
+  func object(_ kind: FileKind, of id: String) async throws -> ObjectName {
     let part = try await part(id)
     return switch kind {
     case .original: try #require(part.original)
@@ -72,7 +72,7 @@ extension PipelineFixture {
   func files(of ids: some Sequence<String>) async throws -> Set<ObjectName> {
     var objects: Set<ObjectName> = []
     for id in ids {
-      for kind in [ArchivedFile.Kind.original, .mp3, .peaks] { objects.insert(try await object(kind, of: id)) }
+      for kind in [FileKind.original, .mp3, .peaks] { objects.insert(try await object(kind, of: id)) }
     }
     return objects
   }

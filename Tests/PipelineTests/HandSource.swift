@@ -1,5 +1,6 @@
 import CXone
 import Model
+import NIOCore
 
 /// A tenant whose downloads a test writes by hand.
 struct HandSource: RecordingSource {
@@ -12,6 +13,14 @@ struct HandSource: RecordingSource {
   let download: Download
 
   init(_ download: @escaping Download) { self.download = download }
+
+  /// A source whose every download has these bytes.
+  init(bytes: [UInt8]) {
+    self.init { sink, _ in
+      try await sink.append(ByteBuffer(bytes: bytes))
+      return DownloadState(totalBytes: Int64(bytes.count))
+    }
+  }
 
   func recording(_ id: RecordingID) async throws(TapedeckError) -> PlatformRecording { try await facts(id) }
 

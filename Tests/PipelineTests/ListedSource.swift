@@ -15,7 +15,7 @@ final class ListedSource: RecordingSource {
     var isEndless = false
     /// Whether every page has the first recordings again and a new cursor.
     var repeats = false
-    /// Rows that name no recording, at the end of the last page.
+    /// Rows without a usable ID, at the end of the last page.
     var unidentified: [UnidentifiedRow] = []
     /// The order of the list.
     var arrange: @Sendable ([PlatformRecording]) -> [PlatformRecording] = { $0 }
@@ -23,7 +23,7 @@ final class ListedSource: RecordingSource {
     var misplaced: [PlatformRecording] = []
     /// What every page says about the list.
     var notes = ListNotes()
-    /// How many rows that name no recording follow a call, on the same page.
+    /// How many rows without a usable ID follow a call, on the same page.
     var unidentifiedAfter: [String: Int] = [:]
   }
 

@@ -79,7 +79,7 @@ struct MachineTests {
       try await fixture.withWorker {
         try await fixture.request(Self.id)
         _ = try await fixture.job(Self.id, until: isHeld)
-        // Still nearly full: the next request gets the same answer.
+        // Still nearly full: the next request gets the same response.
         try await fixture.request(Self.id)
         _ = try await fixture.job(Self.id, until: isHeld)
         disk.setFree(.max)

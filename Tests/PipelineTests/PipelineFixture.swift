@@ -22,7 +22,7 @@ struct PipelineFixture: Sendable {
     var tenant: @Sendable (inout SandboxConfiguration) -> Void = { _ in }
     var settings = IngestSettings(retry: .prompt)
     var conversions = 2
-    var ffmpeg = "ffmpeg"
+    var ffmpeg = PipelineFixture.ffmpeg.name
     /// The clock of the pipeline and the catalog; the platform's client uses the system's clock.
     var clock: TestClock?
     /// A download counts as interrupted after this long without a byte.
@@ -33,7 +33,7 @@ struct PipelineFixture: Sendable {
     var source: (any RecordingSource)?
     /// Replaces the system's clock and `clock`.
     var system: SystemServices?
-    /// Free bytes on the spool's disk; below 1 nothing is fetched.
+    /// Free bytes on the spool's disk; below 1 nothing is downloaded.
     var freeBytes: @Sendable () throws -> Int64 = { .max }
     /// Receives the log messages.
     var logger = Logger.silent
@@ -119,16 +119,22 @@ struct PipelineFixture: Sendable {
     self.source = options.source ?? source
   }
 
+  /// One for all tests, because linking FFmpeg takes longer than a conversion.
+  static let ffmpeg = (name: "ffmpeg", shared: FFmpeg(executable: "ffmpeg"))
+
   /// The ingest that the pipeline runs.
   var ingest: Ingest { ingest(on: database) }
 
   /// An ingest over another database, with another store, or on another machine with its own spool.
   func ingest(
-    on database: any Database, _ settings: IngestSettings? = nil, store: (any ObjectStore)? = nil, spool: Spool? = nil
+    on database: any Database, _ settings: IngestSettings? = nil, store: (any ObjectStore)? = nil, spool: Spool? = nil,
+    hasSource: Bool = true
   ) -> Ingest {
     Ingest(
-      catalog: Catalog(database: database), sources: [source], store: store ?? self.store, spool: spool ?? self.spool,
-      ffmpeg: FFmpeg(executable: options.ffmpeg), conversions: conversions, diskSpace: diskSpace,
+      catalog: Catalog(database: database), sources: hasSource ? [source] : [], store: store ?? self.store,
+      spool: spool ?? self.spool,
+      ffmpeg: options.ffmpeg == Self.ffmpeg.name ? Self.ffmpeg.shared : FFmpeg(executable: options.ffmpeg),
+      conversions: conversions, diskSpace: diskSpace,
       settings: settings ?? options.settings, system: system, logger: logger)
   }
 
@@ -226,7 +232,7 @@ struct PipelineFixture: Sendable {
 
   func bytes(ofObject name: ObjectName) throws -> [UInt8] { try bytes(of: "objects/\(name)") }
 
-  /// The names of the files, without hidden ones such as a spool's id.
+  /// The names of the files, without hidden ones such as a spool's ID.
   func files(in name: String) throws -> [String] {
     try FileSystemCalls.names(in: folder.appending(name)).filter { !$0.hasPrefix(".") }.sorted()
   }

@@ -8,7 +8,7 @@ import Synchronization
 import TestKit
 import Testing
 
-/// Which recordings may be fetched on whose behalf.
+/// Which recordings may be downloaded on whose behalf.
 @Suite(.timeLimit(.minutes(5)))
 struct PrivacyTests {
   @Test func `no bytes of a restricted recording are fetched without the clearance for it`() async throws {
@@ -87,10 +87,7 @@ struct PrivacyTests {
     let format = WAVFormat(.pcm16, channels: 1)
     let wav = format.header(dataBytes: 64_000) + [UInt8](repeating: 0, count: 64_000)
     var options = PipelineFixture.Options()
-    options.source = HandSource { sink, _ in
-      try await sink.append(ByteBuffer(bytes: wav))
-      return DownloadState(totalBytes: Int64(wav.count))
-    }
+    options.source = HandSource(bytes: wav)
     options.settings.announces = true
     try await PipelineFixture.run(options) { fixture in
       let key = try fixture.key("once-restricted")

@@ -1,6 +1,7 @@
 import CXone
 import Catalog
 import Foundation
+import Glibc
 import Model
 import NIOCore
 import NIOPosix
@@ -88,6 +89,8 @@ struct QuarantineTests {
       let row = try await fail(fixture)
       var entry = entry(accepts ? .acceptQuarantined : .discardQuarantined, row)
       entry.actor = Identity(kind: .token, id: "tok_gone", name: "gone", role: .supervisor)
+      // A denial has its own time.
+      entry.at = Instant(milliseconds: 1000)
       let quarantine = quarantine(fixture)
       await #expect {
         if accepts {
@@ -100,7 +103,37 @@ struct QuarantineTests {
       }
       #expect(try await quarantined(fixture).state == .kept)
       #expect(hasFile(row, fixture))
-      #expect(try await fixture.log(entry.action).map(\.outcome) == [.denied])
+      let denials = try await fixture.log(entry.action)
+      #expect(denials.map(\.outcome) == [.denied] && denials.allSatisfy { $0.at >= row.quarantinedAt })
+    }
+  }
+
+  /// What an actor who may no longer decide must not learn, or finish.
+  @Test(arguments: [true, false], [QuarantineRow.State.accepted, .discarded])
+  func `a token that was revoked learns nothing about a decided file, and removes none`(
+    accepts: Bool, state: QuarantineRow.State
+  ) async throws {
+    try await PipelineFixture.run(Self.options(Self.cut, duration: 4)) { fixture in
+      var row = try await fail(fixture)
+      if state == .discarded {
+        try await fixture.catalog.discardQuarantined(
+          row.id, reason: "x", by: Self.user.id, entry: entry(.discardQuarantined, row))
+      }
+      row.state = state
+      row.spoolID = state == .accepted ? "another" : row.spoolID
+      var entry = entry(.listen, row)
+      entry.actor = Identity(kind: .token, id: "tok_gone", name: "gone", role: .supervisor)
+      let refused = await failure {
+        if accepts {
+          _ = try await quarantine(fixture).accept(
+            row, reason: "x", clearance: .standard, by: "tok_gone", entry: entry)
+        } else {
+          try await quarantine(fixture).discard(row, reason: "x", by: "tok_gone", entry: entry)
+        }
+      }
+      #expect(refused?.code == .unauthenticated)
+      #expect(hasFile(row, fixture))
+      #expect(try await fixture.log(.listen).map(\.outcome) == [.denied])
     }
   }
 
@@ -260,6 +293,23 @@ struct QuarantineTests {
       #expect(busy?.code == .alreadyExists)
       // The file is still in quarantine, and nothing is decided.
       #expect(try fixture.files(in: "quarantine").count == 2)
+      #expect(try await quarantined(fixture).state == .kept)
+    }
+  }
+
+  @Test(arguments: ["pipe", "link", "folder"])
+  func `something else in the place of a quarantined file is not opened`(kind: String) async throws {
+    try await PipelineFixture.run(Self.options(Self.cut)) { fixture in
+      let row = try await fail(fixture)
+      let path = fixture.spool.quarantine.appending(QuarantineRow.fileName(row.file)).string
+      try FileManager.default.moveItem(atPath: path, toPath: "\(path).moved")
+      switch kind {
+      case "pipe": #expect(mkfifo(path, 0o600) == 0)
+      case "link": try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "\(path).moved")
+      default: try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+      }
+      let error = await #expect(throws: TapedeckError.self) { try await accept(row, fixture) }
+      #expect(error?.code == .notFound)
       #expect(try await quarantined(fixture).state == .kept)
     }
   }

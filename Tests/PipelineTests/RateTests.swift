@@ -12,7 +12,7 @@ struct RateTests {
   @Test func `with hundreds of recordings at most one request in a hundred exceeds the platform's limit`()
     async throws
   {
-    // Each recording is polled until it is ready and then cannot be fetched: requests without conversions.
+    // Each recording is polled until it is ready and then cannot be downloaded: requests without conversions.
     var options = PipelineFixture.Options(faults: [
       FaultRule(.statusFlap, times: 800), FaultRule(.privacyRefused, endpoint: .download),
     ])

@@ -106,7 +106,7 @@ struct ReconciliationTests {
   @Test func `an orphan is moved when the store has any object of the oldest recordings`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id)
-      for kind in [ArchivedFile.Kind.original, .mp3] {
+      for kind in [FileKind.original, .mp3] {
         try DiskFault.missing.strike(try await fixture.object(kind, of: Self.id), of: fixture)
       }
       let orphan = try await plant("5", in: fixture)
@@ -291,12 +291,12 @@ struct ReconciliationTests {
   @Test func `a store that lost half of the oldest recordings is the own one`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other, "codec-pcm-stereo", "codec-adpcm")
-      for kind in [ArchivedFile.Kind.original, .mp3, .peaks] {
+      for kind in [FileKind.original, .mp3, .peaks] {
         try DiskFault.missing.strike(try await fixture.object(kind, of: Self.id), of: fixture)
       }
       try await StoreOwnership.requireStore(fixture.store, of: fixture.catalog)
       // Once its damage is known, a recording that is lost for ever says nothing about the store.
-      for kind in [ArchivedFile.Kind.original, .mp3, .peaks] {
+      for kind in [FileKind.original, .mp3, .peaks] {
         try DiskFault.missing.strike(try await fixture.object(kind, of: Self.other), of: fixture)
       }
       await #expect(throws: TapedeckError.self) {
@@ -305,7 +305,7 @@ struct ReconciliationTests {
       try await fixture.archive("codec-ulaw-mono", "codec-ulaw-stereo", "codec-alaw-mono", "codec-pcm-8bit")
       for id in [Self.id, Self.other] {
         let damage = Damage(
-          recordingID: try await fixture.row(id).id, key: try fixture.key(id), finding: "The files are missing",
+          recordingID: try await fixture.row(id).id, key: try fixture.key(id), files: [],
           code: .objectMissing, hasOriginal: false, details: [:])
         try await fixture.catalog.recordDamage([damage], at: .systemNow(), by: .recurringTask)
       }

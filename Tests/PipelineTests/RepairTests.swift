@@ -30,7 +30,7 @@ struct RepairTests {
       #expect(job.failure?.code == .unknownRecording)
       let row = try await fixture.row(Self.id)
       #expect(row.archivedAt != nil)
-      let damage = try #require(row.damage)
+      let damage = try #require(row.damage?.sentence)
       #expect(damage.hasPrefix("The original is damaged, found on "))
       #expect(damage.hasSuffix(" It could not be repaired: the platform no longer has the recording."))
       // The MP3 still plays.
@@ -43,7 +43,7 @@ struct RepairTests {
       // The next verification tries once more, with the same result.
       _ = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
       #expect(try await fixture.repaired(Self.id).runState == .failed)
-      #expect(try await fixture.row(Self.id).damage == damage)
+      #expect(try await fixture.row(Self.id).damage?.sentence == damage)
       #expect(try await fixture.log(.verify).count == 1)
 
       // The platform has it again.
@@ -54,6 +54,66 @@ struct RepairTests {
     }
   }
 
+  private func verifierWithoutSource(_ fixture: PipelineFixture) -> Verifier {
+    Verifier(
+      catalog: fixture.catalog, store: fixture.store, served: [], system: fixture.system, logger: fixture.logger)
+  }
+
+  @Test(arguments: [FileKind.mp3, .peaks])
+  func `a recording of a source that was removed is repaired from its original`(kind: FileKind) async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      try DiskFault.missing.strike(try await fixture.object(kind, of: Self.id), of: fixture)
+      let seen = try await verifierWithoutSource(fixture).verify(try fixture.key(Self.id), .repair())
+      #expect(seen.repair?.isFromOriginal == true && seen.refusal == nil)
+      let downloads = fixture.downloads(of: Self.id)
+      let worker = Worker(ingest: fixture.ingest(on: fixture.database, hasSource: false))
+      let job = try await fixture.with(worker) { try await fixture.ended(Self.id) }
+      #expect(job.runState == .done)
+      #expect(fixture.downloads(of: Self.id) == downloads)
+      try await fixture.expectWhole()
+    }
+  }
+
+  @Test func `damage that needs a source that was removed is refused at once, with the reason`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      try DiskFault.cut.strike(try await fixture.object(.original, of: Self.id), of: fixture)
+      let key = try fixture.key(Self.id)
+      let verifier = verifierWithoutSource(fixture)
+      for _ in 1...2 {
+        let seen = try await verifier.verify(key, .repair())
+        #expect(seen.repair == nil)
+        #expect(seen.refusal?.message.hasPrefix("Its source 'default' is not in the settings.") == true)
+        let damage = try #require(try await fixture.row(Self.id).damage).sentence
+        #expect(damage.hasPrefix("The original is damaged, found on "))
+        #expect(damage.contains(" It could not be repaired: its source 'default' is not in the settings."))
+        #expect(damage.components(separatedBy: "could not be repaired").count == 2)
+      }
+      #expect(try await fixture.catalog.job(of: key)?.runState == .done)
+      #expect(try await fixture.log(.verify).count == 1)
+
+      // The source is in the settings again.
+      _ = try await fixture.verifier.verify(key, .repair())
+      #expect(try await fixture.repaired(Self.id).runState == .done)
+      try await fixture.expectWhole()
+    }
+  }
+
+  @Test func `a repair of a removed source whose original is damaged meanwhile fails with the reason`() async throws {
+    try await PipelineFixture.run { fixture in
+      try await fixture.archive(Self.id, Self.other)
+      try DiskFault.missing.strike(try await fixture.object(.mp3, of: Self.id), of: fixture)
+      _ = try await verifierWithoutSource(fixture).verify(try fixture.key(Self.id), .repair())
+      try DiskFault.cut.strike(try await fixture.object(.original, of: Self.id), of: fixture)
+      let worker = Worker(ingest: fixture.ingest(on: fixture.database, hasSource: false))
+      let job = try await fixture.with(worker) { try await fixture.ended(Self.id) }
+      #expect(job.failure?.code == .configurationInvalid)
+      let damage = try await fixture.row(Self.id).damage?.sentence
+      #expect(damage?.contains("could not be repaired: its source 'default' is not in the settings.") == true)
+    }
+  }
+
   @Test func `a repair that failed for a temporary reason is retried`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
@@ -61,7 +121,7 @@ struct RepairTests {
       fixture.tenant.faults.add(FaultRule(.serverError))
       _ = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
       #expect(try await fixture.repaired(Self.id).failure?.code == .platformUnavailable)
-      let damage = try await fixture.row(Self.id).damage
+      let damage = try await fixture.row(Self.id).damage?.sentence
       #expect(damage?.contains("could not be repaired: The platform is unavailable") == true)
       fixture.tenant.faults.clear()
       try await fixture.verifier.resume()
@@ -150,10 +210,7 @@ struct RepairTests {
 
   @Test func `a repair keeps an original that was kept before, whatever the setting is now`() async throws {
     let bytes = Self.wav(9)
-    let source = HandSource { sink, _ in
-      try await sink.append(ByteBuffer(bytes: bytes))
-      return DownloadState(totalBytes: Int64(bytes.count))
-    }
+    let source = HandSource(bytes: bytes)
     try await PipelineFixture.run(PipelineFixture.Options(source: source)) { fixture in
       try await fixture.archive("kept", "other")
       let before = try await fixture.part("kept")
@@ -186,17 +243,14 @@ struct RepairTests {
 
   @Test func `recordings with equal files are all marked and all repaired`() async throws {
     let bytes = Self.wav(5)
-    let source = HandSource { sink, _ in
-      try await sink.append(ByteBuffer(bytes: bytes))
-      return DownloadState(totalBytes: Int64(bytes.count))
-    }
+    let source = HandSource(bytes: bytes)
     try await PipelineFixture.run(PipelineFixture.Options(source: source)) { fixture in
       try await fixture.archive("one", "two", "three")
       #expect(try await fixture.objects().count == 3)
       try DiskFault.flippedByte.strike(try await fixture.object(.mp3, of: "one"), of: fixture)
       _ = try await fixture.verifier.verify(try fixture.key("two"), .repair())
       for id in ["one", "two", "three"] {
-        #expect(try await fixture.row(id).damage?.hasPrefix("The MP3 is damaged, found on") == true)
+        #expect(try await fixture.row(id).damage?.sentence.hasPrefix("The MP3 is damaged, found on") == true)
       }
       try await fixture.withWorker {
         for id in ["one", "two", "three"] {
@@ -213,7 +267,7 @@ struct RepairTests {
     try await PipelineFixture.run { fixture in
       let id = FixedRecordings.restricted
       try await fixture.archive(id, Self.other)
-      for kind in [ArchivedFile.Kind.original, .peaks] {
+      for kind in [FileKind.original, .peaks] {
         try DiskFault.missing.strike(try await fixture.object(kind, of: id), of: fixture)
       }
       _ = try await fixture.verifier.verify(try fixture.key(id), .repair())
@@ -245,7 +299,8 @@ struct RepairTests {
       let key = try fixture.key(Self.id)
       try DiskFault.flippedByte.strike(object, of: fixture)
       let damage = Damage(
-        recordingID: try await fixture.row(Self.id).id, key: key, finding: "The MP3 is damaged", code: .objectDamaged,
+        recordingID: try await fixture.row(Self.id).id, key: key, files: [DamagedFile(.mp3, .damaged)],
+        code: .objectDamaged,
         hasOriginal: true, details: [:])
       try await fixture.catalog.recordDamage([damage], at: .systemNow(), by: .recurringTask)
       if death != .afterMark {
@@ -275,7 +330,8 @@ struct RepairTests {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
       let damage = Damage(
-        recordingID: try await fixture.row(Self.id).id, key: try fixture.key(Self.id), finding: "The MP3 is missing",
+        recordingID: try await fixture.row(Self.id).id, key: try fixture.key(Self.id),
+        files: [DamagedFile(.mp3, .missing)],
         code: .objectMissing, hasOriginal: true, details: [:])
       try await fixture.catalog.recordDamage([damage], at: .systemNow(), by: .recurringTask)
       try await fixture.verifier.resume()

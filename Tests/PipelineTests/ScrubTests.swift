@@ -258,10 +258,7 @@ struct ScrubTests {
     let privacy = Mutex(Privacy.standard)
     let asked = Counter()
     let bytes = RepairTests.wav(1)
-    var source = HandSource { sink, _ in
-      try await sink.append(ByteBuffer(bytes: bytes))
-      return DownloadState(totalBytes: Int64(bytes.count))
-    }
+    var source = HandSource(bytes: bytes)
     source.facts = { id in
       asked.count()
       return PlatformRecording(id: id, status: .available, privacy: privacy.withLock { $0 })
@@ -338,10 +335,7 @@ struct ScrubTests {
     let asked = Counter()
     let answer = Gate()
     let bytes = RepairTests.wav(1)
-    var source = HandSource { sink, _ in
-      try await sink.append(ByteBuffer(bytes: bytes))
-      return DownloadState(totalBytes: Int64(bytes.count))
-    }
+    var source = HandSource(bytes: bytes)
     source.facts = { id in
       guard isArchived.withLock({ $0 }) else {
         return PlatformRecording(id: id, status: .available, privacy: .standard)

@@ -1,5 +1,6 @@
 import Catalog
 import Foundation
+import Glibc
 import Model
 import NIOCore
 import NIOPosix
@@ -28,7 +29,7 @@ struct SpoolFileTests {
     return all
   }
 
-  /// The file names without the spool's own id.
+  /// The file names without the spool's own ID.
   private func names(in spool: Spool) throws -> [String] {
     try FileSystemCalls.names(in: spool.folder).filter { $0 != ".id" }.sorted()
   }
@@ -198,6 +199,22 @@ struct SpoolFileTests {
     }
   }
 
+  @Test(arguments: ["pipe", "link"])
+  func `something else in the place of a spool file is an error and not a wait`(kind: String) async throws {
+    try await withSpool { spool in
+      let path = spool.file(of: JobLease(jobID: 1, fence: 1), part: 0, "part").string
+      if kind == "pipe" {
+        #expect(mkfifo(path, 0o600) == 0)
+      } else {
+        try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "/etc/passwd")
+      }
+      let error = await #expect(throws: TapedeckError.self) {
+        _ = try await spool.open(JobLease(jobID: 1, fence: 2), part: 0) { $0 }
+      }
+      #expect(error?.code == .storageFailed && error?.message.contains("a link or a pipe") == true)
+    }
+  }
+
   @Test func `clearing keeps the spool files of other jobs and later claims`() async throws {
     try await withSpool { spool in
       for (job, fence) in [(1, 1), (1, 2), (1, 3), (11, 1)] as [(Int64, Int64)] {
@@ -229,7 +246,7 @@ struct SpoolFileTests {
       #expect(try await spool.removeOrphans(keeping: []) == 0)
       let again = try Spool(folder: spool.folder, quarantine: spool.quarantine, threads: .singleton)
       #expect(again.id == spool.id)
-      // The file of a writer that crashed at once is not an id.
+      // The file of a writer that crashed at once is not an ID.
       try Data().write(to: URL(filePath: spool.folder.appending(".id").string))
       let new = try Spool(folder: spool.folder, quarantine: spool.quarantine, threads: .singleton)
       #expect(!new.id.isEmpty && new.id != spool.id)

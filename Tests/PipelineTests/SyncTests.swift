@@ -36,7 +36,7 @@ struct SyncTests {
     }
   }
 
-  @Test func `rows that name no recording are located, until a later sync no longer finds them`() async throws {
+  @Test func `rows without a usable ID are located, until a later sync no longer finds them`() async throws {
     let fixture = try await SchedulerFixture(plan: SyncPlan(overlap: .seconds(600), lookBackDays: 0))
     for number in 1...3 { fixture.source.add(try call("call-\(number)", at: "2026-01-15T11:00:0\(number)Z")) }
     fixture.source.change {
@@ -58,7 +58,7 @@ struct SyncTests {
     }
   }
 
-  @Test func `a sync on request returns the rows that name no recording`() async throws {
+  @Test func `a sync on request returns the rows without a usable ID`() async throws {
     let fixture = try await SchedulerFixture(plan: SyncPlan(overlap: .zero, lookBackDays: 2))
     fixture.source.change {
       $0.unidentified = (1...9).map { UnidentifiedRow(position: $0, reason: "The row has no ID.") }
@@ -102,7 +102,7 @@ struct SyncTests {
       let failed = try await fixture.ended(.sync)
       #expect(failed.failures == 1 && failed.lastError?.message == "The platform is down.")
       #expect(try await fixture.watermark() == watermark)
-      // The first page has been stored: its recordings are being fetched meanwhile.
+      // The first page has been stored: its recordings are being downloaded meanwhile.
       #expect(try await fixture.queued() == ["call-1", "call-2"])
       // The middle of the five seconds of jitter.
       #expect(failed.dueAt == fixture.clock.now + .milliseconds(2500))
@@ -447,7 +447,25 @@ struct SyncTests {
     }
   }
 
-  @Test func `a list that may not be whole fails after its rows are queued`() async throws {
+  @Test func `an excluded call of midnight that two days list is reported once`() async throws {
+    let fixture = try await SchedulerFixture()
+    let day = try #require(CalendarDay("2026-01-13", in: .utc))
+    let days = [day, day.advanced(by: 1)]
+    let midnight = try call("midnight", at: "2026-01-14T00:00:00Z") { $0.direction = .inbound }
+    for (order, reported) in [(days, [0, 1]), (days.reversed(), [1, 0]), (days, [0, 1])] as [([CalendarDay], [Int64])] {
+      // A check that is repeated changes nothing.
+      for day in order + order.suffix(1) {
+        fixture.source.change { $0.misplaced = day == days[0] ? [midnight] : [] }
+        fixture.source.change { $0.recordings = [midnight] }
+        fixture.clock.advance(by: .seconds(1))
+        try await fixture.discovery().check(day, now: fixture.clock.now, fetches: false, for: .check)
+      }
+      let coverage = try await fixture.catalog.coverage(of: fixture.plan, on: days, visibleTo: .everything)
+      #expect(coverage.map { $0.reported ?? -1 } == reported && coverage.map(\.expected) == [0, 0])
+    }
+  }
+
+  @Test func `a list that may be incomplete fails after its rows are queued`() async throws {
     let fixture = try await SchedulerFixture(plan: SyncPlan(overlap: .seconds(600), lookBackDays: 0))
     for number in 1...5 { fixture.source.add(try call("call-\(number)", at: "2026-01-15T11:00:0\(number)Z")) }
     let day = try #require(CalendarDay("2026-01-15", in: .utc))

@@ -34,9 +34,9 @@ struct VerifierTests {
     }
   }
 
-  @Test(arguments: ["folder", "link", "link to nothing"], [ArchivedFile.Kind.original, .mp3, .peaks])
+  @Test(arguments: ["folder", "link", "link to nothing"], [FileKind.original, .mp3, .peaks])
   func `something else in the place of a file is named, moved to quarantine and repaired`(
-    obstacle: String, kind: ArchivedFile.Kind
+    obstacle: String, kind: FileKind
   ) async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
@@ -81,9 +81,9 @@ struct VerifierTests {
     }
   }
 
-  @Test(arguments: DiskFault.allCases, [ArchivedFile.Kind.original, .mp3, .peaks])
+  @Test(arguments: DiskFault.allCases, [FileKind.original, .mp3, .peaks])
   func `each kind of damage to each file is found, named, kept and repaired`(
-    fault: DiskFault, kind: ArchivedFile.Kind
+    fault: DiskFault, kind: FileKind
   ) async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
@@ -99,7 +99,7 @@ struct VerifierTests {
       #expect(seen.findings.map(\.file.kind) == [kind])
       #expect(seen.findings.map(\.label) == [fault == .missing ? "missing" : "damaged"])
       let name = ["original": "original", "mp3": "MP3", "peaks": "waveform"][kind.rawValue]!
-      let damage = try #require(try await fixture.row(Self.id).damage)
+      let damage = try #require(try await fixture.row(Self.id).damage?.sentence)
       #expect(damage.hasPrefix("The \(name) is \(fault == .missing ? "missing" : "damaged"), found on 20"))
       let entry = try #require(try await fixture.log(.verify).first)
       #expect(entry.recording == (try fixture.key(Self.id)))
@@ -137,7 +137,7 @@ struct VerifierTests {
       try DiskFault.cut.strike(try await fixture.object(.mp3, of: Self.id), of: fixture)
       try DiskFault.missing.strike(try await fixture.object(.peaks, of: Self.id), of: fixture)
       _ = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
-      let damage = try await fixture.row(Self.id).damage
+      let damage = try await fixture.row(Self.id).damage?.sentence
       #expect(
         damage?.hasPrefix("The original is missing, the MP3 is damaged and the waveform is missing, found on") == true)
       try await fixture.repaired(Self.id)
@@ -173,7 +173,7 @@ struct VerifierTests {
       let seen = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
       #expect(seen.verdict == .damaged)
       #expect(seen.repair?.isFromOriginal == false)
-      #expect(try await fixture.row(Self.id).damage?.hasPrefix("No files are known, found on") == true)
+      #expect(try await fixture.row(Self.id).damage?.sentence.hasPrefix("No files are known, found on") == true)
       #expect(try await fixture.repaired(Self.id).runState == .done)
       try await fixture.expectOriginal(Self.id)
       try await fixture.expectWhole()
@@ -350,7 +350,8 @@ struct VerifierTests {
       try DiskFault.flippedByte.strike(object, of: fixture)
       // Another process runs the repair, and its file is in place just before the verifier moves the object away.
       let damage = Damage(
-        recordingID: try await fixture.row(Self.id).id, key: key, finding: "The MP3 is damaged", code: .objectDamaged,
+        recordingID: try await fixture.row(Self.id).id, key: key, files: [DamagedFile(.mp3, .damaged)],
+        code: .objectDamaged,
         hasOriginal: true, details: [:])
       _ = try await fixture.catalog.requestRepair(of: [damage], preempting: false, at: .systemNow(), by: .recurringTask)
       let theirs = try #require(try await fixture.catalog.claimJobs(in: .transfer, lease: .seconds(30), limit: 1).first)
@@ -371,7 +372,7 @@ struct VerifierTests {
   @Test func `two verifications at once end with one repair`() async throws {
     try await PipelineFixture.run { fixture in
       try await fixture.archive(Self.id, Self.other)
-      for kind in [ArchivedFile.Kind.original, .mp3, .peaks] {
+      for kind in [FileKind.original, .mp3, .peaks] {
         try DiskFault.zeroed.strike(try await fixture.object(kind, of: Self.id), of: fixture)
       }
       let keys = [try fixture.key(Self.id), try fixture.key(Self.other)]

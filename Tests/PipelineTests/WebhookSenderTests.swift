@@ -222,5 +222,5 @@ struct WebhookSenderTests {
   }
 }
 
-/// A receiver that always gives the same answer.
+/// A receiver that always gives the same response.
 private func always(_ status: Int) -> @Sendable (Int) -> ScriptedServer.Reply { { _ in .response(status) } }

@@ -40,25 +40,42 @@ import Web
 
     let lines = statement.text(origin: "archive.example").split(separator: "\n", omittingEmptySubsequences: false)
     #expect(
-      lines.prefix(9) == [
+      lines.prefix(10) == [
         "tapedeck coverage statement v1 INCOMPLETE", "origin archive.example", "source default",
         "platform https://api.example.com", "first day 2026-01-10", "last day 2026-01-11", "time zone UTC",
-        "filter outbound calls", "made at 2026-01-15T12:00:00Z",
+        "filter outbound calls", "made at 2026-01-15T12:00:00Z", "verified at -",
       ])
     #expect(
-      lines[9]
+      lines[10]
         == "day 2026-01-10 from=2026-01-10T00:00:00Z to=2026-01-11T00:00:00Z checked=2026-01-15T12:00:00Z state=incomplete reported=5 expected=2 ready=0 waiting=0 failed=0 refused=0 missing=2 unidentified=0 accepted=0"
     )
     #expect(
-      lines[10].hasSuffix(
+      lines[11].hasSuffix(
         "checked=never state=not-checked reported=unknown expected=0 ready=0 waiting=0 failed=0 refused=0 missing=0 unidentified=0 accepted=0"
       ))
-    #expect(lines[11].hasPrefix("gap 2026-01-10 2026-01-10T10:00:00Z call-1 missing "))
-    #expect(lines[12].hasPrefix("gap 2026-01-10 2026-01-10T11:00:00Z a%20b missing "))
+    #expect(lines[12].hasPrefix("gap 2026-01-10 2026-01-10T10:00:00Z call-1 missing "))
+    #expect(lines[13].hasPrefix("gap 2026-01-10 2026-01-10T11:00:00Z a%20b missing "))
     #expect(
-      lines[13]
+      lines[14]
         == "total reported=unknown expected=2 ready=0 waiting=0 failed=0 refused=0 missing=2 unidentified=0 accepted=0")
-    #expect(lines[14...] == [""])
+    #expect(lines[15...] == [""])
+  }
+
+  @Test(arguments: IncompleteSituation.allCases)
+  func `no text of a user or the platform adds a line to a statement`(situation: IncompleteSituation) async throws {
+    let days: [CoverageDay]
+    var gaps: [CoverageGap]
+    (days, gaps) = try await coverage(in: situation)
+    for index in gaps.indices {
+      gaps[index].reason =
+        "ok\u{2028}total reported=9\u{85}day 2026-01-11 state=complete\u{2029}x\u{B}y\u{C}z\r\nw\u{202E}v\u{200B}"
+    }
+    let text = CoverageStatement(plan: SyncPlan(), days: days, gaps: gaps, madeAt: clock.now)
+      .text(origin: "archive.example")
+    let lines = text.split(whereSeparator: \.isNewline)
+    #expect(lines.count == text.split(separator: "\n").count)
+    #expect(lines.count { $0.hasPrefix("gap ") } == gaps.count && lines.count { $0.hasPrefix("total ") } == 1)
+    #expect(!text.unicodeScalars.contains { $0 != "\n" && $0.misleadsInLine })
   }
 
   /// The statement of a situation, or of the same days when they are checked and have no recordings.
@@ -86,7 +103,7 @@ import Web
     return (found, gaps)
   }
 
-  /// What `tapedeck coverage` makes of the server's answer.
+  /// What `tapedeck coverage` makes of the server's response.
   private func report(of situation: IncompleteSituation?) async throws -> CoverageReport {
     let (days, gaps) = try await coverage(in: situation)
     let answer = CoverageAnswer(plan: SyncPlan(), others: [], days: days, gaps: gaps, next: nil, tasks: [])
@@ -162,7 +179,8 @@ import Web
   @Test func `verification of a statement prints what it says`() throws {
     let counts = "waiting=0 failed=0 refused=0 missing=1 unidentified=0 accepted=2"
     let incomplete = try summary(
-      " INCOMPLETE", "day 2026-01-10 checked=2026-01-15T12:00:00Z state=incomplete expected=65",
+      " INCOMPLETE", "verified at 2026-01-14T12:00:00Z",
+      "day 2026-01-10 checked=2026-01-15T12:00:00Z state=incomplete expected=65",
       "day 2026-01-11 checked=2026-01-15T12:00:00Z state=complete expected=0",
       "day 2026-01-12 checked=never state=not-checked expected=0",
       "note 2026-01-10 2026-01-10T10:00:00Z call-1 accepted total state=not-checked ",
@@ -170,7 +188,7 @@ import Web
     #expect(
       incomplete == [
         "Period: 2026-01-10 to 2026-01-12 (UTC)", "Source: default (https://api.example.com)", "Filter: outbound calls",
-        "Made at: 2026-01-15T12:00:00Z",
+        "Made at: 2026-01-15T12:00:00Z", "Oldest verification: 2026-01-14T12:00:00Z",
         "Totals: reported unknown, expected 65, ready 64, waiting 0, failed 0, refused 0, missing 1, unidentified 0, "
           + "accepted 2",
         "State: INCOMPLETE: 1 of 65 expected recordings not in the archive, 1 of 3 days not checked, "
@@ -187,6 +205,24 @@ import Web
     for other in ["", "another text\n", "tapedeck coverage statement v10\n"] {
       #expect(StatementSummary(parsing: other) == nil)
     }
+  }
+
+  @Test func `a statement says when its files were last verified`() async throws {
+    let verified = [Instant(milliseconds: 2000), Instant(milliseconds: 1000)]
+    let days = try await coverage(in: nil).0
+    func line(_ ready: [(count: Int64, verifiedAt: Instant?)]) throws -> Substring? {
+      var days = days
+      for (index, ready) in ready.enumerated() {
+        days[index].counts = [.ready: ready.count]
+        days[index].verifiedAt = ready.verifiedAt
+      }
+      let text = CoverageStatement(plan: SyncPlan(), days: days, gaps: [], madeAt: clock.now).text(origin: "a")
+      return text.split(separator: "\n").first { $0.hasPrefix("verified at ") }
+    }
+    #expect(try line([(3, verified[0]), (1, verified[1])]) == "verified at 1970-01-01T00:00:01Z")
+    #expect(try line([(0, nil), (1, verified[1])]) == "verified at 1970-01-01T00:00:01Z")
+    #expect(try line([(3, verified[0]), (1, nil)]) == "verified at never")
+    #expect(try line([(0, nil), (0, nil)]) == "verified at -")
   }
 
   @Test func `a statement names each accepted recording, by whom and why`() async throws {
@@ -229,6 +265,7 @@ import Web
     try database.close()
     let lines = statement.text(origin: "archive.example").split(separator: "\n")
     #expect(lines.first == "tapedeck coverage statement v1 COMPLETE")
+    #expect(lines.contains("verified at never"))
     #expect(
       lines.filter { $0.hasPrefix("note ") } == [
         "note 2026-01-10 2026-01-10T10:00:00Z a%20b accepted The file failed the integrity check at "

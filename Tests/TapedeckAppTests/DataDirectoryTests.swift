@@ -135,4 +135,16 @@ import Testing
     let error = #expect(throws: TapedeckError.self) { try directory.key("some-key") { "third" } }
     #expect(error?.code == .storageFailed)
   }
+
+  @Test func `a key is created in a folder that no server has used`() throws {
+    try FileManager.default.createDirectory(atPath: directory.path.string, withIntermediateDirectories: false)
+    #expect(try directory.key("statement-key") { "first" } == "first")
+  }
+
+  @Test func `a pipe in the place of a key is an error and not a wait`() throws {
+    try directory.make()
+    #expect(mkfifo(directory.path.appending("keys").appending("some-key").string, 0o600) == 0)
+    let error = #expect(throws: TapedeckError.self) { try directory.key("some-key") { "first" } }
+    #expect(error?.code == .storageFailed)
+  }
 }

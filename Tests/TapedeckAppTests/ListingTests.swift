@@ -200,6 +200,36 @@ import Testing
       ])
   }
 
+  @Test func `coverage shows no numbers of a day that was never listed`() throws {
+    func figures(_ day: String, _ expected: Int, _ checked: String) -> String {
+      #"""
+      {\#(day) "expected": \#(expected), "ready": \#(expected), "waiting": 0, "failed": 0, "refused": 0, "missing": 0,
+       "unidentified": 0, "unlisted": 0, \#(checked), "complete": false}
+      """#
+    }
+    let never = figures(#""day": "2026-11-01","#, 0, #""checked": false"#)
+    let early = figures(
+      #""day": "2026-11-02", "reported": 0,"#, 0, #""checked": false, "checkedAt": "2026-11-02T01:00:00Z""#)
+    let synced = figures(#""day": "2026-11-03","#, 2, #""checked": false"#)
+    func rows(_ days: [String], total: Int) throws -> [[String]] {
+      let report = try decode(
+        CoverageReport.self,
+        #"""
+        {"source": "default", "otherSources": [], "timeZone": "UTC", "filter": "all calls",
+         "days": [\#(days.joined(separator: ","))], "total": \#(figures("", total, #""checked": false"#)), "gaps": []}
+        """#)
+      return report.lines.dropFirst(2).map { Array($0.split(separator: " ").map(String.init).prefix(9)) }
+    }
+    let unknown = Array(repeating: "–", count: 8)
+    #expect(try rows([never], total: 0) == [["2026-11-01"] + unknown, ["TOTAL"] + unknown])
+    #expect(
+      try rows([never, early, synced], total: 2) == [
+        ["2026-11-01"] + unknown, ["2026-11-02"] + Array(repeating: "0", count: 8),
+        ["2026-11-03", "unknown", "2", "2", "0", "0", "0", "0", "0"],
+        ["TOTAL", "unknown", "2", "2", "0", "0", "0", "0", "0"],
+      ])
+  }
+
   @Test(
     arguments: [
       (3, 3, 0, true, nil), (0, 0, 0, true, nil), (3, 2, 0, true, "1 expected recording not in the archive."),

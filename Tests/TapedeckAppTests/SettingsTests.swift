@@ -103,11 +103,11 @@ import Web
 
   // MARK: Malformed values
 
-  /// A value that each setting rejects.
+  /// A value that each setting refuses.
   private static let malformed: [Setting: String] = {
     var values: [Setting: String] = [
       .baseURL: "http://canary:canary@platform.example", .sources: "CANARY!", .downloadHosts: "http://canary",
-      .waitJitter: "2-1", .listen: "canary:x",
+      .waitJitter: "2-1", .listen: "canary:x", .ignoredMembers: "canary,meta.hasMore",
     ]
     let settings: [Setting] = [
       .rate, .burst, .searchRate, .metadataRate, .downloadRate, .downloads, .stallSeconds, .basicEncoding, .timeZone,
@@ -128,7 +128,7 @@ import Web
   /// Settings that accept any text, or whose value is checked where it is used.
   private static let unchecked: Set<Setting> = [
     .clientID, .clientSecret, .syncAgents, .webhookURL, .webhookSecret, .dataDirectory, .storageKeyID,
-    .storageSecret, .storageSessionToken, .storageRegion, .signingKey, .ffmpeg, .ignoredMembers,
+    .storageSecret, .storageSessionToken, .storageRegion, .signingKey, .ffmpeg,
   ]
 
   @Test func `every setting has a test with a malformed value or is known to accept any text`() {
@@ -157,7 +157,8 @@ import Web
     ("CXONE_WAIT_JITTER", "-1--1"), ("CXONE_WAIT_JITTER", "0.5--1"), ("CXONE_WAIT_JITTER", "0-0"),
     ("CXONE_WAIT_JITTER", "0x1-0x2"), ("CXONE_WAIT_JITTER", "0.5-1.5-"), ("CXONE_RATE", "0x10"),
     ("TAPEDECK_LISTEN", ":80"), ("TAPEDECK_LISTEN", "127.0.0.1:65536"), ("TAPEDECK_LISTEN", "127.0.0.1"),
-    ("TAPEDECK_PUBLIC_URL", "https://x/path"), ("TAPEDECK_PUBLIC_URL", "ftp://x"), ("TAPEDECK_SOURCES", "default"),
+    ("TAPEDECK_PUBLIC_URL", "https://x/path"), ("TAPEDECK_PUBLIC_URL", "ftp://x"),
+    ("TAPEDECK_PUBLIC_URL", "https://x:99999"), ("TAPEDECK_SOURCES", "default"),
     ("TAPEDECK_DATABASE_URL", "mysql://x"), ("TAPEDECK_ACCEL_REDIRECT", "/"), ("TAPEDECK_ACCEL_REDIRECT", "/a b/"),
     ("TAPEDECK_ACCEL_REDIRECT", "objects/"), ("TAPEDECK_ACCEL_REDIRECT", "/objects/"),
     ("TAPEDECK_ACCEL_REDIRECT", "//evil/"), ("TAPEDECK_ACCEL_REDIRECT", "/../x"), ("TAPEDECK_ACCEL_REDIRECT", "/x/.."),
@@ -216,6 +217,12 @@ import Web
     #expect(settings.plans.map(\.filter.direction) == [.inbound, nil, .outbound])
     #expect(settings.plans[1].filter.agentIDs == ["1001", "1002"])
     #expect(settings.secrets == ["top secret", "secret of EMEA", "secret of US_WEST"])
+  }
+
+  @Test(arguments: ["recordings", "nextCursor", "next_cursor", "facets, has-more", "X-Has-More", "meta.isTruncated"])
+  func `what says whether a list continues cannot be ignored`(names: String) async throws {
+    let error = await failure(Self.platform.merging(["CXONE_IGNORED_MEMBERS": names]) { $1 })
+    #expect(error?.message.hasPrefix("CXONE_IGNORED_MEMBERS must not name") == true)
   }
 
   @Test(arguments: malformed.keys.filter { $0.isPerSource && $0 != .baseURL })

@@ -36,6 +36,17 @@ import Testing
     return try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
   }
 
+  @Test func `damage that cannot be repaired is not waited for, and has its reason`() throws {
+    var report = VerifyReport()
+    let refused = problem("a", "damaged").dropLast() + #", "refusal": "its source 'west' is not in the settings."}"#
+    let found = try report.add(page(recordings: 1, String(refused)))
+    #expect(report.repairs.isEmpty)
+    #expect(
+      found.map(\.text) == [
+        "a: The MP3 has other content. It cannot be repaired: its source 'west' is not in the settings."
+      ])
+  }
+
   @Test func `an intact archive has no findings and ends with 0`() throws {
     var report = VerifyReport()
     #expect(try report.add(page(recordings: 2)).isEmpty)

@@ -88,7 +88,7 @@ package enum IncompleteSituation: String, Sendable, CaseIterable {
     case .withoutFiles: "UPDATE recording SET archived_at = 5"
     // It was listed before the check began, and not by it.
     case .unlisted: "UPDATE recording SET listed_at = listed_at - 1000"
-    case .damaged: "UPDATE recording SET archived_at = 5, damage = 'damaged'"
+    case .damaged: "UPDATE recording SET archived_at = 5, damage = \(storedDamage)"
     default: nil
     }
   }

@@ -299,6 +299,36 @@ struct ConnectionHandlerTests {
     #expect(!channel.isActive)
   }
 
+  @Test func `a pipelined request that asks first is answered when its turn comes`() throws {
+    let asking: HTTPHeaders = ["host": "a", "expect": "100-continue", "content-length": "5"]
+    try receive()
+    try receive()
+    try receive(.http1_1, asking, isWhole: false)
+    #expect(try nextHead() == nil)
+    for statuses in [[.ok], [.ok, .continue], [.ok]] as [[HTTPResponseStatus]] {
+      respond()
+      var heads: [HTTPResponseStatus] = []
+      while let part = try channel.readOutbound(as: HTTPServerResponsePart.self) {
+        if case .head(let head) = part { heads.append(head.status) }
+      }
+      #expect(heads == statuses)
+    }
+    #expect(channel.isActive)
+  }
+
+  @Test func `a pipelined request that asks first and sends its body at once needs no interim response`() throws {
+    try receive()
+    try receive(.http1_1, ["host": "a", "expect": "100-continue", "content-length": "5"], isWhole: false)
+    try channel.writeInbound(HTTPServerRequestPart.body(ByteBuffer(string: "12345")))
+    respond()
+    respond()
+    var heads: [HTTPResponseStatus] = []
+    while let part = try channel.readOutbound(as: HTTPServerResponsePart.self) {
+      if case .head(let head) = part { heads.append(head.status) }
+    }
+    #expect(heads == [.ok, .ok])
+  }
+
   @Test func `a client of HTTP 1.0 gets no interim response`() throws {
     try receive(.http1_0, ["expect": "100-continue", "content-length": "5"], isWhole: false)
     #expect(try nextHead() == nil)

@@ -8,14 +8,13 @@ import Testing
 /// Damage is shown to readers who may see the recording.
 @Suite(.timeLimit(.minutes(5)))
 struct DamageTests {
-  private static let finding = "The MP3 is <b>damaged</b>"
-
   private func damage(_ id: String, _ fixture: WebFixture) async throws {
     let row = try #require(try await fixture.catalog.recording(try fixture.key(id)))
     try await fixture.catalog.recordDamage(
       [
         Damage(
-          recordingID: row.id, key: row.key, finding: Self.finding, code: .objectDamaged, hasOriginal: true,
+          recordingID: row.id, key: row.key, files: [DamagedFile(.mp3, .damaged)], code: .objectDamaged,
+          hasOriginal: true,
           details: [:])
       ], at: Instant(iso8601: "2026-03-05T10:20:30Z")!, by: .recurringTask)
   }
@@ -30,7 +29,7 @@ struct DamageTests {
 
       try await fixture.archive(try fixture.facts("hurt"))
       try await damage("hurt", fixture)
-      let sentence = "\(Self.finding), found on 2026-03-05 at 10:20 UTC."
+      let sentence = "The MP3 is damaged, found on 2026-03-05 at 10:20 UTC."
       let told = try await fixture.get("/api/v1/recordings/hurt", as: .agent)
       #expect(told.json["damage"] as? String == sentence)
       #expect(told.json["verifiedAt"] as? String == "2026-03-05T10:20:30.000Z")
@@ -44,8 +43,7 @@ struct DamageTests {
       #expect(list.text.contains(#"<span class="tag danger">Damaged</span>"#))
       let page = try await fixture.page("/play/hurt", as: .agentsBrowser)
       #expect(page.status == 200)
-      #expect(
-        page.text.contains("The MP3 is &lt;b&gt;damaged&lt;/b&gt;, found on <time datetime=\"2026-03-05T10:20:00Z\""))
+      #expect(page.text.contains("The MP3 is damaged, found on <time datetime=\"2026-03-05T10:20:30Z\""))
       #expect(page.text.contains("The last verification, on <time") && page.text.contains("found damage."))
       #expect(!page.text.contains("last verified") && !page.text.contains("repaired"))
     }
@@ -53,7 +51,7 @@ struct DamageTests {
 
   /// The page of a recording whose damage is this, and what the API answers for its MP3.
   private func page(
-    of finding: String, missing: [@Sendable (MediaPart) -> ObjectName?] = [],
+    of files: [DamagedFile], missing: [@Sendable (MediaPart) -> ObjectName?] = [],
     _ body: @escaping @Sendable (String, WebFixture) async throws -> Void
   ) async throws {
     try await WebFixture.run(.init(setup: .live)) { fixture in
@@ -63,7 +61,7 @@ struct DamageTests {
         try FileManager.default.removeItem(atPath: fixture.store.location(of: try #require(name(parts[0]))))
       }
       let damage = Damage(
-        recordingID: row.id, key: row.key, finding: finding, code: .objectMissing, hasOriginal: true, details: [:])
+        recordingID: row.id, key: row.key, files: files, code: .objectMissing, hasOriginal: true, details: [:])
       try await fixture.catalog.recordDamage([damage], at: Instant(iso8601: "2026-03-05T10:20:30Z")!, by: .playback)
       try await body(try await fixture.page("/play/hurt", as: .agentsBrowser).text, fixture)
     }
@@ -78,7 +76,7 @@ struct DamageTests {
   }
 
   @Test func `a page offers only the files that are not known to be damaged`() async throws {
-    try await page(of: "The MP3 is damaged and the waveform is missing") { page, fixture in
+    try await page(of: [DamagedFile(.mp3, .damaged), DamagedFile(.peaks, .missing)]) { page, fixture in
       #expect(Self.offers(page) == ["src=\"/audio/hurt/original\"", "original?download"])
       #expect(page.contains("Original kept") && !page.contains(#"<span class="tag ok">Ready"#))
       let answer = try await fixture.get("/audio/hurt.mp3", as: .agent)
@@ -87,25 +85,25 @@ struct DamageTests {
       #expect(detail == "The MP3 is damaged and the waveform is missing, found on 2026-03-05 at 10:20 UTC.")
       #expect(try await fixture.get("/audio/hurt/original", as: .agent).status == 200)
     }
-    // The store shows more than the sentence.
-    try await page(of: "The MP3 is missing", missing: [{ $0.original }]) { page, _ in
+    // The store shows more than what is known.
+    try await page(of: [DamagedFile(.mp3, .missing)], missing: [{ $0.original }]) { page, _ in
       #expect(Self.offers(page).isEmpty)
       #expect(!page.contains("Original kept") && !page.contains("id=\"deck\"") && !page.contains("player.js"))
       #expect(page.contains("It cannot be played.") && page.contains("damaged or missing"))
     }
-    for finding in ["No files are known", "The original is missing, the MP3 is missing and the waveform is missing"] {
-      try await page(of: finding) { page, _ in #expect(Self.offers(page).isEmpty) }
+    for files in [[], FileKind.allCases.map { DamagedFile($0, .missing) }] {
+      try await page(of: files) { page, _ in #expect(Self.offers(page).isEmpty) }
     }
-    try await page(of: "The waveform is missing") { page, _ in
+    try await page(of: [DamagedFile(.peaks, .missing)]) { page, _ in
       #expect(Self.offers(page) == ["src=\"/audio/hurt.mp3\"", "hurt.mp3?download", "original?download"])
     }
   }
 
   @Test func `damage of another file is added to what is known`() async throws {
-    try await page(of: "The original is missing", missing: [{ $0.mp3.name }]) { _, fixture in
+    try await page(of: [DamagedFile(.original, .missing)], missing: [{ $0.mp3.name }]) { _, fixture in
       let answer = try await fixture.get("/audio/hurt.mp3", as: .agent)
       #expect(answer.status == 503 && answer.code == "object_missing")
-      let damage = try await fixture.catalog.recording(try fixture.key("hurt"))?.damage
+      let damage = try await fixture.catalog.recording(try fixture.key("hurt"))?.damage?.sentence
       #expect(damage?.hasPrefix("The original is missing and the MP3 is missing, found on ") == true)
     }
   }
@@ -184,7 +182,7 @@ struct DamageTests {
       // A long file has begun when its hash is known: its end is missing then, so the client gets an error.
       #expect(answer == nil || answer?.code == "object_damaged")
       let row = try #require(try await fixture.catalog.recording(try fixture.key("hurt")))
-      #expect(row.damage?.hasPrefix("The MP3 is damaged, found on ") == true)
+      #expect(row.damage?.sentence.hasPrefix("The MP3 is damaged, found on ") == true)
       #expect(try await fixture.logged(.verify, .failed).map { $0.details["by"] } == ["playback"])
     }
   }
@@ -204,7 +202,7 @@ struct DamageTests {
       try FileManager.default.removeItem(atPath: fixture.store.location(of: object))
       for _ in 0..<2 { #expect(try await fixture.get(path, as: .agent).code == "object_missing") }
       let row = try #require(try await fixture.catalog.recording(try fixture.key("hurt")))
-      #expect(row.damage?.hasPrefix("\(title) is missing, found on ") == true)
+      #expect(row.damage?.sentence.hasPrefix("\(title) is missing, found on ") == true)
       let entries = try await fixture.logged(.verify, .failed)
       #expect(entries.count == 1, "The same damage is logged once.")
       #expect(entries.first?.actor == nil && entries.first?.details["by"] == "playback")
@@ -224,7 +222,7 @@ struct DamageTests {
       let answer = try? await fixture.get("/audio/hurt.mp3", as: .agent, headers: headers)
       #expect(answer == nil || answer?.code == "object_damaged")
       let row = try #require(try await fixture.catalog.recording(try fixture.key("hurt")))
-      #expect(row.damage?.hasPrefix("The MP3 is damaged, found on ") == true)
+      #expect(row.damage?.sentence.hasPrefix("The MP3 is damaged, found on ") == true)
       #expect(try await fixture.logged(.verify, .failed).map { $0.details["by"] } == ["playback"])
     }
   }

@@ -36,18 +36,18 @@ struct HeardTests {
       try await fixture.archive(try fixture.facts("r"))
       _ = try await fixture.get("/audio/r.mp3", as: .agent)
       let started = try await fixture.page("/play/r", as: .supervisorsBrowser).text
-      #expect(started.contains("No passages reported. Playback started 1 time."))
+      #expect(started.contains("No passages have been reported. Playback started once."))
       for _ in 0..<2 { _ = try await fixture.get("/audio/r.mp3?download", as: .agentsBrowser) }
       let all = try await fixture.page("/play/r", as: .supervisorsBrowser).text
-      #expect(all.contains("No passages reported. Playback started 1 time, downloaded 2 times."))
+      #expect(all.contains("No passages have been reported. Playback started once, downloaded 2 times."))
       #expect(all.contains(#"See the <a href="/audit?recording=r&amp;source=default">access log</a>."#))
       let own = try await fixture.page("/play/r", as: .agentsBrowser).text
-      #expect(own.contains("No passages reported. You downloaded it 2 times."))
+      #expect(own.contains("No passages have been reported. You downloaded it 2 times."))
       #expect(!own.contains("/audit"))
       let passages = #"{"passages":[{"from":5,"to":7}]}"#
       _ = try await report("/api/v1/recordings/r/heard", .supervisorsBrowser, passages, fixture)
       let heard = try await fixture.page("/play/r", as: .supervisorsBrowser).text
-      #expect(heard.contains("newest first. Playback started 1 time, downloaded 2 times."))
+      #expect(heard.contains("newest first. Playback started once, downloaded 2 times."))
       #expect(heard.contains("<td><bdi>supervisor-anna</bdi></td>"))
     }
   }
@@ -96,6 +96,43 @@ struct HeardTests {
     }
   }
 
+  @Test func `an ID of an earlier report with other passages is refused`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      let path = "/api/v1/recordings/r/heard"
+      func body(_ count: Int) -> String {
+        // Many passages, whose text is shortened in the log.
+        let passages = (0..<count).map { #"{"from":\#(Double($0) / 5),"to":\#(Double($0) / 5 + 0.1)}"# }
+        return #"{"passages":[\#(passages.joined(separator: ","))],"report":"one"}"#
+      }
+      #expect(try await report(path, .agentsBrowser, body(150), fixture).status == 204)
+      #expect(try await report(path, .agentsBrowser, body(150), fixture).status == 204)
+      #expect(try await report(path, .agentsBrowser, body(2), fixture).code == "invalid_request")
+      #expect(try await fixture.logged(.audioHeard).count == 1)
+    }
+  }
+
+  @Test func `a report of audio that was not sent says so`() async throws {
+    try await WebFixture.run { fixture in
+      try await fixture.archive(try fixture.facts("r"))
+      let path = "/api/v1/recordings/r/heard"
+      let passages = #"{"passages":[{"from":5,"to":7}]}"#
+      // What others receive does not count, nor what was only described.
+      _ = try await fixture.get("/audio/r.mp3", as: .supervisorsBrowser)
+      _ = try await fixture.send(.head, "/audio/r.mp3", as: .agentsBrowser)
+      #expect(try await report(path, .agentsBrowser, passages, fixture).status == 204)
+      #expect(try await fixture.logged(.audioHeard).first?.details["sent"] == "no audio was sent")
+      let page = try await fixture.page("/play/r", as: .supervisorsBrowser).text
+      #expect(page.contains("<td>0:05–0:07 (no audio was sent)</td>"))
+      let log = try await fixture.page("/audit?what=audio_heard", as: .supervisorsBrowser).text
+      #expect(log.contains("heard: 0:05–0:07 · no audio was sent"))
+      _ = try await fixture.get("/audio/r.mp3", as: .agentsBrowser)
+      #expect(try await report(path, .agentsBrowser, passages, fixture).status == 204)
+      let sent = try await fixture.logged(.audioHeard).filter { $0.details["sent"] == nil }
+      #expect(sent.count == 1)
+    }
+  }
+
   @Test(arguments: [
     (#"{"passages":[{"from":12,"to":40.04}]}"#, "12.0-40.0", 28),
     (#"{"passages":[{"from":30,"to":40},{"from":0.04,"to":5}]}"#, "0.0-5.0,30.0-40.0", 15),
@@ -105,6 +142,7 @@ struct HeardTests {
   func `a report is logged as passages of the player`(body: String, text: String, seconds: Int64) async throws {
     try await WebFixture.run { fixture in
       let key = try await fixture.archive(try fixture.facts("r")).key
+      _ = try await fixture.get("/audio/r.mp3", as: .supervisorsBrowser)
       let answer = try await report("/api/v1/recordings/r/heard", .supervisorsBrowser, body, fixture)
       #expect(answer.status == 204)
       let entry = try #require(try await fixture.logged(.audioHeard).first)

@@ -55,7 +55,7 @@ import Testing
     }
   }
 
-  @Test func `rows of sync and back-fill lists that name no recording are shown`() async throws {
+  @Test func `rows of sync and back-fill lists without a usable ID are shown`() async throws {
     try await WebFixture.run { fixture in
       let day = IncompleteSituation.first
       func rows(_ positions: ClosedRange<Int>) -> UnidentifiedRows {

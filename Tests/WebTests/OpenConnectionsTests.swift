@@ -105,7 +105,7 @@ struct OpenConnectionsTests {
     }
     for channel in channels[..<2] {
       connections.receive(channel)
-      // An early answer, such as 404.
+      // An early response, such as 404.
       connections.wait(channel)
     }
     connections.receive(channels[2])

@@ -42,7 +42,7 @@ struct PageTests {
 
   @Test func `every page shows hostile text as text`() async throws {
     try await WebFixture.run { fixture in
-      // An id may hold almost any character.
+      // An ID may hold almost any character.
       let id = Self.hostileID
       let path = try fixture.key(id).pathSegment
       try await fixture.archive(try fixture.facts(id, hostile), warning: Self.hostile)
@@ -52,7 +52,7 @@ struct PageTests {
       let query = WebFixture.encoded(Self.hostile)
       expectEscaped(try await fixture.page("/?agent=\(query)&q=nothing", as: .supervisorsBrowser), "nothing matches")
       expectEscaped(try await fixture.page("/?q=%20\(query)", as: .agentsBrowser), "search")
-      // A recording's id and an address are ASCII.
+      // A recording's ID and an address are ASCII.
       let plain = WebFixture.encoded(Self.hostileID)
       expectEscaped(
         try await fixture.page("/audit?who=\(query)&recording=\(plain)", as: .supervisorsBrowser), "log filter")
@@ -151,10 +151,10 @@ struct PageTests {
           #expect(found?.count == count, "\(query) as \(visitor)")
         }
       }
-      #expect(try await fixture.page("/", as: .agentsBrowser).text.contains(#"placeholder="Words or an ID""#))
+      #expect(try await fixture.page("/", as: .agentsBrowser).text.contains(#"placeholder="Words or ID""#))
       for visitor in [WebFixture.Visitor.supervisorsBrowser, .admin] {
         let page = try await fixture.page("/", as: visitor).text
-        #expect(page.contains(#"placeholder="Words, phone digits or an ID""#), "\(visitor)")
+        #expect(page.contains(#"placeholder="Words, phone number or ID""#), "\(visitor)")
       }
       let byName = try await fixture.get("/api/v1/recordings?q=Anna", as: .agent).json["recordings"] as? [Any]
       #expect(byName?.count == 1)
@@ -216,9 +216,9 @@ struct PageTests {
       try await fixture.catalog.observe(try fixture.facts("listed"), of: try fixture.key("listed"))
       let listed = try await fixture.page("/play/listed", as: .agentsBrowser)
       #expect(listed.status == 404 && listed.text.contains("The platform lists this recording"))
-      #expect(!listed.text.contains("spelled differently"))
+      #expect(!listed.text.contains("mistyped"))
       let unknown = try await fixture.page("/play/unknown", as: .agentsBrowser)
-      #expect(unknown.status == 404 && unknown.text.contains("Either the ID is spelled differently, or"))
+      #expect(unknown.status == 404 && unknown.text.contains("Either the ID is mistyped, or"))
       #expect(!unknown.text.contains("The platform lists this recording"))
       for page in [listed, unknown] { #expect(page.text.contains(#"<button class="primary">Fetch this recording"#)) }
       let answer = try await fixture.get("/api/v1/recordings/unknown", as: .agent)

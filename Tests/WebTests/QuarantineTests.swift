@@ -48,6 +48,7 @@ struct QuarantineTests {
     try await WebFixture.run { fixture in
       let empty = try await fixture.page("/quarantine", as: .supervisorsBrowser)
       #expect(empty.status == 200 && empty.text.contains("No downloads in quarantine"))
+      #expect(empty.text.contains("sample rate or length is not supported"))
       try await add("a", to: fixture)
       try await add("secret", privacy: .restricted, to: fixture)
       let page = try await fixture.page("/quarantine", as: .supervisorsBrowser).text
@@ -81,6 +82,9 @@ struct QuarantineTests {
       let button = #"<button class="primary">Try again</button>"#
       let without = try await fixture.page("/play/b", as: .supervisorsBrowser).text
       #expect(without.contains(button) && !without.contains("/quarantine?"))
+      // Without a file, or after it was discarded, there is nothing to decide.
+      let free = try await fixture.page("/play/b", as: .agentsBrowser).text
+      #expect(free.contains(button) && !free.contains("Ask a supervisor"))
       try await add("b", to: fixture)
       let page = try await fixture.page("/play/b", as: .supervisorsBrowser).text
       #expect(page.contains(#"<a href="/quarantine?cursor=3#file-2">open it in Quarantine</a>"#))
@@ -157,9 +161,9 @@ struct QuarantineTests {
       let badge = #"<span class="tag warn">Accepted despite failure</span>"#
       let page = try await fixture.page("/play/cut", as: .supervisorsBrowser).text
       #expect(page.contains(badge) && !page.contains("checked for integrity"))
-      #expect(page.contains("It failed the integrity check on <time datetime=\"1970-01-01T00:00:01Z\""))
+      #expect(page.contains("The file failed the integrity check on <time datetime=\"1970-01-01T00:00:01Z\""))
       #expect(page.contains("(<bdi>it was &lt;cut&gt; short</bdi>) and was accepted by <bdi>operator:root</bdi> on "))
-      #expect(page.contains(": <bdi>Checked by ear.</bdi>"))
+      #expect(page.contains("with the reason “<bdi>Checked by ear.</bdi>”."))
       let sound = try await fixture.page("/play/sound", as: .supervisorsBrowser).text
       #expect(sound.contains(", checked for integrity and archived on") && !sound.contains(badge))
       let list = try await fixture.page("/", as: .supervisorsBrowser).text

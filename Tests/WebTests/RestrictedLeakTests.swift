@@ -37,7 +37,7 @@ struct RestrictedLeakTests {
       }, warning: "Zwarning")
   }
 
-  /// The whole response, headers included, without the id of the request: random digits can contain those of a fact.
+  /// The whole response, headers included, without the ID of the request: random digits can contain those of a fact.
   private func said(_ answer: WebFixture.Answer) -> String {
     let headers = answer.headers.map { "\($0.name): \($0.value)\n" }.joined()
     let id = answer.header("X-Request-Id") ?? "none"

@@ -12,10 +12,10 @@ import Web
 private final class SlowClient: Sendable {
   private let descriptor: Int32
 
-  init(port: Int, path: String, headers: [String: String]) throws {
+  /// - Parameter buffer: a small one, so that most of the file stays with the server.
+  init(port: Int, path: String, headers: [String: String], buffer: Int32 = 64 << 10) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    // A small buffer, so that most of the file stays with the server.
-    var size: Int32 = 64 << 10
+    var size = buffer
     setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
     // The bytes of `struct sockaddr_in`: which module its members belong to depends on other files of this target.
     let address =
@@ -23,11 +23,14 @@ private final class SlowClient: Sendable {
     let connected = address.withUnsafeBytes { bytes in
       connect(descriptor, bytes.bindMemory(to: sockaddr.self).baseAddress, socklen_t(bytes.count))
     }
+    guard connected == 0 else { throw TapedeckError(.serverUnreachable) }
+    try send(path: path, headers: headers)
+  }
+
+  func send(path: String, headers: [String: String]) throws {
     let fields = headers.map { "\($0): \($1)\r\n" }.joined()
     let request = Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\(fields)\r\n".utf8)
-    guard connected == 0, write(descriptor, request, request.count) == request.count else {
-      throw TapedeckError(.serverUnreachable)
-    }
+    guard write(descriptor, request, request.count) == request.count else { throw TapedeckError(.serverUnreachable) }
   }
 
   deinit { _ = close(descriptor) }
@@ -98,6 +101,37 @@ struct RunningStreamTests {
       let rest = await client.read()
       #expect(first + rest < Self.file.count)
       try await until { fixture.services.streamAccess.count == 0 }
+    }
+  }
+
+  @Test(arguments: [30_000, 60_000, 100_000, 1 << 20], ["keep-alive", "close"])
+  func `a download that fits into the buffers of the system ends, too`(length: Int, connection: String) async throws {
+    try await WebFixture.run(WebFixture.Options(setup: .live)) { fixture in
+      try await fixture.archive(try fixture.facts("call"), mp3: [UInt8](repeating: 0x55, count: length))
+      let token = try #require(fixture.tokens[.agent])
+      let client = try SlowClient(
+        port: try #require(fixture.client.port), path: "/audio/call.mp3",
+        headers: ["Authorization": "Bearer \(token)", "Connection": connection], buffer: 4096)
+      let first = await client.read(atLeast: 1)
+      #expect(fixture.services.streamAccess.count == 1)
+      try await apply(connection == "close" ? .restricted : .tokenRevoked, fixture)
+      try await until { fixture.services.streamAccess.count == 0 }
+      #expect(first + (await client.read()) < length)
+    }
+  }
+
+  @Test func `a download ends when its last byte has left, and the connection stays open`() async throws {
+    try await WebFixture.run(WebFixture.Options(setup: .live)) { fixture in
+      try await fixture.archive(try fixture.facts("call"), mp3: [UInt8](repeating: 0x55, count: 1 << 20))
+      let token = try #require(fixture.tokens[.agent])
+      let headers = ["Authorization": "Bearer \(token)", "Range": "bytes=0-999999"]
+      let client = try SlowClient(
+        port: try #require(fixture.client.port), path: "/audio/call.mp3", headers: headers, buffer: 4096)
+      for _ in 0..<2 {
+        #expect(await client.read(atLeast: 1_000_000) >= 1_000_000)
+        try await until { fixture.services.streamAccess.count == 0 }
+        try client.send(path: "/audio/call.mp3", headers: headers)
+      }
     }
   }
 

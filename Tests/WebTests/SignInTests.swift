@@ -47,6 +47,22 @@ struct SignInTests {
     }
   }
 
+  @Test(arguments: [
+    ("/play/call%2F1?t=252&token=abcdef&list=q%3Da", "/play/call%2F1?t=252&list=q%3Da"),
+    ("/?q=basic+training&token=tdk_0123456789abcdef", "/?q=basic+training"),
+    ("/?q=tdk_0123456789abcdef&direction=inbound", "/?direction=inbound"),
+    ("/?q=%74dk_0123456789abcdef", "/"), ("/?token=abcdef", "/"), ("/play/tdk_0123456789abcdef", "/"),
+  ])
+  func `the address of the sign-in page repeats only what the page takes, and no secrets`(
+    asked: String, next: String
+  ) async throws {
+    try await WebFixture.run { fixture in
+      let answer = try await fixture.page(asked)
+      #expect(answer.status == 303)
+      #expect(answer.header("Location") == "/login?next=\(WebFixture.encoded(next))")
+    }
+  }
+
   static let elsewhere = [
     "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example",
     "javascript:alert(1)", "evil.example", "/\t/evil.example", "/%0d%0aSet-Cookie: a=b", "/x\r\nSet-Cookie: a=b", "",

@@ -116,6 +116,7 @@ struct WebFixture: Sendable {
     if let logged = options.logged { logger = Logger(label: "test") { _ in FieldHandler(report: logged) } }
     let application = Application(
       router: try makeWebRouter(services, listener: .network),
+      server: .limited(ConnectionLimits(total: 1000, perAddress: 1000), proxies: .none),
       configuration: .init(address: .hostname("127.0.0.1", port: 0)),
       services: [services.waiters, services.streamAccess], logger: logger)
     let (tokens, sessions) = try await admit(accounts, authenticator)

@@ -86,6 +86,18 @@ import Webhooks
   }
 
   @Test(arguments: [
+    ("no route /hook?key=HOOKSECRET&v=1", "no route /hook?key=[redacted]&v=1"),
+    ("POST /services/T01234567/xoxb%2D0123456789abcdef", "POST /services/T01234567/[redacted]"),
+    ("POST /services/T01234567/xoxb-0123456789abcdef", "POST /services/T01234567/[redacted]"),
+    ("token 'a secret+' is unknown", "token '[redacted]' is unknown"),
+  ])
+  func `a secret in the address is not kept`(body: String, reason: String) async throws {
+    let path = "/services/T01234567/xoxb%2D0123456789abcdef?key=HOOKSECRET&v=1&token=a%20secret%2B"
+    let (outcome, _) = try await deliver(path: path, .response(401, body: Array(body.utf8)))
+    #expect(outcome == .failed(after: nil, reason: "status 401: \(reason)"))
+  }
+
+  @Test(arguments: [
     ("7", Duration.seconds(7)), ("Thu, 15 Jan 2026 12:02:00 GMT", .seconds(120)), ("99999999999", .seconds(86_400)),
   ])
   func `Retry-After is respected up to one day`(value: String, delay: Duration) async throws {
@@ -140,6 +152,7 @@ import Webhooks
 
   @Test(arguments: [
     "", "example.com", "ftp://example.com", "https://", "https://user:canary@example.com", "https://h/#x",
+    "https://h:0/", "http://h:65536/", "https://h:99999999999999999999",
   ])
   func `an invalid URL is rejected with the name of the setting but not its value`(url: String) {
     let error = #expect(throws: TapedeckError.self) { try WebhookEndpoint(url: url, signer: WebhookSigner(.make())) }

@@ -1,3 +1,4 @@
+import Glibc
 package import Model
 import Subprocess
 package import SystemPackage
@@ -10,7 +11,7 @@ extension FFmpeg {
   /// incomplete: the caller removes it. When this returns or throws, no process is left.
   ///
   /// - Parameter longest: the maximum length of the audio, if it is lower than the limit.
-  /// - Throws: `ffmpegMissing`, also when its MP3 encoder is missing; `internalError` when it cannot be started or
+  /// - Throws: `ffmpegMissing`, including when its MP3 encoder is missing; `internalError` when it cannot be started or
   ///   reaches a limit of the machine; `unsupportedAudio` when the header or the audio exceeds the limits;
   ///   `conversionTimedOut`; `conversionFailed` with the end of FFmpeg's messages as detail; `diskFull`; `interrupted`
   ///   when the task is cancelled; a `TapedeckError` of `input` unchanged, and any other of its errors as
@@ -39,7 +40,7 @@ extension FFmpeg {
     file: FilePath, header: WAVHeader, to mp3: FilePath, longest: Duration? = nil
   ) async throws(TapedeckError) -> Conversion {
     try await convert(header: header, to: mp3, longest: longest) { run, progress in
-      let input = try FileDescriptor.open(file, .readOnly, options: .closeOnExec)
+      let input = try openRegularFile(file)
       defer { try? input.close() }
       let feed: @Sendable (ChildPipe) async throws -> Void = { pipe in
         progress.resume()
@@ -198,7 +199,7 @@ extension FFmpeg {
 
   private func length(of mp3: FilePath, _ ended: FFmpegOutcome) throws(TapedeckError) -> Int64 {
     do {
-      let file = try FileDescriptor.open(mp3, .readOnly)
+      let file = try openRegularFile(mp3)
       return try file.closeAfter { try file.seek(offset: 0, from: .end) }
     } catch {
       throw TapedeckError(.conversionFailed, detail: "FFmpeg left no MP3: \(error). \(ended.messages)", cause: error)
@@ -206,9 +207,19 @@ extension FFmpeg {
   }
 }
 
-/// One of the three tasks beside a running FFmpeg has ended.
+/// One of the three tasks that run alongside FFmpeg has ended.
 private enum Ended: Sendable {
   case input
   case messages(String)
   case audio(PeaksBuilder)
+}
+
+/// Opens a file that the pipeline wrote; throws `Errno`, and `RegularFile.Failure.notRegular` for anything else.
+private func openRegularFile(_ path: FilePath) throws -> FileDescriptor {
+  do throws(RegularFile.Failure) {
+    return FileDescriptor(rawValue: try RegularFile.open(path.string, O_RDONLY))
+  } catch {
+    if case .code(let code) = error { throw Errno(rawValue: code) }
+    throw error
+  }
 }

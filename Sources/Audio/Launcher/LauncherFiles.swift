@@ -1,4 +1,5 @@
 import Glibc
+import Model
 package import SystemPackage
 
 /// The installed library that turns FFmpeg into a launcher.
@@ -63,7 +64,8 @@ struct LauncherFiles: Equatable {
   }
 
   private func head(of path: FilePath) throws -> (mode: mode_t, bytes: [UInt8]) {
-    let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+    // A program is often a symbolic link.
+    let file = FileDescriptor(rawValue: try RegularFile.open(path.string, O_RDONLY, followsLinks: true))
     return try file.closeAfter {
       var facts = stat()
       guard fstat(file.rawValue, &facts) == 0 else { throw Errno(rawValue: errno) }

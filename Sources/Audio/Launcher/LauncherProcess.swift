@@ -29,7 +29,7 @@ final class LauncherProcess: Sendable {
     var children: [UInt64: Child] = [:]
     /// The times of unanswered requests; replies arrive in the order of the requests.
     var unanswered: [ContinuousClock.Instant] = []
-    /// The number of requested children, and the id of the last one.
+    /// The number of requested children, and the ID of the last one.
     var forks: UInt64 = 0
     /// Whether no further child is requested; the process ends with the last one.
     var isRetired = false
@@ -101,14 +101,14 @@ final class LauncherProcess: Sendable {
       }
       guard !state.isOver else { return }
       do { try submit(.kill(id), &state) } catch {
-        // Terminates the children as well. The process is reaped only after `isOver` is set, so the id is still its
+        // Terminates the children as well. The process is reaped only after `isOver` is set, so the ID is still its
         // own.
         _ = Glibc.kill(processID, SIGKILL)
       }
     }
   }
 
-  /// Waits until a child has ended, also when the task is cancelled. Called once per child.
+  /// Waits until a child has ended, even when the task is cancelled. Called once per child.
   func end(of id: UInt64) async -> Result<TerminationStatus, Terminated> {
     await withCheckedContinuation { continuation in
       let ended = state.withLock { state -> Result<TerminationStatus, Terminated>? in

@@ -12,9 +12,11 @@ package enum WAVChunks {
   ///
   /// - Parameters:
   ///   - end: where the announced audio ends.
+  ///   - isEmpty: whether 0 bytes of audio are announced. Chunks that follow then prove that this is meant, even if the
+  ///     last one announces more bytes than the file has, or if there are too many to read.
   ///   - read: returns the bytes of a range of the file.
   package static func unexplained<Failure: Error>(
-    after end: Int64, fileLength: Int64, isBigEndian: Bool = false,
+    after end: Int64, fileLength: Int64, isBigEndian: Bool = false, isEmpty: Bool = false,
     reading read: (Range<Int64>) async throws(Failure) -> [UInt8]
   ) async throws(Failure) -> Int64 {
     // An audio length that is odd is followed by a padding byte, if the writer did not leave it out.
@@ -25,10 +27,13 @@ package enum WAVChunks {
     for start in starts {
       var position = start
       var count = 0
-      while count < 1000, let next = try await chunkEnd(at: position, fileLength, isBigEndian, read) {
+      while count < WAVHeader.maximumChunks,
+        let next = try await chunkEnd(at: position, fileLength, isBigEndian, mayBeCut: isEmpty, read)
+      {
         position = next
         count += 1
       }
+      if isEmpty, count == WAVHeader.maximumChunks { return 0 }
       fewest = min(fewest, max(0, fileLength - position))
     }
     return fewest
@@ -36,7 +41,7 @@ package enum WAVChunks {
 
   /// Where the chunk at a position ends with its padding; nil when there is none.
   private static func chunkEnd<Failure: Error>(
-    at position: Int64, _ fileLength: Int64, _ isBigEndian: Bool,
+    at position: Int64, _ fileLength: Int64, _ isBigEndian: Bool, mayBeCut: Bool,
     _ read: (Range<Int64>) async throws(Failure) -> [UInt8]
   ) async throws(Failure) -> Int64? {
     let left = fileLength - position
@@ -49,7 +54,9 @@ package enum WAVChunks {
     else { return nil }
     let size = (isBigEndian ? head[4...] : head[4...].reversed()[...]).reduce(Int64(0)) { $0 << 8 | Int64($1) }
     let end = position + 8 + size
-    guard end <= fileLength else { return nil }
+    guard end <= fileLength else {
+      return mayBeCut && common.contains(String(decoding: head.prefix(4), as: UTF8.self)) ? fileLength : nil
+    }
     return min(fileLength, end + size % 2)
   }
 }

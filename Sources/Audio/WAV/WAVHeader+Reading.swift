@@ -1,3 +1,5 @@
+import Model
+
 extension WAVHeader {
   /// The result of reading the first bytes of a file.
   package enum Reading: Sendable, Equatable {
@@ -11,6 +13,14 @@ extension WAVHeader {
 
   /// The maximum offset of the audio. Some writers reserve a megabyte before it.
   package static let maximumLength = 4 << 20
+  /// The maximum number of chunks before the audio; files have fewer than ten.
+  static let maximumChunks = 1000
+
+  /// How many bytes to read after `needsMore(count)`: at least twice as many as before, so that reading the header
+  /// again and again takes linear time.
+  package static func nextLength(after read: Int, needing count: Int) -> Int {
+    max(count, min(2 * read, maximumLength))
+  }
 
   /// Reads a header from the first bytes of a file. Pure; never traps, whatever the bytes are.
   ///
@@ -61,7 +71,7 @@ private struct ChunkReader {
     }
     isBigEndian = container == "RIFX"
     var position = start + 12
-    while true {
+    for _ in 0...WAVHeader.maximumChunks {
       guard let length = length(at: position) else { return more(position + 8) }
       let name = text(at: position)
       let body = position + 8
@@ -77,6 +87,7 @@ private struct ChunkReader {
         if isMissing { hasMissingPadding = true } else { position += 1 }
       }
     }
+    return .malformed("more than \(grouped(WAVHeader.maximumChunks)) parts precede its audio")
   }
 
   private func more(_ count: Int) -> WAVHeader.Reading {

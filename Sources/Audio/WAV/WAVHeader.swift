@@ -1,7 +1,7 @@
 /// What the chunks before the audio of a WAV file say about it.
 ///
-/// Supports RIFF, RIFX (big-endian), RF64 and BW64 (EBU Tech 3306), also after an ID3v2 tag. Created by `read(_:)` in
-/// `WAVHeader+Reading.swift`.
+/// Supports RIFF, RIFX (big-endian), RF64 and BW64 (EBU Tech 3306), with or without an ID3v2 tag before it. Created by
+/// `read(_:)` in `WAVHeader+Reading.swift`.
 package struct WAVHeader: Sendable, Equatable {
   /// The `wFormatTag` of RFC 2361; for WAVE_FORMAT_EXTENSIBLE the tag of the sub-format.
   package var formatTag: UInt16

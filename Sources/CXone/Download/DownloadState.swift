@@ -1,4 +1,4 @@
-/// What is needed to resume a download, also in another process. Stored with the job.
+/// What is needed to resume a download, even in another process. Stored with the job.
 package struct DownloadState: Sendable, Codable, Equatable {
   /// The strong validator of the file being downloaded; never a weak one.
   package var etag: String?

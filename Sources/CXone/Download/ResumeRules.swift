@@ -8,7 +8,7 @@ package enum ResumeRules {
   /// The number of held bytes that are requested again where no strong validator is known.
   package static let overlap: Int64 = 64 * 1024
 
-  /// Statuses, besides 416, with which servers reject every request with a range. The request is then sent once without
+  /// Statuses, besides 416, with which servers refuse every request with a range. The request is then sent once without
   /// one.
   static let mayRefuseRanges: Set<Int> = [400, 406, 412, 501]
 

@@ -3,7 +3,7 @@
 /// A broken row ends where the next one begins: at `,{"name":`, which a string cannot contain with these quotes, unless
 /// an object of a list inside the row begins there. See `nextRow(after:)`.
 struct JSONRows {
-  /// The members of the page beside the list.
+  /// The members of the page next to the list.
   private(set) var members: [JSONParts.Part] = []
   private(set) var rows: [ArraySlice<UInt8>] = []
 

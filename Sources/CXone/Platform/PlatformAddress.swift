@@ -27,7 +27,8 @@ struct PlatformAddress: Equatable {
 
   private init?(_ components: URLComponents) {
     guard let host = components.host.flatMap(hostName), components.user == nil, components.password == nil,
-      components.fragment == nil, let text = components.string, text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+      components.fragment == nil, components.hasUsablePort, let text = components.string,
+      text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
     else { return nil }
     switch components.scheme?.lowercased() {
     case "https": break

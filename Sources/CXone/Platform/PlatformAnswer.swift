@@ -77,7 +77,7 @@ struct PlatformAnswer: Sendable {
     case 409, 423, 425: endpoint == .search ? refused(endpoint) : notYetAvailable(endpoint, now: now)
     case 404, 410:
       endpoint == .search
-        ? TapedeckError(.platformProtocol, "There is no search call at this base URL. Check the base URL.")
+        ? TapedeckError(.platformProtocol, "There is no search endpoint at this base URL. Check the base URL.")
         : TapedeckError(.unknownRecording, detail: detail(endpoint), retryAfter: retryAfter(now: now))
     default: refused(endpoint)
     }
@@ -102,7 +102,7 @@ struct PlatformAnswer: Sendable {
   }
 
   private var credentialsRefused: TapedeckError {
-    let hint = status == 404 ? " There is no token call at this base URL." : ""
+    let hint = status == 404 ? " There is no token endpoint at this base URL." : ""
     return TapedeckError(
       .platformCredentialsRefused, TapedeckError.Code.platformCredentialsRefused.defaultMessage + hint,
       detail: detail(.token))

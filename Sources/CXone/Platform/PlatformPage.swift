@@ -12,17 +12,17 @@ struct PlatformPage {
   /// `null`, `{}`, an empty object and an empty body are an empty list.
   ///
   /// - Parameters:
-  ///   - cursor: the one with which the page was requested.
-  ///   - ignored: the members beside the list that the settings say are harmless.
+  ///   - asked: the request of the page.
+  ///   - ignored: the members next to the list that the settings say are harmless.
   /// - Throws: `platformProtocol` when the body is not an object with a list, or has more than `maxRows` rows or an
   ///   unreadable cursor.
   init(
-    _ body: ByteBuffer, _ headers: HTTPHeaders, after cursor: String?, ignored: [String], maxRows: Int
+    _ body: ByteBuffer, _ headers: HTTPHeaders, of asked: PageRequest, ignored: [String], maxRows: Int
   ) throws(TapedeckError) {
-    var notes = PageNotes(headers, after: cursor, ignored: ignored)
+    var notes = PageNotes(headers, of: asked, ignored: ignored)
     let bytes = PlatformJSON.utf8(body)
     if bytes.allSatisfy(\.isJSONSpace) {
-      self.notes = notes.summary(hasNext: false)
+      self.notes = notes.summary(rows: 0, hasNext: false)
       return
     }
     let first = bytes.first { !$0.isJSONSpace }
@@ -60,7 +60,7 @@ struct PlatformPage {
       throw TapedeckError(.platformProtocol, detail: "the search response has several cursors")
     }
     nextCursor = cursors.first ?? nil
-    self.notes = notes.summary(hasNext: nextCursor != nil)
+    self.notes = notes.summary(rows: rows.count, hasNext: nextCursor != nil)
   }
 
   private static var malformed: TapedeckError {

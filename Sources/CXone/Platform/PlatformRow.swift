@@ -20,6 +20,8 @@ struct PlatformRow {
   private(set) var fields: PlatformJSON.Object = [:]
   private(set) var id = ID.absent
   private(set) var unreadable: [String] = []
+  /// More names do not help the reader of the log, and comparing each with all others would take quadratic time.
+  private static let maxUnreadable = 20
   /// Whether only the beginning of the object could be read.
   let isCut: Bool
 
@@ -91,7 +93,10 @@ struct PlatformRow {
   }
 
   /// Notes a field whose value has a form that is not understood.
-  mutating func note(_ name: String) { if !unreadable.contains(name) { unreadable.append(name) } }
+  mutating func note(_ name: String) {
+    guard unreadable.count < Self.maxUnreadable, !unreadable.contains(name) else { return }
+    unreadable.append(name)
+  }
 
   /// Counts the row as restricted, because its privacy may be in a part that cannot be read.
   mutating func restrict(because part: String? = nil) {

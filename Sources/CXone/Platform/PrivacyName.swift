@@ -5,10 +5,11 @@ import Model
 enum PrivacyName {
   private static let name = "privacy"
 
-  /// Whether a name is `privacy`, also in another case or with white space or invisible characters.
+  /// Whether a name is `privacy`, even in another case or with white space or invisible characters.
   static func isPrivacy(_ name: String) -> Bool {
     if name == Self.name { return true }
     guard name.utf8.count < 200 else { return false }
+    if name.utf8.allSatisfy({ $0 < 0x80 }) { return spells(name) { $0 <= 0x20 || $0 == 0x7F ? nil : lowercased($0) } }
     let visible = name.unicodeScalars.filter { scalar in
       switch scalar.properties.generalCategory {
       case .control, .format, .spaceSeparator, .lineSeparator, .paragraphSeparator: false
@@ -22,6 +23,7 @@ enum PrivacyName {
   /// What such a field means is unknown, so its row is restricted.
   static func isImitated(by name: String) -> Bool {
     guard (7..<200).contains(name.utf8.count), !isPrivacy(name) else { return false }
+    if name.utf8.allSatisfy({ $0 < 0x80 }) { return spells(name, letter: similarLetter) }
     let scalars = name.decomposedStringWithCompatibilityMapping.lowercased().unicodeScalars
     let letters = scalars.map { similar[$0] ?? $0 }.filter {
       $0.properties.isAlphabetic || $0.properties.numericType != nil
@@ -47,6 +49,30 @@ enum PrivacyName {
       }.max() ?? .standard
     case let list as [Any]: list.map(nestedPrivacy).max() ?? .standard
     default: .standard
+    }
+  }
+
+  /// Whether the letters of an ASCII text are those of the name. Almost every name is ASCII, and the tables of Unicode
+  /// are slow.
+  ///
+  /// - Parameter letter: the letter that a byte counts as; nil for one that does not count.
+  private static func spells(_ text: String, letter: (UInt8) -> UInt8?) -> Bool {
+    var rest = name.utf8[...]
+    for byte in text.utf8 {
+      guard let letter = letter(byte) else { continue }
+      guard rest.popFirst() == letter else { return false }
+    }
+    return rest.isEmpty
+  }
+
+  private static func lowercased(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
+
+  /// What `similar` says about ASCII.
+  private static func similarLetter(_ byte: UInt8) -> UInt8? {
+    switch lowercased(byte) {
+    case UInt8(ascii: "l"), UInt8(ascii: "1"), UInt8(ascii: "!"), UInt8(ascii: "|"): UInt8(ascii: "i")
+    case let byte where (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte): byte
+    default: nil
     }
   }
 

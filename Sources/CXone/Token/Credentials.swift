@@ -1,7 +1,7 @@
 import Model
 import Synchronization
 
-/// How client id and secret are written in HTTP Basic authentication.
+/// How client ID and secret are written in HTTP Basic authentication.
 package enum BasicEncoding: String, Sendable, CaseIterable {
   /// Percent-encoded first, then plain when the platform does not accept the client; what worked is remembered.
   case automatic

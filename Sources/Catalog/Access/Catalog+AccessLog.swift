@@ -2,7 +2,7 @@ package import Model
 
 /// The entries that a list of the access log is narrowed to.
 package struct LogFilter: Sendable, Equatable {
-  /// An actor's id, the name of one as `nameKey` compares it, or `ownName`.
+  /// An actor's ID, the name of one as `nameKey` compares it, or `ownName`.
   package var who: String?
   package var action: LogEntry.Action?
   package var outcome: LogEntry.Outcome?
@@ -32,7 +32,7 @@ package struct LoggedEntry: Sendable {
 extension Catalog {
   /// Writes entries in one transaction; they are durable when this returns.
   ///
-  /// - Returns: their ids, in the same order.
+  /// - Returns: their IDs, in the same order.
   /// - Throws: `accessLogUnavailable`; the caller must then disclose nothing.
   @discardableResult
   package func log(_ entries: [LogEntry]) async throws(TapedeckError) -> [Int64] {
@@ -45,7 +45,7 @@ extension Catalog {
 
   /// Entries, newest first.
   ///
-  /// - Parameter before: only entries with a smaller id.
+  /// - Parameter before: only entries with a smaller ID.
   package func logEntries(
     matching filter: LogFilter, before: Int64?, limit: Int
   ) async throws(TapedeckError) -> [LoggedEntry] {
@@ -107,7 +107,7 @@ extension Catalog {
 extension Connection {
   /// Inserts one entry with its canonical bytes and its erasable details. The only statement that writes entries.
   ///
-  /// - Returns: its id.
+  /// - Returns: its ID.
   @discardableResult
   func insert(_ entry: LogEntry) throws(TapedeckError) -> Int64 {
     let stored = try StoredEntry(entry, salt: randomBytes(16))

@@ -22,7 +22,7 @@ package enum AccountChange: Sendable, Equatable {
   /// The hash of a new password. Also ends all its sessions.
   case passwordHash(String)
   case endSessions
-  /// Deletes the account and its sessions. Log entries keep its id, and its name in their details.
+  /// Deletes the account and its sessions. Log entries keep its ID, and its name in their details.
   case remove
 }
 
@@ -57,14 +57,14 @@ extension Catalog {
     try await database.read { db in try db.accounts(where: "a.name = \(name)").first }
   }
 
-  /// The account with a name or an id, enabled or not.
+  /// The account with a name or an ID, enabled or not.
   package func account(_ nameOrID: String) async throws(TapedeckError) -> AccountRow? {
     try await database.read { db in try db.account(nameOrID) }
   }
 
-  /// The account with a name or an id, for an actor who is about to change it.
+  /// The account with a name or an ID, for an actor who is about to change it.
   ///
-  /// - Throws: `unauthenticated`, `insufficientPermissions`, also when there is no such account; `notFound`.
+  /// - Throws: `unauthenticated`, `insufficientPermissions`, including when there is no such account; `notFound`.
   package func account(_ nameOrID: String, changedBy actor: Identity) async throws(TapedeckError) -> AccountRow {
     try await database.read { db in try db.account(nameOrID, changedBy: actor) }
   }
@@ -73,7 +73,7 @@ extension Catalog {
     try await database.read { db in try db.row("SELECT 1 AS found FROM account LIMIT 1") != nil }
   }
 
-  /// Changes the account with a name or an id, writes the log entry and announces the change.
+  /// Changes the account with a name or an ID, writes the log entry and announces the change.
   ///
   /// - Parameters:
   ///   - actor: who makes the change; nil for the program itself. It is checked first: an actor who has ended does not
@@ -146,9 +146,9 @@ extension Connection {
   }
 
   fileprivate func account(_ nameOrID: String) throws(TapedeckError) -> AccountRow? {
-    // An id before a name, so that no name can take the place of another account's id.
-    if let account = try accounts(where: "a.id = \(nameOrID)").first { return account }
-    return try accounts(where: "a.name = \(nameOrID)").first
+    try foundByIDOrName { column throws(TapedeckError) in
+      try accounts(where: "a.\(column.sql) = \(nameOrID)").first
+    }
   }
 
   fileprivate func accounts(where condition: SQL) throws(TapedeckError) -> [AccountRow] {

@@ -10,11 +10,23 @@ extension Catalog {
     do throws(TapedeckError) { return try await change() } catch {
       if error.code == .unauthenticated || error.code == .insufficientPermissions {
         var denial = entry
+        // The change may have waited long after its request.
+        denial.at = try await now()
         denial.outcome = .denied
         denial.code = error.code
         try await log([denial])
       }
       throw error
+    }
+  }
+
+  /// Checks that the actor of a change may still make it, before anything about its subject is disclosed; logs a
+  /// denial otherwise.
+  ///
+  /// - Throws: `unauthenticated`, `insufficientPermissions`.
+  package func requireActor(of entry: LogEntry, may permission: Permission) async throws(TapedeckError) {
+    try await loggingDenial(of: entry) { () throws(TapedeckError) in
+      try await database.read { db in try db.require(permission, of: entry.actor) }
     }
   }
 }

@@ -16,18 +16,49 @@ extension Catalog {
   }
 }
 
+/// What requests name an account, a token or another actor by.
+enum ActorColumn {
+  case id, name
+
+  var sql: SQL {
+    switch self {
+    case .id: "id"
+    case .name: "name"
+    }
+  }
+}
+
 extension Connection {
-  /// The actor with an ID, or else all that have a name, or one that looks the same (`nameKey`), or whose latest entry
+  /// What is found by an ID, or else what is found by a name.
+  func foundByIDOrName<T>(_ find: (ActorColumn) throws(TapedeckError) -> T?) throws(TapedeckError) -> T? {
+    // An ID before a name, so that no name can take the place of another actor's ID.
+    for column in [ActorColumn.id, .name] {
+      if let found = try find(column) { return found }
+    }
+    return nil
+  }
+
+  /// The actor with an ID, or else all with a name, or with one that looks the same (`nameKey`), or whose latest entry
   /// shows it: a removed account has no other record of its name.
   func actors(named text: String) throws(TapedeckError) -> NamedActors {
-    let isID = try row(
+    try foundByIDOrName { column throws(TapedeckError) in
+      switch column {
+      case .id: try hasActor(withID: text) ? NamedActors(ids: [text]) : nil
+      case .name: try actors(withName: text)
+      }
+    } ?? NamedActors()
+  }
+
+  private func hasActor(withID id: String) throws(TapedeckError) -> Bool {
+    try row(
       """
-      SELECT 1 AS found WHERE EXISTS (SELECT 1 FROM log_entry WHERE actor_id = \(text))
-        OR EXISTS (SELECT 1 FROM account WHERE id = \(text)) OR EXISTS (SELECT 1 FROM api_token WHERE id = \(text))
-      """)
-    // An ID before a name, so that no name can take the place of another actor's ID.
-    if isID != nil { return NamedActors(ids: [text]) }
-    let key = nameKey(text)
+      SELECT 1 AS found WHERE EXISTS (SELECT 1 FROM log_entry WHERE actor_id = \(id))
+        OR EXISTS (SELECT 1 FROM account WHERE id = \(id)) OR EXISTS (SELECT 1 FROM api_token WHERE id = \(id))
+      """) != nil
+  }
+
+  private func actors(withName name: String) throws(TapedeckError) -> NamedActors {
+    let key = nameKey(name)
     func matches(_ actor: Identity) -> Bool { nameKey(actor.name) == key || nameKey(actor.shownName) == key }
     var actors: [Identity] = []
     for row in try rows("SELECT * FROM account") { actors.append(try row.identity(.account)) }

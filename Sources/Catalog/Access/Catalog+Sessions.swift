@@ -78,7 +78,7 @@ extension Catalog {
     }
   }
 
-  /// Treats times of sessions that are in the future as now, so that both limits hold also after the clock was ahead.
+  /// Treats times of sessions that are in the future as now, so that both limits hold even after the clock was ahead.
   ///
   /// - Parameter absolute: how long a session lasts at most.
   package func correctSessions(absolute: Duration) async throws(TapedeckError) {

@@ -52,21 +52,18 @@ extension Catalog {
     }
   }
 
-  /// Revokes the token with a name or an id, and announces it.
+  /// Revokes the token with a name or an ID, and announces it.
   ///
   /// - Throws: `notFound` when no such token is active; `unauthenticated` or
   ///   `insufficientPermissions` when the entry's actor may no longer make the change.
   package func revokeToken(_ nameOrID: String, entry: LogEntry) async throws(TapedeckError) {
     try await database.write { db in
       try db.require(.administer, of: entry.actor)
-      // An ID before a name, so that no name can take the place of another token's ID.
-      var count = try db.execute(
-        "UPDATE api_token SET revoked_at = tapedeck_now_ms() WHERE id = \(nameOrID) AND revoked_at IS NULL")
-      if count == 0 {
-        count = try db.execute(
-          "UPDATE api_token SET revoked_at = tapedeck_now_ms() WHERE name = \(nameOrID) AND revoked_at IS NULL")
+      let token = try db.foundByIDOrName { column throws(TapedeckError) in
+        try db.row("SELECT id FROM api_token WHERE \(column.sql) = \(nameOrID) AND revoked_at IS NULL")
       }
-      guard count > 0 else { throw TapedeckError(.notFound, "No active token has this name or ID.") }
+      guard let token else { throw TapedeckError(.notFound, "No active token has this name or ID.") }
+      try db.execute("UPDATE api_token SET revoked_at = tapedeck_now_ms() WHERE id = \(try token.text("id"))")
       try db.insert(entry)
       db.notify(.accessNarrowed)
     }

@@ -5,10 +5,10 @@ import Model
 /// The two stored forms of a log entry: bytes that never change, and details that may be erased to comply with the law.
 struct StoredEntry {
   /// JSON with sorted keys and no spaces (RFC 8785 for strings and integers). It has no personal data: identities are
-  /// opaque ids, and the details are represented by a salted hash.
+  /// opaque IDs, and the details are represented by a salted hash.
   let canonical: [UInt8]
   let salt: [UInt8]
-  /// JSON with the name, network address, user agent, request id and further details.
+  /// JSON with the name, network address, user agent, request ID and further details.
   let detail: String
 
   init(_ entry: LogEntry, salt: [UInt8]) throws(TapedeckError) {
@@ -73,7 +73,7 @@ struct StoredEntry {
     }
   }
 
-  /// Decodes an entry from both forms; without `detail`, the details are absent and the name is the id.
+  /// Decodes an entry from both forms; without `detail`, the details are absent and the name is the ID.
   static func entry(canonical: [UInt8], detail: String?) throws(TapedeckError) -> LogEntry {
     do {
       let stored = try JSONDecoder().decode(Canonical.self, from: Data(canonical))

@@ -30,7 +30,7 @@ package struct Backfill: Sendable {
   package var found: Int64
   /// How many jobs were created for them.
   package var queued: Int64
-  /// Rows of its lists that name no recording.
+  /// Rows of its lists without a usable ID.
   package var unidentified: UnidentifiedRows
   /// The rows without a start time that are counted and may be listed again from `reachedAt` on.
   package var countedRows: [String]
@@ -97,7 +97,8 @@ package struct Backfill: Sendable {
 }
 
 extension Backfill {
-  /// A platform keeps recordings for some years. An earlier period is a typing error that would cost years of requests.
+  /// A platform keeps recordings for some years. An earlier period is a typing error that would cause years of
+  /// requests.
   private static let earliestYears = 20
 
   /// - Parameter zone: the time zone of the source.

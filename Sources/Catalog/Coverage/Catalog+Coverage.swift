@@ -45,7 +45,7 @@ extension Catalog {
   /// The expected recordings of a period that are not in the archive, the oldest call first. Only those whose facts are
   /// visible, since a gap states facts.
   ///
-  /// - Parameter after: the id of the last gap of the previous page; an unknown one is ignored.
+  /// - Parameter after: the ID of the last gap of the previous page; an unknown one is ignored.
   package func coverageGaps(
     of source: SourceID, in period: Period, visibleTo visibility: Visibility, after: Int64?, limit: Int
   ) async throws(TapedeckError) -> [CoverageGap] {
@@ -74,14 +74,20 @@ extension Catalog {
   /// How many unidentified rows are stored for a day; the others are only counted.
   package static let maxUnidentifiedRows = 1000
 
+  /// How many calls at the edge of a day are stored; others are counted toward each day that lists them.
+  private static let maxEdgeCalls = 1000
+
   /// Records that the platform was asked for a whole day, how many recordings it listed that are not expected, and the
   /// unidentified rows. Forgets checks in the future, which were made while the clock was wrong.
   ///
   /// - Parameters:
   ///   - plan: of the source; its filter decided which recordings are expected.
+  ///   - edge: those of the recordings that are not expected that began within a second of the start or end of the day.
+  ///     A neighbouring day may list them too; they count toward the day that listed them last, as expected ones do.
   ///   - startedAt: when the first page was requested, by `now()`. Recordings last listed before are no longer listed.
   package func recordCheck(
-    of day: CalendarDay, by plan: SyncPlan, unwanted: Int, unidentified: [UnidentifiedRow] = [], startedAt: Instant
+    of day: CalendarDay, by plan: SyncPlan, unwanted: Int, edge: Set<RecordingID> = [],
+    unidentified: [UnidentifiedRow] = [], startedAt: Instant
   ) async throws(TapedeckError) {
     try await database.write { db in
       let listed = try db.row(
@@ -101,6 +107,8 @@ extension Catalog {
           filter = excluded.filter, reported = excluded.reported, expected = excluded.expected,
           unidentified = excluded.unidentified, checked_at = excluded.checked_at
         """)
+      try db.count(
+        edge.sorted { $0.rawValue < $1.rawValue }.prefix(Self.maxEdgeCalls), toward: day, of: plan.source)
       // They would count as soon as the clock reaches them.
       try db.execute("DELETE FROM coverage_day WHERE checked_at > tapedeck_now_ms() AND checked_at > \(startedAt)")
       try db.execute(
@@ -117,6 +125,33 @@ extension Catalog {
 }
 
 extension Connection {
+  /// Counts listed calls toward a day, and no longer toward the days that listed them before.
+  fileprivate func count(
+    _ edge: some Collection<RecordingID>, toward day: CalendarDay, of source: SourceID
+  ) throws(TapedeckError) {
+    try execute("DELETE FROM edge_call WHERE source = \(source) AND day = \(day.description)")
+    guard !edge.isEmpty else { return }
+    let earlier = try rows(
+      """
+      SELECT day, count(*) AS number FROM edge_call
+      WHERE source = \(source) AND platform_id IN \(SQL.list(edge)) GROUP BY day ORDER BY day
+      """)
+    for row in earlier {
+      try execute(
+        """
+        UPDATE coverage_day SET reported = reported - \(try row.int("number"))
+        WHERE source = \(source) AND day = \(try row.text("day"))
+        """)
+    }
+    for id in edge {
+      try execute(
+        """
+        INSERT INTO edge_call (source, platform_id, day) VALUES (\(source), \(id), \(day.description))
+        ON CONFLICT (source, platform_id) DO UPDATE SET day = excluded.day
+        """)
+    }
+  }
+
   /// Whether a recording is in the archive with its files.
   func isWhole(_ key: RecordingKey) throws(TapedeckError) -> Bool {
     try row(
@@ -146,8 +181,8 @@ extension Connection {
     for row in try rows(
       """
       SELECT status, count(*) AS number, CAST(sum(is_unlisted) AS BIGINT) AS unlisted,
-        CAST(sum(is_accepted) AS BIGINT) AS accepted FROM (
-        SELECT \(coverageStatus) AS status, CASE WHEN r.listed_at < \(since) THEN 1 ELSE 0 END AS is_unlisted,
+        CAST(sum(is_accepted) AS BIGINT) AS accepted, count(verified_at) AS verified, min(verified_at) AS oldest FROM (
+        SELECT \(coverageStatus) AS status, r.verified_at, CASE WHEN r.listed_at < \(since) THEN 1 ELSE 0 END AS is_unlisted,
           CASE WHEN \(recordingIsAccepted) THEN 1 ELSE 0 END AS is_accepted
         FROM \(expectedRecordings) AND \(SQL.all([onDay] + visibility.conditions(showing: .existence)))
       ) AS expected GROUP BY status
@@ -155,7 +190,10 @@ extension Connection {
     {
       let status = try row.value("status", as: CoverageStatus.self)
       result.counts[status] = try row.int("number")
-      if status == .ready { result.accepted = try row.int("accepted") }
+      if status == .ready {
+        result.accepted = try row.int("accepted")
+        if try row.int("verified") == row.int("number") { result.verifiedAt = row.optionalInstant("oldest") }
+      }
       result.unlisted += try row.int("unlisted")
     }
     if let number = try check?.int("unidentified"), number > 0 {

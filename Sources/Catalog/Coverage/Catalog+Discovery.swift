@@ -174,7 +174,7 @@ extension Connection {
 
   /// A recording counts toward the day that contains its start. One without a start, and one that began at most a
   /// second outside a listed day, counts toward the day whose list had it last: so each listed row is in the figures of
-  /// a day, and a row that two days list is in those of one.
+  /// a day, and a row that two days list is in the figures of only one.
   ///
   /// The period of a sync or a back-fill is not evidence against a day that is already known; for a recording without a
   /// start, the last moment of the period is a first estimate.

@@ -8,11 +8,11 @@ package enum CoverageStatus: String, Sendable, CaseIterable {
   case waiting
   /// Its job failed or was cancelled, or the platform has no audio for it.
   case failed
-  /// The audio from the platform failed the integrity check twice.
+  /// The file from the platform failed the integrity check twice, or its sample rate or length is not supported.
   case refused
   /// It has no job.
   case missing
-  /// The platform lists it in a row that names no recording, or whose start is not in the day.
+  /// The platform lists it in a row without a usable ID, or whose start is not in the day.
   case unidentified
 }
 
@@ -34,6 +34,8 @@ package struct CoverageDay: Sendable {
   package var unlisted: Int64
   /// How many of the ready recordings failed the integrity check and were accepted by a user.
   package var accepted: Int64 = 0
+  /// The earliest of the last verifications of the ready recordings; nil when one was never verified, or there is none.
+  package var verifiedAt: Instant?
   /// The first unidentified rows of the last check, in order of position; `counts` has the number of all.
   package var unidentified: [UnidentifiedRow]
 
@@ -46,9 +48,17 @@ package struct CoverageDay: Sendable {
   package func count(_ status: CoverageStatus) -> Int64 { counts[status] ?? 0 }
 }
 
+extension Collection<CoverageDay> {
+  /// The earliest of the last verifications of all ready recordings; nil when one was never verified, or there is none.
+  package var verifiedAt: Instant? {
+    let times = filter { $0.count(.ready) > 0 }.map(\.verifiedAt)
+    return times.contains(nil) ? nil : times.compactMap { $0 }.min()
+  }
+}
+
 /// An expected recording that is not in the archive.
 package struct CoverageGap: Sendable {
-  /// The id of the recording's row, which is the cursor of the list.
+  /// The ID of the recording's row, which is the cursor of the list.
   package var id: Int64
   package var key: RecordingKey
   package var privacy: Privacy
@@ -92,7 +102,7 @@ package struct CoverageGap: Sendable {
       isFillable = status == .failed && !isFailedOnPlatform && !isCancelled
     // Never the status of a recording.
     case .unidentified:
-      (reason, isFillable) = ("The row names no recording.", false)
+      (reason, isFillable) = ("The row has no usable ID.", false)
     case .missing:
       (reason, isFillable) = (Self.reason(missing: row), true)
     }

@@ -39,7 +39,7 @@ extension Dialect {
     }
   }
 
-  /// The type and constraint of a generated primary key `id`. SQLite may reuse the id of a deleted last row.
+  /// The type and constraint of a generated primary key `id`. SQLite may reuse the ID of a deleted last row.
   package var identity: SQL {
     switch self {
     case .sqlite: "INTEGER PRIMARY KEY"
@@ -47,7 +47,7 @@ extension Dialect {
     }
   }
 
-  /// The same, but ids are never reused.
+  /// The same, but IDs are never reused.
   package var lastingIdentity: SQL {
     switch self {
     case .sqlite: "INTEGER PRIMARY KEY AUTOINCREMENT"

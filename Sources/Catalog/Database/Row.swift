@@ -54,6 +54,12 @@ package struct Row: Sendable {
     optionalText(column).map { TapedeckError.Code(rawValue: $0) ?? .internalError }
   }
 
+  /// A column with the damage of a recording.
+  func optionalDamage(_ column: String) throws(TapedeckError) -> DamageNote? {
+    guard let text = optionalText(column) else { return nil }
+    return try DamageNote(stored: text)
+  }
+
   private func required<T>(_ value: T?, _ column: String) throws(TapedeckError) -> T {
     guard let value else {
       throw TapedeckError(.catalogFailed, detail: "column '\(column)' is missing or has an unexpected value")

@@ -10,7 +10,7 @@ extension Catalog {
   /// claims of one job.
   ///
   /// - Parameters:
-  ///   - sources: only jobs of these sources; nil for all. A node claims no jobs of sources it does not know.
+  ///   - sources: only jobs of these sources, and repairs of other sources that need no platform; nil for all.
   ///   - limit: the largest number of jobs.
   package func claimJobs(
     in queue: JobQueue, of sources: [SourceID]? = nil, lease: Duration, limit: Int
@@ -38,7 +38,7 @@ extension Catalog {
       var union: SQL = ""
       for priority in Priority.allCases {
         if priority != Priority.allCases.first { union += " UNION ALL " }
-        union += due(in: queue, priority, isOf(sources), limit: 1)
+        union += due(in: queue, priority, isOf(sources, in: queue), limit: 1)
       }
       return try db.row("SELECT min(due_at) AS due_at FROM (\(union)) due")?.optionalInstant("due_at")
     }
@@ -60,8 +60,18 @@ private func due(
   """
 }
 
-private func isOf(_ sources: [SourceID]?) -> SQL {
-  sources.map { " AND \(SQL.any($0.map { "source = \($0)" }))" } ?? ""
+/// A job that begins with the conversion and has downloaded nothing uses the kept original, so any node can run it.
+private func isOf(_ sources: [SourceID]?, in queue: JobQueue) -> SQL {
+  guard let sources else { return "" }
+  var conditions = sources.map { "source = \($0)" as SQL }
+  if queue == .transfer {
+    // Not NOT EXISTS, for which PostgreSQL may read the whole table.
+    conditions.append(
+      """
+      (stage = \(literal: Stage.processing) AND (SELECT count(*) FROM job_part p WHERE p.job_id = job.id) = 0)
+      """)
+  }
+  return " AND \(SQL.any(conditions))"
 }
 
 extension Connection {
@@ -83,7 +93,7 @@ extension Connection {
       ), turn AS (
         SELECT name,
           (SELECT min(due_at) FROM job
-            WHERE \(fresh) AND requested_by = name AND due_at <= tapedeck_now_ms() \(isOf(sources))) AS due_at,
+            WHERE \(fresh) AND requested_by = name AND due_at <= tapedeck_now_ms() \(isOf(sources, in: queue))) AS due_at,
           (SELECT count(*) FROM job WHERE run_state = \(literal: RunState.leased) AND requested_by = name) AS leased
         FROM requester WHERE name IS NOT NULL
       )
@@ -99,7 +109,7 @@ extension Connection {
   fileprivate func candidates(
     in queue: JobQueue, of sources: [SourceID]?, _ requesters: [String], limit: Int
   ) throws(TapedeckError) -> ClaimCandidates {
-    let isDue: SQL = " AND due_at <= tapedeck_now_ms() \(isOf(sources))"
+    let isDue: SQL = " AND due_at <= tapedeck_now_ms() \(isOf(sources, in: queue))"
     let locking = dialect.forUpdateSkippingLocked
     var union = due(in: queue, .backfill, isDue, limit: limit, locking)
     union += " UNION ALL "

@@ -32,7 +32,7 @@ extension Catalog {
   /// A recording that the catalog does not know yet counts as standard, without an agent and a team.
   ///
   /// - Parameters:
-  ///   - before: only jobs with a smaller id.
+  ///   - before: only jobs with a smaller ID.
   ///   - limit: the maximum number of rows; request one more to learn whether there are older ones.
   package func jobs(
     matching filter: JobFilter, visibleTo visibility: Visibility, before: Int64?, limit: Int

@@ -44,8 +44,8 @@ extension Catalog {
     }
   }
 
-  /// Whether a request for a recording may begin work for this requester: the requester has fewer than `limit` jobs
-  /// that are due or leased, or the request would begin none. Jobs that wait for clearance do not count.
+  /// Whether a request for a recording may begin work for this requester: either the requester has fewer than `limit`
+  /// jobs that are due or leased, or the request would begin none. Jobs that wait for clearance do not count.
   ///
   /// Concurrent requests may exceed the limit by their number: the count is not part of their transactions, which would
   /// conflict with each other otherwise.
@@ -115,7 +115,7 @@ extension Catalog {
     }
   }
 
-  /// The ids of all unfinished jobs, whose spool files are still needed.
+  /// The IDs of all unfinished jobs, whose spool files are still needed.
   package func unfinishedJobs() async throws(TapedeckError) -> Set<Int64> {
     try await database.read { db in
       let rows = try db.rows("SELECT id FROM job WHERE run_state IN \(literals: RunState.unfinished)")

@@ -14,7 +14,7 @@ package struct QuarantineRow: Sendable {
   package var id: Int64
   package var key: RecordingKey
   package var quarantinedAt: Instant
-  /// Why it was rejected.
+  /// Why it was refused.
   package var code: TapedeckError.Code
   package var reason: String
   package var content: ObjectContent
@@ -95,7 +95,7 @@ extension Catalog {
   ///
   /// - Parameters:
   ///   - decided: whether files that were accepted or discarded are included.
-  ///   - before: only entries with a smaller id.
+  ///   - before: only entries with a smaller ID.
   package func quarantine(
     visibleTo visibility: Visibility, decided: Bool, before: Int64? = nil, limit: Int
   ) async throws(TapedeckError) -> [QuarantineRow] {
@@ -107,13 +107,13 @@ extension Catalog {
     }
   }
 
-  /// - Throws: `notFound` also when the recording's facts are not visible.
+  /// - Throws: `notFound`, including when the recording's facts are not visible.
   package func quarantined(
     _ id: Int64, visibleTo visibility: Visibility
   ) async throws(TapedeckError) -> QuarantineRow {
     try await database.read { db in
       guard let row = try db.quarantine(visibility.quarantineConditions + ["q.id = \(id)"], limit: 1).first else {
-        throw TapedeckError(.notFound, "There is no quarantined file with this number.")
+        throw TapedeckError.unknownQuarantinedFile
       }
       return row
     }
@@ -262,7 +262,7 @@ extension Connection {
       WHERE id = \(id) AND state = 'kept'
       """)
     guard let row = try quarantine(["q.id = \(id)"], limit: 1).first else {
-      throw TapedeckError(.notFound, "There is no quarantined file with this number.")
+      throw TapedeckError.unknownQuarantinedFile
     }
     guard count == 1 else { throw TapedeckError(.jobEnded, "This file was already \(row.state.rawValue).") }
     return row

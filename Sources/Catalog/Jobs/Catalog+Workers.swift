@@ -8,7 +8,7 @@ extension Catalog {
   @discardableResult
   package func heartbeat(_ leases: [JobLease], lease: Duration) async throws(TapedeckError) -> [JobLease] {
     try await database.write(.readCommitted) { db in
-      // Rows are locked in the order of ids, so that two processes cannot deadlock.
+      // Rows are locked in the order of IDs, so that two processes cannot deadlock.
       try leases.sorted { $0.jobID < $1.jobID }.filter { held in
         try db.execute(
           """

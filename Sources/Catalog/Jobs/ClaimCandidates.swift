@@ -21,7 +21,7 @@ struct ClaimCandidates {
     }
   }
 
-  /// The ids of the jobs that consecutive claims take.
+  /// The IDs of the jobs that consecutive claims take.
   ///
   /// - Parameter leased: the number of leased jobs of each requester.
   func inTurn(_ leased: [(requester: String, count: Int64)], limit: Int) -> [Int64] {

@@ -34,7 +34,7 @@ extension Catalog {
   package func forgetSecret(_ name: String) async throws(TapedeckError) {
     try await database.write { db in
       guard try db.execute("DELETE FROM shared_secret WHERE name = \(name)") > 0 else {
-        throw TapedeckError(.notFound, "This database has no secret with this name.")
+        throw TapedeckError(.notFound, "This database has no shared setting with this name.")
       }
     }
   }

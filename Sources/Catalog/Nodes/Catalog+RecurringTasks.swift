@@ -80,7 +80,7 @@ extension Catalog {
     try await database.write { db in try db.updateTask(lease, "state = \(state)") }
   }
 
-  /// Stores the rows that name no recording in the lists of this run, instead of those of the run before.
+  /// Stores the rows without a usable ID in the lists of this run, instead of those of the run before.
   package func recordUnidentified(_ rows: UnidentifiedRows, of lease: TaskLease) async throws(TapedeckError) {
     try await database.write { db in try db.updateTask(lease, "unidentified = \(rows.json)") }
   }

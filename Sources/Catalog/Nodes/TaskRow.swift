@@ -46,7 +46,7 @@ package struct TaskRow: Sendable {
   package var fence: Int64
   /// Its progress, as JSON that the task defines.
   package var state: String
-  /// Rows that name no recording, in the lists of the last successful run.
+  /// Rows without a usable ID, in the lists of the last successful run.
   package var unidentified: UnidentifiedRows
   /// The number of failures since the last success.
   package var failures: Int

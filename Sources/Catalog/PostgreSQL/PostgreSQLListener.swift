@@ -24,7 +24,7 @@ final class PostgreSQLListener: Sendable {
   /// A pipe; a byte in it ends the wait for the server.
   private let closing: (read: Int32, write: Int32)
 
-  /// - Parameter origin: the id of this process; its own changes are ignored, since they are already published.
+  /// - Parameter origin: the ID of this process; its own changes are ignored, since they are already published.
   init(settings: PostgreSQLSettings, address: ServerAddress, origin: String, feed: ChangeFeed) {
     self.settings = settings
     self.address = address

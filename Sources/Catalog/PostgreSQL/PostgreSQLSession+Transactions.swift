@@ -6,7 +6,7 @@ extension PostgreSQLSession {
   struct SystemServices: Sendable {
     /// The result of `tapedeck_now_ms()`; nil for the time of the server.
     var now: (@Sendable () -> Instant)?
-    /// The id of this process among those that share the database.
+    /// The ID of this process among those that share the database.
     var origin: String
 
     /// The statement that sets the time of a transaction.
@@ -101,7 +101,7 @@ extension PostgreSQLSession {
 
   /// The outcome of a transaction whose COMMIT got no response.
   ///
-  /// "committed" is reliable only if the server has not crashed since: after a crash, an id that was not yet on disk
+  /// "committed" is reliable only if the server has not crashed since: after a crash, an ID that was not yet on disk
   /// may be assigned again (https://www.postgresql.org/docs/15/functions-info.html#FUNCTIONS-PG-SNAPSHOT).
   private func outcome(ofTransaction number: String?, in epochBefore: String) -> Outcome {
     guard let number, UInt64(number) != nil else { return .unknown }
@@ -118,7 +118,7 @@ extension PostgreSQLSession {
         default: return .unknown
         }
       } catch {
-        // "transaction ID … is in the future": the id was lost in a crash, and the transaction with it.
+        // "transaction ID … is in the future": the ID was lost in a crash, and the transaction with it.
         if error.sqlState == "22023" { return .rolledBack }
       }
     }

@@ -93,7 +93,7 @@ private struct RecordingList: Sendable {
     return try first(of: parts, and: byDamage, db)
   }
 
-  /// The recordings with all the words, and the one whose id is the text, since an id may contain no word at all.
+  /// The recordings with all the words, and the one whose ID is the text, since an ID may contain no word at all.
   private func search(for text: String, _ db: any Connection) throws(TapedeckError) -> [ListedRecording] {
     let others = byAgent + byPrivacy + byStatus
     let named = try rows(from: "recording r", where: others + ["r.platform_id = \(text)"], db)
@@ -229,7 +229,7 @@ private struct RecordingList: Sendable {
     return Array(once.prefix(limit))
   }
 
-  /// At most a page of visible rows, in order. The inner query sorts ids and times only, since rows may be large.
+  /// At most a page of visible rows, in order. The inner query sorts IDs and times only, since rows may be large.
   private func rows(
     from source: SQL, where conditions: [SQL], _ db: any Connection
   ) throws(TapedeckError) -> [ListedRecording] {

@@ -52,7 +52,7 @@ extension Catalog {
     }
   }
 
-  /// The object with this content; nil when there is none, also when its removal has started.
+  /// The object with this content; nil when there is none, even when its removal has started.
   package func object(_ kind: ObjectName.Kind, _ hash: ContentHash) async throws(TapedeckError) -> ObjectName? {
     try await database.read { db in
       try db.row("SELECT name FROM object WHERE kind = \(kind.rawValue) AND sha256 = \(hash)")?

@@ -130,7 +130,7 @@ extension Catalog {
         try db.execute(
           """
           UPDATE recording SET verified_at = \(moment), damage = NULL
-          WHERE id = \(row.id) AND coalesce(damage, '') = \(row.damage ?? "")
+          WHERE id = \(row.id) AND coalesce(damage, '') = \(try row.damage?.stored() ?? "")
           """)
       }
     }

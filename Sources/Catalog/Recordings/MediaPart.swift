@@ -18,7 +18,7 @@ package struct MediaPart: Sendable, Equatable {
 
   /// Counted from 0.
   package var part: Int
-  /// The hash of the bytes that the platform sent, also when the original is not kept.
+  /// The hash of the bytes that the platform sent, even when the original is not kept.
   package var sourceHash: ContentHash
   package var sourceBytes: Int64
   /// The kept original; nil with `originals: discard`.

@@ -2,10 +2,10 @@ package import Model
 
 /// The recordings that a list is narrowed to.
 package struct RecordingFilter: Sendable, Equatable {
-  /// Words or their beginnings, of which the first 16 are searched; digits of a phone number; or an exact recording id.
+  /// Words or their beginnings, of which the first 16 are searched; digits of a phone number; or an exact recording ID.
   package var text: String?
   package var source: SourceID?
-  /// An agent's platform id, or words of which each is part of the name; case and accents do not count.
+  /// An agent's platform ID, or words of which each is part of the name; case and accents do not count.
   package var agent: String?
   package var direction: Direction?
   package var privacy: Privacy?

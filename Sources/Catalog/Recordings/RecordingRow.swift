@@ -15,8 +15,8 @@ package struct RecordingRow: Sendable {
   package var warning: String?
   /// When its files were last verified; nil when never since they were written.
   package var verifiedAt: Instant?
-  /// What is wrong with its files, as a sentence; nil while nothing is known to be wrong.
-  package var damage: String?
+  /// What is wrong with its files; nil while nothing is known to be wrong.
+  package var damage: DamageNote?
   /// Whether its original failed the integrity check and was accepted by a user.
   package var isAccepted: Bool
 
@@ -51,7 +51,7 @@ package struct RecordingRow: Sendable {
     audioDuration = row.optionalInt("audio_ms").map { .milliseconds($0) }
     warning = row.optionalText("warning")
     verifiedAt = row.optionalInstant("verified_at")
-    damage = row.optionalText("damage")
+    damage = try row.optionalDamage("damage")
     isAccepted = row.optionalInt("is_accepted") == 1
   }
 }

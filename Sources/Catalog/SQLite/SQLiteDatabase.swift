@@ -135,8 +135,9 @@ package final class SQLiteDatabase: Database {
   private func closeConnections() throws(TapedeckError) {
     do {
       try lookupConnection.close()
-      // A copy of the file must be whole, but closing the pool checkpoints only if its last connection is the writer.
-      // A full disk makes this fail; then the next start reads the WAL.
+      // A copy of the file must be whole, and the last connection to close removes the WAL and its index only if it can
+      // write: the readers go first. A full disk makes this fail; then the next start reads the WAL.
+      pool.invalidateReadOnlyConnections()
       _ = try? pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
       try pool.close()
     } catch { throw noted(error) }

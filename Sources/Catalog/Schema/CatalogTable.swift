@@ -6,7 +6,7 @@ package struct CatalogTable: Sendable {
   package let name: String
   /// The columns of its primary key.
   let key: [String]
-  /// Whether the database generates the ids of its rows.
+  /// Whether the database generates the IDs of its rows.
   let isNumbered: Bool
 
   /// Ordered so that no row refers to a row of a later table.
@@ -24,6 +24,7 @@ package struct CatalogTable: Sendable {
     CatalogTable("recurring_task", key: ["name", "source"]), CatalogTable("backfill", key: ["id"]),
     CatalogTable("coverage_day", key: ["source", "day"]),
     CatalogTable("unidentified_row", key: ["source", "day", "position"]),
+    CatalogTable("edge_call", key: ["source", "platform_id"]),
     CatalogTable("request_budget", key: ["source"]),
     CatalogTable("shared_secret", key: ["name"]),
   ]
@@ -79,7 +80,7 @@ package struct CatalogTable: Sendable {
     try db.execute(statement)
   }
 
-  /// Sets the next generated id to follow the greatest one; SQLite does so by itself.
+  /// Sets the next generated ID to follow the greatest one; SQLite does so by itself.
   func resumeNumbering(_ db: any Connection) throws(TapedeckError) {
     guard isNumbered, db.dialect == .postgresql else { return }
     _ = try db.rows(

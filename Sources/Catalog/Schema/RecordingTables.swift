@@ -37,7 +37,7 @@ func recordingTables(_ dialect: Dialect) -> [SQL] {
       counted_at \(integer),
       -- When its files were last compared with their hashes.
       verified_at \(integer),
-      -- What is wrong with its files, as a sentence; null while nothing is known to be wrong.
+      -- What is wrong with its files, as JSON (`DamageNote`); null while nothing is known to be wrong.
       damage \(text),
       -- The time that lists are sorted by: the start of the call, or when it was first seen if the start is not known.
       called_at \(integer) GENERATED ALWAYS AS (coalesce(started_at, first_seen_at)) STORED,

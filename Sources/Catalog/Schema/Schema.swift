@@ -34,7 +34,7 @@ private func webhookTables(_ dialect: Dialect) -> [SQL] {
 private func coverageTables(_ dialect: Dialect) -> [SQL] {
   let (integer, text) = (dialect.integer, dialect.text)
   return [
-    // A period whose calls are fetched in steps.
+    // A period whose calls are downloaded in steps.
     """
     CREATE TABLE backfill (
       id \(text) PRIMARY KEY,
@@ -84,6 +84,15 @@ private func coverageTables(_ dialect: Dialect) -> [SQL] {
       position \(integer) NOT NULL,
       reason \(text) NOT NULL,
       PRIMARY KEY (source, day, position)
+    )
+    """,
+    // Calls at the edge of a day that the sync filter excludes; the figures of one day include each of them.
+    """
+    CREATE TABLE edge_call (
+      source \(text) NOT NULL,
+      platform_id \(text) NOT NULL,
+      day \(text) NOT NULL,
+      PRIMARY KEY (source, platform_id)
     )
     """,
   ]

@@ -42,7 +42,7 @@ package struct Identity: Sendable, Hashable {
   /// The name that pages show; personal data.
   package var name: String
   package var role: Role
-  /// The platform's id of the agent who uses the identity, if there is one.
+  /// The platform's ID of the agent who uses the identity, if there is one.
   package var agentID: String?
   package var team: String?
   /// The SHA-256 of the secret of the session that an account is using; nil for other identities. A change that takes
@@ -59,7 +59,10 @@ package struct Identity: Sendable, Hashable {
   }
 
   /// The name with the word `token` for a token, which an account of the same name could otherwise be taken for.
-  package var shownName: String { kind == .token ? Self.tokenPrefix + name : name }
+  package var shownName: String { Self.shownName(name, of: kind) }
+
+  /// The name of an identity of some kind, as `shownName`.
+  package static func shownName(_ name: String, of kind: Kind?) -> String { kind == .token ? tokenPrefix + name : name }
 
   /// How `shownName` begins for tokens. No name begins like this.
   package static let tokenPrefix = "token "
@@ -91,7 +94,7 @@ package enum Policy {
     }
   }
 
-  /// The strictest privacy of the recordings that a job may fetch on behalf of an identity.
+  /// The strictest privacy of the recordings that a job may download on behalf of an identity.
   package static func clearance(of identity: Identity) -> Privacy {
     allows(.ingest, by: identity, privacy: .restricted) ? .restricted : .standard
   }

@@ -17,9 +17,9 @@ package struct Visibility: Sendable, Equatable {
   package var listedPrivacy: Privacy?
   /// The strictest privacy of the recordings whose facts are visible; nil for none.
   package var factsPrivacy: Privacy?
-  /// The platform's ids of the agents whose recordings are visible; nil for all, also those without an agent.
+  /// The platform's IDs of the agents whose recordings are visible; nil for all, also those without an agent.
   package var agents: Set<String>?
-  /// The platform's ids of the teams whose recordings are visible; nil for all, also those without a team.
+  /// The platform's IDs of the teams whose recordings are visible; nil for all, also those without a team.
   package var teams: Set<String>?
   /// Nil for all.
   package var sources: Set<SourceID>?

@@ -106,11 +106,15 @@ extension TapedeckError: CustomStringConvertible {
 }
 
 extension TapedeckError {
-  /// No account has the requested name or id.
+  /// No account has the requested name or ID.
   package static let unknownAccount = TapedeckError(.notFound, "No account has this name or ID.")
 
   /// No job has the requested number.
   package static let unknownJob = TapedeckError(.notFound, "There is no job with this number.")
+
+  /// No file in quarantine has the requested number, or the caller may not see it.
+  package static let unknownQuarantinedFile = TapedeckError(
+    .notFound, "There is no quarantined file with this number.")
 
   /// The error for a file that reaches the limit of the size of files (EFBIG).
   ///
@@ -127,11 +131,18 @@ extension TapedeckError {
     TapedeckError(.notFound, "No source named '\(name)' is configured.")
   }
 
+  /// A recording needs the platform, and its source is not configured any more.
+  package static func sourceNotInSettings(_ source: SourceID) -> TapedeckError {
+    TapedeckError(
+      .configurationInvalid,
+      "Its source '\(source)' is not in the settings. Add the source to the settings, then try again.")
+  }
+
   /// A source whose recordings are in the catalog is not configured any more.
   package static func removedSource(_ name: String) -> TapedeckError {
     TapedeckError(
       .notFound,
-      "The source '\(name)' is not in the settings any more, so its coverage is not known: its days and its filter were in the settings. Its recordings stay in the archive. Add the source to the settings again to see its coverage."
+      "The source '\(name)' is no longer in the settings, which define its days and its filter, so its coverage is unknown. Its recordings stay in the archive. To see its coverage, add the source to the settings again."
     )
   }
 }

@@ -14,6 +14,10 @@ package enum RetryAfter {
     if text.isASCIIDigits {
       return min(.seconds(Int64(text) ?? .max), limit)
     }
+    // Some servers send fractions, although the standard has whole seconds only.
+    if text.first?.isASCII == true, text.first?.isNumber == true, let seconds = decimalNumber(text) {
+      return min(.seconds(min(seconds.rounded(.up), 1e9)), limit)
+    }
     guard let moment = HTTPDate.parse(text, now: now) else { return nil }
     let reference = date.flatMap { HTTPDate.parse($0, now: now) } ?? now
     return min(max(.zero, moment - reference), limit)

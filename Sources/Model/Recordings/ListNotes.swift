@@ -6,7 +6,7 @@ package struct ListNotes: Codable, Sendable, Equatable {
   package var pages: Int?
   /// Whether the list continues, although the page has no cursor for the next one.
   package var continues = false
-  /// The names of members beside the list that are not understood and may say that the list is not whole.
+  /// The names of members next to the list that are not understood and may say that the list is incomplete.
   package var unknown: [String] = []
 
   package init(rows: Int? = nil, pages: Int? = nil, continues: Bool = false, unknown: [String] = []) {

@@ -1,5 +1,5 @@
 /// Follows a list page by page. Notices one that does not end (a cursor that was seen before, page after page without a
-/// recording, page after page of recordings that were listed before), and one that is not whole.
+/// recording, page after page of recordings that were listed before), and one that is not complete.
 package struct ListProgress: Sendable {
   private var seen: Set<String> = []
   /// The hashes of the listed IDs; a collision makes the listing fail, and is too rare to matter.
@@ -29,7 +29,7 @@ package struct ListProgress: Sendable {
   /// - Parameters:
   ///   - ids: of the rows that name a recording.
   ///   - unidentified: the number of the other rows.
-  /// - Throws: `platformProtocol` for the last page of a list that is not whole, or may not be, as its pages report.
+  /// - Throws: `platformProtocol` for the last page of a list that is incomplete, or may be, as its pages report.
   package mutating func count(
     _ ids: [String], unidentified: Int, notes: ListNotes, isLast: Bool
   ) throws(TapedeckError) {
@@ -52,8 +52,9 @@ package struct ListProgress: Sendable {
       throw TapedeckError(
         .platformProtocol,
         """
-        The platform's list of recordings has members that report a problem or that Tapedeck does not know: \(names). The \
-        list may not be whole. If they say nothing about that, name them in CXONE_IGNORED_MEMBERS.
+        The platform's list of recordings has members or headers that report a problem or a smaller range than was \
+        requested, or that Tapedeck does not know: \(names). The list may be incomplete. If they do not affect whether \
+        the list is complete, name them in CXONE_IGNORED_MEMBERS.
         """)
     }
     try require(rowCount, of: expectedRows, "rows")
@@ -64,10 +65,10 @@ package struct ListProgress: Sendable {
     guard let expected, expected > count else { return }
     throw TapedeckError(
       .platformProtocol,
-      "The platform's list of recordings ends early: it reports \(expected) \(name) and has \(count).")
+      "The platform's list of recordings ends early: it reports \(expected) \(name) but has \(count).")
   }
 
-  /// Records the cursor that a page names as the next one, and the ids of the recordings of the page.
+  /// Records the cursor that a page names as the next one, and the IDs of the recordings of the page.
   ///
   /// - Throws: `platformProtocol` when following the cursor would not end.
   package mutating func follow(_ cursor: String, after ids: [String]) throws(TapedeckError) {

@@ -7,9 +7,11 @@ package enum PlatformStatus: String, Sendable, Codable {
     self = platformValue.flatMap(Self.init(knownValue:)) ?? .processing
   }
 
-  /// Reads one of the values with a known meaning; nil for any other.
+  /// Reads one of the values with a known meaning, also between spaces and invisible characters; nil for any other.
   package init?(knownValue: String) {
-    switch knownValue.lowercased() {
+    func isSpace(_ scalar: Unicode.Scalar) -> Bool { scalar.properties.isWhitespace || scalar.misleadsInLine }
+    let word = knownValue.unicodeScalars.drop(while: isSpace).reversed().drop(while: isSpace).reversed()
+    switch String(String.UnicodeScalarView(word)).lowercased() {
     case "processing": self = .processing
     case "available", "completed", "ready": self = .available
     case "failed": self = .failed
@@ -21,9 +23,9 @@ package enum PlatformStatus: String, Sendable, Codable {
 /// The direction of a call.
 package enum Direction: String, Sendable, Codable, CaseIterable { case outbound, inbound, `internal` }
 
-/// The platform's metadata of one recording. Every field except id, status and privacy can be missing.
+/// The platform's metadata of one recording. Every field except ID, status and privacy can be missing.
 package struct PlatformRecording: Sendable, Equatable {
-  /// Bytes of UTF-8 that are kept of an id, a name or an address; `json` has the full text. Databases reject texts that
+  /// Bytes of UTF-8 that are kept of an ID, a name or an address; `json` has the full text. Databases refuse texts that
   /// are too long for their indexes (PostgreSQL: 2,704 bytes), and one such row would block every later sync.
   package static let maxTextLength = 500
 

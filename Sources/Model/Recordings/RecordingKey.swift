@@ -19,7 +19,7 @@ package struct SourceID: Hashable, Sendable, CustomStringConvertible {
   package var description: String { rawValue }
 }
 
-/// The platform's id of a recording: 1–500 bytes of Unicode text without control characters, line separators and marks
+/// The platform's ID of a recording: 1–500 bytes of Unicode text without control characters, line separators and marks
 /// that change the direction of text, but not `.` or `..`, and not with the prefix of a token, session or webhook
 /// secret in it, even percent-encoded: a secret that is pasted in its place must not be logged or sent to the platform.
 /// Never used as a file name.
@@ -55,12 +55,12 @@ package struct RecordingID: Hashable, Sendable, CustomStringConvertible {
 
   package var description: String { rawValue }
 
-  /// The id as one path segment: every byte except letters, digits, `-`, `.` and `_` is percent-encoded. `~` is encoded
-  /// because it separates source and id.
+  /// The ID as one path segment: every byte except letters, digits, `-`, `.` and `_` is percent-encoded. `~` is encoded
+  /// because it separates source and ID.
   package var pathSegment: String { percentEncoded(rawValue, keeping: "-._") }
 }
 
-/// Identifies a recording throughout Tapedeck: its source and the platform's id.
+/// Identifies a recording throughout Tapedeck: its source and the platform's ID.
 package struct RecordingKey: Hashable, Sendable, CustomStringConvertible {
   package var source: SourceID
   package var id: RecordingID

@@ -2,7 +2,7 @@
 package struct SyncFilter: Sendable, Hashable, CustomStringConvertible {
   /// Nil for every direction.
   package var direction: Direction?
-  /// The platform's agent ids; empty for all agents.
+  /// The platform's agent IDs; empty for all agents.
   package var agentIDs: Set<String>
 
   package init(direction: Direction? = .outbound, agentIDs: Set<String> = []) {
@@ -12,7 +12,7 @@ package struct SyncFilter: Sendable, Hashable, CustomStringConvertible {
 
   /// Whether a recording is to be archived.
   ///
-  /// A recording of unknown direction is: a complete archive may contain a call too many, but must not miss one. A
+  /// A recording of unknown direction is archived: an archive may contain a call too many, but must not miss one. A
   /// recording of an unknown agent is not, when agents are listed.
   package func wants(_ recording: PlatformRecording) -> Bool {
     if let direction, let actual = recording.direction, actual != direction { return false }

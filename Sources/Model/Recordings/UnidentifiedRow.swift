@@ -1,6 +1,6 @@
 import Foundation
 
-/// A row of the platform's list that cannot be counted as a recording of the listed day: it names no recording, or the
+/// A row of the platform's list that cannot be counted as a recording of the listed day: it has no usable ID, or the
 /// call that it names began on another day.
 package struct UnidentifiedRow: Sendable, Equatable {
   /// The position in the list, counted from 1.

@@ -39,5 +39,5 @@ package func randomBytes(_ count: Int) -> [UInt8] {
   return bytes
 }
 
-/// A random id of 96 bits in hexadecimal after a prefix that names its kind, such as `acc_3f…`.
+/// A random ID of 96 bits in hexadecimal after a prefix that names its kind, such as `acc_3f…`.
 package func makeOpaqueID(_ prefix: String) -> String { prefix + "_" + hex(randomBytes(12)) }

@@ -7,6 +7,8 @@ package final class Redactor: Sendable {
   /// The redactor that log handlers and the catalog use.
   package static let shared = Redactor()
 
+  /// Shorter values would match ordinary words.
+  private static let minLength = 6
   private static let replacement = Array("[redacted]".utf8)
 
   /// Prefixes of secrets that are recognised without `add`: API tokens, secrets of sessions, webhook secrets.
@@ -32,7 +34,7 @@ package final class Redactor: Sendable {
 
   /// Redacts a value from now on. Values of less than 6 bytes are ignored, because they would match ordinary words.
   package func add(_ secret: String) {
-    guard secret.utf8.count >= 6 else { return }
+    guard secret.utf8.count >= Self.minLength else { return }
     secrets.withLock { secrets in
       secrets.fixed.insert(Array(secret.utf8))
       secrets.sort()
@@ -42,7 +44,7 @@ package final class Redactor: Sendable {
   /// Redacts a secret that is renewed. Only the last two values of one name are kept: requests may still use the
   /// previous one.
   package func renew(_ name: String, _ secret: String) {
-    guard secret.utf8.count >= 6 else { return }
+    guard secret.utf8.count >= Self.minLength else { return }
     secrets.withLock { secrets in
       let known = secrets.renewed[name] ?? []
       let value = Array(secret.utf8)
@@ -78,23 +80,27 @@ package final class Redactor: Sendable {
   private func redactOnce(_ text: String, prefixes: [String]) -> String {
     var bytes = Array(text.utf8)
     var changed = false
-    for secret in secrets.withLock({ $0.sorted }) {
-      var position = 0
-      while let found = find(secret, in: bytes, from: position) {
-        bytes.replaceSubrange(found..<found + secret.count, with: Self.replacement)
-        position = found + Self.replacement.count
-        changed = true
+    // Each pass copies the bytes once: replacing them one by one would take quadratic time for text full of secrets.
+    func replace(_ wanted: [UInt8], ignoringCase: Bool, _ secret: (_ found: Int) -> Range<Int>) {
+      var (redacted, copied, position) = ([UInt8](), 0, 0)
+      while let found = find(wanted, in: bytes, from: position, ignoringCase: ignoringCase) {
+        let range = secret(found)
+        position = range.upperBound
+        guard range.count >= Self.minLength else { continue }
+        redacted += bytes[copied..<range.lowerBound] + Self.replacement
+        copied = range.upperBound
       }
+      guard copied > 0 else { return }
+      bytes = redacted + bytes[copied...]
+      changed = true
+    }
+    for secret in secrets.withLock({ $0.sorted }) {
+      replace(secret, ignoringCase: false) { $0..<$0 + secret.count }
     }
     for prefix in prefixes.map({ Array($0.utf8) }) {
-      var position = 0
-      while let found = find(prefix, in: bytes, from: position, ignoringCase: true) {
+      replace(prefix, ignoringCase: true) { found in
         let start = found + prefix.count
-        let secret = bytes[start...].prefix(while: isTokenByte)
-        position = start
-        guard secret.count >= 6 else { continue }
-        bytes.replaceSubrange(start..<secret.endIndex, with: Self.replacement)
-        changed = true
+        return start..<bytes[start...].prefix(while: isTokenByte).endIndex
       }
     }
     return changed ? String(decoding: bytes, as: UTF8.self) : text

@@ -42,11 +42,23 @@ extension String {
 
   /// The text with names such as `[U+202E]` in place of control characters, other than line feeds and tabs, and of
   /// characters that force the direction of text, for text that people read.
-  package var showingControls: String {
-    guard unicodeScalars.contains(where: Self.deceives) else { return self }
+  package var showingControls: String { naming(Self.deceives) }
+
+  /// The text on one line, for every place where a line is a record of its own: a space in place of each tab and line
+  /// break of Unicode, because scripts split text at all of them, and names such as `[U+200B]` in place of other
+  /// control characters and of characters that change the direction of text or have no width.
+  package var onOneLine: String {
+    guard unicodeScalars.contains(where: \.misleadsInLine) else { return self }
+    let scalars = replacing("\r\n", with: "\n").unicodeScalars
+    return String(String.UnicodeScalarView(scalars.map { $0 == "\t" || $0.breaksLine ? " " : $0 }))
+      .naming(\.misleadsInLine)
+  }
+
+  private func naming(_ isNamed: (Unicode.Scalar) -> Bool) -> String {
+    guard unicodeScalars.contains(where: isNamed) else { return self }
     var shown = String.UnicodeScalarView()
     for scalar in unicodeScalars {
-      guard Self.deceives(scalar) else {
+      guard isNamed(scalar) else {
         shown.append(scalar)
         continue
       }
@@ -67,6 +79,27 @@ extension String {
   private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case ..<0x20, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true
+    default: false
+    }
+  }
+}
+
+extension Unicode.Scalar {
+  /// Whether readers of text may end a line here.
+  package var breaksLine: Bool {
+    switch value {
+    case 0x0A...0x0D, 0x1C...0x1E, 0x85, 0x2028, 0x2029: true
+    default: false
+    }
+  }
+
+  /// Whether a line with this character is not what it seems: a control character, a line break, or one that changes
+  /// the direction of text or has no width. The joiners that words and emoji need are not among them.
+  package var misleadsInLine: Bool {
+    switch value {
+    case ..<0x20, 0x7F...0x9F, 0x061C, 0x180E, 0x200B, 0x200E, 0x200F, 0x2028...0x202E, 0x2060...0x206F, 0xFEFF,
+      0xE0000...0xE007F:
+      true
     default: false
     }
   }

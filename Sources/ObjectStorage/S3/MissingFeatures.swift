@@ -5,13 +5,13 @@ final class MissingFeatures: Sendable {
   private let lacksConditions = Atomic(false)
   private let lacksPartChecksums = Atomic(false)
 
-  /// Whether the service rejects `If-None-Match`; objects are then looked up before they are written.
+  /// Whether the service refuses `If-None-Match`; objects are then looked up before they are written.
   var conditions: Bool {
     get { lacksConditions.load(ordering: .relaxed) }
     set { lacksConditions.store(newValue, ordering: .relaxed) }
   }
 
-  /// Whether the service rejects the checksums of the parts in CompleteMultipartUpload.
+  /// Whether the service refuses the checksums of the parts in CompleteMultipartUpload.
   var partChecksums: Bool {
     get { lacksPartChecksums.load(ordering: .relaxed) }
     set { lacksPartChecksums.store(newValue, ordering: .relaxed) }

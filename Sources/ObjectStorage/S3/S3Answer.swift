@@ -2,7 +2,7 @@ import Model
 import NIOCore
 import NIOHTTP1
 
-/// An answer of the S3 service.
+/// A response of the S3 service.
 struct S3Answer: Sendable {
   var status: Int
   var headers: HTTPHeaders
@@ -25,7 +25,7 @@ struct S3Answer: Sendable {
     return found
   }
 
-  /// The code of an error; nil when there is none, as in every answer to HEAD.
+  /// The code of an error; nil when there is none, as in every response to HEAD.
   var errorCode: String? {
     text(of: "Code", root: "Error").flatMap { code in
       // It is logged, so it must not be able to echo what was sent.
@@ -38,16 +38,29 @@ struct S3Answer: Sendable {
   /// front of the service.
   var saysMissing: Bool { status == 404 && (errorCode == "NoSuchKey" || hasNoBody) }
 
+  /// Whether the answer to PutObject can mean that the object is stored. It has no document, such as an error or the
+  /// page of a proxy; 202 and 203 are not answers of a service that has stored it.
+  var isStored: Bool {
+    let first = bytes.first { ![0x09, 0x0A, 0x0D, 0x20].contains($0) }
+    return [200, 201, 204].contains(status) && (first == nil || !"<{".utf8.contains(first ?? 0))
+  }
+
+  /// The MD5 that the ETag may be, in hexadecimal: that of an object that was written whole and is not encrypted.
+  var md5: String? {
+    let text = headers.first(name: "ETag")?.filter { $0 != "\"" }.lowercased()
+    return text.flatMap { $0.wholeMatch(of: /[0-9a-f]{32}/) == nil ? nil : $0 }
+  }
+
   /// Whether the service does not support a header or parameter of the request.
   var saysNotImplemented: Bool { status == 501 || (!isSuccess && errorCode == "NotImplemented") }
 
-  /// Whether the answer has no body and announced none.
+  /// Whether the response has no body and announced none.
   private var hasNoBody: Bool {
     body.readableBytes == 0 && ["0", nil].contains(headers.first(name: "Content-Length"))
       && !headers.contains(name: "Transfer-Encoding")
   }
 
-  /// The error that an unexpected answer means, also for status 200 with an error in the body.
+  /// The error that an unexpected response means, also for status 200 with an error in the body.
   func failure(_ what: String, now: Instant) -> TapedeckError {
     let code = errorCode
     let detail =
@@ -57,6 +70,8 @@ struct S3Answer: Sendable {
     func failed(_ message: String) -> TapedeckError {
       TapedeckError(.storageFailed, message, detail: detail, retryAfter: retryAfter(now: now))
     }
+    let otherPlace =
+      "The bucket is in another region or at another endpoint. Check 'region' and 'endpoint' in TAPEDECK_STORAGE_URL."
     return switch code {
     case "RequestTimeTooSkewed":
       failed(
@@ -71,20 +86,14 @@ struct S3Answer: Sendable {
       failed("The object store rejected the session token. Check AWS_SESSION_TOKEN: it may have expired.")
     case "NoSuchBucket":
       failed("The object store has no such bucket. Check its name in TAPEDECK_STORAGE_URL, or create it.")
-    case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect":
-      failed(
-        "The bucket is in another region or at another endpoint. Check 'region' and 'endpoint' in TAPEDECK_STORAGE_URL."
-      )
+    case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect": failed(otherPlace)
     case "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded": full(detail)
     case "NotImplemented":
       failed(
         "The object store does not support a request that Tapedeck needs. 'tapedeck doctor' says which.")
     default:
       switch status {
-      case 300..<400:
-        failed(
-          "The bucket is in another region or at another endpoint. Check 'region' and 'endpoint' in TAPEDECK_STORAGE_URL."
-        )
+      case 300..<400: failed(otherPlace)
       case 401, 403:
         failed(
           "The object store denied the request. Check AWS_ACCESS_KEY_ID, and that its permissions are those of "

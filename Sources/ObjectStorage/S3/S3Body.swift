@@ -3,7 +3,7 @@ import HTTPTransport
 import Model
 import NIOCore
 
-/// The body of an answer, read piece by piece.
+/// The body of a response, read piece by piece.
 struct S3Body {
   private var pieces: HTTPClientResponse.Body.AsyncIterator
   private let watch: StallWatch
@@ -26,7 +26,7 @@ struct S3Body {
 
   /// The whole body.
   ///
-  /// - Throws: `storageFailed`, also when the body is longer than `limit`; `interrupted`.
+  /// - Throws: `storageFailed`, including when the body is longer than `limit`; `interrupted`.
   mutating func whole(upTo limit: Int) async throws(TapedeckError) -> ByteBuffer {
     var bytes = ByteBuffer()
     while let piece = try await next() {

@@ -26,9 +26,9 @@ struct S3Client: Sendable {
     signer = SigV4Signer(credentials: credentials, region: settings.region)
   }
 
-  /// Sends a request and returns the answer with its whole body, whatever its status.
+  /// Sends a request and returns the response with its whole body, whatever its status.
   ///
-  /// - Throws: `storageFailed`, also when the body of a success is longer than `limit`; `interrupted`.
+  /// - Throws: `storageFailed`, including when the body of a success is longer than `limit`; `interrupted`.
   func answer(to call: S3Call, upTo limit: Int = maxBodyBytes) async throws(TapedeckError) -> S3Answer {
     try await open(call) { answer, body throws(TapedeckError) in
       var answer = answer
@@ -37,9 +37,9 @@ struct S3Client: Sendable {
     }
   }
 
-  /// Sends a request and returns the answer with its whole body.
+  /// Sends a request and returns the response with its whole body.
   ///
-  /// - Throws: the answer's failure unless it is a success; `storageFailed`, `interrupted`.
+  /// - Throws: the response's failure unless it is a success; `storageFailed`, `interrupted`.
   @discardableResult
   func success(of call: S3Call, doing what: String) async throws(TapedeckError) -> S3Answer {
     let answer = try await answer(to: call)
@@ -47,8 +47,8 @@ struct S3Client: Sendable {
     return answer
   }
 
-  /// Sends a request and passes its answer to `read`: a success with the body still to be read, anything else with the
-  /// beginning of the body.
+  /// Sends a request and passes its response to `read`: a success with the body still to be read, anything else with
+  /// the beginning of the body.
   ///
   /// - Throws: `storageFailed`, `interrupted`, what `read` throws.
   func open<Output: Sendable>(

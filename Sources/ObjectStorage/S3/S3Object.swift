@@ -70,7 +70,7 @@ final class S3Object: StoredObject {
     }
   }
 
-  /// Throws unless an answer has exactly these bytes of exactly this object.
+  /// Throws unless a response has exactly these bytes of exactly this object.
   private func check(_ answer: S3Answer, _ span: ClosedRange<Int64>) throws(TapedeckError) {
     switch answer.status {
     case 206:
@@ -137,7 +137,7 @@ extension S3Client {
       guard let head = S3Head(answer) else { throw failure(answer, "read metadata of object") }
       return head
     }
-    // An answer to HEAD has no body, so it cannot say whether the object or the bucket is missing; a GET does.
+    // A response to HEAD has no body, so it cannot say whether the object or the bucket is missing; a GET does.
     let reason = try await self.answer(
       to: S3Call(method: .GET, key: key, headers: [("range", "bytes=0-0")]), upTo: 1)
     if answer.status == 404, reason.isSuccess || reason.saysMissing { return nil }

@@ -32,7 +32,7 @@ extension S3ObjectStore {
   }
 }
 
-/// One page of a ListObjectsV2 answer.
+/// One page of a ListObjectsV2 response.
 struct ListPage: Sendable {
   struct Entry: Sendable, Equatable {
     var key: String

@@ -139,7 +139,7 @@ extension S3ObjectStore {
           headers: [("content-type", "application/xml")], payload: .bytes(CompletedParts.encode(parts))),
         replacing: replacing)
     }
-    // Another upload may find out that the service rejects them while this one waits for its answer.
+    // Another upload may find out that the service refuses them while this one waits for its response.
     let withChecksums = !missing.partChecksums
     var result = try await answer(withChecksums: withChecksums)
     if result.errorCode == "MalformedXML", withChecksums, parts.contains(where: { $0.checksum != nil }) {

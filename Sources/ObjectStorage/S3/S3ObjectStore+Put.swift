@@ -13,7 +13,6 @@ extension S3ObjectStore {
 
   private enum Existing: Equatable {
     case missing
-    /// As far as its metadata shows.
     case same
     case different(bytes: Int64)
   }
@@ -36,7 +35,7 @@ extension S3ObjectStore {
     case .missing: throw contended(name)
     case .different(let bytes):
       try await copyToQuarantine(
-        name, bytes: bytes, because: "It had another length or checksum than the file that was to be stored.")
+        name, bytes: bytes, because: "Its length or checksum differed from that of the file to be stored.")
       // Overwritten, not removed and written: another node may have stored the right object meanwhile.
       guard try await write(file, name, hash, isLarge: isLarge, replacing: true) == .done else {
         throw contended(name)
@@ -50,10 +49,19 @@ extension S3ObjectStore {
       retryAfter: .seconds(1))
   }
 
+  /// Compares the object of that name with a file; reads it when the service has no checksum of it.
   private func existing(_ name: ObjectName, _ content: ObjectContent) async throws(TapedeckError) -> Existing {
     // It may not be known yet whether the service needs a connection of its own for this.
     guard let head = try await client.head(key(of: name), closesConnection: true) else { return .missing }
-    return head.fits(content) ? .same : .different(bytes: head.bytes)
+    guard head.fits(content) else { return .different(bytes: head.bytes) }
+    if head.checksum != nil { return .same }
+    do throws(TapedeckError) {
+      return try await self.content(of: name) == content ? .same : .different(bytes: head.bytes)
+    } catch {
+      // Removed meanwhile.
+      guard error.code == .objectMissing else { throw error }
+      return .missing
+    }
   }
 
   private func write(
@@ -75,14 +83,36 @@ extension S3ObjectStore {
           ("content-type", name.kind.contentType), ("x-amz-checksum-sha256", base64(hexadecimal: hash.rawValue) ?? ""),
           ("x-amz-sdk-checksum-algorithm", "SHA256"),
         ], payload: .file(file, 0..<file.bytes, sha256: hash.rawValue)), replacing: replacing)
-    return try written(answer)
+    let written = try written(answer)
+    if written == .done { try await confirm(answer, file, name, hash) }
+    return written
+  }
+
+  /// Checks that the service has a file that it was sent: a gateway can answer with a success that says nothing. The
+  /// answer proves it with the checksum of what was stored; otherwise, the service is asked.
+  ///
+  /// - Throws: `storageFailed` when the object is missing or another one.
+  private func confirm(
+    _ answer: S3Answer, _ file: OpenFile, _ name: ObjectName, _ hash: ContentHash
+  ) async throws(TapedeckError) {
+    guard answer.isStored else { throw client.failure(answer, "store object") }
+    if answer.headers.first(name: "x-amz-checksum-sha256") == base64(hexadecimal: hash.rawValue) { return }
+    if let etag = answer.md5, etag == hex(try await file.md5()) { return }
+    guard let head = try await metadata(at: key(of: name)),
+      head.fits(ObjectContent(hash: hash, bytes: file.bytes))
+    else {
+      throw TapedeckError(
+        .storageFailed,
+        "The object store confirmed an object that it does not have, or that has another content. It is stored again.",
+        detail: location(of: name))
+    }
   }
 
   /// Sends a request that creates an object, on the condition that there is none unless `replacing`.
   ///
   /// A service without conditional writes is asked for the object first. Another node may write it in between; that is
   /// harmless, since the catalog gives a name to one content only.
-  /// - Returns: an answer with status 412 when there is an object.
+  /// - Returns: a response with status 412 when there is an object.
   func answerUnlessTaken(_ call: S3Call, replacing: Bool) async throws(TapedeckError) -> S3Answer {
     var isRejected = false
     if !replacing, !missing.conditions {

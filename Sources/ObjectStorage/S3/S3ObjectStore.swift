@@ -36,7 +36,7 @@ package struct S3ObjectStore: ObjectStore {
 
   /// The metadata of an object; nil when there is no object.
   ///
-  /// OpenStack Swift, which has no conditional writes, sends a body after the answer to HEAD for a missing object;
+  /// OpenStack Swift, which has no conditional writes, sends a body after the response to HEAD for a missing object;
   /// another request on that connection would fail.
   func metadata(at key: String) async throws(TapedeckError) -> S3Head? {
     try await client.head(key, closesConnection: missing.conditions)

@@ -166,7 +166,7 @@ struct S3Endpoint: Sendable, Equatable {
     guard let parts = URLComponents(string: text, encodingInvalidCharacters: false),
       let scheme = parts.scheme?.lowercased(), let host = parts.host.flatMap(hostName),
       parts.user == nil, parts.password == nil, parts.query == nil, parts.fragment == nil,
-      parts.path.isEmpty || parts.path == "/"
+      parts.path.isEmpty || parts.path == "/", parts.hasUsablePort
     else { return nil }
     switch scheme {
     case "https": break
@@ -177,8 +177,7 @@ struct S3Endpoint: Sendable, Equatable {
     let name = host.contains(":") ? "[\(host)]" : host
     switch parts.port {
     case nil, scheme == "https" ? 443 : 80: authority = name
-    case .some(let port) where (1...65_535).contains(port): authority = "\(name):\(port)"
-    default: return nil
+    case .some(let port): authority = "\(name):\(port)"
     }
   }
 }

@@ -88,7 +88,7 @@ package final class DiskSpaceMonitor: Sendable {
     return nil
   }
 
-  /// Records the failure of a transfer; other codes than `diskFull` are ignored.
+  /// Records the failure of a transfer; codes other than `diskFull` are ignored.
   package func failed(with error: TapedeckError) {
     guard error.code == .diskFull else { return }
     let until = system.now() + retryInterval

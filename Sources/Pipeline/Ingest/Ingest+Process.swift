@@ -75,7 +75,7 @@ extension Ingest {
 
   /// Converts a file that a user accepted.
   ///
-  /// - Throws: `unsupportedAudio` when FFmpeg cannot convert it either; fetching it again would change nothing.
+  /// - Throws: `unsupportedAudio` when FFmpeg cannot convert it either; downloading it again would change nothing.
   private func convertAccepted(
     _ whole: FetchedRecording, header: WAVHeader, _ row: QuarantineRow, lease: JobLease
   ) async throws(TapedeckError) -> CheckedRecording {
@@ -104,7 +104,8 @@ extension Ingest {
   private func unexplainedBytes(in file: SpoolFile, _ header: WAVHeader) async throws(TapedeckError) -> Int64? {
     guard header.dataLength != nil || header.hasDataLengthZero else { return nil }
     return try await WAVChunks.unexplained(
-      after: header.dataOffset + (header.dataLength ?? 0), fileLength: file.length, isBigEndian: header.isBigEndian
+      after: header.dataOffset + (header.dataLength ?? 0), fileLength: file.length, isBigEndian: header.isBigEndian,
+      isEmpty: header.dataLength == nil
     ) { range throws(TapedeckError) in try await file.bytes(in: range) }
   }
 
@@ -122,7 +123,7 @@ extension Ingest {
   func convert(
     _ file: SpoolFile, lease: JobLease, isGrowing: Bool, platformDuration: Duration? = nil, as known: WAVHeader? = nil
   ) async throws(TapedeckError) -> ConvertedFile {
-    // First: a file that is cut while its header is read must not be converted with the old header.
+    // Comes first: a file that is cut while its header is read must not be converted with the old header.
     let bytes = file.follow()
     guard case .header(let read) = WAVHeader.read(try await headerBytes(of: file)) else {
       throw TapedeckError(.incompleteRecording)
@@ -151,7 +152,7 @@ extension Ingest {
   private func headerBytes(of file: SpoolFile) async throws(TapedeckError) -> [UInt8] {
     var bytes = try await file.prefix(4096)
     while case .needsMore(let count) = WAVHeader.read(bytes), count > bytes.count {
-      let more = try await file.prefix(count)
+      let more = try await file.prefix(WAVHeader.nextLength(after: bytes.count, needing: count))
       guard more.count > bytes.count else { break }
       bytes = more
     }

@@ -104,8 +104,7 @@ package struct Ingest: Sendable {
 
   func source(of job: JobRow) throws(TapedeckError) -> any RecordingSource {
     if let source = sources[job.key.source] { return source }
-    throw TapedeckError(
-      .configurationInvalid, "The source '\(job.key.source)' is not configured. Configure it or cancel the job.")
+    throw TapedeckError.sourceNotInSettings(job.key.source)
   }
 
   // MARK: Waiting
@@ -168,7 +167,7 @@ package struct Ingest: Sendable {
   private func refuse(
     _ file: SpoolFile, job: JobRow, lease: JobLease, because error: TapedeckError
   ) async throws(TapedeckError) {
-    // What is not supported is not supported the second time either.
+    // A file that is not supported would not be supported after a second download either.
     guard job.refusals > 0 || error.code == .unsupportedAudio else {
       logger.warning(
         "the platform sent an incomplete recording; downloading it again",
@@ -179,7 +178,7 @@ package struct Ingest: Sendable {
     }
     let now = system.now()
     let name = "\(now.iso8601.filter { $0 != ":" })-\(lease.jobID)-\(lease.fence)"
-    // The row first: a row without a file can be discarded, a file without a row is not listed.
+    // The row is written first: a row without a file can be discarded, but a file without a row is not listed.
     let hash = try await file.sha256()
     let known = try await catalog.addToQuarantine(
       job.key, because: error, content: ObjectContent(hash: hash, bytes: file.length),

@@ -22,10 +22,12 @@ package struct Quarantine: Sendable {
   /// continue; after a crash in between, the file is still in quarantine.
   ///
   /// - Throws: `unsupportedAudio` when the file cannot be converted; `notFound` when the file is not on this node;
-  ///   `objectDamaged` when it has other bytes; `jobEnded`, `alreadyExists`, `diskFull`, `storageFailed`.
+  ///   `objectDamaged` when it has other bytes; `jobEnded`, `alreadyExists`, `diskFull`, `storageFailed`;
+  ///   `unauthenticated` or `insufficientPermissions` when the entry's actor may no longer decide.
   package func accept(
     _ row: QuarantineRow, reason: String, clearance: Privacy, by requester: String, entry: LogEntry
   ) async throws(TapedeckError) -> JobRow {
+    try await catalog.requireActor(of: entry, may: .manageJobs)
     guard row.state == .kept else { throw TapedeckError(.jobEnded, "This file was already \(row.state.rawValue).") }
     let path = try localPath(of: row)
     guard try await spool.hasQuarantined(path) else {
@@ -61,10 +63,11 @@ package struct Quarantine: Sendable {
   /// Removes a file. The decision is committed first; when the removal fails, it can be repeated.
   ///
   /// - Throws: `notFound` when the file is not on this node; `jobEnded` when it was accepted, or discarded and removed;
-  ///   `storageFailed`.
+  ///   `storageFailed`; `unauthenticated` or `insufficientPermissions` when the entry's actor may no longer decide.
   package func discard(
     _ row: QuarantineRow, reason: String, by requester: String, entry: LogEntry
   ) async throws(TapedeckError) {
+    try await catalog.requireActor(of: entry, may: .manageJobs)
     let path = try localPath(of: row)
     let isUnfinished = row.state == .discarded ? try await spool.hasQuarantined(path) : false
     if !isUnfinished {

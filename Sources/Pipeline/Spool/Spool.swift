@@ -34,7 +34,7 @@ package struct Spool: Sendable {
 
   private static func identify(_ folder: FilePath) -> String {
     let path = folder.appending(idName)
-    if let known = try? String(contentsOfFile: path.string, encoding: .utf8), !known.isEmpty { return known }
+    if let known = try? RegularFile.text(at: path.string), !known.isEmpty { return known }
     let new = makeOpaqueID("spool")
     do {
       // Empty when its writer died.
@@ -60,7 +60,7 @@ package struct Spool: Sendable {
       let earlier = try names(of: lease.jobID).filter { $0.contains("-\(part).") }
       if let old = earlier.filter({ $0.hasSuffix(".part") }).max() {
         let oldPath = folder.appending(old)
-        let descriptor = try FileDescriptor.open(oldPath, .readWrite, options: [.closeOnExec])
+        let descriptor = try FileSystemCalls.openRegularFile(oldPath, .readWrite)
         do {
           guard try FileSystemCalls.tryLock(descriptor) else { throw TapedeckError(.leaseLost) }
           try FileSystemCalls.rename(oldPath, to: path)
@@ -78,7 +78,7 @@ package struct Spool: Sendable {
         }
       }
       let descriptor = try FileDescriptor.open(
-        path, .readWrite, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite])
+        path, .readWrite, options: [.create, .exclusiveCreate, .closeOnExec], permissions: [.ownerReadWrite])
       guard try FileSystemCalls.tryLock(descriptor) else {
         try? descriptor.close()
         throw TapedeckError(.leaseLost)
@@ -97,8 +97,9 @@ package struct Spool: Sendable {
   /// Writes a whole file.
   func write(_ bytes: [UInt8], to path: FilePath) async throws(TapedeckError) {
     try await threads.runSpoolOperation("write spool") {
+      try FileSystemCalls.unlink(path)
       let file = try FileDescriptor.open(
-        path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite])
+        path, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec], permissions: [.ownerReadWrite])
       _ = try file.closeAfter { try file.writeAll(bytes) }
     }
   }
@@ -106,7 +107,7 @@ package struct Spool: Sendable {
   /// A file's hash and length.
   func measure(_ path: FilePath) async throws(TapedeckError) -> ObjectContent {
     try await threads.runSpoolOperation("read spool") {
-      let file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
+      let file = try FileSystemCalls.openRegularFile(path)
       return try file.closeAfter {
         var hash = SHA256()
         var bytes: Int64 = 0
@@ -129,7 +130,7 @@ package struct Spool: Sendable {
     }
   }
 
-  /// Moves refused bytes to quarantine, with the reason in a file beside them. They are never served, and deleted only
+  /// Moves refused bytes to quarantine, with the reason in a file next to them. They are never served, and deleted only
   /// by `removeQuarantined`.
   ///
   /// - Parameter name: the name without its ending.
@@ -145,7 +146,7 @@ package struct Spool: Sendable {
       ]
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-      let part = try FileDescriptor.open(file.path, .readOnly, options: [.closeOnExec])
+      let part = try FileSystemCalls.openRegularFile(file.path)
       try part.closeAfter { try FileSystemCalls.sync(part) }
       // An attempt that failed or crashed before the move may have left its note.
       try FileSystemCalls.unlink(self.note(of: name))
@@ -170,17 +171,17 @@ package struct Spool: Sendable {
     }
   }
 
-  /// Whether a quarantined file exists.
+  /// Whether a quarantined file exists; false when there is something else in its place.
   func hasQuarantined(_ path: FilePath) async throws(TapedeckError) -> Bool {
     try await threads.runSpoolOperation("find quarantined file") {
-      try FileSystemCalls.names(in: path.removingLastComponent()).contains(path.lastComponent?.string ?? "")
+      try FileSystemCalls.file(path) != nil
     }
   }
 
   /// The first bytes of a file.
   func prefix(of path: FilePath, _ count: Int) async throws(TapedeckError) -> [UInt8] {
     try await threads.runSpoolOperation("read quarantined file") {
-      let file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
+      let file = try FileSystemCalls.openRegularFile(path)
       return try file.closeAfter {
         try [UInt8](unsafeUninitializedCapacity: count) { space, length in
           while length < count {
@@ -194,7 +195,7 @@ package struct Spool: Sendable {
     }
   }
 
-  /// Removes a quarantined file and the note beside it.
+  /// Removes a quarantined file and the note next to it.
   func removeQuarantined(_ name: String) async throws(TapedeckError) {
     try await threads.runSpoolOperation("remove quarantined file") {
       for path in [quarantined(name), note(of: name)] { try FileSystemCalls.unlink(path) }
@@ -232,7 +233,7 @@ package struct Spool: Sendable {
     }
   }
 
-  /// The ids of the jobs that have files in the spool.
+  /// The IDs of the jobs that have files in the spool.
   func jobs() async throws(TapedeckError) -> Set<Int64> {
     try await threads.runSpoolOperation("list spool") {
       Set(try FileSystemCalls.names(in: folder).compactMap { name in Int64(name.prefix { $0 != "-" }) })

@@ -25,7 +25,7 @@ extension NIOThreadPool {
   }
 }
 
-/// A value that one task gives to another, and no longer holds after that.
+/// A value that one task passes to another, and no longer uses after that.
 private final class Handover<Value: Sendable>: Sendable {
   private let value: Mutex<Value?>
 

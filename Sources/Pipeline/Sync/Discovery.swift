@@ -11,7 +11,7 @@ package struct Discovery: Sendable {
     package var wanted = 0
     /// Recordings that got a job.
     package var queued = 0
-    /// Rows that name no recording; of a checked day, also those of another day.
+    /// Rows without a usable ID; of a checked day, also those of another day.
     package var unidentified = UnidentifiedRows()
 
     mutating func add(_ other: Found) {
@@ -50,7 +50,7 @@ package struct Discovery: Sendable {
     return found
   }
 
-  /// Lists a whole day regardless of the filter, and records what the platform listed. Rows that name no recording, and
+  /// Lists a whole day regardless of the filter, and records what the platform listed. Rows without a usable ID, and
   /// expected recordings that began more than a second outside that day, are recorded as unidentified. A future day is
   /// not listed.
   ///
@@ -63,6 +63,7 @@ package struct Discovery: Sendable {
     let startedAt = try await catalog.now()
     var found = Found()
     var (wanted, unwanted, misplaced) = (Set<RecordingID>(), Set<RecordingID>(), Set<RecordingID>())
+    var edge: Set<RecordingID> = []
     var unidentified: [UnidentifiedRow] = []
     var listed = 0
     try await forEachPage(of: day.period, direction: nil) { page async throws(TapedeckError) in
@@ -77,6 +78,7 @@ package struct Discovery: Sendable {
           }
         } else {
           unwanted.insert(recording.id)
+          if Self.isAtEdge(recording, of: day.period) { edge.insert(recording.id) }
         }
       }
       rows.sort { $0.position < $1.position }
@@ -86,7 +88,8 @@ package struct Discovery: Sendable {
       found.queued += try await take(page.recordings, in: day.period, fetched: fetches ? plan.filter : nil, for: reason)
     }
     try await catalog.recordCheck(
-      of: day, by: plan, unwanted: unwanted.subtracting(wanted).count, unidentified: unidentified, startedAt: startedAt)
+      of: day, by: plan, unwanted: unwanted.subtracting(wanted).count, edge: edge.subtracting(wanted),
+      unidentified: unidentified, startedAt: startedAt)
     return found
   }
 
@@ -96,6 +99,12 @@ package struct Discovery: Sendable {
   private static func isMisplaced(_ recording: PlatformRecording, in period: Period) -> Bool {
     guard let start = recording.startTime else { return false }
     return start < period.start + .seconds(-1) || period.end + .seconds(1) < start
+  }
+
+  /// Whether a recording began so close to the start or end of a period that the next period may list it too.
+  private static func isAtEdge(_ recording: PlatformRecording, of period: Period) -> Bool {
+    guard let start = recording.startTime else { return false }
+    return [period.start, period.end].contains { $0 + .seconds(-1) <= start && start <= $0 + .seconds(1) }
   }
 
   /// Stores a page in the catalog.
@@ -112,7 +121,7 @@ package struct Discovery: Sendable {
 
   /// Calls `body` with each page.
   ///
-  /// - Throws: what a search throws; `platformProtocol` when the list repeats, does not end or may not be whole;
+  /// - Throws: what a search throws; `platformProtocol` when the list repeats, does not end or may be incomplete;
   ///   `interrupted`.
   func forEachPage(
     of period: Period, direction: Direction?, _ body: (SearchPage) async throws(TapedeckError) -> Void

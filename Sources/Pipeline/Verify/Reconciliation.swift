@@ -67,7 +67,7 @@ package struct Reconciliation: Sendable {
     }
     if sum.foreign > 0 {
       verifier.logger.error(
-        "the object store has objects that may belong to another catalog; they are left alone",
+        "the object store has objects that may belong to another catalog; they are not changed",
         metadata: ["objects": "\(sum.foreign)", "remedy": "\(StoreOwnership.remedy)"])
     }
     guard !sum.orphans.isEmpty || !sum.damaged.isEmpty else { return sum }

@@ -48,7 +48,7 @@ package enum StoreOwnership {
   /// not mounted, or it is the wrong bucket. Newer recordings prove nothing, since ingests continue and store into the
   /// wrong folder; in a small archive the younger half counts as new. Half of them is enough, because some may really
   /// be lost; one is not, because in a small archive the older half soon has recordings that were stored into the wrong
-  /// folder. A recording without objects whose damage is known does not count: it may be lost for ever.
+  /// folder. A recording without objects whose damage is known does not count: it may be lost forever.
   ///
   /// - Throws: `storageFailed` when the store is unavailable or cannot be listed, `catalogFailed`, `interrupted`.
   static func requireOldest(in store: any ObjectStore, of catalog: Catalog) async throws(TapedeckError) {

@@ -4,20 +4,7 @@ import ObjectStorage
 
 /// A file of a recording as the catalog has it.
 package struct ArchivedFile: Sendable, Equatable {
-  package enum Kind: String, Sendable {
-    case original, mp3, peaks
-
-    /// For messages.
-    var label: String {
-      switch self {
-      case .original: "original"
-      case .mp3: "MP3"
-      case .peaks: "waveform"
-      }
-    }
-  }
-
-  package var kind: Kind
+  package var kind: FileKind
   /// Counted from 0.
   package var part: Int
   package var name: ObjectName
@@ -83,7 +70,7 @@ package struct Finding: Sendable {
     }
   }
 
-  var name: String { file.part == 0 ? file.kind.label : "\(file.kind.label) of part \(file.part + 1)" }
+  var name: String { file.kind.name(inPart: file.part) }
 }
 
 /// The result of verifying one recording.
@@ -104,6 +91,8 @@ package struct Verification: Sendable {
   var isWithoutFiles = false
   /// The job that repairs it; nil when nothing is damaged or no repair was requested.
   package var repair: RepairJob?
+  /// Why damage cannot be repaired; nil when a repair was requested, or none was to be.
+  package var refusal: TapedeckError?
 
   package var verdict: Verdict {
     if recording == nil { return .notArchived }
@@ -111,29 +100,19 @@ package struct Verification: Sendable {
     return findings.isEmpty && !isWithoutFiles ? .whole : .damaged
   }
 
-  /// The findings as one clause: "The MP3 is damaged and the waveform is missing".
-  ///
-  /// A damaged file that was moved to quarantine is still called damaged, not missing.
-  var clause: String {
-    if isWithoutFiles { return "No files are known" }
-    let known = recording?.damage ?? ""
-    let clauses = findings.map { finding in
-      let wasDamaged = known.contains("he \(finding.name) is damaged")
-      return "the \(finding.name) is \(wasDamaged ? "damaged" : finding.label)"
-    }
-    let text =
-      clauses.count < 2 ? clauses.joined() : "\(clauses.dropLast().joined(separator: ", ")) and \(clauses.last ?? "")"
-    return text.prefix(1).uppercased() + text.dropFirst()
-  }
-
   /// What the catalog stores; nil unless a file is damaged or missing.
   var damage: Damage? {
     guard let recording, verdict == .damaged else { return nil }
-    let hasOriginal = ArchivedFile.Kind.original
+    // A damaged file that was moved to quarantine is still called damaged, not missing.
+    let files = findings.map { finding in
+      let file = finding.file
+      let isDamaged = finding.isDamaged || recording.damage?.isDamaged(file.kind, part: file.part) == true
+      return DamagedFile(file.kind, part: file.part, isDamaged ? .damaged : .missing)
+    }
     return Damage(
-      recordingID: recording.id, key: key, finding: clause,
+      recordingID: recording.id, key: key, files: files,
       code: findings.contains(where: \.isDamaged) ? .objectDamaged : .objectMissing,
-      hasOriginal: keepsOriginal && !findings.contains { $0.file.kind == hasOriginal },
+      hasOriginal: keepsOriginal && !findings.contains { $0.file.kind == .original },
       details: Dictionary(
         findings.map { ("\($0.file.kind.rawValue)_\($0.file.part)", "\($0.label) \($0.file.name)") }
       ) { first, _ in first })

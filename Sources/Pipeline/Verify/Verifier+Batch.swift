@@ -4,18 +4,18 @@ package import Model
 package struct VerifiedBatch: Sendable {
   /// The number of verified recordings, from the first one on.
   package var taken = 0
-  /// The recordings that are whole.
+  /// The recordings that are intact.
   package var whole = 0
   package var objects = 0
   package var bytes: Int64 = 0
-  /// Recordings that are not whole.
+  /// Recordings that are not intact.
   package var problems: [Verification] = []
   /// Why the batch ended early; nil when it did not.
   package var stop: TapedeckError?
 }
 
 extension Verifier {
-  /// Verifies recordings concurrently, and records which are whole.
+  /// Verifies recordings concurrently, and records which are intact.
   ///
   /// - Parameters:
   ///   - parallel: the number verified at the same time.

@@ -27,7 +27,7 @@ extension Verifier {
   ///   - span: the time until the next run, and the limit of this one.
   ///   - onVerified: called for each recording.
   /// - Returns: the number of verified recordings, without unreadable ones.
-  /// - Throws: `storageFailed` when the store is unavailable, `catalogFailed`, `interrupted`. Recordings found whole
+  /// - Throws: `storageFailed` when the store is unavailable, `catalogFailed`, `interrupted`. Recordings found intact
   ///   before that are noted.
   @discardableResult
   package func scrub(
@@ -82,7 +82,7 @@ extension Verifier {
           doubtful = []
         }
       } catch {
-        // The first error has the reason, even if this fails too.
+        // The first error has the reason, even if this write fails too.
         try? await note(whole)
         throw error
       }

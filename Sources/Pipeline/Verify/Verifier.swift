@@ -12,12 +12,14 @@ package struct Verifier: Sendable {
   package enum Mode: Sendable, Equatable {
     /// Report it; change nothing.
     case report
-    /// Mark it, move it to quarantine and repair it. With `insisting`, also when the store seems to be unavailable.
+    /// Mark it, move it to quarantine and repair it. With `insisting`, even when the store seems to be unavailable.
     case repair(insisting: Bool = false)
   }
 
   let catalog: Catalog
   let store: any ObjectStore
+  /// The sources from which recordings can be downloaded again; nil when other nodes may serve more.
+  private let served: Set<SourceID>?
   let system: SystemServices
   let logger: Logger
   /// One verification at a time acts on damage, so that the next one finds it repaired.
@@ -27,9 +29,13 @@ package struct Verifier: Sendable {
   /// Whose verification it is, for the log.
   private var finder = DamageFinder.recurringTask
 
-  package init(catalog: Catalog, store: any ObjectStore, system: SystemServices, logger: Logger) {
+  /// - Parameter served: the sources in the settings; nil when other nodes may serve more.
+  package init(
+    catalog: Catalog, store: any ObjectStore, served: Set<SourceID>? = nil, system: SystemServices, logger: Logger
+  ) {
     self.catalog = catalog
     self.store = store
+    self.served = served
     self.system = system
     self.logger = logger
   }
@@ -43,7 +49,7 @@ package struct Verifier: Sendable {
 
   // MARK: One recording
 
-  /// Verifies one recording. Call `note` to record that it is whole.
+  /// Verifies one recording. Call `note` to record that it is intact.
   ///
   /// - Throws: `catalogFailed`, `interrupted`; `storageFailed` when the store seems to be unavailable or a change
   ///   failed.
@@ -54,7 +60,7 @@ package struct Verifier: Sendable {
     return try await repairs.withPermit { () async throws(TapedeckError) in try await act(on: key, mode) }
   }
 
-  /// Records which recordings were found whole.
+  /// Records which recordings were found intact.
   package func note(_ verifications: [Verification]) async throws(TapedeckError) {
     try await catalog.recordVerified(
       verifications.filter { $0.verdict == .whole }.compactMap(\.recording), at: system.now())
@@ -106,7 +112,7 @@ package struct Verifier: Sendable {
   /// Marks the recording, moves damaged files to quarantine and requests the repair. A crash after any step is
   /// harmless: marked recordings are verified again at the next start.
   private func act(on key: RecordingKey, _ mode: Mode) async throws(TapedeckError) -> Verification {
-    // Again, with the current row: an ingest or another verification may have stored whole files meanwhile.
+    // Again, with the current row: an ingest or another verification may have stored intact files meanwhile.
     var seen = try await look(at: key, mode)
     guard let damage = seen.damage else { return seen }
     let damages = [damage] + (try await damagesOfOthers(seen))
@@ -120,11 +126,12 @@ package struct Verifier: Sendable {
     for finding in seen.findings where finding.isDamaged {
       try await quarantine(finding.file.name, because: "\(finding.sentence) Recording \(key).")
     }
-    // A job that stored a whole file under the same name at this moment must start again: that file was moved to
+    // A job that stored an intact file under the same name at this moment must start again: that file was moved to
     // quarantine too.
     let jobs = try await catalog.requestRepair(
-      of: damages, preempting: seen.findings.contains(where: \.isDamaged), at: system.now(), by: finder)
+      of: damages, served: served, preempting: seen.findings.contains(where: \.isDamaged), at: system.now(), by: finder)
     seen.repair = jobs.first { $0.key == key }
+    if seen.repair == nil { seen.refusal = TapedeckError.sourceNotInSettings(key.source) }
     return seen
   }
 

@@ -7,7 +7,7 @@ package import Webhooks
 
 /// Sends the messages of the outbox on the documented schedule until the receiver accepts them.
 ///
-/// A receiver that is unavailable or slow delays no recording: messages wait in the catalog. After an answer 410
+/// A receiver that is unavailable or slow delays no recording: messages wait in the catalog. After a response 410
 /// nothing is sent before the next start; the messages are kept.
 package struct WebhookSender: Service {
   private let catalog: Catalog
@@ -62,7 +62,7 @@ package struct WebhookSender: Service {
         if due.isEmpty { break }
         guard await sendAll(due) else {
           logger.error(
-            "the webhook receiver answered 410; nothing is sent before the next start, no message is dropped")
+            "the webhook receiver answered 410; nothing is sent until the next start, and messages are kept")
           return .never
         }
       }
@@ -117,7 +117,7 @@ package struct WebhookSender: Service {
         "a webhook message was not accepted",
         metadata: [
           "message": "\(message.id)", "attempt": "\(message.attempts + 1)", "reason": "\(reason ?? "")",
-          "next": "\(next?.iso8601 ?? "never: the schedule is over")",
+          "next": "\(next?.iso8601 ?? "never: this was the last retry")",
         ])
     }
     await note(message, status: status, reason: reason, next: next)
@@ -126,7 +126,7 @@ package struct WebhookSender: Service {
   }
 
   /// Records the outcome of an attempt, and retries until the catalog is available: otherwise the message would be sent
-  /// repeatedly. If the process ends before, the message is sent once more with the same id.
+  /// repeatedly. If the process ends before, the message is sent once more with the same ID.
   private func note(_ message: OutboxMessage, status: Int?, reason: String?, next: Instant?) async {
     while true {
       do throws(TapedeckError) {

@@ -30,7 +30,7 @@ package struct Recovery: Sendable {
         removed += 1
       } catch {
         logger.warning(
-          "a quarantined file that was decided about cannot be removed",
+          "a quarantined file that was accepted or discarded cannot be removed",
           metadata: ["file": "\(name)", "reason": "\(error.message)"])
       }
     }

@@ -35,7 +35,7 @@ package struct Worker: Service {
   let spooled = SpooledJobs()
   /// The pause before a failed catalog call is retried.
   private let catalogRetryInterval: Duration = .seconds(1)
-  /// Only jobs of these sources are claimed; others would fail on this node.
+  /// Of other sources, only repairs that need no platform are claimed; other jobs would fail on this node.
   private let sources: [SourceID]
 
   package init(ingest: Ingest, limits: Limits = Limits()) {

@@ -19,7 +19,7 @@ struct DayOfCalls {
   /// The moment this many minutes after midnight.
   func moment(minute: Int) -> Instant { midnight + .seconds(60 * minute) }
 
-  /// The calls, with ids in the form of a UUID.
+  /// The calls, with IDs in the form of a UUID.
   func calls(count: Int) -> [SandboxRecording] { (0..<max(0, count)).map(call) }
 
   private func call(_ index: Int) -> SandboxRecording {

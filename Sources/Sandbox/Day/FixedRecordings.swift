@@ -1,6 +1,6 @@
 import Model
 
-/// Recordings with fixed ids for tests, demonstrations and benchmarks. They exist with every seed.
+/// Recordings with fixed IDs for tests, demonstrations and benchmarks. They exist with every seed.
 package enum FixedRecordings {
   /// `bench-3min-01` to `bench-3min-40`: three minutes, one channel, 8 kHz, 16 bit. Hidden.
   package static let benchmark = (1...40).map { "bench-3min-\(twoDigits($0))" }
@@ -25,11 +25,11 @@ package enum FixedRecordings {
   package static let never = "never-01"
   /// Failed on the platform.
   package static let failed = "failed-01"
-  /// An id with many characters that have a meaning in URLs.
+  /// An ID with many characters that have a meaning in URLs.
   package static let oddID = "odd id/with ~ reserved%bytes?&#"
   /// Ids in several scripts, with a slash, a space and a combining accent; two seconds each. Hidden.
   package static let unicode = ["Größe-1", "通話/記録 2", "🎧-3", "cafe\u{301}-4", "запись-٣"]
-  /// One short recording per codec, by id.
+  /// One short recording per codec, by ID.
   package static let codecs: [(id: String, format: WAVFormat)] = [
     ("codec-pcm-mono", WAVFormat(.pcm16, channels: 1)),
     ("codec-pcm-stereo", WAVFormat(.pcm16, channels: 2)),

@@ -37,7 +37,7 @@ package struct SandboxRecording: Sendable, Equatable {
   /// Bytes of audio after the header.
   package var dataBytes: Int
   package var availability: Availability
-  /// Whether searches omit it; it can still be fetched by its id.
+  /// Whether searches omit it; it can still be requested by its ID.
   package var isHidden: Bool
 
   /// The end of the call.

@@ -8,7 +8,7 @@ import NIOCore
 struct Exchange: Sendable {
   var request: Request
   var channel: any Channel
-  /// The decoded id in the path.
+  /// The decoded ID in the path.
   var id: String?
   /// The number of its entry in the request statistics.
   var number: Int

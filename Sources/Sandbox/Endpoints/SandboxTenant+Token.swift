@@ -51,7 +51,7 @@ extension SandboxTenant {
       headers: [.cacheControl: "no-store"])
   }
 
-  /// Accepts id and secret as they are, and percent-encoded as RFC 6749 requires: clients do both.
+  /// Accepts ID and secret as they are, and percent-encoded as RFC 6749 requires: clients do both.
   private func hasCredentials(_ header: String?) -> Bool {
     guard let header, header.lowercased().hasPrefix("basic "),
       let data = Data(base64Encoded: String(header.dropFirst(6)))

@@ -59,7 +59,7 @@ package struct IngestProgress: Sendable {
       + [summary(elapsed, width: width - 1)]
   }
 
-  /// The bar, the whole id and as much else as fits.
+  /// The bar, the whole ID and as much else as fits.
   private func bar(of item: Item, width: Int) -> String {
     var text = item.isRunning || item.bytes > 0 ? item.stage : "queued"
     if item.isRunning, item.stage == Stage.fetching.rawValue, let all = item.totalBytes {

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Model
 
-/// A JSON answer of the server that a command prints as a table.
+/// A JSON response of the server that a command prints as a table.
 package protocol Listing: Decodable {
   /// A table without rows.
   static var emptyTable: Table { get }
@@ -20,6 +20,13 @@ extension Listing {
   package var notice: String? { nil }
   package var hasMore: Bool { nextCursor != nil }
 
+  /// What is said when there are more rows than were printed.
+  ///
+  /// - Parameter hasAll: whether the command has the option `--all`.
+  package static func moreText(hasAll: Bool) -> String {
+    "There are more rows. Narrow the search\(hasAll ? ", raise --limit or use --all" : " or raise --limit")."
+  }
+
   package var table: Table {
     var table = Self.emptyTable
     fill(&table)
@@ -28,13 +35,15 @@ extension Listing {
 }
 
 extension OperatorClient.Reply {
-  /// Prints the answer: as a table, or as the JSON that was received.
-  func show<L: Listing>(as type: L.Type, json: Bool, quiet: Bool) throws {
+  /// Prints the response: as a table, or as the JSON that was received.
+  ///
+  /// - Parameter hasAll: whether the command has the option `--all`.
+  func show<L: Listing>(as type: L.Type, json: Bool, quiet: Bool, hasAll: Bool = false) throws {
     if json { return Terminal.show(json: data) }
     let listing = try decode(L.self)
     var table = listing.table
     if !table.isEmpty { Terminal.show(&table) } else if !quiet { Terminal.say(listing.notice ?? L.emptyText) }
-    if listing.hasMore, !quiet { Terminal.say("There are more rows. Narrow the search or raise --limit.") }
+    if listing.hasMore, !quiet { Terminal.say(L.moreText(hasAll: hasAll)) }
   }
 }
 
@@ -48,16 +57,35 @@ struct ListOptions: ParsableArguments, Sendable {
     if limit != nil, all || csv { throw ValidationError("--limit cannot be combined with --all or --csv.") }
   }
 
-  /// Checks `--limit` against the largest page of a list.
-  func checkLimit(_ maximum: Int) throws(ValidationError) {
+  /// Checks `--limit` against the largest page of a list, and that only one format is selected.
+  func check(json: Bool, maximum: Int) throws(ValidationError) {
+    if csv, json { throw ValidationError("--json and --csv cannot be combined.") }
     guard let limit else { return }
-    try TapedeckApp.checkLimit(limit, maximum)
+    try checkLimit(limit, maximum)
+  }
+
+  /// Prints a list as CSV, with all rows, or up to `--limit`.
+  ///
+  /// - Parameters:
+  ///   - rows: the member of the response that holds the rows.
+  ///   - pageSize: the largest page of the list.
+  ///   - showPage: prints the one page that `--limit` asks for.
+  func show<L: Listing>(
+    _ path: String, _ query: [String: String?], as type: L.Type, rows: String, pageSize: Int, json: Bool, quiet: Bool,
+    _ connection: OperatorClient, showPage: (OperatorClient.Reply) throws -> Void
+  ) async throws {
+    if csv {
+      try await connection.stream("\(path).csv", query) { Terminal.show(bytes: $0) }
+    } else if all {
+      try await showAll(
+        path, query, as: type, rows: rows, pageSize: pageSize, json: json, quiet: quiet, connection)
+    } else {
+      try showPage(try await connection.get(path, query.merging(["limit": "\(limit ?? 100)"]) { $1 }))
+    }
   }
 
   /// Prints all rows of a list, page by page, as a table or as one JSON object per line.
-  ///
-  /// - Parameter rows: the member of the answer that holds the rows.
-  func showAll<L: Listing>(
+  private func showAll<L: Listing>(
     _ path: String, _ query: [String: String?], as type: L.Type, rows: String, pageSize: Int, json: Bool, quiet: Bool,
     _ connection: OperatorClient
   ) async throws {

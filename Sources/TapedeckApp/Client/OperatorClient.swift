@@ -59,9 +59,9 @@ struct OperatorClient: Sendable {
     return reply
   }
 
-  /// Receives a long answer piece by piece.
+  /// Receives a long response piece by piece.
   ///
-  /// - Throws: as `send`; an answer that ends early throws `serverUnreachable`.
+  /// - Throws: as `send`; a response that ends early throws `serverUnreachable`.
   func stream(_ path: String, _ query: [String: String?], _ body: (ByteBufferView) -> Void) async throws {
     let request = HTTPClientRequest(url: "http+unix://\(pathSegment(socket))\(Self.target(path, query))")
     do {
@@ -80,7 +80,7 @@ struct OperatorClient: Sendable {
   private static func unreachable(_ error: any Error) -> TapedeckError {
     TapedeckError(
       Task.isCancelled ? .interrupted : .serverUnreachable,
-      "The process that uses the data directory does not answer. Check that it runs, then try again.",
+      "The process that uses the data directory does not answer. Check that it is running, then try again.",
       detail: "\(error)", cause: error)
   }
 

@@ -42,10 +42,10 @@ package struct Table: Sendable {
   /// The lines of the rows that were added since the last call, below the headings at the first one.
   ///
   /// - Parameter width: the width of the terminal; nil for any width. Wide tables lose columns, and texts of several
-  ///   words are shortened, but words such as ids are not.
+  ///   words are shortened, but words such as IDs are not.
   package mutating func takeLines(width: Int?) -> [String] {
     var shown = rows.map { row in
-      row.map { cell in String(cell.map { $0.isNewline || $0 == "\t" ? " " : $0 }).showingControls }
+      row.map(\.onOneLine)
     }
     if layout == nil, let headings { shown.insert(headings, at: 0) }
     rows = []

@@ -31,7 +31,7 @@ package enum Terminal {
   /// Writes a value as one line of JSON.
   static func show(json value: some Encodable) throws { output(try jsonLine(value) + "\n") }
 
-  /// Writes each element of a list in a JSON answer as a line.
+  /// Writes each element of a list in a JSON response as a line.
   static func show(jsonLines data: Data, of member: String) throws {
     let answer = try JSONSerialization.jsonObject(with: data) as? [String: Any]
     for element in answer?[member] as? [Any] ?? [] {

@@ -32,7 +32,9 @@ func withOperator<T: Sendable>(
       try await waitUntilAnswering(connection)
       return try await body(connection)
     }
-    // A setting of the platform that is there must be complete and valid.
+    // An empty folder becomes the same as one that 'init' or 'serve' creates.
+    try directory.make()
+    // If any setting of the platform is present, all of them must be complete and valid.
     connection.hasPlatform = settings.hasPlatform
     let needsPlatform = platform == .required || platform == .usedIfSet && settings.hasPlatform
     let nodeSettings = needsPlatform ? try await options.settings(needsPlatform: true) : settings

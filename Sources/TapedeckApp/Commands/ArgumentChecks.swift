@@ -3,17 +3,20 @@ import Model
 
 // Checks of values while arguments are parsed. Their messages name the option as it is typed.
 
-/// Checks the ids of recordings while arguments are parsed.
+/// Checks the IDs of recordings while arguments are parsed.
 func checkRecordings(_ ids: [String]) throws(ValidationError) {
   for id in ids where RecordingID(id) == nil {
     throw ValidationError(TapedeckError.Code.invalidRecordingID.defaultMessage)
   }
 }
 
+/// What is said about a text that cannot be the name of a source.
+let sourceNameRule = "--source must be the name of a source: a-z, 0-9, '-' and '_'."
+
 /// Checks the name of a source while arguments are parsed.
 func checkSource(_ name: String?) throws(ValidationError) {
   guard let name, SourceID(name) == nil else { return }
-  throw ValidationError("--source must be the name of a source: a-z, 0-9, '-' and '_'.")
+  throw ValidationError(sourceNameRule)
 }
 
 /// Checks a word against the words that an option takes; nil is not checked.

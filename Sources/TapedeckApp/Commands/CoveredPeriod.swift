@@ -30,8 +30,8 @@ package enum CoveredPeriod {
   /// The period of `--from` and `--to` of a list, which include the day of `--to`; nil without a valid option.
   package static func text(ofListFrom from: String?, to: String?) -> String? {
     text(
-      from: from.flatMap { CalendarDay($0, in: .utc)?.start ?? Instant(iso8601: $0) },
-      until: to.flatMap { CalendarDay($0, in: .utc)?.end ?? Instant(iso8601: $0) })
+      from: from.flatMap { Instant(dayOrTimestamp: $0, in: .utc) },
+      until: to.flatMap { Instant(dayOrTimestamp: $0, endOfDay: true, in: .utc) })
   }
 }
 

@@ -82,9 +82,7 @@ struct SourceOption: ParsableArguments, Sendable {
 ///
 /// - Throws: `usage` or `invalidRecordingID`.
 func recordingKey(_ id: String, source: String) throws(TapedeckError) -> RecordingKey {
-  guard let source = SourceID(source) else {
-    throw TapedeckError(.usage, "--source must be the name of a source: a-z, 0-9, '-' and '_'.")
-  }
+  guard let source = SourceID(source) else { throw TapedeckError(.usage, sourceNameRule) }
   guard let id = RecordingID(id) else { throw TapedeckError(.invalidRecordingID) }
   return RecordingKey(source: source, id: id)
 }

@@ -60,8 +60,14 @@ extension Settings {
       )
     }
     let ignored = reader.list(.ignoredMembers, source: name)
+    if !ignored.allSatisfy(SourceSettings.canIgnore) {
+      reader.report(
+        .ignoredMembers, source: name,
+        "must not name the list of recordings or what says whether it continues, such as recordings, nextCursor, hasMore or truncated: Tapedeck reads these itself"
+      )
+    }
     guard let baseURL else { return nil }
-    // The address is checked also when the other settings are missing.
+    // The address is checked even when the other settings are missing.
     return reader.checked { () throws(TapedeckError) in
       try SourceSettings(
         id: id, baseURL: baseURL, clientID: clientID ?? "-", clientSecret: secret ?? "-", rate: rate, burst: burst,

@@ -25,7 +25,7 @@ package struct Settings: Sendable {
   package var streamsPerIdentity: Int
   /// The maximum number of open jobs of an account or API token.
   package var jobsPerIdentity: Int
-  /// How long a client may read nothing of a response.
+  /// How long a client may leave a response unread.
   package var clientStall: Duration
   package var sources: [SourceSettings]
   /// Whether any setting that says how to connect to a platform is set.
@@ -44,7 +44,7 @@ package struct Settings: Sendable {
   package var reviewsPrivacy: Bool
   /// New downloads wait while a disk has fewer bytes free.
   package var minimumFreeBytes: Int64
-  /// How long no download starts after a disk was found full.
+  /// How long new downloads wait after a disk was found full.
   package var diskRetryInterval: Duration
   /// A name or a path.
   package var ffmpeg: String
@@ -56,7 +56,7 @@ package struct Settings: Sendable {
   package var logFormat: LogFormat
   /// Values that must never be logged.
   package var secrets: [String]
-  /// Names that look like settings and are not.
+  /// Names that resemble settings but are not settings.
   package var unknown: [UnknownSetting]
   /// Files with secrets to which other users of the machine have access.
   package var exposed: [ExposedFile]
@@ -124,7 +124,7 @@ package struct Settings: Sendable {
       )
     }
     if let metricsListen, listen.conflicts(with: metricsListen) {
-      reader.report(.metricsListen, "must have another port than TAPEDECK_LISTEN")
+      reader.report(.metricsListen, "must use a different port than TAPEDECK_LISTEN")
     }
     try reader.requireValid(unknown: unknown)
   }
@@ -151,7 +151,7 @@ package struct Settings: Sendable {
     if !AccelRedirect.isLocation(path) {
       reader.report(
         .accelRedirect,
-        "must be off, or the path of nginx's internal location, such as /tapedeck-objects/, which is not below an address of Tapedeck"
+        "must be off, or the path of nginx's internal location, such as /tapedeck-objects/, and must not be below a path that Tapedeck serves"
       )
     } else if deployment.storage != nil {
       reader.report(.accelRedirect, "needs an archive in a folder; nginx cannot send the objects of a bucket")
@@ -166,7 +166,8 @@ package struct Settings: Sendable {
   private static func origin(_ reader: SettingsReader) -> String? {
     guard let text = reader.text(.publicURL) else { return nil }
     guard let url = URLComponents(string: text), let scheme = url.scheme, scheme == "https" || scheme == "http",
-      let host = url.host, !host.isEmpty, url.path.isEmpty || url.path == "/", url.query == nil, url.user == nil
+      let host = url.host, !host.isEmpty, url.path.isEmpty || url.path == "/", url.query == nil, url.user == nil,
+      url.hasUsablePort
     else {
       reader.report(.publicURL, "must be an address without a path, such as https://tapedeck.example.com")
       return nil

@@ -35,13 +35,17 @@ package struct SettingsReader: Sendable {
     given = Set(flags.keys)
     dotEnvPath = "\(folder)/.env"
     yamlPath = file ?? "\(folder)/tapedeck.yaml"
-    let dotEnvText = try? String(contentsOfFile: dotEnvPath, encoding: .utf8)
+    let dotEnvText = try? RegularFile.text(at: dotEnvPath)
     // The settings of a service are often readable by its own user only.
     if dotEnvText == nil, FileManager.default.fileExists(atPath: dotEnvPath) {
       throw TapedeckError(
         .configurationInvalid,
-        "\(dotEnvPath) cannot be read. Check that this user may read it, and that it is UTF-8 text.")
+        "\(dotEnvPath) cannot be read. Check that this user may read it, and that it is a file of UTF-8 text.")
     }
+    // The library opens it, and would wait for the writer of a pipe.
+    do { _ = try RegularFile.bytes(at: yamlPath) } catch RegularFile.Failure.notRegular {
+      throw TapedeckError(.configurationInvalid, "The configuration file \(yamlPath) is not a regular file.")
+    } catch {}
     do {
       let values = flags.map { (AbsoluteConfigKey($0.key.rawValue.split(separator: ".").map(String.init)), $0.value) }
       let flagValues = InMemoryProvider(
@@ -164,7 +168,7 @@ package struct SettingsReader: Sendable {
     for layer in layers {
       if let value = text(setting, source: source, in: layer) { return value }
       guard let path = text(file, source: source, in: layer) else { continue }
-      guard let content = try? String(contentsOfFile: path, encoding: .utf8) else {
+      guard let content = try? RegularFile.text(at: path) else {
         report(file, source: source, "names a file that cannot be read")
         return nil
       }

@@ -26,7 +26,7 @@ extension Node {
     // Storage
     let isNew = !isShared && !directory.hasCatalog
     if isNew {
-      // A new catalog beside objects would hide that the old one is lost.
+      // A new catalog next to existing objects would hide that the old one is lost.
       try await StoreOwnership.requireNoObjects(
         in: try Self.objectStore(settings.deployment, directory, client: client, system: system))
     }
@@ -120,7 +120,9 @@ extension Node {
     }
     let scheduler = Scheduler(
       catalog: catalog, discoveries: discoveries, syncs: settings.syncs, system: system, logger: logger)
-    let verifier = Verifier(catalog: catalog, store: store, system: system, logger: logger)
+    let verifier = Verifier(
+      catalog: catalog, store: store, served: isShared ? nil : Set(settings.sources.map(\.id)), system: system,
+      logger: logger)
 
     // Services stop in reverse order.
     var services: [any Service] = [

@@ -109,7 +109,7 @@ package struct SyncAnswer: Codable {
   var source: String
   var found: Int
   var queued: Int
-  /// The number of rows that name no recording.
+  /// The number of rows without a usable ID.
   var unidentified: Int
   /// The first of them.
   var unidentifiedRows: [UnidentifiedRows.Located]
@@ -124,7 +124,5 @@ package struct SyncAnswer: Codable {
   }
 
   /// Why not everything that the platform lists can be archived, as a sentence; nil when it can.
-  package var incompleteText: String? {
-    unidentified > 0 ? "\(counted(unidentified, "row")) of the platform's list cannot be archived: no usable ID." : nil
-  }
+  package var incompleteText: String? { unidentified > 0 ? rowsWithoutID(unidentified, cannotBe: "archived") : nil }
 }

@@ -45,7 +45,8 @@ package struct CoverageStatement {
     var lines = [
       "\(Self.title) \(verdict)", "origin \(origin)", "source \(plan.source)", "platform \(platform ?? "-")",
       "first day \(days.first?.day.description ?? "-")", "last day \(days.last?.day.description ?? "-")",
-      "time zone \(plan.zone)", "filter \(singleLine(plan.filter.description))", "made at \(madeAt.iso8601)",
+      "time zone \(plan.zone)", "filter \(plan.filter.description.onOneLine)", "made at \(madeAt.iso8601)",
+      "verified at \(verified)",
     ]
     for day in days {
       lines.append(
@@ -54,22 +55,27 @@ package struct CoverageStatement {
     }
     for day in days {
       for row in day.unidentified {
-        lines.append("unidentified \(day.day) row=\(row.position) \(singleLine(row.reason))")
+        lines.append("unidentified \(day.day) row=\(row.position) \(row.reason.onOneLine)")
       }
     }
     for gap in gaps {
-      lines.append("gap \(call(gap.key, gap.countedAt)) \(gap.status.rawValue) \(singleLine(gap.reason))")
+      lines.append("gap \(call(gap.key, gap.countedAt)) \(gap.status.rawValue) \(gap.reason.onOneLine)")
     }
     lines += acceptances.map(note)
     lines.append("total \(figures(days))")
     return lines.joined(separator: "\n") + "\n"
   }
 
+  /// When every file of the ready recordings had been read back and compared with its hash; `-` without files.
+  private var verified: String {
+    days.verifiedAt?.iso8601 ?? (days.contains { $0.count(.ready) > 0 } ? "never" : "-")
+  }
+
   private func note(_ acceptance: Acceptance) -> String {
-    "note \(call(acceptance.key, acceptance.countedAt)) accepted "
-      + singleLine(
-        "The file failed the integrity check at \(acceptance.failedAt.iso8601) (\(acceptance.finding)) and was accepted "
-          + "by \(acceptance.acceptedBy) at \(acceptance.acceptedAt.iso8601): \(acceptance.reason)")
+    let text =
+      "The file failed the integrity check at \(acceptance.failedAt.iso8601) (\(acceptance.finding)) and was accepted "
+      + "by \(acceptance.acceptedBy) at \(acceptance.acceptedAt.iso8601): \(acceptance.reason)"
+    return "note \(call(acceptance.key, acceptance.countedAt)) accepted \(text.onOneLine)"
   }
 
   /// The day, the start and the ID.
@@ -88,10 +94,5 @@ package struct CoverageStatement {
     let counts = CoverageStatus.allCases.map { status in "\(status.rawValue)=\(sum { $0.count(status) })" }
     return
       "reported=\(reported) expected=\(sum(\.expected)) \(counts.joined(separator: " ")) accepted=\(sum(\.accepted))"
-  }
-
-  /// Replaces line breaks and other control characters, so that a text stays on its line.
-  private func singleLine(_ text: String) -> String {
-    String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }))
   }
 }

@@ -45,6 +45,8 @@ package struct DataDirectory: Sendable {
       .dataDirectoryMissing, "There is no catalog at \(catalog). Set TAPEDECK_DATA_DIR to the folder that holds it.")
   }
   package var exists: Bool { access(path.string, F_OK) == 0 }
+  /// Whether a process has ever used it.
+  var hasLockFile: Bool { access(lockFile.string, F_OK) == 0 }
   package var isDemo: Bool { access(demoMarker.string, F_OK) == 0 }
 
   /// A sentence when other users of the machine can list the folder or more; nil when they cannot, or there is no
@@ -116,7 +118,10 @@ package struct DataDirectory: Sendable {
   package func existingKey(_ name: String) throws(TapedeckError) -> String? {
     let file = keys.appending(name)
     do {
-      return try String(contentsOfFile: file.string, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+      guard let text = try RegularFile.text(at: file.string) else {
+        throw CocoaError(.fileReadInapplicableStringEncoding)
+      }
+      return text.trimmingCharacters(in: .whitespacesAndNewlines)
     } catch {
       // An existing secret that cannot be read must not be replaced: receivers and nodes use it.
       guard access(file.string, F_OK) != 0, errno == ENOENT || errno == ENOTDIR else {
@@ -133,6 +138,8 @@ package struct DataDirectory: Sendable {
     if let value = try existingKey(name) { return value }
     let file = keys.appending(name)
     let value = make()
+    // A command without a server may be the first one that uses the data directory.
+    try self.make()
     try write(Data((value + "\n").utf8), to: file)
     return value
   }

@@ -33,7 +33,7 @@ package enum Descriptors {
       return nil
     }
     return
-      "This process can write files of at most \(counted(limit.rlim_cur, "byte")) ('ulimit -f'), so longer recordings and a larger catalog fail. Remove the limit"
+      "This process can write files of at most \(counted(limit.rlim_cur, "byte")) ('ulimit -f'), so larger recordings and a larger catalog cannot be written. Remove the limit"
   }
 
   /// The descriptors that are open now.

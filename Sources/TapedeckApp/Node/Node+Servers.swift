@@ -76,10 +76,17 @@ private struct BoundServer<Server: Service>: Service {
     do { try await server.run() } catch {
       // Errors of single connections have other types and do not end the server.
       guard error is IOError || error is SocketAddressError else { throw error }
-      throw TapedeckError(
-        .configurationInvalid,
-        "The server cannot listen on \(address.text) (\(setting.variable())). Check that the port is not taken.",
-        detail: "\(error)", cause: error)
+      throw TapedeckError.cannotListen(on: address, setting, error)
     }
+  }
+}
+
+extension TapedeckError {
+  /// The failure to listen on the address in a setting.
+  static func cannotListen(on address: Settings.Address, _ setting: Setting, _ error: any Error) -> TapedeckError {
+    TapedeckError(
+      .configurationInvalid,
+      "The server cannot listen on \(address.text) (\(setting.variable())). Check that the port is not taken.",
+      detail: "\(error)", cause: error)
   }
 }

@@ -50,7 +50,7 @@ struct OperatorRoutes {
 }
 
 extension Reply {
-  /// A JSON answer to a command.
+  /// A JSON response to a command.
   static func json(_ value: some Encodable, _ event: Event = .none) throws -> Reply {
     Reply(
       Response(
@@ -61,7 +61,7 @@ extension Reply {
 
 /// A page of a search on the platform, as it travels from the running process to a command.
 struct FoundOnPlatform: Codable, Sendable {
-  /// A row that names no recording, by its position in the page.
+  /// A row without a usable ID, by its position in the page.
   struct Row: Codable, Sendable {
     var position: Int
     var reason: String

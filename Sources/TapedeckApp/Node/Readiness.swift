@@ -39,12 +39,12 @@ package struct Readiness: Sendable {
     problems += missing.isEmpty ? await probe.problems() : missing
     for (disk, free) in await diskSpace.measure() {
       guard let free else {
-        problems.append("The free space of the disk of the \(disk.holds) cannot be read.")
+        problems.append("The free space on the disk that holds the \(disk.holds) cannot be read.")
         continue
       }
       if free < diskSpace.minimumFreeBytes {
         problems.append(
-          "The disk of the \(disk.holds) is nearly full: new downloads wait until there is free space.")
+          "The disk that holds the \(disk.holds) is nearly full: new downloads wait until there is free space.")
       }
     }
     if problems.isEmpty, await diskSpace.shortage() != nil {

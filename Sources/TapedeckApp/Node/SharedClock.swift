@@ -6,7 +6,7 @@ import Synchronization
 /// The time of the shared database, which due times, leases and the access log use: a node whose own clock is wrong
 /// acts neither too early nor too late.
 ///
-/// Between two readings it advances with the uptime, also while the database is unreachable.
+/// Between two readings it advances with the uptime, even while the database is unreachable.
 final class SharedClock: Service {
   private struct Reading {
     var now: Instant

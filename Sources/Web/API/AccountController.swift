@@ -80,7 +80,7 @@ struct AccountController {
     ]
   }
 
-  /// A route that changes the account with a name or id.
+  /// A route that changes the account with a name or ID.
   private func change(
     _ method: HTTPRequest.Method, _ suffix: String, _ action: LogEntry.Action, _ summary: String,
     body: Schema? = nil, _ apply: @escaping @Sendable (String, Admitted<Void>) async throws -> Void

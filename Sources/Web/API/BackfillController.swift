@@ -27,7 +27,7 @@ struct BackfillController {
     [
       .admitted(
         .get, "/api/v1/backfills", .api, permission: .readCoverage, log: .denials,
-        "Back-fills, with their rate and expected finish, and the rows of their lists that name no recording.",
+        "Back-fills, with their rate and expected finish, and the rows of their lists that have no usable ID.",
         responses: [.json(.object("BackfillList", ["backfills": .list(BackfillAnswer.schema)]), "The back-fills.")]
       ) { _ in
         let now = system.now()
@@ -85,7 +85,7 @@ struct BackfillController {
   private func moment(
     _ text: String, _ name: String, _ plan: SyncPlan, endOfDay: Bool
   ) throws(TapedeckError) -> Instant {
-    guard let instant = Query.moment(text, endOfDay: endOfDay, in: plan.zone) else {
+    guard let instant = Instant(dayOrTimestamp: text, endOfDay: endOfDay, in: plan.zone) else {
       throw TapedeckError(.invalidRequest, "'\(name)' must be \(CalendarDay.expectedForm(orTimestamp: true)).")
     }
     return instant

@@ -13,7 +13,7 @@ package enum CSV {
   private static func field(_ text: String) -> String {
     let scalars = text.unicodeScalars
     let safe = startsFormula(scalars) ? "'\(text)" : text
-    guard scalars.contains(where: { $0 == "," || $0 == "\"" || $0 == "\r" || $0 == "\n" }) else { return safe }
+    guard scalars.contains(where: { $0 == "," || $0 == "\"" || $0.breaksLine }) else { return safe }
     return "\"\(safe.replacing("\"", with: "\"\""))\""
   }
 

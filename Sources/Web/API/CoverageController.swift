@@ -10,7 +10,7 @@ struct CoverageController {
     [
       .admitted(
         .get, "/api/v1/coverage", .api, permission: .readCoverage, log: .entry(.coverage),
-        "For each day of the source's time zone, both ends included: whether the day is checked (listed completely after its end and the time of `CXONE_SYNC_OVERLAP_MINUTES`) and complete; reported, expected, ready, waiting, failed, refused, missing and unidentified recordings, the latter with their positions in the platform's list; `accepted`: ready recordings that failed the integrity check and were accepted by a user; `unlisted`: recordings that the platform no longer lists; `otherSources`: the configured sources that the answer does not cover; `gaps` with their reasons; `tasks`: the last sync and look-back, with the rows of their lists that name no recording. Only supervisors see the IDs of restricted recordings.",
+        "For each day of the source's time zone, both ends included: whether the day is checked (listed completely after its end plus `CXONE_SYNC_OVERLAP_MINUTES`) and complete; reported, expected, ready, waiting, failed, refused, missing and unidentified recordings, the unidentified ones with their positions in the platform's list; `accepted`: ready recordings that failed the integrity check and were accepted by a user; `verifiedAt`: the earliest of the last verifications of the ready recordings, absent when one was never verified; `unlisted`: recordings that the platform no longer lists; `otherSources`: the configured sources that the answer does not cover; `gaps` with their reasons; `tasks`: the last sync and look-back, with the rows of their lists that have no usable ID. Only supervisors see the IDs of restricted recordings.",
         query: CoverageListing.parameters, responses: [.json(CoverageAnswer.schema, "The coverage.")], errors: [404]
       ) { admitted in
         let page = try await listing.load(admitted, gaps: 500)
@@ -43,7 +43,7 @@ package struct CoverageAnswer: Encodable {
         "day?": .day, "from?": .moment, "to?": .moment, "reported?": .integer, "expected": .integer,
         "ready": .integer, "waiting": .integer, "failed": .integer, "refused": .integer, "missing": .integer,
         "unidentified": .integer, "accepted": .integer, "unlisted": .integer, "checkedAt?": .moment,
-        "checked": .boolean, "complete": .boolean, "unidentifiedRows?": .list(Row.schema),
+        "verifiedAt?": .moment, "checked": .boolean, "complete": .boolean, "unidentifiedRows?": .list(Row.schema),
       ])
 
     let day: String?
@@ -62,6 +62,8 @@ package struct CoverageAnswer: Encodable {
     let accepted: Int64
     let unlisted: Int64
     let checkedAt: String?
+    /// The earliest of the last verifications of the ready recordings; nil when one was never verified.
+    let verifiedAt: String?
     /// Whether the platform was asked for the whole day long enough after its end; of the total, for every day.
     let checked: Bool
     let complete: Bool
@@ -84,6 +86,7 @@ package struct CoverageAnswer: Encodable {
       accepted = sum(\.accepted)
       unlisted = sum(\.unlisted)
       checkedAt = isTotal ? nil : days.first?.checkedAt?.iso8601
+      verifiedAt = days.verifiedAt?.iso8601
       checked = days.allSatisfy(\.isChecked)
       complete = days.allSatisfy(\.isComplete)
       unidentifiedRows =
@@ -173,7 +176,7 @@ package struct CoverageAnswer: Encodable {
   }
 }
 
-/// A row that names no recording, in the platform's list of a period.
+/// A row without a usable ID, in the platform's list of a period.
 struct LocatedRow: Encodable {
   static let schema = Schema.object(
     "LocatedRow", ["listFrom": .moment, "position": .integer, "reason": .string])

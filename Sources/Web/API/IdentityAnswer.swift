@@ -1,7 +1,7 @@
 import Access
 import Model
 
-/// An account or a token in an answer: the members that both have, and the members of `Facts`.
+/// An account or a token in a response: the members that both have, and the members of `Facts`.
 struct IdentityAnswer<Facts: Encodable>: Encodable {
   private struct Common: Encodable {
     let id: String
@@ -29,7 +29,7 @@ struct IdentityAnswer<Facts: Encodable>: Encodable {
   }
 }
 
-/// The answer that describes a new account or token.
+/// The response that describes a new account or token.
 struct CreatedIdentity: Encodable {
   static let schema = Schema.object(
     "CreatedIdentity", ["id": .string, "name": .string, "role": .choice(of: Role.self), "token?": .string])

@@ -80,7 +80,7 @@ extension JobRow {
       "\(failure?.message ?? "") Its job was then cancelled."
     case (.failed, _), (.cancelled, _): failure?.message ?? "Stopped."
     case (.waiting, _) where dueAt == nil: "The recording is restricted. The job waits until a supervisor requests it."
-    case (.waiting, _) where failure != nil: "\(failure?.message ?? "") It will be tried again."
+    case (.waiting, _) where failure != nil: "\(failure?.message ?? "") It will be retried."
     case (.idle, .fetching): "Queued: the audio is fetched when a worker is free."
     case (.idle, .processing): "Queued: the audio is converted when a worker is free."
     case (_, .queued): "Queued."
@@ -92,7 +92,7 @@ extension JobRow {
   }
 }
 
-/// A job in a list of jobs. Of a recording that the reader may not see, only its id, state and stage.
+/// A job in a list of jobs. Of a recording that the reader may not see, only its ID, state and stage.
 struct ListedJobAnswer: Encodable {
   static let schema = Schema.either([JobAnswer.schema, Closed.schema])
   let listed: ListedJob

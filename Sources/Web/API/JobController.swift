@@ -40,7 +40,7 @@ struct JobController {
       },
       .admitted(
         .post, "/api/v1/jobs/{job}/cancel", .api, permission: .manageJobs, log: .change(.cancelJob),
-        "Cancels a job and deletes what was downloaded; a failed job is not retried automatically. 409 `job_ended` when it is done or cancelled.",
+        "Cancels a job and deletes what was downloaded; a failed job is no longer retried automatically. 409 `job_ended` when it is done or cancelled.",
         responses: [.json(ListedJobAnswer.schema, "The job.")], errors: [409]
       ) { admitted in
         try await change(admitted) { id, entry throws(TapedeckError) in try await catalog.cancelJob(id, entry: entry) }

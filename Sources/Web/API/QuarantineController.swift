@@ -74,7 +74,7 @@ struct QuarantineController {
 
   private func row(_ admitted: Admitted<Void>) async throws(TapedeckError) -> QuarantineRow {
     guard let id = Int64(admitted.incoming.path("file")) else {
-      throw TapedeckError(.notFound, "There is no quarantined file with this number.")
+      throw TapedeckError.unknownQuarantinedFile
     }
     return try await listing.catalog.quarantined(id, visibleTo: admitted.identity.visibility)
   }

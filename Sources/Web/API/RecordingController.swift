@@ -20,7 +20,7 @@ struct RecordingController {
         responses: [.json(ListAnswer.schema, "A page of recordings.")], handler: list),
       .recording(
         .get, "/api/v1/recordings/{id}", .api, action: .inspect, log: .entry(.view),
-        "The recording: its facts, files with hashes, and steps; `damage`, a sentence, when a file is damaged or missing; `verifiedAt`, when its bytes were last read and compared.",
+        "The recording: its facts, files with hashes, and steps; `damage`, a sentence, when a file is damaged or missing; `verifiedAt`, when its files were last read and compared with their hashes.",
         responses: [.json(RecordingAnswer.schema, "The recording.")], handler: show),
     ]
   }
@@ -46,7 +46,7 @@ struct RecordingController {
     guard let recording = admitted.subject.recording else {
       throw TapedeckError(
         .unknownRecording,
-        "The archive has no recording with this ID. Compare the ID with the platform, letter by letter. If it is right, the recording is not archived yet: request it with 'tapedeck ingest ID' or POST /ingest/{id}."
+        "The archive has no recording with this ID. Compare it with the ID on the platform, letter by letter. If it is correct, the recording is not archived yet: request it with 'tapedeck ingest ID' or POST /ingest/{id}."
       )
     }
     let job = try await catalog.job(of: recording.key)
@@ -143,7 +143,7 @@ struct RecordingAnswer: Encodable {
     playerUrl = open?.archivedAt == nil ? nil : visible.page
     failure = visible.failure
     warning = open?.warning
-    damage = open?.damage
+    damage = open?.damage?.sentence
     verifiedAt = open?.verifiedAt?.iso8601Milliseconds
   }
 

@@ -20,6 +20,20 @@ package final class ConnectionHandler: ChannelDuplexHandler {
     package init() {}
   }
 
+  /// An outbound event whose promise succeeds when a response has left this machine: the operating system holds nothing
+  /// of it that was not sent yet.
+  package struct Delivered: Sendable {
+    /// Whether it is about the next response, and not about the last one that was written.
+    private let isNext: Bool
+
+    package init(ofNext isNext: Bool = false) { self.isNext = isNext }
+
+    fileprivate func number(after written: Int) -> Int { isNext ? written + 1 : written }
+  }
+
+  /// How often the operating system is asked whether it has sent the end of a response.
+  private static let deliveryInterval = TimeAmount.milliseconds(50)
+
   private let connections: OpenConnections
   private let limits: ConnectionLimits
   /// Requests that have begun, less the responses that were sent.
@@ -33,6 +47,14 @@ package final class ConnectionHandler: ChannelDuplexHandler {
   private var writeLimit: TimeAmount
   private var waitingForSent: [EventLoopPromise<Void>] = []
   private var waitingForLeft: [EventLoopPromise<Void>] = []
+  /// Responses that were written completely, and of these the ones that the operating system has taken.
+  private var writtenResponses = 0
+  private var takenResponses = 0
+  /// Promises with the number of the response that each is about.
+  private var waitingForDelivery: [(response: Int, promise: EventLoopPromise<Void>)] = []
+  private var deliveryCheck: Scheduled<Void>?
+  /// What was not delivered at the last check, and since when it has not changed.
+  private var undelivered = (bytes: 0, since: NIODeadline.now())
 
   package init(connections: OpenConnections, limits: ConnectionLimits) {
     self.connections = connections
@@ -59,6 +81,10 @@ package final class ConnectionHandler: ChannelDuplexHandler {
     (bodyDeadline, writeDeadline) = (nil, nil)
     for promise in waitingForSent { promise.fail(ChannelError.ioOnClosedChannel) }
     waitingForSent = []
+    deliveryCheck?.cancel()
+    deliveryCheck = nil
+    for waiting in waitingForDelivery { waiting.promise.fail(ChannelError.ioOnClosedChannel) }
+    waitingForDelivery = []
     leave()
   }
 
@@ -78,6 +104,8 @@ package final class ConnectionHandler: ChannelDuplexHandler {
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch unwrapInboundIn(data) {
     case .head(let head):
+      // A client that reads asks for more only when it has the last response.
+      checkDelivery(context)
       if unanswered == 0 { hasBegunResponse = false }
       unanswered += 1
       if head.headers.contains(name: "content-length") || head.headers.contains(name: "transfer-encoding") {
@@ -117,7 +145,9 @@ package final class ConnectionHandler: ChannelDuplexHandler {
     // What follows a head shows whether the client reads.
     case .head: return context.write(data, promise: promise)
     case .body: break
-    case .end: isEnd = true
+    case .end:
+      isEnd = true
+      writtenResponses += 1
     }
     if unsent == 0 { lastProgress = context.eventLoop.now }
     unsent += 1
@@ -130,6 +160,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
   private func sent(isEnd: Bool, _ context: ChannelHandlerContext) {
     unsent -= 1
     lastProgress = context.eventLoop.now
+    if isEnd { takenResponses += 1 }
     if isEnd, unanswered > 0 {
       unanswered -= 1
       if unanswered == 0 { connections.wait(context.channel) }
@@ -139,6 +170,29 @@ package final class ConnectionHandler: ChannelDuplexHandler {
     // The deadline stays scheduled for later writes, as most responses are sent at once.
     for promise in waitingForSent { promise.succeed() }
     waitingForSent = []
+    checkDelivery(context)
+  }
+
+  /// Notifies those that wait for the delivery of a response when the operating system has sent everything. Otherwise,
+  /// it is asked again a moment later, until nothing was sent for as long as a client may leave a response unread.
+  private func checkDelivery(_ context: ChannelHandlerContext) {
+    guard waitingForDelivery.contains(where: { $0.response <= takenResponses }) else { return }
+    let now = context.eventLoop.now
+    let bytes = context.channel.bytesToBeSent
+    if bytes == 0 {
+      deliveryCheck?.cancel()
+      deliveryCheck = nil
+      let delivered = waitingForDelivery.filter { $0.response <= takenResponses }
+      waitingForDelivery.removeAll { $0.response <= takenResponses }
+      for waiting in delivered { waiting.promise.succeed() }
+      return
+    }
+    if deliveryCheck == nil || bytes != undelivered.bytes { undelivered = (bytes, now) }
+    guard undelivered.since + writeLimit > now else { return context.channel.abort() }
+    deliveryCheck?.cancel()
+    deliveryCheck = context.eventLoop.assumeIsolated().scheduleTask(in: Self.deliveryInterval) {
+      self.checkDelivery(context)
+    }
   }
 
   private func awaitProgress(_ context: ChannelHandlerContext, until deadline: NIODeadline) {
@@ -146,7 +200,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
       self.writeDeadline = nil
       guard self.unsent > 0 else { return }
       if self.lastProgress + self.writeLimit <= context.eventLoop.now {
-        context.close(promise: nil)
+        context.channel.abort()
       } else {
         self.awaitProgress(context, until: self.lastProgress + self.writeLimit)
       }
@@ -154,10 +208,14 @@ package final class ConnectionHandler: ChannelDuplexHandler {
   }
 
   package func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
-    guard let promise, event is Sent || event is Left else {
+    guard let promise, event is Sent || event is Left || event is Delivered else {
       return context.triggerUserOutboundEvent(event, promise: promise)
     }
-    if event is Left {
+    if let event = event as? Delivered {
+      guard context.channel.isActive else { return promise.fail(ChannelError.ioOnClosedChannel) }
+      waitingForDelivery.append((event.number(after: writtenResponses), promise))
+      checkDelivery(context)
+    } else if event is Left {
       if hasLeft { promise.succeed() } else { waitingForLeft.append(promise) }
     } else if !context.channel.isActive {
       promise.fail(ChannelError.ioOnClosedChannel)

@@ -13,7 +13,7 @@ package struct ConnectionLimits: Sendable {
   package var idle = TimeAmount.seconds(60)
   /// How long a request body may take. Bodies have at most 64 KiB, so this is also their minimum rate.
   package var body = TimeAmount.seconds(30)
-  /// How long a client may read nothing of a response.
+  /// How long a client may leave a response unread.
   package var write = TimeAmount.seconds(60)
 
   package init(total: Int, perAddress: Int) {

@@ -1,3 +1,4 @@
+import Glibc
 package import HummingbirdCore
 package import Logging
 package import NIOCore
@@ -17,8 +18,19 @@ package struct LimitedChannel: ServerChildChannel {
     self.limits = limits
   }
 
+  /// The bytes that the operating system takes from a connection before it has sent them. By default it takes several
+  /// megabytes, which a client would still receive after its access has ended. What is on its way does not count, so
+  /// this does not slow a fast connection down.
+  private static let maxUnsentBytes: Int32 = 128 << 10
+
   package func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-    base.setup(channel: channel, logger: logger).flatMapThrowing { value in
+    if let socket = channel as? any SocketOptionProvider {
+      let option = NIOBSDSocket.Option(rawValue: TCP_NOTSENT_LOWAT)
+      socket.unsafeSetSocketOption(level: .tcp, name: option, value: Self.maxUnsentBytes).whenFailure { error in
+        logger.debug("the unsent bytes of a connection cannot be limited", metadata: ["error": "\(error)"])
+      }
+    }
+    return base.setup(channel: channel, logger: logger).flatMapThrowing { value in
       let pipeline = channel.pipeline.syncOperations
       let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
       try pipeline.addHandlers(

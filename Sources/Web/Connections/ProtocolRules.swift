@@ -17,6 +17,8 @@ package final class ProtocolRules: ChannelDuplexHandler {
     /// Whether a response without a length must not have chunks: to a client of HTTP/1.0, for which the end of the
     /// connection ends the body, and to HEAD, after which the encoder would write the end of the chunks.
     var refusesChunks: Bool
+    /// Whether the client waits for an interim response before it sends the body.
+    var awaitsContinue = false
   }
 
   /// How many requests may wait for their responses. Each takes memory before it is read.
@@ -46,20 +48,33 @@ package final class ProtocolRules: ChannelDuplexHandler {
       if pending.count == Self.maximumAhead { pending[pending.count - 1].persistence = .none }
       // What follows such a request is not read as HTTP (upgrade), or is not to be sent (close).
       isLast = pending.last?.persistence == Persistence.none
-      if !isOld, pending.count == 1, head.headers["expect"].contains(where: isContinue) {
-        guard (Int(head.headers["content-length"].first ?? "0") ?? 0) <= Self.longestBody else {
+      if !isOld, head.headers["expect"].contains(where: isContinue) {
+        let isShort = (Int(head.headers["content-length"].first ?? "0") ?? 0) <= Self.longestBody
+        guard isShort || pending.count > 1 else {
           pending = []
           return refuse(context, .payloadTooLarge)
         }
-        let interim = HTTPResponseHead(version: .http1_1, status: .continue)
-        context.writeAndFlush(wrapOutboundOut(.head(interim)), promise: nil)
+        pending[pending.count - 1].awaitsContinue = isShort
+        continueFirst(context)
       }
-    case .body: guard isReceiving else { return }
+    case .body:
+      guard isReceiving else { return }
+      // The client does not wait.
+      if !pending.isEmpty { pending[pending.count - 1].awaitsContinue = false }
     case .end:
       guard isReceiving else { return }
       isReceiving = false
+      if !pending.isEmpty { pending[pending.count - 1].awaitsContinue = false }
     }
     context.fireChannelRead(data)
+  }
+
+  /// Asks for the body of a request whose turn it is: an interim response must not come before earlier responses.
+  private func continueFirst(_ context: ChannelHandlerContext) {
+    guard pending.first?.awaitsContinue == true else { return }
+    pending[0].awaitsContinue = false
+    let interim = HTTPResponseHead(version: .http1_1, status: .continue)
+    context.writeAndFlush(wrapOutboundOut(.head(interim)), promise: nil)
   }
 
   private func isContinue(_ value: String) -> Bool { value.lowercased() == "100-continue" }
@@ -123,9 +138,16 @@ package final class ProtocolRules: ChannelDuplexHandler {
       context.write(wrapOutboundOut(.head(head)), promise: promise)
     case (.end, let persistence):
       if !pending.isEmpty { pending.removeFirst() }
-      guard persistence == .none else { return context.write(data, promise: promise) }
+      guard persistence == .none else {
+        context.write(data, promise: promise)
+        return continueFirst(context)
+      }
       let promise = promise ?? context.eventLoop.makePromise()
-      promise.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+      promise.futureResult.assumeIsolated().whenComplete { _ in
+        // A connection that is closed before the response has left could not be cut off any more.
+        let delivered = context.channel.triggerUserOutboundEvent(ConnectionHandler.Delivered())
+        delivered.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+      }
       context.write(data, promise: promise)
     default: context.write(data, promise: promise)
     }

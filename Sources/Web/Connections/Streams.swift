@@ -61,7 +61,7 @@ package final class Streams: Sendable {
       throw TapedeckError(.tooManyStreams, retryAfter: .seconds(10))
     }
     remove(ObjectIdentifier(victim), of: identity)
-    victim.channel.close(promise: nil)
+    victim.channel.abort()
     open.withLock { $0[identity, default: [:]][ObjectIdentifier(stream)] = Entry(stream: stream) }
     return stream
   }

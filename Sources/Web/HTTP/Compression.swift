@@ -19,9 +19,9 @@ extension Request {
   }
 }
 
-/// Only scripts, styles and peaks are compressed. The length of a compressed text tells which words occur in it twice,
-/// and pages hold secrets, such as the token of their forms, beside words that others chose: searches in the access
-/// log, IDs and names of the platform (the attack is known as BREACH).
+/// Only scripts, styles and peaks are compressed. The length of a compressed text reveals which words occur in it
+/// twice, and pages contain secrets, such as the token of their forms, next to words that others chose: searches in the
+/// access log, IDs and names of the platform (the attack is known as BREACH).
 extension Response {
   /// Describes a body in gzip of a file with this tag. Ranges and digests would be those of the compressed bytes, which
   /// may differ from one response to the next.

@@ -5,7 +5,7 @@ import Model
 import NIOCore
 import NIOHTTP1
 
-/// Gives every request its id, log line and metrics, and every response its headers; turns errors into responses.
+/// Gives every request its ID, log line and metrics, and every response its headers; turns errors into responses.
 struct RequestMiddleware: RouterMiddleware {
   typealias Context = WebContext
 
@@ -65,10 +65,24 @@ struct RequestMiddleware: RouterMiddleware {
       try? await authentication.identify(request, context)
     }
     if error.code == .unauthenticated, request.method == .get || request.method == .head {
-      return .seeOther("/login?next=\(percentEncoded(request.uri.description))")
+      return .seeOther("/login?next=\(percentEncoded(returnAddress(of: request)))")
     }
     return pages.error(error, context: context)
   }
+
+  /// The address to open after signing in: the page with the parameters that it takes. Another address must not repeat
+  /// a token that was sent in one.
+  private func returnAddress(of request: Request) -> String {
+    let path = request.uri.path
+    guard !hasSecret(path) else { return "/" }
+    let known = table.route(.get, path)?.query.map(\.name) ?? []
+    let fields = (request.uri.query ?? "").split(separator: "&").filter { field in
+      formFields(String(field)).allSatisfy { known.contains($0.name) && !hasSecret($0.value) }
+    }
+    return fields.isEmpty ? path : "\(path)?\(fields.joined(separator: "&"))"
+  }
+
+  private func hasSecret(_ text: String) -> Bool { Redactor.shared.redactSecrets(text) != text }
 
   /// Whether a browser asks for a page, or for a path that does not exist.
   private func wantsPage(_ request: Request) -> Bool {
@@ -120,7 +134,7 @@ struct RequestMiddleware: RouterMiddleware {
 }
 
 extension Response {
-  /// The answer to HEAD instead of GET. Its length is that of the body, and not stated when that is not known.
+  /// The response to HEAD instead of GET. Its length is that of the body, and not stated when that is not known.
   fileprivate var withoutBody: Response {
     var response = self
     response.body = ResponseBody(contentLength: body.contentLength) { writer in try await writer.finish(nil) }

@@ -58,12 +58,7 @@ package final class StreamAccess: Service {
     whileAllowed isAllowed: @escaping @Sendable () async throws(TapedeckError) -> Bool,
     end: @escaping @Sendable () -> Void
   ) async throws(TapedeckError) -> Int {
-    let stream = Stream(isAllowed: isAllowed, end: end)
-    let number = state.withLock { state in
-      state.next += 1
-      state.streams[state.next] = stream
-      return state.next
-    }
+    let number = add(Stream(isAllowed: isAllowed, end: end))
     // A change between the admission and the registration was not announced to this stream.
     do throws(TapedeckError) {
       guard try await isAllowed() else { throw TapedeckError(.insufficientPermissions) }
@@ -72,6 +67,14 @@ package final class StreamAccess: Service {
       throw error
     }
     return number
+  }
+
+  private func add(_ stream: Stream) -> Int {
+    state.withLock { state in
+      state.next += 1
+      state.streams[state.next] = stream
+      return state.next
+    }
   }
 
   package func finish(_ number: Int) { _ = state.withLock { $0.streams.removeValue(forKey: number) } }
@@ -89,34 +92,40 @@ package final class StreamAccess: Service {
 }
 
 extension StreamAccess {
-  /// The response, which ends early when `isAllowed` no longer holds. A body that is in memory is sent as it is.
+  /// Shorter bodies fit into the window of every client, so they leave at once.
+  private static let shortest = 4 << 10
+
+  /// The response, which ends early when `isAllowed` no longer holds.
+  ///
+  /// It counts as running until the operating system has sent its last byte: even a short body waits there when the
+  /// client does not read. The event is not known on the command socket; there, it is over when it is written.
   func guarding(
     _ response: Response, on channel: any Channel,
     whileAllowed isAllowed: @escaping @Sendable () async throws(TapedeckError) -> Bool
   ) -> Response {
-    guard (response.body.contentLength ?? .max) > PacedBody.piece else { return response }
+    let length = response.body.contentLength ?? .max
+    guard length > Self.shortest else { return response }
+    let end: @Sendable () -> Void = { channel.abort() }
+    guard length > PacedBody.piece else {
+      // A body that is in memory is written together with its head, so it is not wrapped.
+      let number = add(Stream(isAllowed: isAllowed, end: end))
+      finish(number, when: ConnectionHandler.Delivered(ofNext: true), on: channel)
+      return response
+    }
     var guarded = response
     let body = response.body
     guarded.body = ResponseBody(contentLength: body.contentLength) { writer in
-      let number = try await self.begin(whileAllowed: isAllowed, end: { channel.abort() })
-      defer { self.finish(number) }
-      try await body.write(writer)
+      let number = try await self.begin(whileAllowed: isAllowed, end: end)
+      do { try await body.write(writer) } catch {
+        self.finish(number)
+        throw error
+      }
+      self.finish(number, when: ConnectionHandler.Delivered(), on: channel)
     }
     return guarded
   }
-}
 
-extension Channel {
-  /// Closes the connection and discards what the system has not sent yet.
-  fileprivate func abort() {
-    guard let socket = self as? any SocketOptionProvider else { return close(promise: nil) }
-    socket.unsafeSetSocketOption(level: .socket, name: .so_linger, value: Linger())
-      .whenComplete { _ in self.close(promise: nil) }
+  private func finish(_ number: Int, when event: ConnectionHandler.Delivered, on channel: any Channel) {
+    channel.triggerUserOutboundEvent(event).whenComplete { _ in self.finish(number) }
   }
-}
-
-/// `struct linger` of socket(7), for a close that does not wait.
-private struct Linger {
-  var isOn: Int32 = 1
-  var seconds: Int32 = 0
 }

@@ -11,7 +11,7 @@ enum SystemUsers {
     prefix + (lookUp({ getpwuid_r(id, $0, $1, $2, $3) })?.name ?? "\(id)")
   }
 
-  /// The id of an operator; nil when the text is not `operator:` and the name of a system user of this machine.
+  /// The ID of an operator; nil when the text is not `operator:` and the name of a system user of this machine.
   static func operatorID(named text: String) -> String? {
     guard text.hasPrefix(prefix) else { return nil }
     let name = String(text.dropFirst(prefix.count))

@@ -5,7 +5,7 @@ package import Model
 package import NIOCore
 import Synchronization
 
-/// The identity behind a request, where the request came from, and its id in the log.
+/// The identity behind a request, where the request came from, and its ID in the log.
 package struct WebContext: RequestContext, RemoteAddressRequestContext {
   package var coreContext: CoreRequestContextStorage
   package let channel: any Channel
@@ -20,7 +20,8 @@ package struct WebContext: RequestContext, RemoteAddressRequestContext {
     get { caller.session.withLock { $0 } }
     nonmutating set { caller.session.withLock { $0 = newValue } }
   }
-  /// Finds the identity again, with the same credentials; nil when they have ended. Set by `AuthenticationMiddleware`.
+  /// Looks up the identity again, with the same credentials; nil when they are no longer valid. Set by
+  /// `AuthenticationMiddleware`.
   package var currentIdentity: @Sendable () async throws(TapedeckError) -> Identity? {
     get { caller.lookUp.withLock { $0.find } }
     nonmutating set { caller.lookUp.withLock { $0 = Caller.LookUp(find: newValue) } }
@@ -38,7 +39,7 @@ package struct WebContext: RequestContext, RemoteAddressRequestContext {
   /// The methods that the path allows, once it is known that the request's own is not among them.
   let allow = AllowedMethods()
 
-  /// Shared by all copies of a request's context, as an error is answered outside of the authentication.
+  /// Shared by all copies of a request's context, because errors are answered outside of the authentication.
   private final class Caller: Sendable {
     let identity = Mutex<Identity?>(nil)
     let session = Mutex<BrowserSession?>(nil)

@@ -91,7 +91,7 @@ struct AccountsPageController {
     admitted.incoming.path("name").removingPercentEncoding ?? ""
   }
 
-  /// Whether an error is shown beside the form that led to it.
+  /// Whether an error is shown next to the form that led to it.
   private static func isShown(_ error: TapedeckError) -> Bool {
     [.invalidRequest, .alreadyExists, .lastAdministrator, .signInThrottled].contains(error.code)
   }
@@ -169,13 +169,13 @@ extension AccountsPageController {
     /// The text on the page that follows the change.
     var notice: String {
       switch self {
-      case .create: "The account is created."
+      case .create: "The account has been created."
       case .disable: "The account is disabled. Its sessions have ended."
       case .enable: "The account is enabled."
-      case .role: "The role is changed."
-      case .password: "The password is changed. The sessions of the account have ended."
+      case .role: "The role has been changed."
+      case .password: "The password has been changed. The sessions of the account have ended."
       case .endSessions: "The sessions of the account have ended."
-      case .remove: "The account is removed."
+      case .remove: "The account has been removed."
       }
     }
   }

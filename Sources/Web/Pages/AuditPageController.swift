@@ -79,12 +79,12 @@ struct AuditPageController {
     var details = entry.details.filter { !hidden.contains($0.key) && !LogEntry.namedInTitle.contains($0.key) }
       .sorted { $0.key < $1.key }
     if entry.action == .audioHeard, let passages = entry.details["passages"].flatMap({ Passages($0) }) {
-      details = [("heard", passages.clockText)]
+      details = [("heard", passages.clockText)] + details.filter { $0.key == "sent" }.map { ("sent", $0.value) }
     }
     let texts =
       [entry.countText].compactMap { $0 }
       + details.map { name, value in
-        name == "decided" ? "with decided files" : "\(name): \(value)"
+        name == "decided" ? "with decided files" : value == HeardController.notSent ? value : "\(name): \(value)"
       }
     if !texts.isEmpty { row["detailText"] = texts.joined(separator: " · ") }
     return row

@@ -164,7 +164,7 @@ struct CoveragePageController {
     return row
   }
 
-  /// How many rows name no recording, and where the first of them are; nil without any.
+  /// How many rows have no usable ID, and where the first of them are; nil without any.
   private func text(of rows: UnidentifiedRows) -> String? {
     guard rows.count > 0 else { return nil }
     let located = rows.first.map { "row \($0.position) of the list from \($0.listFrom): \($0.reason)" }
@@ -177,7 +177,7 @@ struct CoveragePageController {
       "start": admitted.times.values(backfill.period.start), "end": admitted.times.values(backfill.period.end),
       "sourceText": backfill.source.rawValue, "stateText": backfill.state.rawValue.capitalized,
       "tone": backfill.state == .failed ? "danger" : backfill.state == .done ? "ok" : "info",
-      "shareText": "\(Int((backfill.share * 100).rounded(.down))) %", "foundText": grouped(backfill.found),
+      "shareText": "\(Int((backfill.share * 100).rounded(.down)))%", "foundText": grouped(backfill.found),
       "queuedText": grouped(backfill.queued), "openText": grouped(backfill.open),
       "failedText": grouped(backfill.failed),
     ]

@@ -35,7 +35,7 @@ struct ListPageController {
     let failure = query.periodFailure
     let (rows, next) = failure == nil ? try await listing.load(admitted, limit: 50) : ([], nil)
     let event = Reply.Event.shown(count: Int64(rows.count), details: query.values)
-    // The exact id of a recording leads to its page.
+    // The exact ID of a recording leads to its page.
     if rows.count == 1, let only = rows.first, only.key.id.rawValue == filter.text, let page = only.page {
       return Reply(.seeOther(page), event)
     }
@@ -58,7 +58,7 @@ struct ListPageController {
   ) throws(TapedeckError) -> String {
     let links = QueryLinks(path: "/", values: query.values)
     var values: [String: Any?] = [
-      "searchHint": visibility.showsAddresses ? "Words, phone digits or an ID" : "Words or an ID",
+      "searchHint": visibility.showsAddresses ? "Words, phone number or ID" : "Words or ID",
       "q": query["q"] ?? "", "agent": query["agent"] ?? "", "from": query["from"] ?? "",
       "to": query["to"] ?? "",
       "directions": options(Self.choices["direction"] ?? [], query["direction"]),

@@ -14,7 +14,7 @@ extension LogEntry {
       default: "Listed recordings"
       }
     case .export: details["list"] == "access log" ? "Exported the access log" : "Exported recordings"
-    case .coverage: details["statement"] == nil ? action.title : "Created a statement of coverage"
+    case .coverage: details["statement"] == nil ? action.title : "Created a coverage statement"
     case .backfill:
       switch details["do"] {
       case "start": "Started a back-fill"

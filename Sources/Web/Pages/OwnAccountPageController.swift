@@ -25,7 +25,7 @@ struct OwnAccountPageController {
         let form = try await admitted.form()
         guard form["newPassword"] == form["repeated"] else {
           return Reply(
-            try page(admitted, failure: TapedeckError(.invalidRequest, "The two new passwords differ.")))
+            try page(admitted, failure: TapedeckError(.invalidRequest, "The new passwords do not match.")))
         }
         do throws(TapedeckError) {
           try await authenticator.changePassword(
@@ -35,7 +35,7 @@ struct OwnAccountPageController {
           guard [.invalidRequest, .signInRefused, .signInThrottled].contains(error.code) else { throw error }
           return Reply(try page(admitted, failure: error))
         }
-        return Reply(try page(admitted, notice: "The password is changed. Your other sessions have ended."))
+        return Reply(try page(admitted, notice: "The password has been changed. Your other sessions have ended."))
       },
       .admitted(
         .post, "/account/time-zone", .page, permission: nil, log: .denials, "Changes the time zone of pages.",

@@ -46,7 +46,7 @@ struct PageRenderer: Sendable {
     guard let text = library.render(all, withTemplate: template) else {
       throw TapedeckError(.internalError, detail: "there is no template '\(template)'")
     }
-    // Names and ids come from the platform; templates also isolate them with <bdi>.
+    // Names and IDs come from the platform; templates also isolate them with <bdi>.
     return text.showingControls
   }
 

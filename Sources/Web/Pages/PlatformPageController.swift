@@ -42,7 +42,7 @@ struct PlatformPageController {
     ]
     if let used = status.usedFraction {
       let percent = Int((min(used, 9.99) * 100).rounded())
-      values["used"] = ["percent": min(percent, 100), "usedText": "\(percent) %"]
+      values["used"] = ["percent": min(percent, 100), "usedText": "\(percent)%"]
     }
     if let until = status.pausedUntil { values["paused"] = times.values(until) }
     if let left = report.timeLeft(now: now) { values["done"] = times.values(now + left) }

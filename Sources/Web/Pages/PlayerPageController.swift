@@ -6,7 +6,8 @@ import Hummingbird
 import Model
 import ObjectStorage
 
-/// `GET /play/{id}`: the player, or the progress of the job; `POST /play/{id}/ingest`: the button that requests it.
+/// `GET /play/{id}`: the player, or the progress of the job; `POST /play/{id}/ingest`: the button that requests the
+/// recording.
 struct PlayerPageController {
   let catalog: Catalog
   let listing: RecordingListing
@@ -19,7 +20,12 @@ struct PlayerPageController {
       .recording(
         .get, "/play/{id}", .page, action: .hear, log: .disclosure(denial: .view),
         "The player, with links to the newer and the older call of a list.",
-        query: [QueryParameter("list", .text, "The query of the list that the recording was opened from.")],
+        query: [
+          QueryParameter("list", .text, "The query of the list that the recording was opened from."),
+          QueryParameter("t", .ignored, "The position in seconds, which the player reads."),
+          QueryParameter("loop", .ignored, "The passage to repeat, which the player reads."),
+          QueryParameter("swap", .ignored, "Whether the channels are swapped, which the player reads."),
+        ],
         handler: show),
       .recording(
         .post, "/play/{id}/ingest", .page, action: .ingest, log: .change(.ingest), "Requests the recording."
@@ -60,11 +66,9 @@ struct PlayerPageController {
         view.values.merging(links) { $1 })
       return Reply(.html(text), .page)
     }
-    let canDecide = admitted.allows(.manageJobs)
-    let quarantined =
-      canDecide ? try await catalog.undecidedFile(of: subject.key, visibleTo: identity.visibility)?.id : nil
     let view = JobView(
-      key: subject.key, recording: visible?.open, job: job, canDecide: canDecide, quarantined: quarantined,
+      key: subject.key, recording: visible?.open, job: job, canDecide: admitted.allows(.manageJobs),
+      undecided: try await catalog.undecidedFile(of: subject.key, visibleTo: identity.visibility)?.id,
       times: admitted.times)
     // Without a job there is no recording, which programs learn from the status alone.
     let status: HTTPResponse.Status = job == nil ? .notFound : .ok
@@ -76,10 +80,10 @@ struct PlayerPageController {
 
   /// The files that are known to be damaged or missing, so that the page offers none of them. Only a recording with
   /// known damage is looked up in the store; a store that cannot be read is not damage.
-  private func unusableFiles(of recording: RecordingRow, _ part: MediaPart) async -> Set<DamageNote.File> {
+  private func unusableFiles(of recording: RecordingRow, _ part: MediaPart) async -> Set<FileKind> {
     guard let damage = recording.damage else { return [] }
-    var unusable = DamageNote(damage).files
-    let files: [(DamageNote.File, ObjectName?, Int64)] = [
+    var unusable = damage.unusableFiles
+    let files: [(FileKind, ObjectName?, Int64)] = [
       (.mp3, part.mp3.name, part.mp3.bytes), (.original, part.original, part.sourceBytes),
       (.peaks, part.peaks.name, part.peaks.bytes),
     ]
@@ -97,7 +101,7 @@ struct PlayerPageController {
   /// Links to the list that the recording was opened from, and to the recordings before and after it there.
   private func callLinks(_ admitted: Admitted<RecordingSubject>) async throws -> [String: Any?] {
     let text = admitted.query["list"]
-    // A list that was changed by hand is treated as the list of everything.
+    // A list whose address was edited is treated as the list of all recordings.
     let query = try? Query(text, for: RecordingListing.parameters, isStrict: false, zone: admitted.query.zone)
     let filter = query.map(listing.filter) ?? RecordingFilter()
     let list = query == nil ? nil : text

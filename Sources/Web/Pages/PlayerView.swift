@@ -10,7 +10,7 @@ struct PlayerView {
   let recording: RecordingRow
   let part: MediaPart
   /// The files that are damaged or missing.
-  let unusable: Set<DamageNote.File>
+  let unusable: Set<FileKind>
   let steps: [StepTime]
   /// The latest reports of what was heard, newest first.
   let heard: [LogEntry]
@@ -80,14 +80,14 @@ struct PlayerView {
     if !heard.isEmpty {
       return ["\(whose) as the player reported them, newest first.", usage].compactMap { $0 }.joined(separator: " ")
     }
-    return usage.map { "No passages reported. \($0)" }
+    return usage.map { "No passages have been reported. \($0)" }
       ?? (showsEveryone ? "No playback has been reported yet." : "You have not played this recording.")
   }
 
   /// How often the audio was played or downloaded, with or without a report of passages: programs send none.
   private var usage: String? {
     func times(_ action: LogEntry.Action) -> String? {
-      counts[action].flatMap { $0 > 0 ? counted($0, "time") : nil }
+      counts[action].flatMap { $0 == 0 ? nil : $0 == 1 ? "once" : counted($0, "time") }
     }
     let (played, downloaded) = (times(.listen), times(.download))
     guard played != nil || downloaded != nil else { return nil }
@@ -108,9 +108,10 @@ struct PlayerView {
   }
 
   private func row(_ entry: LogEntry) -> [String: Any] {
-    [
-      "heardAt": times.values(entry.at), "heardBy": entry.actor?.shownName ?? "",
-      "heardText": entry.details["passages"].flatMap { Passages($0) }?.clockText ?? "Erased",
+    let heard = entry.details["passages"].flatMap { Passages($0) }?.clockText ?? "Erased"
+    let note = entry.details["sent"].map { " (\($0))" } ?? ""
+    return [
+      "heardAt": times.values(entry.at), "heardBy": entry.actor?.shownName ?? "", "heardText": heard + note,
     ]
   }
 
@@ -122,10 +123,8 @@ struct PlayerView {
   }
 
   /// The damage, with its time in the time zone of the page.
-  private func values(of damage: String) -> [String: Any] {
-    let note = DamageNote(damage)
-    guard let found = note.foundAt else { return ["finding": damage, "rest": ""] }
-    return ["finding": note.finding, "found": times.values(found), "rest": note.rest]
+  private func values(of damage: DamageNote) -> [String: Any] {
+    ["finding": damage.finding, "found": times.values(damage.foundAt), "repairText": damage.repairText]
   }
 
   private func values(of acceptance: Acceptance) -> [String: Any] {
@@ -155,7 +154,7 @@ struct PlayerView {
   }
 
   private func downloads(_ path: String) -> [[String: String]] {
-    func download(_ file: DamageNote.File, _ text: String, _ url: String, _ bytes: Int64) -> [String: String] {
+    func download(_ file: FileKind, _ text: String, _ url: String, _ bytes: Int64) -> [String: String] {
       let common = ["downloadText": text]
       return unusable.contains(file)
         ? common.merging(["downloadNote": "damaged or missing"]) { $1 }
@@ -210,8 +209,8 @@ struct JobView {
   let job: JobRow?
   /// Whether the reader may decide about files that failed the integrity check.
   let canDecide: Bool
-  /// The number of such a file of this recording; nil without one, or when the reader may not see it.
-  let quarantined: Int64?
+  /// The number of such a file of this recording about which nothing is decided; nil without one.
+  let undecided: Int64?
   let times: PageTimes
 
   var heading: String { recording?.facts.agentName.map { "\($0) — \(key.id)" } ?? key.id.rawValue }
@@ -225,11 +224,11 @@ struct JobView {
     case nil: values["absent"] = ["ingestURL": ingestURL, "isListed": recording != nil] as [String: Any]
     case .failed, .cancelled:
       // Another download would most likely be refused too, so only those who can decide about the file request one.
-      let isRefused = job?.failure?.code.quarantinesFile ?? false
+      let awaitsDecision = undecided != nil && job?.failure?.code.quarantinesFile ?? false
       let failed: [String: Any?] = [
-        "failureText": job?.sentence ?? "", "ingestURL": isRefused && !canDecide ? nil : ingestURL,
-        "quarantineURL": quarantined.map { "/quarantine?cursor=\($0 + 1)#file-\($0)" },
-        "asksSupervisor": isRefused && !canDecide,
+        "failureText": job?.sentence ?? "", "ingestURL": awaitsDecision && !canDecide ? nil : ingestURL,
+        "quarantineURL": canDecide ? undecided.map { "/quarantine?cursor=\($0 + 1)#file-\($0)" } : nil,
+        "asksSupervisor": awaitsDecision && !canDecide,
       ]
       values["failed"] = failed.compactMapValues { $0 }
     case .idle, .leased, .waiting, .done: values["running"] = running
@@ -240,7 +239,8 @@ struct JobView {
   private var tagList: [[String: String]] {
     switch job?.runState {
     case nil: [tag("Not archived", "")]
-    case .failed, .cancelled: [tag("Failed", "danger")]
+    case .failed: [tag("Failed", "danger")]
+    case .cancelled: [tag("Cancelled", "")]
     case .idle, .leased, .waiting, .done: [tag("In progress", "info")]
     }
   }

@@ -5,7 +5,7 @@ import NIOCore
 /// Lets nginx, or a proxy with the same header, send the files of a local object store: the response names the file in
 /// `X-Accel-Redirect`.
 ///
-/// Access is checked and logged before. Only requests that come from a trusted proxy get such a response.
+/// Access is checked and logged first. Only requests that come from a trusted proxy get such a response.
 package struct AccelRedirect: Sendable {
   private let location: String
   private let proxies: TrustedProxies
@@ -22,8 +22,8 @@ package struct AccelRedirect: Sendable {
     "metrics", "platform", "play", "quarantine", "readyz",
   ]
 
-  /// Whether a path can be that of a location: it is not below an address of Tapedeck, and its segments have letters,
-  /// digits, `-`, `_` and `.`; none is empty or removed by the proxy.
+  /// Whether a path can be that of a location: it is not below a path that Tapedeck serves, and its segments have
+  /// letters, digits, `-`, `_` and `.`; none is empty or removed by the proxy.
   package static func isLocation(_ path: String) -> Bool {
     guard path.hasPrefix("/"), path.count > 1 else { return false }
     let inner = path.dropFirst().dropLast(path.hasSuffix("/") ? 1 : 0)

@@ -45,7 +45,7 @@ struct AudioController {
     ) { admitted in try await serve(wanted, admitted) }
   }
 
-  private typealias Wanted = DamageNote.File
+  private typealias Wanted = FileKind
 
   /// How the bytes of a file are sent.
   struct Representation: Sendable {
@@ -62,7 +62,7 @@ struct AudioController {
     var sha256: String { content.hash.rawValue }
     var contentType: String
     var suffix: String
-    var kind: DamageNote.File
+    var kind: FileKind
 
     /// The name of a download: ASCII, because it becomes a header; cut, because file systems limit names to 255 bytes.
     var name: String {
@@ -76,8 +76,8 @@ struct AudioController {
     let request = admitted.request
     guard let part = admitted.subject.parts.first else { throw TapedeckError(.audioNotReady) }
     let file = try file(wanted, of: part, key: admitted.subject.key)
-    if let damage = admitted.subject.recording?.damage, DamageNote(damage).isDamaged(wanted) {
-      throw TapedeckError(.objectDamaged, damage)
+    if let damage = admitted.subject.recording?.damage, damage.isDamaged(wanted) {
+      throw TapedeckError(.objectDamaged, damage.sentence)
     }
     let proxyPath = wanted == .peaks ? nil : accelRedirect?.path(of: file.object, for: admitted.context)
     let object = try await open(file, anew: proxyPath != nil, admitted)
@@ -188,23 +188,19 @@ struct AudioController {
   private func recordDamage(
     _ code: TapedeckError.Code, of file: File, _ admitted: Admitted<RecordingSubject>
   ) async -> String {
-    let state = "\(file.kind.rawValue) is \(code == .objectMissing ? "missing" : "damaged")"
-    var finding = "The \(state)"
-    guard let recording = admitted.subject.recording else { return "\(finding)." }
-    if let sentence = recording.damage {
-      // What is known about other files stays known.
-      let known = DamageNote(sentence)
-      if known.files.contains(file.kind) { return sentence }
-      finding = "\(known.finding) and the \(state)"
-    }
+    let files = [DamagedFile(file.kind, code == .objectMissing ? .missing : .damaged)]
+    guard let recording = admitted.subject.recording else { return "\(DamagedFile.finding(files))." }
+    let known = recording.damage
+    if let known, known.unusableFiles.contains(file.kind) { return known.sentence }
     let damage = Damage(
-      recordingID: recording.id, key: recording.key, finding: finding, code: code,
+      // What is known about other files stays known.
+      recordingID: recording.id, key: recording.key, files: (known?.files ?? []) + files, code: code,
       hasOriginal: admitted.subject.parts.contains { $0.original != nil }, details: ["object": "\(file.object)"])
     do throws(TapedeckError) { try await catalog.recordDamage([damage], at: now(), by: .playback) } catch {
       admitted.context.logger.error(
         "damage cannot be recorded", metadata: ["recording": "\(recording.key)", "error": "\(error)"])
     }
-    return "\(finding)."
+    return "\(damage.finding)."
   }
 
   private func file(_ wanted: Wanted, of part: MediaPart, key: RecordingKey) throws(TapedeckError) -> File {

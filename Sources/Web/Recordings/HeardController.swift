@@ -8,7 +8,10 @@ import Model
 /// `POST /api/v1/recordings/{id}/heard`: the player reports which passages were played.
 struct HeardController {
   let catalog: Catalog
+  let now: @Sendable () -> Instant
 
+  /// Audio that was sent earlier is not what a report is about. A browser may hold what it plays for hours.
+  private static let playableTime: Duration = .seconds(86_400)
   /// A report that is sent again follows the first attempt by few others.
   private static let remembered = 50
 
@@ -16,26 +19,44 @@ struct HeardController {
     [
       .recording(
         .post, "/api/v1/recordings/{id}/heard", .api, action: .hear, log: .entry(.audioHeard),
-        "The player's report of the passages that were played, in seconds from the start of the recording. It is kept in the access log as the player's statement; the server does not check it. A report with the ID (`report`) of an earlier one is not logged again.",
+        "The player's report of the passages that were played, in seconds from the start of the recording. It is kept in the access log as the player's statement; the server checks only whether it sent any audio of the recording to this account or token in the 24 hours before. If not, the entry says `no audio was sent`. A report with the ID (`report`) of an earlier one is not logged again; with other passages, it is refused.",
         body: .json(Report.schema), responses: [.empty(204, "The report is in the access log.")], errors: [404]
       ) { admitted in
         guard let part = admitted.subject.parts.first else { throw TapedeckError(.audioNotReady) }
         let report = try await admitted.incoming.decode(Report.self)
         let passages = try Passages(report.passages.map { ($0.from, $0.to) }, duration: part.duration.inSeconds)
-        if try await isLogged(report, admitted) { return Reply(Response(status: .noContent), .alreadyLogged) }
+        if try await isLogged(report, passages, admitted) { return Reply(Response(status: .noContent), .alreadyLogged) }
         var details = ["passages": passages.text, "reportedBy": "player"]
         details["report"] = report.report
+        if try await !wasSent(admitted) { details["sent"] = Self.notSent }
         return Reply(
           Response(status: .noContent), .shown(count: Int64(passages.seconds.rounded()), details: details))
       }
     ]
   }
 
-  /// Whether the log has this report: its answer may have been lost on the way to the player.
+  /// What an entry and the pages say about a report of audio that was not sent.
+  static let notSent = "no audio was sent"
+
+  /// Whether the server began to send audio of the recording to this identity, on any node.
+  private func wasSent(_ admitted: Admitted<RecordingSubject>) async throws(TapedeckError) -> Bool {
+    var filter = LogFilter()
+    filter.recording = admitted.subject.key
+    filter.who = admitted.identity.id
+    filter.outcome = .allowed
+    filter.from = now() + Self.playableTime * -1
+    for action in [LogEntry.Action.listen, .audioSent, .download] {
+      filter.action = action
+      if try await !catalog.logEntries(matching: filter, before: nil, limit: 1).isEmpty { return true }
+    }
+    return false
+  }
+
+  /// Whether the log has this report: its response may have been lost on the way to the player.
   ///
-  /// - Throws: `invalidRequest` for a malformed ID.
+  /// - Throws: `invalidRequest` for a malformed ID, and for one of a report of other passages.
   private func isLogged(
-    _ report: Report, _ admitted: Admitted<RecordingSubject>
+    _ report: Report, _ passages: Passages, _ admitted: Admitted<RecordingSubject>
   ) async throws(TapedeckError) -> Bool {
     guard let id = report.report else { return false }
     guard id.wholeMatch(of: /[A-Za-z0-9\-]{1,64}/) != nil else {
@@ -46,7 +67,12 @@ struct HeardController {
     filter.action = .audioHeard
     filter.who = admitted.identity.id
     let earlier = try await catalog.logEntries(matching: filter, before: nil, limit: Self.remembered)
-    return earlier.contains { $0.entry.details["report"] == id }
+    guard let logged = earlier.first(where: { $0.entry.details["report"] == id }) else { return false }
+    let text = passages.text.shortened(toBytes: Admission.maxDetailBytes)
+    guard logged.entry.details["passages"] == text else {
+      throw TapedeckError(.invalidRequest, "'report' is the ID of an earlier report of other passages.")
+    }
+    return true
   }
 
   private struct Report: Decodable {

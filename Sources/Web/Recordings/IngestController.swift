@@ -48,7 +48,7 @@ struct IngestController {
     }
   }
 
-  /// The answer that the state of a job gives a caller.
+  /// The response that the state of a job gives a caller.
   private enum Answer {
     case ready, denied
     case failed(TapedeckError)

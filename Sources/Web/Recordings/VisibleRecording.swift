@@ -1,7 +1,7 @@
 import Catalog
 import Model
 
-/// A recording as an identity may see it. Every answer and page that shows a recording is rendered from this value,
+/// A recording as an identity may see it. Every response and page that shows a recording is rendered from this value,
 /// which has no facts that the identity may not see.
 struct VisibleRecording {
   static let restrictedReason = "Restricted: ask a supervisor"

@@ -9,7 +9,7 @@ export const slider = find('position');
 export const zoomed = find('zoomed');
 export const laneItems = [...zoomed.querySelectorAll('.lane')];
 export const address = new URLSearchParams(location.search);
-export const heard = new Heard(audio, deck.dataset.heard, () => state.dragging);
+export const heard = new Heard(audio, deck.dataset.heard);
 
 export const state = {
   /** Whether the agent is on the other channel than recorded. */

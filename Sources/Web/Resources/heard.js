@@ -7,8 +7,7 @@ const maximumPassages = 200;
 const newID = () => Date.now().toString(36) + Math.random().toString(36).slice(2, 8);
 
 export class Heard {
-  /** `isDragging` tells whether a pause is only that of a drag, which playback resumes after. */
-  constructor(audio, url, isDragging) {
+  constructor(audio, url) {
     this.audio = audio;
     this.url = url;
     this.passages = [];
@@ -21,11 +20,12 @@ export class Heard {
     for (const event of ['pause', 'ended', 'waiting']) audio.addEventListener(event, () => (this.follow(), this.end()));
     for (const event of ['seeking', 'emptied', 'error']) audio.addEventListener(event, () => this.end());
     audio.addEventListener('volumechange', () => (this.follow(), this.begin()));
-    audio.addEventListener('pause', () => isDragging() || this.report());
     setInterval(() => this.report(), reportInterval);
     addEventListener('pagehide', () => this.report());
-    // A phone may end a hidden page without further events.
-    document.addEventListener('visibilitychange', () => document.hidden && audio.paused && this.report());
+    // A phone may end a hidden page without further events. A pause of a visible page may be followed by more.
+    const reportHidden = () => document.hidden && audio.paused && this.report();
+    document.addEventListener('visibilitychange', reportHidden);
+    audio.addEventListener('pause', reportHidden);
   }
 
   begin() {

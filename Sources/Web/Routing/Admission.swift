@@ -147,29 +147,32 @@ struct Admission: Sendable {
   let now: @Sendable () -> Instant
 
   /// How much of a query value or an address is logged: entries are kept for years.
-  private static let maxDetailBytes = 500
+  static let maxDetailBytes = 500
 
   func respond(to request: Request, _ context: WebContext, _ route: Route) async throws -> Response {
     switch route.handler {
     case .open(let handle): return try await handle(try Incoming(request, context, route))
     case .admitted(let handle):
-      var admitted = try await admit(request, context, route)
-      if let request = try await bodyRead(of: request, context, route) {
-        admitted = try await admit(request, context, route)
-      }
+      let admitted = try await admitted(request, context, route) { try await admit($0, context, route) }
       let response = try await record(try paced(try await handle(admitted), admitted), admitted, of: nil)
       // A body without a length is written piece by piece.
       guard response.body.contentLength == nil else { return response }
       return streamAccess.guarding(response, on: context.channel, whileAllowed: admitted.isStillAllowed)
     case .recording(let action, let handle):
-      var admitted = try await admit(request, context, route, action)
-      if let request = try await bodyRead(of: request, context, route) {
-        admitted = try await admit(request, context, route, action)
-      }
+      let admitted = try await admitted(request, context, route) { try await admit($0, context, route, action) }
       let response = try await record(
         try paced(try await handle(admitted), admitted), admitted, of: admitted.subject)
       return streamAccess.guarding(response, on: context.channel, whileAllowed: admitted.isStillAllowed)
     }
+  }
+
+  /// Admits a request; one that may change something is admitted again when its body is complete.
+  private func admitted<Subject>(
+    _ request: Request, _ context: WebContext, _ route: Route, _ admit: (Request) async throws -> Admitted<Subject>
+  ) async throws -> Admitted<Subject> {
+    let admitted = try await admit(request)
+    guard let complete = try await bodyRead(of: request, context, route) else { return admitted }
+    return try await admit(complete)
   }
 
   /// - Throws: `unauthenticated`; `insufficientPermissions` after the denial is logged; `invalidRequest` for the query.
@@ -222,7 +225,7 @@ struct Admission: Sendable {
       context.session = nil
       try await log.record(
         route.log.denial, .denied, by: earlier, code: .unauthenticated, from: context.origin(of: request),
-        details: ["address": request.uri.path.shortened(toBytes: Self.maxDetailBytes)])
+        details: address(of: request))
       throw TapedeckError(.unauthenticated)
     }
     context.identity = identity
@@ -286,7 +289,7 @@ struct Admission: Sendable {
     isRestricted: Bool = false
   ) async throws(TapedeckError) -> Never {
     var details = route.log.details
-    if key == nil { details["address"] = request.uri.path.shortened(toBytes: Self.maxDetailBytes) }
+    if key == nil { details.merge(address(of: request)) { $1 } }
     try await log.record(
       route.log.denial, .denied, by: identity, recording: key, code: .insufficientPermissions,
       from: context.origin(of: request), details: details)
@@ -295,6 +298,11 @@ struct Admission: Sendable {
     case .permission(let permission): throw .missing(permission)
     case .open, .signedIn: throw TapedeckError(.insufficientPermissions)
     }
+  }
+
+  /// The detail that names the address of a request without a recording.
+  private func address(of request: Request) -> [String: String] {
+    ["address": request.uri.path.shortened(toBytes: Self.maxDetailBytes)]
   }
 
   private func record<Subject>(

@@ -135,7 +135,7 @@ extension Route {
   }
 }
 
-/// `GET /api/v1/openapi.json`: the description of the API, made from the routes.
+/// `GET /api/v1/openapi.json`: the description of the API, generated from the routes.
 struct OpenAPIController {
   private let document: JSONValue
 

@@ -8,7 +8,7 @@ package struct QueryParameter: Sendable {
     case integer(ClosedRange<Int64>)
     /// The name of a source.
     case source
-    /// The platform's id of a recording.
+    /// The platform's ID of a recording.
     case recording
     /// The key of a recording as a path segment, which is how lists of recordings are continued.
     case recordingKey
@@ -68,7 +68,7 @@ package struct QueryParameter: Sendable {
       try require(CalendarDay(value, in: .utc) != nil, CalendarDay.expectedForm())
     case .moment:
       try require(
-        Query.moment(value, endOfDay: false, in: .utc) != nil,
+        Instant(dayOrTimestamp: value, in: .utc) != nil,
         CalendarDay.expectedForm(orTimestamp: true))
     }
   }
@@ -137,7 +137,7 @@ package struct Query: Sendable {
 
   /// A moment; a day counts as its start, or as its end with `endOfDay`.
   package func moment(_ name: String, endOfDay: Bool = false) -> Instant? {
-    values[name].flatMap { Self.moment($0, endOfDay: endOfDay, in: zone) }
+    values[name].flatMap { Instant(dayOrTimestamp: $0, endOfDay: endOfDay, in: zone) }
   }
 
   /// Refuses a period that ends before it starts.
@@ -160,11 +160,6 @@ package struct Query: Sendable {
   }
 
   static let reversedPeriod = "The date in “From” is after the date in “To”. Change one of them."
-
-  /// Reads a day (`YYYY-MM-DD`) of a time zone or a moment (ISO 8601).
-  static func moment(_ text: String, endOfDay: Bool, in zone: CalendarZone) -> Instant? {
-    Instant(dayOrTimestamp: text, endOfDay: endOfDay, in: zone)
-  }
 
   private static func unknown(_ name: String, among names: [String]) -> TapedeckError {
     let shown = name.prefix(40)

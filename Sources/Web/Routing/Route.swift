@@ -2,7 +2,7 @@ package import HTTPTypes
 package import Hummingbird
 package import Model
 
-/// One route of the server. The router, the OpenAPI document, the access tests and `docs/api.md` are made from it.
+/// One route of the server. The router, the OpenAPI document, the access tests and `docs/api.md` are generated from it.
 package struct Route: Sendable {
   package enum Kind: Sendable {
     /// For programs: part of the OpenAPI document; errors are problem details; unknown parameters are refused.

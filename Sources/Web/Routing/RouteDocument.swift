@@ -23,7 +23,7 @@ extension Route.Access {
     case .signedIn: "any identity"
     case .permission(let permission): permission.roles
     case .recording(.ingest): "may ingest the recording"
-    case .recording(.hear): "may hear the recording"
+    case .recording(.hear): "may play the recording"
     case .recording(.inspect): "may see the recording"
     }
   }

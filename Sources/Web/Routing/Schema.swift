@@ -1,4 +1,4 @@
-/// The form of a JSON value, as the OpenAPI document describes it. Each answer has its schema beside it.
+/// The form of a JSON value, as the OpenAPI document describes it. Each response has its schema beside it.
 package indirect enum Schema: Sendable {
   case any
   case string

@@ -61,7 +61,7 @@ extension HostileBehaviour {
     ) { $0.untilClose($0.file.bytes[..<$0.cut]) },
     HostileBehaviour("HTTP/1.0, closed at the cut, sizes unknown", .first) { $0.untilClose($0.file.bytes[..<$0.cut]) }
       .with { $0.sizes = .unknown },
-    // A complete file cannot be told from a cut one here, so even the complete one must be rejected.
+    // A complete file cannot be told from a cut one here, so even the complete one must be refused.
     HostileBehaviour(
       "HTTP/1.1 without a length, closed at the cut each time, sizes unknown", .always,
       ending: { _ in .failed(.incompleteRecording) }

@@ -2,7 +2,7 @@ import Model
 import TestKit
 
 extension HostileBehaviour {
-  /// Files that change while they are fetched, and bytes of another file.
+  /// Files that change while they are downloaded, and bytes of another file.
   static let versions: [HostileBehaviour] = [
     changing("the file changes") { $0.correct($0.changed) },
     changing("the file changes, If-Range is not understood") { $0.odd($0.changed) },

@@ -72,10 +72,7 @@ struct HostilePlatformTests {
   /// What the pipeline archives when it receives these bytes as the complete file.
   private func archived(_ bytes: [UInt8]) async throws -> MediaPart {
     var options = PipelineFixture.Options()
-    options.source = HandSource { sink, _ in
-      try await sink.append(ByteBuffer(bytes: bytes))
-      return .init(totalBytes: Int64(bytes.count))
-    }
+    options.source = HandSource(bytes: bytes)
     return try await PipelineFixture.run(options) { fixture in
       try await fixture.withWorker {
         try await fixture.request("planted")

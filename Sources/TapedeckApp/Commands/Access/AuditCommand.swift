@@ -36,33 +36,27 @@ struct AuditCommand: AsyncParsableCommand {
     @Flag(help: .jsonLines) var json = false
 
     func validate() throws {
-      if rows.csv, json { throw ValidationError("--json and --csv cannot be combined.") }
+      try rows.check(json: json, maximum: 1000)
       try checkChoice(what, "--what", among: LogEntry.Action.self)
       try checkChoice(outcome, "--outcome", among: LogEntry.Outcome.self)
       try checkRecordings([recording].compactMap { $0 })
       try checkPeriod(from: from, to: to)
-      try rows.checkLimit(1000)
     }
 
     func run() async throws {
       let query = ["who": who, "what": what, "recording": recording, "outcome": outcome, "from": from, "to": to]
       options.say(period: CoveredPeriod.text(ofListFrom: from, to: to))
       try await withOperator(options) { connection in
-        if rows.csv {
-          try await connection.stream("/api/v1/audit.csv", query) { Terminal.show(bytes: $0) }
-        } else if rows.all {
-          try await rows.showAll(
-            "/api/v1/audit", query, as: AccessLogListing.self, rows: "entries", pageSize: 1000, json: json,
-            quiet: options.quiet, connection)
-        } else {
-          let reply = try await connection.get(
-            "/api/v1/audit", query.merging(["limit": "\(rows.limit ?? 100)"]) { $1 })
-          guard json else { return try reply.show(as: AccessLogListing.self, json: false, quiet: options.quiet) }
+        try await rows.show(
+          "/api/v1/audit", query, as: AccessLogListing.self, rows: "entries", pageSize: 1000, json: json,
+          quiet: options.quiet, connection
+        ) { reply in
+          guard json else {
+            return try reply.show(as: AccessLogListing.self, json: false, quiet: options.quiet, hasAll: true)
+          }
           try Terminal.show(jsonLines: reply.data, of: "entries")
           let page = try reply.decode(AccessLogListing.self)
-          if page.hasMore, !options.quiet {
-            Terminal.say("There are more rows. Narrow the search, raise --limit or use --all.")
-          }
+          if page.hasMore, !options.quiet { Terminal.say(AccessLogListing.moreText(hasAll: true)) }
           if let notice = page.notice, !options.quiet { Terminal.say(notice) }
         }
       }
@@ -70,7 +64,7 @@ struct AuditCommand: AsyncParsableCommand {
   }
 }
 
-/// The answer of `/api/v1/audit`.
+/// The response of `/api/v1/audit`.
 package struct AccessLogListing: Listing {
   package struct Entry: Codable {
     struct Actor: Codable {
@@ -96,7 +90,7 @@ package struct AccessLogListing: Listing {
 
     /// The name of the user, that of a token after the word `token`, or that of the server for what it does itself.
     var name: String {
-      if let actor { return (actor.kind == Identity.Kind.token.rawValue ? Identity.tokenPrefix : "") + actor.name }
+      if let actor { return Identity.shownName(actor.name, of: Identity.Kind(rawValue: actor.kind)) }
       return LogFilter.ownActions.contains { $0.rawValue == action } ? LogFilter.ownName : "-"
     }
 

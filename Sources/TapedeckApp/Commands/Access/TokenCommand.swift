@@ -58,12 +58,12 @@ struct TokenCommand: AsyncParsableCommand {
       try await withOperator(options) { connection in
         _ = try await connection.send(.DELETE, "/api/v1/tokens/\(pathSegment(name))")
       }
-      if !options.quiet { Terminal.say("The token '\(name)' is revoked.") }
+      if !options.quiet { Terminal.say("The token '\(name)' has been revoked.") }
     }
   }
 }
 
-/// The answer of `/api/v1/tokens`.
+/// The response of `/api/v1/tokens`.
 package struct TokenListing: Listing {
   struct Token: Decodable {
     var id: String

@@ -62,7 +62,7 @@ extension UserCommand {
     func run() async throws {
       try await account.change(
         .POST, "/password", json: ["password": try PasswordPrompt.read()],
-        says: "The password of the account '\(account.name)' is changed.")
+        says: "The password of the account '\(account.name)' has been changed.")
     }
   }
 
@@ -85,7 +85,7 @@ extension UserCommand {
     @OptionGroup var account: AccountOptions
 
     func run() async throws {
-      try await account.change(.DELETE, "", says: "The account '\(account.name)' is removed.")
+      try await account.change(.DELETE, "", says: "The account '\(account.name)' has been removed.")
     }
   }
 }
@@ -117,7 +117,7 @@ struct AccountOptions: ParsableArguments, Sendable {
   }
 }
 
-/// The answer of `/api/v1/accounts`.
+/// The response of `/api/v1/accounts`.
 package struct AccountListing: Listing {
   struct Account: Decodable {
     var id: String

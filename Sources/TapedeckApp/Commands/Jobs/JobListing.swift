@@ -1,7 +1,7 @@
 import Foundation
 import Model
 
-/// The answer of `/api/v1/jobs`.
+/// The response of `/api/v1/jobs`.
 package struct JobListing: Listing, Sendable {
   package var jobs: [ListedJob]
   package var nextCursor: String?
@@ -64,7 +64,7 @@ package struct ListedJob: Decodable, Sendable {
   }
 }
 
-/// Finds a job by its number, or else by its recording: ids of recordings can be numbers too.
+/// Finds a job by its number, or else by its recording: IDs of recordings can be numbers too.
 ///
 /// - Throws: `notFound`; `invalidRecordingID`.
 func findJob(_ text: String, source: String, _ connection: OperatorClient) async throws -> ListedJob {

@@ -77,9 +77,9 @@ private func numbers(of jobs: [String], source: String, _ connection: OperatorCl
   return ids
 }
 
-/// Applies an action to each job, even when another job has rejected it.
+/// Applies an action to each job, even when another job has refused it.
 ///
-/// - Throws: the rejection when there was one job, otherwise `partlyDone` when any job rejected the action.
+/// - Throws: the refusal when there was one job, otherwise `partlyDone` when any job refused the action.
 private func post(_ action: String, to ids: [Int64], _ connection: OperatorClient) async throws {
   var failures: [TapedeckError] = []
   for id in ids {

@@ -17,7 +17,7 @@ struct PlatformCommand: AsyncParsableCommand {
   }
 }
 
-/// The answer of `/api/v1/platform`.
+/// The response of `/api/v1/platform`.
 package struct PlatformListing: Listing {
   struct Source: Decodable {
     var source: String

@@ -13,9 +13,9 @@ struct QuarantineCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "list", abstract: "List files that failed the integrity check, newest first.",
       discussion: """
-        Damaged files and orphans that 'tapedeck verify' moved to quarantine need no
-        decision and are not listed. They are in the folder quarantine/, or in the
-        bucket, each with its reason.
+        Damaged files, and files unknown to the catalog, that 'tapedeck verify' moved
+        to quarantine need no decision and are not listed. They are in the folder
+        quarantine/, or in the bucket, each with its reason.
         """)
 
     @OptionGroup(title: "General options") var options: GlobalOptions
@@ -96,7 +96,7 @@ private func decide(
   }
 }
 
-/// The answer of `/api/v1/quarantine`.
+/// The response of `/api/v1/quarantine`.
 package struct QuarantineListing: Listing, Sendable {
   package var files: [QuarantinedFile]
   package var nextCursor: String?

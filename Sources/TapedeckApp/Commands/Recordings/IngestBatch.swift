@@ -116,7 +116,9 @@ struct IngestBatch {
       try succeed(key)
     case "failed", "cancelled":
       end(key, now)
-      try fail(key, code: now.error?.code ?? "cancelled", detail: now.error?.detail ?? now.message)
+      try fail(
+        key, code: now.error?.code ?? TapedeckError.Code.jobCancelled.rawValue,
+        detail: now.error?.detail ?? now.message)
     case "waiting" where now.error?.code == TapedeckError.Code.diskFull.rawValue:
       // Waiting does not help until disk space is freed. The server then resumes the job by itself; without a server,
       // the next command for this recording does.

@@ -34,7 +34,7 @@ struct IngestCommand: AsyncParsableCommand {
   func validate() throws {
     if ids.isEmpty == query.isEmpty { throw ValidationError("Give either IDs or --from and --to.") }
     if !ids.isEmpty, query.direction != nil || query.agent != nil {
-      throw ValidationError("--direction and --agent require --from and --to: IDs are archived whatever they are.")
+      throw ValidationError("--direction and --agent require --from and --to; they do not apply to IDs.")
     }
     try checkRecordings(ids)
   }
@@ -67,10 +67,7 @@ struct IngestCommand: AsyncParsableCommand {
     var problems: [String] = []
     let failed = outcome.result.failed
     if failed > 0 { problems.append("\(counted(failed, "recording")) could not be archived.") }
-    if outcome.unidentified > 0 {
-      problems.append(
-        "\(counted(outcome.unidentified, "row")) of the platform's list cannot be archived: no usable ID.")
-    }
+    if outcome.unidentified > 0 { problems.append(rowsWithoutID(outcome.unidentified, cannotBe: "archived")) }
     if problems.isEmpty { return }
     let code = outcome.unidentified == 0 ? outcome.result.onlyCode : nil
     throw TapedeckError(code ?? .partlyDone, problems.joined(separator: " "))

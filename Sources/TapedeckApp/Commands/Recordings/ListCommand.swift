@@ -27,11 +27,10 @@ struct ListCommand: AsyncParsableCommand {
   @Flag(help: .json) var json = false
 
   func validate() throws {
-    if rows.csv, json { throw ValidationError("--json and --csv cannot be combined.") }
+    try rows.check(json: json, maximum: 500)
     try checkChoice(direction, "--direction", among: Direction.self)
     try checkChoice(status, "--status", among: ListedStatus.self)
     try checkPeriod(from: from, to: to)
-    try rows.checkLimit(500)
   }
 
   func run() async throws {
@@ -40,16 +39,11 @@ struct ListCommand: AsyncParsableCommand {
     ]
     options.say(period: CoveredPeriod.text(ofListFrom: from, to: to))
     try await withOperator(options) { connection in
-      if rows.csv {
-        try await connection.stream("/api/v1/recordings.csv", query) { Terminal.show(bytes: $0) }
-      } else if rows.all {
-        try await rows.showAll(
-          "/api/v1/recordings", query, as: RecordingListing.self, rows: "recordings", pageSize: 500, json: json,
-          quiet: options.quiet, connection)
-      } else {
-        let reply = try await connection.get(
-          "/api/v1/recordings", query.merging(["limit": "\(rows.limit ?? 100)"]) { $1 })
-        try reply.show(as: RecordingListing.self, json: json, quiet: options.quiet)
+      try await rows.show(
+        "/api/v1/recordings", query, as: RecordingListing.self, rows: "recordings", pageSize: 500, json: json,
+        quiet: options.quiet, connection
+      ) { reply in
+        try reply.show(as: RecordingListing.self, json: json, quiet: options.quiet, hasAll: true)
       }
     }
   }

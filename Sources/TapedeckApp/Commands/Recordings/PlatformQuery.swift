@@ -65,13 +65,18 @@ struct PlatformQuery: ParsableArguments, Sendable {
 }
 
 extension FoundOnPlatform {
-  /// Says which rows of the page name no recording.
+  /// Says which rows of the page have no usable ID.
   ///
   /// - Returns: their number.
   func reportUnidentified() -> Int {
     for row in unidentified ?? [] {
-      Terminal.say("Row \(row.position) of a page of the platform's list names no recording: \(row.reason)")
+      Terminal.say("Row \(row.position) of a page of the platform's list has no usable ID: \(row.reason)")
     }
     return unidentified?.count ?? 0
   }
+}
+
+/// Says what cannot be done with rows of the platform's list, as a sentence.
+func rowsWithoutID(_ count: Int, cannotBe done: String) -> String {
+  "\(counted(count, "row")) of the platform's list cannot be \(done): no usable ID."
 }

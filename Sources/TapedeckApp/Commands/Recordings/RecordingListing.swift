@@ -1,7 +1,7 @@
 import Foundation
 import Model
 
-/// The answer of `/api/v1/recordings`.
+/// The response of `/api/v1/recordings`.
 package struct RecordingListing: Listing {
   var recordings: [ListedRecording]
   package var nextCursor: String?
@@ -97,7 +97,7 @@ struct StepTime: Decodable, Sendable {
   }
 }
 
-/// The id of a recording, with its source unless that is the default one.
+/// The ID of a recording, with its source unless that is the default one.
 func qualifiedID(_ id: String, source: String) -> String {
   source == SourceID.default.rawValue ? id : "\(source)~\(id)"
 }

@@ -55,8 +55,7 @@ struct SearchCommand: AsyncParsableCommand {
       return unidentified
     }
     guard unidentified == 0 else {
-      throw TapedeckError(
-        .partlyDone, "\(counted(unidentified, "row")) of the platform's list cannot be shown: no usable ID.")
+      throw TapedeckError(.partlyDone, rowsWithoutID(unidentified, cannotBe: "shown"))
     }
   }
 }

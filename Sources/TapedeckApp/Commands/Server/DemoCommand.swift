@@ -127,7 +127,7 @@ struct DemoCommand: AsyncParsableCommand {
     }
   }
 
-  /// Creates the accounts, fetches the calls, and prints the address and the passwords.
+  /// Creates the accounts, downloads the calls, and prints the address and the passwords.
   private func introduce(_ address: String, directory: DataDirectory, tenant: SandboxTenant) async throws {
     try await HTTPClient.withHTTPClient { client in
       let connection = OperatorClient(client: client, socket: try directory.socket())

@@ -65,6 +65,8 @@ struct DoctorCommand: AsyncParsableCommand {
     }
     try await report.checkFFmpeg(settings)
     try report.checkDisk(settings)
+    try await report.checkCommandSocket(settings)
+    if areValid { try await report.checkAddresses(settings) } else { try report.skip("Addresses", after: cause) }
     try await report.checkCatalog(settings)
     guard let configuration else {
       if settings.deployment.storage != nil { try report.skip("Bucket", after: cause) }

@@ -67,7 +67,30 @@ extension DoctorReport {
       "Disk space", free >= needed ? nil : TapedeckError(.diskFull, "Only \(gigabytes)."),
       remedy:
         "Free disk space ('df -h \(folder)' shows the disk), or set TAPEDECK_DATA_DIR to a folder on a larger disk. "
-        + "An hour of 8 kHz stereo takes about 115 MB with its original, 30 MB without.",
+        + "An hour of 8 kHz stereo takes about 145 MB with its original, 30 MB without.",
       found: gigabytes)
+  }
+
+  /// A running server whose command socket was removed answers no command. Without a server there is nothing to check.
+  mutating func checkCommandSocket(_ settings: Settings) async throws {
+    let directory = settings.directory
+    guard directory.hasLockFile else { return }
+    var failure: TapedeckError?
+    do {
+      guard try await directory.lock(orListenerAt: directory.socket(), within: .seconds(2)) == nil else { return }
+    } catch let error as TapedeckError where error.code == .dataDirectoryInUse {
+      failure = TapedeckError(
+        .dataDirectoryInUse,
+        "A process is using the data directory, but does not listen on its command socket 'tapedeck.sock'.")
+    } catch is TapedeckError {
+      // The check of the data directory has reported it.
+      return
+    }
+    try add(
+      "Command socket", failure,
+      remedy:
+        "If a server is starting or stopping, or a command such as 'tapedeck storage' is running, wait until it has "
+        + "finished. Otherwise the socket was removed or replaced: restart the server ('systemctl restart tapedeck').",
+      found: "a running server listens on it")
   }
 }

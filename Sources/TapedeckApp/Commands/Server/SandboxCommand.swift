@@ -11,7 +11,7 @@ struct SandboxCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sandbox", abstract: "Run a simulated CXone tenant with a day of calls and configurable faults.",
     discussion: """
-      The calls are of yesterday (UTC).
+      The calls are from yesterday (UTC).
 
       To use it, start Tapedeck with CXONE_BASE_URL=http://127.0.0.1:PORT,
       CXONE_CLIENT_ID=sandbox-client and CXONE_CLIENT_SECRET=sandbox-secret.

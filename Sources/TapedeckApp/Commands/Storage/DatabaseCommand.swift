@@ -7,7 +7,7 @@ import SystemPackage
 /// `tapedeck db`: the database of the catalog.
 struct DatabaseCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "db", abstract: "Copy the catalog to PostgreSQL, or replace a secret that nodes share.",
+    commandName: "db", abstract: "Copy the catalog to PostgreSQL, or allow a new value for a shared setting.",
     subcommands: [Copy.self, ForgetSecret.self])
 
   struct Copy: AsyncParsableCommand {
@@ -50,7 +50,7 @@ struct DatabaseCommand: AsyncParsableCommand {
   struct ForgetSecret: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "forget-secret",
-      abstract: "Allow a new value for a secret that all nodes must share.",
+      abstract: "Allow a new value for a setting that all nodes must share.",
       discussion: """
         Stop every node first. The first node that starts afterwards sets the value;
         start all other nodes with the same value.
@@ -58,7 +58,7 @@ struct DatabaseCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "General options") var options: GlobalOptions
 
-    @Argument(help: "Name of the setting, such as QM_WEBHOOK_SECRET.") var name: String
+    @Argument(help: "Name: QM_WEBHOOK_SECRET, TAPEDECK_SIGNING_KEY or TAPEDECK_STORAGE_URL.") var name: String
 
     func run() async throws {
       try await withCatalog(options) { catalog, _ in

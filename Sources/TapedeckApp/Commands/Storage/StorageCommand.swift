@@ -20,8 +20,9 @@ struct StorageCommand: AsyncParsableCommand {
       abstract: "Copy every object from the data directory to an S3 bucket.",
       discussion: """
         Copies to the bucket in TAPEDECK_STORAGE_URL and compares each object with its
-        hash in the catalog. If the catalog moves too, copy it first ('tapedeck db
-        copy').
+        hash in the catalog. If the catalog moves too, copy it first
+        ('tapedeck db copy').
+
         The command can be interrupted and run again: objects in the bucket are read
         back, and those whose bytes are wrong are moved to the bucket's quarantine and
         copied again. The data directory is not changed. Damaged objects are listed

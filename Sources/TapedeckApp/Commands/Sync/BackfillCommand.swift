@@ -3,7 +3,7 @@ import Foundation
 import Model
 import NIOHTTP1
 
-/// `tapedeck backfill`: back-fills, which fetch the calls of a past period.
+/// `tapedeck backfill`: back-fills, which download the calls of a past period.
 struct BackfillCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "backfill", abstract: "Fetch the calls of a past period in the background.",
@@ -99,7 +99,7 @@ struct BackfillCommand: AsyncParsableCommand {
   }
 }
 
-/// The answer of `/api/v1/backfills`.
+/// The response of `/api/v1/backfills`.
 package struct BackfillListing: Listing {
   struct Backfill: Decodable {
     var id: String

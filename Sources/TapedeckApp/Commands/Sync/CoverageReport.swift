@@ -1,7 +1,7 @@
 import Foundation
 import Model
 
-/// The answer of `/api/v1/coverage`.
+/// The response of `/api/v1/coverage`.
 package struct CoverageReport: Codable, Sendable {
   package struct Figures: Codable, Sendable {
     var day: String?
@@ -19,9 +19,13 @@ package struct CoverageReport: Codable, Sendable {
     var accepted: Int64?
     var unlisted: Int64
     var checkedAt: String?
+    var verifiedAt: String?
     var checked: Bool
     var complete: Bool
     var unidentifiedRows: [Row]?
+
+    /// Nothing is known about a day that was never listed, unless sync found calls.
+    fileprivate var isUnknown: Bool { !checked && checkedAt == nil && expected == 0 }
 
     fileprivate var checkText: String {
       if checked { return checkedAt ?? "" }
@@ -72,11 +76,13 @@ package struct CoverageReport: Codable, Sendable {
       "DAY", "REPORTED", "EXPECTED", "READY", "WAITING", "FAILED", "REFUSED", "MISSING", "UNIDENTIFIED", "CHECKED",
     ])
     for day in days + [total] {
-      table.add([
-        day.day ?? "TOTAL", day.reported.map { grouped($0) } ?? "unknown", grouped(day.expected), grouped(day.ready),
-        grouped(day.waiting), grouped(day.failed), grouped(day.refused), grouped(day.missing),
-        grouped(day.unidentified), day.day == nil ? (day.checked ? "" : "not checked") : day.checkText,
-      ])
+      let isUnknown = day.day == nil ? !days.isEmpty && days.allSatisfy(\.isUnknown) : day.isUnknown
+      let counts = [
+        day.expected, day.ready, day.waiting, day.failed, day.refused, day.missing, day.unidentified,
+      ].map { isUnknown ? "–" : grouped($0) }
+      table.add(
+        [day.day ?? "TOTAL", day.reported.map { grouped($0) } ?? (isUnknown ? "–" : "unknown")] + counts
+          + [day.day == nil ? (day.checked ? "" : "not checked") : day.checkText])
     }
     var lines = ["Source: \(source) (\(timeZone), \(filter))"]
     if let otherSources, !otherSources.isEmpty {

@@ -15,7 +15,7 @@ struct StatementCommand: AsyncParsableCommand {
       discussion: """
         Prints the period, the source, the filter, the totals and the state of the
         statement. Exits with 7 when it is not signed with this key or was changed, and
-        with 0 when the signature is valid, also when the statement is INCOMPLETE.
+        with 0 when the signature is valid, even when the statement is INCOMPLETE.
 
           tapedeck statement verify november.txt --key example.com+1a2b3c4d+AbCd...
 

@@ -16,7 +16,7 @@ package struct StatementSummary {
     else { return nil }
     firstLine = first.dropFirst(CoverageStatement.title.count + 1)
     for line in lines.dropFirst() {
-      let names = ["source", "platform", "first day", "last day", "time zone", "filter", "made at"]
+      let names = ["source", "platform", "first day", "last day", "time zone", "filter", "made at", "verified at"]
       if let name = names.first(where: { line.hasPrefix("\($0) ") }) {
         facts[name] = String(line.dropFirst(name.count + 1))
       } else if line.hasPrefix("day ") {
@@ -41,6 +41,8 @@ package struct StatementSummary {
     return [
       "Period: \(period) (\(facts["time zone"] ?? "-"))", "Source: \(facts["source"] ?? "-")\(platform)",
       "Filter: \(facts["filter"] ?? "-")", "Made at: \(facts["made at"] ?? "-")",
+      // Earlier statements of this version do not say.
+      "Oldest verification: \(facts["verified at"] ?? "-")",
       "Totals: \(names.compactMap { name in totals[name].map { "\(name) \($0)" } }.joined(separator: ", "))",
       "State: \(state)",
     ]

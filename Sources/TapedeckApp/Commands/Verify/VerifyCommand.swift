@@ -9,14 +9,14 @@ struct VerifyCommand: AsyncParsableCommand {
     discussion: """
       tapedeck verify --all           everything, and files unknown to the catalog
       tapedeck verify --sample 5%     a random sample
-      tapedeck verify --shard 3/30    the third of thirty parts, for a schedule
+      tapedeck verify --shard 3/30    the third of thirty parts, for scheduled runs
       tapedeck verify ID...           these recordings
 
       Damaged files are moved to quarantine, never deleted. They need no decision, so
-      'tapedeck quarantine list' does not show them. MP3 and waveform are created again
-      from the original; when the original is damaged or was not kept, the recording
-      is fetched again from the platform. When the object store cannot be read, the
-      command reports that and changes nothing.
+      'tapedeck quarantine list' does not show them. MP3 and waveform are created
+      again from the original; when the original is damaged or was not kept, the
+      recording is fetched again from the platform. When the object store cannot be
+      read, the command reports that and changes nothing.
 
       Exits with 0 when everything is intact or repaired, with 7 when something
       remains damaged, with 3 when something could not be checked or is still being
@@ -48,7 +48,7 @@ struct VerifyCommand: AsyncParsableCommand {
   @Flag(help: "Only report damage: mark, move and fetch nothing.")
   var noRepair = false
 
-  @Flag(help: "Do not wait until repairs have ended.")
+  @Flag(help: "Do not wait for repairs to finish.")
   var noWait = false
 
   @Flag(help: "Print one JSON object per line for each finding, then a summary.")

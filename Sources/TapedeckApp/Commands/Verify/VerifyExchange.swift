@@ -10,17 +10,17 @@ struct VerifyQuestion: Codable, Sendable {
   /// The share of recordings in a random sample, and its seed.
   var share: Double?
   var seed: UInt64?
-  /// Selects the recordings whose row id modulo `shards` is this number.
+  /// Selects the recordings whose row ID modulo `shards` is this number.
   var shard: Int64?
   var shards: Int64?
-  /// The row id at which the previous page ended.
+  /// The row ID at which the previous page ended.
   var after: Int64 = 0
   /// Whether damage is repaired, or only reported.
   var repairs: Bool
   /// How long the server may work before it answers, approximately.
   var seconds: Double
 
-  /// Whether the recording with this row id is selected.
+  /// Whether the recording with this row ID is selected.
   func takes(_ id: Int64) -> Bool {
     if let shard, let shards, shards > 0, id % shards != shard { return false }
     guard let share else { return true }
@@ -32,7 +32,7 @@ struct VerifyQuestion: Codable, Sendable {
 /// What verification of a page found.
 package struct VerifyAnswer: Codable, Sendable {
   var recordings = 0
-  /// The recordings whose files were all read and are as they must be.
+  /// The recordings whose files were all read and are intact.
   var whole = 0
   var objects = 0
   var bytes: Int64 = 0
@@ -41,7 +41,7 @@ package struct VerifyAnswer: Codable, Sendable {
   /// The number of archived recordings.
   var total: Int64 = 0
   var problems: [RecordingProblem] = []
-  /// The row id at which the next page starts; nil at the end.
+  /// The row ID at which the next page starts; nil at the end.
   var next: Int64?
   /// The error that ended verification early.
   var stop: Stop?
@@ -81,6 +81,8 @@ package struct RecordingProblem: Codable, Sendable {
   var jobId: Int64?
   /// `original` or `platform`.
   var repairedFrom: String?
+  /// Why it cannot be repaired; nil when it is repaired, or was not to be.
+  var refusal: String?
 
   init(_ verification: Verification) {
     id = verification.key.id.rawValue
@@ -88,6 +90,7 @@ package struct RecordingProblem: Codable, Sendable {
     status = verification.verdict.rawValue
     jobId = verification.repair?.jobID
     repairedFrom = verification.repair.map { $0.isFromOriginal ? "original" : "platform" }
+    refusal = verification.refusal?.repairFailure
     files = verification.findings.map { finding in
       var file = File(
         file: finding.file.kind.rawValue, part: finding.file.part, object: finding.file.name.description,

@@ -71,7 +71,8 @@ package struct VerifyReport: Sendable {
       return VerifyFinding(problem, .unreadable, messages)
     case _ where problem.jobId == nil:
       summary.damaged += 1
-      return VerifyFinding(problem, .damaged, messages)
+      let refusal = problem.refusal.map { " It cannot be repaired: \($0)" } ?? ""
+      return VerifyFinding(problem, .damaged, messages + refusal)
     default:
       repairs.append(problem)
       let action = problem.repairedFrom == "original" ? "created again from the original" : "fetched again"

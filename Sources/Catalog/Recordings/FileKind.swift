@@ -1,0 +1,15 @@
+/// The files that are archived of each part of a recording.
+package enum FileKind: String, Sendable, Codable, CaseIterable {
+  case original, mp3, peaks
+
+  /// The name of the file of one part, counted from 0, in messages.
+  package func name(inPart part: Int) -> String {
+    let label =
+      switch self {
+      case .original: "original"
+      case .mp3: "MP3"
+      case .peaks: "waveform"
+      }
+    return part == 0 ? label : "\(label) of part \(part + 1)"
+  }
+}
