@@ -15,11 +15,11 @@ import threading
 
 from archive import DataDirectory
 from client import Client, Reply, path_segment, request
-from process import BINARY, PATIENCE, QUICK, Process, command, environment, is_launcher, process_name
+from process import BINARY, PATIENCE, QUICK, Process, command, environment, process_name
 
 __all__ = [
     "BINARY", "PASSWORD", "PATIENCE", "QUICK", "Client", "Process", "Reply", "Sandbox", "Server", "Template", "command",
-    "environment", "is_launcher", "path_segment", "process_name", "request"]
+    "environment", "path_segment", "process_name", "request"]
 
 #: The password of the accounts in a template.
 PASSWORD = "correct horse"

@@ -244,7 +244,7 @@ extension Connection {
     guard let recording = try self.recording(key),
       let name = try row(
         """
-        SELECT name FROM object o WHERE kind = \(ObjectName.Kind.wav.rawValue) AND sha256 = \(hash)
+        SELECT name FROM object o WHERE kind <> \(ObjectName.Kind.peaks.rawValue) AND sha256 = \(hash)
           AND NOT EXISTS (SELECT 1 FROM object_removal m WHERE m.name = o.name)
         """)?.value("name", as: ObjectName.self)
     else { return }

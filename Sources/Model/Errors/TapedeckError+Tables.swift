@@ -181,7 +181,7 @@ extension TapedeckError.Code {
     case .incompleteRecording:
       "The downloaded file failed the integrity check and is in quarantine. Check the recording on the platform."
     case .ffmpegMissing:
-      "FFmpeg with the libmp3lame encoder was not found. Install it ('apt-get install ffmpeg') and try again."
+      "The program tapedeck-transcoder or a library of FFmpeg is missing. 'tapedeck doctor' says what to install."
     case .conversionFailed: "FFmpeg could not convert the recording. The log has the reason."
     case .unsupportedAudio:
       "The sample rate or the length of the recording is not supported. The file is in quarantine."

@@ -116,14 +116,3 @@ extension S3ObjectStore {
     }
   }
 }
-
-extension ObjectName.Kind {
-  /// For other tools that read the bucket.
-  var contentType: String {
-    switch self {
-    case .wav: "audio/wav"
-    case .mp3: "audio/mpeg"
-    case .peaks: "application/octet-stream"
-    }
-  }
-}

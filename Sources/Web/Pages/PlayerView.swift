@@ -162,8 +162,9 @@ struct PlayerView {
         : common.merging(["downloadURL": url, "downloadNote": counted(bytes, "byte")]) { $1 }
     }
     var all = [download(.mp3, "MP3", "\(path).mp3?download", part.mp3.bytes)]
-    if part.original != nil {
-      all.append(download(.original, "Original (WAV)", "\(path)/original?download", part.sourceBytes))
+    if let original = part.original {
+      let name = "Original (\(original.kind.rawValue.uppercased()))"
+      all.append(download(.original, name, "\(path)/original?download", part.sourceBytes))
     }
     return all
   }
