@@ -22,7 +22,7 @@ package enum MediaSignature: String, Sendable, CaseIterable {
       self = container.dropFirst(8).starts(with: "WAVE".utf8) ? .wave : .unknown
     } else if head.dropFirst(4).starts(with: "ftyp".utf8) {
       self = .mp4
-    } else if head.starts(with: Self.wave64) {
+    } else if head.starts(with: Self.wave64Name) {
       self = .wave64
     } else if head.starts(with: "OggS".utf8) {
       self = .ogg
@@ -58,7 +58,7 @@ package enum MediaSignature: String, Sendable, CaseIterable {
   }
 
   /// The name of the outermost part of a Wave64 file.
-  private static let wave64: [UInt8] = [
+  private static let wave64Name: [UInt8] = [
     0x72, 0x69, 0x66, 0x66, 0x2E, 0x91, 0xCF, 0x11, 0xA5, 0xD6, 0x28, 0xDB, 0x04, 0xC1, 0, 0,
   ]
 

@@ -1,4 +1,4 @@
-import Model
+package import Model
 
 /// What the structure of a file other than WAV says about it, without decoding.
 package struct ContainerStructure: Sendable, Equatable {

@@ -58,7 +58,8 @@ extension TranscoderProcess {
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
-    let arguments = (["tapedeck-transcoder"] + (isDumpable ? ["--dumpable"] : [])).map { strdup($0) }
+    let texts: [String] = ["tapedeck-transcoder"] + (isDumpable ? ["--dumpable"] : [])
+    let arguments = texts.map { strdup($0) }
     let variables = environment.map { strdup("\($0)=\($1)") }
     defer { for text in arguments + variables { free(text) } }
     var processID: pid_t = 0
