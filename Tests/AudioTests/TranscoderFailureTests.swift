@@ -50,7 +50,8 @@ struct TranscoderFailureTests {
   @Test func `a missing transcoder is reported`() async throws {
     try await Scratch.with { folder in
       for program in [nil, folder.appending("nothing"), folder] {
-        #expect(try await failure(of: program, in: folder).code == .ffmpegMissing)
+        let error = try await failure(of: program, in: folder)
+        #expect(error.code == .ffmpegMissing)
       }
     }
   }
@@ -176,7 +177,8 @@ struct TranscoderFailureTests {
   @Test func `a conversion that fails early ends although input continues`() async throws {
     try await Scratch.with { folder in
       let endless = AsyncStream<[UInt8]> { Array(repeating: 0, count: 65536) }
-      #expect(try await failure(of: endless, to: folder.appending("out.mp3")).code == .conversionFailed)
+      let error = try await failure(of: endless, to: folder.appending("out.mp3"))
+      #expect(error.code == .conversionFailed)
     }
   }
 
@@ -214,7 +216,8 @@ struct TranscoderFailureTests {
         recording.input, header: header, to: folder.appending("out.mp3"))
       // Another conversion with the same limit shows when that much time has passed.
       try await withStandIn("signal.pause()") { program, folder in
-        #expect(try await failure(of: program, in: folder, limits: limits).code == .conversionTimedOut)
+        let error = try await failure(of: program, in: folder, limits: limits)
+        #expect(error.code == .conversionTimedOut)
       }
       recording.finish()
       #expect(try await converted.decodedFrames == 8000)
