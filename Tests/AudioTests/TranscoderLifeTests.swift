@@ -60,13 +60,17 @@ struct TranscoderLifeTests {
     }
   }
 
-  @Test func `a conversion has its own descriptors only`() async throws {
+  @Test func `a transcoder and its conversions have their own descriptors only`() async throws {
     try await Scratch.with { folder in
+      // Children inherit it.
+      let inherited = try FileDescriptor.open("/dev/null", .readOnly)
+      defer { try? inherited.close() }
       _ = try await convert(silence, with: transcoder(), in: folder) { process in
         let open = try process.descriptors
         #expect(Set(open.keys) == [0, 1, 2, 3])
         #expect(open[1]?.hasSuffix(".mp3") == true && open[2] == "/dev/null")
         #expect(try process.status["NoNewPrivs"] == "1")
+        #expect(try Set(process.parent.descriptors.keys) == [0, 1, 2, 3])
       }
     }
   }

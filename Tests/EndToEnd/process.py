@@ -7,6 +7,7 @@ import pathlib
 import re
 import signal
 import subprocess
+from collections.abc import Sequence
 
 from waiting import PATIENCE, eventually
 
@@ -44,13 +45,13 @@ class Process:
     """A process of the program and its output."""
 
     def __init__(self, arguments: list[str], folder: pathlib.Path, settings: dict[str, str], log: pathlib.Path,
-                 descriptors: tuple[int, int] | None = None):
-        """`descriptors` are the soft and the hard limit of open files."""
+                 descriptors: tuple[int, int] | None = None, program: Sequence[str] = (BINARY,)):
+        """`descriptors` are the soft and the hard limit of open files; `program` is another start of the command line."""
         self.log = log
         with log.open("ab") as file:
             start = file.tell()
             self.popen = subprocess.Popen(
-                [*limited(descriptors), BINARY, *arguments], cwd=folder, env=environment(settings),
+                [*limited(descriptors), *program, *arguments], cwd=folder, env=environment(settings),
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         self._start = start
 

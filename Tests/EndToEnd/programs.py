@@ -81,6 +81,13 @@ class Sandbox(Process):
             json.dumps({"fault": fault, **rule}))
         assert reply.status == 201, reply
 
+    def add_file(self, id: str, content: bytes, seconds: int, media_type: str = "application/octet-stream") -> None:
+        """Makes the tenant have a recording with this file."""
+        reply = request(
+            self.base, "PUT", f"/sandbox/recordings/{path_segment(id)}?seconds={seconds}",
+            {"Content-Type": media_type}, content)
+        assert reply.status == 204, reply
+
     def clear_faults(self) -> None:
         assert request(self.base, "DELETE", "/sandbox/faults").status == 204
 

@@ -107,6 +107,41 @@ def test_doctor_says_why_nothing_can_be_converted(folder, sandbox, text, mode, r
     assert "make install" in failed["remedy"] and reason in failed["remedy"], failed
 
 
+#: A transcoder that is ready, with Landlock's version and whether there is seccomp; it converts nothing.
+READY = """#!/usr/bin/env python3
+import socket, struct
+tapedeck = socket.socket(fileno=0)
+tapedeck.send(struct.pack("=IiQQQ32s", 1, 1, 0, {landlock}, {seccomp}, b"5.1"))
+tapedeck.recv(64)
+"""
+
+
+@pytest.mark.parametrize("landlock, seccomp, missing", [(6, 1, None), (0, 1, "Landlock"), (6, 0, "seccomp")])
+@pytest.mark.parametrize("wanted", ["available", "required"])
+def test_a_required_sandbox_must_be_complete(folder, sandbox, landlock, seccomp, missing, wanted):
+    settings = QUICK | sandbox.settings | {"TAPEDECK_TRANSCODER_SANDBOX": wanted}
+    with tempfile.TemporaryDirectory(dir=pathlib.Path(BINARY).parent) as installed:
+        program, transcoder = f"{installed}/tapedeck", pathlib.Path(installed, "tapedeck-transcoder")
+        os.link(BINARY, program)
+        transcoder.write_text(READY.format(landlock=landlock, seccomp=seccomp))
+        transcoder.chmod(0o755)
+        doctor = subprocess.run(
+            [program, "doctor", "--json"], cwd=folder, env=environment(settings), capture_output=True, text=True,
+            timeout=PATIENCE)
+        server = Process(["serve"], folder, settings, folder / "log", program=[program])
+        if missing and wanted == "required":
+            assert server.popen.wait(PATIENCE) == 12, server.output
+            assert f"the kernel of this machine has no {missing}" in server.output
+        else:
+            server.address("Tapedeck listens on")
+            assert server.terminate() == 0
+            assert "conversions use FFmpeg 5.1, sandbox: " in server.output
+            assert (f"this kernel has no {missing}" in server.output) == bool(missing), server.output
+    [found] = [found for found in map(json.loads, doctor.stdout.splitlines()) if found["check"] == "Transcoder"]
+    assert found["ok"] == (not missing or wanted == "available"), found
+    assert not missing or f"has no {missing}" in json.dumps(found), found
+
+
 def test_every_wrong_setting_is_named_at_once(folder, sandbox):
     wrong = {"CXONE_RATE": "x", "TAPEDECK_LISTEN": "here", "TAPEDECK_LOG_LEVEL": "loud", "TAPEDECK_LISTN": "127.0.0.1:1"}
     failed, serve = both(folder, QUICK | sandbox.settings | wrong)

@@ -94,6 +94,28 @@ def floats(samples: list[float], bits: int = 32, channels: int = 1, rate: int = 
     return riff(3, channels, rate, bits, bits // 8 * channels, data)
 
 
+def mutate(content: bytes, source: random.Random) -> bytes:
+    """Changes, removes, repeats or inserts bytes, mostly near the beginning, where headers are."""
+    changed = bytearray(content)
+    for _ in range(source.choice((1, 2, 4, 16))):
+        end = source.choice((64, 512, len(changed)))
+        place = source.randrange(min(end, len(changed)) or 1)
+        match source.randrange(6):
+            case 0:
+                changed[place : place + 1] = bytes([source.randrange(256)])
+            case 1:
+                changed[place : place + 4] = source.choice((b"\xff\xff\xff\xff", bytes(4), b"\x7f\xff\xff\xff", b"\0\0\0\x80"))
+            case 2:
+                del changed[place : place + source.choice((1, 4, 100))]
+            case 3:
+                changed[place:place] = changed[place : place + source.choice((8, 64, 1000))]
+            case 4:
+                changed[place:place] = source.randbytes(source.choice((1, 4, 32)))
+            case _:
+                del changed[place + 1 : source.choice((place + 2, place + 2, len(changed)))]
+    return bytes(changed)
+
+
 #: MP3 has no 37,800 Hz.
 RATES = [8000, 11025, 16000, 44100, 48000, 37800]
 LIMITED = {"gsm_ms": [8000, 16000], "g722": [8000, 16000], "g726": [8000, 16000], "libmp3lame": [8000, 44100]}

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from media import Studio, extensible, ffmpeg, noise, pcm, riff
+from media import Studio, extensible, ffmpeg, mutate, noise, pcm, riff
 from transcoder import Transcoder
 
 DEMUXERS = ["wav", "w64", "mov", "mp3", "flac", "ogg", "amr", "g729"]
@@ -115,28 +115,6 @@ def originals(studio: Studio) -> list[tuple[str, pathlib.Path]]:
     ):
         files.append((demuxer, studio.make(name, "-ac", "1", *arguments, seconds=0.2)))
     return [*files, ("amr", studio.amr())]
-
-
-def mutate(content: bytes, source: random.Random) -> bytes:
-    """Changes, removes, repeats or inserts bytes, mostly near the beginning, where headers are."""
-    changed = bytearray(content)
-    for _ in range(source.choice((1, 2, 4, 16))):
-        end = source.choice((64, 512, len(changed)))
-        place = source.randrange(min(end, len(changed)) or 1)
-        match source.randrange(6):
-            case 0:
-                changed[place : place + 1] = bytes([source.randrange(256)])
-            case 1:
-                changed[place : place + 4] = source.choice((b"\xff\xff\xff\xff", bytes(4), b"\x7f\xff\xff\xff", b"\0\0\0\x80"))
-            case 2:
-                del changed[place : place + source.choice((1, 4, 100))]
-            case 3:
-                changed[place:place] = changed[place : place + source.choice((8, 64, 1000))]
-            case 4:
-                changed[place:place] = source.randbytes(source.choice((1, 4, 32)))
-            case _:
-                del changed[place + 1 : source.choice((place + 2, place + 2, len(changed)))]
-    return bytes(changed)
 
 
 def test_damaged_files(binary, studio: Studio, tmp_path):

@@ -52,6 +52,8 @@ extension TranscoderProcess {
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO)
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, messages.writing.number, STDERR_FILENO)
+    // Libraries open sockets and pipes that a child would keep open.
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3)
     // A process group of its own: Ctrl-C in a terminal is for Tapedeck, which ends the transcoder after its conversions
     // have been released.
     var attributes = posix_spawnattr_t()
