@@ -5,10 +5,11 @@ import os
 import pathlib
 import re
 import signal
+import subprocess
 
 import pytest
 
-from programs import command, request
+from programs import BINARY, Process, command, request
 from receiver import SECRET, Receiver
 from sessions import Session, cookie_value, form_token, sign_in_reply
 from waiting import eventually
