@@ -2,10 +2,14 @@
 #pragma once
 #include "../Transcoder/protocol.h"
 
+#include <spawn.h>
 #include <string.h>
 #include <sys/socket.h>
 
 enum { MAX_REQUEST_DESCRIPTORS = 3 };
+
+/// Of the C library, which declares it for C with GNU extensions only.
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int first);
 
 /// Sends a request with descriptors, without waiting; returns -1 when that is not possible, with the reason in `errno`.
 static inline ssize_t send_request(int socket, const struct request *request, const int *descriptors, size_t count) {
