@@ -89,7 +89,7 @@ struct ContainerTests {
     #expect((structure.duration != nil) == file.showsDuration)
     let conversion = try await convert(bytes, file.container)
     #expect(abs(conversion.duration.inSeconds - 4.2) < 0.3)
-    if let duration = structure.duration { #expect(abs(duration.inSeconds - 4.2) < 0.15) }
+    if let duration = structure.duration { #expect(abs(duration.inSeconds - 4.2) < 0.25) }  // An encoder adds frames.
     #expect(conversion.codec == file.codec && conversion.sourceChannels == 1)
     #expect(conversion.peaks.length > 400 && conversion.mp3Bytes > 5000)
     let check = IntegrityCheck(

@@ -56,7 +56,8 @@ def test_a_recording_is_heard_and_seen(
 ):
     file = studio.amr() if arguments is None else studio.make(name, *arguments, seconds=1)
     id = f"container-{name}"
-    sandbox.add_file(id, file.read_bytes(), 1, media_type)
+    # The AMR file lasts 0.4 s.
+    sandbox.add_file(id, file.read_bytes(), 0 if arguments is None else 1, media_type)
     reply = shared_server.supervisor.ingest(id)
     assert reply.status == 200, reply
     original = shared_server.supervisor.get(f"/audio/{id}/original")
