@@ -94,15 +94,15 @@ def test_a_conversion_gets_no_secret(make_server):
 @pytest.mark.parametrize("dumps", ["off", "on"])
 def test_other_processes_of_the_user_cannot_examine_server_and_transcoder(make_server, dumps):
     server = make_server(start=False, TAPEDECK_MEMORY_DUMPS=dumps)
-    # Root can do this without the setting, so server and reader give up the right to.
-    without_debugging = ["setpriv", "--bounding-set=-sys_ptrace"] if os.geteuid() == 0 else []
+    # Root can always do this, so server and reader give up the rights of root.
+    without_rights = ["setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else []
     server.process = Process(
-        ["serve"], server.folder, server.settings, server.log, program=[*without_debugging, BINARY])
+        ["serve"], server.folder, server.settings, server.log, program=[*without_rights, BINARY])
     server.process.address("Tapedeck listens on")
     [transcoder] = server.process.transcoders()
     for pid in (server.pid, transcoder):
         read = subprocess.run(
-            [*without_debugging, "head", "-c", "1", f"/proc/{pid}/auxv"], capture_output=True, text=True)
+            [*without_rights, "head", "-c", "1", f"/proc/{pid}/auxv"], capture_output=True, text=True)
         assert (read.returncode == 0) == (dumps == "on"), (pid, read)
 
 
