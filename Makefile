@@ -14,8 +14,8 @@ SYSCONFDIR ?= /etc
 DESTDIR ?=
 
 SWIFT ?= swift
-# One debug build serves the program, its tests and `make demo`. Its C code is optimised: scrypt and SHA-256 are C, and
-# without optimisation one password hash takes 5 seconds.
+# One debug build serves the program, its tests and `make demo`. Its C code is optimized: scrypt and SHA-256 are C, and
+# without optimization one password hash takes 5 seconds.
 SWIFT_FLAGS ?= -Xcc -O2
 # Links Swift's libraries statically, so that the program runs on a machine without the toolchain.
 SWIFT_RELEASE_FLAGS ?= -c release --static-swift-stdlib
@@ -48,7 +48,7 @@ demo: ## run Tapedeck with a simulated platform and a day of calls (DEMO_ARGS='â
 # --- Build ---
 
 .PHONY: build
-build: ## debug build with optimised C, which 'make demo' and 'make test' use
+build: ## debug build with optimized C, which 'make demo' and 'make test' use
 	@scripts/bootstrap
 	$(call say-first-build,$(DEBUG_BINARY))
 	$(SWIFT) build $(SWIFT_FLAGS) --product tapedeck

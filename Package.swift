@@ -161,7 +161,7 @@ let package = Package(
     // MARK: Tests
     .target(
       name: "TestKit",
-      dependencies: ["Catalog", "Model", "CPostgres", nioCore, nioPosix],
+      dependencies: ["Catalog", "Model", "CPostgres", logging, nioCore, nioPosix],
       path: "Tests/TestKit", exclude: ["Services"], swiftSettings: strict),
     .testTarget(name: "ModelTests", dependencies: ["Model", "TestKit"], swiftSettings: strict),
     .testTarget(name: "TransparencyLogTests", dependencies: ["TransparencyLog"], swiftSettings: strict),

@@ -121,7 +121,7 @@ package final class ListeningSessions: Sendable {
   }
 
   /// If the clock was set back by the idle limit or more, the idle time is unknown, and the session counts as ended.
-  /// Smaller steps are those of concurrent requests and time synchronisation.
+  /// Smaller steps are those of concurrent requests and time synchronization.
   private func isOpen(_ sent: Sent?, at now: Instant) -> Bool {
     guard let sent else { return false }
     let age = now - sent.lastAt

@@ -7,10 +7,10 @@ package struct Secret: Sendable {
   /// The text that is shown to the client once.
   package let text: String
 
-  /// An API token. The prefix `tdk_` lets secret scanners and the log redaction recognise it.
+  /// An API token. The prefix `tdk_` lets secret scanners and the log redaction recognize it.
   package static func makeToken() -> Secret { Secret(text: "tdk_" + base64URL(randomBytes(32))) }
 
-  /// The secret of a browser session, or its form token. The prefix lets the log redaction recognise it.
+  /// The secret of a browser session, or its form token. The prefix lets the log redaction recognize it.
   package static func makeSession() -> Secret { Secret(text: "tdks_" + base64URL(randomBytes(32))) }
 
   /// The hash that is stored. It needs no salt or cost, because the secret is random.

@@ -4,7 +4,7 @@ import SystemPackage
 
 /// A copy of a file that is being written on another file system, under a name that is not an object name.
 ///
-/// It is locked while it is written, so that copies left by a crashed process can be recognised and removed.
+/// It is locked while it is written, so that copies left by a crashed process can be recognized and removed.
 final class MovingCopy: Sendable {
   private static let prefix = ".moving"
   /// The bytes copied between two checks for cancellation.

@@ -78,7 +78,7 @@ final class OpenFile: StoredObject {
     return hash
   }
 
-  /// The MD5 of the file, which services without SHA-256 tell of an object.
+  /// The MD5 of the file; services without SHA-256 report an object's MD5 instead.
   ///
   /// - Throws: as `hash`.
   func md5() async throws(TapedeckError) -> Insecure.MD5.Digest {
@@ -140,7 +140,8 @@ package func fileSystemError(_ error: any Error, _ what: String) -> TapedeckErro
   case Errno.fileTooLarge: .fileTooLarge(what, cause: error)
   case RegularFile.Failure.notRegular:
     TapedeckError(
-      .storageFailed, "In the place of a file there is something else, such as a link or a pipe. Remove it.",
+      .storageFailed,
+      "Something other than a regular file, such as a link or a pipe, is where a file should be. Remove it.",
       detail: what, cause: error)
   default: TapedeckError(.storageFailed, detail: "\(what): \(error)", cause: error)
   }

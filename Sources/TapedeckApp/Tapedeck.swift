@@ -16,8 +16,8 @@ package struct Tapedeck: AsyncParsableCommand {
       Fetch recordings   tapedeck ingest ID...
                          tapedeck ingest --from 2026-11-01 --to 2026-11-02
 
-      Settings come from flags, the environment, .env, tapedeck.yaml and defaults,
-      in this order. Connecting to a tenant requires CXONE_BASE_URL, CXONE_CLIENT_ID
+      Settings come from flags, the environment, .env, tapedeck.yaml and defaults;
+      the first of these that has a setting counts. Connecting to a tenant requires CXONE_BASE_URL, CXONE_CLIENT_ID
       and CXONE_CLIENT_SECRET.
 
       Exit codes: 0 done, 1 error, 2 usage, 3 partly done, 4 refused, 5 temporary,

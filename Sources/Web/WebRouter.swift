@@ -53,7 +53,8 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
   let system = services.system
   let plans = SyncPlans(plans: services.plans, catalog: catalog)
   let ingest = IngestController(
-    catalog: catalog, waiters: services.waiters, openJobs: OpenJobs(catalog: catalog, limit: services.jobsPerIdentity),
+    catalog: catalog, waiters: services.waiters,
+    openJobs: OpenJobs(catalog: catalog, limit: services.jobsPerIdentity, system: system),
     reviewPrivacy: services.reviewPrivacy, system: system)
   let recordings = RecordingListing(catalog: catalog)
   let entries = AuditListing(catalog: catalog)

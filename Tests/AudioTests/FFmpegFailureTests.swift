@@ -186,7 +186,7 @@ struct FFmpegFailureTests {
     }
   }
 
-  @Test func `a full disk is recognised`() async throws {
+  @Test func `a full disk is recognized`() async throws {
     try await withStandIn("cat; echo 'av_interleaved_write_frame(): No space left on device' >&2") {
       executable, folder in
       let failure = try error(await convert(executable, in: folder))

@@ -187,7 +187,7 @@ struct LauncherTests {
     }
   }
 
-  @Test func `a child that was killed is recognised, and its launcher is replaced`() async throws {
+  @Test func `a child that was killed is recognized, and its launcher is replaced`() async throws {
     try await Scratch.with { folder in
       let ffmpeg = Way.forked.ffmpeg()
       var launcher: RunningProcess?

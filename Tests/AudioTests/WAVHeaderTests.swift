@@ -198,7 +198,7 @@ struct MediaSignatureTests {
       ("ffconcat version 1.0\n", .playlist), ("\0\0\0\u{18}ftypmp42", .mp4), ("", .empty),
       ("Service Unavailable", .unknown), ("   ", .unknown),
     ] as [(String, MediaSignature)])
-  func `the type of a file is recognised by its first bytes`(text: String, expected: MediaSignature) {
+  func `the type of a file is recognized by its first bytes`(text: String, expected: MediaSignature) {
     #expect(MediaSignature(Array(text.utf8)) == expected)
   }
 }

@@ -106,15 +106,15 @@ import Testing
 
   /// A recording as the platform describes it, and the fields that the log names as unreadable.
   private func described(_ body: String) async throws -> (recording: PlatformRecording, fields: [String]) {
-    let log = RecordedFields()
+    let log = RecordedLog()
     var options = Tenant.Options()
-    options.logger = log.logger
+    options.logger = log.logger()
     let recording = try await Tenant.run(options) { _, _ in
       .json(body)
     } _: { tenant in
       try await tenant.source.recording(recordingID)
     }
-    return (recording, log.all)
+    return (recording, log.values(of: "fields"))
   }
 
   @Test(arguments: [("0", 0), ("1", 1), ("0.0", 0), ("1.9", 1), ("true", nil), ("false", nil)] as [(String, Int?)])

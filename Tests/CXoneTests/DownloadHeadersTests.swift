@@ -64,7 +64,7 @@ import Testing
     #expect(DownloadAnswer(status: 206, headers: headers).contentRange == .broken)
   }
 
-  @Test func `encoded and multipart bodies are recognised`() {
+  @Test func `encoded and multipart bodies are recognized`() {
     #expect(DownloadAnswer(status: 206, headers: ["Content-Encoding": "gzip"]).coding == .foreign)
     #expect(DownloadAnswer(status: 206, headers: ["Content-Encoding": "identity"]).coding == .plain)
     #expect(DownloadAnswer(status: 206, headers: ["Transfer-Encoding": "chunked"]).coding == .plain)
@@ -81,7 +81,7 @@ import Testing
   }
 
   @Test(arguments: ["gzip", "deflate", "br", "zstd", "x-gzip", "compress", "none, gzip"])
-  func `a real content coding is recognised`(name: String) {
+  func `a real content coding is recognized`(name: String) {
     let answer = DownloadAnswer(status: 206, headers: ["Content-Encoding": name])
     #expect(answer.coding == .foreign)
   }

@@ -33,10 +33,10 @@ import Testing
     #expect(served.values.sorted() == [0, 1, 2])
   }
 
-  @Test func `a fresh call is served before back-fill that has waited longer`() async throws {
+  @Test func `a fresh call is served before backfill that has waited longer`() async throws {
     let budget = budget(rate: 1)
     let served = Tally()
-    // Uses up back-fill's guaranteed share.
+    // Uses up backfill's guaranteed share.
     try await Priority.$current.withValue(.backfill) { try await budget.take(.metadata) }
     let backfill = Task {
       try await Priority.$current.withValue(.backfill) { try await budget.take(.metadata) }
@@ -94,7 +94,7 @@ import Testing
     }
     let status = try await budget.status()
     #expect(status.lastHour.requests == 2)
-    // Only the search used back-fill's share.
+    // Only the search used backfill's share.
     #expect(allowance.changes == 3)
   }
 

@@ -29,7 +29,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a back-fill makes its recurring task due, and counts recordings and jobs`(kind: DatabaseKind)
+  mutating func `a backfill makes its recurring task due, and counts recordings and jobs`(kind: DatabaseKind)
     async throws
   {
     test = try await TestCatalog(kind)
@@ -78,7 +78,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `a resumed back-fill continues where it stopped`(kind: DatabaseKind) async throws {
+  mutating func `a resumed backfill continues where it stopped`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     let backfill = try await start()
     let lease = try await take()
@@ -92,7 +92,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `the oldest running back-fill is next`(kind: DatabaseKind) async throws {
+  mutating func `the oldest running backfill is next`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     let first = try await start()
     test.clock.advance(by: .seconds(1))
@@ -104,7 +104,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  mutating func `an ended back-fill cannot be changed`(kind: DatabaseKind) async throws {
+  mutating func `an ended backfill cannot be changed`(kind: DatabaseKind) async throws {
     test = try await TestCatalog(kind)
     let backfill = try await start()
     let lease = try await take()

@@ -23,7 +23,7 @@ import Testing
       let requester = ["a", "b", "c", "d", nil][below(5)]
       return Sample(
         name: "call-\(number)", requester: requester, priority: below(3) == 0 ? .backfill : .fresh,
-        // Several have the same age, and back-fill of 601 s and more goes before new calls.
+        // Several have the same age, and backfill of 601 s and more goes before new calls.
         age: [700, 640, 601, 50, 40, 30, 30, 10, -5][below(9)], isLeased: below(6) == 0)
     }
   }

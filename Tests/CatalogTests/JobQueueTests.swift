@@ -24,7 +24,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases)
-  func `new calls go before back-fill that is not much older, and neither starves`(kind: DatabaseKind) async throws {
+  func `new calls go before backfill that is not much older, and neither starves`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     for name in ["old-1", "old-2", "old-3"] { try await test.request(name) }
     _ = try await test.database.write { db in try db.execute("UPDATE job SET priority = \(Priority.backfill)") }
@@ -32,7 +32,7 @@ import Testing
     test.clock.advance(by: .seconds(500))
     try await test.request("new-1")
     #expect(try await next() == "new-1")
-    // Back-fill does not wait when no new call is due.
+    // Backfill does not wait when no new call is due.
     #expect(try await next() == "old-1")
     test.clock.advance(by: .seconds(101))
     try await test.request("new-2")
@@ -48,7 +48,7 @@ import Testing
   func `a requester may have as many open jobs as its limit, in every state`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     func may(_ name: String, by requester: String = "tok_1", limit: Int = 3) async throws -> Bool {
-      try await test.catalog.mayRequest(try key(name), by: requester, limit: limit)
+      try await test.catalog.openJobs(of: requester, before: try key(name), limit: limit) < limit
     }
     #expect(try await may("a"))
     for name in ["a", "b", "c"] { try await test.request(name) }
@@ -71,7 +71,7 @@ import Testing
     #expect(try await may("d"))
     try await test.request("d")
     #expect(try await !may(second.job.key.id.rawValue))
-    // Back-fill of the same requester counts too; a job that waits for clearance does not.
+    // Backfill of the same requester counts too; a job that waits for clearance does not.
     _ = try await test.database.write { db in
       try db.execute("UPDATE job SET priority = \(Priority.backfill) WHERE platform_id = 'd'")
     }

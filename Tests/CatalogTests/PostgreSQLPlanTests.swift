@@ -60,7 +60,7 @@ import Testing
     let claim = try await plan { _ = try await $0.claimJobs(in: .polling, lease: .seconds(30), limit: 1).first }
     #expect(claim.contains("Index Scan using job_by_turn on job"))
     #expect(claim.contains("Index Cond: ((queue = 'polling'::text) AND (priority = '1'::bigint) AND (due_at <="))
-    // Back-fill and jobs without a requester; what is sorted is the requesters.
+    // Backfill and jobs without a requester; what is sorted is the requesters.
     let lines = claim.split(separator: "\n")
     #expect(lines.count { $0.contains("LockRows") } == 2)
     #expect(lines.count { $0.contains("Sort Key") } == 1)

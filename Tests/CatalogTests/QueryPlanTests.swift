@@ -59,7 +59,7 @@ import Testing
 
   @Test func `the count of open jobs reads one requester's part of an index`() async throws {
     let key = RecordingKey(source: .default, id: try #require(RecordingID("call-1")))
-    let jobs = try await plans { _ = try await $0.mayRequest(key, by: "tok_1", limit: 10) }
+    let jobs = try await plans { _ = try await $0.openJobs(of: "tok_1", before: key, limit: 10) }
       .filter { $0.contains(" job ") }
     #expect(
       jobs.allSatisfy {

@@ -8,7 +8,7 @@ import Testing
   let backfill = TaskKey(.backfill, of: .default)
 
   @Test(arguments: DatabaseKind.allCases)
-  func `a recurring task exists once and is due at once, a back-fill only on request`(kind: DatabaseKind) async throws {
+  func `a recurring task exists once and is due at once, a backfill only on request`(kind: DatabaseKind) async throws {
     let test = try await TestCatalog(kind)
     try await test.catalog.ensureTasks([key, backfill])
     let (_, lease) = try await claim(test)

@@ -37,7 +37,7 @@ import Testing
   }
 
   @Test(arguments: DatabaseKind.allCases, secrets)
-  func `failures of tasks, back-fills, repairs and integrity checks have no secret`(
+  func `failures of tasks, backfills, repairs and integrity checks have no secret`(
     kind: DatabaseKind, secret: String
   ) async throws {
     let test = try await TestCatalog(kind)

@@ -59,7 +59,7 @@ import Testing
     let test = try await TestCatalog(kind)
     try await test.archiveRecording("call-1")
     try await test.catalog.recordDamage([try await damage("call-1", test)], at: test.clock.now, by: .recurringTask)
-    let sentence = "The MP3 is damaged, found on 2026-01-15 at 12:00 UTC."
+    let sentence = "The MP3 is damaged (found on 2026-01-15 at 12:00 UTC)."
     #expect(try await row("call-1", test).damage?.sentence == sentence)
     #expect(try await row("call-1", test).verifiedAt == test.clock.now)
     #expect(try await test.catalog.damagedCount() == 1)
@@ -70,7 +70,7 @@ import Testing
     try await test.catalog.recordDamage([more], at: test.clock.now, by: .recurringTask)
     #expect(
       try await row("call-1", test).damage?.sentence
-        == "The MP3 is damaged and the waveform is missing, found on 2026-01-16 at 12:00 UTC.")
+        == "The MP3 is damaged and the waveform is missing (found on 2026-01-16 at 12:00 UTC).")
     var filter = LogFilter()
     filter.action = .verify
     let entries = try await test.catalog.logEntries(matching: filter, before: nil, limit: 9).map(\.entry)
@@ -163,7 +163,8 @@ import Testing
     let ended = try #require(try await test.catalog.job(job.id))
     #expect(ended.runState == .failed && ended.failure?.code == .configurationInvalid)
     let known = try await row("eu~call-1", test).damage
-    #expect(known?.sentence.contains(" It could not be repaired: its source 'eu' is not in the settings.") == true)
+    #expect(
+      known?.sentence.contains(" The recording could not be repaired: its source 'eu' is not in the settings.") == true)
   }
 
   @Test(arguments: DatabaseKind.allCases)
@@ -210,7 +211,7 @@ import Testing
       try await test.catalog.release(lease, .fail(TapedeckError(.unknownRecording)))
       #expect(
         try await row("call-1", test).damage?.sentence
-          == "The MP3 is damaged, found on 2026-01-15 at 12:00 UTC. It could not be repaired: the platform no longer has the recording."
+          == "The MP3 is damaged (found on 2026-01-15 at 12:00 UTC). The recording could not be repaired: the platform no longer has the recording."
       )
       #expect(try await test.catalog.damagedRecordings(after: 0, limit: 9).map(\.failure) == [.unknownRecording])
     }

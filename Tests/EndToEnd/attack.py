@@ -63,8 +63,8 @@ def one_of_forty(number: int) -> str:
 class Attack:
     """An attack in a process of its own, so that it shares no interpreter with the clients that are measured.
 
-    The process has the lowest priority: an attacker usually has another machine, and does not take processor time from
-    the server. The function gets this object and its arguments, and sets `ready` when the attack is under way.
+    The process runs only on processors that are otherwise idle: an attacker usually has another machine, and does not
+    take processor time from the server. The function gets this object and its arguments, and sets `ready` when the attack is under way.
     """
 
     def __init__(self, function, *arguments):
@@ -75,7 +75,7 @@ class Attack:
         self.process = context.Process(target=self._run, args=(function, arguments), daemon=True)
 
     def _run(self, function, arguments):
-        os.nice(19)
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         function(self, *arguments)
 
     def count(self, steps: int = 1) -> None:
@@ -229,7 +229,7 @@ def is_quiet(server) -> bool:
 
 
 #: Differences below this many seconds are within what the scheduler of a machine adds.
-NOISE = 0.05
+NOISE = 0.02
 
 
 class Delay:

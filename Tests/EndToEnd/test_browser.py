@@ -35,7 +35,7 @@ class Demo:
         self.passwords = dict(re.findall(r"name (\w+) +password (\S+)", self.process.output))
 
     def add_administrator(self) -> None:
-        """Adds the account `admin`, which the demo does not have, and a back-fill, so that no page is empty."""
+        """Adds the account `admin`, which the demo does not have, and a backfill, so that no page is empty."""
         settings = {"TAPEDECK_DATA_DIR": str(self.folder / "tapedeck-demo")}
         added = command(
             self.folder, "user", "add", "admin", "--role", "admin", settings=settings, stdin=PASSWORD + "\n")
@@ -258,7 +258,7 @@ def test_previous_next_and_back_keep_the_filters(open_page):
 
 @pytest.fixture
 def everything(demo):
-    """The demo with an administrator and a back-fill."""
+    """The demo with an administrator and a backfill."""
     if "admin" not in demo.passwords:
         demo.add_administrator()
     return demo
@@ -329,7 +329,7 @@ def test_the_waveform_of_both_channels_is_drawn(open_page):
     page = open_page("agent")
     open_call(page)
 
-    def colours():
+    def colors():
         """The number of non-empty pixels of each canvas."""
         return page.evaluate("""() => ['overview', 'lanes', 'overview-ruler', 'ruler'].map((id) => {
           const canvas = document.getElementById(id);
@@ -339,7 +339,7 @@ def test_the_waveform_of_both_channels_is_drawn(open_page):
           return filled;
         })""")
 
-    eventually(lambda: min(colours()[:2]) > 2000 and min(colours()[2:]) > 200)
+    eventually(lambda: min(colors()[:2]) > 2000 and min(colors()[2:]) > 200)
     expect(page.locator(".lane")).to_have_count(2)
 
 

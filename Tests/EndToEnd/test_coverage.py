@@ -1,4 +1,4 @@
-"""Continuous sync, back-fill and coverage: gaps are found, named and filled, and an auditor can check the statement."""
+"""Continuous sync, backfill and coverage: gaps are found, named and filled, and an auditor can check the statement."""
 
 import base64
 import datetime

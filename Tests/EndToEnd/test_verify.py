@@ -138,8 +138,8 @@ def test_damage_that_cannot_be_repaired_is_shown_everywhere(make_server, sandbox
 
     shown = server.supervisor.get(f"/api/v1/recordings/{IDS[0]}").json()
     assert re.fullmatch(
-        r"The original is damaged, found on \d{4}-\d\d-\d\d at \d\d:\d\d UTC\. "
-        r"It could not be repaired: the platform no longer has the recording\.", shown["damage"])
+        r"The original is damaged \(found on \d{4}-\d\d-\d\d at \d\d:\d\d UTC\)\. "
+        r"The recording could not be repaired: the platform no longer has the recording\.", shown["damage"])
     assert shown["status"] == "damaged" and shown["verifiedAt"]
     for status, ids in (("damaged", [IDS[0]]), ("ready", [IDS[1]])):
         listed = json.loads(server.ok("list", "--status", status, "--json"))["recordings"]

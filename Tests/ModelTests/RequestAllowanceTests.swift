@@ -152,7 +152,7 @@ import Testing
 
   // MARK: Priorities
 
-  @Test func `fresh calls have precedence over back-fill, and equal ones are ordered by arrival`() {
+  @Test func `fresh calls have precedence over backfill, and equal ones are ordered by arrival`() {
     var allowance = grown(rate: 1, burst: 4)
     _ = allowance.take([.backfill], now: start + .seconds(1))  // its guaranteed share
     let now = start + .seconds(4)
@@ -162,7 +162,7 @@ import Testing
     #expect(allowance.take([.fresh, .backfill], now: now).granted == [0])
   }
 
-  @Test func `back-fill gets one request in ten while fresh calls never stop`() {
+  @Test func `backfill gets one request in ten while fresh calls never stop`() {
     var allowance = grown(rate: 10)
     var (fresh, backfill) = (0, 0)
     var now = start
@@ -176,7 +176,7 @@ import Testing
     #expect((1790...1830).contains(fresh))
   }
 
-  @Test func `back-fill alone gets the full rate`() {
+  @Test func `backfill alone gets the full rate`() {
     var allowance = grown(rate: 10)
     var now = start
     var granted = 0
@@ -187,10 +187,10 @@ import Testing
     #expect((990...1020).contains(granted))
   }
 
-  @Test func `a fresh call does not wait for tokens taken by another node's back-fill`() {
+  @Test func `a fresh call does not wait for tokens taken by another node's backfill`() {
     var allowance = grown(rate: 2, burst: 20)
     var now = start + .seconds(60)
-    // Another node keeps requesting permits for back-fill.
+    // Another node keeps requesting permits for backfill.
     for _ in 0..<100 {
       _ = allowance.take(Array(repeating: .backfill, count: 9), now: now)
       now = now + .milliseconds(100)
@@ -217,7 +217,7 @@ import Testing
   }
 
   @Test(arguments: [0, 100.0])
-  func `within a class back-fill gets exactly one request in ten while fresh calls never stop`(rate: Double) {
+  func `within a class backfill gets exactly one request in ten while fresh calls never stop`(rate: Double) {
     var allowance =
       rate > 0 ? grown(rate: rate, [.search: 10]) : allowance(rate: 0, [.search: 10])
     let tickets = [Priority.backfill, .fresh, .fresh].map { RequestTicket(.search, $0) }

@@ -125,7 +125,7 @@ struct LogHandlerTests {
     }
   }
 
-  @Test func `tokens are recognised by their prefix`() throws {
+  @Test func `tokens are recognized by their prefix`() throws {
     let secrets = [
       "Authorization: Bearer eyJhbGciOi.J9.canary_-~", "authorization: bearer canary12345", "tdk_canaryCANARY0123",
       "whsec_Y2FuYXJ5Y2FuYXJ5/+==", "Basic Y2FuYXJ5OmNhbmFyeQ==", "BEARER canarycanary", "x=tdk_canary1,tdk_canary2;",

@@ -4,7 +4,7 @@ import Pipeline
 import TestKit
 import Testing
 
-/// Back-fills, from their start to their end.
+/// Backfills, from their start to their end.
 @Suite(.timeLimit(.minutes(5)))
 struct BackfillRunTests {
   private let limits = Scheduler.Limits(openBackfillJobs: 10, backfillPause: .seconds(5))
@@ -28,7 +28,7 @@ struct BackfillRunTests {
     return fixture
   }
 
-  /// Ends all jobs again and again until the back-fill ends.
+  /// Ends all jobs again and again until the backfill ends.
   private func finish(_ backfill: Backfill, maxOpen: Int, _ fixture: SchedulerFixture) async throws -> Backfill {
     var row = backfill
     for _ in 1...200 where row.state == .running {
@@ -54,7 +54,7 @@ struct BackfillRunTests {
       row = try await finish(row, maxOpen: 13, fixture)
       #expect(row.state == .done)
       #expect((row.found, row.queued, row.open) == (180, 180, 0))
-      // Without an active back-fill the recurring task is idle.
+      // Without an active backfill the recurring task is idle.
       try await fixture.task(.backfill) { $0.leaseUntil == nil && $0.dueAt == nil }
     }
     // The end is exclusive.
@@ -119,7 +119,7 @@ struct BackfillRunTests {
       ])
   }
 
-  /// Runs a server that is stopped after some pages, unless the back-fill is listed before.
+  /// Runs a server that is stopped after some pages, unless the backfill is listed before.
   private func list(
     _ pages: Int = 2, of backfill: Backfill, _ fixture: SchedulerFixture
   ) async throws -> Backfill {
@@ -249,7 +249,7 @@ struct BackfillRunTests {
     #expect(fixture.source.searches == 50)
   }
 
-  @Test func `a failure is visible and retried, and a lasting one ends the back-fill`() async throws {
+  @Test func `a failure is visible and retried, and a lasting one ends the backfill`() async throws {
     let fixture = try await SchedulerFixture()
     fixture.source.change { state in
       for number in 1...100 {

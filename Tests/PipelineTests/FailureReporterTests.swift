@@ -21,7 +21,7 @@ struct OutageTests {
     let log = RecordedLog()
     let (isUnderWay, mayEnd) = (Gate(), Gate())
     let wav = try await PipelineFixture.run { try await $0.original(FixedRecordings.tiny) }
-    var options = PipelineFixture.Options(clock: clock, logger: log.logger)
+    var options = PipelineFixture.Options(clock: clock, logger: log.logger())
     options.source = HandSource { sink, state in
       if await sink.length == 0 {
         try await sink.append(.init(bytes: wav))

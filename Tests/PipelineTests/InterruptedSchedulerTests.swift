@@ -16,7 +16,7 @@ struct InterruptedSchedulerTests {
     let database = FailingReads(fixture.database, code)
     let scheduler = Scheduler(
       catalog: Catalog(database: database), discoveries: [fixture.discovery()], syncs: true,
-      system: fixture.clock.system(), logger: log.logger)
+      system: fixture.clock.system(), logger: log.logger())
     try await fixture.with([scheduler]) { try await until { database.count > 0 } }
     #expect(log.messages(at: .error).isEmpty == !isLogged)
   }

@@ -43,7 +43,7 @@ struct MachineTests {
     let clock = TestClock()
     let disk = Disk(free: 0)
     let log = RecordedLog()
-    let options = PipelineFixture.Options(clock: clock, freeBytes: { disk.freeBytes }, logger: log.logger)
+    let options = PipelineFixture.Options(clock: clock, freeBytes: { disk.freeBytes }, logger: log.logger())
     try await PipelineFixture.run(options) { fixture in
       let ids = FixedRecordings.codecs.map(\.id)
       try await fixture.withWorker {
@@ -114,7 +114,7 @@ struct MachineTests {
     let log = RecordedLog()
     let space = Disk(free: 0)
     let tries = Counter()
-    var options = PipelineFixture.Options(clock: clock, logger: log.logger)
+    var options = PipelineFixture.Options(clock: clock, logger: log.logger())
     let wav = try await PipelineFixture.run { try await $0.original(FixedRecordings.tiny) }
     options.source = HandSource { sink, _ in
       tries.count()

@@ -31,8 +31,8 @@ struct RepairTests {
       let row = try await fixture.row(Self.id)
       #expect(row.archivedAt != nil)
       let damage = try #require(row.damage?.sentence)
-      #expect(damage.hasPrefix("The original is damaged, found on "))
-      #expect(damage.hasSuffix(" It could not be repaired: the platform no longer has the recording."))
+      #expect(damage.hasPrefix("The original is damaged (found on "))
+      #expect(damage.hasSuffix(" The recording could not be repaired: the platform no longer has the recording."))
       // The MP3 still plays.
       let mp3 = try await fixture.part(Self.id).mp3.name
       #expect(try await fixture.store.open(mp3).bytes > 0)
@@ -86,8 +86,8 @@ struct RepairTests {
         #expect(seen.repair == nil)
         #expect(seen.refusal?.message.hasPrefix("Its source 'default' is not in the settings.") == true)
         let damage = try #require(try await fixture.row(Self.id).damage).sentence
-        #expect(damage.hasPrefix("The original is damaged, found on "))
-        #expect(damage.contains(" It could not be repaired: its source 'default' is not in the settings."))
+        #expect(damage.hasPrefix("The original is damaged (found on "))
+        #expect(damage.contains(" The recording could not be repaired: its source 'default' is not in the settings."))
         #expect(damage.components(separatedBy: "could not be repaired").count == 2)
       }
       #expect(try await fixture.catalog.job(of: key)?.runState == .done)
@@ -250,7 +250,7 @@ struct RepairTests {
       try DiskFault.flippedByte.strike(try await fixture.object(.mp3, of: "one"), of: fixture)
       _ = try await fixture.verifier.verify(try fixture.key("two"), .repair())
       for id in ["one", "two", "three"] {
-        #expect(try await fixture.row(id).damage?.sentence.hasPrefix("The MP3 is damaged, found on") == true)
+        #expect(try await fixture.row(id).damage?.sentence.hasPrefix("The MP3 is damaged (found on") == true)
       }
       try await fixture.withWorker {
         for id in ["one", "two", "three"] {

@@ -107,7 +107,7 @@ final class SchedulerFixture: Sendable {
 
   private var entry: LogEntry { LogEntry(at: clock.now, action: .ingest, outcome: .allowed, actor: nil) }
 
-  /// Waits until the row of a back-fill is as expected.
+  /// Waits until the row of a backfill is as expected.
   @discardableResult
   func backfill(_ id: String, until isWanted: (Backfill) -> Bool) async throws -> Backfill {
     var row: Backfill?

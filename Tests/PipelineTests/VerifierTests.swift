@@ -100,7 +100,7 @@ struct VerifierTests {
       #expect(seen.findings.map(\.label) == [fault == .missing ? "missing" : "damaged"])
       let name = ["original": "original", "mp3": "MP3", "peaks": "waveform"][kind.rawValue]!
       let damage = try #require(try await fixture.row(Self.id).damage?.sentence)
-      #expect(damage.hasPrefix("The \(name) is \(fault == .missing ? "missing" : "damaged"), found on 20"))
+      #expect(damage.hasPrefix("The \(name) is \(fault == .missing ? "missing" : "damaged") (found on 20"))
       let entry = try #require(try await fixture.log(.verify).first)
       #expect(entry.recording == (try fixture.key(Self.id)))
       #expect(entry.code == (fault == .missing ? .objectMissing : .objectDamaged))
@@ -139,7 +139,7 @@ struct VerifierTests {
       _ = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
       let damage = try await fixture.row(Self.id).damage?.sentence
       #expect(
-        damage?.hasPrefix("The original is missing, the MP3 is damaged and the waveform is missing, found on") == true)
+        damage?.hasPrefix("The original is missing, the MP3 is damaged and the waveform is missing (found on") == true)
       try await fixture.repaired(Self.id)
       try await fixture.expectWhole()
       try await fixture.expectTidy(archived: 2, quarantined: 1)
@@ -173,7 +173,7 @@ struct VerifierTests {
       let seen = try await fixture.verifier.verify(try fixture.key(Self.id), .repair())
       #expect(seen.verdict == .damaged)
       #expect(seen.repair?.isFromOriginal == false)
-      #expect(try await fixture.row(Self.id).damage?.sentence.hasPrefix("No files are known, found on") == true)
+      #expect(try await fixture.row(Self.id).damage?.sentence.hasPrefix("No files are known (found on") == true)
       #expect(try await fixture.repaired(Self.id).runState == .done)
       try await fixture.expectOriginal(Self.id)
       try await fixture.expectWhole()

@@ -153,7 +153,7 @@ import Testing
     )
   }
 
-  @Test func `back-fills show their progress`() throws {
+  @Test func `backfills show their progress`() throws {
     let listing = try decode(
       BackfillListing.self,
       #"""
@@ -297,8 +297,8 @@ import Testing
   @Test func `an empty list says what there is none of`() {
     #expect(AccountListing.emptyText == "There are no accounts.")
     #expect(TokenListing.emptyText == "There are no API tokens.")
-    #expect(BackfillListing.emptyText == "There are no back-fills.")
-    #expect(QuarantineListing.emptyText == "No downloads that failed the integrity check are in quarantine.")
+    #expect(BackfillListing.emptyText == "There are no backfills.")
+    #expect(QuarantineListing.emptyText == "No downloads are in quarantine.")
     #expect(PlatformListing.emptyText == "There are no sources.")
   }
 

@@ -29,7 +29,7 @@ struct DamageTests {
 
       try await fixture.archive(try fixture.facts("hurt"))
       try await damage("hurt", fixture)
-      let sentence = "The MP3 is damaged, found on 2026-03-05 at 10:20 UTC."
+      let sentence = "The MP3 is damaged (found on 2026-03-05 at 10:20 UTC)."
       let told = try await fixture.get("/api/v1/recordings/hurt", as: .agent)
       #expect(told.json["damage"] as? String == sentence)
       #expect(told.json["verifiedAt"] as? String == "2026-03-05T10:20:30.000Z")
@@ -43,7 +43,7 @@ struct DamageTests {
       #expect(list.text.contains(#"<span class="tag danger">Damaged</span>"#))
       let page = try await fixture.page("/play/hurt", as: .agentsBrowser)
       #expect(page.status == 200)
-      #expect(page.text.contains("The MP3 is damaged, found on <time datetime=\"2026-03-05T10:20:30Z\""))
+      #expect(page.text.contains("The MP3 is damaged (found on <time datetime=\"2026-03-05T10:20:30Z\""))
       #expect(page.text.contains("The last verification, on <time") && page.text.contains("found damage."))
       #expect(!page.text.contains("last verified") && !page.text.contains("repaired"))
     }
@@ -82,14 +82,14 @@ struct DamageTests {
       let answer = try await fixture.get("/audio/hurt.mp3", as: .agent)
       #expect(answer.status == 503 && answer.code == "object_damaged")
       let detail = answer.json["detail"] as? String
-      #expect(detail == "The MP3 is damaged and the waveform is missing, found on 2026-03-05 at 10:20 UTC.")
+      #expect(detail == "The MP3 is damaged and the waveform is missing (found on 2026-03-05 at 10:20 UTC).")
       #expect(try await fixture.get("/audio/hurt/original", as: .agent).status == 200)
     }
     // The store shows more than what is known.
     try await page(of: [DamagedFile(.mp3, .missing)], missing: [{ $0.original }]) { page, _ in
       #expect(Self.offers(page).isEmpty)
       #expect(!page.contains("Original kept") && !page.contains("id=\"deck\"") && !page.contains("player.js"))
-      #expect(page.contains("It cannot be played.") && page.contains("damaged or missing"))
+      #expect(page.contains("The recording cannot be played.") && page.contains("damaged or missing"))
     }
     for files in [[], FileKind.allCases.map { DamagedFile($0, .missing) }] {
       try await page(of: files) { page, _ in #expect(Self.offers(page).isEmpty) }
@@ -104,7 +104,7 @@ struct DamageTests {
       let answer = try await fixture.get("/audio/hurt.mp3", as: .agent)
       #expect(answer.status == 503 && answer.code == "object_missing")
       let damage = try await fixture.catalog.recording(try fixture.key("hurt"))?.damage?.sentence
-      #expect(damage?.hasPrefix("The original is missing and the MP3 is missing, found on ") == true)
+      #expect(damage?.hasPrefix("The original is missing and the MP3 is missing (found on ") == true)
     }
   }
 
@@ -182,7 +182,7 @@ struct DamageTests {
       // A long file has begun when its hash is known: its end is missing then, so the client gets an error.
       #expect(answer == nil || answer?.code == "object_damaged")
       let row = try #require(try await fixture.catalog.recording(try fixture.key("hurt")))
-      #expect(row.damage?.sentence.hasPrefix("The MP3 is damaged, found on ") == true)
+      #expect(row.damage?.sentence.hasPrefix("The MP3 is damaged (found on ") == true)
       #expect(try await fixture.logged(.verify, .failed).map { $0.details["by"] } == ["playback"])
     }
   }
@@ -202,7 +202,7 @@ struct DamageTests {
       try FileManager.default.removeItem(atPath: fixture.store.location(of: object))
       for _ in 0..<2 { #expect(try await fixture.get(path, as: .agent).code == "object_missing") }
       let row = try #require(try await fixture.catalog.recording(try fixture.key("hurt")))
-      #expect(row.damage?.sentence.hasPrefix("\(title) is missing, found on ") == true)
+      #expect(row.damage?.sentence.hasPrefix("\(title) is missing (found on ") == true)
       let entries = try await fixture.logged(.verify, .failed)
       #expect(entries.count == 1, "The same damage is logged once.")
       #expect(entries.first?.actor == nil && entries.first?.details["by"] == "playback")
@@ -222,7 +222,7 @@ struct DamageTests {
       let answer = try? await fixture.get("/audio/hurt.mp3", as: .agent, headers: headers)
       #expect(answer == nil || answer?.code == "object_damaged")
       let row = try #require(try await fixture.catalog.recording(try fixture.key("hurt")))
-      #expect(row.damage?.sentence.hasPrefix("The MP3 is damaged, found on ") == true)
+      #expect(row.damage?.sentence.hasPrefix("The MP3 is damaged (found on ") == true)
       #expect(try await fixture.logged(.verify, .failed).map { $0.details["by"] } == ["playback"])
     }
   }

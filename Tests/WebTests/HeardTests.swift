@@ -36,18 +36,18 @@ struct HeardTests {
       try await fixture.archive(try fixture.facts("r"))
       _ = try await fixture.get("/audio/r.mp3", as: .agent)
       let started = try await fixture.page("/play/r", as: .supervisorsBrowser).text
-      #expect(started.contains("No passages have been reported. Playback started once."))
+      #expect(started.contains("No passages have been reported. Played once."))
       for _ in 0..<2 { _ = try await fixture.get("/audio/r.mp3?download", as: .agentsBrowser) }
       let all = try await fixture.page("/play/r", as: .supervisorsBrowser).text
-      #expect(all.contains("No passages have been reported. Playback started once, downloaded 2 times."))
+      #expect(all.contains("No passages have been reported. Played once, downloaded 2 times."))
       #expect(all.contains(#"See the <a href="/audit?recording=r&amp;source=default">access log</a>."#))
       let own = try await fixture.page("/play/r", as: .agentsBrowser).text
-      #expect(own.contains("No passages have been reported. You downloaded it 2 times."))
+      #expect(own.contains("No passages have been reported. You downloaded the recording 2 times."))
       #expect(!own.contains("/audit"))
       let passages = #"{"passages":[{"from":5,"to":7}]}"#
       _ = try await report("/api/v1/recordings/r/heard", .supervisorsBrowser, passages, fixture)
       let heard = try await fixture.page("/play/r", as: .supervisorsBrowser).text
-      #expect(heard.contains("newest first. Playback started once, downloaded 2 times."))
+      #expect(heard.contains("newest first. Played once, downloaded 2 times."))
       #expect(heard.contains("<td><bdi>supervisor-anna</bdi></td>"))
     }
   }

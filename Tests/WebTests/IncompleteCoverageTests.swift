@@ -26,7 +26,7 @@ import Testing
         #expect(page.status == 200 && !page.text.contains("all ready"))
         if isUnchecked { #expect(page.text.contains(#"<span class="tag warn">Not checked"#)) }
         if hasGap { #expect(page.text.contains("not ready")) }
-        if situation.hasUnidentifiedRows { #expect(page.text.contains("row 7: The row has no ID.")) }
+        if situation.hasUnidentifiedRows { #expect(page.text.contains("Row 7: The row has no ID.")) }
       }
     }
   }
@@ -55,7 +55,7 @@ import Testing
     }
   }
 
-  @Test func `rows of sync and back-fill lists without a usable ID are shown`() async throws {
+  @Test func `rows of sync and backfill lists without a usable ID are shown`() async throws {
     try await WebFixture.run { fixture in
       let day = IncompleteSituation.first
       func rows(_ positions: ClosedRange<Int>) -> UnidentifiedRows {
@@ -90,9 +90,9 @@ import Testing
       #expect(located?.compactMap { $0["position"] as? Int } == [5, 6, 5, 6])
       #expect(located?.first?["listFrom"] as? String == day.start.iso8601)
       let page = try await fixture.page("/coverage", as: .supervisorsBrowser).text
-      #expect(page.contains("Unidentified 1,500: row 3 of the list from \(day.start.iso8601): The row has no ID."))
+      #expect(page.contains("1,500 unidentified. Row 3 of the list from \(day.start.iso8601): The row has no ID."))
       #expect(page.contains("and 1,480 more"))
-      #expect(page.contains("Unidentified 4: row 5 of the list from"))
+      #expect(page.contains("4 unidentified. Row 5 of the list from"))
     }
   }
 
@@ -127,7 +127,7 @@ import Testing
     ("2006-11-14", "2026-11-13", nil), ("2026-11-13", "2026-11-13", nil), ("2026-11-01", "2026-11-02", nil),
     ("2026-11-12T00:00:00Z", "2026-11-14T00:00:00Z", nil),
   ])
-  func `a back-fill begins at most 20 years ago and ends today at the latest`(
+  func `a backfill begins at most 20 years ago and ends today at the latest`(
     from: String, to: String, problem: String?
   ) async throws {
     let now = try #require(Instant(iso8601: "2026-11-13T00:00:00Z"))

@@ -3,6 +3,7 @@ import Foundation
 import HTTPTypes
 import HummingbirdTesting
 import Model
+import Synchronization
 import TestKit
 import Testing
 import Web
@@ -22,6 +23,36 @@ struct ShareTests {
     -> WebFixture.Answer
   {
     try await fixture.post("/ingest/\(name)?wait=0", as: visitor)
+  }
+
+  @Test func `simultaneous requests of one identity do not exceed its limit of open jobs`() async throws {
+    try await WebFixture.run(Self.options { $0.jobsPerIdentity = 3 }) { fixture in
+      let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
+        for number in 1...20 { group.addTask { try await self.request("call-\(number)", fixture).status } }
+        return try await group.reduce(into: []) { $0.append($1) }
+      }
+      #expect(statuses.sorted() == Array(repeating: 202, count: 3) + Array(repeating: 429, count: 17))
+    }
+  }
+
+  @Test func `an identity with more than a hundred open jobs waits before it begins another`() async throws {
+    let waits = Mutex<[Duration]>([])
+    let options = Self.options { options in
+      options.sleep = { duration in
+        if duration < .seconds(1) { return waits.withLock { $0.append(duration) } }
+        try await SystemServices.system.sleep(duration)
+      }
+    }
+    let waited: @Sendable () -> [Duration] = { waits.withLock { $0 } }
+    try await WebFixture.run(options) { (fixture) async throws in
+      for number in 1...101 { #expect(try await request("call-\(number)", fixture).status == 202) }
+      #expect(waited().isEmpty)
+      for number in 102...104 { #expect(try await request("call-\(number)", fixture).status == 202) }
+      // Neither a request that begins none nor another identity waits.
+      #expect(try await request("call-1", fixture).status == 202)
+      #expect(try await request("call-105", fixture, as: .supervisor).status == 202)
+      #expect(waited() == Array(repeating: .milliseconds(5), count: 3))
+    }
   }
 
   @Test func `an identity at its limit of open jobs is refused, and others are not`() async throws {

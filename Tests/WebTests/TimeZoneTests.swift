@@ -243,7 +243,7 @@ struct PeriodTests {
       #expect(page.status == 400 && page.text.contains(#"role="alert">\#(message)"#))
       #expect(page.text.contains(#"name="from" value="\#(from)""#))
       if let to { #expect(page.text.contains(#"name="to" value="\#(to)""#)) }
-      #expect(page.text.contains("<h2>Back-fills</h2>") && !page.text.contains("Coverage by day"))
+      #expect(page.text.contains("<h2>Backfills</h2>") && !page.text.contains("Coverage by day"))
       #expect(!page.text.contains("Not checked"))
       let answer = try await fixture.get("/api/v1/coverage?\(query)", as: .supervisor)
       #expect(answer.status == 400 && answer.code == "invalid_request")

@@ -12,6 +12,7 @@ import NIOPosix
 import ObjectStorage
 import Synchronization
 import SystemPackage
+import TestKit
 import Web
 
 /// The web as a node composes it, with its own catalog and store, and a token or account of every role.
@@ -22,6 +23,7 @@ struct WebFixture: Sendable {
     var readiness: @Sendable () async -> [String] = { [] }
     var setup: TestingSetup = .router
     var now: @Sendable () -> Instant = SystemServices.system.now
+    var sleep: @Sendable (Duration) async throws -> Void = SystemServices.system.sleep
     var rateLimits: [RateLimitStatus] = []
     var connections = 1000
     var sources: Set<SourceID> = [.default, SourceID("west")!]
@@ -29,8 +31,8 @@ struct WebFixture: Sendable {
     var jobsPerIdentity = 5000
     var streamsPerIdentity = 32
     var syncs = true
-    /// Receives the fields of each logged request.
-    var logged: (@Sendable (Logger.Metadata) -> Void)?
+    /// Receives the log, from `debug`.
+    var log: RecordedLog?
     var reviewPrivacy: (@Sendable (Catalog, RecordingKey) async -> Void)?
     var accelRedirect: String?
   }
@@ -85,7 +87,7 @@ struct WebFixture: Sendable {
     defer { try? FileManager.default.removeItem(atPath: folder.string) }
     let now = options.now
     var system = SystemServices.system
-    system.now = now
+    (system.now, system.sleep) = (now, options.sleep)
     let database = try SQLiteDatabase(path: folder.appending("catalog.sqlite").string, now: now)
     let catalog = Catalog(database: database)
     try await catalog.migrate()
@@ -113,7 +115,7 @@ struct WebFixture: Sendable {
     let services = built
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    if let logged = options.logged { logger = Logger(label: "test") { _ in FieldHandler(report: logged) } }
+    if let log = options.log { logger = log.logger(from: .debug) }
     let application = Application(
       router: try makeWebRouter(services, listener: .network),
       server: .limited(ConnectionLimits(total: 1000, perAddress: 1000), proxies: .none),
@@ -321,21 +323,5 @@ private final class Numbers: Sendable {
       last += 1
       return last
     }
-  }
-}
-
-/// Passes the fields of each event to a test.
-private struct FieldHandler: LogHandler {
-  let report: @Sendable (Logger.Metadata) -> Void
-  var metadata: Logger.Metadata = [:]
-  var logLevel: Logger.Level = .debug
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) {
-    report(metadata.merging(event.metadata ?? [:]) { $1 })
   }
 }

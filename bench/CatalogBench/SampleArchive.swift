@@ -2,7 +2,7 @@ import Catalog
 import Foundation
 import Model
 
-/// One year of a contact centre's calls, the same in every run.
+/// One year of a contact center's calls, the same in every run.
 struct SampleArchive: Sendable {
   static let names = [
     "Anna", "Boris", "Carla", "David", "Elena", "Felix", "Greta", "Hassan", "Irene", "Jonas", "Karin", "Lukas", "Maria",

@@ -1,6 +1,6 @@
 /// The chunks after the audio of a WAV file.
 package enum WAVChunks {
-  /// Names by which a chunk without its padding byte is recognised.
+  /// Names by which a chunk without its padding byte is recognized.
   static let common: Set<String> = [
     "data", "fmt ", "fact", "LIST", "bext", "JUNK", "junk", "ds64", "cue ", "smpl", "iXML", "id3 ", "PEAK", "FLLR",
     "PAD ", "_PMX", "axml", "chna", "inst", "plst", "cart",

@@ -1,7 +1,7 @@
 import Foundation
 import Model
 
-/// Recognises the field `privacy` where a platform writes it in an unusual way.
+/// Recognizes the field `privacy` where a platform writes it in an unusual way.
 enum PrivacyName {
   private static let name = "privacy"
 

@@ -46,7 +46,7 @@ struct RequestQueue {
     return request.continuation
   }
 
-  /// The requests to take permits for: all of them, or in a long queue the first fresh and the first back-fill
+  /// The requests to take permits for: all of them, or in a long queue the first fresh and the first backfill
   /// requests, up to half of the list each.
   var first: (ids: [ID], tickets: [RequestTicket]) {
     let waiting = inTurn

@@ -1,7 +1,7 @@
 import Foundation
 package import Model
 
-/// A back-fill: the calls of a period are archived step by step, oldest first.
+/// A backfill: the calls of a period are archived step by step, oldest first.
 package struct Backfill: Sendable {
   package enum State: String, Sendable, CaseIterable {
     /// The node with the task lease advances it.
@@ -110,27 +110,27 @@ extension Backfill {
     guard period.start >= earliest.start else {
       throw TapedeckError(
         .invalidRequest,
-        "'from' is more than \(earliestYears) years ago. A back-fill can start on \(earliest) or later.")
+        "'from' is more than \(earliestYears) years ago. A backfill can start on \(earliest) or later.")
     }
     guard period.start <= now else {
-      throw TapedeckError(.invalidRequest, "'from' is in the future. A back-fill fetches past calls.")
+      throw TapedeckError(.invalidRequest, "'from' is in the future. A backfill fetches past calls.")
     }
     guard period.end <= today.end else {
-      throw TapedeckError(.invalidRequest, "'to' is in the future. A back-fill can end on \(today) or earlier.")
+      throw TapedeckError(.invalidRequest, "'to' is in the future. A backfill can end on \(today) or earlier.")
     }
   }
 }
 
-/// What a page adds to a back-fill.
+/// What a page adds to a backfill.
 package struct BackfillStep: Sendable {
   /// Everything before this is listed.
   package var reached: Instant
   /// How many recordings of the page match the filter.
   package var found: Int
   package var unidentified: UnidentifiedRows
-  /// Replaces those of the back-fill.
+  /// Replaces those of the backfill.
   package var countedRows: [String]
-  /// Replaces that of the back-fill.
+  /// Replaces that of the backfill.
   package var relistFrom: Instant?
   /// Whether the day was listed before, so that a recording counts as found only if it gets a job now.
   package var isRepeated: Bool

@@ -2,7 +2,7 @@ import Foundation
 package import Model
 
 extension Catalog {
-  /// Starts a back-fill and writes its log entry in the same transaction.
+  /// Starts a backfill and writes its log entry in the same transaction.
   package func startBackfill(
     of period: Period, from source: SourceID, direction: Direction?, by requester: String, entry: LogEntry
   ) async throws(TapedeckError) -> Backfill {
@@ -17,13 +17,13 @@ extension Catalog {
         """)
       try db.makeDue(TaskKey(.backfill, of: source))
       guard let backfill = try db.backfill(id) else {
-        throw TapedeckError(.catalogFailed, detail: "back-fill vanished")
+        throw TapedeckError(.catalogFailed, detail: "backfill vanished")
       }
       return backfill
     }
   }
 
-  /// The back-fills, newest first.
+  /// The backfills, newest first.
   package func backfills(limit: Int = 100) async throws(TapedeckError) -> [Backfill] {
     try await database.read { db in
       try db.rows("\(backfillRows) ORDER BY b.created_at DESC, b.id LIMIT \(limit)").map(Backfill.init)
@@ -34,7 +34,7 @@ extension Catalog {
     try await database.read { db in try db.backfill(id) }
   }
 
-  /// Pauses, resumes or cancels a back-fill and writes the log entry in the same transaction. Does nothing when it
+  /// Pauses, resumes or cancels a backfill and writes the log entry in the same transaction. Does nothing when it
   /// already has the state.
   ///
   /// - Throws: `notFound`; `invalidRequest` when it has ended.
@@ -43,12 +43,12 @@ extension Catalog {
   ) async throws(TapedeckError) -> Backfill {
     try await database.write { db in
       guard let backfill = try db.backfill(id) else {
-        throw TapedeckError(.notFound, "There is no back-fill with the ID '\(id)'. See 'tapedeck backfill list'.")
+        throw TapedeckError(.notFound, "There is no backfill with the ID '\(id)'. See 'tapedeck backfill list'.")
       }
       if backfill.state == state { return backfill }
       guard backfill.state == .running || backfill.state == .paused else {
         throw TapedeckError(
-          .invalidRequest, "This back-fill has ended: it is \(backfill.state.rawValue). Start a new one.")
+          .invalidRequest, "This backfill has ended: it is \(backfill.state.rawValue). Start a new one.")
       }
       try db.insert(entry)
       let ended: SQL = state == .cancelled ? "tapedeck_now_ms()" : "NULL"
@@ -60,7 +60,7 @@ extension Catalog {
 
   // MARK: For the holder of the task lease
 
-  /// The back-fill of a source to work on: the oldest running one.
+  /// The backfill of a source to work on: the oldest running one.
   package func nextBackfill(of source: SourceID) async throws(TapedeckError) -> Backfill? {
     try await database.read { db in
       try db.row(
@@ -81,7 +81,7 @@ extension Catalog {
     }
   }
 
-  /// Ends a back-fill as done, or as failed with a reason.
+  /// Ends a backfill as done, or as failed with a reason.
   ///
   /// - Throws: `leaseLost`.
   package func endBackfill(
@@ -99,7 +99,7 @@ extension Catalog {
   }
 }
 
-/// Back-fills with the counts of their jobs.
+/// Backfills with the counts of their jobs.
 private let backfillRows: SQL = """
   SELECT b.*,
     (SELECT count(*) FROM job j WHERE j.backfill = b.id AND j.run_state IN \(literals: RunState.unfinished)) AS open,
@@ -114,7 +114,7 @@ extension Connection {
     try row("\(backfillRows) WHERE b.id = \(id)").map(Backfill.init)
   }
 
-  /// Updates a running back-fill.
+  /// Updates a running backfill.
   ///
   /// - Throws: `leaseLost` when it is not running or the task lease has another fence.
   fileprivate func updateBackfill(_ id: String, _ lease: TaskLease, _ assignments: SQL) throws(TapedeckError) {
@@ -125,7 +125,7 @@ extension Connection {
         SELECT 1 FROM recurring_task t WHERE t.name = 'backfill' AND t.source = \(lease.key.source)
           AND t.fence = \(lease.fence) AND t.lease_until IS NOT NULL)
       """)
-    guard count == 1 else { throw TapedeckError(.leaseLost, "The back-fill no longer runs on this node.") }
+    guard count == 1 else { throw TapedeckError(.leaseLost, "The backfill no longer runs on this node.") }
   }
 
   /// Adds a page that created or restarted some jobs.

@@ -5,7 +5,7 @@ package enum DiscoveryReason: Sendable {
   case sync, lookBack
   /// A coverage check, which creates no jobs.
   case check
-  /// A back-fill; creates no jobs once it is not running or its task lease has another holder.
+  /// A backfill; creates no jobs once it is not running or its task lease has another holder.
   case backfill(id: String, lease: TaskLease, BackfillStep)
 
   /// The name in the job's row and in the access log.
@@ -53,7 +53,7 @@ extension Catalog {
   ///   - expected: the filter of coverage.
   ///   - fetched: the filter of recordings that get a job; nil for none.
   /// - Returns: the number of jobs created or restarted.
-  /// - Throws: `leaseLost` for a back-fill that another node has taken over or that is no longer running.
+  /// - Throws: `leaseLost` for a backfill that another node has taken over or that is no longer running.
   @discardableResult
   package func discover(
     _ page: [PlatformRecording], in period: Period, of source: SourceID, expected: SyncFilter, fetched: SyncFilter?,
@@ -176,7 +176,7 @@ extension Connection {
   /// second outside a listed day, counts toward the day whose list had it last: so each listed row is in the figures of
   /// a day, and a row that two days list is in the figures of only one.
   ///
-  /// The period of a sync or a back-fill is not evidence against a day that is already known; for a recording without a
+  /// The period of a sync or a backfill is not evidence against a day that is already known; for a recording without a
   /// start, the last moment of the period is a first estimate.
   fileprivate func markListed(
     _ ids: [RecordingID], isWanted: Bool, in period: Period, of source: SourceID, for reason: DiscoveryReason

@@ -8,7 +8,8 @@ package enum CoverageStatus: String, Sendable, CaseIterable {
   case waiting
   /// Its job failed or was cancelled, or the platform has no audio for it.
   case failed
-  /// The file from the platform failed the integrity check twice, or its sample rate or length is not supported.
+  /// The file from the platform twice failed the integrity check or could not be converted, or its sample rate or
+  /// length is not supported.
   case refused
   /// It has no job.
   case missing

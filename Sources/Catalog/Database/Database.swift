@@ -2,7 +2,7 @@ package import Model
 
 /// The database that stores the catalog.
 ///
-/// `write` closures may run more than once after serialisation failures, so they must have no effect besides those on
+/// `write` closures may run more than once after serialization failures, so they must have no effect besides those on
 /// their connection. A failed statement fails its transaction, even if the closure catches the error. Errors of the
 /// database are thrown as `catalogFailed` or `diskFull`.
 package protocol Database: Sendable {

@@ -4,7 +4,7 @@ package import Model
 extension Catalog {
   /// Claims due jobs of a queue in one transaction, each with a new fence and a lease, and counts an attempt of each.
   ///
-  /// Jobs are ordered by due time; a back-fill job counts as due later by `orderingDelay`. So fresh calls come first,
+  /// Jobs are ordered by due time; a backfill job counts as due later by `orderingDelay`. So fresh calls come first,
   /// and neither priority starves. Of the fresh jobs, one of the requester with the fewest leased jobs comes first, so
   /// that a requester with thousands of jobs does not delay others. The jobs and their order are those of as many
   /// claims of one job.
@@ -105,7 +105,7 @@ extension Connection {
   }
 
   /// The jobs from which `limit` claims choose, locked: the first ones of each requester, without a requester, and of
-  /// back-fill.
+  /// backfill.
   fileprivate func candidates(
     in queue: JobQueue, of sources: [SourceID]?, _ requesters: [String], limit: Int
   ) throws(TapedeckError) -> ClaimCandidates {

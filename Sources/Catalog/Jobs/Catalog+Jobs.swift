@@ -6,7 +6,7 @@ extension Catalog {
   ///
   /// A finished job is restarted only if its recording is no longer in the archive. A job that waits for clearance is
   /// resumed if `clearance` is restricted, and one that waits for disk space is always resumed. An unfinished job loses
-  /// its back-fill priority.
+  /// its backfill priority.
   package func requestIngest(
     of key: RecordingKey, clearance: Privacy, by requester: String, entry: LogEntry
   ) async throws(TapedeckError) -> JobRow {
@@ -44,19 +44,19 @@ extension Catalog {
     }
   }
 
-  /// Whether a request for a recording may begin work for this requester: either the requester has fewer than `limit`
-  /// jobs that are due or leased, or the request would begin none. Jobs that wait for clearance do not count.
+  /// How many jobs of a requester are due or leased, at most `limit`; 0 when a request for this recording would begin
+  /// none. Jobs that wait for clearance do not count.
   ///
-  /// Concurrent requests may exceed the limit by their number: the count is not part of their transactions, which would
-  /// conflict with each other otherwise.
-  package func mayRequest(
-    _ key: RecordingKey, by requester: String, limit: Int
-  ) async throws(TapedeckError) -> Bool {
+  /// Requests on several nodes at the same moment may exceed a limit by the number of nodes: the count is not part of
+  /// their transactions, which would conflict with each other otherwise.
+  package func openJobs(
+    of requester: String, before key: RecordingKey, limit: Int
+  ) async throws(TapedeckError) -> Int {
     try await database.read { db in
       if let job = try db.job(of: key) {
         switch job.runState {
-        case .idle, .waiting, .leased: return true
-        case .done: if try db.isWhole(key) { return true }
+        case .idle, .waiting, .leased: return 0
+        case .done: if try db.isWhole(key) { return 0 }
         case .failed, .cancelled: break
         }
       }
@@ -72,7 +72,7 @@ extension Catalog {
             """
         }
       }
-      return try db.row("SELECT count(*) AS n FROM (\(open)) jobs")?.int("n") ?? 0 < limit
+      return min(limit, Int(try db.row("SELECT count(*) AS n FROM (\(open)) jobs")?.int("n") ?? 0))
     }
   }
 

@@ -12,7 +12,7 @@ extension Catalog {
   /// Claims due messages, oldest first. They become due again when `lease` expires, so no other node claims them
   /// before.
   ///
-  /// If the outcome of an attempt was not recorded by then, the message is sent again; the receiver recognises its ID.
+  /// If the outcome of an attempt was not recorded by then, the message is sent again; the receiver recognizes its ID.
   package func claimMessages(limit: Int, lease: Duration) async throws(TapedeckError) -> [OutboxMessage] {
     try await database.write(.readCommitted) { db in
       try db.rows(

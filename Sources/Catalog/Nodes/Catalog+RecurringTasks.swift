@@ -1,7 +1,7 @@
 package import Model
 
 extension Catalog {
-  /// Creates the missing rows of recurring tasks: due now, or for back-fills when one is requested.
+  /// Creates the missing rows of recurring tasks: due now, or for backfills when one is requested.
   package func ensureTasks(_ keys: [TaskKey]) async throws(TapedeckError) {
     try await database.write { db in
       for key in keys {

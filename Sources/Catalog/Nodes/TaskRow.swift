@@ -8,7 +8,7 @@ package struct TaskKey: Sendable, Hashable {
     case sync
     /// Lists the calls of the last days again.
     case lookBack = "look_back"
-    /// Advances the back-fills of the source.
+    /// Advances the backfills of the source.
     case backfill
     /// Verifies the archive.
     case verification

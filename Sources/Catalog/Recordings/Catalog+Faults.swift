@@ -37,7 +37,7 @@ extension Catalog {
     // A write, since heartbeats follow it and reads may have to wait for other reads (`WorkQueue`).
     try await database.write(.readCommitted) { db in
       let now = try db.now()
-      // Time synchronisation often sets clocks back by fractions of a second.
+      // Time synchronization often sets clocks back by fractions of a second.
       guard let seen = try seen ?? db.lastTaskTime(), seen - now > .seconds(1) else { return now }
       // Several nodes may correct the same change, so nothing becomes due before now, and no lease becomes shorter than
       // a new one, so that its holder can renew it. Task leases last 30 s.

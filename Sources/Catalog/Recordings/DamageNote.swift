@@ -74,11 +74,11 @@ package struct DamageNote: Sendable, Codable, Equatable {
   package var finding: String { DamagedFile.finding(files) }
 
   /// Why the last repair failed, as a sentence after a space; empty when none has.
-  package var repairText: String { repairFailure.map { " It could not be repaired: \($0)" } ?? "" }
+  package var repairText: String { repairFailure.map { " The recording could not be repaired: \($0)" } ?? "" }
 
   /// The whole text, with the time in UTC.
   package var sentence: String {
     let time = foundAt.iso8601
-    return "\(finding), found on \(time.prefix(10)) at \(time.dropFirst(11).prefix(5)) UTC.\(repairText)"
+    return "\(finding) (found on \(time.prefix(10)) at \(time.dropFirst(11).prefix(5)) UTC).\(repairText)"
   }
 }

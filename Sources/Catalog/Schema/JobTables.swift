@@ -29,7 +29,7 @@ func jobTables(_ dialect: Dialect) -> [SQL] {
       failure_message \(text),
       retry_after_ms \(integer),
       ended_at \(integer),
-      -- The back-fill that created the job.
+      -- The backfill that created the job.
       backfill \(text),
       -- The queue in which the job can be claimed once it is due. A column, since with the conditions themselves in the
       -- query SQLite sorts the queue.

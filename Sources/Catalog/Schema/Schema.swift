@@ -30,7 +30,7 @@ private func webhookTables(_ dialect: Dialect) -> [SQL] {
   ]
 }
 
-/// Back-fills and coverage.
+/// Backfills and coverage.
 private func coverageTables(_ dialect: Dialect) -> [SQL] {
   let (integer, text) = (dialect.integer, dialect.text)
   return [

@@ -22,7 +22,7 @@ package struct LogEntry: Sendable, Equatable {
     case search
     /// The comparison of the archive with what it must contain was shown or exported.
     case coverage
-    /// A back-fill was started, paused, resumed or cancelled.
+    /// A backfill was started, paused, resumed or cancelled.
     case backfill
     /// The metadata of one recording was shown.
     case view

@@ -6,9 +6,9 @@ package enum Permission: String, Sendable, CaseIterable {
   case readAccessLog
   /// List, retry and cancel jobs.
   case manageJobs
-  /// Read coverage, gaps and back-fills.
+  /// Read coverage, gaps and backfills.
   case readCoverage
-  /// Start, pause, resume and cancel back-fills.
+  /// Start, pause, resume and cancel backfills.
   case runBackfills
   /// Create and revoke accounts and API tokens.
   case administer

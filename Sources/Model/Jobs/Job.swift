@@ -1,6 +1,6 @@
 /// How far the work on a recording has come. Only `ready` is final.
 package enum Stage: String, Sendable, Codable, CaseIterable {
-  /// Requested, nothing done yet. A request creates it; the first claim moves it out.
+  /// Requested, nothing done yet. A request creates a job in this stage; the first claim moves the job to the next.
   case queued
   /// The platform is asked whether the recording is available. After a crash it is asked again.
   case awaiting
@@ -68,11 +68,11 @@ package enum Requester {
 package enum Priority: Int64, Sendable, Codable, CaseIterable {
   /// Recordings that a user waits for, and calls that have just ended.
   case fresh = 0
-  /// Back-fill of past calls.
+  /// Backfill of past calls.
   case backfill = 1
 
-  /// How much a job of this priority is delayed when jobs are ordered by due time: jobs that fall due within this time
-  /// run before it, newer ones do not.
+  /// How much later than its due time a job counts as due when jobs are ordered: fresh jobs that fall due less than
+  /// this after it run first, later ones do not.
   package var orderingDelay: Duration {
     switch self {
     case .fresh: .zero

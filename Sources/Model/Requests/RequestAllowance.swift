@@ -2,7 +2,7 @@
 /// Pure; time and randomness are parameters. Shared by all callers of the source, on one node or several.
 ///
 /// A token bucket with an adaptive rate (`RequestAllowance+Learning.swift`). Fresh calls have precedence over
-/// back-fill: back-fill leaves the last quarter of the bucket to them, and is guaranteed one request in ten, so neither
+/// backfill: backfill leaves the last quarter of the bucket to them, and is guaranteed one request in ten, so neither
 /// starves. The same share applies within a class that has its own limit.
 package struct RequestAllowance: Sendable, Equatable, Codable {
   /// The configured limits; not stored, because they can change between starts.
@@ -15,7 +15,7 @@ package struct RequestAllowance: Sendable, Equatable, Codable {
 
   var tokens: Double
   var refilledAt: Instant
-  /// What back-fill may take while fresh calls wait; 0 to 1.
+  /// What backfill may take while fresh calls wait; 0 to 1.
   private var backfillShare = 1.0
   private var classTokens: [RequestClass: Double] = [:]
   /// Like `backfillShare`, for each class with its own limit; a missing class has its full share.
@@ -44,9 +44,9 @@ package struct RequestAllowance: Sendable, Equatable, Codable {
       ceiling, acceptedSinceLowering, pauses, trialUntil, refusal, span, lastSpan
   }
 
-  /// The fraction of requests guaranteed to back-fill while fresh calls wait.
+  /// The fraction of requests guaranteed to backfill while fresh calls wait.
   private static let backfillFraction = 0.1
-  /// The fraction of the bucket that back-fill leaves to fresh calls.
+  /// The fraction of the bucket that backfill leaves to fresh calls.
   private static let freshReserve = 0.25
   /// Initial tokens of a source that was never refused: enough for one recording, although the rate starts low.
   private static let firstTokens = 5.0
@@ -137,7 +137,7 @@ package struct RequestAllowance: Sendable, Equatable, Codable {
     return first + fresh + last
   }
 
-  /// Whether back-fill has precedence over fresh calls: every limit that they share has a part left for it.
+  /// Whether backfill has precedence over fresh calls: every limit that they share has a part left for it.
   private func hasShare(_ kind: RequestClass) -> Bool {
     var shares: [Double] = []
     if rate != nil { shares.append(backfillShare) }

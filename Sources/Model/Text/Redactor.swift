@@ -11,7 +11,7 @@ package final class Redactor: Sendable {
   private static let minLength = 6
   private static let replacement = Array("[redacted]".utf8)
 
-  /// Prefixes of secrets that are recognised without `add`: API tokens, secrets of sessions, webhook secrets.
+  /// Prefixes of secrets that are recognized without `add`: API tokens, secrets of sessions, webhook secrets.
   private static let secretPrefixes = ["tdk_", "tdks_", "whsec_"]
   /// These, and the words that introduce `Authorization` values.
   private static let prefixes = secretPrefixes + ["bearer ", "basic "]

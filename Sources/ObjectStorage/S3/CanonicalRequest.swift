@@ -11,7 +11,7 @@ package struct CanonicalRequest: Sendable, Equatable {
   package let text: String
 
   /// - Parameters:
-  ///   - path: not percent-encoded, with its first slash. It is not normalised: S3 does not interpret `..` or empty
+  ///   - path: not percent-encoded, with its first slash. It is not normalized: S3 does not interpret `..` or empty
   ///     segments.
   ///   - query: not percent-encoded; a parameter without a value has an empty one.
   ///   - headers: every header to sign, including `host` and `x-amz-date`.

@@ -2,7 +2,7 @@ package import CXone
 package import Catalog
 package import Model
 
-/// Counts the rows of a back-fill's lists, each once, although a resumed run lists again the second in which the last
+/// Counts the rows of a backfill's lists, each once, although a resumed run lists again the second in which the last
 /// one stopped.
 ///
 /// A row with a start time is counted when all of its second is listed. A row without one may belong to any second

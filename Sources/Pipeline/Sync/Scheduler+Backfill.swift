@@ -4,10 +4,10 @@ import Logging
 import Model
 
 extension Scheduler {
-  /// Advances the next back-fill of a source: lists it from its oldest call, day by day and page by page, until the
+  /// Advances the next backfill of a source: lists it from its oldest call, day by day and page by page, until the
   /// limit of open jobs is reached. Pausing and cancelling take effect at the next page.
   ///
-  /// - Returns: when to continue; nil when no back-fill is running.
+  /// - Returns: when to continue; nil when no backfill is running.
   func advance(_ task: TaskRow, _ discovery: Discovery) async throws(TapedeckError) -> Instant? {
     guard let backfill = try await catalog.nextBackfill(of: task.key.source) else { return nil }
     do throws(TapedeckError) {
@@ -15,7 +15,7 @@ extension Scheduler {
         guard backfill.open == 0 else { return system.now() + limits.backfillPause }
         try await catalog.endBackfill(backfill.id, lease: task.lease)
         logger.notice(
-          "a back-fill is done",
+          "a backfill is done",
           metadata: ["backfill": "\(backfill.id)", "found": "\(backfill.found)", "failed": "\(backfill.failed)"])
       } else {
         let isListed = try await list(backfill, task, discovery)
@@ -26,7 +26,7 @@ extension Scheduler {
     } catch {
       // It was paused or cancelled, or another node holds the task; the next query shows which.
       if error.code == .leaseLost { return system.now() }
-      // A permanent error that repeats for hours ends the back-fill.
+      // A permanent error that repeats for hours ends the backfill.
       guard error.code.remedy == .newRequest, task.failures >= 10 else { throw error }
       try await catalog.endBackfill(backfill.id, lease: task.lease, because: error)
     }
@@ -36,7 +36,7 @@ extension Scheduler {
   /// A day whose list was interrupted is listed again from its beginning when its end is reached: the last run resumed
   /// at the time of the last row, which misses rows unless the platform lists calls in the order of their start.
   ///
-  /// - Returns: whether the whole period is listed; false when the back-fill must wait for its open jobs.
+  /// - Returns: whether the whole period is listed; false when the backfill must wait for its open jobs.
   private func list(
     _ backfill: Backfill, _ task: TaskRow, _ discovery: Discovery
   ) async throws(TapedeckError) -> Bool {
@@ -68,7 +68,7 @@ extension Scheduler {
   /// Lists a period page by page.
   ///
   /// - Parameter step: called for each page with its rows and whether it is the last one.
-  /// - Returns: whether the whole period is listed; false when the back-fill must wait for its open jobs.
+  /// - Returns: whether the whole period is listed; false when the backfill must wait for its open jobs.
   private func list(
     _ period: Period, of backfill: Backfill, _ task: TaskRow, _ discovery: Discovery,
     step: ([BackfillCount.ListedRow], Bool) -> BackfillStep

@@ -3,19 +3,19 @@ package import Logging
 package import Model
 import ServiceLifecycle
 
-/// Runs the recurring tasks of sources that are due: sync, look-back and back-fill.
+/// Runs the recurring tasks of sources that are due: sync, look-back and backfill.
 ///
 /// Every node has one; a lease in the catalog lets one node at a time run a task. A task that fails is retried with
 /// backoff, and its row has the reason. A shutdown releases the task, and another node resumes it.
 package struct Scheduler: Service {
-  /// The leases of tasks, and how many jobs of a back-fill are open at a time.
+  /// The leases of tasks, and how many jobs of a backfill are open at a time.
   package struct Limits: Sendable {
     package var lease: Duration
     /// The time from the end of a look-back to the next one.
     package var lookBackInterval: Duration
-    /// The number of open jobs at which a back-fill stops queuing, so that new calls do not wait behind them.
+    /// The number of open jobs at which a backfill stops queuing, so that new calls do not wait behind them.
     package var openBackfillJobs: Int64
-    /// How long a back-fill then waits before it continues; also how often it checks whether its last jobs have ended.
+    /// How long a backfill then waits before it continues; also how often it checks whether its last jobs have ended.
     package var backfillPause: Duration
     package var retry: RetrySchedule
 
@@ -39,7 +39,7 @@ package struct Scheduler: Service {
   let logger: Logger
   private let keys: [TaskKey]
 
-  /// - Parameter syncs: whether sync and look-back run; otherwise only back-fills do.
+  /// - Parameter syncs: whether sync and look-back run; otherwise only backfills do.
   package init(
     catalog: Catalog, discoveries: [Discovery], syncs: Bool, limits: Limits = Limits(), system: SystemServices,
     logger: Logger

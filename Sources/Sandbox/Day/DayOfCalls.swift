@@ -1,6 +1,6 @@
 import Model
 
-/// The calls of one day, generated from a seed: mostly short, mostly outbound, in the codecs that contact centres use.
+/// The calls of one day, generated from a seed: mostly short, mostly outbound, in the codecs that contact centers use.
 struct DayOfCalls {
   private static let dayMilliseconds: Int64 = 86_400_000
 

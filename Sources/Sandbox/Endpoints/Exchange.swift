@@ -90,7 +90,7 @@ extension SandboxTenant {
   }
 
   /// - Throws: `Refusal` unless the request has a valid token with the scope.
-  func authorise(_ request: Request, scope: String) throws(Refusal) {
+  func authorize(_ request: Request, scope: String) throws(Refusal) {
     guard let header = request.headers[.authorization], header.lowercased().hasPrefix("bearer "),
       tokens.accepts(String(header.dropFirst(7)))
     else { throw .invalidToken() }

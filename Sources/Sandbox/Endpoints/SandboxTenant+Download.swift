@@ -12,7 +12,7 @@ extension SandboxTenant {
   }
 
   private func download(_ exchange: Exchange) async throws -> Response {
-    try authorise(exchange.request, scope: "recording:download")
+    try authorize(exchange.request, scope: "recording:download")
     guard let id = exchange.id, let recording = recording(id), let whole = await audio(of: id) else {
       throw Refusal.unknownRecording()
     }

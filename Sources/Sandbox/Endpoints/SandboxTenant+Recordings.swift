@@ -15,7 +15,7 @@ extension SandboxTenant {
   }
 
   private func metadata(_ exchange: Exchange) throws(Refusal) -> Response {
-    try authorise(exchange.request, scope: "recording:read")
+    try authorize(exchange.request, scope: "recording:read")
     guard let recording = exchange.id.flatMap(recording) else { throw .unknownRecording() }
     let now = system.now()
     history.recordRequest(for: recording.id, at: now)
@@ -38,7 +38,7 @@ extension SandboxTenant {
   }
 
   private func search(_ request: Request) throws(Refusal) -> Response {
-    try authorise(request, scope: "recording:read")
+    try authorize(request, scope: "recording:read")
     let query = request.uri.queryParameters
     let start = try moment(query.get("startTime"), named: "startTime")
     let end = try moment(query.get("endTime"), named: "endTime")

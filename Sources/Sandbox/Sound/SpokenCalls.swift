@@ -86,11 +86,11 @@ final class SpokenCalls: Sendable {
     let target = VoiceBank.sampleRate
     let reach = max(1, rate / target)
     return (0..<samples.count * target / rate).map { index in
-      let centre = index * rate / target
+      let center = index * rate / target
       var (sum, weights) = (0, 0)
-      for offset in -reach...reach where samples.indices.contains(centre + offset) {
+      for offset in -reach...reach where samples.indices.contains(center + offset) {
         let weight = reach + 1 - abs(offset)
-        sum += weight * Int(samples[centre + offset])
+        sum += weight * Int(samples[center + offset])
         weights += weight
       }
       return Int16(truncatingIfNeeded: weights == 0 ? 0 : sum / weights)

@@ -27,7 +27,7 @@ struct Node: Sendable {
     var works: Bool
     /// Whether it listens for browsers and API clients.
     var serves: Bool
-    /// Whether it runs recurring tasks: sync, look-back, back-fill, verification and removal.
+    /// Whether it runs recurring tasks: sync, look-back, backfill, verification and removal.
     var runsRecurringTasks = false
     /// Called once when the node answers, with the port on which it listens for browsers.
     var onReady: @Sendable (Int?) async -> Void = { _ in }

@@ -10,7 +10,7 @@ struct BackfillController {
   let plans: SyncPlans
   let system: SystemServices
 
-  /// What a route does to a back-fill.
+  /// What a route does to a backfill.
   enum Verb: String, CaseIterable {
     case pause, resume, cancel
 
@@ -27,16 +27,16 @@ struct BackfillController {
     [
       .admitted(
         .get, "/api/v1/backfills", .api, permission: .readCoverage, log: .denials,
-        "Back-fills, with their rate and expected finish, and the rows of their lists that have no usable ID.",
-        responses: [.json(.object("BackfillList", ["backfills": .list(BackfillAnswer.schema)]), "The back-fills.")]
+        "Backfills, with their rate and expected finish, and the rows of their lists that have no usable ID.",
+        responses: [.json(.object("BackfillList", ["backfills": .list(BackfillAnswer.schema)]), "The backfills.")]
       ) { _ in
         let now = system.now()
         return Reply(.json(["backfills": try await catalog.backfills().map { BackfillAnswer($0, at: now) }]))
       },
       .admitted(
         .post, "/api/v1/backfills", .api, permission: .runBackfills, log: .change(.backfill),
-        "Starts a back-fill of a period. Days are those of the source, and `to` is included.",
-        body: .json(NewBackfill.schema), responses: [.json(BackfillAnswer.schema, status: 201, "The back-fill.")],
+        "Starts a backfill of a period. Days are those of the source, and `to` is included.",
+        body: .json(NewBackfill.schema), responses: [.json(BackfillAnswer.schema, status: 201, "The backfill.")],
         errors: [404, 409]
       ) { admitted in
         let row = try await start(try await admitted.incoming.decode(NewBackfill.self), admitted)
@@ -46,7 +46,7 @@ struct BackfillController {
       + Verb.allCases.map { verb -> Route in
         Route.admitted(
           .post, "/api/v1/backfills/{id}/\(verb)", .api, permission: .runBackfills, log: .change(.backfill),
-          "\(verb.rawValue.capitalized)s a back-fill.", responses: [.json(BackfillAnswer.schema, "The back-fill.")],
+          "\(verb.rawValue.capitalized)s a backfill.", responses: [.json(BackfillAnswer.schema, "The backfill.")],
           errors: [409]
         ) { admitted in Reply(.json(BackfillAnswer(try await change(verb, admitted), at: system.now()))) }
       }
@@ -75,7 +75,7 @@ struct BackfillController {
       entry: admitted.entry(details: details))
   }
 
-  /// Changes the back-fill that the path names; the entry is committed with the change.
+  /// Changes the backfill that the path names; the entry is committed with the change.
   func change(_ verb: Verb, _ admitted: Admitted<Void>) async throws(TapedeckError) -> Backfill {
     let id = admitted.incoming.path("id")
     return try await catalog.setBackfill(
@@ -92,7 +92,7 @@ struct BackfillController {
   }
 }
 
-/// The body that starts a back-fill.
+/// The body that starts a backfill.
 struct NewBackfill: Decodable {
   static let schema = Schema.input(
     "NewBackfill",
@@ -103,7 +103,7 @@ struct NewBackfill: Decodable {
   var direction: String?
 }
 
-/// A back-fill as programs see it.
+/// A backfill as programs see it.
 struct BackfillAnswer: Encodable {
   static let schema = Schema.object(
     "Backfill",

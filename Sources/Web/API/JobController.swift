@@ -33,9 +33,10 @@ struct JobController {
         "Restarts a failed or cancelled job, or runs a waiting one at once. 409 `job_ended` when the recording is archived.",
         responses: [.json(ListedJobAnswer.schema, "The job.")], errors: [409, 429]
       ) { admitted in
-        try await change(admitted) { id, entry throws(TapedeckError) in
-          if let key = entry.recording { try await openJobs.requireCapacity(for: key, of: admitted.identity) }
-          return try await catalog.retryJob(id, clearance: admitted.clearance, by: admitted.identity.id, entry: entry)
+        try await change(admitted) { job, entry throws(TapedeckError) in
+          try await openJobs.withCapacity(for: job.key, of: admitted.identity) { () async throws(TapedeckError) in
+            try await catalog.retryJob(job.id, clearance: admitted.clearance, by: admitted.identity.id, entry: entry)
+          }
         }
       },
       .admitted(
@@ -43,7 +44,9 @@ struct JobController {
         "Cancels a job and deletes what was downloaded; a failed job is no longer retried automatically. 409 `job_ended` when it is done or cancelled.",
         responses: [.json(ListedJobAnswer.schema, "The job.")], errors: [409]
       ) { admitted in
-        try await change(admitted) { id, entry throws(TapedeckError) in try await catalog.cancelJob(id, entry: entry) }
+        try await change(admitted) { job, entry throws(TapedeckError) in
+          try await catalog.cancelJob(job.id, entry: entry)
+        }
       },
     ]
   }
@@ -76,12 +79,12 @@ struct JobController {
 
   /// Changes a job; the entry is committed with the change.
   private func change(
-    _ admitted: Admitted<Void>, _ body: (Int64, LogEntry) async throws(TapedeckError) -> JobRow
+    _ admitted: Admitted<Void>, _ body: (JobRow, LogEntry) async throws(TapedeckError) -> JobRow
   ) async throws -> Reply {
     guard let id = Int64(admitted.incoming.path("job")), let job = try await catalog.job(id) else {
       throw TapedeckError.unknownJob
     }
-    let changed = try await body(id, admitted.entry(recording: job.key, details: ["job": "\(id)"]))
+    let changed = try await body(job, admitted.entry(recording: job.key, details: ["job": "\(id)"]))
     let privacy = try await catalog.recording(job.key)?.facts.privacy
     return Reply(.json(ListedJobAnswer(ListedJob(job: changed, privacy: privacy), for: admitted)))
   }

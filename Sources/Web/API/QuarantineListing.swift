@@ -1,7 +1,7 @@
 import Catalog
 import Model
 
-/// Pages of the files that failed the integrity check, for the API and for the page.
+/// Pages of the downloaded files that were refused, for the API and for the page.
 struct QuarantineListing {
   let catalog: Catalog
 

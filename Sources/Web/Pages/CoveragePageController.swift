@@ -4,7 +4,7 @@ import Foundation
 import Hummingbird
 import Model
 
-/// `GET /coverage`: the coverage and the back-fills, for people.
+/// `GET /coverage`: the coverage and the backfills, for people.
 struct CoveragePageController {
   let catalog: Catalog
   let listing: CoverageListing
@@ -38,7 +38,7 @@ struct CoveragePageController {
       + BackfillController.Verb.allCases.map { verb -> Route in
         Route.admitted(
           .post, "/coverage/backfills/{id}/\(verb)", .page, permission: .runBackfills, log: .change(.backfill),
-          "\(verb.rawValue.capitalized)s a back-fill.", body: .form
+          "\(verb.rawValue.capitalized)s a backfill.", body: .form
         ) { admitted in
           _ = try await admitted.form()
           _ = try await backfills.change(verb, admitted)
@@ -72,6 +72,8 @@ struct CoveragePageController {
       "gaps": page.gaps.map { gap($0, page.plan, admitted) },
       "hasPager": page.next != nil || query["cursor"] != nil,
       "newestURL": query["cursor"] == nil ? nil : links.url(setting: "cursor", to: nil),
+      // Gaps are listed oldest first.
+      "newestText": "First page", "olderText": "Next page",
       "olderURL": page.next.map { links.url(setting: "cursor", to: "\($0)") },
       "hiddenGaps": admitted.identity.visibility.extent(of: .restricted) < .facts,
       "tasks": try await catalog.recurringTasks().filter { [.sync, .lookBack].contains($0.key.name) }.map {
@@ -117,7 +119,7 @@ struct CoveragePageController {
     if day.accepted > 0 { row["acceptedText"] = "\(grouped(day.accepted)) accepted despite failure" }
     let unidentified = day.count(.unidentified)
     if unidentified > 0 {
-      let positions = day.unidentified.prefix(20).map { "row \($0.position): \($0.reason)" }
+      let positions = day.unidentified.prefix(20).map { "Row \($0.position): \($0.reason)" }
       let more = unidentified > 20 ? ["and \(grouped(unidentified - 20)) more"] : []
       row["rowsText"] = (positions + more).joined(separator: " ")
     }
@@ -154,7 +156,7 @@ struct CoveragePageController {
   private func task(_ task: TaskRow, _ times: PageTimes) -> [String: Any] {
     var row: [String: Any] = [
       "sourceText": task.key.source.rawValue,
-      "taskText": task.key.name == .sync ? "Sync" : "Look-back",
+      "taskText": task.key.name == .sync ? "Sync" : "Check of past days",
       "isRunning": task.leaseUntil != nil, "isOff": !syncs && task.leaseUntil == nil,
     ]
     if let success = task.lastSuccessAt { row["success"] = times.values(success) }
@@ -167,9 +169,9 @@ struct CoveragePageController {
   /// How many rows have no usable ID, and where the first of them are; nil without any.
   private func text(of rows: UnidentifiedRows) -> String? {
     guard rows.count > 0 else { return nil }
-    let located = rows.first.map { "row \($0.position) of the list from \($0.listFrom): \($0.reason)" }
+    let located = rows.first.map { "Row \($0.position) of the list from \($0.listFrom): \($0.reason)" }
     let more = rows.count > rows.first.count ? ["and \(grouped(Int64(rows.count - rows.first.count))) more"] : []
-    return (["Unidentified \(grouped(Int64(rows.count))):"] + located + more).joined(separator: " ")
+    return (["\(grouped(Int64(rows.count))) unidentified."] + located + more).joined(separator: " ")
   }
 
   private func backfill(_ backfill: Backfill, _ now: Instant, _ admitted: Admitted<Void>) -> [String: Any] {

@@ -17,10 +17,10 @@ extension LogEntry {
     case .coverage: details["statement"] == nil ? action.title : "Created a coverage statement"
     case .backfill:
       switch details["do"] {
-      case "start": "Started a back-fill"
-      case "pause": "Paused a back-fill"
-      case "resume": "Resumed a back-fill"
-      case "cancel": "Cancelled a back-fill"
+      case "start": "Started a backfill"
+      case "pause": "Paused a backfill"
+      case "resume": "Resumed a backfill"
+      case "cancel": "Cancelled a backfill"
       default: action.title
       }
     case .view:
@@ -49,7 +49,7 @@ extension LogEntry.Action {
     case .export: "Exported a list"
     case .search: "Searched the platform"
     case .coverage: "Viewed coverage"
-    case .backfill: "Changed a back-fill"
+    case .backfill: "Changed a backfill"
     case .view: "Viewed a recording"
     case .listen: "Started playback"
     case .audioSent: "Sent audio"

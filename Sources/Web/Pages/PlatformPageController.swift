@@ -76,6 +76,6 @@ struct PlatformPageController {
 
   private func share(_ count: Int, _ status: RateLimitStatus) -> String {
     guard count > 0, status.lastHour.requests > 0 else { return "" }
-    return String(format: " (%.1f %%)", 100 * Double(count) / Double(status.lastHour.requests))
+    return String(format: " (%.1f%%)", 100 * Double(count) / Double(status.lastHour.requests))
   }
 }

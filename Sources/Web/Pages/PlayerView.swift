@@ -93,9 +93,10 @@ struct PlayerView {
     guard played != nil || downloaded != nil else { return nil }
     if showsEveryone {
       guard let played else { return downloaded.map { "Downloaded \($0)." } }
-      return "Playback started \(played)\(downloaded.map { ", downloaded \($0)" } ?? "")."
+      return "Played \(played)\(downloaded.map { ", downloaded \($0)" } ?? "")."
     }
-    let parts = [played.map { "started playback \($0)" }, downloaded.map { "downloaded it \($0)" }].compactMap { $0 }
+    let parts = [played.map { "started playback \($0)" }, downloaded.map { "downloaded the recording \($0)" }]
+      .compactMap { $0 }
     return "You \(parts.joined(separator: " and "))."
   }
 

@@ -15,7 +15,7 @@ struct QuarantinePageController {
     [
       .admitted(
         .get, "/quarantine", .page, permission: .manageJobs, log: .entry(.list, details: ["of": "quarantine"]),
-        "The files that failed the integrity check.",
+        "The downloaded files that were refused.",
         query: [QuarantineListing.decided, .cursor],
         handler: show)
     ]

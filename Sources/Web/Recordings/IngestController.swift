@@ -86,9 +86,10 @@ struct IngestController {
   /// - Throws: `tooManyJobs`.
   func startJob(_ admitted: Admitted<RecordingSubject>) async throws(TapedeckError) -> JobRow {
     let key = admitted.subject.key
-    try await openJobs.requireCapacity(for: key, of: admitted.identity)
-    return try await catalog.requestIngest(
-      of: key, clearance: admitted.clearance, by: admitted.identity.id, entry: admitted.entry(recording: key))
+    return try await openJobs.withCapacity(for: key, of: admitted.identity) { () async throws(TapedeckError) in
+      try await catalog.requestIngest(
+        of: key, clearance: admitted.clearance, by: admitted.identity.id, entry: admitted.entry(recording: key))
+    }
   }
 
   /// - Returns: also the request with the identity as it is after the wait, in which it may have changed.

@@ -3,7 +3,7 @@
 const reportInterval = 5 * 60 * 1000;
 const maximumPassages = 200;
 
-/** An ID of a report, by which the server recognises a report that is sent again. */
+/** An ID of a report, by which the server recognizes a report that is sent again. */
 const newID = () => Date.now().toString(36) + Math.random().toString(36).slice(2, 8);
 
 export class Heard {

@@ -39,7 +39,7 @@ volume.addEventListener('input', () => {
 
 export function mute() {
   audio.muted = !audio.muted;
-  say(audio.muted ? 'Muted' : `Volume ${volume.value} %`);
+  say(audio.muted ? 'Muted' : `Volume ${volume.value}%`);
 }
 
 export const skip = find('skip');

@@ -1,4 +1,4 @@
-// Draws lanes of peaks on a canvas. The caller reads the colours from the style sheet.
+// Draws lanes of peaks on a canvas. The caller reads the colors from the style sheet.
 
 import { prepared } from './canvas.js';
 

@@ -80,7 +80,7 @@ extension UserCommand {
 
   struct Remove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Remove a user account. The access log keeps its entries.")
+      abstract: "Remove a user account. The access log keeps the account's entries.")
 
     @OptionGroup var account: AccountOptions
 

@@ -5,7 +5,7 @@ import Model
 /// `tapedeck platform`: the request budget of each source.
 struct PlatformCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "platform", abstract: "Show the request budget of each source and its remaining jobs.")
+    commandName: "platform", abstract: "Show each source's request budget and open jobs.")
 
   @OptionGroup(title: "General options") var options: GlobalOptions
   @Flag(help: .json) var json = false

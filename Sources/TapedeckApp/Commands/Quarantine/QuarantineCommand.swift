@@ -3,15 +3,15 @@ import Foundation
 import Model
 import NIOHTTP1
 
-/// `tapedeck quarantine`: files that failed the integrity check, and the decisions about them.
+/// `tapedeck quarantine`: downloaded files that were refused, and the decisions about them.
 struct QuarantineCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "quarantine", abstract: "List, show, accept and discard files that failed the integrity check.",
+    commandName: "quarantine", abstract: "List, show, accept and discard downloaded files that were refused.",
     subcommands: [ListFiles.self, ShowFile.self, Accept.self, Discard.self])
 
   struct ListFiles: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "list", abstract: "List files that failed the integrity check, newest first.",
+      commandName: "list", abstract: "List downloaded files that were refused, newest first.",
       discussion: """
         Damaged files, and files unknown to the catalog, that 'tapedeck verify' moved
         to quarantine need no decision and are not listed. They are in the folder
@@ -36,7 +36,7 @@ struct QuarantineCommand: AsyncParsableCommand {
 
   struct ShowFile: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "show", abstract: "Show a file: why it was rejected, its size, hash, node, path and decision.")
+      commandName: "show", abstract: "Show a file: why it was refused, its size, hash, node, path and decision.")
 
     @OptionGroup(title: "General options") var options: GlobalOptions
     @Argument(help: "Number of the file.") var file: Int64
@@ -101,7 +101,7 @@ package struct QuarantineListing: Listing, Sendable {
   package var files: [QuarantinedFile]
   package var nextCursor: String?
 
-  package static var emptyText: String { "No downloads that failed the integrity check are in quarantine." }
+  package static var emptyText: String { "No downloads are in quarantine." }
 
   package static var emptyTable: Table {
     Table(

@@ -3,16 +3,16 @@ import Foundation
 import Model
 import NIOHTTP1
 
-/// `tapedeck backfill`: back-fills, which download the calls of a past period.
+/// `tapedeck backfill`: backfills, which download the calls of a past period.
 struct BackfillCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "backfill", abstract: "Fetch the calls of a past period in the background.",
-    discussion: "The server fetches new calls first, and those of a back-fill when it has capacity.",
+    discussion: "The server fetches new calls first, and those of a backfill when it has capacity.",
     subcommands: [Start.self, ListBackfills.self, Pause.self, Resume.self, Cancel.self])
 
   struct Start: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Start a back-fill and print its ID.",
+      abstract: "Start a backfill and print its ID.",
       discussion: """
         Calls are fetched oldest first, because the platform deletes the oldest first.
         Days are in the time zone of the source; the end is excluded.
@@ -57,7 +57,7 @@ struct BackfillCommand: AsyncParsableCommand {
 
   struct ListBackfills: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "list", abstract: "List back-fills, newest first.",
+      commandName: "list", abstract: "List backfills, newest first.",
       discussion: "UNIDENTIFIED counts rows of the platform's list without a usable ID; --json gives their positions.")
 
     @OptionGroup(title: "General options") var options: GlobalOptions
@@ -71,24 +71,24 @@ struct BackfillCommand: AsyncParsableCommand {
   }
 
   struct Pause: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Pause a back-fill: no more recordings are queued.")
+    static let configuration = CommandConfiguration(abstract: "Pause a backfill: no more recordings are queued.")
     @OptionGroup(title: "General options") var options: GlobalOptions
-    @Argument(help: "ID of the back-fill.") var id: String
+    @Argument(help: "ID of the backfill.") var id: String
     func run() async throws { try await change(id, "pause", options) }
   }
 
   struct Resume: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Resume a paused back-fill.")
+    static let configuration = CommandConfiguration(abstract: "Resume a paused backfill.")
     @OptionGroup(title: "General options") var options: GlobalOptions
-    @Argument(help: "ID of the back-fill.") var id: String
+    @Argument(help: "ID of the backfill.") var id: String
     func run() async throws { try await change(id, "resume", options) }
   }
 
   struct Cancel: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Cancel a back-fill; recordings that are already queued are still fetched.")
+      abstract: "Cancel a backfill; recordings that are already queued are still fetched.")
     @OptionGroup(title: "General options") var options: GlobalOptions
-    @Argument(help: "ID of the back-fill.") var id: String
+    @Argument(help: "ID of the backfill.") var id: String
     func run() async throws { try await change(id, "cancel", options) }
   }
 
@@ -117,7 +117,7 @@ package struct BackfillListing: Listing {
 
   var backfills: [Backfill]
 
-  package static var emptyText: String { "There are no back-fills." }
+  package static var emptyText: String { "There are no backfills." }
 
   package static var emptyTable: Table {
     Table([

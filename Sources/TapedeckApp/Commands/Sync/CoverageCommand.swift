@@ -12,8 +12,9 @@ struct CoverageCommand: AsyncParsableCommand {
       platform for each day first, unless --offline is given. Days are in
       the time zone of the source; the end is excluded. Exits with 3 when an
       expected recording is not in the archive, or when a day is not checked. A day
-      is checked when the platform listed all of it after its end plus
-      CXONE_SYNC_OVERLAP_MINUTES, because calls are listed only after they end.
+      counts as checked once the platform's complete list for it has been read at
+      least CXONE_SYNC_OVERLAP_MINUTES after the day ended, because calls are listed
+      only after they end.
 
         tapedeck coverage --from 2026-11-01 --to 2026-11-08 --fill
         tapedeck coverage --from 2026-11-01 --to 2026-12-01 --statement november.txt
@@ -93,7 +94,7 @@ struct CoverageCommand: AsyncParsableCommand {
 /// `tapedeck sync`: run a sync now.
 struct SyncCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "sync", abstract: "List new calls on the platform now, and queue those to archive.",
+    commandName: "sync", abstract: "Check the platform for new calls now, and queue the ones to be archived.",
     discussion: """
       The server fetches the queued recordings. It also syncs on a schedule
       (CXONE_SYNC_INTERVAL_SECONDS), unless TAPEDECK_SYNC is off. Exits with 3

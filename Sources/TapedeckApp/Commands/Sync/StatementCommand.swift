@@ -40,7 +40,7 @@ struct StatementCommand: AsyncParsableCommand {
       }
       Terminal.show("Signed by \(key.name) and unchanged.")
       guard let summary = StatementSummary(parsing: note.text) else {
-        return Terminal.show("It is not a coverage statement that this version reads; its content is not summarised.")
+        return Terminal.show("It is not a coverage statement that this version reads; its content is not summarized.")
       }
       for line in summary.lines { Terminal.show(line) }
     }

@@ -13,16 +13,16 @@ struct VerifyCommand: AsyncParsableCommand {
       tapedeck verify ID...           these recordings
 
       Damaged files are moved to quarantine, never deleted. They need no decision, so
-      'tapedeck quarantine list' does not show them. MP3 and waveform are created
-      again from the original; when the original is damaged or was not kept, the
-      recording is fetched again from the platform. When the object store cannot be
+      'tapedeck quarantine list' does not show them. The MP3 and the waveform are
+      created again from the original; when the original is damaged or was not kept,
+      the recording is fetched again from the platform. When the object store cannot be
       read, the command reports that and changes nothing.
 
       Exits with 0 when everything is intact or repaired, with 7 when something
       remains damaged, with 3 when something could not be checked or is still being
       repaired (--no-wait), with 6 when none of the given IDs is in the archive, and
-      with 12 when the catalog was probably lost. Without a server and without
-      settings of the platform, damage is only reported (--no-repair).
+      with 12 when the catalog was probably lost. Without a running server and
+      without platform settings, damage is only reported (--no-repair).
       """)
 
   @OptionGroup(title: "General options") var options: GlobalOptions
@@ -103,7 +103,7 @@ struct VerifyCommand: AsyncParsableCommand {
       var question = question
       if question.repairs, !connection.hasPlatform {
         if !options.quiet {
-          Terminal.say("No settings of the platform (CXONE_BASE_URL, …): damage is reported and not repaired.")
+          Terminal.say("There are no platform settings (CXONE_BASE_URL, …): damage is reported and not repaired.")
         }
         question.repairs = false
       }
