@@ -7,7 +7,7 @@ MAKEFLAGS += --no-builtin-rules
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
-# The program looks for the FFmpeg launcher in its own folder and in ../lib/tapedeck.
+# The program looks for the transcoder in its own folder and in ../lib/tapedeck.
 LIBDIR ?= $(dir $(BINDIR))lib/tapedeck
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSCONFDIR ?= /etc
@@ -22,7 +22,7 @@ SWIFT_RELEASE_FLAGS ?= -c release --static-swift-stdlib
 
 DEBUG_BINARY := .build/debug/tapedeck
 RELEASE_BINARY := .build/release/tapedeck
-LAUNCHER := libtapedeck-ffmpeg-launcher.so
+TRANSCODER := tapedeck-transcoder
 TEST_PYTHON := .venv/bin/python
 VECTORS ?= ../shared/vectors
 SHELL_SCRIPTS = $(shell grep -lE '^\#!.*\b(ba)?sh$$' scripts/* bench/* .ci/* 2>/dev/null)
@@ -52,14 +52,14 @@ build: ## debug build with optimized C, which 'make demo' and 'make test' use
 	@scripts/bootstrap
 	$(call say-first-build,$(DEBUG_BINARY))
 	$(SWIFT) build $(SWIFT_FLAGS) --product tapedeck
-	$(SWIFT) build $(SWIFT_FLAGS) --product tapedeck-ffmpeg-launcher
+	$(SWIFT) build $(SWIFT_FLAGS) --product $(TRANSCODER)
 
 .PHONY: release
 release: ## release build, which runs without the Swift toolchain
 	@scripts/bootstrap
 	$(call say-first-build,$(RELEASE_BINARY))
 	$(SWIFT) build $(SWIFT_RELEASE_FLAGS) --product tapedeck
-	$(SWIFT) build $(SWIFT_RELEASE_FLAGS) --product tapedeck-ffmpeg-launcher
+	$(SWIFT) build $(SWIFT_RELEASE_FLAGS) --product $(TRANSCODER)
 
 # --- Check ---
 
@@ -77,7 +77,7 @@ screenshots: ## take the screenshots in docs/screenshots again, from the demo's 
 	UPDATE_SCREENSHOTS=1 $(TEST_PYTHON) -m pytest Tests/EndToEnd/test_browser.py -q -k finds_and_plays
 
 .PHONY: soak
-soak: ## long tests, up to 30 minutes each: memory, chaos, faultloop, hostile, clients, openapi, stores (SUITE=…)
+soak: ## long tests, up to 30 minutes each: memory, chaos, faultloop, media, parsers, hostile, clients, openapi, stores (SUITE=…)
 	@scripts/bootstrap --for test $(if $(filter all stores,$(or $(SUITE),all)),--for stores)
 	@scripts/run-tests --soak $(or $(SUITE),all) $(TEST_ARGS)
 
@@ -133,8 +133,7 @@ bench-nodes: ## compare three workers with one, on PostgreSQL and S3
 install: ## install the release build under PREFIX (/usr/local), with a systemd unit
 	@test -e $(RELEASE_BINARY) || { echo "There is no release build yet: run 'make release' first." >&2; exit 1; }
 	install -D -s -m 755 $(RELEASE_BINARY) '$(DESTDIR)$(BINDIR)/tapedeck'
-	install -d '$(DESTDIR)$(LIBDIR)'
-	install -s -m 644 $(dir $(RELEASE_BINARY))$(LAUNCHER) '$(DESTDIR)$(LIBDIR)/$(LAUNCHER)'
+	install -D -s -m 755 $(dir $(RELEASE_BINARY))$(TRANSCODER) '$(DESTDIR)$(LIBDIR)/$(TRANSCODER)'
 	install -d '$(DESTDIR)$(UNITDIR)'
 	sed 's|/usr/local/bin/tapedeck|$(BINDIR)/tapedeck|g; s|/etc/tapedeck/|$(SYSCONFDIR)/tapedeck/|g' \
 	  packaging/tapedeck.service >'$(DESTDIR)$(UNITDIR)/tapedeck.service'
@@ -146,7 +145,7 @@ install: ## install the release build under PREFIX (/usr/local), with a systemd 
 	  'Settings and recordings are unchanged. To run the new program, as root:' \
 	  '  systemctl daemon-reload && systemctl restart tapedeck'; \
 	else printf '%s\n' '' \
-	  'Tapedeck needs at run time: apt-get install ffmpeg util-linux libsqlite3-0 libpq5 libstdc++6' \
+	  'Tapedeck needs at run time: apt-get install libavformat59 libsqlite3-0 libpq5 libstdc++6' \
 	  'The documented backup also needs sqlite3.' \
 	  'Next, as root:' \
 	  '  useradd --system --home-dir /var/lib/tapedeck --shell /usr/sbin/nologin tapedeck' \
@@ -160,7 +159,7 @@ install: ## install the release build under PREFIX (/usr/local), with a systemd 
 
 .PHONY: uninstall
 uninstall: ## remove the installed files; settings and recordings stay
-	rm -f '$(DESTDIR)$(LIBDIR)/$(LAUNCHER)'
+	rm -f '$(DESTDIR)$(LIBDIR)/$(TRANSCODER)'
 	rmdir '$(DESTDIR)$(LIBDIR)' 2>/dev/null || true
 	rm -f '$(DESTDIR)$(BINDIR)/tapedeck' '$(DESTDIR)$(UNITDIR)/tapedeck.service' \
 	  '$(DESTDIR)$(SYSCONFDIR)/tapedeck/tapedeck.env.example' '$(DESTDIR)$(SYSCONFDIR)/tapedeck/.env'

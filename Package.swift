@@ -32,8 +32,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .executable(name: "tapedeck", targets: ["tapedeck"]),
-    // Preloaded into FFmpeg, never linked into the program: no target depends on it.
-    .library(name: "tapedeck-ffmpeg-launcher", type: .dynamic, targets: ["FFmpegLauncher"]),
+    .executable(name: "tapedeck-transcoder", targets: ["tapedeck-transcoder"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
@@ -62,7 +61,7 @@ let package = Package(
       name: "HTTPTransport", dependencies: ["Model", asyncHTTPClient, nioCore, nioHTTP1, nioPosix, nioSSL],
       swiftSettings: strict),
 
-    .systemLibrary(name: "CMalloc"),
+    .systemLibrary(name: "CProcess"),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "Deflate", dependencies: ["CZlib", nioCore], swiftSettings: strict),
 
@@ -72,7 +71,9 @@ let package = Package(
       dependencies: ["Model", "HTTPTransport", "Deflate", asyncHTTPClient, nioCore, nioHTTP1, logging, metrics],
       swiftSettings: strict),
     .target(
-      name: "Audio", dependencies: ["Model", subprocess, systemPackage], swiftSettings: strict),
+      name: "Audio", dependencies: ["Model", "CTranscoder", systemPackage], swiftSettings: strict),
+    // The messages of tapedeck-transcoder, which only Audio talks to.
+    .systemLibrary(name: "CTranscoder"),
     .target(
       name: "ObjectStorage",
       dependencies: [
@@ -88,14 +89,18 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Observability", dependencies: ["Model", logging, coreMetrics], swiftSettings: strict),
 
-    .target(
-      name: "FFmpegLauncher",
-      cSettings: [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)],
+    // Knows where FFmpeg's headers and libraries are; all of them are in one place.
+    .systemLibrary(
+      name: "CFFmpeg", pkgConfig: "libavformat",
+      providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswresample-dev", "libavutil-dev"])]),
+    .executableTarget(
+      name: "tapedeck-transcoder", dependencies: ["CFFmpeg"], path: "Sources/Transcoder",
+      cSettings: [
+        .define("_GNU_SOURCE"), .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
+      ],
       linkerSettings: [
-        // `dlsym` is in the C library only since glibc 2.34.
-        .linkedLibrary("dl"),
-        // SwiftPM links C like Swift; without these FFmpeg would have to load Swift's own libraries.
-        .unsafeFlags(["-static-stdlib", "-nostartfiles"]),
+        .linkedLibrary("avformat"), .linkedLibrary("avcodec"), .linkedLibrary("swresample"), .linkedLibrary("avutil"),
+        .linkedLibrary("m"),
       ]),
 
     // MARK: What the adapters are put together to
@@ -135,7 +140,7 @@ let package = Package(
       dependencies: [
         "Model", "TransparencyLog", "HTTPTransport", "CXone", "Audio", "ObjectStorage", "Catalog", "Webhooks",
         "Observability", "Access",
-        "Pipeline", "Web", "Sandbox", "CMalloc",
+        "Pipeline", "Web", "Sandbox", "CProcess",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -221,3 +226,12 @@ let package = Package(
       swiftSettings: strict),
   ]
 )
+
+// Built by `make soak SUITE=parsers` only, because it needs libFuzzer: `swift build --sanitize fuzzer`.
+if Context.environment["TAPEDECK_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "fuzz-parsers", dependencies: ["Audio", "Model"], path: "Tests/Fuzz",
+      exclude: ["pytest.ini", "test_parsers.py"],
+      swiftSettings: strict))
+}

@@ -13,7 +13,7 @@ package struct Secret: Sendable {
   /// The secret of a browser session, or its form token. The prefix lets the log redaction recognize it.
   package static func makeSession() -> Secret { Secret(text: "tdks_" + base64URL(randomBytes(32))) }
 
-  /// The hash that is stored. It needs no salt or cost, because the secret is random.
+  /// The hash that is stored. It needs no salt and no slow hash, because the secret is random.
   package static func sha256(_ text: String) -> [UInt8] { Array(SHA256.hash(data: Data(text.utf8))) }
 
   package var sha256: [UInt8] { Secret.sha256(text) }

@@ -23,10 +23,13 @@ package struct IntegrityCheck: Sendable {
   package var decodedDuration: Duration?
   /// How many bytes after the announced audio belong to no chunk; see `WAVChunks.unexplained`.
   package var unexplainedBytes: Int64?
+  /// The structure of a file that is not WAV.
+  package var structure: ContainerStructure?
 
   package init(
     firstBytes: ArraySlice<UInt8>, fileLength: Int64, declaredLength: Int64? = nil, isSecondFetch: Bool = false,
-    platformDuration: Duration? = nil, decodedDuration: Duration? = nil, unexplainedBytes: Int64? = nil
+    platformDuration: Duration? = nil, decodedDuration: Duration? = nil, unexplainedBytes: Int64? = nil,
+    structure: ContainerStructure? = nil
   ) {
     self.firstBytes = firstBytes
     self.fileLength = fileLength
@@ -35,16 +38,18 @@ package struct IntegrityCheck: Sendable {
     self.platformDuration = platformDuration
     self.decodedDuration = decodedDuration
     self.unexplainedBytes = unexplainedBytes
+    self.structure = structure
   }
 
   /// A recording that passed.
   package struct Passed: Sendable, Equatable {
-    package var header: WAVHeader
+    /// Nil for other containers than WAV.
+    package var header: WAVHeader?
     /// Computed from the audio bytes, or the decoder's value where the header does not tell; nil when neither is known.
     package var duration: Duration?
     package var warnings: [Warning]
 
-    package init(header: WAVHeader, duration: Duration?, warnings: [Warning]) {
+    package init(header: WAVHeader?, duration: Duration?, warnings: [Warning]) {
       self.header = header
       self.duration = duration
       self.warnings = warnings
@@ -71,6 +76,7 @@ package struct IntegrityCheck: Sendable {
   package func result() -> Result<Passed, TapedeckError> {
     do throws(TapedeckError) {
       try checkLength()
+      if let structure { return .success(try checkStructure(structure)) }
       var header = try readHeader()
       if declaredLength == fileLength { header = header.withoutPlaceholders(provenLength: fileLength) }
       try checkContainer(header)
@@ -104,15 +110,30 @@ package struct IntegrityCheck: Sendable {
     }
   }
 
+  private func checkStructure(_ structure: ContainerStructure) throws(TapedeckError) -> Passed {
+    if let problem = structure.problem {
+      throw failure("The \(structure.container.name) file cannot be used: \(problem).")
+    }
+    guard structure.showsEnd || declaredLength != nil else {
+      throw failure("Neither the file nor the platform gives its length, so it may have been cut short.")
+    }
+    var warnings: [Warning] = structure.showsEnd ? [] : [.lengthUnknown]
+    let duration = structure.duration ?? decodedDuration
+    if let duration, let excess = try checkAgainstPlatform(duration) { warnings.append(.longerThanPlatform(excess)) }
+    try checkDecoded(structure.duration)
+    return Passed(header: nil, duration: duration, warnings: warnings)
+  }
+
   private func readHeader() throws(TapedeckError) -> WAVHeader {
     switch MediaSignature(firstBytes) {
     case .wave: break
     case .html: throw failure("The platform sent a web page instead of audio.")
     case .json: throw failure("The platform sent JSON instead of audio.")
     case .playlist: throw failure("The platform sent a playlist instead of audio.")
-    case .mp4: throw failure("The platform sent an MP4 file, which this source does not support.")
+    // Only without their structure, which the caller reads.
+    case .wave64, .mp4, .mp3, .ogg, .flac, .amr: throw failure("The platform sent another file than WAV.")
     case .empty: throw failure("The platform sent an empty file.")
-    case .unknown: throw failure("The platform sent \(grouped(fileLength)) bytes that are not a WAV file.")
+    case .unknown: throw failure("The platform sent \(grouped(fileLength)) bytes that are not a recording.")
     }
     switch WAVHeader.read(firstBytes) {
     case .header(let header): return header

@@ -6,6 +6,7 @@ final class RecordingHistory: Sendable {
   private struct State {
     var firstRequests: [String: Instant] = [:]
     var versions: [String: Int] = [:]
+    var files: [String: StoredFile] = [:]
     var start: Instant
   }
 
@@ -40,4 +41,15 @@ final class RecordingHistory: Sendable {
 
   /// Replaces the file of a recording.
   func replaceFile(of id: String) { state.withLock { $0.versions[id, default: 0] += 1 } }
+
+  /// The file that a test has given to the tenant for a recording.
+  func file(of id: String) -> StoredFile? { state.withLock { $0.files[id] } }
+
+  /// Keeps a file of a test for a recording, which need not exist otherwise.
+  func addFile(_ file: StoredFile, of id: String) {
+    state.withLock { state in
+      state.versions[id, default: 0] += 1
+      state.files[id] = file
+    }
+  }
 }

@@ -8,8 +8,9 @@ import Synchronization
 /// A simulated CXone tenant that speaks the contract `recordings-v2`: tokens, a day of calls, range requests, and
 /// faults.
 ///
-/// Everything is generated from a seed: the same seed and day give identical responses. No files are read or written;
-/// memory holds only shared tables of audio and the few calls with synthesised speech.
+/// Everything is generated from a seed: the same seed and day give identical responses. Tests can add files
+/// (`/sandbox/recordings`). No files are read or written; memory holds only shared tables of audio, the few calls with
+/// synthesised speech, and the files of tests.
 package struct SandboxTenant: Sendable {
   package let configuration: SandboxConfiguration
   /// All recordings, including hidden ones, ordered by start time and ID.
@@ -71,8 +72,8 @@ package struct SandboxTenant: Sendable {
     self.scripts = Dictionary(scripts.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// Resets the tenant to its initial state: initial faults, limit and files, and empty request statistics. Tokens stay
-  /// valid.
+  /// Resets the tenant to its initial state: initial faults, limit and files (none of tests), and empty request
+  /// statistics. Tokens stay valid.
   package func reset() {
     faults.reset(to: configuration.faults)
     limit.change(to: nil)
@@ -82,15 +83,18 @@ package struct SandboxTenant: Sendable {
   }
 
   /// The recording of an ID, hidden or not.
-  package func recording(_ id: String) -> SandboxRecording? { byID[id] }
+  package func recording(_ id: String) -> SandboxRecording? {
+    history.file(of: id).map { recording(id, with: $0) } ?? byID[id]
+  }
 
   /// The file that a download of this recording returns now, regardless of its availability; nil for an unknown ID.
   ///
   /// A call with synthesised speech is rendered on first use, which takes about half a second.
   package func audio(of id: String) async -> SandboxAudio? {
-    guard let recording = byID[id] else { return nil }
+    guard let recording = recording(id) else { return nil }
     let version = history.version(of: id)
     let seed = SeededRandom.seed(id, under: configuration.seed &+ UInt64(version))
+    if let file = history.file(of: id) { return SandboxAudio(bytes: Array(file.bytes.readableBytesView), seed: seed) }
     if version == 0, let script = scripts[id], let speech = await spoken?.audio(of: script) {
       return SandboxAudio(format: recording.format, data: speech, seed: seed)
     }

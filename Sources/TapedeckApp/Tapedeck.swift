@@ -17,8 +17,8 @@ package struct Tapedeck: AsyncParsableCommand {
                          tapedeck ingest --from 2026-11-01 --to 2026-11-02
 
       Settings come from flags, the environment, .env, tapedeck.yaml and defaults;
-      the first of these that has a setting counts. Connecting to a tenant requires CXONE_BASE_URL, CXONE_CLIENT_ID
-      and CXONE_CLIENT_SECRET.
+      the first of these that has a setting counts. Connecting to a tenant requires
+      CXONE_BASE_URL, CXONE_CLIENT_ID and CXONE_CLIENT_SECRET.
 
       Exit codes: 0 done, 1 error, 2 usage, 3 partly done, 4 refused, 5 temporary,
       6 not found, 7 integrity, 12 configuration, 130 interrupted.

@@ -4,7 +4,7 @@ import Model
 import SystemPackage
 import Testing
 
-/// Limits of a recording that apply before the conversion, and limits of the machine.
+/// Limits of a recording.
 @Suite(.timeLimit(.minutes(2)))
 struct ConversionLimitTests {
   private func failure(
@@ -20,18 +20,14 @@ struct ConversionLimitTests {
   }
 
   @Test(arguments: [1, 100, 3999, 192_001, 2_000_000, 0x1000_3E80] as [UInt32])
-  func `a sample rate outside 4 to 192 kHz is rejected before FFmpeg starts`(rate: UInt32) async throws {
+  func `a sample rate outside 4 to 192 kHz is rejected before the conversion`(rate: UInt32) async throws {
     #expect(try failure(rate: rate, bytes: 32000)?.code == .unsupportedAudio)
     let bytes = WAVFile(format: WAVBytes.format(rate: rate), audio: tone(1000)).bytes
-    try await withStandIn("exit 1") { executable, folder in
-      let error = await #expect(throws: TapedeckError.self) {
-        try await FFmpeg(executable: executable).convert(
-          pieces(bytes), header: header(of: bytes), to: folder.appending("out.mp3"))
-      }
-      #expect(error?.code == .unsupportedAudio)
-      // The stand-in writes its process ID when it starts.
-      #expect(!FileManager.default.fileExists(atPath: folder.appending("pid").string))
+    // Without a transcoder, only what comes before the conversion can have this result.
+    let error = await #expect(throws: TapedeckError.self) {
+      try await Transcoder(program: nil).convert(pieces(bytes), header: header(of: bytes), to: "/nowhere/out.mp3")
     }
+    #expect(error?.code == .unsupportedAudio)
   }
 
   @Test(arguments: [4000, 6000, 7350, 8000, 96_000, 192_000] as [UInt32])
@@ -57,38 +53,10 @@ struct ConversionLimitTests {
     let bytes = WAVFile(audio: tone(80_000), dataSize: 0, riffSize: 0).bytes
     try await Scratch.with { folder in
       let error = await #expect(throws: TapedeckError.self) {
-        try await Way.forked.ffmpeg().convert(
+        try await Transcoder().convert(
           pieces(bytes), header: header(of: bytes), to: folder.appending("out.mp3"), longest: .seconds(3))
       }
       #expect(error?.code == .unsupportedAudio)
-    }
-  }
-
-  // MARK: The machine
-
-  @Test(arguments: [
-    "echo 'The launcher of FFmpeg could not set its limits: Operation not permitted' >&2; exit 127",
-    "echo 'prlimit: failed to set the AS resource limit: Operation not permitted' >&2; exit 1",
-    "echo 'ffmpeg: error while loading shared libraries: libx.so' >&2; exit 127", "exit 126",
-  ])
-  func `a failure of the machine is not attributed to the recording`(script: String) async throws {
-    let bytes = WAVBytes.telephone(dataSize: 16000)
-    try await withStandIn("cat > /dev/null; \(script)") { executable, folder in
-      let error = await #expect(throws: TapedeckError.self) {
-        try await FFmpeg(executable: executable).convert(
-          pieces(bytes), header: header(of: bytes), to: folder.appending("out.mp3"))
-      }
-      #expect(error?.code == .internalError)
-    }
-  }
-
-  @Test func `a sample is converted`() async throws {
-    for way in Way.allCases { try await way.ffmpeg().convertSample() }
-    try await withStandIn("cat > /dev/null; exit 127") { executable, _ in
-      let error = await #expect(throws: TapedeckError.self) {
-        try await FFmpeg(executable: executable).convertSample()
-      }
-      #expect(error?.code == .internalError)
     }
   }
 
@@ -106,7 +74,7 @@ struct ConversionLimitTests {
       let audio = (0..<Int(rate)).flatMap { little(($0 % 1000 == 500 ? value : 0.25).bitPattern) }
       let bytes = WAVFile(format: WAVBytes.format(tag: 3, rate: rate, bits: 32), audio: audio).bytes
       try await Scratch.with { folder in
-        let conversion = try await Way.forked.ffmpeg().convert(
+        let conversion = try await Transcoder().convert(
           pieces(bytes), header: header(of: bytes), to: folder.appending("out.mp3"))
         #expect(abs(conversion.duration.inSeconds - 1) < 0.01)
         #expect(conversion.mp3Bytes > 1000)

@@ -29,8 +29,8 @@ struct WholenessCheckTests {
     ("<html><body>Sign in</body></html>", "The platform sent a web page instead of audio."),
     ("{\"message\": \"not found\"}", "The platform sent JSON instead of audio."),
     ("#EXTM3U\n/etc/passwd\n", "The platform sent a playlist instead of audio."),
-    ("....ftypisom....", "The platform sent an MP4 file, which this source does not support."),
-    ("Gone.", "The platform sent 5 bytes that are not a WAV file."),
+    ("....ftypisom....", "The platform sent another file than WAV."),
+    ("Gone.", "The platform sent 5 bytes that are not a recording."),
     ("RIFF....WAVEfmt ", "The file has 16 bytes and ends inside its WAV header."),
   ])
   func `a file that is not audio is rejected with its type`(text: String, message expected: String) {

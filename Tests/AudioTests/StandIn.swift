@@ -1,63 +1,58 @@
 import Foundation
-import Synchronization
 import SystemPackage
 import Testing
 
-/// A shell script in place of FFmpeg. `$here` is its folder; `ready` reports that it runs, and keeps a pipe open whose
-/// end shows that it and all its children have ended.
+/// A program in Python in place of the transcoder. It is ready at once; for each conversion it executes `behaviour`,
+/// with `number`, `recording`, `mp3` and `report`. `send` sends a reply, `frame` makes a part of a report.
 func withStandIn(
-  _ script: String, _ body: (_ executable: String, _ folder: FilePath) async throws -> Void
+  _ behaviour: String, ready: String = "send(1, status=1, numbers=(6, 1), text=b'5.1')",
+  _ body: (_ program: FilePath, _ folder: FilePath) async throws -> Void
 ) async throws {
   try await Scratch.with { folder in
-    let (source, path) = (folder.appending("source").string, folder.appending("ffmpeg").string)
-    try
-      "#!/bin/sh\nhere='\(folder.string)'\necho $$ > $here/pid\nready() { exec 9>$here/ready; echo >&9; }\n\(script)\n"
-      .write(toFile: source, atomically: true, encoding: .utf8)
-    try #require(mkfifo(folder.appending("ready").string, 0o600) == 0)
+    let (source, path) = (folder.appending("source").string, folder.appending("stand-in"))
+    let script = """
+      #!/usr/bin/env python3
+      import errno, os, signal, socket, struct, sys
+
+      tapedeck = socket.socket(fileno=0)
+
+      def send(kind, status=0, number=0, numbers=(0, 0), text=b""):
+          tapedeck.send(struct.pack("=IiQQQ32s", kind, status, number, *numbers, text))
+
+      def frame(kind, content=b""):
+          return struct.pack("<cI", kind, len(content)) + content
+
+      def end(samples, mp3_bytes):
+          return frame(b"Z", struct.pack("<4q", samples, samples, mp3_bytes, 0))
+
+      def error(stage, code, text=b""):
+          return frame(b"E", struct.pack("<ii", stage, code) + text)
+
+      FACTS = frame(b"F", b"mp3_channels\\0001")
+      with open("\(folder)/pid", "w") as file:
+          file.write(str(os.getpid()))
+      \(ready)
+      while True:
+          packet, descriptors, _, _ = socket.recv_fds(tapedeck, 64, 3)
+          if not packet:
+              sys.exit()
+          kind, _, number = struct.unpack("=IIQ", packet[:16])
+          if kind == 1:
+              recording, mp3, report = descriptors
+      \(behaviour.split(separator: "\n").map { "        \($0)" }.joined(separator: "\n"))
+              for descriptor in descriptors:
+                  os.close(descriptor)
+
+      """
+    try script.write(toFile: source, atomically: true, encoding: .utf8)
     // A newly written program is busy while a child of another test still has the files of this process open.
-    try runTool("install", ["-m", "755", source, path])
+    try runTool("install", ["-m", "755", source, path.string])
     try await body(path, folder)
   }
 }
 
-/// Whether the process whose ID a stand-in has written is neither running nor a zombie.
-func isGone(in folder: FilePath) throws -> Bool {
+/// The process of a stand-in.
+func standIn(in folder: FilePath) throws -> RunningProcess {
   let text = try String(contentsOfFile: folder.appending("pid").string, encoding: .utf8)
-  let pid = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
-  return kill(pid, 0) == -1 && errno == ESRCH
-}
-
-/// The pipe through which a stand-in reports that it is ready and, by its end, that it has ended.
-final class Lifeline: Sendable {
-  private let path: FilePath
-  private let pipe = Mutex<FileDescriptor?>(nil)
-
-  init(_ folder: FilePath) { path = folder.appending("ready") }
-
-  /// Waits until the stand-in has called `ready`.
-  func ready() async throws {
-    let pipe = try await blocking { [path] in
-      // Opening a named pipe blocks until its other end is opened.
-      let pipe = try FileDescriptor.open(path, .readOnly)
-      _ = try withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { try pipe.read(into: $0) }
-      return pipe
-    }
-    self.pipe.withLock { $0 = pipe }
-  }
-
-  /// Waits until no process has the pipe open; never returns if one is left.
-  func ended() async throws {
-    let pipe = try #require(pipe.withLock { $0 })
-    try await blocking {
-      try pipe.closeAfter {
-        try withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { while try pipe.read(into: $0) > 0 {} }
-      }
-    }
-  }
-
-  private func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
-      Thread.detachNewThread { continuation.resume(with: Result(catching: body)) }
-    }
-  }
+  return RunningProcess(id: try #require(Int32(text)))
 }

@@ -196,7 +196,8 @@ struct MediaSignatureTests {
       ("RIFF", .unknown), ("<!DOCTYPE html>", .html), ("\u{FEFF}\n <?xml version=\"1.0\"?>", .html),
       ("{\"error\": 1}", .json), ("\r\n[1]", .json), ("#EXTM3U\n#EXTINF:5,\n", .playlist),
       ("ffconcat version 1.0\n", .playlist), ("\0\0\0\u{18}ftypmp42", .mp4), ("", .empty),
-      ("Service Unavailable", .unknown), ("   ", .unknown),
+      ("Service Unavailable", .unknown), ("   ", .unknown), ("OggS\0\u{2}", .ogg), ("fLaC\0\0\0\u{22}", .flac),
+      ("#!AMR\n<", .amr), ("#!AMR-WB\n$", .amr), ("#!AMR_MC1.0\n", .unknown),
     ] as [(String, MediaSignature)])
   func `the type of a file is recognized by its first bytes`(text: String, expected: MediaSignature) {
     #expect(MediaSignature(Array(text.utf8)) == expected)

@@ -7,11 +7,15 @@ import pathlib
 import re
 import signal
 import subprocess
+from collections.abc import Sequence
 
 from waiting import PATIENCE, eventually
 
 DEFAULT_BINARY = pathlib.Path(__file__).resolve().parents[2] / ".build" / "debug" / "tapedeck"
 BINARY = str(pathlib.Path(os.environ.get("TAPEDECK_BINARY") or DEFAULT_BINARY).resolve())
+
+#: Its name in the output of `ps`, which has at most 15 characters.
+TRANSCODER = "tapedeck-transcoder"[:15]
 
 #: Settings that shorten waits. A recording that is not ready is polled often enough for the slowest machine.
 QUICK = {"CXONE_RATE": "0", "CXONE_WAIT_CAP": "0.3", "CXONE_WAIT_ATTEMPTS": "600", "TAPEDECK_LISTEN": "127.0.0.1:0",
@@ -41,13 +45,13 @@ class Process:
     """A process of the program and its output."""
 
     def __init__(self, arguments: list[str], folder: pathlib.Path, settings: dict[str, str], log: pathlib.Path,
-                 descriptors: tuple[int, int] | None = None):
-        """`descriptors` are the soft and the hard limit of open files."""
+                 descriptors: tuple[int, int] | None = None, program: Sequence[str] = (BINARY,)):
+        """`descriptors` are the soft and the hard limit of open files; `program` is another start of the command line."""
         self.log = log
         with log.open("ab") as file:
             start = file.tell()
             self.popen = subprocess.Popen(
-                [*limited(descriptors), BINARY, *arguments], cwd=folder, env=environment(settings),
+                [*limited(descriptors), *program, *arguments], cwd=folder, env=environment(settings),
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         self._start = start
 
@@ -87,21 +91,18 @@ class Process:
 
     def descendants(self) -> list[int]:
         """Its child processes and their children, including zombies."""
-        parents = {}
-        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
-            try:
-                parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-            except (FileNotFoundError, ProcessLookupError):
-                pass
+        parents = {pid: parent(pid) for pid in map(int, filter(str.isdigit, os.listdir("/proc")))}
         found = [self.pid]
         for pid in found:
-            found += [child for child, parent in parents.items() if parent == pid]
+            found += [child for child, its_parent in parents.items() if its_parent == pid]
         return found[1:]
 
+    def transcoders(self) -> list[int]:
+        return [pid for pid in self.descendants() if process_name(pid) == TRANSCODER and parent(pid) == self.pid]
+
     def conversions(self) -> list[int]:
-        """The FFmpeg processes that convert. The launcher that they are forked from does not count; it has another
-        name, except while it is being linked."""
-        return [pid for pid in self.descendants() if process_name(pid) == "ffmpeg" and not is_launcher(pid)]
+        """The processes that convert. The transcoder that they are forked from does not count."""
+        return [pid for pid in self.descendants() if process_name(pid) == TRANSCODER and parent(pid) != self.pid]
 
     def peak_kib(self) -> int:
         """Its peak resident memory in KiB, without its children."""
@@ -136,11 +137,8 @@ def is_running(pid: int) -> bool:
     return process_state(pid) not in ("", "Z", "X")
 
 
-def is_launcher(pid: int) -> bool:
-    """Whether a process is the FFmpeg launcher. Its children have the same arguments, but a launcher as parent."""
+def parent(pid: int) -> int | None:
     try:
-        words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-        parent = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except (FileNotFoundError, ProcessLookupError):
-        return False
-    return words.startswith(b"ffmpeg, linked once") and process_name(parent) != "ffmpeg-launcher"
+        return None

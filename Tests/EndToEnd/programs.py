@@ -16,11 +16,11 @@ import threading
 from archive import DataDirectory
 from client import Client, Reply, path_segment, request
 from process import (
-    BINARY, PATIENCE, QUICK, Process, command, environment, is_launcher, is_running, process_name, process_state)
+    BINARY, PATIENCE, QUICK, Process, command, environment, is_running, process_name, process_state)
 
 __all__ = [
     "BINARY", "PASSWORD", "PATIENCE", "QUICK", "Client", "Process", "Reply", "Sandbox", "Server", "Template", "command",
-    "environment", "is_launcher", "is_running", "path_segment", "process_name", "process_state", "request"]
+    "environment", "is_running", "path_segment", "process_name", "process_state", "request"]
 
 #: The password of the accounts in a template.
 PASSWORD = "correct horse"
@@ -81,6 +81,13 @@ class Sandbox(Process):
             self.base, "POST", "/sandbox/faults", {"Content-Type": "application/json"},
             json.dumps({"fault": fault, **rule}))
         assert reply.status == 201, reply
+
+    def add_file(self, id: str, content: bytes, seconds: int, media_type: str = "application/octet-stream") -> None:
+        """Makes the tenant have a recording with this file."""
+        reply = request(
+            self.base, "PUT", f"/sandbox/recordings/{path_segment(id)}?seconds={seconds}",
+            {"Content-Type": media_type}, content)
+        assert reply.status == 204, reply
 
     def clear_faults(self) -> None:
         assert request(self.base, "DELETE", "/sandbox/faults").status == 204

@@ -7,10 +7,12 @@ import os
 import pathlib
 import socket
 import sqlite3
+import subprocess
+import tempfile
 
 import pytest
 
-from process import QUICK, Process, command
+from process import BINARY, PATIENCE, QUICK, Process, command, environment
 from receiver import Receiver
 
 BUCKET = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-central-1"}
@@ -58,6 +60,8 @@ WRONG_SETTINGS = [
     ({"TAPEDECK_ORIGINALS": "perhaps"}, "TAPEDECK_ORIGINALS"),
     ({"TAPEDECK_LOG_LEVEL": "loud"}, "TAPEDECK_LOG_LEVEL"),
     ({"TAPEDECK_CONVERSIONS": "0"}, "TAPEDECK_CONVERSIONS"),
+    ({"TAPEDECK_TRANSCODER_SANDBOX": "perhaps"}, "TAPEDECK_TRANSCODER_SANDBOX"),
+    ({"TAPEDECK_MEMORY_DUMPS": "perhaps"}, "TAPEDECK_MEMORY_DUMPS"),
     ({"TAPEDECK_MINIMUM_FREE_MB": "much"}, "TAPEDECK_MINIMUM_FREE_MB"),
 ]
 
@@ -82,18 +86,61 @@ def test_doctor_and_serve_reject_the_same_settings_with_the_same_message(folder,
     assert not (folder / "tapedeck-data").exists(), "nothing is created"
 
 
-@pytest.mark.parametrize("path", [
-    "/nonexistent", "/etc", "/bin/true", "{folder}/plain", "{folder}/script", "{folder}/other", "no-such-ffmpeg"])
-def test_doctor_and_serve_reject_the_same_ffmpeg(folder, sandbox, path):
-    for name, text, mode in [
-            ("plain", "ffmpeg version 7", 0o644), ("script", "#!/nowhere/sh", 0o755),
-            ("other", "#!/bin/sh\necho ffmpeg version 7.0 x\nexit 1", 0o755)]:
-        (folder / name).write_text(text + "\n")
-        (folder / name).chmod(mode)
-    failed, serve = both(folder, QUICK | sandbox.settings | {"TAPEDECK_FFMPEG": path})
-    assert "FFmpeg" in failed
-    assert serve.returncode == 12 and "TAPEDECK_FFMPEG" in serve.stderr, serve
-    assert not (folder / "tapedeck-data").exists(), "nothing is created"
+@pytest.mark.parametrize("text, mode, reason", [
+    (None, 0, "there is no tapedeck-transcoder"),
+    ("no program", 0o644, "there is no tapedeck-transcoder"),
+    ("#!/nowhere/sh", 0o755, "cannot be executed"),
+    ("#!/bin/sh\necho 'libavformat.so: cannot open shared object file' >&2\nexit 127", 0o755, "libavformat.so"),
+])
+def test_doctor_says_why_nothing_can_be_converted(folder, sandbox, text, mode, reason):
+    # Beside the program, where it looks for the transcoder; usually on the same disk, where a link needs no space.
+    with tempfile.TemporaryDirectory(dir=pathlib.Path(BINARY).parent) as installed:
+        os.link(BINARY, f"{installed}/tapedeck")
+        if text is not None:
+            transcoder = pathlib.Path(installed, "tapedeck-transcoder")
+            transcoder.write_text(text + "\n")
+            transcoder.chmod(mode)
+        done = subprocess.run(
+            [f"{installed}/tapedeck", "doctor", "--json"], cwd=folder, env=environment(QUICK | sandbox.settings),
+            capture_output=True, text=True, timeout=PATIENCE)
+    [failed] = [found for found in map(json.loads, done.stdout.splitlines()) if not found["ok"] and not found.get("skipped")]
+    assert failed["check"] == "Transcoder"
+    assert "make install" in failed["remedy"] and reason in failed["remedy"], failed
+
+
+#: A transcoder that is ready, with Landlock's version and whether there is seccomp; it converts nothing.
+READY = """#!/usr/bin/env python3
+import socket, struct
+tapedeck = socket.socket(fileno=0)
+tapedeck.send(struct.pack("=IiQQQ32s", 1, 1, 0, {landlock}, {seccomp}, b"5.1"))
+tapedeck.recv(64)
+"""
+
+
+@pytest.mark.parametrize("landlock, seccomp, missing", [(6, 1, None), (0, 1, "Landlock"), (6, 0, "seccomp")])
+@pytest.mark.parametrize("wanted", ["available", "required"])
+def test_a_required_sandbox_must_be_complete(folder, sandbox, landlock, seccomp, missing, wanted):
+    settings = QUICK | sandbox.settings | {"TAPEDECK_TRANSCODER_SANDBOX": wanted}
+    with tempfile.TemporaryDirectory(dir=pathlib.Path(BINARY).parent) as installed:
+        program, transcoder = f"{installed}/tapedeck", pathlib.Path(installed, "tapedeck-transcoder")
+        os.link(BINARY, program)
+        transcoder.write_text(READY.format(landlock=landlock, seccomp=seccomp))
+        transcoder.chmod(0o755)
+        doctor = subprocess.run(
+            [program, "doctor", "--json"], cwd=folder, env=environment(settings), capture_output=True, text=True,
+            timeout=PATIENCE)
+        server = Process(["serve"], folder, settings, folder / "log", program=[program])
+        if missing and wanted == "required":
+            assert server.popen.wait(PATIENCE) == 12, server.output
+            assert f"the kernel of this machine has no {missing}" in server.output
+        else:
+            server.address("Tapedeck listens on")
+            assert server.terminate() == 0
+            assert "conversions use FFmpeg 5.1, sandbox: " in server.output
+            assert (f"this kernel has no {missing}" in server.output) == bool(missing), server.output
+    [found] = [found for found in map(json.loads, doctor.stdout.splitlines()) if found["check"] == "Transcoder"]
+    assert found["ok"] == (not missing or wanted == "available"), found
+    assert not missing or f"has no {missing}" in json.dumps(found), found
 
 
 def test_every_wrong_setting_is_named_at_once(folder, sandbox):

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from programs import is_running, process_name, process_state
+from programs import is_running, process_state
 from waiting import eventually
 
 ID = "bench-3min-01"
@@ -16,7 +16,7 @@ LONG = "bench-50mb"
 
 
 def stop_conversion(server, id) -> int:
-    """Starts a job and stops its FFmpeg process at once; when this returns, all bytes are in the spool."""
+    """Starts a job and stops its conversion at once; when this returns, all bytes are in the spool."""
     job = server.supervisor.start(id)
     child = eventually(server.process.conversions, every=0.005)[0]
     os.kill(child, signal.SIGSTOP)
@@ -134,12 +134,12 @@ def test_a_server_that_stops_during_a_conversion_leaves_no_process(server, sandb
 
 
 def states(server) -> list[str]:
-    """The state letters of the server's descendants, except the launcher, which stays."""
-    children = [child for child in server.process.descendants() if process_name(child) != "ffmpeg-launcher"]
+    """The state letters of the server's descendants, except the transcoder, which stays."""
+    children = set(server.process.descendants()) - set(server.process.transcoders())
     return [state for state in map(process_state, children) if state]
 
 
-def test_a_killed_ffmpeg_leaves_no_zombie_and_the_conversion_is_repeated(server, sandbox):
+def test_a_killed_conversion_leaves_no_zombie_and_the_conversion_is_repeated(server, sandbox):
     job = server.supervisor.start(LONG)
     for child in eventually(server.process.conversions, every=0.005):
         os.kill(child, signal.SIGKILL)
@@ -149,18 +149,18 @@ def test_a_killed_ffmpeg_leaves_no_zombie_and_the_conversion_is_repeated(server,
     assert_archived_whole(server, sandbox, LONG)
 
 
-def test_a_killed_server_leaves_no_ffmpeg_running(server, sandbox):
+def test_a_killed_server_leaves_no_conversion_running(server, sandbox):
     stop_conversion(server, LONG)
     started = server.process.descendants()
-    assert "ffmpeg-launcher" in map(process_name, started)
+    assert len(server.process.transcoders()) == 1 and len(started) == 2
     server.kill()
     eventually(lambda: not any(map(is_running, started)))
 
 
-def test_a_recording_is_archived_although_the_launcher_is_killed(server, sandbox):
+def test_a_recording_is_archived_although_the_transcoder_is_killed(server, sandbox):
     stop_conversion(server, LONG)
-    [launcher] = [pid for pid in server.process.descendants() if process_name(pid) == "ffmpeg-launcher"]
-    os.kill(launcher, signal.SIGKILL)
+    [transcoder] = server.process.transcoders()
+    os.kill(transcoder, signal.SIGKILL)
     job = server.supervisor.start(LONG)
     job = server.supervisor.job_until(job, lambda job: job["state"] in ("done", "failed"))
     assert job["state"] == "done", job

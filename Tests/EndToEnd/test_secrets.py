@@ -5,10 +5,11 @@ import os
 import pathlib
 import re
 import signal
+import subprocess
 
 import pytest
 
-from programs import command, request
+from programs import BINARY, Process, command, request
 from receiver import SECRET, Receiver
 from sessions import Session, cookie_value, form_token, sign_in_reply
 from waiting import eventually
@@ -72,8 +73,10 @@ def test_the_log_is_json_with_a_request_id(make_server):
     assert "unknown_recording" in json.dumps(logged) and "404" in json.dumps(logged)
 
 
-def test_ffmpeg_gets_no_secret(make_server):
-    server = make_server(QM_WEBHOOK_URL="http://127.0.0.1:9/", QM_WEBHOOK_SECRET=SECRET)
+def test_a_conversion_gets_no_secret(make_server):
+    # Otherwise only root can read the environment of the processes.
+    server = make_server(
+        TAPEDECK_MEMORY_DUMPS="on", QM_WEBHOOK_URL="http://127.0.0.1:9/", QM_WEBHOOK_SECRET=SECRET)
     server.supervisor.start("bench-50mb")
     [child] = eventually(server.process.conversions, every=0.005)
     os.kill(child, signal.SIGSTOP)
@@ -86,6 +89,21 @@ def test_ffmpeg_gets_no_secret(make_server):
     assert len(about) >= 4
     for text in about:
         assert "sandbox-secret" not in text and "whsec_" not in text
+
+
+@pytest.mark.parametrize("dumps", ["off", "on"])
+def test_other_processes_of_the_user_cannot_examine_server_and_transcoder(make_server, dumps):
+    server = make_server(start=False, TAPEDECK_MEMORY_DUMPS=dumps)
+    # Root can always do this, so server and reader give up the rights of root.
+    without_rights = ["setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else []
+    server.process = Process(
+        ["serve"], server.folder, server.settings, server.log, program=[*without_rights, BINARY])
+    server.process.address("Tapedeck listens on")
+    [transcoder] = server.process.transcoders()
+    for pid in (server.pid, transcoder):
+        read = subprocess.run(
+            [*without_rights, "head", "-c", "1", f"/proc/{pid}/auxv"], capture_output=True, text=True)
+        assert (read.returncode == 0) == (dumps == "on"), (pid, read)
 
 
 def test_only_the_owner_can_access_files(server):

@@ -144,7 +144,7 @@ import Testing
     let (mine, other) = (object.folder, anyName)
     for name in [
       "README", "\(mine)/README", "\(mine)/\(object.name.digits)", "\(mine)/\(object.name.digits).mp3.tmp",
-      "\(mine)/\(object.name.digits).flac", "\(mine)/\(other.digits).mp3", "\(other.folder)/\(object.name.digits).wav",
+      "\(mine)/\(object.name.digits).opus", "\(mine)/\(other.digits).mp3", "\(other.folder)/\(object.name.digits).wav",
     ] {
       let path = root.appending(name)
       try FileSystemCalls.makeFolder(path.removingLastComponent())

@@ -151,7 +151,8 @@ import Testing
       for kind in ObjectName.Kind.allCases { try await store.keep(sound, kind, by: folder) }
       #expect(try await store.names().count == ObjectName.Kind.allCases.count)
       try await store.quarantine(try TestObject(sound, .mp3).name, because: "")
-      #expect(try await store.names() == [try TestObject(sound, .wav).name, try TestObject(sound, .peaks).name])
+      let others = ObjectName.Kind.allCases.filter { $0 != .mp3 }
+      #expect(try await store.names() == Set(try others.map { try TestObject(sound, $0).name }))
     }
   }
 

@@ -104,6 +104,44 @@ struct ArchiveTests {
     }
   }
 
+  static let containers: [(ending: String, codec: String, kind: ObjectName.Kind)] = [
+    ("m4a", "aac", .mp4), ("flac", "flac", .flac), ("mp3", "mp3float", .mp3),
+  ]
+
+  @Test(arguments: containers) func `a recording in another container is archived with its original unchanged`(
+    ending: String, codec: String, kind: ObjectName.Kind
+  ) async throws {
+    let path = FileManager.default.temporaryDirectory.appending(path: "tapedeck-\(UUID().uuidString).\(ending)")
+    defer { try? FileManager.default.removeItem(at: path) }
+    let ffmpeg = Process()
+    ffmpeg.executableURL = URL(filePath: "/usr/bin/env")
+    ffmpeg.arguments =
+      ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=d=3:r=16000", "-ac", "2", path.path(percentEncoded: false)]
+    ffmpeg.standardInput = FileHandle.nullDevice
+    try ffmpeg.run()
+    ffmpeg.waitUntilExit()
+    let bytes = try [UInt8](Data(contentsOf: path))
+    var options = PipelineFixture.Options()
+    options.source = HandSource { sink, _ in
+      try await sink.append(.init(bytes: bytes))
+      return .init(totalBytes: Int64(bytes.count))
+    }
+    try await PipelineFixture.run(options) { fixture in
+      try await fixture.withWorker {
+        try await fixture.request("other")
+        let job = try await fixture.ended("other")
+        #expect(job.runState == .done, "\(job.failure?.message ?? "")")
+      }
+      let part = try #require(try await fixture.catalog.archived(try fixture.key("other"))?.parts.first)
+      let original = try #require(part.original)
+      #expect(original.kind == kind && original != part.mp3.name)
+      #expect(try fixture.bytes(ofObject: original) == bytes)
+      #expect(part.codec == codec && part.channels == 2 && part.sampleRate == 16_000)
+      #expect(abs(part.duration.inSeconds - 3) < 0.2)
+      try await fixture.expectTidy(archived: 1)
+    }
+  }
+
   @Test func `originals that are not kept are identified by their hash`() async throws {
     var options = PipelineFixture.Options()
     options.settings.keepsOriginals = false

@@ -1,3 +1,4 @@
+import Audio
 import CXone
 import Catalog
 import Foundation
@@ -95,7 +96,7 @@ struct ConversionSlotTests {
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.claim("again")
       let run = Task { try await fixture.ingest.run(job) }
-      // FFmpeg is running.
+      // The conversion is running.
       try await until { try fixture.files(in: "spool").contains { $0.hasSuffix(".mp3") } }
       #expect(!fixture.conversions.tryAcquire())
       isCut.open()
@@ -119,7 +120,7 @@ struct ConversionSlotTests {
     try await PipelineFixture.run(options) { fixture in
       let job = try await fixture.claim("follows")
       let run = Task { try await fixture.ingest.run(job) }
-      // FFmpeg writes its file while the download is still waiting for its second half.
+      // It writes its file while the download is still waiting for its second half.
       try await until { try fixture.files(in: "spool").contains { $0.hasSuffix(".mp3") } }
       rest.open()
       #expect(try await run.value == nil)
@@ -132,24 +133,44 @@ struct ConversionSlotTests {
   }
 
   @Test func `many recordings at once never run more conversions than there are slots`() async throws {
-    let folder = FilePath(NSTemporaryDirectory()).appending("tapedeck-ffmpeg-\(UUID().uuidString)")
+    let folder = FilePath(NSTemporaryDirectory()).appending("tapedeck-slots-\(UUID().uuidString)")
     try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder.string) }
-    // Each run holds a lock of its own, which the system releases however the run ends; the held locks are the running
-    // conversions. The check takes a shared lock, so that two concurrent checks do not count each other.
+    let installed = try #require(Transcoder.installed)
+    // Passes all messages on, and writes down how many conversions run whenever one more begins.
     let script = """
-      #!/bin/sh
-      exec 9>"\(folder)/$$.lock"
-      flock 9
-      count=0
-      for lock in "\(folder)"/*.lock; do flock -sn "$lock" true 9>&- || count=$((count + 1)); done
-      echo $count >> "\(folder)/counts"
-      exec ffmpeg "$@"
+      #!/usr/bin/env python3
+      import os, select, socket, struct, subprocess, sys
+
+      tapedeck = socket.socket(fileno=0)
+      transcoder, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+      with theirs:
+          subprocess.Popen(["\(installed)"], stdin=theirs)
+      running = set()
+      while True:
+          for ready in select.select([tapedeck, transcoder], [], [])[0]:
+              packet, descriptors, _, _ = socket.recv_fds(ready, 64, 3)
+              if not packet:
+                  sys.exit()
+              kind, _, number = struct.unpack("=IIQ", packet[:16])
+              if ready is transcoder:
+                  running.discard(number)
+                  tapedeck.send(packet)
+              elif kind == 1:
+                  running.add(number)
+                  with open("\(folder)/counts", "a") as counts:
+                      counts.write(f"{len(running)}\\n")
+                  socket.send_fds(transcoder, [packet], descriptors)
+                  for descriptor in descriptors:
+                      os.close(descriptor)
+              else:
+                  transcoder.send(packet)
+
       """
-    let program = folder.appending("counting-ffmpeg").string
-    try Data(script.utf8).write(to: URL(filePath: program))
-    try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: program)
-    try await PipelineFixture.run(PipelineFixture.Options(conversions: 2, ffmpeg: program)) { fixture in
+    let program = folder.appending("counting-transcoder")
+    try Data(script.utf8).write(to: URL(filePath: program.string))
+    try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: program.string)
+    try await PipelineFixture.run(PipelineFixture.Options(conversions: 2, transcoder: program)) { fixture in
       let ids = FixedRecordings.codecs.map(\.id) + FixedRecordings.small.prefix(4)
       try await fixture.withWorker(Worker.Limits(polling: 16, transfers: 16)) {
         for id in ids { try await fixture.request(id) }

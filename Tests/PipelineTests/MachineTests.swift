@@ -12,7 +12,7 @@ import SystemPackage
 import TestKit
 import Testing
 
-/// A machine that lacks disk space or FFmpeg.
+/// A machine that lacks disk space or the transcoder.
 @Suite(.timeLimit(.minutes(5)))
 struct MachineTests {
   static let id = "codec-pcm-mono"
@@ -159,29 +159,38 @@ struct MachineTests {
     }
   }
 
-  @Test func `without FFmpeg the job fails with what to do about it`() async throws {
-    try await PipelineFixture.run(PipelineFixture.Options(ffmpeg: "/nowhere/ffmpeg")) { fixture in
+  @Test func `without a transcoder the job fails with what to do about it`() async throws {
+    try await PipelineFixture.run(PipelineFixture.Options(transcoder: "/nowhere/transcoder")) { fixture in
       let job = try await fixture.withWorker {
         try await fixture.request(Self.id)
         return try await fixture.ended(Self.id)
       }
       #expect(job.failure?.code == .ffmpegMissing)
-      #expect(job.failure?.message.contains("apt-get install ffmpeg") == true)
+      #expect(job.failure?.message.contains("tapedeck doctor") == true)
       try await fixture.expectTidy(archived: 0)
     }
   }
 
-  @Test func `an FFmpeg that rejects an intact recording leaves it in quarantine`() async throws {
-    try await PipelineFixture.run(PipelineFixture.Options(ffmpeg: "false")) { fixture in
+  @Test func `a recording that FFmpeg rejects is in quarantine although it is intact`() async throws {
+    var wav = RepairTests.wav(7)
+    // No codec has this number.
+    wav.replaceSubrange(20..<22, with: [0x34, 0x12])
+    var options = PipelineFixture.Options()
+    options.source = HandSource { [wav] sink, _ in
+      try await sink.cut(to: 0)
+      try await sink.append(ByteBuffer(bytes: wav))
+      return DownloadState(totalBytes: Int64(wav.count))
+    }
+    try await PipelineFixture.run(options) { [wav] fixture in
       let job = try await fixture.withWorker {
-        try await fixture.request(Self.id)
-        return try await fixture.ended(Self.id)
+        try await fixture.request("odd")
+        return try await fixture.ended("odd")
       }
       #expect(job.failure?.code == .conversionFailed)
       #expect(fixture.conversions.tryAcquire())
       #expect(fixture.conversions.tryAcquire())
       let kept = try #require(try fixture.files(in: "quarantine").first { $0.hasSuffix(".bin") })
-      #expect(try fixture.bytes(of: "quarantine/\(kept)") == (try await fixture.original(Self.id)))
+      #expect(try fixture.bytes(of: "quarantine/\(kept)") == wav)
       try await fixture.expectTidy(archived: 0, quarantined: 1)
     }
   }

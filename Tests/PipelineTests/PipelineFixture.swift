@@ -22,7 +22,7 @@ struct PipelineFixture: Sendable {
     var tenant: @Sendable (inout SandboxConfiguration) -> Void = { _ in }
     var settings = IngestSettings(retry: .prompt)
     var conversions = 2
-    var ffmpeg = PipelineFixture.ffmpeg.name
+    var transcoder = Transcoder.installed
     /// The clock of the pipeline and the catalog; the platform's client uses the system's clock.
     var clock: TestClock?
     /// A download counts as interrupted after this long without a byte.
@@ -49,6 +49,7 @@ struct PipelineFixture: Sendable {
   let diskSpace: DiskSpaceMonitor
   private let options: Options
   private let source: any RecordingSource
+  private let transcoder: Transcoder
   let system: SystemServices
   let logger: Logger
 
@@ -56,7 +57,7 @@ struct PipelineFixture: Sendable {
   static func run<Result: Sendable>(
     _ options: Options = Options(), _ body: @Sendable (PipelineFixture) async throws -> Result
   ) async throws -> Result {
-    // The program does the same at its start: an FFmpeg that ends early must not end the tests.
+    // The program does the same at its start: a conversion that ends early must not end the tests.
     signal(SIGPIPE, SIG_IGN)
     var configuration = SandboxConfiguration()
     configuration.day = Instant(iso8601: "2026-03-02T00:00:00Z")
@@ -117,10 +118,8 @@ struct PipelineFixture: Sendable {
       system: system, logger: options.logger)
     self.options = options
     self.source = options.source ?? source
+    transcoder = Transcoder(program: options.transcoder)
   }
-
-  /// One for all tests, because linking FFmpeg takes longer than a conversion.
-  static let ffmpeg = (name: "ffmpeg", shared: FFmpeg(executable: "ffmpeg"))
 
   /// The ingest that the pipeline runs.
   var ingest: Ingest { ingest(on: database) }
@@ -132,9 +131,7 @@ struct PipelineFixture: Sendable {
   ) -> Ingest {
     Ingest(
       catalog: Catalog(database: database), sources: hasSource ? [source] : [], store: store ?? self.store,
-      spool: spool ?? self.spool,
-      ffmpeg: options.ffmpeg == Self.ffmpeg.name ? Self.ffmpeg.shared : FFmpeg(executable: options.ffmpeg),
-      conversions: conversions, diskSpace: diskSpace,
+      spool: spool ?? self.spool, transcoder: transcoder, conversions: conversions, diskSpace: diskSpace,
       settings: settings ?? options.settings, system: system, logger: logger)
   }
 

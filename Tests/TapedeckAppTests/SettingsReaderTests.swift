@@ -94,7 +94,7 @@ import Testing
       ]
     ),
     (
-      "colour: blue\ntapedeck:\n  ffmpeg: x\n  shade: [1, 2]\n",
+      "colour: blue\ntapedeck:\n  dataDir: x\n  shade: [1, 2]\n",
       [
         "colour is not a setting.", "tapedeck.shade is not a setting.",
       ]
@@ -124,8 +124,8 @@ import Testing
   }
 
   @Test func `an empty value counts as not set`() async throws {
-    try folder.write("tapedeck:\n  ffmpeg: /from/yaml\n", to: "tapedeck.yaml")
-    #expect(try await settings(["TAPEDECK_FFMPEG": ""]).ffmpeg == "ffmpeg")
+    try folder.write("tapedeck:\n  logFormat: text\n", to: "tapedeck.yaml")
+    #expect(try await settings(["TAPEDECK_LOG_FORMAT": ""]).logFormat == .json)
   }
 
   @Test func `the place with the higher precedence provides a secret, directly or through a file`() async throws {

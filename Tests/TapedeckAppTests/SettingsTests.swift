@@ -41,7 +41,8 @@ import Web
     #expect(settings.syncs && settings.reviewsPrivacy && settings.ingest.keepsOriginals && !settings.ingest.announces)
     #expect(settings.ingest.waiting.attempts == 15 && settings.ingest.waiting.cap == .seconds(30))
     #expect(settings.scrub.days == 30 && settings.scrub.bytesPerSecond == 20_000_000)
-    #expect(settings.minimumFreeBytes == 256 << 20 && settings.ffmpeg == "ffmpeg" && settings.conversions >= 1)
+    #expect(settings.minimumFreeBytes == 256 << 20 && settings.conversions >= 1)
+    #expect(!settings.requiresSandbox && !settings.allowsMemoryDumps)
     #expect(settings.lease == .seconds(30) && settings.logLevel == .info && settings.logFormat == .json)
     #expect(!settings.deployment.isShared && settings.deployment.storage == nil)
     #expect(settings.secrets == ["top secret"])
@@ -116,6 +117,7 @@ import Web
       .databaseConnections, .storageURL, .metricsListen, .publicURL, .trustedProxies, .originals, .sync, .conversions,
       .accelRedirect, .connections, .connectionsPerAddress, .clientStallSeconds, .streamsPerIdentity, .jobsPerIdentity,
       .leaseSeconds, .minimumFree, .diskRetrySeconds, .verifyDays, .verifyRate, .verifyPrivacy, .logLevel, .logFormat,
+      .transcoderSandbox, .memoryDumps,
     ]
     for setting in settings { values[setting] = "canary" }
     let files: [Setting] = [
@@ -128,7 +130,7 @@ import Web
   /// Settings that accept any text, or whose value is checked where it is used.
   private static let unchecked: Set<Setting> = [
     .clientID, .clientSecret, .syncAgents, .webhookURL, .webhookSecret, .dataDirectory, .storageKeyID,
-    .storageSecret, .storageSessionToken, .storageRegion, .signingKey, .ffmpeg,
+    .storageSecret, .storageSessionToken, .storageRegion, .signingKey,
   ]
 
   @Test func `every setting has a test with a malformed value or is known to accept any text`() {
@@ -344,7 +346,7 @@ import Web
     #expect(settings.unknown.map(\.sentence) == ["\(name) is not a setting; did you mean \(meant)?"])
   }
 
-  @Test(arguments: ["TAPEDECK_BINARY", "TAPEDECK_FFMPEG_LAUNCHER", "CXONE_TOKEN", "PATH", "LISTEN"])
+  @Test(arguments: ["TAPEDECK_BINARY", "TAPEDECK_TRANSCODER", "CXONE_TOKEN", "PATH", "LISTEN"])
   func `other names in the environment are not reported`(name: String) async throws {
     #expect(try await settings(Self.platform.merging([name: "x"]) { _, new in new }).unknown.isEmpty)
   }

@@ -124,7 +124,7 @@ struct DamageTests {
       #expect(page.firstMatch(of: try time("2026-03-05T11:00:00Z")) != nil)
       #expect(page.firstMatch(of: try time("2026-03-05T11:00:01Z")) != nil)
       #expect(
-        page.contains("Its files were last repaired on <time") && page.contains("The files were last verified on"))
+        page.contains("The files were last repaired on <time") && page.contains("The files were last verified on"))
       #expect(!page.contains("found damage"))
     }
   }

@@ -26,7 +26,9 @@ struct DocumentedResponses: Sendable {
     }
     guard method != .head, !answer.body.isEmpty else { return }
     let type = String((answer.header("Content-Type") ?? "").prefix { $0 != ";" })
-    guard let content = value(described, "content", type) as? [String: Any] else {
+    let range = "\(type.prefix { $0 != "/" })/*"
+    guard let content = (value(described, "content", type) ?? value(described, "content", range)) as? [String: Any]
+    else {
       Issue.record("\(name) with \(type) is not in the OpenAPI document")
       return
     }

@@ -87,7 +87,7 @@ struct QuarantineTests {
       #expect(free.contains(button) && !free.contains("Ask a supervisor"))
       try await add("b", to: fixture)
       let page = try await fixture.page("/play/b", as: .supervisorsBrowser).text
-      #expect(page.contains(#"<a href="/quarantine?cursor=3#file-2">open it in Quarantine</a>"#))
+      #expect(page.contains(#"<a href="/quarantine?cursor=3#file-2">show it in Quarantine</a>"#))
       #expect(page.contains(button) && !page.contains("Ask a supervisor"))
       let list = try await fixture.page("/quarantine?cursor=3", as: .supervisorsBrowser).text
       #expect(list.contains(#"<tr data-row id="file-2">"#))
@@ -161,7 +161,7 @@ struct QuarantineTests {
       let badge = #"<span class="tag warn">Accepted despite failure</span>"#
       let page = try await fixture.page("/play/cut", as: .supervisorsBrowser).text
       #expect(page.contains(badge) && !page.contains("checked for integrity"))
-      #expect(page.contains("The file failed the integrity check on <time datetime=\"1970-01-01T00:00:01Z\""))
+      #expect(page.contains("The file was refused on <time datetime=\"1970-01-01T00:00:01Z\""))
       #expect(page.contains("(<bdi>it was &lt;cut&gt; short</bdi>) and was accepted by <bdi>operator:root</bdi> on "))
       #expect(page.contains("with the reason “<bdi>Checked by ear.</bdi>”."))
       let sound = try await fixture.page("/play/sound", as: .supervisorsBrowser).text

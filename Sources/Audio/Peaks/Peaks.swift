@@ -17,9 +17,11 @@ package struct Peaks: Sendable, Equatable {
   /// The number of points.
   package var length: Int { data.count / (2 * channels) }
 
-  /// - Precondition: `channels` is at least 1 and `data` has complete points; `PeaksBuilder` and `init(decoding:)`
+  /// - Precondition: `channels` is at least 1 and `data` has complete points; `ConversionReport` and `init(decoding:)`
   ///   ensure this.
-  init(channels: Int, sampleRate: Int = Peaks.sampleRate, samplesPerPixel: Int = Peaks.samplesPerPixel, data: [Int8]) {
+  package init(
+    channels: Int, sampleRate: Int = Peaks.sampleRate, samplesPerPixel: Int = Peaks.samplesPerPixel, data: [Int8]
+  ) {
     self.channels = channels
     self.sampleRate = sampleRate
     self.samplesPerPixel = samplesPerPixel

@@ -60,6 +60,15 @@ extension Catalog {
     }
   }
 
+  /// The object with the content of an original, in whatever container; nil when there is none.
+  package func original(_ hash: ContentHash) async throws(TapedeckError) -> ObjectName? {
+    try await database.read { db in
+      try db.row(
+        "SELECT name FROM object WHERE kind <> \(ObjectName.Kind.peaks.rawValue) AND sha256 = \(hash) LIMIT 1")?
+        .value("name", as: ObjectName.self)
+    }
+  }
+
   /// What each object of a folder (`00` to `ff`) must hold.
   package func objectContents(inFolder folder: String) async throws(TapedeckError) -> [ObjectName: ObjectContent] {
     try await database.read { db in

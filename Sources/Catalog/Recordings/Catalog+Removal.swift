@@ -43,7 +43,7 @@ extension Catalog {
         return false
       }
       let hash = try row.value("sha256", as: ContentHash.self)
-      if name.kind == .wav, try db.isAwaited(original: hash.rawValue) {
+      if name.kind != .peaks, try db.isAwaited(original: hash.rawValue) {
         try db.postponeRemoval(of: name)
         return false
       }

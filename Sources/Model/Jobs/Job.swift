@@ -35,7 +35,7 @@ package enum Step: String, Sendable, Codable, CaseIterable {
   case waiting
   /// From the first requested byte to the last received one.
   case download
-  /// The FFmpeg run; overlaps the download if a slot was free.
+  /// The conversion; overlaps the download if a slot was free.
   case conversion
   /// The integrity check.
   case verification

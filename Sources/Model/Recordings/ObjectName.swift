@@ -5,9 +5,25 @@
 package struct ObjectName: Sendable, Hashable, RawRepresentable, CustomStringConvertible {
   /// What an object holds; the raw value is its file's extension.
   package enum Kind: String, Sendable, CaseIterable {
-    case wav, mp3
+    case wav, w64, mp4, ogg, flac, amr
+    /// The archived MP3, or an original that is one.
+    case mp3
     /// A waveform in audiowaveform's format.
     case peaks = "dat"
+
+    /// The media type (RFC 6381, RFC 4867 and common use).
+    package var contentType: String {
+      switch self {
+      case .wav: "audio/wav"
+      case .w64: "audio/x-w64"
+      case .mp4: "audio/mp4"
+      case .ogg: "audio/ogg"
+      case .flac: "audio/flac"
+      case .amr: "audio/amr"
+      case .mp3: "audio/mpeg"
+      case .peaks: "application/octet-stream"
+      }
+    }
   }
 
   /// 32 lower-case hexadecimal digits.

@@ -1,4 +1,4 @@
-/// A calendar day in a time zone: a half-open interval, 23 or 25 hours long when the clocks change.
+/// A calendar day in a time zone: a half-open interval, usually 23 or 25 hours long when the clocks change.
 ///
 /// A day begins at the first moment at which local time shows its date or a later one, so consecutive days neither
 /// overlap nor leave a gap. Where midnight is skipped, the day begins with its first existing hour. A date that the
@@ -24,7 +24,7 @@ package struct CalendarDay: Sendable, Hashable, Comparable, CustomStringConverti
     self.init(number: Int(midnight.milliseconds / 86_400_000), zone: zone)
   }
 
-  /// What a value must be that is read as a day, as part of an error message.
+  /// What a value that is read as a day must look like, as part of an error message.
   ///
   /// - Parameter orTimestamp: whether a timestamp is accepted too.
   package static func expectedForm(orTimestamp: Bool = false) -> String {
@@ -46,7 +46,7 @@ package struct CalendarDay: Sendable, Hashable, Comparable, CustomStringConverti
     let (local, overflow) = instant.milliseconds.addingReportingOverflow(Int64(zone.offset(at: instant)) * 1000)
     let days = (overflow ? instant.milliseconds : local) / 86_400_000
     var day = CalendarDay(number: Int(clamping: days), zone: zone)
-    // The division rounds towards zero, and once a year local time goes back across a midnight.
+    // The division rounds towards zero, and in some zones local time goes back across midnight.
     while instant < day.period.start, day.number > Self.numbers.lowerBound { day = day.advanced(by: -1) }
     while day.period.end <= instant, day.number < Self.numbers.upperBound { day = day.advanced(by: 1) }
     self = day

@@ -140,20 +140,10 @@ extension S3ObjectStore {
 
   func written(_ answer: S3Answer) throws(TapedeckError) -> Written {
     switch answer.status {
+    // OpenStack Swift answers 202, and stores nothing, when another request has stored a newer object meanwhile.
+    case 412, 409, 202: return .taken
     case 200..<300: return .done
-    case 412, 409: return .taken
     default: throw client.failure(answer, "store object")
-    }
-  }
-}
-
-extension ObjectName.Kind {
-  /// For other tools that read the bucket.
-  var contentType: String {
-    switch self {
-    case .wav: "audio/wav"
-    case .mp3: "audio/mpeg"
-    case .peaks: "application/octet-stream"
     }
   }
 }

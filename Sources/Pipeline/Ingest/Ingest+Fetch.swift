@@ -79,7 +79,7 @@ extension Ingest {
     let file = try await openPart(number, of: job, lease: lease)
     let bytes = checkpoint.state.totalBytes ?? part.bytes
     if try await !isWhole(file, bytes: bytes, sha256: part.sha256) {
-      guard let hash = part.sha256.flatMap(ContentHash.init), let name = try await catalog.object(.wav, hash),
+      guard let hash = part.sha256.flatMap(ContentHash.init), let name = try await catalog.original(hash),
         try await copy(name, ObjectContent(hash: hash, bytes: bytes), into: file, for: job)
       else { return nil }
     }
@@ -162,7 +162,7 @@ extension Ingest {
   // MARK: Following
 
   /// Converts while the bytes arrive, if a slot is free now; releases the slot when the download stalls or restarts, or
-  /// when FFmpeg is idle while others wait for a slot.
+  /// when it is idle while others wait for a slot.
   private func followWithConversion(
     _ file: SpoolFile, lease: JobLease, platformDuration: Duration?
   ) async -> ConvertedFile? {

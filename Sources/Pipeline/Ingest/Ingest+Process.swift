@@ -23,7 +23,7 @@ struct CheckedRecording: Sendable {
   var converted: ConvertedFile
   var steps: [StepTime]
   var isFromArchive: Bool
-  /// The note about a file that a user accepted although it failed the integrity check.
+  /// The note about a file that was refused and then accepted by a user.
   var acceptance: String?
 }
 
@@ -42,7 +42,10 @@ extension Ingest {
     let startedAt = system.now()
     let start = ContinuousClock.now
     let firstBytes = try await headerBytes(of: whole.file)
-    if case .header(let header) = WAVHeader.read(firstBytes),
+    let container = MediaSignature(firstBytes).container
+    var header: WAVHeader?
+    if case .header(let read) = WAVHeader.read(firstBytes) { header = read }
+    if header != nil || (container != nil && container != .wav),
       let row = try await catalog.acceptance(of: job.key, try await whole.file.sha256())
     {
       return try await convertAccepted(whole, header: header, row, lease: lease)
@@ -52,9 +55,14 @@ extension Ingest {
     var check = IntegrityCheck(
       firstBytes: firstBytes[...], fileLength: whole.file.length, declaredLength: whole.declaredLength,
       isSecondFetch: job.refusals > 0 || whole.isFromArchive, platformDuration: platformDuration)
-    if case .header(let header) = WAVHeader.read(firstBytes) {
-      try ffmpeg.limits.check(header, fileLength: whole.file.length, platformDuration: platformDuration)
+    if let header {
+      try transcoder.limits.check(header, fileLength: whole.file.length, platformDuration: platformDuration)
       if !whole.isFromArchive { check.unexplainedBytes = try await unexplainedBytes(in: whole.file, header) }
+    } else if let container, container != .wav {
+      let file = whole.file
+      check.structure = try await ContainerStructure.read(container, fileLength: file.length) {
+        range throws(TapedeckError) in try await file.bytes(in: range)
+      }
     }
     _ = try check.result().get()
     let checked = ContinuousClock.now - start
@@ -77,20 +85,17 @@ extension Ingest {
   ///
   /// - Throws: `unsupportedAudio` when FFmpeg cannot convert it either; downloading it again would change nothing.
   private func convertAccepted(
-    _ whole: FetchedRecording, header: WAVHeader, _ row: QuarantineRow, lease: JobLease
+    _ whole: FetchedRecording, header: WAVHeader?, _ row: QuarantineRow, lease: JobLease
   ) async throws(TapedeckError) -> CheckedRecording {
-    var header = header
-    // FFmpeg then does not stop at the first error.
-    header.dataLength = nil
     let converted: ConvertedFile
     do throws(TapedeckError) {
-      converted = try await convertInTurn(whole.file, lease: lease, header: header)
+      converted = try await convertInTurn(whole.file, lease: lease, isAccepted: true)
     } catch {
       guard error.code == .conversionFailed else { throw error }
       throw TapedeckError(
         .unsupportedAudio, "The file was accepted, but FFmpeg cannot convert it.", detail: error.detail, cause: error)
     }
-    let note = "It failed the integrity check and was accepted by a user: \(row.reason)"
+    let note = "The file was refused and then accepted by a user: \(row.reason)"
     return CheckedRecording(
       file: whole.file,
       passed: IntegrityCheck.Passed(header: header, duration: converted.conversion.duration, warnings: []),
@@ -111,37 +116,41 @@ extension Ingest {
 
   /// Converts a complete file as soon as a conversion slot is free.
   private func convertInTurn(
-    _ file: SpoolFile, lease: JobLease, platformDuration: Duration? = nil, header: WAVHeader? = nil
+    _ file: SpoolFile, lease: JobLease, platformDuration: Duration? = nil, isAccepted: Bool = false
   ) async throws(TapedeckError) -> ConvertedFile {
     try await conversions.withPermit { () async throws(TapedeckError) in
-      try await convert(file, lease: lease, isGrowing: false, platformDuration: platformDuration, as: header)
+      try await convert(
+        file, lease: lease, isGrowing: false, platformDuration: platformDuration, isAccepted: isAccepted)
     }
   }
 
-  /// Runs FFmpeg over a spool file from its first byte, waiting for bytes that are not there yet. The caller holds a
-  /// slot.
+  /// Converts a spool file from its first byte, waiting for bytes that are not there yet. The caller holds a slot.
+  ///
+  /// Only WAV can be converted while it grows: other containers may have their index at the end.
   func convert(
-    _ file: SpoolFile, lease: JobLease, isGrowing: Bool, platformDuration: Duration? = nil, as known: WAVHeader? = nil
+    _ file: SpoolFile, lease: JobLease, isGrowing: Bool, platformDuration: Duration? = nil, isAccepted: Bool = false
   ) async throws(TapedeckError) -> ConvertedFile {
     // Comes first: a file that is cut while its header is read must not be converted with the old header.
     let bytes = file.follow()
-    guard case .header(let read) = WAVHeader.read(try await headerBytes(of: file)) else {
-      throw TapedeckError(.incompleteRecording)
-    }
-    let header = known ?? read
+    let firstBytes = try await headerBytes(of: file)
     let longest = ConversionLimits.longest(platformDuration)
-    if isGrowing, let announced = header.dataLength, !WAVHeader.isPlaceholder(announced) {
-      try ffmpeg.limits.check(
-        header, fileLength: header.dataOffset + announced, platformDuration: platformDuration)
-    }
     let mp3 = spool.file(of: lease, part: file.part, "mp3")
     let startedAt = system.now()
     let start = ContinuousClock.now
     let conversion: Conversion
-    if isGrowing {
-      conversion = try await ffmpeg.convert(bytes, header: header, to: mp3, longest: longest)
-    } else {
-      conversion = try await ffmpeg.convert(file: file.path, header: header, to: mp3, longest: longest)
+    switch (WAVHeader.read(firstBytes), MediaSignature(firstBytes).container) {
+    case (.header(var header), _):
+      if isGrowing, let announced = header.dataLength, !WAVHeader.isPlaceholder(announced) {
+        try transcoder.limits.check(
+          header, fileLength: header.dataOffset + announced, platformDuration: platformDuration)
+      }
+      // FFmpeg then does not stop at the first error.
+      if isAccepted { header.dataLength = nil }
+      conversion = try await transcoder.convert(bytes, header: header, to: mp3, longest: longest)
+    case (_, let container?) where container != .wav && !isGrowing:
+      conversion = try await transcoder.convert(
+        file: file.path, container: container, to: mp3, longest: longest, acceptsDamage: isAccepted)
+    default: throw TapedeckError(.incompleteRecording)
     }
     let step = StepTime(step: .conversion, startedAt: startedAt, duration: .now - start)
     IngestMetrics.record(step)
@@ -151,6 +160,9 @@ extension Ingest {
   /// The first bytes, as many as are needed to read the header or to see that there is none.
   private func headerBytes(of file: SpoolFile) async throws(TapedeckError) -> [UInt8] {
     var bytes = try await file.prefix(4096)
+    // The container follows the tag.
+    let tag = MediaSignature.id3Length(bytes)
+    if tag > 0 { bytes = try await file.prefix(min(tag, WAVHeader.maximumLength) + 512) }
     while case .needsMore(let count) = WAVHeader.read(bytes), count > bytes.count {
       let more = try await file.prefix(WAVHeader.nextLength(after: bytes.count, needing: count))
       guard more.count > bytes.count else { break }
@@ -168,7 +180,9 @@ extension Ingest {
   func archive(_ checked: CheckedRecording, job: JobRow, lease: JobLease) async throws(TapedeckError) -> JobRelease? {
     let archived = try await catalog.archived(job.key)
     let before = archived.flatMap { known in known.parts.first.map { (recording: known.recording, part: $0) } }
-    var remarks = checked.passed.warnings.map(sentence) + (checked.acceptance.map { [$0] } ?? [])
+    var remarks =
+      checked.passed.warnings.map(sentence) + checked.converted.conversion.warnings
+      + (checked.acceptance.map { [$0] } ?? [])
     let facts: PlatformRecording
     if checked.isFromArchive, let before {
       facts = before.recording.facts
@@ -243,19 +257,29 @@ extension Ingest {
     let keepsOriginal = settings.keepsOriginals || before?.original != nil
 
     var pending: [PendingObject] = []
-    if keepsOriginal { pending.append(PendingObject(file: checked.file.path, kind: .wav, content: original)) }
+    let kind = try await originalKind(of: checked.file)
+    if keepsOriginal { pending.append(PendingObject(file: checked.file.path, kind: kind, content: original)) }
     if keptMP3 == nil { pending.append(PendingObject(file: checked.converted.mp3, kind: .mp3, content: mp3)) }
     if keptPeaks == nil { pending.append(PendingObject(file: peaksPath, kind: .peaks, content: peaks)) }
-    let names = try await store(pending)
+    var names = try await store(pending)[...]
+    let originalName = keepsOriginal ? names.popFirst() : nil
+    let mp3Name = keptMP3 == nil ? names.popFirst() : nil
+    let peaksName = keptPeaks == nil ? names.popFirst() : nil
 
     let header = checked.passed.header
-    guard let mp3File = keptMP3 ?? names[.mp3].map({ .init(name: $0, hash: mp3.hash, bytes: mp3.bytes) }),
-      let peaksFile = keptPeaks ?? names[.peaks].map({ .init(name: $0, hash: peaks.hash, bytes: peaks.bytes) })
+    let conversion = checked.converted.conversion
+    guard let mp3File = keptMP3 ?? mp3Name.map({ .init(name: $0, hash: mp3.hash, bytes: mp3.bytes) }),
+      let peaksFile = keptPeaks ?? peaksName.map({ .init(name: $0, hash: peaks.hash, bytes: peaks.bytes) })
     else { throw TapedeckError(.internalError, detail: "a stored object has no name") }
     return MediaPart(
-      part: 0, sourceHash: original.hash, sourceBytes: original.bytes, original: names[.wav], codec: header.codecName,
-      channels: header.channels, sampleRate: header.sampleRate, duration: checked.converted.conversion.duration,
+      part: 0, sourceHash: original.hash, sourceBytes: original.bytes, original: originalName,
+      codec: header?.codecName ?? conversion.codec, channels: header?.channels ?? conversion.sourceChannels,
+      sampleRate: header?.sampleRate ?? conversion.sourceRate, duration: conversion.duration,
       mp3: mp3File, peaks: peaksFile)
+  }
+
+  private func originalKind(of file: SpoolFile) async throws(TapedeckError) -> ObjectName.Kind {
+    MediaSignature(try await headerBytes(of: file)).container.flatMap { ObjectName.Kind(rawValue: $0.rawValue) } ?? .wav
   }
 
   private struct PendingObject: Sendable {
@@ -264,8 +288,8 @@ extension Ingest {
     var content: ObjectContent
   }
 
-  /// Stores files of different kinds concurrently, under names that the catalog gives.
-  private func store(_ pending: [PendingObject]) async throws(TapedeckError) -> [ObjectName.Kind: ObjectName] {
+  /// Stores files concurrently, under names that the catalog gives, which are returned in the same order.
+  private func store(_ pending: [PendingObject]) async throws(TapedeckError) -> [ObjectName] {
     // Before the files are written: reconciliation takes an object without a row for an orphan.
     let names = try await catalog.reserve(pending.map { ($0.kind, $0.content) })
     do {
@@ -276,7 +300,7 @@ extension Ingest {
         try await group.waitForAll()
       }
     } catch { throw error as? TapedeckError ?? TapedeckError(.storageFailed, cause: error) }
-    return Dictionary(names.map { ($0.kind, $0) }) { first, _ in first }
+    return names
   }
 
   private func archivedEvent(

@@ -15,8 +15,8 @@ package struct Ingest: Sendable {
   let sources: [SourceID: any RecordingSource]
   let store: any ObjectStore
   let spool: Spool
-  let ffmpeg: FFmpeg
-  /// One permit per core, because FFmpeg encodes on one thread.
+  let transcoder: Transcoder
+  /// One permit per core, because each conversion has one thread.
   let conversions: AsyncSemaphore
   let diskSpace: DiskSpaceMonitor
   let settings: IngestSettings
@@ -24,15 +24,16 @@ package struct Ingest: Sendable {
   let logger: Logger
 
   package init(
-    catalog: Catalog, sources: [any RecordingSource], store: any ObjectStore, spool: Spool, ffmpeg: FFmpeg,
-    conversions: AsyncSemaphore, diskSpace: DiskSpaceMonitor, settings: IngestSettings, system: SystemServices,
+    catalog: Catalog, sources: [any RecordingSource], store: any ObjectStore, spool: Spool,
+    transcoder: Transcoder, conversions: AsyncSemaphore, diskSpace: DiskSpaceMonitor, settings: IngestSettings,
+    system: SystemServices,
     logger: Logger
   ) {
     self.catalog = catalog
     self.sources = Dictionary(sources.map { ($0.id, $0) }) { first, _ in first }
     self.store = store
     self.spool = spool
-    self.ffmpeg = ffmpeg
+    self.transcoder = transcoder
     self.conversions = conversions
     self.diskSpace = diskSpace
     self.settings = settings

@@ -6,7 +6,7 @@ package import Model
 package import ObjectStorage
 import SystemPackage
 
-/// The decisions about files that failed the integrity check: archive one as it is, or remove it.
+/// The decisions about files that were refused: archive one as it is, or remove it.
 package struct Quarantine: Sendable {
   private let catalog: Catalog
   private let store: any ObjectStore
@@ -37,14 +37,18 @@ package struct Quarantine: Sendable {
     guard try await spool.measure(path) == row.content else {
       throw TapedeckError(.objectDamaged, "The quarantined file has changed since it was quarantined.")
     }
-    switch WAVHeader.read(try await spool.prefix(of: path, WAVHeader.maximumLength)) {
-    case .header(let header): try ConversionLimits().checkRate(of: header)
-    case .needsMore, .malformed:
+    let firstBytes = try await spool.prefix(of: path, WAVHeader.maximumLength)
+    let container = MediaSignature(firstBytes).container
+    switch (WAVHeader.read(firstBytes), container) {
+    case (.header(let header), _): try ConversionLimits().checkRate(of: header)
+    case (_, let container?) where container != .wav: break
+    default:
       throw TapedeckError(
-        .unsupportedAudio, "The file has no usable WAV header, so it cannot be converted. Discard it, or copy it.")
+        .unsupportedAudio, "The file has no usable header, so it cannot be converted. Discard it, or copy it.")
     }
+    let kind = container.flatMap { ObjectName.Kind(rawValue: $0.rawValue) } ?? .wav
     let link = try await spool.link(path, as: "0-accepted-\(row.id)")
-    let names = try await catalog.reserve([(.wav, row.content)])
+    let names = try await catalog.reserve([(kind, row.content)])
     guard let name = names.first else { throw TapedeckError(.internalError, detail: "no name was reserved") }
     try await store.store(link, as: name, content: row.content)
     let state = DownloadState(totalBytes: row.content.bytes)

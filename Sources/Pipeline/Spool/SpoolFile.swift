@@ -7,7 +7,7 @@ import ObjectStorage
 import Synchronization
 package import SystemPackage
 
-/// A recording that is being downloaded: bytes are appended while SHA-256 and FFmpeg read them.
+/// A recording that is being downloaded: bytes are appended while SHA-256 and a conversion read them.
 ///
 /// The file is locked exclusively for the lifetime of this object. One task writes; any number may follow.
 package final class SpoolFile: DownloadSink {

@@ -135,7 +135,7 @@ package struct Reconciliation: Sendable {
     _ name: ObjectName, _ reservation: KnownObjects.Reservation, _ known: KnownObjects
   ) async throws(TapedeckError) -> Bool {
     if known.isStoring, reservation.at >= verifier.system.now() + Self.gracePeriod * -1 { return true }
-    guard name.kind == .wav else { return false }
+    guard name.kind != .peaks else { return false }
     return try await catalog.isAwaited(original: reservation.hash.rawValue)
   }
 

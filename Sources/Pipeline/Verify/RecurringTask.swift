@@ -18,7 +18,7 @@ struct RecurringTask: Sendable {
 
   /// - Parameters:
   ///   - startsEarly: whether the first run starts even before it is due.
-  ///   - body: is given whether the early run is still to be made, and clears that once it is.
+  ///   - body: runs the task. `isFirst` is true until the early run is made; `body` then sets it to false.
   func run(
     startsEarly: Bool = false, _ body: (TaskRow, _ isFirst: inout Bool) async throws(TapedeckError) -> Void
   ) async {

@@ -62,7 +62,7 @@ package struct WebhookSender: Service {
         if due.isEmpty { break }
         guard await sendAll(due) else {
           logger.error(
-            "the webhook receiver answered 410; nothing is sent until the next start, and messages are kept")
+            "the webhook receiver answered 410; nothing is sent until Tapedeck is restarted, and messages are kept")
           return .never
         }
       }
@@ -126,7 +126,7 @@ package struct WebhookSender: Service {
   }
 
   /// Records the outcome of an attempt, and retries until the catalog is available: otherwise the message would be sent
-  /// repeatedly. If the process ends before, the message is sent once more with the same ID.
+  /// repeatedly. If the process ends before that, the message is sent once more with the same ID.
   private func note(_ message: OutboxMessage, status: Int?, reason: String?, next: Instant?) async {
     while true {
       do throws(TapedeckError) {

@@ -4,8 +4,8 @@ import Hummingbird
 import NIOCore
 
 extension SandboxTenant {
-  /// `/sandbox/faults`, `/sandbox/requests`, `/sandbox/limit` and `/sandbox/reset`: no token, not counted, never
-  /// limited. The tenant listens on loopback.
+  /// `/sandbox/faults`, `/sandbox/requests`, `/sandbox/limit`, `/sandbox/recordings` and `/sandbox/reset`: no token,
+  /// not counted, never limited. The tenant listens on loopback.
   func addControlEndpoints(to router: Router<SandboxContext>) {
     let control = router.group("/sandbox").add(middleware: NoBrowsers())
     control.post("/faults") { request, _ in
@@ -41,6 +41,7 @@ extension SandboxTenant {
       limit.change(to: nil)
       return Response(status: .noContent)
     }
+    addFileEndpoint(to: control)
     control.post("/reset") { _, _ in
       reset()
       return Response(status: .noContent)

@@ -22,7 +22,9 @@ extension SandboxTenant {
     if let rule = exchange.rule(.errorPage) { return errorPage(rule) }
 
     let audio = substitute(exchange, for: whole)
-    var headers: HTTPFields = [.contentType: "audio/wav", .acceptRanges: "bytes", .eTag: audio.entityTag]
+    var headers: HTTPFields = [
+      .contentType: history.file(of: id)?.mediaType ?? "audio/wav", .acceptRanges: "bytes", .eTag: audio.entityTag,
+    ]
     if exchange.has(.weakETag) { headers[.eTag] = "W/\(audio.entityTag)" }
     if exchange.has(.wrongETag) { headers[.eTag] = audio.entityTag.replacing("-", with: "f-") }
     if exchange.has(.noETag) { headers[.eTag] = nil }

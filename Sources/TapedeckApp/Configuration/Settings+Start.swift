@@ -29,17 +29,9 @@ extension Settings {
     if !problems.isEmpty { throw .wrongSettings(problems, unknown: unknown) }
   }
 
-  /// Checks that the program that `TAPEDECK_FFMPEG` names is FFmpeg, by starting it. The `ffmpeg` of the search
-  /// path may be installed while the server runs.
-  ///
-  /// - Throws: `configurationInvalid`.
-  package func requireFFmpeg() async throws(TapedeckError) {
-    guard ffmpeg != Self.defaultFFmpeg else { return }
-    do throws(TapedeckError) { _ = try await FFmpeg(executable: ffmpeg).capabilities() } catch {
-      throw TapedeckError(
-        .configurationInvalid, "TAPEDECK_FFMPEG is not the name or path of FFmpeg. \(error.message)",
-        detail: error.detail, cause: error)
-    }
+  /// Converts recordings as the settings say; `onStart` is called with the protections of its sandbox.
+  func makeTranscoder(onStart: @escaping @Sendable (TranscoderProtections) -> Void = { _ in }) -> Transcoder {
+    Transcoder(requiresSandbox: requiresSandbox, isDumpable: allowsMemoryDumps, onStart: onStart)
   }
 
   static let missingWebhookSecret = TapedeckError(

@@ -10,6 +10,9 @@ package import Web
 package struct Settings: Sendable {
   package enum LogFormat: String, Sendable, CaseIterable { case json, text }
 
+  /// Whether conversions use the protections that the kernel offers, or require all of them.
+  private enum SandboxUse: String, CaseIterable { case available, required }
+
   /// An absolute path.
   package var dataDirectory: String
   package var deployment: Deployment
@@ -46,8 +49,10 @@ package struct Settings: Sendable {
   package var minimumFreeBytes: Int64
   /// How long new downloads wait after a disk was found full.
   package var diskRetryInterval: Duration
-  /// A name or a path.
-  package var ffmpeg: String
+  /// Whether recordings are converted only with all protections of the sandbox.
+  package var requiresSandbox: Bool
+  /// Whether other processes of the same user may examine the memory of this one, and core dumps are possible.
+  package var allowsMemoryDumps: Bool
   /// How many conversions run at a time.
   package var conversions: Int
   /// How long a worker keeps a job without renewing its lease.
@@ -104,7 +109,9 @@ package struct Settings: Sendable {
     reviewsPrivacy = reader.isOn(.verifyPrivacy)
     minimumFreeBytes = Int64(reader.number(.minimumFree, default: 256, in: 0...1_000_000_000)) << 20
     diskRetryInterval = .seconds(reader.number(.diskRetrySeconds, default: 15, in: 0.5...3600))
-    ffmpeg = reader.text(.ffmpeg) ?? Self.defaultFFmpeg
+    let sandbox = reader.choice(.transcoderSandbox, default: SandboxUse.available, of: SandboxUse.allCases)
+    requiresSandbox = sandbox == .required
+    allowsMemoryDumps = reader.isOn(.memoryDumps, default: false)
     let cores = Double(max(1, ProcessInfo.processInfo.activeProcessorCount))
     conversions = Int(reader.number(.conversions, default: cores, in: 1...1024))
     lease = .seconds(reader.number(.leaseSeconds, default: 30, in: 0.5...3600))
@@ -131,8 +138,6 @@ package struct Settings: Sendable {
 
   /// What is not an error and still to be corrected, as sentences.
   package var warnings: [String] { unknown.map(\.sentence) + exposed.map(\.sentence) }
-
-  static let defaultFFmpeg = "ffmpeg"
 
   package var directory: DataDirectory { DataDirectory(path: FilePath(dataDirectory)) }
 

@@ -214,7 +214,9 @@ package struct SettingsReader: Sendable {
 
   private enum Switch: String, CaseIterable { case on, off }
 
-  func isOn(_ setting: Setting) -> Bool { choice(setting, default: .on, of: Switch.allCases) == .on }
+  func isOn(_ setting: Setting, default standard: Bool = true) -> Bool {
+    choice(setting, default: standard ? .on : .off, of: Switch.allCases) == .on
+  }
 
   private func short(_ number: Double) -> String {
     number == number.rounded() ? String(Int(number)) : String(number)

@@ -139,9 +139,14 @@ extension Node {
     }
     if tasks.works {
       try await Recovery(catalog: catalog, spool: spool, logger: logger).run(isAlone: !isShared)
-      let ffmpeg = FFmpeg(executable: settings.ffmpeg) { start in logger.info("\(start)") }
+      let transcoder = settings.makeTranscoder { logger.info("conversions use \($0)") }
+      do throws(TapedeckError) { _ = try await transcoder.start() } catch {
+        if error.code == .configurationInvalid { throw error }
+        // Archived recordings can be played nevertheless.
+        logger.error("conversions fail: \(error.message)", metadata: ["reason": "\(error.detail ?? "")"])
+      }
       let ingest = Ingest(
-        catalog: catalog, sources: sources, store: store, spool: spool, ffmpeg: ffmpeg,
+        catalog: catalog, sources: sources, store: store, spool: spool, transcoder: transcoder,
         conversions: AsyncSemaphore(settings.conversions), diskSpace: diskSpace, settings: settings.ingest,
         system: system, logger: logger)
       // As many transfers as the sources allow, and some for recordings that are being converted.

@@ -1,4 +1,4 @@
-import CMalloc
+import CProcess
 import Model
 import ServiceLifecycle
 

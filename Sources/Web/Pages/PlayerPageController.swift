@@ -70,7 +70,7 @@ struct PlayerPageController {
       key: subject.key, recording: visible?.open, job: job, canDecide: admitted.allows(.manageJobs),
       undecided: try await catalog.undecidedFile(of: subject.key, visibleTo: identity.visibility)?.id,
       times: admitted.times)
-    // Without a job there is no recording, which programs learn from the status alone.
+    // Without a job, the recording is neither archived nor in progress; the status 404 tells programs so.
     let status: HTTPResponse.Status = job == nil ? .notFound : .ok
     let text = try pages.page(
       "job", title: view.heading, context: admitted.context, on: .recordings,

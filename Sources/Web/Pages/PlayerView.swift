@@ -16,11 +16,11 @@ struct PlayerView {
   let heard: [LogEntry]
   /// How often each action on the recording was allowed.
   let counts: [LogEntry.Action: Int64]
-  /// Whether `heard` and `counts` are about all identities, or only about the one that looks.
+  /// Whether `heard` and `counts` are about all identities, or only about the viewer's.
   let showsEveryone: Bool
   /// When damaged files were last replaced.
   let repairedAt: Instant?
-  /// How the original was accepted, if it failed the integrity check.
+  /// How the original was accepted, if it was refused.
   let acceptance: Acceptance?
   let preferences: Preferences
   let times: PageTimes
@@ -32,9 +32,9 @@ struct PlayerView {
     return what.isEmpty ? who : "\(who) — \(what.joined(separator: ", "))"
   }
 
-  /// Browsers play and seek these formats exactly, and the others not at all.
+  /// Browsers play these formats and seek in them exactly. For other originals, the player uses the MP3.
   private var isOriginalPlayable: Bool {
-    part.original != nil && !unusable.contains(.original)
+    part.original?.kind == .wav && !unusable.contains(.original)
       && (part.codec.hasPrefix("pcm") || part.codec.hasPrefix("PCM") || part.codec.contains("law"))
   }
 
@@ -162,18 +162,21 @@ struct PlayerView {
         : common.merging(["downloadURL": url, "downloadNote": counted(bytes, "byte")]) { $1 }
     }
     var all = [download(.mp3, "MP3", "\(path).mp3?download", part.mp3.bytes)]
-    if part.original != nil {
-      all.append(download(.original, "Original (WAV)", "\(path)/original?download", part.sourceBytes))
+    if let original = part.original {
+      let name = "Original (\(original.kind.rawValue.uppercased()))"
+      all.append(download(.original, name, "\(path)/original?download", part.sourceBytes))
     }
     return all
   }
 
   private var files: [[String: String]] {
-    let format =
-      "\(part.codec), \(grouped(Int64(part.sampleRate))) Hz, \(counted(part.channels, "channel"))"
+    let format = [
+      part.original?.kind.rawValue.uppercased(), part.codec, "\(grouped(Int64(part.sampleRate))) Hz",
+      counted(part.channels, "channel"),
+    ].compactMap { $0 }.joined(separator: ", ")
     return [
       [
-        "fileLabel": "Original", "fileNote": "WAV, \(format) · \(counted(part.sourceBytes, "byte"))",
+        "fileLabel": "Original", "fileNote": "\(format) · \(counted(part.sourceBytes, "byte"))",
         "sha256": part.sourceHash.rawValue,
       ],
       ["fileLabel": "MP3", "fileNote": counted(part.mp3.bytes, "byte"), "sha256": part.mp3.hash.rawValue],
@@ -208,7 +211,7 @@ struct JobView {
   /// The facts that are visible; nil without any.
   let recording: RecordingRow?
   let job: JobRow?
-  /// Whether the reader may decide about files that failed the integrity check.
+  /// Whether the reader may decide about files that were refused.
   let canDecide: Bool
   /// The number of such a file of this recording about which nothing is decided; nil without one.
   let undecided: Int64?

@@ -57,7 +57,7 @@ struct SignInController {
     do throws(TapedeckError) {
       let (secret, lasts) = try await authenticator.signIn(
         name: form["name"], password: form["password"],
-        // Without it the browser sends the zone with its next page.
+        // If it is missing, the next page sends it.
         browserZone: CalendarZone(form["timeZone"])?.name, from: incoming.origin)
       var response = Response.seeOther(localPath(form["next"]))
       response.setHostCookie(AuthenticationMiddleware.cookie, secret.text, lasts: lasts)

@@ -23,7 +23,7 @@ struct AudioController {
         "/audio/{id}.mp3", .mp3, "audio/mpeg",
         "The MP3, with support for `Range`, `If-Range`, `ETag` and `Repr-Digest`; with `download`, browsers save it as a file."
       ),
-      route("/audio/{id}/original", .original, "audio/wav", "The original, if it was kept."),
+      route("/audio/{id}/original", .original, "audio/*", "The original, if it was kept."),
       route(
         "/audio/{id}/peaks", .peaks, "application/octet-stream",
         "The peaks (waveform data), in gzip for clients that accept it; with `points`, 25 points for each second instead of 100. Browsers may store them and must revalidate them with `If-None-Match`.",
@@ -213,7 +213,8 @@ struct AudioController {
     case .original:
       object = part.original
       let content = ObjectContent(hash: part.sourceHash, bytes: part.sourceBytes)
-      file = (content, "audio/wav", "wav")
+      let kind = part.original?.kind ?? .wav
+      file = (content, kind.contentType, kind.rawValue)
     case .peaks:
       object = part.peaks.name
       file = (part.peaks.content, "application/octet-stream", "dat")

@@ -12,7 +12,7 @@ export const address = new URLSearchParams(location.search);
 export const heard = new Heard(audio, deck.dataset.heard);
 
 export const state = {
-  /** Whether the agent is on the other channel than recorded. */
+  /** Whether the channels are swapped. */
   swapped: Boolean(find('swap')) && address.get('swap') === '1',
   /** The peaks, and the pauses that they show, once they are loaded. */
   peaks: null,
@@ -32,7 +32,8 @@ export const say = (text) => (find('deck-message').textContent = text);
 export const loopStart = () => state.loop.from ?? 0;
 export const loopEnd = () => state.loop.to ?? duration();
 export const play = () =>
-  audio.play().catch((error) => error.name !== 'AbortError' && say('The audio could not be played.'));
+  // A file that cannot be played has an event of its own.
+  audio.play().catch(({ name }) => /^(Abort|NotSupported)Error$/.test(name) || say('The audio could not be played.'));
 export const channelOf = (item) => (state.swapped ? 1 - Number(item.dataset.channel) : Number(item.dataset.channel));
 export const lanes = new Lanes(
   audio, () => Object.fromEntries(laneItems.map((item) => [item.dataset.lane, channelOf(item)])));

@@ -6,8 +6,11 @@ import { move, seek } from './position.js';
 
 export const playOrPause = () => (audio.paused ? play() : audio.pause());
 
+// Chromium's audio counts as paused when a file has failed, without the event.
+let isWanted = false;
 for (const event of ['play', 'pause']) {
   audio.addEventListener(event, () => {
+    isWanted = event === 'play';
     find('play').textContent = audio.paused ? 'Play' : 'Pause';
     tellSystem();
   });
@@ -21,28 +24,28 @@ const source = find('source');
 
 export function useSource(url) {
   if (audio.src === new URL(url, location.href).href) return;
-  const { currentTime, paused } = audio;
+  const { currentTime } = audio;
   audio.src = url;
   audio.currentTime = currentTime;
-  if (!paused) play();
+  if (isWanted) play();
 }
 
 source?.addEventListener('change', () => {
   useSource(source.value === 'mp3' ? deck.dataset.mp3 : deck.dataset.original);
   say(
     source.value === 'mp3'
-      ? 'Playing the MP3: a smaller file; positions may be off by up to a second' : 'Playing the original');
+      ? 'Playing the MP3: a smaller file; positions may be off by up to 1.2 seconds' : 'Playing the original');
 });
 
 // The server closes a stream that is not read for a minute. A browser usually continues by itself; if it does not, the
 // file is loaded again at the same position, once per position.
 let reloadedAt = null;
 function reload() {
-  const { currentTime, paused } = audio;
+  const { currentTime } = audio;
   reloadedAt = currentTime;
   audio.load();
   audio.currentTime = currentTime;
-  if (!paused) play();
+  if (isWanted) play();
 }
 
 audio.addEventListener('error', () => {
@@ -50,7 +53,7 @@ audio.addEventListener('error', () => {
   if (source?.value === 'original') {
     source.value = 'mp3';
     useSource(deck.dataset.mp3);
-    say('This browser cannot play the original. Playing the MP3 instead.');
+    say('The original could not be played. Playing the MP3 instead.');
   } else {
     // Otherwise the button would offer to pause what does not play.
     audio.pause();

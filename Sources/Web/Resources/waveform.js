@@ -2,7 +2,7 @@
 
 import { prepared } from './canvas.js';
 
-// From this many points in a column on, the mean is drawn as well: over minutes, the peaks alone are a solid block.
+// From this many points in a column on, the RMS level is drawn as well: over minutes, the peaks alone are a solid block.
 const manyPoints = 8;
 
 /**

@@ -98,7 +98,7 @@ extension HostileBehaviour {
     "a length that overflows": "framing",
     "a web page each time": "a web page instead of audio",
     "an error in JSON where it is resumed": "JSON instead of audio",
-    "plain text from then on": "not a WAV file",
+    "plain text from then on": "not a recording",
     "an HLS playlist": "a playlist instead of audio",
     "an ffconcat playlist": "a playlist instead of audio",
     "a header without sound": "without any audio",

@@ -8,7 +8,7 @@ import TestKit
 import Testing
 
 /// One behaviour at every cut, through the whole pipeline: the source over HTTP, the spool, the integrity check,
-/// FFmpeg, the object store and the catalog are the real ones, and all recordings are processed at the same time.
+/// Transcoder, object store and catalog are the real ones, and all recordings are processed at the same time.
 struct HostileRun: Sendable {
   /// How many times faster time runs for the pipeline, its waits and its limits.
   static let haste = 50

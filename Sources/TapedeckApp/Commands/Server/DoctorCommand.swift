@@ -8,7 +8,7 @@ import Model
 struct DoctorCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor",
-    abstract: "Check settings, platform access, FFmpeg, disk, catalog, bucket and webhook receiver.",
+    abstract: "Check settings, platform access, conversions, disk, catalog, bucket and webhook receiver.",
     discussion: """
       Rejects the settings that 'tapedeck serve' rejects. Each failed check names its
       remedy; checks that depend on a failed one are skipped. Changes nothing, and
@@ -63,7 +63,7 @@ struct DoctorCommand: AsyncParsableCommand {
     } else if let configuration {
       try await report.checkPlatform(settings, configuration, logger: logger)
     }
-    try await report.checkFFmpeg(settings)
+    try await report.checkTranscoder(settings)
     try report.checkDisk(settings)
     try await report.checkCommandSocket(settings)
     if areValid { try await report.checkAddresses(settings) } else { try report.skip("Addresses", after: cause) }

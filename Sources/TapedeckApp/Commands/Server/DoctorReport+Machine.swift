@@ -6,31 +6,29 @@ import ObjectStorage
 import SystemPackage
 
 extension DoctorReport {
-  mutating func checkFFmpeg(_ settings: Settings) async throws {
-    let ffmpeg = FFmpeg(executable: settings.ffmpeg)
-    let hasEncoder: Bool
-    let found: String
-    do throws(TapedeckError) {
-      let capabilities = try await ffmpeg.capabilities()
-      hasEncoder = capabilities.hasLibmp3lame
-      found = "\(capabilities.version). \(try await ffmpeg.start())."
-    } catch {
-      try add("FFmpeg", error, remedy: "Install it ('apt-get install ffmpeg'), or set TAPEDECK_FFMPEG to its path.")
-      try skip("FFmpeg's MP3 encoder")
+  mutating func checkTranscoder(_ settings: Settings) async throws {
+    let transcoder = settings.makeTranscoder()
+    let protections: TranscoderProtections
+    do throws(TapedeckError) { protections = try await transcoder.start() } catch {
+      try add(
+        "Transcoder", error,
+        remedy: error.code == .configurationInvalid
+          ? "Use a kernel with seccomp and Landlock, or unset TAPEDECK_TRANSCODER_SANDBOX."
+          : "Install it with 'make install', and FFmpeg's libraries ('apt-get install ffmpeg' includes them). "
+            + (error.detail.map { "Reason: \($0)" } ?? ""))
       return try skip("Conversion of a sample")
     }
-    try add("FFmpeg", nil, remedy: "", found: found)
     try add(
-      "FFmpeg's MP3 encoder",
-      hasEncoder ? nil : TapedeckError(.ffmpegMissing, "This FFmpeg was built without libmp3lame."),
-      remedy: "Install a full build ('apt-get install ffmpeg'), and set TAPEDECK_FFMPEG to its path.")
-    guard hasEncoder else { return try skip("Conversion of a sample") }
+      "Transcoder", nil, remedy: "", found: "\(protections)",
+      warnings: protections.missing.map {
+        ["This kernel has no \($0), so a recording that exploits a fault in FFmpeg is confined less."]
+      } ?? [])
     var failure: TapedeckError?
-    do throws(TapedeckError) { try await ffmpeg.convertSample() } catch { failure = error }
+    do throws(TapedeckError) { try await transcoder.convertSample() } catch { failure = error }
     try add(
       "Conversion of a sample", failure,
       remedy: "Check the limits of the user that runs Tapedeck ('ulimit -a') and the memory of the machine.",
-      found: "FFmpeg converted one second of audio")
+      found: "one second of audio was converted")
   }
 
   mutating func checkDisk(_ settings: Settings) throws {

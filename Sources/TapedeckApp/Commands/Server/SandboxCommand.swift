@@ -22,6 +22,7 @@ struct SandboxCommand: AsyncParsableCommand {
         {"fault": "header-only", "recording": "spoken-billing", "times": 2}
       Limit the request rate with PUT /sandbox/limit, for example
       {"rate": 5, "burst": 10}; DELETE /sandbox/limit removes the limit.
+      Add a file as a recording with PUT /sandbox/recordings/ID?seconds=60.
       POST /sandbox/reset restores the initial state.
       """)
 

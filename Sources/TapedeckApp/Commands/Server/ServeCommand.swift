@@ -1,4 +1,5 @@
 import ArgumentParser
+import CProcess
 import Foundation
 import Glibc
 import Logging
@@ -33,7 +34,6 @@ struct ServeCommand: AsyncParsableCommand {
     let settings = try await options.settings(needsPlatform: true, flags: listen.map { [.listen: $0] } ?? [:])
     if noWorkers { try settings.deployment.requireShared(for: "serve --no-workers") }
     try settings.requireStartable()
-    if !noWorkers { try await settings.requireFFmpeg() }
     try settings.directory.make()
     let tasks = Node.Tasks(works: !noWorkers, serves: true, runsRecurringTasks: !noWorkers) { port in
       let port = port ?? settings.listen.port
@@ -48,11 +48,11 @@ struct WorkerCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "worker", abstract: "Run workers only, on PostgreSQL and S3 shared with other nodes.",
     discussion: """
-      Downloads and converts recordings, sends webhook messages and shares
-      recurring tasks with the other nodes. Requires TAPEDECK_DATABASE_URL, TAPEDECK_STORAGE_URL and a
-      data directory of its own for recordings in progress. Start one per machine;
-      each takes jobs while it has capacity, and takes over the jobs of a worker
-      that stops responding.
+      Downloads and converts recordings, sends webhook messages and shares recurring
+      tasks with the other nodes. Requires TAPEDECK_DATABASE_URL, TAPEDECK_STORAGE_URL
+      and a data directory of its own for recordings in progress. Start one per
+      machine; each takes jobs while it has capacity, and takes over the jobs of a
+      worker that stops responding.
       """)
 
   @OptionGroup(title: "General options") var options: GlobalOptions
@@ -61,7 +61,6 @@ struct WorkerCommand: AsyncParsableCommand {
     let settings = try await options.settings(needsPlatform: true)
     try settings.deployment.requireShared(for: "worker")
     try settings.requireStartable()
-    try await settings.requireFFmpeg()
     try settings.directory.make()
     let tasks = Node.Tasks(works: true, serves: false, runsRecurringTasks: true) { _ in
       Terminal.say("The worker is ready for jobs.")
@@ -94,6 +93,8 @@ struct InitCommand: AsyncParsableCommand {
 private func runNode(_ settings: Settings, tasks: Node.Tasks, logger: Logger) async throws {
   // A closed terminal or a script that expects another program must not stop a server in the middle of its work.
   for number in [SIGHUP, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
+  // The memory holds secrets and recordings.
+  if !settings.allowsMemoryDumps { _ = forbid_memory_dumps() }
   let directory = settings.directory
   guard let lock = try directory.tryLock() else {
     throw TapedeckError(

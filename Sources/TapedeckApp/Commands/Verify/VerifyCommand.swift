@@ -15,8 +15,8 @@ struct VerifyCommand: AsyncParsableCommand {
       Damaged files are moved to quarantine, never deleted. They need no decision, so
       'tapedeck quarantine list' does not show them. The MP3 and the waveform are
       created again from the original; when the original is damaged or was not kept,
-      the recording is fetched again from the platform. When the object store cannot be
-      read, the command reports that and changes nothing.
+      the recording is fetched again from the platform. When the object store cannot
+      be read, the command reports that and changes nothing.
 
       Exits with 0 when everything is intact or repaired, with 7 when something
       remains damaged, with 3 when something could not be checked or is still being

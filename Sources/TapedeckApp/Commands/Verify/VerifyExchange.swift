@@ -41,7 +41,7 @@ package struct VerifyAnswer: Codable, Sendable {
   /// The number of archived recordings.
   var total: Int64 = 0
   var problems: [RecordingProblem] = []
-  /// The row ID at which the next page starts; nil at the end.
+  /// The row ID after which the next page starts; nil at the end.
   var next: Int64?
   /// The error that ended verification early.
   var stop: Stop?
