@@ -55,7 +55,8 @@ import Testing
 
   // MARK: Existing objects
 
-  @Test(arguments: [412, 409, 202], [["x-amz-checksum-sha256": "right"], [:], ["x-amz-checksum-type": "COMPOSITE"]])
+  @Test(
+    arguments: [412, 409, 202, 200], [["x-amz-checksum-sha256": "right"], [:], ["x-amz-checksum-type": "COMPOSITE"]])
   func `an existing object with the same content counts as stored`(status: Int, headers: [String: String]) async throws
   {
     let object = try TestObject(sound)
@@ -177,7 +178,7 @@ import Testing
   // MARK: Success that is none
 
   @Test(arguments: [
-    (203, ""), (206, ""), (200, "<html>Sign in</html>"), (200, " \n<!DOCTYPE html><p>x"),
+    (202, ""), (203, ""), (206, ""), (200, "<html>Sign in</html>"), (200, " \n<!DOCTYPE html><p>x"),
     (200, "<?xml version=\"1.0\"?><Error><Code>InternalError</Code></Error>"), (200, #"{"error":"x"}"#),
   ])
   func `an answer to PUT that is no success of S3 keeps the file`(status: Int, body: String) async throws {
@@ -188,7 +189,8 @@ import Testing
       let (file, object) = (try folder.file(sound), try TestObject(sound))
       #expect(await failure { try await scripted.store.store(file, as: object, bytes: 1000) } == .storageFailed)
       #expect(folder.exists(file))
-      #expect(scripted.calls.count == 1)
+      // Another request may have stored it.
+      #expect(scripted.calls.map { $0.prefix(4) } == ["PUT ", "HEAD"])
     }
   }
 

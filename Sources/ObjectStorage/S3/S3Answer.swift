@@ -39,7 +39,7 @@ struct S3Answer: Sendable {
   var saysMissing: Bool { status == 404 && (errorCode == "NoSuchKey" || hasNoBody) }
 
   /// Whether the answer to PutObject can mean that the object is stored. It has no document, such as an error or the
-  /// page of a proxy; 203 is not an answer of a service that has stored it.
+  /// page of a proxy; 202 and 203 are not answers of a service that has stored it.
   var isStored: Bool {
     let first = bytes.first { ![0x09, 0x0A, 0x0D, 0x20].contains($0) }
     return [200, 201, 204].contains(status) && (first == nil || !"<{".utf8.contains(first ?? 0))

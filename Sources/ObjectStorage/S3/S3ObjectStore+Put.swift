@@ -89,18 +89,21 @@ extension S3ObjectStore {
   }
 
   /// Checks that the service has a file that it was sent: a gateway can answer with a success that says nothing. The
-  /// answer proves it with the checksum of what was stored; otherwise, the service is asked.
+  /// answer proves it with the checksum of what was stored; otherwise, the service is asked. OpenStack Swift answers
+  /// with a page when it has stored nothing, because another request has stored a newer object meanwhile.
   ///
   /// - Throws: `storageFailed` when the object is missing or another one.
   private func confirm(
     _ answer: S3Answer, _ file: OpenFile, _ name: ObjectName, _ hash: ContentHash
   ) async throws(TapedeckError) {
-    guard answer.isStored else { throw client.failure(answer, "store object") }
+    let content = ObjectContent(hash: hash, bytes: file.bytes)
+    guard answer.isStored else {
+      guard try await existing(name, content) == .same else { throw client.failure(answer, "store object") }
+      return
+    }
     if answer.headers.first(name: "x-amz-checksum-sha256") == base64(hexadecimal: hash.rawValue) { return }
     if let etag = answer.md5, etag == hex(try await file.md5()) { return }
-    guard let head = try await metadata(at: key(of: name)),
-      head.fits(ObjectContent(hash: hash, bytes: file.bytes))
-    else {
+    guard let head = try await metadata(at: key(of: name)), head.fits(content) else {
       throw TapedeckError(
         .storageFailed,
         "The object store confirmed an object that it does not have, or that has another content. It is stored again.",
@@ -140,9 +143,8 @@ extension S3ObjectStore {
 
   func written(_ answer: S3Answer) throws(TapedeckError) -> Written {
     switch answer.status {
-    // OpenStack Swift answers 202, and stores nothing, when another request has stored a newer object meanwhile.
-    case 412, 409, 202: return .taken
     case 200..<300: return .done
+    case 412, 409: return .taken
     default: throw client.failure(answer, "store object")
     }
   }
