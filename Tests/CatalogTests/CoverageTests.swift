@@ -155,7 +155,7 @@ import Testing
     try expect("never", .failed, "did not make the recording available", code: .neverAvailable, fill: true)
     try expect("half", .refused, "failed the integrity check", code: .incompleteRecording, fill: false)
     try expect("lost", .missing, "the catalog no longer has it", fill: true)
-    try expect("no-files", .missing, "no longer has its files", fill: true)
+    try expect("no-files", .missing, "its files are damaged or lost", fill: true)
     try expect("clearance", .waiting, "until a supervisor requests it", fill: true)
     try expect("retry", .waiting, "It will be retried", code: .platformUnavailable, fill: false)
     try expect("queued", .waiting, "It is queued", fill: false)

@@ -136,9 +136,9 @@ def test_an_accepted_recording_is_named(server, sandbox, folder, day):
     assert (total["ready"], total["accepted"]) == (1, 1)
     path = folder / "statement.txt"
     done = server.command("coverage", *options(day), "--offline", "--statement", str(path))
-    assert "1 ready recording failed the integrity check and was accepted by a user." in done.stdout
+    assert "1 ready recording was refused and then accepted by a user." in done.stdout
     [note] = [line for line in path.read_text().splitlines() if line.startswith("note ")]
-    assert note.startswith(f"note {day} ") and " codec-gsm accepted The file failed the integrity check at " in note
+    assert note.startswith(f"note {day} ") and " codec-gsm accepted The file was refused at " in note
     assert note.endswith(": Checked by ear.") and "accepted by operator:" in note
     page = server.supervisor.request("GET", "/play/codec-gsm", {"Accept": "text/html"}).text
     assert "Accepted despite failure" in page and "checked for integrity" not in page

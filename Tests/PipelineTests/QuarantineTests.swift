@@ -10,7 +10,7 @@ import Pipeline
 import SystemPackage
 import Testing
 
-/// Files that failed the integrity check, and the decisions about them.
+/// Files that were refused, and the decisions about them.
 @Suite(.timeLimit(.minutes(5)))
 struct QuarantineTests {
   private static let user = Identity(kind: .operator, id: "user-1", name: "anna", role: .supervisor)

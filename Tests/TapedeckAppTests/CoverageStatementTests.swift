@@ -268,7 +268,7 @@ import Web
     #expect(lines.contains("verified at never"))
     #expect(
       lines.filter { $0.hasPrefix("note ") } == [
-        "note 2026-01-10 2026-01-10T10:00:00Z a%20b accepted The file failed the integrity check at "
+        "note 2026-01-10 2026-01-10T10:00:00Z a%20b accepted The file was refused at "
           + "1970-01-01T00:00:01Z (It was cut short.) and was accepted by operator:root at 1970-01-01T00:00:02Z: "
           + "Checked by ear."
       ])

@@ -56,7 +56,7 @@ struct AccessLogTests {
       let cells = page.matches(of: /<td class="what">([^<]+)/).map { String($0.1).trimmingCharacters(in: .whitespaces) }
       for title in [
         "Listed recordings", "Listed jobs", "Listed quarantined files", "Exported recordings",
-        "Exported the access log", "Viewed a recording", "Requested an address",
+        "Exported the access log", "Viewed a recording", "Requested a page or API address",
       ] {
         #expect(cells.count { $0 == title } == 1, "\(title) in \(cells)")
       }

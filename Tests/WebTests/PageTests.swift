@@ -223,7 +223,7 @@ struct PageTests {
       for page in [listed, unknown] { #expect(page.text.contains(#"<button class="primary">Fetch this recording"#)) }
       let answer = try await fixture.get("/api/v1/recordings/unknown", as: .agent)
       let detail = try #require(answer.json["detail"] as? String)
-      #expect(detail.contains("letter by letter") && detail.contains("tapedeck ingest ID"))
+      #expect(detail.contains("character by character") && detail.contains("tapedeck ingest ID"))
     }
   }
 

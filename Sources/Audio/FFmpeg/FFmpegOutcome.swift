@@ -27,7 +27,7 @@ struct FFmpegOutcome: Sendable {
       return nil
     case .exited where messages.contains("Unknown encoder"):
       return TapedeckError(
-        .ffmpegMissing, "This FFmpeg has no MP3 encoder. Install one with libmp3lame ('apt-get install ffmpeg').",
+        .ffmpegMissing, "This FFmpeg has no MP3 encoder. Install an FFmpeg with libmp3lame ('apt-get install ffmpeg').",
         detail: detail)
     case .exited:
       let format = "\(header.codecName), channels: \(header.channels), \(header.sampleRate) Hz"

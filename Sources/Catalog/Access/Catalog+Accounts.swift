@@ -13,7 +13,7 @@ package struct AccountRow: Sendable {
   package var lastSeenAt: Instant?
 }
 
-/// A change of an account that an administrator makes.
+/// A change to an account that an administrator makes.
 package enum AccountChange: Sendable, Equatable {
   /// Also ends all its sessions.
   case disable
@@ -76,8 +76,8 @@ extension Catalog {
   /// Changes the account with a name or an ID, writes the log entry and announces the change.
   ///
   /// - Parameters:
-  ///   - actor: who makes the change; nil for the program itself. It is checked first: an actor who has ended does not
-  ///     learn which accounts exist.
+  ///   - actor: who makes the change; nil for the program itself. It is checked first: an actor whose access has
+  ///     ended does not learn which accounts exist.
   ///   - keepsAdministrator: whether the change is refused when no enabled administrator would be left.
   ///   - entry: makes the log entry from the account as it was.
   /// - Returns: the account as it was.
@@ -106,8 +106,8 @@ extension Catalog {
   /// - Parameters:
   ///   - current: the hash that the current password matched.
   ///   - session: the hash of the secret of the session that makes the change and continues; nil for none.
-  /// - Throws: `unauthenticated` when this session has ended since then; `signInRefused` when the password changed, or
-  ///   the account was disabled or removed, since then.
+  /// - Throws: `unauthenticated` when this session has ended; `signInRefused` when, after the current password was
+  ///   checked, it was changed, or the account was disabled or removed.
   package func changePassword(
     of id: String, from current: String, to hash: String, keeping session: [UInt8]?, entry: LogEntry
   ) async throws(TapedeckError) {

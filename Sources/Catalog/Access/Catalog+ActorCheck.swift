@@ -32,8 +32,8 @@ extension Catalog {
 }
 
 extension Connection {
-  /// Refuses a change whose actor has ended, or may not make it any more, since the request was admitted: it may have
-  /// waited for the hash of a password or for a long file.
+  /// Refuses a change if, after the request was admitted, its actor was disabled, removed, revoked or signed out, or lost
+  /// the permission. The change may have waited for the hash of a password or for a long file.
   ///
   /// - Parameter actor: nil for the server itself, which is allowed to make every change.
   /// - Throws: `unauthenticated`, `insufficientPermissions`.

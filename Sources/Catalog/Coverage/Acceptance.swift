@@ -1,6 +1,6 @@
 package import Model
 
-/// The condition that an original of a recording `r` failed the integrity check and a user accepted it.
+/// The condition that an original of a recording `r` was refused and a user accepted it.
 let recordingIsAccepted: SQL = """
   r.id IN (
     SELECT p.recording_id FROM quarantine q
@@ -17,7 +17,7 @@ let isAcceptedColumn: SQL = """
   THEN 1 ELSE 0 END AS is_accepted
   """
 
-/// A recording in the archive whose original failed the integrity check and was accepted by a user.
+/// A recording in the archive whose original was refused and then accepted by a user.
 package struct Acceptance: Sendable {
   package var key: RecordingKey
   /// Decides the day that the recording counts toward.

@@ -8,10 +8,9 @@ package enum CoverageStatus: String, Sendable, CaseIterable {
   case waiting
   /// Its job failed or was cancelled, or the platform has no audio for it.
   case failed
-  /// The file from the platform twice failed the integrity check or could not be converted, or its sample rate or
-  /// length is not supported.
+  /// The file from the platform failed the integrity check twice, or its sample rate or length is not supported.
   case refused
-  /// It has no job.
+  /// It has no job, or it was archived but its files are damaged or lost.
   case missing
   /// The platform lists it in a row without a usable ID, or whose start is not in the day.
   case unidentified
@@ -33,7 +32,7 @@ package struct CoverageDay: Sendable {
   package var counts: [CoverageStatus: Int64]
   /// How many of the expected recordings the platform no longer listed at the last check.
   package var unlisted: Int64
-  /// How many of the ready recordings failed the integrity check and were accepted by a user.
+  /// How many of the ready recordings were refused and then accepted by a user.
   package var accepted: Int64 = 0
   /// The earliest of the last verifications of the ready recordings; nil when one was never verified, or there is none.
   package var verifiedAt: Instant?
@@ -120,7 +119,7 @@ package struct CoverageGap: Sendable {
 
   private static func reason(missing row: Row) -> String {
     if row.optionalInstant("archived_at") != nil {
-      return "It was archived, but the catalog no longer has its files."
+      return "It was archived, but its files are damaged or lost."
     }
     if row.optionalText("run_state") != nil { return "It was archived, but the catalog no longer has it." }
     return row.optionalInt("is_unlisted") == 1

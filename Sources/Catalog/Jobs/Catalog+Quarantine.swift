@@ -1,6 +1,6 @@
 package import Model
 
-/// A file that failed the integrity check, and what was decided about it.
+/// A file that was refused, and what was decided about it.
 package struct QuarantineRow: Sendable {
   package enum State: String, Sendable, CaseIterable {
     /// The file is in quarantine, and nothing is decided.
@@ -51,7 +51,7 @@ package struct QuarantineRow: Sendable {
 }
 
 extension Catalog {
-  /// Adds a file that failed the integrity check. When its bytes were accepted before and cannot be converted, their
+  /// Adds a file that was refused. When its bytes were accepted before and cannot be converted, their
   /// row is open again, and the copy in the object store is removed later.
   ///
   /// - Returns: the name under which the bytes belong in the quarantine folder. It is not `file` when this spool
@@ -91,7 +91,7 @@ extension Catalog {
     }
   }
 
-  /// Files that failed the integrity check, newest first, of recordings whose facts are visible.
+  /// Files that were refused, newest first, of recordings whose facts are visible.
   ///
   /// - Parameters:
   ///   - decided: whether files that were accepted or discarded are included.

@@ -36,13 +36,13 @@ final class Interrupter: Sendable {
 
   func begin(_ work: UInt64) { state.withLock { $0 = State(work: work) } }
 
-  /// Waits for a cancellation in progress, so that it cannot affect the next work.
+  /// Waits for a cancellation in progress, so that it cannot affect the work that follows.
   func end() {
     state.withLock { $0 = State() }
     handle.withLock { _ in }
   }
 
-  /// Returns at once; the statement ends shortly after.
+  /// Returns at once; the statement usually ends shortly after.
   func interrupt(_ work: UInt64) {
     let isCurrent = state.withLock { state in
       state.isInterrupted = state.isInterrupted || state.work == work
@@ -53,7 +53,7 @@ final class Interrupter: Sendable {
       handle.withLock { handle in
         guard let handle, state.withLock({ $0.work == work }) else { return }
         var message = [CChar](repeating: 0, count: 256)
-        // A failure means that the statement has already ended.
+        // A failure means that the request could not be sent; then the statement runs to its end.
         _ = PQcancel(handle.pointer, &message, Int32(message.count))
       }
     }

@@ -6,7 +6,7 @@ struct Repetition {
   /// but eight nodes that list the same pages can commit more than a hundred before the last one gets through. With
   /// pauses of at most 50 ms the bound is reached after about five seconds.
   static let conflicts = 200
-  /// The maximum after lost connections. The pauses add up to about five seconds, enough for a restart of the server.
+  /// The maximum after lost connections. The pauses add up to about six seconds, enough for a restart of the server.
   static let losses = 8
 
   private var conflicts = 0

@@ -17,7 +17,7 @@ package struct RecordingRow: Sendable {
   package var verifiedAt: Instant?
   /// What is wrong with its files; nil while nothing is known to be wrong.
   package var damage: DamageNote?
-  /// Whether its original failed the integrity check and was accepted by a user.
+  /// Whether its original was refused and then accepted by a user.
   package var isAccepted: Bool
 
   /// The time that lists are sorted by: the start of the call, or when it was first seen if the start is not known.

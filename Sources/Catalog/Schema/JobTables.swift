@@ -72,7 +72,7 @@ func jobTables(_ dialect: Dialect) -> [SQL] {
     )
     """,
 
-    // Files that failed the integrity check, and what was decided about them. `spool` identifies the node's folders.
+    // Files that were refused, and what was decided about them. `spool` identifies the node's folders.
     """
     CREATE TABLE quarantine (
       id \(dialect.identity),

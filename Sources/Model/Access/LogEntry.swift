@@ -55,9 +55,9 @@ package struct LogEntry: Sendable, Equatable {
     case retryJob = "retry_job"
     /// A user cancelled a job.
     case cancelJob = "cancel_job"
-    /// A user accepted a file that failed the integrity check.
+    /// A user accepted a file that was refused.
     case acceptQuarantined = "accept_quarantined"
-    /// A user discarded a file that failed the integrity check.
+    /// A user discarded a file that was refused.
     case discardQuarantined = "discard_quarantined"
     /// Rejected requests without an identity, counted per minute.
     case anonymous

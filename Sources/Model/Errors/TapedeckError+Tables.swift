@@ -155,7 +155,7 @@ extension TapedeckError.Code {
     case .methodNotAllowed: "This address does not support this method. See the header 'Allow'."
     case .notFound: "There is nothing at this address. Check it for typing errors."
     case .unknownRecording:
-      "The platform has no recording with this ID. Compare it with the ID on the platform, letter by letter, and check the source. A call of the last few minutes may not be listed yet; try again later."
+      "The platform has no recording with this ID. Compare the ID with the one on the platform, character by character, and check the source. A call of the last few minutes may not be listed yet; try again later."
     case .audioNotReady: "Audio file not yet processed"
     case .rangeNotSatisfiable: "The requested range starts after the end of the file. Request a smaller offset."
     case .alreadyExists: "This name is already in use. Choose another."

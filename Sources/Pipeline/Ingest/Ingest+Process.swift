@@ -23,7 +23,7 @@ struct CheckedRecording: Sendable {
   var converted: ConvertedFile
   var steps: [StepTime]
   var isFromArchive: Bool
-  /// The note about a file that a user accepted although it failed the integrity check.
+  /// The note about a file that was refused and then accepted by a user.
   var acceptance: String?
 }
 
@@ -90,7 +90,7 @@ extension Ingest {
       throw TapedeckError(
         .unsupportedAudio, "The file was accepted, but FFmpeg cannot convert it.", detail: error.detail, cause: error)
     }
-    let note = "It failed the integrity check and was accepted by a user: \(row.reason)"
+    let note = "The file was refused and then accepted by a user: \(row.reason)"
     return CheckedRecording(
       file: whole.file,
       passed: IntegrityCheck.Passed(header: header, duration: converted.conversion.duration, warnings: []),

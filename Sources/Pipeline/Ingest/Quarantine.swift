@@ -6,7 +6,7 @@ package import Model
 package import ObjectStorage
 import SystemPackage
 
-/// The decisions about files that failed the integrity check: archive one as it is, or remove it.
+/// The decisions about files that were refused: archive one as it is, or remove it.
 package struct Quarantine: Sendable {
   private let catalog: Catalog
   private let store: any ObjectStore

@@ -73,7 +73,7 @@ package struct CoverageStatement {
 
   private func note(_ acceptance: Acceptance) -> String {
     let text =
-      "The file failed the integrity check at \(acceptance.failedAt.iso8601) (\(acceptance.finding)) and was accepted "
+      "The file was refused at \(acceptance.failedAt.iso8601) (\(acceptance.finding)) and was accepted "
       + "by \(acceptance.acceptedBy) at \(acceptance.acceptedAt.iso8601): \(acceptance.reason)"
     return "note \(call(acceptance.key, acceptance.countedAt)) accepted \(text.onOneLine)"
   }

@@ -25,7 +25,7 @@ package struct QuarantineActions: Sendable {
   }
 }
 
-/// `/api/v1/quarantine`: files that failed the integrity check, and the decisions about them.
+/// `/api/v1/quarantine`: files that were refused, and the decisions about them.
 struct QuarantineController {
   let listing: QuarantineListing
   let actions: QuarantineActions?
@@ -34,7 +34,7 @@ struct QuarantineController {
     [
       .admitted(
         .get, "/api/v1/quarantine", .api, permission: .manageJobs, log: .entry(.list, details: ["of": "quarantine"]),
-        "A page of files that failed the integrity check, the newest first, and `nextCursor`; with `decided` also those that were accepted or discarded.",
+        "A page of downloaded files that were refused, the newest first, and `nextCursor`; with `decided` also those that were accepted or discarded.",
         query: [QuarantineListing.decided, .cursor, .limit(1000, default: 100)],
         responses: [.json(ListAnswer.schema, "A page of files.")], handler: list),
       .admitted(

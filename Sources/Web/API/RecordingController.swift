@@ -46,7 +46,7 @@ struct RecordingController {
     guard let recording = admitted.subject.recording else {
       throw TapedeckError(
         .unknownRecording,
-        "The archive has no recording with this ID. Compare it with the ID on the platform, letter by letter. If it is correct, the recording is not archived yet: request it with 'tapedeck ingest ID' or POST /ingest/{id}."
+        "The archive has no recording with this ID. Compare the ID with the one on the platform, character by character. If it is correct, the recording is not archived yet: request it with 'tapedeck ingest ID' or POST /ingest/{id}."
       )
     }
     let job = try await catalog.job(of: recording.key)

@@ -10,7 +10,7 @@ struct FormBody: Sendable {
   /// - Throws: `requestTooLarge` above 16 KiB, `invalidRequest` for another content type.
   init(_ request: Request) async throws {
     guard request.headers[.contentType]?.hasPrefix("application/x-www-form-urlencoded") == true else {
-      throw TapedeckError(.invalidRequest, "This route takes a form.")
+      throw TapedeckError(.invalidRequest, "This request must contain form data.")
     }
     let body = try await request.body.collect(upTo: 16 << 10)
     fields = Dictionary(formFields(String(buffer: body)).map { ($0.name, $0.value) }) { $1 }

@@ -26,7 +26,7 @@ extension LogEntry {
     case .view:
       // A denied request for a page or an address of the API has no recording.
       if recording == nil {
-        "Requested an address"
+        "Requested a page or API address"
       } else {
         details["part"] == nil ? action.title : "Viewed a waveform"
       }

@@ -20,7 +20,7 @@ struct PlayerView {
   let showsEveryone: Bool
   /// When damaged files were last replaced.
   let repairedAt: Instant?
-  /// How the original was accepted, if it failed the integrity check.
+  /// How the original was accepted, if it was refused.
   let acceptance: Acceptance?
   let preferences: Preferences
   let times: PageTimes
@@ -208,7 +208,7 @@ struct JobView {
   /// The facts that are visible; nil without any.
   let recording: RecordingRow?
   let job: JobRow?
-  /// Whether the reader may decide about files that failed the integrity check.
+  /// Whether the reader may decide about files that were refused.
   let canDecide: Bool
   /// The number of such a file of this recording about which nothing is decided; nil without one.
   let undecided: Int64?

@@ -3,7 +3,7 @@ import Foundation
 import Hummingbird
 import Model
 
-/// `GET /quarantine`: the files that failed the integrity check, for people. Decisions are made on the command line and
+/// `GET /quarantine`: the files that were refused, for people. Decisions are made on the command line and
 /// in the API, with a reason.
 struct QuarantinePageController {
   let listing: QuarantineListing

@@ -38,5 +38,5 @@ swapButton?.addEventListener('click', () => {
   lanes.apply();
   showLanes();
   remember();
-  say(state.swapped ? 'Channels swapped: the agent is now on the other one' : 'Channels as recorded');
+  say(state.swapped ? 'Channels swapped: the agent is now on the other channel' : 'Channels as recorded');
 });

@@ -50,7 +50,7 @@ audio.addEventListener('error', () => {
   if (source?.value === 'original') {
     source.value = 'mp3';
     useSource(deck.dataset.mp3);
-    say('This browser cannot play the original. Playing the MP3 instead.');
+    say('The original could not be played. Playing the MP3 instead.');
   } else {
     // Otherwise the button would offer to pause what does not play.
     audio.pause();

@@ -18,7 +18,7 @@ find('go').addEventListener('submit', (event) => {
   const time = seconds(typedTime.value);
   const wrong = time === null || time > duration();
   typedTime.setAttribute('aria-invalid', String(wrong));
-  if (wrong) return say(`Enter a time up to ${clock(duration())}, for example 1:05`);
+  if (wrong) return say(`Enter a time from 0:00 to ${clock(duration())}, in minutes and seconds`);
   const wasLooping = state.loop.on;
   seek(time);
   say(`Position ${clock(time)}${wasLooping && !state.loop.on ? ', loop off' : ''}`);

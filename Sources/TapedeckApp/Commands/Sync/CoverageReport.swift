@@ -91,7 +91,7 @@ package struct CoverageReport: Codable, Sendable {
     lines += table.lines
     if let accepted = total.accepted, accepted > 0 {
       let recordings = counted(accepted, "ready recording")
-      lines.append("\(recordings) failed the integrity check and \(accepted == 1 ? "was" : "were") accepted by a user.")
+      lines.append("\(recordings) \(accepted == 1 ? "was" : "were") refused and then accepted by a user.")
     }
     var rowTable = Table(["DAY", "ROW", "REASON"])
     for day in days {
