@@ -109,7 +109,7 @@ format: ## format the Swift sources in place
 	$(SWIFT) format --in-place --parallel -r Sources Tests bench Package.swift
 
 .PHONY: bench
-bench: ## compare with curl, FFmpeg and nginx on this machine (BENCH_ARGS=--quick: one short run)
+bench: ## compare Tapedeck with curl, FFmpeg and nginx on this machine (BENCH_ARGS=--quick: one short run)
 	@scripts/bootstrap --for bench
 	@$(MAKE) --no-print-directory release
 	$(SWIFT) build $(SWIFT_RELEASE_FLAGS) --product BareHandler

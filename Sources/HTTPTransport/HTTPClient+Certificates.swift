@@ -17,7 +17,7 @@ extension HTTPClient.Configuration {
       certificates = try NIOSSLCertificate.fromPEMBytes([UInt8](RegularFile.bytes(at: path)))
     } catch {
       throw TapedeckError(
-        .configurationInvalid, "SSL_CERT_FILE must name a readable file with certificates in PEM.", cause: error)
+        .configurationInvalid, "SSL_CERT_FILE must name a readable file with certificates in PEM format.", cause: error)
     }
     var adapted = self
     var tls = tlsConfiguration ?? .makeClientConfiguration()

@@ -269,7 +269,7 @@ import Web
     #expect(
       lines.filter { $0.hasPrefix("note ") } == [
         "note 2026-01-10 2026-01-10T10:00:00Z a%20b accepted The file was refused at "
-          + "1970-01-01T00:00:01Z (It was cut short.) and was accepted by operator:root at 1970-01-01T00:00:02Z: "
+          + "1970-01-01T00:00:01Z: It was cut short. It was accepted by operator:root at 1970-01-01T00:00:02Z: "
           + "Checked by ear."
       ])
     #expect(lines.last?.hasSuffix("ready=1 waiting=0 failed=0 refused=0 missing=0 unidentified=0 accepted=1") == true)

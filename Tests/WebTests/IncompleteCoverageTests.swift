@@ -91,7 +91,7 @@ import Testing
       #expect(located?.first?["listFrom"] as? String == day.start.iso8601)
       let page = try await fixture.page("/coverage", as: .supervisorsBrowser).text
       #expect(page.contains("1,500 unidentified. Row 3 of the list from \(day.start.iso8601): The row has no ID."))
-      #expect(page.contains("and 1,480 more"))
+      #expect(page.contains("1,480 more rows."))
       #expect(page.contains("4 unidentified. Row 5 of the list from"))
     }
   }

@@ -162,7 +162,9 @@ struct QuarantineTests {
       let page = try await fixture.page("/play/cut", as: .supervisorsBrowser).text
       #expect(page.contains(badge) && !page.contains("checked for integrity"))
       #expect(page.contains("The file was refused on <time datetime=\"1970-01-01T00:00:01Z\""))
-      #expect(page.contains("(<bdi>it was &lt;cut&gt; short</bdi>) and was accepted by <bdi>operator:root</bdi> on "))
+      #expect(
+        page.contains(
+          "with the finding “<bdi>it was &lt;cut&gt; short</bdi>” and was accepted by <bdi>operator:root</bdi> on "))
       #expect(page.contains("with the reason “<bdi>Checked by ear.</bdi>”."))
       let sound = try await fixture.page("/play/sound", as: .supervisorsBrowser).text
       #expect(sound.contains(", checked for integrity and archived on") && !sound.contains(badge))

@@ -19,8 +19,8 @@ extension Catalog {
     }
   }
 
-  /// Makes the jobs of dead workers claimable. They count as worker deaths instead of attempts, since a job seldom
-  /// causes the death of its worker.
+  /// Makes the jobs of dead workers claimable. For each, the interrupted run counts as a worker death instead of an
+  /// attempt, since a job seldom causes the death of its worker.
   ///
   /// - Parameter everyLease: whether to reclaim all leased jobs, because no other worker can be running; otherwise
   ///   those whose lease has expired.

@@ -82,7 +82,7 @@ package struct S3ObjectStore: ObjectStore {
 
   package func location(of name: ObjectName) -> String { "s3://\(settings.bucket)/\(key(of: name))" }
 
-  /// What S3 calls the object's key: its name behind the prefix.
+  /// What S3 calls the object's key: the prefix followed by its name.
   func key(of name: ObjectName) -> String { settings.key(name.description) }
 
   /// Deletes whatever has that key; succeeds when there is nothing.

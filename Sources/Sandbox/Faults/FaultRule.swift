@@ -20,7 +20,7 @@ package struct FaultRule: Sendable, Equatable, Codable {
     case statusFlap = "status-flap"
     /// The connection is closed after `afterBytes` (default half) of the body, without a last chunk.
     case cut
-    /// As `cut`; afterwards the file has other bytes, another tag and another size.
+    /// As `cut`; afterwards the file has other bytes, another ETag and another size.
     case changedFile = "changed-file"
     /// The body stops after `afterBytes` (default half), until the client disconnects or `delay` (default 600) seconds
     /// pass.
@@ -39,11 +39,11 @@ package struct FaultRule: Sendable, Equatable, Codable {
     case wrongStart = "wrong-start"
     /// A later range starts 1000 bytes before the requested one.
     case earlyStart = "early-start"
-    /// A later range has another tag, but the same bytes and size.
+    /// A later range has another ETag, but the same bytes and size.
     case wrongETag = "wrong-etag"
-    /// The tag is weak.
+    /// The ETag is weak.
     case weakETag = "weak-etag"
-    /// There is no tag.
+    /// There is no ETag.
     case noETag = "no-etag"
     /// A 206 with `Content-Encoding: gzip` although it is not compressed.
     case contentEncoding = "content-encoding"

@@ -88,6 +88,6 @@ func recordingKey(_ id: String, source: String) throws(TapedeckError) -> Recordi
 }
 
 extension ArgumentHelp {
-  static let json: ArgumentHelp = "Print the server's answer as JSON."
+  static let json: ArgumentHelp = "Print the result as JSON."
   static let jsonLines: ArgumentHelp = "Print one JSON object per line."
 }

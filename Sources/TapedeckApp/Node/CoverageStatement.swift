@@ -73,8 +73,8 @@ package struct CoverageStatement {
 
   private func note(_ acceptance: Acceptance) -> String {
     let text =
-      "The file was refused at \(acceptance.failedAt.iso8601) (\(acceptance.finding)) and was accepted "
-      + "by \(acceptance.acceptedBy) at \(acceptance.acceptedAt.iso8601): \(acceptance.reason)"
+      "The file was refused at \(acceptance.failedAt.iso8601): \(acceptance.finding) It was accepted by "
+      + "\(acceptance.acceptedBy) at \(acceptance.acceptedAt.iso8601): \(acceptance.reason)"
     return "note \(call(acceptance.key, acceptance.countedAt)) accepted \(text.onOneLine)"
   }
 

@@ -120,7 +120,7 @@ struct CoveragePageController {
     let unidentified = day.count(.unidentified)
     if unidentified > 0 {
       let positions = day.unidentified.prefix(20).map { "Row \($0.position): \($0.reason)" }
-      let more = unidentified > 20 ? ["and \(grouped(unidentified - 20)) more"] : []
+      let more = unidentified > 20 ? [notShown(unidentified - 20)] : []
       row["rowsText"] = (positions + more).joined(separator: " ")
     }
     if day.unlisted > 0 { row["unlistedText"] = "\(grouped(day.unlisted)) no longer listed" }
@@ -166,11 +166,13 @@ struct CoveragePageController {
     return row
   }
 
+  private func notShown(_ rows: Int64) -> String { rows == 1 ? "1 more row." : "\(grouped(rows)) more rows." }
+
   /// How many rows have no usable ID, and where the first of them are; nil without any.
   private func text(of rows: UnidentifiedRows) -> String? {
     guard rows.count > 0 else { return nil }
     let located = rows.first.map { "Row \($0.position) of the list from \($0.listFrom): \($0.reason)" }
-    let more = rows.count > rows.first.count ? ["and \(grouped(Int64(rows.count - rows.first.count))) more"] : []
+    let more = rows.count > rows.first.count ? [notShown(Int64(rows.count - rows.first.count))] : []
     return (["\(grouped(Int64(rows.count))) unidentified."] + located + more).joined(separator: " ")
   }
 

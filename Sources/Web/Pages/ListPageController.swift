@@ -116,7 +116,7 @@ private func tags(of visible: VisibleRecording) -> [[String: String]] {
       switch visible.stage {
       case .queued, nil: "Queued"
       case .awaiting: "Waiting"
-      case .fetching: "Fetching"
+      case .fetching: "Downloading"
       case .processing, .ready: "Processing"
       }
     tags.append(tag(text, "info"))

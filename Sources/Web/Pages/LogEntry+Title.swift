@@ -53,7 +53,7 @@ extension LogEntry.Action {
     case .view: "Viewed a recording"
     case .listen: "Started playback"
     case .audioSent: "Sent audio"
-    case .audioHeard: "Heard (reported by the player)"
+    case .audioHeard: "Heard audio (reported by the player)"
     case .download: "Downloaded a file"
     case .signIn: "Signed in"
     case .signOut: "Signed out"

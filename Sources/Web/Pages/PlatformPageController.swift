@@ -60,7 +60,7 @@ struct PlatformPageController {
   private func jobs(_ report: PlatformReport) -> String {
     guard report.jobCount > 0 else { return "none" }
     let names: [(Stage, String)] = [
-      (.queued, "queued"), (.awaiting, "waiting for the platform"), (.fetching, "fetching"),
+      (.queued, "queued"), (.awaiting, "waiting for the platform"), (.fetching, "downloading"),
       (.processing, "processing"),
     ]
     let parts = names.compactMap { stage, name in report.jobs[stage].map { "\(grouped($0)) \(name)" } }

@@ -213,7 +213,7 @@ struct JobView {
   let job: JobRow?
   /// Whether the reader may decide about files that were refused.
   let canDecide: Bool
-  /// The number of such a file of this recording about which nothing is decided; nil without one.
+  /// The number of such a file of this recording that is still undecided; nil without one.
   let undecided: Int64?
   let times: PageTimes
 
@@ -276,7 +276,7 @@ extension Stage {
     switch self {
     case .queued: "Queued"
     case .awaiting: "Waiting for the platform"
-    case .fetching: "Fetching"
+    case .fetching: "Downloading"
     case .processing: "Processing"
     case .ready: "Ready"
     }

@@ -19,7 +19,7 @@ export function showLanes() {
 export function hearOnly(name) {
   lanes.only(name);
   showLanes();
-  say(name ? `Playing the ${name} only` : 'Playing both');
+  say(name ? `Playing the ${name} only` : 'Playing both channels');
 }
 
 for (const item of laneItems) {

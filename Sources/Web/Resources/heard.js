@@ -35,7 +35,7 @@ export class Heard {
     this.open = { from: audio.currentTime, to: audio.currentTime };
   }
 
-  /** Extends the current passage to the position; called as often as the position is shown. */
+  /** Extends the current passage to the position; called whenever the position is shown again. */
   follow() {
     const { audio, open } = this;
     if (open && !audio.seeking) open.to = Math.max(open.to, audio.currentTime);

@@ -1,12 +1,12 @@
 // Playing and pausing, the file that is played, and the system's media controls.
 //
-// The original is played where the browser seeks it exactly, otherwise the MP3.
+// The original is played where the browser seeks in it exactly, otherwise the MP3.
 import { audio, deck, duration, find, play, say } from './deck.js';
 import { move, seek } from './position.js';
 
 export const playOrPause = () => (audio.paused ? play() : audio.pause());
 
-// Chromium's audio counts as paused when a file has failed, without the event.
+// When a file fails, Chromium sets `audio.paused` without a `pause` event.
 let isWanted = false;
 for (const event of ['play', 'pause']) {
   audio.addEventListener(event, () => {

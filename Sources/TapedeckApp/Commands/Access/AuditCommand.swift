@@ -23,7 +23,7 @@ struct AuditCommand: AsyncParsableCommand {
     @OptionGroup(title: "General options") var options: GlobalOptions
     @Option(
       help: ArgumentHelp(
-        "Full name or ID of an account, token or operator; 'Tapedeck' for the server itself.", valueName: "name"))
+        "Exact name or ID of an account, token or operator; 'Tapedeck' for the server itself.", valueName: "name"))
     var who: String?
     @Option(help: ArgumentHelp("Action: \(Self.actionNames).", valueName: "action"))
     var what: String?

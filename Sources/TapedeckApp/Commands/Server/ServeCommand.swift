@@ -19,7 +19,7 @@ struct ServeCommand: AsyncParsableCommand {
 
       Several machines can share PostgreSQL (TAPEDECK_DATABASE_URL) and S3
       (TAPEDECK_STORAGE_URL): run any number of 'tapedeck serve' and
-      'tapedeck worker'.
+      'tapedeck worker' processes.
       """)
 
   @OptionGroup(title: "General options") var options: GlobalOptions

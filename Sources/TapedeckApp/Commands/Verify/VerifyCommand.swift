@@ -22,7 +22,7 @@ struct VerifyCommand: AsyncParsableCommand {
       remains damaged, with 3 when something could not be checked or is still being
       repaired (--no-wait), with 6 when none of the given IDs is in the archive, and
       with 12 when the catalog was probably lost. Without a running server and
-      without platform settings, damage is only reported (--no-repair).
+      without platform settings, damage is only reported, as with --no-repair.
       """)
 
   @OptionGroup(title: "General options") var options: GlobalOptions
@@ -45,7 +45,7 @@ struct VerifyCommand: AsyncParsableCommand {
   @Option(help: "Verify only this source. IDs belong to the source 'default' unless this is given.")
   var source: String?
 
-  @Flag(help: "Only report damage: mark, move and fetch nothing.")
+  @Flag(help: "Only report damage; do not mark, move or fetch anything.")
   var noRepair = false
 
   @Flag(help: "Do not wait for repairs to finish.")
