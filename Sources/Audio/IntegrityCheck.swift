@@ -21,6 +21,8 @@ package struct IntegrityCheck: Sendable {
   package var platformDuration: Duration?
   /// The length of the decoded audio.
   package var decodedDuration: Duration?
+  /// The length that the container announces, as the decoder reads it.
+  package var announcedDuration: Duration?
   /// How many bytes after the announced audio belong to no chunk; see `WAVChunks.unexplained`.
   package var unexplainedBytes: Int64?
   /// The structure of a file that is not WAV.
@@ -28,7 +30,8 @@ package struct IntegrityCheck: Sendable {
 
   package init(
     firstBytes: ArraySlice<UInt8>, fileLength: Int64, declaredLength: Int64? = nil, isSecondFetch: Bool = false,
-    platformDuration: Duration? = nil, decodedDuration: Duration? = nil, unexplainedBytes: Int64? = nil,
+    platformDuration: Duration? = nil, decodedDuration: Duration? = nil, announcedDuration: Duration? = nil,
+    unexplainedBytes: Int64? = nil,
     structure: ContainerStructure? = nil
   ) {
     self.firstBytes = firstBytes
@@ -37,6 +40,7 @@ package struct IntegrityCheck: Sendable {
     self.isSecondFetch = isSecondFetch
     self.platformDuration = platformDuration
     self.decodedDuration = decodedDuration
+    self.announcedDuration = announcedDuration
     self.unexplainedBytes = unexplainedBytes
     self.structure = structure
   }
@@ -120,7 +124,9 @@ package struct IntegrityCheck: Sendable {
     var warnings: [Warning] = structure.showsEnd ? [] : [.lengthUnknown]
     let duration = structure.duration ?? decodedDuration
     if let duration, let excess = try checkAgainstPlatform(duration) { warnings.append(.longerThanPlatform(excess)) }
-    try checkDecoded(structure.duration)
+    // The index of an MP4 file gives the length of its audio, and only the decoder reads it. Fragments are not in it.
+    let announced = structure.container == .mp4 && structure.showsEnd ? announcedDuration : nil
+    try checkDecoded(structure.duration ?? announced)
     return Passed(header: nil, duration: duration, warnings: warnings)
   }
 

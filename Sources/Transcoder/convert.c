@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <libswresample/swresample.h>
+#include <math.h>
 
 enum { LOWEST_RATE = 4000, HIGHEST_RATE = 192000, PEAKS_RATE = 8000 };
 enum { SAMPLES_PER_POINT = 80, POINTS_PER_PIECE = 25, REPORTED_POINTS = 1000 };
@@ -80,12 +81,12 @@ static void finish_lane(struct lane *lane) {
 
 static int64_t measured_samples;
 static int8_t points[REPORTED_POINTS * 2 * MAX_CHANNELS];
-static size_t count;
+static size_t point_bytes;
 
 /// Reports the peaks since the last report.
 static void send_peaks(void) {
-  if (count > 0) report(FRAME_PEAKS, points, count);
-  count = 0;
+  if (point_bytes > 0) report(FRAME_PEAKS, points, point_bytes);
+  point_bytes = 0;
 }
 
 /// Pieces begin with a new point; only the last one can end inside of one.
@@ -102,10 +103,40 @@ static void measure(AVFrame *piece) {
         high = FFMAX(high, next[place]);
       }
       // Division instead of a shift, as in audiowaveform.
-      points[count++] = (int8_t)(low / 256);
-      points[count++] = (int8_t)(high / 256);
+      points[point_bytes++] = (int8_t)(low / 256);
+      points[point_bytes++] = (int8_t)(high / 256);
     }
-    if (count + 2 * MAX_CHANNELS > sizeof points) send_peaks();
+    if (point_bytes + 2 * MAX_CHANNELS > sizeof points) send_peaks();
+  }
+}
+
+// MARK: Impossible samples
+
+/// What to use instead of a value that no recording has. Full scale is 1, and 32,768 where a program has written
+/// integers as they were. LAME aborts on infinity, NaN, and noise from about 1,000,000 on.
+static double replacement(double sample) {
+  const double highest = 65536;
+  if (fabs(sample) <= highest) return sample;
+  static bool has_warned = false;
+  if (!has_warned) warn("Some samples are not numbers or impossibly large; they are replaced.");
+  has_warned = true;
+  return isnan(sample) ? 0 : copysign(1, sample);
+}
+
+static void replace_impossible_samples(AVFrame *frame) {
+  enum AVSampleFormat format = av_get_packed_sample_fmt(frame->format);
+  if (format != AV_SAMPLE_FMT_FLT && format != AV_SAMPLE_FMT_DBL) return;
+  check(av_frame_make_writable(frame), STAGE_DECODE, "The audio cannot be changed");
+  int channels = frame->ch_layout.nb_channels;
+  bool is_planar = av_sample_fmt_is_planar(frame->format);
+  int planes = is_planar ? channels : 1, count = frame->nb_samples * channels / planes;
+  for (int plane = 0; plane < planes; plane++) {
+    float *floats = (float *)frame->extended_data[plane];
+    double *doubles = (double *)frame->extended_data[plane];
+    for (int place = 0; place < count; place++) {
+      if (format == AV_SAMPLE_FMT_FLT) floats[place] = (float)replacement(floats[place]);
+      else doubles[place] = replacement(doubles[place]);
+    }
   }
 }
 
@@ -117,6 +148,11 @@ static void report_facts(const struct source *source, const AVFrame *frame) {
   report_fact("", "channels", "%d", frame->ch_layout.nb_channels);
   report_fact("", "rate", "%d", frame->sample_rate);
   report_fact("", "mp3_channels", "%d", mp3.piece->ch_layout.nb_channels);
+  const AVStream *stream = source->stream;
+  if (stream->duration > 0) {
+    int64_t announced = av_rescale_q(stream->duration, stream->time_base, (AVRational){1, 1000});
+    report_fact("", "milliseconds", "%" PRId64, announced);
+  }
   const AVDictionaryEntry *tag = NULL;
   while ((tag = av_dict_get(source->container->metadata, "", tag, AV_DICT_IGNORE_SUFFIX)) != NULL) {
     report_fact("tag.", tag->key, "%s", tag->value);
@@ -151,11 +187,13 @@ _Noreturn void convert(struct source *source, const struct request *request) {
     AVChannelLayout *layout = &frame->ch_layout;
     if (layout->order == AV_CHANNEL_ORDER_UNSPEC) av_channel_layout_default(layout, layout->nb_channels);
     if (frame->sample_rate < LOWEST_RATE || frame->sample_rate > HIGHEST_RATE) {
-      fail(STAGE_AUDIO, 0, "The sample rate is %d Hz, not %d to %d", frame->sample_rate, LOWEST_RATE, HIGHEST_RATE);
+      fail(STAGE_RATE, 0, "The sample rate is %d Hz, not %d to %d", frame->sample_rate, LOWEST_RATE, HIGHEST_RATE);
     }
-    if (samples == 0) start(source, request, frame);
-    if (samples == 0 || !are_alike(frame, previous)) {
-      if (samples > 0) run_lane(&mp3, NULL), run_lane(&peaks, NULL);
+    replace_impossible_samples(frame);
+    bool is_first = mp3.piece == NULL;
+    if (is_first) start(source, request, frame);
+    if (is_first || !are_alike(frame, previous)) {
+      if (!is_first) run_lane(&mp3, NULL), run_lane(&peaks, NULL);
       connect_lane(&mp3, frame);
       connect_lane(&peaks, frame);
     }
@@ -163,7 +201,7 @@ _Noreturn void convert(struct source *source, const struct request *request) {
     run_lane(&peaks, frame);
     samples += frame->nb_samples;
     if ((uint64_t)measured_samples / (PEAKS_RATE / 1000) > request->audio_milliseconds) {
-      fail(STAGE_AUDIO, 0, "The audio is longer than %" PRIu64 " ms", request->audio_milliseconds);
+      fail(STAGE_LENGTH, 0, "The audio is longer than %" PRIu64 " ms", request->audio_milliseconds);
     }
     av_frame_unref(previous);
     av_frame_move_ref(previous, frame);

@@ -138,6 +138,7 @@ int main(int argument_count, char **arguments) {
   if (stat("/proc/self/task", &threads) != 0 || threads.st_nlink != 3) {
     give_up("A library has started threads, which a fork would lose.");
   }
+  if (avcodec_find_encoder_by_name(MP3_ENCODER) == NULL) give_up("FFmpeg's libraries have no MP3 encoder (libmp3lame).");
   bool is_dumpable = argument_count > 1 && strcmp(arguments[1], "--dumpable") == 0;
   if (!is_dumpable && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) give_up("Memory dumps cannot be prevented.");
 

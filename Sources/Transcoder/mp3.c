@@ -1,7 +1,6 @@
 // Writes an MP3 with the same samples as `ffmpeg -i in.wav -codec:a libmp3lame -q:a 2 -map_metadata 0 out.mp3`.
 #include "transcoder.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 enum { BUFFER_BYTES = 64 << 10, QUALITY = 2 };
@@ -50,10 +49,13 @@ typedef uint8_t written_byte;
 static int write_output(void *opaque, written_byte *bytes, int count) {
   (void)opaque;
   if (position + count > limit_bytes) fail(STAGE_OUTPUT, AVERROR(EFBIG), "The MP3 becomes too long");
-  ssize_t written = pwrite(OUTPUT, bytes, (size_t)count, position);
-  // A file takes fewer bytes only when the disk is full.
-  if (written != count) fail(STAGE_OUTPUT, AVERROR(written < 0 ? errno : ENOSPC), "The MP3 cannot be written");
-  position += count;
+  for (int done = 0; done < count;) {
+    // After a part, the next attempt gives the reason: a full disk, or a signal at the limit of the size of files.
+    ssize_t written = pwrite(OUTPUT, bytes + done, (size_t)(count - done), position);
+    if (written <= 0) fail(STAGE_OUTPUT, AVERROR(written < 0 ? errno : EIO), "The MP3 cannot be written");
+    done += (int)written;
+    position += written;
+  }
   written_bytes = FFMAX(written_bytes, position);
   return count;
 }
@@ -80,27 +82,14 @@ static void encode(const AVFrame *frame) {
   }
 }
 
-/// Replaces values that no recording has, because LAME aborts on infinity, NaN, and noise from about 1,000,000 on. Full
-/// scale is 1, and 32,768 where a program has written integers as they were.
-static void clamp(float *samples, int count) {
-  const float highest = 65536;
-  for (int place = 0; place < count; place++) {
-    if (!(fabsf(samples[place]) <= highest)) samples[place] = isnan(samples[place]) ? 0 : copysignf(1, samples[place]);
-  }
-}
-
 void encode_mp3(AVFrame *piece) {
-  for (int channel = 0; piece->format == AV_SAMPLE_FMT_FLTP && channel < piece->ch_layout.nb_channels; channel++) {
-    clamp((float *)piece->data[channel], piece->nb_samples);
-  }
   piece->pts = next_sample;
   next_sample += piece->nb_samples;
   encode(piece);
 }
 
 static void open_encoder(const AVFrame *frame) {
-  const AVCodec *codec = avcodec_find_encoder_by_name("libmp3lame");
-  if (codec == NULL) fail(STAGE_ENCODE, AVERROR_ENCODER_NOT_FOUND, "FFmpeg has been built without libmp3lame");
+  const AVCodec *codec = avcodec_find_encoder_by_name(MP3_ENCODER);
   encoder = allocated(avcodec_alloc_context3(codec));
   encoder->sample_fmt = choose_format(frame->format);
   encoder->sample_rate = choose_rate(frame->sample_rate);
@@ -121,6 +110,8 @@ const AVCodecContext *open_mp3(const AVFrame *frame, AVDictionary *tags, uint64_
   check(avformat_alloc_output_context2(&container, NULL, "mp3", NULL), STAGE_ENCODE, message);
   uint8_t *buffer = allocated(av_malloc(BUFFER_BYTES));
   container->pb = allocated(avio_alloc_context(buffer, BUFFER_BYTES, 1, NULL, NULL, write_output, seek_output));
+  // Otherwise every frame is written alone.
+  container->flush_packets = 0;
   container->metadata = tags;
   AVStream *stream = allocated(avformat_new_stream(container, NULL));
   stream->time_base = encoder->time_base;

@@ -67,8 +67,6 @@ enum frame_type {
 
 enum stage {
   STAGE_SANDBOX = 1,
-  /// The recording cannot be read, for a reason of this machine.
-  STAGE_INPUT = 7,
   /// The recording is not what its demuxer expects, or has no usable audio.
   STAGE_OPEN = 2,
   STAGE_DECODE = 3,
@@ -76,6 +74,10 @@ enum stage {
   STAGE_OUTPUT = 5,
   /// Memory would exceed its limit.
   STAGE_MEMORY = 6,
-  /// The audio is too long, or its sample rate is not supported.
-  STAGE_AUDIO = 8,
+  /// The recording cannot be read, for a reason of this machine.
+  STAGE_INPUT = 7,
+  /// The sample rate is not supported.
+  STAGE_RATE = 8,
+  /// The audio is too long.
+  STAGE_LENGTH = 9,
 };

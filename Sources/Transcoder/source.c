@@ -4,7 +4,7 @@
 #include <libavutil/avstring.h>
 
 /// The accepted containers, by FFmpeg's names.
-static const char demuxers[] = "wav,w64,mov,mp3,flac,ogg,amr,g729";
+static const char demuxers[] = "wav,w64,mov,mp3,flac,ogg,amr";
 /// Those whose beginning must be examined; for the others, the header and the first decoded frame are enough.
 static const char probed_demuxers[] = "mp3,flac,ogg";
 /// The accepted decoders.

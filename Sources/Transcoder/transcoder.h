@@ -64,6 +64,7 @@ bool decode(struct source *source, AVFrame *frame);
 // MARK: mp3.c and convert.c
 
 enum { MAX_CHANNELS = 2 };
+#define MP3_ENCODER "libmp3lame"
 
 /// Starts an MP3 for audio like `frame` with these tags, which are taken; returns its encoder.
 const AVCodecContext *open_mp3(const AVFrame *frame, AVDictionary *tags, uint64_t limit_bytes);

@@ -78,11 +78,14 @@ struct ContainerTests {
     }
   }
 
-  private func convert(_ bytes: [UInt8], _ container: MediaContainer) async throws -> Conversion {
+  private func convert(
+    _ bytes: [UInt8], _ container: MediaContainer, acceptsDamage: Bool = false
+  ) async throws -> Conversion {
     try await Scratch.with { folder in
       let file = folder.appending("in")
       try Data(bytes).write(to: URL(filePath: file.string))
-      return try await Transcoder().convert(file: file, container: container, to: folder.appending("out.mp3"))
+      return try await Transcoder().convert(
+        file: file, container: container, to: folder.appending("out.mp3"), acceptsDamage: acceptsDamage)
     }
   }
 
@@ -125,6 +128,49 @@ struct ContainerTests {
     for part in file.showsEnd ? [0.999, 0.9, 0.5, 0.1] : [0.45, 0.1] {
       let cut = Array(bytes[..<Int(Double(bytes.count) * part)])
       #expect(try await !passes(cut, file.container), "\(part)")
+    }
+  }
+
+  @Test func `a file with too many parts is refused`() async throws {
+    for file in Self.files where [.mp3, .ogg, .amr, .mp4].contains(file.container) {
+      let bytes = try file.bytes()
+      let structure = try await ContainerStructure.read(
+        file.container, fileLength: Int64(bytes.count), maximumParts: 2
+      ) { range throws(TapedeckError) in Array(bytes[Int(range.lowerBound)..<Int(range.upperBound)]) }
+      #expect(structure.problem == "it has too many parts", "\(file.name)")
+    }
+  }
+
+  @Test func `a missing page of Ogg is found without a duration of the platform`() async throws {
+    for file in Self.files where file.container == .ogg {
+      let bytes = try file.bytes()
+      let pages = bytes.indices.dropLast(4).filter { bytes[$0..<($0 + 4)].elementsEqual("OggS".utf8) }
+      #expect(pages.count >= 5)
+      let missing = pages[pages.count - 2]..<pages[pages.count - 1]
+      let cut = Array(bytes[..<missing.lowerBound] + bytes[missing.upperBound...])
+      #expect(try await structure(bytes, .ogg).problem == nil)
+      #expect(try await structure(cut, .ogg).problem?.hasPrefix("pages are missing") == true)
+    }
+  }
+
+  @Test func `missing audio of MP4 is found without a duration of the platform`() async throws {
+    let file = try #require(Self.files.first { $0.container == .mp4 && $0.arguments?.contains("faststart") == true })
+    let bytes = try file.bytes()
+    let mdat = try #require(bytes.indices.first { bytes[$0...].starts(with: "mdat".utf8) })
+    for kept in [1.0, 0.5] {
+      var cut = Array(bytes[..<(mdat + 4 + Int(Double(bytes.count - mdat - 4) * kept))])
+      let size = UInt32(cut.count - mdat + 4)
+      for place in 0..<4 { cut[mdat - 4 + place] = UInt8(truncatingIfNeeded: size >> (24 - 8 * UInt32(place))) }
+      let conversion = try await convert(cut, .mp4, acceptsDamage: true)
+      let check = IntegrityCheck(
+        firstBytes: cut.prefix(4096), fileLength: Int64(cut.count), declaredLength: Int64(cut.count),
+        decodedDuration: conversion.duration, announcedDuration: conversion.announcedDuration,
+        structure: try await structure(cut, .mp4))
+      if kept == 1 {
+        _ = try check.result().get()
+      } else {
+        #expect(throws: TapedeckError.self) { try check.result().get() }
+      }
     }
   }
 

@@ -89,13 +89,14 @@ struct TranscoderFailureTests {
     ("os.write(report, error(1, 0)); send(3, 1, number)", .internalError, "sandbox"),
     ("os.write(report, error(2, 0, b'no header')); send(3, 1, number)", .conversionFailed, "no header"),
     ("os.write(report, error(3, -1, b'bad block')); send(3, 1, number)", .conversionFailed, "bad block"),
-    ("os.write(report, error(4, 0, b'built without libmp3lame')); send(3, 1, number)", .ffmpegMissing, "libmp3lame"),
-    ("os.write(report, error(5, -errno.ENOSPC)); send(3, 1, number)", .diskFull, ""),
-    ("os.write(report, error(5, -errno.EDQUOT)); send(3, 1, number)", .diskFull, ""),
+    // What a recording could make a conversion say.
+    ("os.write(report, error(4, 0, b'built without libmp3lame')); send(3, 1, number)", .conversionFailed, "libmp3lame"),
+    ("os.write(report, error(5, -errno.ENOSPC)); send(3, 1, number)", .storageFailed, ""),
+    ("os.write(report, error(5, -errno.EDQUOT)); send(3, 1, number)", .storageFailed, ""),
     ("os.write(report, error(5, -errno.EIO)); send(3, 1, number)", .storageFailed, "MP3 could not be written"),
     ("os.write(report, error(6, -errno.ENOMEM, b'more memory')); send(3, 1, number)", .conversionFailed, "more memory"),
     ("os.write(report, error(7, -errno.EIO)); send(3, 1, number)", .storageFailed, "could not be read"),
-    ("os.write(report, error(8, 0)); send(3, 1, number)", .unsupportedAudio, "too long"),
+    ("os.write(report, error(9, 0)); send(3, 1, number)", .unsupportedAudio, "too long"),
     ("os.write(report, error(8, 0, b'The sample rate is 1')); send(3, 1, number)", .unsupportedAudio, "sample rate"),
     // Not the protocol.
     ("os.write(report, frame(b'X')); signal.pause()", .conversionFailed, "unexpected frame"),
@@ -222,7 +223,7 @@ struct TranscoderFailureTests {
         #expect(error.code == .conversionTimedOut)
       }
       recording.finish()
-      #expect(try await converted.decodedFrames == 8000)
+      #expect(try await converted.samplesAt8kHz == 8000)
     }
   }
 }

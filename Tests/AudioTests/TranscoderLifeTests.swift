@@ -45,7 +45,7 @@ struct TranscoderLifeTests {
         for (number, recording) in recordings.enumerated() {
           guard let transcoder else { break }
           let mp3 = folder.appending("\(number).mp3")
-          group.addTask { try await transcoder.convert(recording.input, header: header, to: mp3).decodedFrames }
+          group.addTask { try await transcoder.convert(recording.input, header: header, to: mp3).samplesAt8kHz }
         }
         var parents: [RunningProcess] = []
         for number in 0..<20 { parents.append(try await writer(of: folder.appending("\(number).mp3")).parent) }
@@ -92,7 +92,7 @@ struct TranscoderLifeTests {
         let parent = try process.parent
         #expect(parent != old)
       }
-      #expect(next.decodedFrames == 1_000_000)
+      #expect(next.samplesAt8kHz == 1_000_000)
     }
   }
 
@@ -113,7 +113,7 @@ struct TranscoderLifeTests {
           #expect(parent != old)
         }
       }
-      #expect(other.decodedFrames == 1_000_000)
+      #expect(other.samplesAt8kHz == 1_000_000)
       let crashed = try #require(old)
       _ = try await eventually { crashed.isGone ? true : nil }
     }
@@ -171,7 +171,7 @@ struct TranscoderLifeTests {
         #expect(error?.code == .interrupted)
       }
       #expect(
-        try await transcoder.convert(pieces(silence), header: header, to: folder.appending("a")).decodedFrames > 0)
+        try await transcoder.convert(pieces(silence), header: header, to: folder.appending("a")).samplesAt8kHz > 0)
     }
   }
 

@@ -50,7 +50,7 @@ struct TranscoderTests {
       let conversion = try await Transcoder().convert(pieces(bytes), header: header, to: mp3)
       let duration = try #require(header.duration(fileLength: Int64(bytes.count)))
       #expect(abs(conversion.duration.inSeconds - duration.inSeconds) < 0.05)
-      #expect(conversion.decodedFrames == Int64((conversion.duration.inSeconds * 8000).rounded()))
+      #expect(conversion.samplesAt8kHz == Int64((conversion.duration.inSeconds * 8000).rounded()))
       #expect(conversion.channels == min(header.channels, 2))
 
       let samples = try decode(bytes, channels: conversion.channels)
@@ -93,13 +93,13 @@ struct TranscoderTests {
     for size in [0, 0xFFFF_FFFF] as [UInt32] {
       var unknown = bytes
       unknown.replaceSubrange(offset - 4..<offset, with: little(size))
-      #expect(try await convert(unknown).decodedFrames == 33_600)
+      #expect(try await convert(unknown).samplesAt8kHz == 33_600)
     }
     var uneven = Array(bytes.dropLast())
     uneven.replaceSubrange(offset - 4..<offset, with: little(UInt32(bytes.count - offset - 1)))
-    #expect(try await convert(uneven).decodedFrames == 33_599)
+    #expect(try await convert(uneven).samplesAt8kHz == 33_599)
     let list = Array("LIST".utf8) + little(UInt32(4)) + [1, 2, 3, 4]
-    #expect(try await convert(bytes + list).decodedFrames == 33_600)
+    #expect(try await convert(bytes + list).samplesAt8kHz == 33_600)
   }
 
   @Test(arguments: [44, 45, 1000, 0.62])

@@ -227,7 +227,7 @@ struct WholeFileTests {
       try await Scratch.with { folder in
         let mp3 = folder.appending("a.mp3")
         let converted = try await Transcoder().convert(pieces(bytes, size: 7), header: header, to: mp3)
-        #expect(converted.decodedFrames == 16000)
+        #expect(converted.samplesAt8kHz == 16000)
         #expect(try await Transcoder().convert(pieces(bytes), header: header, to: mp3) == converted)
       }
     }
@@ -257,7 +257,7 @@ struct WholeFileTests {
       try await Scratch.with { folder in
         let conversion = try await Transcoder().convert(
           pieces(bytes), header: header, to: folder.appending("a.mp3"))
-        #expect(conversion.decodedFrames == 16000, "\(name)")
+        #expect(conversion.samplesAt8kHz == 16000, "\(name)")
       }
     }
   }

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -92,6 +93,7 @@ static int probe_act(const char *action) {
   ACTION("limits", setrlimit(RLIMIT_CPU, &unlimited));
   ACTION("dumpable", prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
   ACTION("is-dumpable", prctl(PR_GET_DUMPABLE) == 1 ? 0 : -1);
+  ACTION("sleep", syscall(SYS_futex, page, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 0, NULL, NULL, 0));
   ACTION("architecture", probe_other_architecture());
   return 0;
 }

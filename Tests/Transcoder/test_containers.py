@@ -47,12 +47,6 @@ def test_amr(shared, studio: Studio, mp3):
     assert decoded(mp3) == decoded(reference(studio.amr(), mp3.with_name("reference.mp3")))
 
 
-def test_raw_g729(shared, studio: Studio, mp3):
-    recording = studio.write("raw.g729", studio.g729())
-    shared.convert("g729", recording, mp3)
-    assert decoded(mp3) == decoded(reference(recording, mp3.with_name("reference.mp3")))
-
-
 def test_moov_is_at_the_end(studio: Studio):
     """What the test of `m4a` relies on."""
     content = studio.make("1.m4a", "-ac", "1", *AAC).read_bytes()

@@ -130,7 +130,7 @@ def test_memory_stays_the_same_in_a_long_recording(transcoder, mp3):
     for seconds in (100, 2000):
         endless = Endless(bytes(16_000))
         reply, report = transcoder.start("wav", endless.reading, mp3, audio_milliseconds=1000 * seconds).result()
-        assert report.error is not None and report.error[0] == "audio"
+        assert report.error is not None and report.error[0] == "length"
         assert len(report.peaks) >= 200 * seconds - 4000
         sizes.append(reply.numbers[1])
         assert endless.ended()
@@ -141,7 +141,7 @@ def test_length_of_the_audio(shared, studio: Studio, mp3):
     recording = studio.wav("pcm_s16le", 1, 8000)
     shared.convert("wav", recording, mp3, audio_milliseconds=700)
     stage, text = shared.fail("wav", recording, mp3, audio_milliseconds=400)
-    assert (stage, text) == ("audio", "The audio is longer than 400 ms\n")
+    assert (stage, text) == ("length", "The audio is longer than 400 ms\n")
 
 
 @pytest.mark.parametrize("limit", [0, 100, 2000])
@@ -258,6 +258,18 @@ def test_too_few_descriptors(binary, studio: Studio, mp3):
         with pytest.raises((EOFError, ConnectionResetError)):
             conversion.result()
         assert transcoder.process.wait(PATIENCE) == 1
+
+
+@pytest.mark.parametrize("limit", [10_240, 65_536, 100_000])
+def test_a_lower_limit_of_the_size_of_files_is_no_full_disk(binary, studio: Studio, mp3, limit):
+    """The system writes what still fits, and then ends the conversion with a signal."""
+    recording = studio.write("long.wav", pcm(noise(600_000)))
+    with Transcoder(binary) as transcoder:
+        resource.prlimit(transcoder.process.pid, resource.RLIMIT_FSIZE, (limit, limit))
+        reply, report = transcoder.start("wav", recording, mp3).result()
+        assert reply.status == -signal.SIGXFSZ
+        assert report.is_broken
+        assert mp3.stat().st_size <= limit
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from media import Studio, extensible, ffmpeg, mutate, noise, pcm, riff
 from transcoder import Transcoder
 
-DEMUXERS = ["wav", "w64", "mov", "mp3", "flac", "ogg", "amr", "g729"]
+DEMUXERS = ["wav", "w64", "mov", "mp3", "flac", "ogg", "amr"]
 #: `make soak` sets a higher number.
 MUTATIONS = int(os.environ.get("TAPEDECK_MUTATIONS", "500"))
 

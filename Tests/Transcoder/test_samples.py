@@ -91,7 +91,7 @@ def test_rates_that_mp3_does_not_have(shared, studio: Studio, mp3, rate):
 @pytest.mark.parametrize("rate", [3999, 192_001])
 def test_unsupported_rates(shared, studio: Studio, mp3, rate):
     stage, text = shared.fail("wav", studio.wav("pcm_s16le", 1, rate), mp3)
-    assert stage == "audio"
+    assert stage == "rate"
     assert str(rate) in text
 
 
@@ -107,15 +107,13 @@ def test_float_beyond_full_scale(shared, studio: Studio, mp3, bits, scale):
 def test_impossible_floats_are_clamped(shared, studio: Studio, mp3, bits, value):
     """The ffmpeg program is aborted by LAME here; the rest of the recording must remain as it is."""
     samples, plain = impossible(bits, value)
-    shared.convert("wav", studio.write("impossible.wav", floats(samples, bits)), mp3)
-    expected = reference(studio.write("possible.wav", floats(plain, bits)), mp3.with_name("reference.mp3"))
-    assert mp3.read_bytes() == expected.read_bytes()
-    # Resampling spreads them to their neighbours; only the beginning is the same.
-    shared.convert("wav", studio.write("impossible.wav", floats(samples, bits, rate=11000)), mp3)
-    expected = reference(studio.write("possible.wav", floats(plain, bits, rate=11000)), mp3.with_name("reference.mp3"))
-    ours, theirs = decoded(mp3), decoded(expected)
-    assert len(ours) == len(theirs)
-    assert ours[: 4 * 4000] == theirs[: 4 * 4000]
+    for rate in (8000, 11000):
+        report = shared.convert("wav", studio.write("impossible.wav", floats(samples, bits, rate=rate)), mp3)
+        possible = studio.write("possible.wav", floats(plain, bits, rate=rate))
+        expected, peaks = reference_and_peaks(possible, mp3.with_name("reference.mp3"), 1)
+        assert mp3.read_bytes() == expected
+        assert report.peaks == peaks
+        assert len(report.warnings) == 1 and "replaced" in report.warnings[0]
 
 
 def impossible(bits, value):

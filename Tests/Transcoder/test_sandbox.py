@@ -13,7 +13,7 @@ from transcoder import WITHOUT_SECCOMP, Transcoder
 KILLED = [
     "open", "create", "folder", "make-folder", "remove", "tcp", "unix", "exec", "exec-input", "fork", "vfork", "thread", "duplicate",
     "read-output", "read-report", "signal", "signal-all", "trace", "memory", "code", "make-code", "memory-file", "ring",
-    "limits", "dumpable", "architecture",
+    "limits", "dumpable", "sleep", "architecture",
 ]  # fmt: skip
 
 

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 CONVERT, CANCEL = 1, 2
 READY, REFUSED, ENDED = 1, 2, 3
 STRICT, WITHOUT_SECCOMP = 1, 1 << 31
-STAGES = {1: "sandbox", 2: "open", 3: "decode", 4: "encode", 5: "output", 6: "memory", 7: "input", 8: "audio"}
+STAGES = {
+    1: "sandbox", 2: "open", 3: "decode", 4: "encode", 5: "output", 6: "memory", 7: "input", 8: "rate", 9: "length",
+}
 GIB = 1 << 30
 #: For what must come; a test that waits this long fails.
 PATIENCE = 30

@@ -12,12 +12,15 @@ package struct ContainerStructure: Sendable, Equatable {
 
   /// Reads the structure of a file from start to end.
   ///
-  /// - Parameter read: returns the bytes of a range of the file.
+  /// - Parameters:
+  ///   - maximumParts: how many frames, pages or boxes a file may have; a large file of empty ones would take many
+  ///     minutes. 48 hours, which no conversion exceeds, have 8,640,000 frames of 20 ms.
+  ///   - read: returns the bytes of a range of the file.
   package static func read(
-    _ container: MediaContainer, fileLength: Int64,
+    _ container: MediaContainer, fileLength: Int64, maximumParts: Int = 10_000_000,
     reading read: @escaping (Range<Int64>) async throws(TapedeckError) -> [UInt8]
   ) async throws(TapedeckError) -> ContainerStructure {
-    var window = FileWindow(length: fileLength, read: read)
+    var window = FileWindow(length: fileLength, partsLeft: maximumParts, read: read)
     do {
       switch container {
       case .wav: return ContainerStructure(container: .wav)
@@ -53,9 +56,11 @@ struct FileWindow {
   private let read: (Range<Int64>) async throws(TapedeckError) -> [UInt8]
   private var start: Int64 = 0
   private var bytes: [UInt8] = []
+  private var partsLeft: Int
 
-  init(length: Int64, read: @escaping (Range<Int64>) async throws(TapedeckError) -> [UInt8]) {
+  init(length: Int64, partsLeft: Int, read: @escaping (Range<Int64>) async throws(TapedeckError) -> [UInt8]) {
     self.length = length
+    self.partsLeft = partsLeft
     self.read = read
   }
 
@@ -69,6 +74,12 @@ struct FileWindow {
     let first = Int(position - start)
     guard first + count <= bytes.count else { return nil }
     return Array(bytes[first..<(first + count)])
+  }
+
+  /// Counts a frame, page or box.
+  mutating func beginPart() throws(StructureProblem) {
+    partsLeft -= 1
+    if partsLeft < 0 { throw StructureProblem("it has too many parts") }
   }
 
   /// The number in bytes at a position; nil when the file ends before.

@@ -8,6 +8,7 @@ extension FileWindow {
     var types: Set<String> = []
     var showsEnd = true
     while position < length {
+      try beginPart()
       guard let head = try await bytes(at: position, 8) else {
         throw StructureProblem.cut("its last part", endsAt: position + 8, length: length)
       }
@@ -29,7 +30,7 @@ extension FileWindow {
       guard position + Int64(size) <= length else {
         throw StructureProblem.cut("its part '\(type)'", endsAt: position + Int64(size), length: length)
       }
-      types.insert(type)
+      if ["moov", "mdat", "moof"].contains(type) { types.insert(type) }
       position += Int64(size)
     }
     guard types.contains("moov") else { throw StructureProblem("it has no index ('moov'): it was cut short") }
@@ -49,6 +50,7 @@ extension FileWindow {
     var position: Int64 = 40
     var bytesPerSecond: UInt64?
     while let head = try await bytes(at: position, 24) {
+      try beginPart()
       let size = head[16...].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
       guard size >= 24, size < 1 << 62 else { throw StructureProblem("one of its parts has an impossible size") }
       let type = String(decoding: head[..<4], as: UTF8.self)

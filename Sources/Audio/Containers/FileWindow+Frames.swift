@@ -2,11 +2,14 @@ import Model
 
 /// Containers that consist of many small frames or pages.
 extension FileWindow {
-  /// RFC 3533: pages with a table of sizes. The last page of each stream is marked.
+  /// RFC 3533: numbered pages with a table of sizes. The last page of each stream is marked.
   mutating func ogg() async throws -> ContainerStructure {
     var position: Int64 = 0
-    var (begun, ended): (Set<UInt64>, Set<UInt64>) = ([], [])
+    // The number of the next page of each stream.
+    var next: [ArraySlice<UInt8>: UInt32] = [:]
+    var ended: Set<ArraySlice<UInt8>> = []
     while position < length {
+      try beginPart()
       guard let head = try await bytes(at: position, 27) else {
         throw StructureProblem.cut("its last page", endsAt: position + 27, length: length)
       }
@@ -22,12 +25,19 @@ extension FileWindow {
         throw StructureProblem.cut("its last page", endsAt: end, length: length)
       }
       guard Self.isIntact(page) else { throw StructureProblem("the page at byte \(grouped(position)) is damaged") }
-      let stream = head[14..<18].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-      if begun.count < 100 { begun.insert(stream) }
-      if head[5] & 4 != 0, begun.contains(stream) { ended.insert(stream) }
+      let stream = head[14..<18]
+      let number = head[18..<22].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+      if let expected = next[stream], number != expected {
+        throw StructureProblem("pages are missing before byte \(grouped(position))")
+      }
+      // More streams are not followed, so that they need no memory.
+      if next[stream] != nil || next.count < 100 {
+        next[stream] = number &+ 1
+        if head[5] & 4 != 0 { ended.insert(stream) }
+      }
       position = end
     }
-    return ContainerStructure(container: .ogg, showsEnd: begun == ended)
+    return ContainerStructure(container: .ogg, showsEnd: next.count == ended.count)
   }
 
   /// Whether a page has the checksum that it contains.
@@ -49,6 +59,7 @@ extension FileWindow {
     var position: Int64 = isWide ? 9 : 6
     var frames = 0
     while position < length {
+      try beginPart()
       guard let head = try await bytes(at: position, 1)?.first else { break }
       let size = sizes[Int(head >> 3 & 15)]
       guard size > 0, head & 0x83 == 0 else { throw StructureProblem("no frame begins at byte \(grouped(position))") }
@@ -69,6 +80,7 @@ extension FileWindow {
     var announced: UInt64?
     var first: MP3Frame?
     while position < length {
+      try beginPart()
       if try await isTag(at: position) { break }
       guard let head = try await bytes(at: position, 4) else {
         throw StructureProblem.cut("its last frame", endsAt: position + 4, length: length)

@@ -2,8 +2,8 @@ package import Model
 
 /// The result of converting a recording.
 package struct Conversion: Sendable, Equatable {
-  /// Audio frames after decoding, at 8 kHz.
-  package var decodedFrames: Int64
+  /// Decoded samples of each channel, at the rate of the peaks.
+  package var samplesAt8kHz: Int64
   /// Channels of the MP3 and of the peaks: 1 or 2.
   package var channels: Int
   /// The length of the decoded audio.
@@ -17,6 +17,8 @@ package struct Conversion: Sendable, Equatable {
   package var codec: String
   package var sourceChannels: Int
   package var sourceRate: Int
+  /// The length that the container announces; nil where it announces none.
+  package var announcedDuration: Duration?
 }
 
 /// Resource limits of one conversion. A file that exceeds them is not a telephone call.
@@ -35,7 +37,7 @@ package struct ConversionLimits: Sendable, Equatable {
   package var timeout: Duration
 
   package init(
-    cpuSeconds: Int = 1800, addressSpaceBytes: Int64 = 4 << 30, outputBytes: Int64 = 4 << 30,
+    cpuSeconds: Int = 1800, addressSpaceBytes: Int64 = 1 << 30, outputBytes: Int64 = 4 << 30,
     audio: Duration = .seconds(48 * 3600), timeout: Duration = .seconds(120)
   ) {
     self.cpuSeconds = cpuSeconds

@@ -32,7 +32,7 @@ struct ConversionOutcome: Sendable {
         // Before the sandbox, or when the report could not be written.
         throw TapedeckError(.internalError, "The conversion could not be started.", detail: "exit code \(status)")
       }
-      throw failure(stage, code, text, audio)
+      throw failure(stage, code, text, audio, mp3)
     case .signaled(let signal): throw crash(signal)
     case .refused(let error):
       // Describes the machine, such as a missing process slot, and not the recording.
@@ -46,7 +46,9 @@ struct ConversionOutcome: Sendable {
   }
 
   /// A failure that the conversion reported itself.
-  private func failure(_ stage: UInt32, _ code: Int32, _ text: String, _ audio: String) -> TapedeckError {
+  private func failure(
+    _ stage: UInt32, _ code: Int32, _ text: String, _ audio: String, _ mp3: FilePath
+  ) -> TapedeckError {
     switch stage {
     case STAGE_SANDBOX.rawValue:
       TapedeckError(
@@ -54,20 +56,33 @@ struct ConversionOutcome: Sendable {
         detail: text)
     case STAGE_INPUT.rawValue:
       TapedeckError(.storageFailed, "The recording could not be read while it was converted.", detail: text)
-    case STAGE_OUTPUT.rawValue where code == -ENOSPC || code == -EDQUOT: TapedeckError(.diskFull, detail: text)
+    case STAGE_OUTPUT.rawValue where (code == -ENOSPC || code == -EDQUOT) && isFull(mp3):
+      TapedeckError(.diskFull, detail: text)
     case STAGE_OUTPUT.rawValue where code == -EFBIG:
       TapedeckError(
         .conversionFailed, "The MP3 grew beyond the limit of \(limits.outputBytes) bytes.", detail: text)
     case STAGE_OUTPUT.rawValue:
       TapedeckError(.storageFailed, "The MP3 could not be written.", detail: text)
     case STAGE_MEMORY.rawValue where isLower(RLIMIT_AS, than: limits.addressSpaceBytes): limited("-v", text)
-    case STAGE_AUDIO.rawValue where text.hasPrefix("The sample rate"): TapedeckError(.unsupportedAudio, detail: text)
-    case STAGE_AUDIO.rawValue: limits.tooLong(detail: text)
-    case STAGE_ENCODE.rawValue where text.contains("without libmp3lame"):
-      TapedeckError(.ffmpegMissing, "FFmpeg's libraries have no MP3 encoder (libmp3lame).", detail: text)
+    case STAGE_RATE.rawValue: TapedeckError(.unsupportedAudio, detail: text)
+    case STAGE_LENGTH.rawValue: limits.tooLong(detail: text)
     default:
       TapedeckError(
         .conversionFailed, "FFmpeg could not convert the recording (\(audio)). The log has its messages.", detail: text)
+    }
+  }
+
+  /// Whether the disk of the MP3 is full for this process too. A full disk stops all transfers, so the word of a
+  /// process that a recording may control is not enough.
+  private func isFull(_ mp3: FilePath) -> Bool {
+    do {
+      let file = try FileDescriptor.open(mp3, .writeOnly, options: [.append, .closeOnExec])
+      return try file.closeAfter {
+        try file.writeAll(repeatElement(0, count: 64 << 10))
+        return false
+      }
+    } catch {
+      return [Errno.noSpace, Errno(rawValue: EDQUOT)].contains(error as? Errno)
     }
   }
 

@@ -57,7 +57,7 @@ struct ConversionReport: Sendable {
     case FRAME_FACT.rawValue where facts.count < MAX_FACTS:
       let texts = content.split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false).map { Self.text($0) }
       facts[texts[0]] = texts.last
-    case FRAME_WARNING.rawValue where warnings.count < MAX_WARNINGS: warnings.append(Self.text(content))
+    case FRAME_WARNING.rawValue where warnings.count < MAX_WARNINGS: warnings.append(Self.text(content.prefix(1024)))
     case FRAME_PEAKS.rawValue where points.count + content.count <= maxPointBytes:
       points.append(contentsOf: content.lazy.map { Int8(bitPattern: $0) })
     case FRAME_ERROR.rawValue where content.count >= 8:
@@ -76,7 +76,7 @@ struct ConversionReport: Sendable {
   }
 
   /// The channels of the MP3 and of the peaks.
-  private var channels: Int? { facts["mp3_channels"].flatMap(Int.init).flatMap { 1...2 ~= $0 ? $0 : nil } }
+  private var channels: Int? { number("mp3_channels", in: 1...2) }
 
   /// The result of a complete conversion; nil when the report contradicts itself or is not complete.
   var conversion: Conversion? {
@@ -85,11 +85,16 @@ struct ConversionReport: Sendable {
       Int64(points.count) == (frames - 1) / Int64(Peaks.samplesPerPixel) * Int64(2 * channels) + Int64(2 * channels)
     else { return nil }
     return Conversion(
-      decodedFrames: frames, channels: channels, duration: .seconds(Double(frames) / Double(Peaks.sampleRate)),
+      samplesAt8kHz: frames, channels: channels, duration: .seconds(Double(frames) / Double(Peaks.sampleRate)),
       peaks: Peaks(channels: channels, data: points), mp3Bytes: mp3Bytes, warnings: warnings,
-      codec: String((facts["codec"] ?? "unknown").prefix(32)),
-      sourceChannels: facts["channels"].flatMap { Int($0) } ?? channels,
-      sourceRate: facts["rate"].flatMap { Int($0) } ?? Peaks.sampleRate)
+      codec: Self.text(Array((facts["codec"] ?? "unknown").utf8.prefix(32))[...]),
+      sourceChannels: number("channels", in: 1...64) ?? channels,
+      sourceRate: number("rate", in: ConversionLimits.sampleRates) ?? Peaks.sampleRate,
+      announcedDuration: number("milliseconds", in: 1...1_000_000_000_000).map { .milliseconds($0) })
+  }
+
+  private func number(_ name: String, in range: ClosedRange<Int>) -> Int? {
+    facts[name].flatMap { Int($0) }.flatMap { range.contains($0) ? $0 : nil }
   }
 
   private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {

@@ -8,7 +8,8 @@ extension Transcoder {
   ///
   /// `input` is the complete file in pieces of any size (64–256 KiB are best); it may still be growing, then the
   /// conversion waits for more. An existing file at `mp3` is overwritten. It is not synced, and after an error it stays
-  /// incomplete: the caller removes it. When this returns or throws, no process of the conversion is left.
+  /// incomplete: the caller removes it. When this returns or throws, no process of the conversion is left, or
+  /// it is about to be killed with the transcoder.
   ///
   /// - Parameter longest: the maximum length of the audio, if it is lower than the limit.
   /// - Throws: the errors of `start()`; `internalError` also when the transcoder was killed or the conversion reaches a
@@ -73,7 +74,8 @@ extension Transcoder {
       try FileDescriptor.open(
         mp3, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite]))
     let report = try ConversionPipe()
-    let process = try await self.process()
+    let process = try await takeProcess()
+    defer { process.release() }
     let progress = ProgressWatch()
     return try await withTaskCancellationHandler {
       try await withThrowingTaskGroup(of: Part.self) { group in

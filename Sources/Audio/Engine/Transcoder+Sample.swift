@@ -18,8 +18,8 @@ extension Transcoder {
       continuation.finish()
     }
     let conversion = try await convert(input, header: header, to: mp3)
-    guard conversion.decodedFrames == 8000 else {
-      throw TapedeckError(.conversionFailed, "FFmpeg converted \(conversion.decodedFrames) of 8000 samples.")
+    guard conversion.samplesAt8kHz == 8000 else {
+      throw TapedeckError(.conversionFailed, "FFmpeg converted \(conversion.samplesAt8kHz) of 8000 samples.")
     }
   }
 

@@ -27,8 +27,8 @@ package struct TranscoderProtections: Sendable, Equatable, CustomStringConvertib
 /// Converts recordings with FFmpeg's libraries, each in a sandboxed process of its own (docs/decisions/0014).
 ///
 /// `tapedeck-transcoder` (`Sources/Transcoder`) links the libraries once and forks for each conversion. It is started
-/// for the first conversion, and ends with this value. It is replaced when it has died, when a conversion has crashed,
-/// and after an hour.
+/// by `start()` or the first conversion, and ends with this value. The next conversion replaces it when it has died,
+/// when a conversion has crashed, and after an hour.
 ///
 /// This program must ignore SIGPIPE (`signal(SIGPIPE, SIG_IGN)`): a conversion that ends early would terminate it.
 package actor Transcoder {
@@ -83,17 +83,21 @@ package actor Transcoder {
   /// - Throws: `ffmpegMissing` when it is not installed or lacks libraries; `configurationInvalid` when a required
   ///   protection is missing; `internalError` when the machine lacks memory or processes.
   package func start() async throws(TapedeckError) -> TranscoderProtections {
-    try await process().protections
+    let process = try await takeProcess()
+    defer { process.release() }
+    return process.protections
   }
 
-  /// A running transcoder.
+  /// A running transcoder, which the caller must release.
   ///
   /// - Throws: the errors of `start()`.
-  func process() async throws(TapedeckError) -> TranscoderProcess {
-    if let current, current.isFresh { return current }
+  func takeProcess() async throws(TapedeckError) -> TranscoderProcess {
+    if let current, current.take() { return current }
     let task = starting ?? Task { await startProcess() }
     starting = task
-    return try await task.value.get()
+    let process = try await task.value.get()
+    guard process.take() else { throw TapedeckError(.internalError, detail: "the transcoder ended at its start") }
+    return process
   }
 
   private func startProcess() async -> Result<TranscoderProcess, TapedeckError> {

@@ -23,8 +23,10 @@ final class TranscoderProcess: Sendable {
     var waiting: [UInt64: CheckedContinuation<ConversionEnd, Never>] = [:]
     /// When conversions were cancelled that have not ended.
     var cancelled: [UInt64: ContinuousClock.Instant] = [:]
+    /// Callers between `take()` and `release()`.
+    var users = 0
     var hasCrashed = false
-    /// Whether the process ends with its last conversion.
+    /// Whether the process ends with its last user.
     var isRetired = false
     /// Whether the process has ended or is about to.
     var isOver = false
@@ -42,12 +44,26 @@ final class TranscoderProcess: Sendable {
     self.protections = protections
   }
 
-  /// Whether it should be used for another conversion. Libraries on disk may be newer than those of an old process.
-  var isFresh: Bool {
-    state.withLock { !$0.isOver && !$0.isRetired && !$0.hasCrashed } && ContinuousClock.now - since < .seconds(3600)
+  /// Reserves the process, which then does not retire before `release()`. False when another one must be started:
+  /// libraries on disk may be newer than those of an old process.
+  func take() -> Bool {
+    state.withLock { state in
+      guard !state.isOver, !state.isRetired, !state.hasCrashed, ContinuousClock.now - since < .seconds(3600) else {
+        return false
+      }
+      state.users += 1
+      return true
+    }
   }
 
-  /// Makes the process end with its last conversion. Can be called again.
+  func release() {
+    state.withLock { state in
+      state.users -= 1
+      endIfIdle(state)
+    }
+  }
+
+  /// Makes the process end when its last user has released it. Can be called again.
   func retire() {
     state.withLock { state in
       state.isRetired = true
@@ -56,7 +72,7 @@ final class TranscoderProcess: Sendable {
   }
 
   private func endIfIdle(_ state: borrowing State) {
-    if state.isRetired, !state.isOver, state.waiting.isEmpty { _ = shutdown(socket, CInt(SHUT_RDWR)) }
+    if state.isRetired, !state.isOver, state.users == 0 { _ = shutdown(socket, CInt(SHUT_RDWR)) }
   }
 
   // MARK: Conversions
@@ -64,14 +80,17 @@ final class TranscoderProcess: Sendable {
   /// Runs a conversion and returns how it ended, also when the task is cancelled. Closes the descriptors.
   func run(_ request: CTranscoder.request, with descriptors: [OwnedDescriptor]) async -> ConversionEnd {
     await withCheckedContinuation { continuation in
-      let isSent = state.withLock { state in
-        guard !state.isOver, send(request, descriptors.map(\.number)) else { return false }
+      let failure: ConversionEnd? = state.withLock { state in
+        if state.isOver { return .lost }
+        if let error = send(request, descriptors.map(\.number)) {
+          return error == .brokenPipe ? .lost : .refused(error)
+        }
         state.waiting[request.id] = continuation
-        return true
+        return nil
       }
       for descriptor in descriptors { descriptor.close() }
-      if !isSent {
-        continuation.resume(returning: .lost)
+      if let failure {
+        continuation.resume(returning: failure)
       } else if Task.isCancelled {
         // Before this, there was nothing to cancel.
         cancel(request.id)
@@ -88,14 +107,14 @@ final class TranscoderProcess: Sendable {
       request.kind = REQUEST_CANCEL.rawValue
       request.id = id
       // The process is reaped only after `isOver` is set, so the number is still its own.
-      if !send(request, []) { kill(processID, SIGKILL) }
+      if send(request, []) != nil { kill(processID, SIGKILL) }
     }
   }
 
-  /// False when the process accepts no request.
-  private func send(_ request: CTranscoder.request, _ descriptors: [CInt]) -> Bool {
+  /// Why the process accepts no request; nil when it has been sent.
+  private func send(_ request: CTranscoder.request, _ descriptors: [CInt]) -> Errno? {
     let sent = withUnsafePointer(to: request) { send_request(socket, $0, descriptors, descriptors.count) }
-    return sent == MemoryLayout<CTranscoder.request>.size
+    return sent < 0 ? Errno(rawValue: errno) : nil
   }
 
   // MARK: Replies
@@ -142,9 +161,7 @@ final class TranscoderProcess: Sendable {
       // All children have the same memory layout, so an attacker who crashed one must not get a second try at it.
       if case .signaled(let signal) = end, signal != SIGKILL { state.hasCrashed = true }
       state.cancelled[reply.id] = nil
-      let waiting = state.waiting.removeValue(forKey: reply.id)
-      endIfIdle(state)
-      return waiting
+      return state.waiting.removeValue(forKey: reply.id)
     }
     waiting?.resume(returning: end)
     return waiting != nil

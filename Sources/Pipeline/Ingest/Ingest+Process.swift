@@ -73,6 +73,7 @@ extension Ingest {
       converted = try await convertInTurn(whole.file, lease: lease, platformDuration: platformDuration)
     }
     check.decodedDuration = converted.conversion.duration
+    check.announcedDuration = converted.conversion.announcedDuration
     let passed = try check.result().get()
     let verification = StepTime(step: .verification, startedAt: startedAt, duration: checked)
     IngestMetrics.record(verification)
