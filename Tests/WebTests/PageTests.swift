@@ -215,11 +215,11 @@ struct PageTests {
     try await WebFixture.run { fixture in
       try await fixture.catalog.observe(try fixture.facts("listed"), of: try fixture.key("listed"))
       let listed = try await fixture.page("/play/listed", as: .agentsBrowser)
-      #expect(listed.status == 404 && listed.text.contains("The platform lists this recording"))
+      #expect(listed.status == 404 && listed.text.contains("The platform has listed this recording"))
       #expect(!listed.text.contains("mistyped"))
       let unknown = try await fixture.page("/play/unknown", as: .agentsBrowser)
       #expect(unknown.status == 404 && unknown.text.contains("Either the ID is mistyped, or"))
-      #expect(!unknown.text.contains("The platform lists this recording"))
+      #expect(!unknown.text.contains("The platform has listed this recording"))
       for page in [listed, unknown] { #expect(page.text.contains(#"<button class="primary">Fetch this recording"#)) }
       let answer = try await fixture.get("/api/v1/recordings/unknown", as: .agent)
       let detail = try #require(answer.json["detail"] as? String)

@@ -52,7 +52,7 @@ struct ConversionOutcome: Sendable {
     switch stage {
     case STAGE_SANDBOX.rawValue:
       TapedeckError(
-        .internalError, "The sandbox of conversions cannot be set up on this machine. The log has the reason.",
+        .internalError, "The sandbox for conversions cannot be set up on this machine. The log has the reason.",
         detail: text)
     case STAGE_INPUT.rawValue:
       TapedeckError(.storageFailed, "The recording could not be read while it was converted.", detail: text)
@@ -72,8 +72,8 @@ struct ConversionOutcome: Sendable {
     }
   }
 
-  /// Whether the disk of the MP3 is full for this process too. A full disk stops all transfers, so the word of a
-  /// process that a recording may control is not enough.
+  /// Whether the disk of the MP3 is full for this process too. A full disk stops all transfers, so a report
+  /// from a process that a recording may control is not enough.
   private func isFull(_ mp3: FilePath) -> Bool {
     do {
       let file = try FileDescriptor.open(mp3, .writeOnly, options: [.append, .closeOnExec])
@@ -98,7 +98,7 @@ struct ConversionOutcome: Sendable {
         detail: detail)
     case SIGSYS:
       TapedeckError(
-        .conversionFailed, "The conversion crashed or tried what its sandbox forbids (signal \(signal)).",
+        .conversionFailed, "The conversion crashed or attempted something that its sandbox forbids (signal \(signal)).",
         detail: detail)
     default: TapedeckError(.conversionFailed, "The conversion crashed (signal \(signal)).", detail: detail)
     }

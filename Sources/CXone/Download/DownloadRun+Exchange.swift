@@ -64,7 +64,7 @@ extension DownloadRun {
       case .requestWhole:
         note(
           "requesting the recording without a range",
-          because: "the range is rejected, has no usable Content-Range, or the body is encoded")
+          because: "the range was rejected, the response has no usable Content-Range, or its body is encoded")
         return .request(.whole)
       case .requestOverlap:
         note(
@@ -91,7 +91,7 @@ extension DownloadRun {
           decided.isResumable
             ? "the platform sends the complete recording"
             : "the platform sends the complete recording; the download cannot be resumed",
-          because: decided.isResumable ? "the file or its tag has changed" : "status 200 instead of a range")
+          because: decided.isResumable ? "the file or its ETag has changed" : "it sends status 200 without a range")
         try await run.adopt(decided, as: &state)
         return try await takeWhole(response.body, count: count, provesItsEnd: answer.provesItsEnd)
       }

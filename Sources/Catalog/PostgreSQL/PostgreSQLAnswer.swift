@@ -3,7 +3,7 @@ import CPostgres
 /// The result of one statement.
 struct PostgreSQLAnswer {
   var rows: [Row] = []
-  /// The number of rows inserted, updated or deleted.
+  /// The number of rows inserted, updated, deleted or returned.
   var changed = 0
 
   /// Decodes a result in binary format and frees it.

@@ -36,7 +36,7 @@ package struct UnidentifiedRows: Sendable, Equatable, Codable {
     package var reason: String
   }
 
-  /// The number of rows that are located; the others are only counted.
+  /// The maximum number of rows that are located; the others are only counted.
   package static let maxLocated = 20
 
   package private(set) var count: Int
@@ -45,7 +45,7 @@ package struct UnidentifiedRows: Sendable, Equatable, Codable {
   package init() { (count, first) = (0, []) }
 
   /// - Parameters:
-  ///   - rows: by their positions in one page.
+  ///   - rows: with their positions on one page.
   ///   - offset: the number of rows on the pages before it.
   package init(_ rows: [UnidentifiedRow], after offset: Int = 0, in period: Period) {
     count = rows.count

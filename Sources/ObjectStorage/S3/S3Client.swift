@@ -26,7 +26,8 @@ struct S3Client: Sendable {
     signer = SigV4Signer(credentials: credentials, region: settings.region)
   }
 
-  /// Sends a request and returns the response with its whole body, whatever its status.
+  /// Sends a request and returns the response, whatever its status: a success with its whole body, a failure with the
+  /// beginning of it.
   ///
   /// - Throws: `storageFailed`, including when the body of a success is longer than `limit`; `interrupted`.
   func answer(to call: S3Call, upTo limit: Int = maxBodyBytes) async throws(TapedeckError) -> S3Answer {

@@ -131,7 +131,9 @@ struct CoveragePageController {
   private func verdict(on day: CoverageDay, _ now: Instant) -> [String: String] {
     if day.isChecked { return day.isComplete ? tag("Complete", "ok") : tag("Incomplete", "danger") }
     let reason =
-      if day.day.start > now { "in the future" } else if day.day.end > now { "not over" } else if day.checkedAt == nil {
+      if day.day.start > now { "in the future" } else if day.day.end > now {
+        "day not over yet"
+      } else if day.checkedAt == nil {
         "never listed"
       } else { "listed too early" }
     return tag("Not checked: \(reason)", "warn")

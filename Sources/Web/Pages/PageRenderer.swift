@@ -66,7 +66,7 @@ struct PageRenderer: Sendable {
     }
   }
 
-  /// An error as a page; as plain text if even that cannot be rendered.
+  /// An error as a page; only its title if the page cannot be rendered.
   func error(_ error: TapedeckError, context: WebContext) -> Response {
     let status = HTTPResponse.Status(code: error.code.httpStatus)
     let title =

@@ -1,6 +1,6 @@
 /**
  * Selects which of two channels is audible. The audio graph is built on first use, because the audio element cannot be
- * detached from it again: until a lane is muted, the plain audio element plays directly.
+ * detached from it again: until a lane is muted or heard alone, the plain audio element plays directly.
  */
 export class Lanes {
   muted = new Set();

@@ -1,4 +1,4 @@
-// Loads the peaks: of a long call first a quarter of them, then all.
+// Loads the peaks. For a long call, a quarter of them is loaded first.
 import { deck, find, press, state } from './deck.js';
 import { paint } from './drawing.js';
 import { pauses, readPeaks } from './peaks.js';

@@ -8,7 +8,7 @@ function send() {
   if (!Object.keys(pending).length) return;
   const body = JSON.stringify(pending);
   pending = {};
-  // A preference that is lost is chosen again; the page works without it.
+  // A lost preference must be chosen again; the page works without it.
   fetch('/api/v1/preferences', {
     method: 'PATCH', keepalive: true, headers: { 'Content-Type': 'application/json' }, body,
   }).catch(() => {});

@@ -2,7 +2,8 @@
 
 import { prepared } from './canvas.js';
 
-// From this many points in a column on, the RMS level is drawn as well: over minutes, the peaks alone are a solid block.
+// From this many points in a column on, the root mean square of the peaks is drawn as well: over minutes, they
+// alone are a solid block.
 const manyPoints = 8;
 
 /**

@@ -16,13 +16,13 @@ struct SandboxCommand: AsyncParsableCommand {
       To use it, start Tapedeck with CXONE_BASE_URL=http://127.0.0.1:PORT,
       CXONE_CLIENT_ID=sandbox-client and CXONE_CLIENT_SECRET=sandbox-secret.
 
-      Add faults with --fault, or while it runs with POST /sandbox/faults:
+      Add faults with --fault, or with POST /sandbox/faults while it runs:
         {"fault": "cut", "recording": "*", "afterBytes": 100000, "times": 1}
         {"fault": "rate-limited", "lasts": 10, "every": 60}
         {"fault": "header-only", "recording": "spoken-billing", "times": 2}
       Limit the request rate with PUT /sandbox/limit, for example
       {"rate": 5, "burst": 10}; DELETE /sandbox/limit removes the limit.
-      Add a file as a recording with PUT /sandbox/recordings/ID?seconds=60.
+      To add a recording, send its file with PUT /sandbox/recordings/ID?seconds=60.
       POST /sandbox/reset restores the initial state.
       """)
 

@@ -49,10 +49,10 @@ struct WorkerCommand: AsyncParsableCommand {
     commandName: "worker", abstract: "Run workers only, on PostgreSQL and S3 shared with other nodes.",
     discussion: """
       Downloads and converts recordings, sends webhook messages and shares recurring
-      tasks with the other nodes. Requires TAPEDECK_DATABASE_URL, TAPEDECK_STORAGE_URL
-      and a data directory of its own for recordings in progress. Start one per
-      machine; each takes jobs while it has capacity, and takes over the jobs of a
-      worker that stops responding.
+      tasks with the other nodes. Requires TAPEDECK_DATABASE_URL,
+      TAPEDECK_STORAGE_URL and a data directory of its own for recordings in
+      progress. Start one per machine; each takes jobs while it has capacity, and
+      takes over the jobs of a worker that stops responding.
       """)
 
   @OptionGroup(title: "General options") var options: GlobalOptions

@@ -9,12 +9,12 @@ struct CoverageCommand: AsyncParsableCommand {
     commandName: "coverage", abstract: "Compare the archive with the platform day by day; list and fill gaps.",
     discussion: """
       Covers one source: the source 'default' unless --source is given. Asks the
-      platform for each day first, unless --offline is given. Days are in
-      the time zone of the source; the end is excluded. Exits with 3 when an
-      expected recording is not in the archive, or when a day is not checked. A day
-      counts as checked once the platform's complete list for it has been read at
-      least CXONE_SYNC_OVERLAP_MINUTES after the day ended, because calls are listed
-      only after they end.
+      platform for each day first, unless --offline is given. Days are in the time
+      zone of the source; the end is excluded. Exits with 3 when an expected
+      recording is not in the archive, or when a day is not checked. A day counts
+      as checked once the platform's complete list for it has been read at least
+      CXONE_SYNC_OVERLAP_MINUTES after the day ended, because calls are listed only
+      after they end.
 
         tapedeck coverage --from 2026-11-01 --to 2026-11-08 --fill
         tapedeck coverage --from 2026-11-01 --to 2026-12-01 --statement november.txt
