@@ -2,8 +2,8 @@ import Catalog
 package import Model
 
 extension Authenticator {
-  /// Changes the password of the account of an identity, which needs its current password, and ends its other sessions.
-  /// Wrong passwords are throttled and logged like failed sign-ins.
+  /// Changes the password of an identity's account and ends the account's other sessions. Requires the current
+  /// password. Wrong passwords are throttled and logged like failed sign-ins.
   ///
   /// - Parameter session: the secret of the session that makes the change and continues; nil for none.
   /// - Throws: `unauthenticated` when this session ended while the change waited for a hash; `invalidRequest` for a new

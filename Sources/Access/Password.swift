@@ -76,11 +76,13 @@ package struct PasswordHasher: Sendable {
   /// How many hashes wait for their turn.
   package var waiting: Int { turns.state.withLock { $0.queue.count } }
 
-  /// Checks a new password: 8 to 1,000 bytes, not a common password and not the name of its account.
+  /// Checks a new password: 8 to 1,000 characters in at most 4,000 bytes, not a common password and not the name of its
+  /// account.
   ///
   /// - Throws: `invalidRequest`.
   package static func check(_ password: String, name: String) throws(TapedeckError) {
-    guard (8...1000).contains(password.utf8.count) else {
+    // Bytes first: a character can have any number of them.
+    guard password.utf8.count <= 4000, (8...1000).contains(password.count) else {
       throw TapedeckError(.invalidRequest, "A password has at least 8 and at most 1,000 characters. Choose another.")
     }
     guard password.lowercased() != name.lowercased() else {

@@ -33,7 +33,7 @@ package protocol RecordingSource: Sendable {
   func locate(_ id: RecordingID) async throws(TapedeckError) -> Located
 
   /// Downloads the complete file of a part into the sink: resumes at `sink.length` where that is safe, otherwise
-  /// restarts at 0. Locates the part again by itself when its address has lapsed.
+  /// restarts at 0. Locates the part again by itself when its address has expired.
   ///
   /// `state` is what the previous call reported for this sink, or a new one. Every change is passed to `onState` before
   /// the bytes that it describes reach the sink, so that a download can be resumed after a crash. The result is the

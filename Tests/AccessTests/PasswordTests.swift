@@ -68,7 +68,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "1234567", String(repeating: "x", count: 1001), "password", "PassWord", "12345678", "aaaaaaaa", "qwertyuiop",
+    "", "1234567", "äöüß", "日本語", String(repeating: "x", count: 1001), "e" + String(repeating: "\u{301}", count: 5000),
+    "password", "PassWord", "12345678", "aaaaaaaa", "qwertyuiop",
     "password1", "Password123!", "1password1", "xyxyxyxy", "iloveyou", "sunshine", "football99", "dana.smith",
     "Dana.Smith",
   ])

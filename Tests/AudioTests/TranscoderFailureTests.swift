@@ -74,7 +74,7 @@ struct TranscoderFailureTests {
     ("send(2, errno.EAGAIN, number)", .internalError, "could not be started"),
     ("send(3, 2, number)", .internalError, "could not be started"),
     ("send(3, -signal.SIGSEGV, number)", .conversionFailed, "crashed (signal 11)"),
-    ("send(3, -signal.SIGSYS, number)", .conversionFailed, "what its sandbox forbids"),
+    ("send(3, -signal.SIGSYS, number)", .conversionFailed, "its sandbox forbids"),
     ("send(3, -signal.SIGKILL, number)", .conversionFailed, "7 s of processor time"),
     ("send(3, 0, number)", .conversionFailed, "report of the conversion is incomplete"),
     ("os.write(report, FACTS); send(3, 0, number)", .conversionFailed, "report of the conversion is incomplete"),

@@ -234,7 +234,7 @@ import Testing
     for other in [WeakValidators(tag: "\"b\"", modified: "Monday"), WeakValidators(tag: "\"a\"", modified: "Tuesday")] {
       let (decision, _) = ResumeRules.decide(
         answer(206, range, tag: .weak, validators: other), to: request, state: state)
-      #expect(decision == .startOver("the tag or the modification date changed"))
+      #expect(decision == .startOver("the ETag or the modification date changed"))
     }
   }
 
@@ -242,7 +242,7 @@ import Testing
     let (decision, _) = ResumeRules.decide(
       answer(206, .bytes(first: 0, last: 999, total: 1000), tag: .weak, validators: WeakValidators(tag: "\"b\"")),
       to: .overlap(from: 0, held: 100), state: tagged)
-    #expect(decision == .startOver("the tag or the modification date changed"))
+    #expect(decision == .startOver("the ETag or the modification date changed"))
   }
 
   // MARK: A body that ends early

@@ -113,7 +113,7 @@ def test_an_unusual_response_to_a_continuation_ends_with_the_correct_file(server
 
 @pytest.mark.parametrize("endpoint", ["search", "metadata", "download"])
 def test_an_expired_token_is_renewed_once_and_the_call_repeated(server, sandbox, endpoint):
-    sandbox.fault("lapsed-token", endpoint=endpoint, times=1)
+    sandbox.fault("expired-token", endpoint=endpoint, times=1)
     if endpoint == "search":
         assert len(server.lines("search", "--from", "2000-01-01", "--to", "2100-01-01", "--json")) > 60
     else:
@@ -130,7 +130,7 @@ def test_a_download_continues_after_its_token_expired(make_server, sandbox):
     sandbox.fault("stalled-body", ID, times=1, afterBytes=400_000)
     job = server.supervisor.start(ID)
     eventually(lambda: sandbox.downloads(ID))
-    sandbox.fault("lapsed-token", ID, endpoint="download", times=1)
+    sandbox.fault("expired-token", ID, endpoint="download", times=1)
     server.supervisor.job_until(job, lambda job: job["state"] == "done")
     first, second, third = sandbox.downloads(ID)
     assert [entry["status"] for entry in (first, second, third)] == [206, 401, 206]
@@ -291,7 +291,7 @@ def test_a_refusal_for_privacy_differs_from_a_missing_scope(server, sandbox):
 
 
 def test_a_token_that_is_never_accepted_is_reported_after_the_usual_attempts(server, sandbox):
-    sandbox.fault("lapsed-token")
+    sandbox.fault("expired-token")
     reply = server.supervisor.ingest(ID)
     assert (reply.status, reply.code) == (502, "platform_credentials_refused")
     assert "scope" in reply.json()["detail"]
@@ -329,7 +329,7 @@ def test_many_faults_at_once_end_with_the_correct_files(server, sandbox):
     sandbox.fault("cut", times=6, afterBytes=60_000)
     sandbox.fault("server-error", endpoint="metadata", times=3)
     sandbox.fault("rate-limited", endpoint="download", times=2, retryAfter="1")
-    sandbox.fault("lapsed-token", endpoint="download", times=2)
+    sandbox.fault("expired-token", endpoint="download", times=2)
     jobs = {id: server.supervisor.start(id) for id in ids}
     for id, job in jobs.items():
         server.supervisor.job_until(job, lambda job: job["state"] == "done")

@@ -50,9 +50,8 @@ def test_a_download_continues_after_the_server_was_killed(server, sandbox):
 
 
 def test_a_conversion_starts_again_from_the_spool_after_the_server_was_killed(server, sandbox):
-    child = stop_conversion(server, LONG)
+    stop_conversion(server, LONG)
     server.kill()
-    os.kill(child, signal.SIGCONT)
     assert server.data.part(LONG) is None
     sandbox.forget_requests()
 

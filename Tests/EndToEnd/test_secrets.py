@@ -37,7 +37,7 @@ def test_no_secret_is_in_the_log_or_the_data_directory(make_server, sandbox, for
         sign_in_reply(server.url, "carl", "canary-wrong-password")
         session.post("/logout", {"csrf": "wrong"})
         request(server.url, "GET", "/", {"Authorization": "Bearer tdk_canary-unknown-token"})
-        sandbox.fault("lapsed-token", "codec-pcm-mono", endpoint="metadata", times=1)
+        sandbox.fault("expired-token", "codec-pcm-mono", endpoint="metadata", times=1)
         sandbox.fault("error-page", "codec-gsm", variant="html")
         sandbox.fault("scope-missing", "codec-adpcm")
         sandbox.fault("server-error", "codec-alaw-mono", endpoint="download", times=1)

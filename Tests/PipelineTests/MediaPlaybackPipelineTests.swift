@@ -82,15 +82,15 @@ import Testing
     [FaultRule(.cut, endpoint: .download, times: 1, afterBytes: 50_000)],
     [
       FaultRule(.cut, endpoint: .download, times: 1, afterBytes: 50_000),
-      FaultRule(.addressLapsed, endpoint: .download, times: 1),
+      FaultRule(.addressExpired, endpoint: .download, times: 1),
     ],
   ])
-  func `a download survives broken connections and lapsed addresses`(faults: [FaultRule]) async throws {
+  func `a download survives broken connections and expired addresses`(faults: [FaultRule]) async throws {
     try await run(faults: faults) { fixture, tenant, _ in
       let job = try await archive(.holdAndMask, fixture)
       #expect(job.runState == .done)
       let sent = tenant.statistics.snapshot.recordings[SpecialCall.holdAndMask.id]
-      // Only a lapsed address takes another media request.
+      // Only a expired address takes another media request.
       #expect(sent?.metadata == faults.count)
       let ranges = tenant.statistics.snapshot.recent.filter { $0.endpoint == .download }.compactMap(\.range)
       #expect(ranges.first == "bytes=0-" && ranges.count == faults.count + 1)

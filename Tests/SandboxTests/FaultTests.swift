@@ -46,7 +46,7 @@ import Testing
 
   @Test(arguments: [
     (FaultRule(.serverError, times: 1), 500), (FaultRule(.serverError, times: 1, status: 503), 503),
-    (FaultRule(.lapsedToken, times: 1), 401), (FaultRule(.scopeMissing, times: 1), 403),
+    (FaultRule(.expiredToken, times: 1), 401), (FaultRule(.scopeMissing, times: 1), 403),
     (FaultRule(.privacyRefused, times: 1), 403), (FaultRule(.gone, times: 1), 404),
   ])
   func `a refusal with one use happens once`(rule: FaultRule, status: Int) async throws {

@@ -138,7 +138,7 @@ import Testing
     }
   }
 
-  @Test func `a media address lapses, and refuses a token`() async throws {
+  @Test func `a media address expires, and refuses a token`() async throws {
     let clock = TestClock()
     try await run(system: clock.system) {
       $0.mediaAddressLifetime = 60

@@ -35,11 +35,11 @@ extension FileWindow {
     }
     guard types.contains("moov") else { throw StructureProblem("it has no index ('moov'): it was cut short") }
     guard types.contains("mdat") else { throw StructureProblem("it has no audio ('mdat'): it was cut short") }
-    // Fragments can be cut between two of them.
+    // A fragmented file can be cut off between two fragments.
     return ContainerStructure(container: .mp4, showsEnd: showsEnd && !types.contains("moof"))
   }
 
-  /// Sony Wave64: like WAV with names of 16 bytes, and sizes of 8 bytes that include name and size.
+  /// Sony Wave64: like WAV with chunk IDs of 16 bytes, and sizes of 8 bytes that include ID and size.
   mutating func wave64() async throws -> ContainerStructure {
     guard let announced = try await number(at: 16, 8, isBigEndian: false), announced < 1 << 62 else {
       throw StructureProblem("its header is incomplete")

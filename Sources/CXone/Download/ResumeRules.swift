@@ -54,7 +54,7 @@ package enum ResumeRules {
     return overlapRequest(held: held, state: state)
   }
 
-  /// The request whose response shows by its bytes that it continues the held ones; nil where no total is known.
+  /// The request whose response shows by its bytes that it continues the held bytes; nil where no total is known.
   static func overlapRequest(held: Int64, state: DownloadState) -> Request? {
     guard let total = state.totalBytes, held <= total else { return nil }
     return .overlap(from: max(0, held - overlap), held: held)
@@ -80,8 +80,8 @@ package enum ResumeRules {
     }
   }
 
-  /// 200: the server does not support ranges, or the file is not the one named in `If-Range`. Only the latter can be
-  /// resumed.
+  /// 200: the server does not support ranges, or the file is not the one named in `If-Range`. Only in the second case
+  /// can the new download be resumed.
   private static func whole(
     _ answer: DownloadAnswer, request: Request, state: DownloadState
   ) -> (Decision, DownloadState) {
@@ -130,11 +130,11 @@ package enum ResumeRules {
     if first > held { return (.startOver("the response begins after the held bytes"), state) }
     switch answer.tag {
     case .strong(state.etag): break
-    case .strong: return (.startOver("the tag changed"), state)
+    case .strong: return (.startOver("the ETag changed"), state)
     case .missing, .weak:
       // The server may have ignored If-Range; only a comparison of bytes can tell.
       let isComparable = overlapRequest(held: held, state: state) != nil
-      return (isComparable ? .requestOverlap : .startOver("the response has no tag"), state)
+      return (isComparable ? .requestOverlap : .startOver("the response has no ETag"), state)
     }
     var next = state
     next.totalBytes = total
@@ -152,10 +152,10 @@ package enum ResumeRules {
     guard total == state.totalBytes else { return (.startOver("the total changed"), state) }
     guard first == from, last >= held - 1 else { return (.startOver("the overlap is not the requested one"), state) }
     if let known = state.etag, let tag = answer.tag.strong, tag != known {
-      return (.startOver("the tag changed"), state)
+      return (.startOver("the ETag changed"), state)
     }
     if answer.validators.contradicts(state.validators ?? WeakValidators(tag: state.etag)) {
-      return (.startOver("the tag or the modification date changed"), state)
+      return (.startOver("the ETag or the modification date changed"), state)
     }
     // The tag is not adopted: it identifies the complete file, but only 64 KiB have been compared.
     return (.compareAndAppend(from: from, count: last - first + 1), state)
@@ -169,7 +169,7 @@ package enum ResumeRules {
       return (.startOver("the platform reports that the range does not exist"), state)
     }
     if let known = state.etag, let tag = answer.tag.strong, tag != known {
-      return (.startOver("the tag changed"), state)
+      return (.startOver("the ETag changed"), state)
     }
     var next = state
     next.totalBytes = held

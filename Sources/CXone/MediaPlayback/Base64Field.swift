@@ -1,24 +1,24 @@
 import NIOCore
 
-/// Decodes the base64 text of one field of a JSON answer while it arrives, so that a recording of any length takes no
+/// Decodes the base64 text of one field of a JSON response while it arrives, so that a recording of any length takes no
 /// memory: `{"files": {"file": "UklGR…", "fileName": "…"}}`.
 ///
 /// Pure. The field is found by its name at any depth. Everything else is ignored.
 struct Base64Field {
-  /// What goes wrong with an answer.
+  /// What is wrong with a response.
   enum Problem: Error, Equatable {
     /// A character that base64 does not have, or text after the padding.
     case notBase64
-    /// The answer ended before the field, or inside it.
+    /// The response ended before the field, or inside it.
     case incomplete
   }
 
   private enum Place: Equatable {
-    /// Between texts.
+    /// Outside any string.
     case outside
-    /// In a name, or in the text of another field.
+    /// In the name of a field, or in the string of another field.
     case text
-    /// In the text of the field.
+    /// In the string of the field.
     case field
   }
 
@@ -30,7 +30,7 @@ struct Base64Field {
   /// What a backslash began: nothing yet, or the digits of `\u`.
   private var escape: [UInt8]?
   private var lastText: [UInt8] = []
-  /// Whether the next text is that of the field.
+  /// Whether the next string is the value of the field.
   private var isNext = false
   private var bits: UInt32 = 0
   private var bitCount = 0

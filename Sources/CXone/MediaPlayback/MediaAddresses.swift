@@ -11,7 +11,7 @@ enum MediaAddress: Sendable, Equatable {
 
 /// The addresses of media that was located and is not completely downloaded yet.
 ///
-/// Only in memory: a signed address permits access by itself, and lapses soon. A download that another process
+/// Only in memory: a signed address permits access by itself, and expires soon. A download that another process
 /// continues locates its media again.
 final class MediaAddresses: Sendable {
   /// The maximum number of recordings whose addresses are kept; those that were located first are dropped.
@@ -34,7 +34,7 @@ final class MediaAddresses: Sendable {
 
   func address(of part: PartLocator) -> MediaAddress? { state.withLock { $0.addresses[part.recording]?[part.part] } }
 
-  /// Drops an address that is not needed any more, or has lapsed.
+  /// Drops an address that is not needed any more, or has expired.
   func drop(_ part: PartLocator) {
     state.withLock { state in
       state.addresses[part.recording]?[part.part] = nil

@@ -6,7 +6,7 @@ import NIOHTTP1
 
 extension MediaPlaybackSource {
   /// Downloads a part from its media host, without the token. A broken download goes on at the same address, which
-  /// takes nothing from the budget; when the address has lapsed, the media is located again.
+  /// takes nothing from the budget; when the address has expired, the media is located again.
   package func download(
     _ part: PartLocator, state: DownloadState, into sink: some DownloadSink,
     onState: @escaping @Sendable (DownloadState) async throws(TapedeckError) -> Void
@@ -40,7 +40,7 @@ extension MediaPlaybackSource {
     return found
   }
 
-  /// Sends a request for the bytes of a part, and a second one when its address has lapsed. Whether the file is still
+  /// Sends a request for the bytes of a part, and a second one when its address has expired. Whether the file is still
   /// the same is decided by its total and tag.
   private func open(
     _ part: PartLocator, request: ResumeRules.Request, watch: StallWatch
@@ -55,7 +55,7 @@ extension MediaPlaybackSource {
       addresses.drop(part)
       guard status == 403, attempt == 0 else { throw Self.failure(status, response.headers, now: client.system.now()) }
       client.logger.info(
-        "a media address has lapsed; the media is located again", metadata: ["recording": "\(part.recording)"])
+        "a media address has expired; the media is located again", metadata: ["recording": "\(part.recording)"])
     }
     throw TapedeckError(
       .downloadInterrupted, "The platform replaced the media of this call by another file. It is downloaded again.")

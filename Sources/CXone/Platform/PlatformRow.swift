@@ -1,11 +1,12 @@
 import Foundation
 import Model
 
-/// One object of the platform's answer, read field by field where strict JSON refuses it as a whole.
+/// One object of the platform's response, read field by field where a strict JSON parser rejects it as a whole.
 ///
 /// A field that cannot be read is left out and named in `unreadable`. An unreadable `privacy` counts as restricted. So
-/// does a row with a field whose name only looks like `privacy`, and a row that does not have the form of JSON apart
-/// from the values of its fields, whatever `privacy` says in the part that can be read: the rest may contradict it.
+/// does a row with a field whose name only looks like `privacy`, and a row that is not well-formed JSON even when the
+/// values of its fields are ignored. This holds whatever `privacy` says in the readable part: the rest may contradict
+/// it.
 struct PlatformRow {
   /// A whole number with too many digits for a machine integer, kept exactly.
   struct ExactInteger { var digits: String }
@@ -65,7 +66,7 @@ struct PlatformRow {
     guard hasUnreadableName || split.isAmbiguous else { return }
     restrict()
     if split.isAmbiguous, id == .absent {
-      id = .unusable("The row has a text or bracket that is not closed, and no ID before it.")
+      id = .unusable("The row has an unterminated string or bracket, and no ID before it.")
     }
   }
 
@@ -129,12 +130,13 @@ struct PlatformRow {
     case nil where value.first == UInt8(ascii: "\""): return .unusable("The ID is not valid text.")
     default:
       // The digits as they were sent: a conversion would change a long number, and would read 1.5 as 1.
-      guard PlatformJSON.isWholeNumber(value) else { return .unusable("The ID is neither text nor a whole number.") }
+      guard PlatformJSON.isWholeNumber(value) else { return .unusable("The ID is neither a string nor an integer.") }
       text = String(decoding: value, as: UTF8.self)
     }
     if text.isEmpty { return .absent }
     return RecordingID(text).map(ID.valid)
       ?? .unusable(
-        "The ID has more than \(RecordingID.maxLength) bytes, or characters or a token that an ID cannot have.")
+        "The ID is longer than \(RecordingID.maxLength) bytes, or contains characters or a secret that are not allowed."
+      )
   }
 }

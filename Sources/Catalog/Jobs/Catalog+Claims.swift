@@ -6,8 +6,8 @@ extension Catalog {
   ///
   /// Jobs are ordered by due time; a backfill job counts as due later by `orderingDelay`. So fresh calls come first,
   /// and neither priority starves. Of the fresh jobs, one of the requester with the fewest leased jobs comes first, so
-  /// that a requester with thousands of jobs does not delay others. The jobs and their order are those of as many
-  /// claims of one job.
+  /// that a requester with thousands of jobs does not delay others. The result is that of `limit` successive claims of
+  /// one job each.
   ///
   /// - Parameters:
   ///   - sources: only jobs of these sources, and repairs of other sources that need no platform; nil for all.
@@ -104,8 +104,8 @@ extension Connection {
     return leased
   }
 
-  /// The jobs from which `limit` claims choose, locked: the first ones of each requester, without a requester, and of
-  /// backfill.
+  /// The jobs from which `limit` claims choose, locked: the first jobs of each requester, the first without a
+  /// requester, and the first of backfills.
   fileprivate func candidates(
     in queue: JobQueue, of sources: [SourceID]?, _ requesters: [String], limit: Int
   ) throws(TapedeckError) -> ClaimCandidates {

@@ -6,7 +6,7 @@ import Foundation
 ///
 /// A short pause indicates a limit per second. A long one is either a quota over a longer time, such as 150 requests in
 /// 5 minutes, or an outage that is unrelated to the rate. The number of requests served before the pause tells which:
-/// under a quota it is the same at any rate, before an outage it grows with the rate.
+/// under a quota, it is the same whatever the rate; before an outage, it grows with the rate.
 extension RequestAllowance {
   /// The requests served between the end of one pause and the beginning of the next.
   struct Span: Sendable, Equatable, Codable {

@@ -75,12 +75,12 @@ extension SandboxTenant {
   private func refuse(for rule: FaultRule, _ endpoint: FaultRule.Endpoint, _ request: Request) throws(Refusal) {
     switch rule.fault {
     case .rateLimited: throw rateLimited(request, retryAfter: retryAfter(rule))
-    case .addressLapsed: throw Refusal(.forbidden, "AccessDenied", "Request has expired")
+    case .addressExpired: throw Refusal(.forbidden, "AccessDenied", "Request has expired")
     case .serverError:
       var headers = HTTPFields()
       if let value = retryAfter(rule) { headers[.retryAfter] = value }
       throw Refusal(.init(code: rule.status ?? 500), "server_error", "Internal server error.", headers: headers)
-    case .lapsedToken: throw .invalidToken()
+    case .expiredToken: throw .invalidToken()
     case .scopeMissing: throw .scopeMissing(endpoint == .download ? "recording:download" : "recording:read")
     case .privacyRefused:
       throw Refusal(.forbidden, "access_denied", "Access to this recording is denied by its privacy.")

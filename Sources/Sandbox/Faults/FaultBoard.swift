@@ -94,7 +94,7 @@ extension FaultRule {
     if let wanted = self.recording, wanted != recording { return false }
     return switch fault {
     case .rateLimited, .serverError, .delayed: true
-    case .lapsedToken, .scopeMissing: endpoint != .token
+    case .expiredToken, .scopeMissing: endpoint != .token
     case .privacyRefused, .gone: endpoint == .metadata || endpoint == .download
     case .statusFlap: endpoint == .metadata
     case .noRanges, .contentEncoding: endpoint == .download && start != nil
@@ -102,7 +102,7 @@ extension FaultRule {
     case .noContentRangeResume, .brokenContentRange, .wrongStart, .earlyStart, .wrongETag:
       endpoint == .download && (start ?? 0) > 0
     case .cut, .changedFile, .stalledBody, .slow, .weakETag, .noETag, .errorPage, .headerOnly, .cutShort, .playlist,
-      .addressLapsed:
+      .addressExpired:
       endpoint == .download
     }
   }
@@ -112,8 +112,8 @@ extension FaultRule.Fault {
   fileprivate var kind: FaultBoard.Kind {
     switch self {
     case .delayed: .pause
-    case .rateLimited, .serverError, .lapsedToken, .scopeMissing, .privacyRefused, .gone, .statusFlap, .errorPage,
-      .headerOnly, .cutShort, .playlist, .addressLapsed:
+    case .rateLimited, .serverError, .expiredToken, .scopeMissing, .privacyRefused, .gone, .statusFlap, .errorPage,
+      .headerOnly, .cutShort, .playlist, .addressExpired:
       .answer
     case .noRanges, .strippedContentRange, .noContentRangeResume, .brokenContentRange, .wrongStart, .earlyStart,
       .wrongETag, .weakETag, .noETag, .contentEncoding:

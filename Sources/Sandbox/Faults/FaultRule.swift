@@ -7,7 +7,7 @@ package struct FaultRule: Sendable, Equatable, Codable {
     /// `status` (500), with `retryAfter` as `Retry-After` if given.
     case serverError = "server-error"
     /// 401 although the token is valid.
-    case lapsedToken = "lapsed-token"
+    case expiredToken = "expired-token"
     /// 403, as if the token lacked the scope.
     case scopeMissing = "scope-missing"
     /// 403 because of the recording's privacy.
@@ -56,8 +56,8 @@ package struct FaultRule: Sendable, Equatable, Codable {
     case cutShort = "cut-short"
     /// An HLS playlist with the media type `audio/wav`.
     case playlist
-    /// 403 from the media host, as for an address that has lapsed.
-    case addressLapsed = "address-lapsed"
+    /// 403 from the media host, as for an address that has expired.
+    case addressExpired = "address-expired"
   }
 
   /// The endpoints that faults apply to.

@@ -44,8 +44,9 @@ struct QuarantinePageController {
     var row: [String: Any] = [
       "number": "\(file.id)", "at": times.values(file.quarantinedAt), "recordingText": file.key.description,
       "recordingURL": "/play/\(file.key.pathSegment)", "reason": file.reason,
-      "sizeText": counted(file.content.bytes, "byte"), "nodeText": file.node, "tags": tags(of: file),
+      "sizeText": counted(file.content.bytes, "byte"), "tags": tags(of: file),
     ]
+    if file.state != .discarded { row["nodeText"] = file.node }
     if let seconds = file.platformSeconds { row["durationText"] = clock(.seconds(seconds)) }
     if let decision = file.decision { row["decisionText"] = decision }
     if let at = file.decidedAt { row["decided"] = times.values(at) }

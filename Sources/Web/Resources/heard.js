@@ -22,7 +22,7 @@ export class Heard {
     audio.addEventListener('volumechange', () => (this.follow(), this.begin()));
     setInterval(() => this.report(), reportInterval);
     addEventListener('pagehide', () => this.report());
-    // A phone may end a hidden page without further events. A pause of a visible page may be followed by more.
+    // A phone may end a hidden page without further events. While the page is visible, playback may continue after a pause.
     const reportHidden = () => document.hidden && audio.paused && this.report();
     document.addEventListener('visibilitychange', reportHidden);
     audio.addEventListener('pause', reportHidden);

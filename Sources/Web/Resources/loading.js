@@ -23,7 +23,7 @@ export async function loadPeaks() {
   if (!deck.dataset.peaks) return;
   noteWaveform('Loading the waveform…');
   try {
-    // All points of an hour take a slow connection seconds, and a quarter of them is enough for the first view.
+    // On a slow connection, all points of an hour take seconds to load, and a quarter of them is enough for the first view.
     const isLong = Number(deck.dataset.duration) > 1200;
     await showPeaks(isLong ? `${deck.dataset.peaks}?points=25` : deck.dataset.peaks);
     // The preference applies once it is known where silence is.

@@ -2,8 +2,8 @@
 
 import { prepared } from './canvas.js';
 
-// From this many points in a column on, the root mean square of the peaks is drawn as well: over minutes, they
-// alone are a solid block.
+// From this many points in a column on, the root mean square of the peaks is drawn as well: when minutes are
+// shown, the peaks alone look like a solid block.
 const manyPoints = 8;
 
 /**

@@ -1,6 +1,6 @@
 import Model
 
-/// What an identity may do, for handlers and pages. Outside of `Routing`, nothing evaluates `Policy`.
+/// What an identity may do, for handlers and pages. Elsewhere in this module, nothing evaluates `Policy`.
 extension Admitted {
   /// Whether the identity has a permission; for controls on pages, whose routes check it again.
   func allows(_ permission: Permission) -> Bool { context.permissions.contains(permission) }

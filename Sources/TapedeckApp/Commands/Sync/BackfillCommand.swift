@@ -7,7 +7,10 @@ import NIOHTTP1
 struct BackfillCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "backfill", abstract: "Fetch the calls of a past period in the background.",
-    discussion: "The server fetches new calls first, and those of a backfill when it has capacity.",
+    discussion: """
+      New calls are fetched first, but they delay each call of a backfill by at most
+      ten minutes, so that a backfill also makes progress on a busy server.
+      """,
     subcommands: [Start.self, ListBackfills.self, Pause.self, Resume.self, Cancel.self])
 
   struct Start: AsyncParsableCommand {

@@ -24,7 +24,12 @@ struct CoverageCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("First day (YYYY-MM-DD).", valueName: "day")) var from: String
   @Option(help: ArgumentHelp("End day, excluded (YYYY-MM-DD).", valueName: "day")) var to: String
   @OptionGroup var source: SourceOption
-  @Flag(help: "Fetch missing and failed recordings, wait for them, and show the days again.") var fill = false
+  @Flag(
+    help: """
+      Fetch missing recordings, and failed ones that may succeed now (not those that were cancelled, or that the \
+      platform has no audio for); wait for them, and show the days again.
+      """)
+  var fill = false
   @Flag(help: "Do not ask the platform; use its last known lists.") var offline = false
   @Option(help: ArgumentHelp("Write a signed statement of these days to a file.", valueName: "file"))
   var statement: String?
