@@ -1,7 +1,7 @@
 package import Model
 package import NIOCore
 
-/// A tenant of the platform, independent of its contract: searches recordings, describes them and downloads their
+/// A tenant of the platform, independent of its contract: lists recordings, says where they stand and downloads their
 /// bytes.
 ///
 /// A call makes one attempt. Only the job retries, so failures are thrown unchanged; a call repeats requests only where
@@ -11,18 +11,29 @@ package protocol RecordingSource: Sendable {
   /// The configured name of the source.
   var id: SourceID { get }
 
-  /// The platform's current metadata of one recording.
-  ///
-  /// - Throws: `unknownRecording`, or what every call throws: `platformCredentialsRefused`, `platformScopeRefused`,
-  ///   `platformRefused`, `platformRateLimited`, `platformUnavailable`, `platformProtocol`, `interrupted`.
-  func recording(_ id: RecordingID) async throws(TapedeckError) -> PlatformRecording
+  /// How its contract differs from others.
+  var policy: SourcePolicy { get }
 
-  /// One page of the recordings in a period, ordered by start time and ID; `cursor` is that of the previous page.
+  /// One page of the calls that began in a period; `bookmark` is that of the previous page. A call may have several
+  /// rows, one for each of its legs, on any pages; the catalog folds them.
+  ///
+  /// - Throws: what every call throws: `platformCredentialsRefused`, `platformScopeRefused`, `platformRefused`,
+  ///   `platformRateLimited`, `platformUnavailable`, `platformProtocol`, `interrupted`.
+  func list(_ query: RecordingQuery, bookmark: String?) async throws(TapedeckError) -> ListPage
+
+  /// One page of the calls that have changed on the platform since a moment, whenever they began. Only where
+  /// `policy.listsChanges` says so.
   ///
   /// - Throws: what every call throws.
-  func search(_ query: RecordingQuery, cursor: String?, pageSize: Int) async throws(TapedeckError) -> SearchPage
+  func listChanges(since start: Instant, bookmark: String?) async throws(TapedeckError) -> ListPage
 
-  /// Downloads the complete file into the sink: resumes at `sink.length` where that is safe, otherwise restarts at 0.
+  /// Where a recording stands and which media it has: one request, and everything it returned.
+  ///
+  /// - Throws: `unknownRecording`, or what every call throws.
+  func locate(_ id: RecordingID) async throws(TapedeckError) -> Located
+
+  /// Downloads the complete file of a part into the sink: resumes at `sink.length` where that is safe, otherwise
+  /// restarts at 0. Locates the part again by itself when its address has lapsed.
   ///
   /// `state` is what the previous call reported for this sink, or a new one. Every change is passed to `onState` before
   /// the bytes that it describes reach the sink, so that a download can be resumed after a crash. The result is the
@@ -32,7 +43,7 @@ package protocol RecordingSource: Sendable {
   ///   `incompleteRecording` when responses contradict each other or themselves, `unknownRecording`, what every call
   ///   throws, and what the sink or `onState` throws.
   func download(
-    _ id: RecordingID, state: DownloadState, into sink: some DownloadSink,
+    _ part: PartLocator, state: DownloadState, into sink: some DownloadSink,
     onState: @escaping @Sendable (DownloadState) async throws(TapedeckError) -> Void
   ) async throws(TapedeckError) -> DownloadState
 
@@ -47,11 +58,15 @@ package protocol RecordingSource: Sendable {
   /// - Throws: what the shared budget throws.
   func rateLimitStatus() async throws(TapedeckError) -> RateLimitStatus?
 
-  /// Fetches a token and tries both scopes; one result per `AccessCheck.Subject`, in order. For `doctor`.
-  func checkAccess() async -> [AccessCheck]
+  /// Checks everything that the source requires, in order, with remedies; for `doctor`.
+  func checks() async -> [SourceCheck]
 }
 
 extension RecordingSource {
+  package func listChanges(since start: Instant, bookmark: String?) async throws(TapedeckError) -> ListPage {
+    throw TapedeckError(.internalError, detail: "the contract of source '\(id)' does not list changes")
+  }
+
   package func admitRetry() async throws(TapedeckError) {}
 
   package func rateLimitStatus() async throws(TapedeckError) -> RateLimitStatus? { nil }
@@ -65,12 +80,12 @@ extension TapedeckError {
   package var isTokenRefusal: Bool { cause is TokenRefusal }
 }
 
-/// One page of search results.
-package struct SearchPage: Sendable, Equatable {
+/// One page of a list of calls.
+package struct ListPage: Sendable, Equatable {
   package var recordings: [PlatformRecording]
   /// The rows without a usable ID, by their position in the page, counted from 1.
   package var unidentified: [UnidentifiedRow]
-  /// The cursor of the next page; nil on the last one.
+  /// The bookmark of the next page; nil on the last one.
   package var nextCursor: String?
   package var notes = ListNotes()
 
@@ -107,20 +122,21 @@ package protocol DownloadSink: Sendable {
   func bytes(in range: Range<Int64>) async throws(TapedeckError) -> [UInt8]
 }
 
-/// Whether one thing that a source requires is granted.
-package struct AccessCheck: Sendable {
-  package enum Subject: String, Sendable, CaseIterable {
-    case token
-    case readScope = "recording:read"
-    case downloadScope = "recording:download"
-  }
-
-  package var subject: Subject
-  /// Nil when it is granted.
+/// The outcome of one check of a source, worded by the source.
+package struct SourceCheck: Sendable {
+  /// What is checked, such as `Token of source 'default'`.
+  package var name: String
+  /// Nil when it passed, or was not made.
   package var failure: TapedeckError?
+  /// What to do about a failure.
+  package var remedy: String
+  /// Whether it was not made, because an earlier one failed on which it depends.
+  package var isSkipped: Bool
 
-  package init(_ subject: Subject, failure: TapedeckError? = nil) {
-    self.subject = subject
+  package init(_ name: String, failure: TapedeckError? = nil, remedy: String, isSkipped: Bool = false) {
+    self.name = name
     self.failure = failure
+    self.remedy = remedy
+    self.isSkipped = isSkipped
   }
 }

@@ -1,7 +1,50 @@
 import HTTPTransport
-import Model
+package import Model
+
+/// Whether one thing that `recordings-v2` requires is granted.
+package struct AccessCheck: Sendable {
+  package enum Subject: String, Sendable, CaseIterable {
+    case token
+    case readScope = "recording:read"
+    case downloadScope = "recording:download"
+  }
+
+  package var subject: Subject
+  /// Nil when it is granted.
+  package var failure: TapedeckError?
+
+  package init(_ subject: Subject, failure: TapedeckError? = nil) {
+    self.subject = subject
+    self.failure = failure
+  }
+
+  /// The name of the check.
+  package func title(source: SourceID) -> String {
+    "\(subject == .token ? "Token" : "Scope \(subject.rawValue)") of source '\(source)'"
+  }
+
+  /// What to do when it fails. A scope cannot be checked while the token or the platform fails.
+  package var remedy: String {
+    subject != .token && failure?.code == .platformScopeRefused
+      ? "Grant the scope '\(subject.rawValue)' to the API client on the platform."
+      : "Check CXONE_BASE_URL, CXONE_CLIENT_ID and CXONE_CLIENT_SECRET against the API client of the tenant, and that this machine can reach it."
+  }
+}
 
 extension RecordingsV2Source {
+  package func checks() async -> [SourceCheck] {
+    let results = await checkAccess()
+    let hasToken = results.contains { $0.subject == .token && $0.failure == nil }
+    return results.map { result in
+      let isSkipped = result.subject != .token && !hasToken
+      return SourceCheck(
+        result.title(source: id), failure: isSkipped ? nil : result.failure, remedy: result.remedy,
+        isSkipped: isSkipped)
+    }
+  }
+
+  /// Fetches a token and tries both scopes; one result per `AccessCheck.Subject`, in order.
+  ///
   /// A scope counts as granted when a call that requires it succeeds and the token does not say otherwise.
   ///
   /// Nothing is downloaded: the download call names a recording of the last day, or one that does not exist, and the

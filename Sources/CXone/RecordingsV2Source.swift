@@ -30,6 +30,17 @@ package struct RecordingsV2Source: RecordingSource {
     downloads = AsyncSemaphore(settings.parallelDownloads)
   }
 
+  package var policy: SourcePolicy {
+    // The contract allows no larger pages.
+    SourcePolicy(waiting: .polls, rereadsPrivacy: true, duration: .exact, pageSize: 500, listsChanges: false)
+  }
+
+  package func list(_ query: RecordingQuery, bookmark: String?) async throws(TapedeckError) -> ListPage {
+    try await search(query, cursor: bookmark, pageSize: policy.pageSize)
+  }
+
+  package func locate(_ id: RecordingID) async throws(TapedeckError) -> Located { Located(try await recording(id)) }
+
   /// `GET /api/v2/recording/{id}`.
   package func recording(_ id: RecordingID) async throws(TapedeckError) -> PlatformRecording {
     let answer = try await client.get(.recording, path: Self.path(id))
@@ -74,7 +85,7 @@ package struct RecordingsV2Source: RecordingSource {
   /// `GET /api/v2/recordings`. A page that is too long is requested again with fewer rows.
   package func search(
     _ query: RecordingQuery, cursor: String?, pageSize: Int
-  ) async throws(TapedeckError) -> SearchPage {
+  ) async throws(TapedeckError) -> ListPage {
     var size = pageSize
     while true {
       do throws(TapedeckError) {
@@ -116,14 +127,14 @@ package struct RecordingsV2Source: RecordingSource {
 
   private func page(
     _ body: ByteBuffer, _ headers: HTTPHeaders, of asked: PageRequest
-  ) throws(TapedeckError) -> SearchPage {
+  ) throws(TapedeckError) -> ListPage {
     let page = try PlatformPage(
       body, headers, of: asked, ignored: client.settings.ignoredMembers, maxRows: Self.maxRows)
     if let next = page.nextCursor, next == asked.cursor {
       // Following it would not end.
       throw TapedeckError(.platformProtocol, detail: "the search response names itself as the next page")
     }
-    var result = SearchPage(recordings: [], nextCursor: page.nextCursor)
+    var result = ListPage(recordings: [], nextCursor: page.nextCursor)
     var unreadable: [String] = []
     for (index, text) in page.rows.enumerated() {
       func setAside(_ reason: String, _ row: PlatformRow? = nil) {
@@ -166,11 +177,20 @@ package struct RecordingsV2Source: RecordingSource {
     return result
   }
 
+  /// `GET /api/v2/recording/{id}/download`. A recording has one part.
   package func download(
-    _ id: RecordingID, state: DownloadState, into sink: some DownloadSink,
+    _ part: PartLocator, state: DownloadState, into sink: some DownloadSink,
     onState: @escaping @Sendable (DownloadState) async throws(TapedeckError) -> Void
   ) async throws(TapedeckError) -> DownloadState {
-    let run = DownloadRun(client: client, path: Self.downloadPath(id), sink: sink, onState: onState)
+    let path = Self.downloadPath(part.recording)
+    let client = client
+    let origin = DownloadOrigin(name: path, settings: client.settings, system: client.system, logger: client.logger) {
+      request, watch async throws(TapedeckError) in
+      try await client.openDownload(path: path, request: request, watch: watch)
+    } onTimeout: {
+      await client.budget.report(.failed)
+    }
+    let run = DownloadRun(origin: origin, sink: sink, onState: onState)
     return try await downloads.withPermit { () async throws(TapedeckError) in try await run.run(from: state) }
   }
 

@@ -18,8 +18,11 @@ package import Model
 /// - `ignoredMembers` (`CXONE_IGNORED_MEMBERS`): members next to a list that do not affect whether it is complete,
 ///   such as `meta.took`; default none
 /// - `basicEncoding` (`CXONE_BASIC_ENCODING`): how the token call sends the credentials, default `automatic`
+/// - `contract` (`CXONE_CONTRACT`): default `recordings-v2`. With `media-playback`, `baseURL` is `CXONE_ISSUER_URL`,
+///   client ID and secret may both be missing, and `allowedDownloadHosts` also has the media hosts
 package struct SourceSettings: Sendable {
   package let id: SourceID
+  package let contract: SourceContract
   /// Without a trailing slash.
   package let baseURL: String
   /// The base URL's host in lower case.
@@ -46,19 +49,27 @@ package struct SourceSettings: Sendable {
     burst: Int = 20, classRates: [RequestClass: Double] = [:], parallelDownloads: Int = 4,
     callTimeout: Duration = .seconds(10), stallTimeout: Duration = .seconds(300), maxRecordingBytes: Int64 = 8 << 30,
     allowedDownloadHosts: [String] = [], ignoredMembers: [String] = [], basicEncoding: BasicEncoding = .automatic,
-    userAgent: String = "Tapedeck"
+    userAgent: String = "Tapedeck", contract: SourceContract = .recordingsV2
   ) throws(TapedeckError) {
     func require(_ holds: Bool, _ setting: String, _ rule: String) throws(TapedeckError) {
       let place = id == .default ? "" : " (source '\(id)')"
       if !holds { throw TapedeckError(.configurationInvalid, "\(setting)\(place) \(rule)") }
     }
     let address = PlatformAddress(base: baseURL)
+    var access: MediaPlaybackAccess?
+    if case .mediaPlayback(let own) = contract { access = own }
     try require(
-      address != nil, "CXONE_BASE_URL",
+      address != nil, access == nil ? "CXONE_BASE_URL" : "CXONE_ISSUER_URL",
       "must be an https URL without a query, such as https://api.example.com; http is allowed for loopback only, and a port must be from 1 to "
         + "65535.")
-    try require(!clientID.isEmpty, "CXONE_CLIENT_ID", "is missing.")
-    try require(!clientSecret.isEmpty, "CXONE_CLIENT_SECRET", "is missing.")
+    let needsClient = access == nil || !clientID.isEmpty || !clientSecret.isEmpty
+    try require(!clientID.isEmpty || !needsClient, "CXONE_CLIENT_ID", "is missing.")
+    try require(!clientSecret.isEmpty || !needsClient, "CXONE_CLIENT_SECRET", "is missing.")
+    if let access {
+      try require(
+        needsClient || access.areaURL != nil || access.tenantID != nil, "CXONE_AREA_URL",
+        "or CXONE_TENANT_ID must be set when there is no client ID: it says where to sign in.")
+    }
     try require(rate.isFinite && rate >= 0, "CXONE_RATE", "must be 0 (no limit) or more requests per second.")
     try require(
       classRates.values.allSatisfy { $0.isFinite && $0 > 0 }, "The rate of a single call",
@@ -67,18 +78,22 @@ package struct SourceSettings: Sendable {
     try require(parallelDownloads >= 1, "The number of parallel downloads", "must be 1 or more.")
     try require(callTimeout > .zero && stallTimeout > .zero, "A timeout", "must be longer than 0 s.")
     self.id = id
+    self.contract = contract
     self.baseURL = address?.text ?? ""
     self.host = address?.host ?? ""
     self.origin = address?.origin ?? ""
     self.basicEncoding = basicEncoding
     self.clientID = clientID
     self.clientSecret = clientSecret
-    self.limits = RequestLimits(rate: rate, burst: burst, classRates: classRates)
+    var rates = classRates
+    if let access, rates[.metadata] == nil { rates[.metadata] = access.rate.perSecond }
+    self.limits = RequestLimits(rate: rate, burst: burst, classRates: rates)
     self.parallelDownloads = parallelDownloads
     self.callTimeout = callTimeout
     self.stallTimeout = stallTimeout
     self.maxRecordingBytes = maxRecordingBytes
-    self.allowedDownloadHosts = allowedDownloadHosts.map { $0.lowercased() }
+    let mediaHosts = access.map { MediaPlaybackAccess.knownMediaHosts + $0.mediaHosts } ?? []
+    self.allowedDownloadHosts = (mediaHosts + allowedDownloadHosts).map { $0.lowercased() }
     self.ignoredMembers = ignoredMembers
     self.userAgent = userAgent
   }

@@ -1,11 +1,26 @@
 package import Model
 
+/// The API that a simulated tenant offers; raw values are the names on the command line.
+package enum SandboxContract: String, Sendable, CaseIterable {
+  case recordingsV2 = "recordings-v2"
+  case mediaPlayback = "media-playback"
+}
+
 /// The properties of a simulated tenant: credentials, the day of its calls, and its initial faults.
 package struct SandboxConfiguration: Sendable {
   /// The address to listen on. Only `127.0.0.1` is accepted, because the fault endpoint requires no authentication.
   package var listenHost = "127.0.0.1"
   /// The port to listen on; 0 takes any free one.
   package var port = 0
+  /// The API that it offers.
+  package var contract = SandboxContract.recordingsV2
+  /// The access key of the contract `media-playback`. Those of the platform end with `====` too.
+  package var accessKeyID = "sandbox-key"
+  package var accessKeySecret = "sandbox-key-secret===="
+  /// The tenant's ID, which tokens name.
+  package var tenantID = "3f1c2a54-8d0e-4b1a-9c57-6e2f0d9b7a11"
+  /// How long a media address is valid, in whole seconds.
+  package var mediaAddressLifetime = 300
   /// The only accepted client ID.
   package var clientID = "sandbox-client"
   /// The client secret.

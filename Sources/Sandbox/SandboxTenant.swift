@@ -5,8 +5,7 @@ package import Model
 import NIOCore
 import Synchronization
 
-/// A simulated CXone tenant that speaks the contract `recordings-v2`: tokens, a day of calls, range requests, and
-/// faults.
+/// A simulated CXone tenant that speaks one of the contracts: tokens, a day of calls, range requests, and faults.
 ///
 /// Everything is generated from a seed: the same seed and day give identical responses. Tests can add files
 /// (`/sandbox/recordings`). No files are read or written; memory holds only shared tables of audio, the few calls with
@@ -29,6 +28,8 @@ package struct SandboxTenant: Sendable {
   private let spoken: SpokenCalls?
   private let scripts: [String: SpokenScript]
   private let byID: [String: SandboxRecording]
+  private let byContact: [String: SandboxRecording]
+  let addresses: SignedAddresses
 
   /// - Throws: `configurationInvalid` for an address other than loopback or an invalid number.
   package init(
@@ -63,12 +64,15 @@ package struct SandboxTenant: Sendable {
     let yesterday = Instant(milliseconds: system.now().milliseconds - 86_400_000)
     let day = DayOfCalls(seed: configuration.seed, anyMoment: configuration.day ?? yesterday)
     let scripts = spoken == nil ? [] : SpokenScript.all
-    let all =
+    var all =
       day.calls(count: configuration.callCount)
       + FixedRecordings.all(on: day, processingTime: configuration.processingTime)
       + scripts.enumerated().map { $1.recording(start: day.moment(minute: 485 + 7 * $0)) }
+    if configuration.contract == .mediaPlayback { all += SpecialCall.all(on: day) }
     recordings = all.sorted { ($0.startTime, $0.id) < ($1.startTime, $1.id) }
     byID = Dictionary(recordings.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    byContact = Dictionary(recordings.map { ($0.contactID, $0) }, uniquingKeysWith: { first, _ in first })
+    addresses = SignedAddresses(lifetime: .seconds(configuration.mediaAddressLifetime), system: system)
     self.scripts = Dictionary(scripts.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
@@ -81,6 +85,9 @@ package struct SandboxTenant: Sendable {
     history.reset(start: system.now())
     statistics.reset()
   }
+
+  /// The recording of a contact ID, hidden or not.
+  package func recording(ofContact id: String) -> SandboxRecording? { byContact[id] }
 
   /// The recording of an ID, hidden or not.
   package func recording(_ id: String) -> SandboxRecording? {
@@ -110,9 +117,17 @@ package struct SandboxTenant: Sendable {
     onServerRunning: (@Sendable (Int) async -> Void)? = nil
   ) -> some ApplicationProtocol {
     let router = Router(context: SandboxContext.self)
-    addTokenEndpoint(to: router)
-    addRecordingEndpoints(to: router)
-    addDownloadEndpoint(to: router)
+    switch configuration.contract {
+    case .recordingsV2:
+      addTokenEndpoint(to: router)
+      addRecordingEndpoints(to: router)
+      addDownloadEndpoint(to: router)
+    case .mediaPlayback:
+      addSignInEndpoints(to: router)
+      addContactEndpoints(to: router)
+      addMediaEndpoint(to: router)
+      addFileEndpoint(to: router)
+    }
     addControlEndpoints(to: router)
     return Application(
       router: router,
@@ -120,6 +135,27 @@ package struct SandboxTenant: Sendable {
         address: .hostname(configuration.listenHost, port: configuration.port), serverName: "tapedeck-sandbox"),
       onServerRunning: { channel in
         if let port = channel.localAddress?.port { await onServerRunning?(port) }
+      },
+      logger: logger)
+  }
+
+  /// The media host of the contract `media-playback`, as a service: another HTTP server on loopback, to which signed
+  /// addresses lead.
+  ///
+  /// - Parameter onServerRunning: called with the port once it is bound; addresses can be issued then.
+  package func makeMediaHost(
+    onServerRunning: (@Sendable (Int) async -> Void)? = nil
+  ) -> some ApplicationProtocol {
+    let router = Router(context: SandboxContext.self)
+    addSignedMediaEndpoint(to: router)
+    return Application(
+      router: router,
+      configuration: ApplicationConfiguration(
+        address: .hostname(configuration.listenHost, port: 0), serverName: "tapedeck-sandbox-media"),
+      onServerRunning: { channel in
+        guard let port = channel.localAddress?.port else { return }
+        addresses.port = port
+        await onServerRunning?(port)
       },
       logger: logger)
   }

@@ -19,13 +19,16 @@ final class TokenIssuer: Sendable {
   }
 
   /// Issues a token; expired tokens are removed.
-  func issue() -> String {
+  ///
+  /// - Parameter prefix: how the token begins.
+  func issue(prefix: String = "sbx.") -> String {
     let parts = (0..<4).map { _ in String(UInt32(system.random() * 4_294_967_296), radix: 36) }
     let now = system.now()
     return state.withLock { state in
       state.expiries = state.expiries.filter { $0.value > now }
       state.issued += 1
-      let token = "sbx.\(parts.joined(separator: ".")).\(state.issued)"
+      let separator = prefix == "sbx." ? "." : "-"
+      let token = "\(prefix)\(parts.joined(separator: separator))\(separator)\(state.issued)"
       state.expiries[token] = now + .seconds(lifetime)
       return token
     }

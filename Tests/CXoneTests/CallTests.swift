@@ -146,7 +146,7 @@ import Testing
       query.direction = .outbound
       query.agentID = "a&b"
       let page = try await tenant.source.search(query, cursor: "x=1&y", pageSize: 9000)
-      #expect(page == SearchPage(recordings: [], nextCursor: nil))
+      #expect(page == ListPage(recordings: [], nextCursor: nil))
       #expect(
         tenant.calls.first?.target
           == "/api/v2/recordings?startTime=2026-01-15T00%3A00%3A00Z&endTime=2026-01-16T00%3A00%3A00Z"
@@ -198,7 +198,7 @@ import Testing
       ScriptedServer.Reply([.send(Array("HTTP/1.1 204 No Content\r\n\r\n".utf8))])
     } _: { tenant in
       let page = try await tenant.source.search(query, cursor: nil, pageSize: 100)
-      #expect(page == SearchPage(recordings: [], nextCursor: nil))
+      #expect(page == ListPage(recordings: [], nextCursor: nil))
     }
   }
 

@@ -69,7 +69,9 @@ final class MemorySink: DownloadSink {
 extension Tenant {
   /// Downloads the test recording.
   func download(_ state: DownloadState = DownloadState(), into sink: MemorySink) async throws -> DownloadState {
-    try await source.download(recordingID, state: state, into: sink) { state throws(TapedeckError) in sink.note(state) }
+    try await source.download(PartLocator(recordingID), state: state, into: sink) { state throws(TapedeckError) in
+      sink.note(state)
+    }
   }
 }
 

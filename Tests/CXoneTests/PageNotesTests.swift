@@ -12,7 +12,7 @@ import Testing
 
   private func page(
     _ body: String, _ headers: [String: String] = [:], cursor: String? = nil
-  ) async throws -> SearchPage {
+  ) async throws -> ListPage {
     let headers = headers.merging(["Content-Type": "application/json"]) { first, _ in first }
     return try await Tenant.run { _, _ in
       .response(200, headers, body: Array(body.utf8))

@@ -9,7 +9,7 @@ import Testing
   private let query = RecordingQuery(
     start: Instant(iso8601: "2026-01-15T00:00:00Z")!, end: Instant(iso8601: "2026-01-16T00:00:00Z")!)
 
-  private func page(_ body: [UInt8]) async throws -> SearchPage {
+  private func page(_ body: [UInt8]) async throws -> ListPage {
     try await Tenant.run { _, _ in
       .chunked(200, pieces: body.isEmpty ? [] : [body])
     } _: { tenant in
@@ -18,7 +18,7 @@ import Testing
   }
 
   /// The row between two good rows.
-  private func between(_ row: [UInt8]) async throws -> SearchPage {
+  private func between(_ row: [UInt8]) async throws -> ListPage {
     let page = try await page(
       Array(#"{"recordings":[{"id":"first"},"#.utf8) + row + Array(#",{"id":"last"}],"nextCursor":"n"}"#.utf8))
     #expect(page.nextCursor == "n" && page.rowCount == 3)
@@ -346,7 +346,7 @@ import Testing
   @Test func `recordings are located between the rows that name none`() async throws {
     let page = try await page(Array(#"{"recordings":[7,{"id":"a"},null,{"id":"b"},{"id":"c"},{}]}"#.utf8))
     #expect(page.located.map { "\($0.position) \($0.recording.id)" } == ["2 a", "4 b", "5 c"])
-    #expect(SearchPage(recordings: [], nextCursor: nil).located.isEmpty)
+    #expect(ListPage(recordings: [], nextCursor: nil).located.isEmpty)
   }
 
   @Test(

@@ -126,7 +126,7 @@ import Testing
 
   @Test func `the rows of a page are in the order of the list`() throws {
     let recordings = try ["a", "b", "c"].map { try call($0, at: "2026-01-15T10:00:00Z") }
-    let page = SearchPage(
+    let page = ListPage(
       recordings: recordings,
       unidentified: [1, 3, 4, 7].map { UnidentifiedRow(position: $0, reason: "", fingerprint: "\($0)") },
       nextCursor: nil)

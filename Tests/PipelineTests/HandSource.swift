@@ -22,14 +22,17 @@ struct HandSource: RecordingSource {
     }
   }
 
-  func recording(_ id: RecordingID) async throws(TapedeckError) -> PlatformRecording { try await facts(id) }
+  var policy = SourcePolicy(
+    waiting: .polls, rereadsPrivacy: true, duration: .exact, pageSize: 500, listsChanges: false)
 
-  func search(_ query: RecordingQuery, cursor: String?, pageSize: Int) async throws(TapedeckError) -> SearchPage {
-    SearchPage(recordings: [], nextCursor: nil)
+  func list(_ query: RecordingQuery, bookmark: String?) async throws(TapedeckError) -> ListPage {
+    ListPage(recordings: [], nextCursor: nil)
   }
 
+  func locate(_ id: RecordingID) async throws(TapedeckError) -> Located { Located(try await facts(id)) }
+
   func download(
-    _ id: RecordingID, state: DownloadState, into sink: some DownloadSink,
+    _ part: PartLocator, state: DownloadState, into sink: some DownloadSink,
     onState: @escaping @Sendable (DownloadState) async throws(TapedeckError) -> Void
   ) async throws(TapedeckError) -> DownloadState {
     do {
@@ -41,5 +44,5 @@ struct HandSource: RecordingSource {
     }
   }
 
-  func checkAccess() async -> [AccessCheck] { [] }
+  func checks() async -> [SourceCheck] { [] }
 }

@@ -1,5 +1,6 @@
 import CXone
 import Model
+import NIOCore
 import Synchronization
 
 /// A tenant that lists the calls a test specifies and records the requests.
@@ -23,6 +24,8 @@ final class ListedSource: RecordingSource {
     var misplaced: [PlatformRecording] = []
     /// What every page says about the list.
     var notes = ListNotes()
+    /// The media of recordings.
+    var files: [RecordingID: [UInt8]] = [:]
     /// How many rows without a usable ID follow a call, on the same page.
     var unidentifiedAfter: [String: Int] = [:]
   }
@@ -43,7 +46,11 @@ final class ListedSource: RecordingSource {
 
   func add(_ recordings: PlatformRecording...) { change { $0.recordings += recordings } }
 
-  func search(_ query: RecordingQuery, cursor: String?, pageSize: Int) async throws(TapedeckError) -> SearchPage {
+  var policy: SourcePolicy {
+    SourcePolicy(waiting: .polls, rereadsPrivacy: true, duration: .exact, pageSize: 500, listsChanges: false)
+  }
+
+  func list(_ query: RecordingQuery, bookmark cursor: String?) async throws(TapedeckError) -> ListPage {
     let event = state.withLock { state in
       state.searches += 1
       if cursor == nil { state.queries.append(query) }
@@ -59,7 +66,7 @@ final class ListedSource: RecordingSource {
       let matching = state.misplaced + state.arrange(sorted)
       let start = cursor.flatMap { Int($0) } ?? 0
       let first = state.repeats ? 0 : start
-      let page = Array(matching.dropFirst(first).prefix(min(pageSize, state.pageSize)))
+      let page = Array(matching.dropFirst(first).prefix(state.pageSize))
       let next = first + page.count
       let isLast = next >= matching.count
       var unidentified: [UnidentifiedRow] = []
@@ -70,7 +77,7 @@ final class ListedSource: RecordingSource {
               position: index + 2 + unidentified.count, reason: "The row has no ID.", fingerprint: "same"))
         }
       }
-      var result = SearchPage(
+      var result = ListPage(
         recordings: page, unidentified: unidentified + (isLast ? state.unidentified : []),
         nextCursor: state.repeats
           ? "\(start + 1)"
@@ -80,21 +87,28 @@ final class ListedSource: RecordingSource {
     }
   }
 
-  func recording(_ id: RecordingID) async throws(TapedeckError) -> PlatformRecording {
+  func locate(_ id: RecordingID) async throws(TapedeckError) -> Located {
     guard let found = state.withLock({ $0.recordings.first { $0.id == id } }) else {
       throw TapedeckError(.unknownRecording)
     }
-    return found
+    return Located(found)
   }
 
   func download(
-    _ id: RecordingID, state: DownloadState, into sink: some DownloadSink,
+    _ part: PartLocator, state: DownloadState, into sink: some DownloadSink,
     onState: @escaping @Sendable (DownloadState) async throws(TapedeckError) -> Void
   ) async throws(TapedeckError) -> DownloadState {
-    throw TapedeckError(.unknownRecording)
+    if Task.isCancelled { throw TapedeckError(.interrupted) }
+    guard let file = self.state.withLock({ $0.files[part.recording] }) else { throw TapedeckError(.unknownRecording) }
+    let final = DownloadState(etag: "\"listed\"", totalBytes: Int64(file.count))
+    if state != final { try await sink.cut(to: 0) }
+    try await onState(final)
+    let held = Int(await sink.length)
+    if held < file.count { try await sink.append(ByteBuffer(bytes: file[held...])) }
+    return final
   }
 
-  func checkAccess() async -> [AccessCheck] { [] }
+  func checks() async -> [SourceCheck] { [SourceCheck("List", remedy: "None is needed.")] }
 }
 
 /// A call that began at a time such as `2026-01-14T10:00:00Z`.

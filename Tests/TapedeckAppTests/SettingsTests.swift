@@ -109,9 +109,12 @@ import Web
     var values: [Setting: String] = [
       .baseURL: "http://canary:canary@platform.example", .sources: "CANARY!", .downloadHosts: "http://canary",
       .waitJitter: "2-1", .listen: "canary:x", .ignoredMembers: "canary,meta.hasMore",
+      .issuerURL: "http://canary:canary@issuer.example", .acdURL: "http://canary.example",
+      .areaURL: "https://area.example?canary=1", .mediaHosts: "https://canary", .mediaRate: "canary/300s",
     ]
     let settings: [Setting] = [
-      .rate, .burst, .searchRate, .metadataRate, .downloadRate, .downloads, .stallSeconds, .basicEncoding, .timeZone,
+      .contract, .mediaFirstAsk, .mediaDeadline, .rate, .burst, .searchRate, .metadataRate, .downloadRate, .downloads,
+      .stallSeconds, .basicEncoding, .timeZone,
       .syncDirection,
       .syncInterval, .syncOverlap, .syncLookBack, .waitBase, .waitCap, .waitAttempts, .databaseURL,
       .databaseConnections, .storageURL, .metricsListen, .publicURL, .trustedProxies, .originals, .sync, .conversions,
@@ -121,15 +124,30 @@ import Web
     ]
     for setting in settings { values[setting] = "canary" }
     let files: [Setting] = [
-      .clientSecretFile, .webhookSecretFile, .databaseURLFile, .storageSecretFile, .signingKeyFile,
+      .clientSecretFile, .accessKeySecretFile, .webhookSecretFile, .databaseURLFile, .storageSecretFile,
+      .signingKeyFile,
     ]
     for setting in files { values[setting] = "/canary" }
     return values
   }()
 
+  /// Settings that are read for the contract `media-playback` only.
+  private static let ofMediaPlayback: Set<Setting> = [
+    .issuerURL, .acdURL, .areaURL, .mediaHosts, .mediaRate, .mediaFirstAsk, .mediaDeadline, .accessKeySecretFile,
+  ]
+
+  /// Chooses the contract that reads a setting, and sets what it requires.
+  private static func choose(_ setting: Setting, for source: String? = nil, in environment: inout [String: String]) {
+    guard ofMediaPlayback.contains(setting) else { return }
+    environment[Setting.contract.variable(for: source)] = "media-playback"
+    environment[Setting.accessKeyID.variable(for: source)] = "key"
+    if setting != .accessKeySecretFile { environment[Setting.accessKeySecret.variable(for: source)] = "key secret" }
+  }
+
   /// Settings that accept any text, or whose value is checked where it is used.
   private static let unchecked: Set<Setting> = [
-    .clientID, .clientSecret, .syncAgents, .webhookURL, .webhookSecret, .dataDirectory, .storageKeyID,
+    .clientID, .clientSecret, .accessKeyID, .accessKeySecret, .tenantID, .syncAgents, .webhookURL, .webhookSecret,
+    .dataDirectory, .storageKeyID,
     .storageSecret, .storageSessionToken, .storageRegion, .signingKey,
   ]
 
@@ -147,6 +165,7 @@ import Web
     default: break
     }
     environment[setting.variable()] = Self.malformed[setting]
+    Self.choose(setting, in: &environment)
     let error = try #require(await failure(environment))
     #expect(error.code == .configurationInvalid && error.code.exitStatus == .configuration)
     #expect(error.message.hasPrefix(setting.variable()))
@@ -221,6 +240,42 @@ import Web
     #expect(settings.secrets == ["top secret", "secret of EMEA", "secret of US_WEST"])
   }
 
+  @Test func `the settings of media-playback have the defaults of docs/configuration.md`() async throws {
+    let settings = try await settings([
+      "CXONE_CONTRACT": "media-playback", "CXONE_ACCESS_KEY_ID": "key", "CXONE_ACCESS_KEY_SECRET": "key secret",
+      "CXONE_CLIENT_ID": "client", "CXONE_CLIENT_SECRET": "client secret",
+    ])
+    let source = try #require(settings.sources.first)
+    guard case .mediaPlayback(let access) = source.contract else {
+      Issue.record("the contract is another one")
+      return
+    }
+    #expect(access.issuerURL == "https://cxone.niceincontact.com" && source.baseURL == access.issuerURL)
+    #expect(access.acdURL == nil && access.areaURL == nil && access.tenantID == nil)
+    #expect(access.rate == MediaRate(requests: 150, seconds: 300))
+    #expect(access.waiting == DeadlineSchedule(firstAsk: .seconds(600), deadline: .seconds(172_800)))
+    #expect(
+      source.allowedDownloadHosts == ["*.amazonaws.com", "*.nice-incontact.com", "*.niceincontact.com"])
+    #expect(settings.secrets == ["client secret", "key secret"])
+  }
+
+  @Test func `the older sign-in needs no client, but the area or the tenant`() async throws {
+    var environment = [
+      "CXONE_CONTRACT": "media-playback", "CXONE_ACCESS_KEY_ID": "key", "CXONE_ACCESS_KEY_SECRET": "key secret",
+    ]
+    let error = try #require(await failure(environment))
+    #expect(error.message.contains("CXONE_AREA_URL or CXONE_TENANT_ID must be set"))
+    environment["CXONE_AREA_URL"] = "https://na1.nice-incontact.com"
+    #expect(await failure(environment) == nil)
+    environment["CXONE_CLIENT_ID"] = "client"
+    #expect(await failure(environment)?.message.contains("CXONE_CLIENT_SECRET is missing") == true)
+  }
+
+  @Test func `an access key is required by media-playback`() async throws {
+    let error = try #require(await failure(["CXONE_CONTRACT": "media-playback"]))
+    #expect(error.message.hasPrefix("CXONE_ACCESS_KEY_ID and CXONE_ACCESS_KEY_SECRET are not set."))
+  }
+
   @Test(arguments: ["recordings", "nextCursor", "next_cursor", "facets, has-more", "X-Has-More", "meta.isTruncated"])
   func `what says whether a list continues cannot be ignored`(names: String) async throws {
     let error = await failure(Self.platform.merging(["CXONE_IGNORED_MEMBERS": names]) { $1 })
@@ -234,6 +289,7 @@ import Web
     ]
     if setting != .clientSecretFile { environment["SOURCE_EMEA_CLIENT_SECRET"] = "secret" }
     environment[setting.variable(for: "emea")] = Self.malformed[setting]
+    Self.choose(setting, for: "emea", in: &environment)
     let error = try #require(await failure(environment))
     #expect(error.message.hasPrefix("SOURCE_EMEA_"))
     #expect(error.message.hasPrefix(setting.variable(for: "emea")))

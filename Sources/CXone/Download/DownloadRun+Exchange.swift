@@ -29,7 +29,7 @@ extension DownloadRun {
       self.run = run
       self.state = state
       self.watch = watch
-      buffer = WriteBuffer(now: run.client.system.now)
+      buffer = WriteBuffer(now: run.origin.system.now)
     }
 
     var result: ExchangeResult {
@@ -45,12 +45,12 @@ extension DownloadRun {
     }
 
     private mutating func next(after request: ResumeRules.Request) async throws(TapedeckError) -> Next {
-      let response = try await run.client.openDownload(path: run.path, request: request, watch: watch)
+      let response = try await run.origin.open(request, watch)
       let answer = DownloadAnswer(status: Int(response.status.code), headers: response.headers)
       if let coding = answer.ignoredCoding {
-        run.client.logger.warning(
+        run.origin.logger.warning(
           "the platform names a content coding that does not exist; the bytes are taken as they are",
-          metadata: ["path": "\(run.path)", "coding": "\(coding.prefix(40))"])
+          metadata: ["path": "\(run.origin.name)", "coding": "\(coding.prefix(40))"])
       }
       let (decision, decided) = ResumeRules.decide(answer, to: request, state: state)
       if let total = decided.totalBytes { try run.checkSize(total) }
@@ -98,7 +98,7 @@ extension DownloadRun {
     }
 
     private func note(_ message: Logger.Message, because reason: String) {
-      run.client.logger.info(message, metadata: ["path": "\(run.path)", "reason": "\(reason)"])
+      run.origin.logger.info(message, metadata: ["path": "\(run.origin.name)", "reason": "\(reason)"])
     }
 
     private mutating func takeWhole(
@@ -196,7 +196,7 @@ extension DownloadRun {
       let bytes = buffer.take()
       guard bytes.readableBytes > 0 else { return }
       try run.checkSize(await run.sink.length + Int64(bytes.readableBytes))
-      Counter(label: "tapedeck_download_bytes_total", dimensions: [("source", run.client.settings.id.rawValue)])
+      Counter(label: "tapedeck_download_bytes_total", dimensions: [("source", run.origin.settings.id.rawValue)])
         .increment(by: bytes.readableBytes)
       try await run.sink.append(bytes)
     }

@@ -6,8 +6,7 @@ import NIOCore
 /// One download: sends a request, applies the decision of `ResumeRules`, moves bytes, and repeats until the sink has
 /// the file.
 struct DownloadRun<Sink: DownloadSink>: Sendable {
-  let client: PlatformClient
-  let path: String
+  let origin: DownloadOrigin
   let sink: Sink
   let onState: @Sendable (DownloadState) async throws(TapedeckError) -> Void
 
@@ -34,7 +33,8 @@ struct DownloadRun<Sink: DownloadSink>: Sendable {
       case .request(let next): request = next
       case .startOver(let reason):
         restarts += 1
-        client.logger.notice("download restarts at byte 0", metadata: ["path": "\(path)", "reason": "\(reason)"])
+        origin.logger.notice(
+          "download restarts at byte 0", metadata: ["path": "\(origin.name)", "reason": "\(reason)"])
         guard restarts <= Self.maxRestarts else {
           throw TapedeckError(
             .incompleteRecording, "The platform's responses for this recording contradict each other.", detail: reason)
@@ -47,10 +47,10 @@ struct DownloadRun<Sink: DownloadSink>: Sendable {
   /// - Throws: `incompleteRecording` above the maximum size of a recording, because an endless body would fill the
   ///   disk.
   func checkSize(_ bytes: Int64) throws(TapedeckError) {
-    guard bytes > client.settings.maxRecordingBytes else { return }
+    guard bytes > origin.settings.maxRecordingBytes else { return }
     throw TapedeckError(
       .incompleteRecording, "The platform sends more data for this recording than the maximum size allows.",
-      detail: "\(bytes) bytes or more; the limit is \(client.settings.maxRecordingBytes)")
+      detail: "\(bytes) bytes or more; the limit is \(origin.settings.maxRecordingBytes)")
   }
 
   private func nextRequest(_ state: inout DownloadState) async throws(TapedeckError) -> ResumeRules.Request {
@@ -74,7 +74,7 @@ struct DownloadRun<Sink: DownloadSink>: Sendable {
   private func exchange(
     _ request: ResumeRules.Request, _ state: inout DownloadState
   ) async throws(TapedeckError) -> Next {
-    let watch = StallWatch(limit: client.settings.stallTimeout, system: client.system)
+    let watch = StallWatch(limit: origin.settings.stallTimeout, system: origin.system)
     let before = state
     let (result, wasLimited) = await limited {
       var exchange = Exchange(run: self, state: before, watch: watch)
@@ -90,10 +90,10 @@ struct DownloadRun<Sink: DownloadSink>: Sendable {
     case .success(let next): return next
     case .failure(let failure) where wasLimited && failure.code == .interrupted:
       guard result.hasBody else {
-        await client.budget.report(.failed)
+        await origin.onTimeout()
         throw TransportFailures.platform.timeout(cause: failure)
       }
-      throw TapedeckError(.downloadInterrupted, detail: "no data for \(client.settings.stallTimeout)", cause: failure)
+      throw TapedeckError(.downloadInterrupted, detail: "no data for \(origin.settings.stallTimeout)", cause: failure)
     case .failure(let failure): throw failure
     }
   }

@@ -93,12 +93,12 @@ extension PlatformClient {
 
 extension ResumeRules.Request {
   /// Whether it asks for the whole file as a range. Held bytes are kept when a range is refused.
-  fileprivate var isBeginning: Bool {
+  var isBeginning: Bool {
     if case .range(from: 0, _) = self { true } else { false }
   }
 
   /// `Range`, `If-Range`, and a request for unencoded bytes.
-  fileprivate var headers: HTTPHeaders {
+  var headers: HTTPHeaders {
     var headers: HTTPHeaders = ["Accept-Encoding": "identity"]
     switch self {
     case .whole: break

@@ -60,7 +60,8 @@ extension Catalog {
     for reason: DiscoveryReason
   ) async throws(TapedeckError) -> Int {
     try await database.write { db in
-      let page = Self.merged(page) { expected.wants($0) || fetched?.wants($0) ?? false }
+      let rows = Self.merged(page) { expected.wants($0) || fetched?.wants($0) ?? false }
+      let page = try db.folded(rows, of: source)
       var known = try db.known(page.map(\.id), of: source)
       var restricted: [RecordingID] = []
       var listed = (wanted: [RecordingID](), unwanted: [RecordingID]())
@@ -71,7 +72,7 @@ extension Catalog {
         let isExpected = expected.wants(recording)
         let isFetched = fetched?.wants(recording) ?? false
         guard isExpected || isFetched || known[recording.id] != nil else {
-          if recording.privacy > .standard { restricted.append(recording.id) }
+          if recording.isPrivacyKnown, recording.privacy > .standard { restricted.append(recording.id) }
           continue
         }
         if known[recording.id]?.equals(recording) != true {
@@ -98,7 +99,7 @@ extension Catalog {
   /// Remembers which recordings of a list are restricted, for a list that is only shown: their privacy applies when
   /// they are requested later, and at once to those that are stored.
   package func rememberRestricted(_ page: [PlatformRecording], of source: SourceID) async throws(TapedeckError) {
-    let restricted = Self.merged(page) { _ in false }.filter { $0.privacy > .standard }
+    let restricted = Self.merged(page) { _ in false }.filter { $0.isPrivacyKnown && $0.privacy > .standard }
     guard !restricted.isEmpty else { return }
     try await database.write { db in
       var unknown: [RecordingID] = []
@@ -114,7 +115,7 @@ extension Catalog {
     }
   }
 
-  /// One row for each recording, in the order of the page.
+  /// One row for each recording, in the order of the page. Rows of legs are folded.
   private static func merged(
     _ page: [PlatformRecording], isWanted: (PlatformRecording) -> Bool
   ) -> [PlatformRecording] {
@@ -126,6 +127,10 @@ extension Catalog {
         merged.append(recording)
         continue
       }
+      if recording.leg != nil {
+        merged[index] = recording.folded(into: merged[index])
+        continue
+      }
       let privacy = max(merged[index].privacy, recording.privacy)
       if !isWanted(merged[index]), isWanted(recording) { merged[index] = recording }
       merged[index].privacy = privacy
@@ -135,6 +140,19 @@ extension Catalog {
 }
 
 extension Connection {
+  /// Rows of legs are folded into what is known of their calls, in whichever page or period the others were listed.
+  fileprivate func folded(
+    _ page: [PlatformRecording], of source: SourceID
+  ) throws(TapedeckError) -> [PlatformRecording] {
+    guard page.contains(where: { $0.leg != nil }) else { return page }
+    var calls: [PlatformRecording] = []
+    for row in page {
+      let known = row.leg == nil ? nil : try recording(RecordingKey(source: source, id: row.id))?.facts
+      calls.append(known.map { row.folded(into: $0) } ?? row)
+    }
+    return calls
+  }
+
   /// Whether the platform has listed a recording as restricted that is not stored.
   func wasListedAsRestricted(_ key: RecordingKey) throws(TapedeckError) -> Bool {
     try row("SELECT 1 AS found FROM restricted_listing WHERE source = \(key.source) AND platform_id = \(key.id)") != nil

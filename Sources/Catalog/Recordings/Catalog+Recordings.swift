@@ -3,8 +3,9 @@ package import Model
 extension Catalog {
   /// Stores the facts that the platform reports about a recording.
   ///
-  /// The privacy only becomes stricter; a less strict value stays in the metadata for a person to decide. A change is
-  /// logged in the same transaction.
+  /// The privacy only becomes stricter; a less strict value stays in the metadata for a person to decide. Only the
+  /// first value that the platform reports replaces an unknown one, whatever it is. A change is logged in the same
+  /// transaction.
   @discardableResult
   package func observe(_ facts: PlatformRecording, of key: RecordingKey) async throws(TapedeckError) -> RecordingRow {
     try await database.write { db in
@@ -135,20 +136,27 @@ extension Connection {
   func observe(_ facts: PlatformRecording, of key: RecordingKey) throws(TapedeckError) {
     let known = try recording(key)
     var privacy = max(known?.facts.privacy ?? .standard, facts.privacy)
-    if known == nil, try wasListedAsRestricted(key) { privacy = .restricted }
+    var isPrivacyKnown = facts.isPrivacyKnown
+    if let known = known?.facts {
+      if !facts.isPrivacyKnown { (privacy, isPrivacyKnown) = (known.privacy, known.isPrivacyKnown) }
+      if facts.isPrivacyKnown, !known.isPrivacyKnown { privacy = facts.privacy }
+    }
+    if known == nil, try wasListedAsRestricted(key) { (privacy, isPrivacyKnown) = (.restricted, true) }
     let (words, addressWords) = SearchWords.stored(for: facts, of: key)
     try execute(
       """
-      INSERT INTO recording (source, platform_id, platform_status, privacy, started_at, ended_at, duration_s, direction,
-        agent_id, agent_name, team_id, skill_id, skill_name, campaign_id, campaign_name, from_address, to_address,
-        contact_id, disposition, media_type, metadata, words, address_words, first_seen_at)
-      VALUES (\(key.source), \(key.id), \(facts.status), \(privacy), \(facts.startTime), \(facts.endTime),
-        \(facts.durationSeconds), \(facts.direction), \(facts.agentID), \(facts.agentName), \(facts.teamID),
+      INSERT INTO recording (source, platform_id, platform_status, privacy, privacy_is_known, started_at, ended_at,
+        duration_s, direction, agent_id, agent_name, team_id, skill_id, skill_name, campaign_id, campaign_name,
+        from_address, to_address, contact_id, disposition, media_type, metadata, words, address_words, first_seen_at)
+      VALUES (\(key.source), \(key.id), \(facts.status), \(privacy), \(isPrivacyKnown), \(facts.startTime),
+        \(facts.endTime), \(facts.durationSeconds), \(facts.direction), \(facts.agentID), \(facts.agentName),
+        \(facts.teamID),
         \(facts.skillID), \(facts.skillName), \(facts.campaignID), \(facts.campaignName), \(facts.fromAddress),
         \(facts.toAddress), \(facts.contactID), \(facts.disposition), \(facts.mediaType), \(facts.json),
         \(words), \(addressWords), tapedeck_now_ms())
       ON CONFLICT (source, platform_id) DO UPDATE SET
-        platform_status = excluded.platform_status, privacy = excluded.privacy, started_at = excluded.started_at,
+        platform_status = excluded.platform_status, privacy = excluded.privacy,
+        privacy_is_known = excluded.privacy_is_known, started_at = excluded.started_at,
         ended_at = excluded.ended_at, duration_s = excluded.duration_s, direction = excluded.direction,
         agent_id = excluded.agent_id, agent_name = excluded.agent_name, team_id = excluded.team_id,
         skill_id = excluded.skill_id, skill_name = excluded.skill_name, campaign_id = excluded.campaign_id,

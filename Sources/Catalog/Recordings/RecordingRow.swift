@@ -29,6 +29,7 @@ package struct RecordingRow: Sendable {
     facts = PlatformRecording(
       id: key.id, status: try row.value("platform_status", as: PlatformStatus.self),
       privacy: try row.value("privacy", as: Privacy.self), json: try row.text("metadata"))
+    facts.isPrivacyKnown = try row.int("privacy_is_known") == 1
     facts.startTime = row.optionalInstant("started_at")
     facts.endTime = row.optionalInstant("ended_at")
     facts.durationSeconds = row.optionalInt("duration_s").map(Int.init)

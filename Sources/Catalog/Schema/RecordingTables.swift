@@ -10,6 +10,8 @@ func recordingTables(_ dialect: Dialect) -> [SQL] {
       platform_id \(text) NOT NULL,
       platform_status \(text) NOT NULL,
       privacy \(text) NOT NULL,
+      -- 0 while the platform has not reported the privacy, which counts as restricted until then.
+      privacy_is_known \(integer) NOT NULL DEFAULT 1,
       started_at \(integer),
       ended_at \(integer),
       duration_s \(integer),

@@ -32,6 +32,16 @@ package struct PlatformRecording: Sendable, Equatable {
   package var id: RecordingID
   package var status: PlatformStatus
   package var privacy: Privacy
+  /// Whether the platform has reported the privacy. While it has not, `privacy` is `restricted`, and the first value
+  /// that is reported replaces it, also a less strict one.
+  package var isPrivacyKnown = true
+  /// Whether the call was recorded, as the platform says; not stored.
+  package var wasRecorded: Bool?
+  /// The ID of the leg of the call that a row of a list describes; nil where lists have one row for each call. Not
+  /// stored as such: `json` has the rows of all legs.
+  package var leg: String?
+  /// Whether the platform has erased the addresses; not stored.
+  package var isAnonymized = false
   /// The platform's word for the status when its meaning is unknown; read from a response only, not stored.
   package var unknownStatus: String?
   package var startTime: Instant?

@@ -13,8 +13,10 @@ package struct SyncFilter: Sendable, Hashable, CustomStringConvertible {
   /// Whether a recording is to be archived.
   ///
   /// A recording of unknown direction is archived: an archive may contain a call too many, but must not miss one. A
-  /// recording of an unknown agent is not, when agents are listed.
+  /// recording of an unknown agent is not, when agents are listed. Neither is a call that was never recorded: there is
+  /// nothing to archive.
   package func wants(_ recording: PlatformRecording) -> Bool {
+    if recording.wasRecorded == false { return false }
     if let direction, let actual = recording.direction, actual != direction { return false }
     return agentIDs.isEmpty || recording.agentID.map(agentIDs.contains) ?? false
   }

@@ -100,10 +100,11 @@ extension Ingest {
   private func download(
     _ job: JobRow, lease: JobLease, source: any RecordingSource, into file: SpoolFile, progress: Progress
   ) async -> Result<Void, TapedeckError> {
+    let part = PartLocator(job.key.id, part: file.part)
     while true {
       let (before, restarts) = (file.length, file.restarts)
       do throws(TapedeckError) {
-        let state = try await source.download(job.key.id, state: progress.state, into: file) {
+        let state = try await source.download(part, state: progress.state, into: file) {
           state async throws(TapedeckError) in
           progress.state = state
           try await note(progress, of: lease, file: file)

@@ -20,11 +20,16 @@ extension Ingest {
   /// became restricted: the request is repeated as often as other failures, and then the recording is archived as
   /// `restricted`. An administrator may change that.
   ///
+  /// Where the source bills requests, the privacy that it reported with the media counts.
+  ///
   /// - Throws: `interrupted`, `catalogFailed`.
   func checkPrivacy(of job: JobRow, source: any RecordingSource) async throws(TapedeckError) -> FinalPrivacyCheck {
+    if !source.policy.rereadsPrivacy, let known = try await catalog.recording(job.key)?.facts {
+      return .reported(known)
+    }
     let failure: TapedeckError
     do {
-      return .reported(try await source.recording(job.key.id))
+      return .reported(try await source.locate(job.key.id).facts)
     } catch {
       if error.code.remedy == .none { throw error }
       failure = error

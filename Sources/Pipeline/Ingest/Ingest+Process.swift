@@ -102,8 +102,10 @@ extension Ingest {
       converted: converted, steps: whole.steps + [converted.step], isFromArchive: whole.isFromArchive, acceptance: note)
   }
 
+  /// The duration that the audio must have; nil where the platform's duration does not say it.
   func platformDuration(of job: JobRow) async throws(TapedeckError) -> Duration? {
-    try await catalog.recording(job.key)?.facts.durationSeconds.map { .seconds($0) }
+    if let source = sources[job.key.source], source.policy.duration != .exact { return nil }
+    return try await catalog.recording(job.key)?.facts.durationSeconds.map { .seconds($0) }
   }
 
   private func unexplainedBytes(in file: SpoolFile, _ header: WAVHeader) async throws(TapedeckError) -> Int64? {

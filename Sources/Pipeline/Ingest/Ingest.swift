@@ -108,54 +108,6 @@ package struct Ingest: Sendable {
     throw TapedeckError.sourceNotInSettings(job.key.source)
   }
 
-  // MARK: Waiting
-
-  /// Asks the platform whether the recording is available, and stores what it reports.
-  private func askPlatform(about job: JobRow, source: any RecordingSource) async throws(TapedeckError) -> JobRelease {
-    let facts: PlatformRecording
-    do {
-      facts = try await source.recording(job.key.id)
-    } catch {
-      throw try await asNotYetAvailable(error, job)
-    }
-    let recording = try await catalog.observe(facts, of: job.key)
-    if recording.facts.privacy > job.clearance { return .awaitClearance }
-    switch facts.status {
-    case .failed: throw TapedeckError(.recordingFailedOnPlatform)
-    case .available:
-      let waited = StepTime(
-        step: .waiting, startedAt: job.requestedAt, duration: system.now() - job.requestedAt)
-      try await catalog.recordStep(waited, of: job.id)
-      IngestMetrics.record(waited)
-      return .advance(to: .fetching)
-    case .processing:
-      if job.polls == 0, let word = facts.unknownStatus {
-        logger.warning(
-          "the platform reports a status of unknown meaning; the recording counts as not ready",
-          metadata: ["recording": "\(job.key)", "status": "\(word)"])
-      }
-      guard job.polls + 1 < settings.waiting.attempts else {
-        throw TapedeckError(
-          .neverAvailable,
-          "The platform did not make the recording available in \(settings.waiting.attempts) attempts."
-            + (facts.unknownStatus.map { " Its last status is '\($0)', which Tapedeck does not know." } ?? "")
-            + " Ask again later.")
-      }
-      return .pollAgain(
-        at: system.now() + settings.waiting.delay(attempt: job.polls, random: system.random()))
-    }
-  }
-
-  /// A recording that the platform has listed or described exists, so "no such recording" means "not yet". For an
-  /// archived one, which is to be repaired, it means that the platform no longer keeps it.
-  func asNotYetAvailable(_ error: TapedeckError, _ job: JobRow) async throws(TapedeckError) -> TapedeckError {
-    guard error.code == .unknownRecording, let row = try await catalog.recording(job.key), row.archivedAt == nil
-    else { return error }
-    return TapedeckError(
-      .notYetAvailable, "The platform lists this recording but answers that it does not exist. It is requested again.",
-      detail: error.detail, retryAfter: error.retryAfter, cause: error)
-  }
-
   private func isBeyondClearance(_ job: JobRow) async throws(TapedeckError) -> Bool {
     let privacy = try await catalog.recording(job.key)?.facts.privacy ?? .standard
     return privacy > job.clearance

@@ -97,7 +97,7 @@ package struct BackfillCount {
   ///
   /// - Parameter offset: the number of rows on the pages before it.
   package static func rows(
-    of page: SearchPage, after offset: Int, in period: Period, wanted: (PlatformRecording) -> Bool
+    of page: ListPage, after offset: Int, in period: Period, wanted: (PlatformRecording) -> Bool
   ) -> [ListedRow] {
     var rows: [ListedRow] = []
     var unidentified = page.unidentified[...]
@@ -110,9 +110,10 @@ package struct BackfillCount {
     }
     for recording in page.recordings {
       addUnidentified(isAtEnd: false)
+      let isWanted = recording.isFirstLeg && wanted(recording)
       rows.append(
         ListedRow(
-          startTime: recording.startTime, key: recording.id.rawValue, kind: wanted(recording) ? .wanted : .unwanted))
+          startTime: recording.startTime, key: recording.id.rawValue, kind: isWanted ? .wanted : .unwanted))
     }
     addUnidentified(isAtEnd: true)
     return rows

@@ -24,8 +24,6 @@ package struct Discovery: Sendable {
   package let plan: SyncPlan
   let catalog: Catalog
   let source: any RecordingSource
-  /// The contract's maximum; each page is one transaction.
-  private let pageSize = 500
   /// More pages than any day has: two million recordings. A list that does not end is an error.
   let maxPages: Int
 
@@ -44,7 +42,7 @@ package struct Discovery: Sendable {
     try await forEachPage(of: period, direction: plan.filter.direction) { page async throws(TapedeckError) in
       found.unidentified.add(UnidentifiedRows(page.unidentified, after: listed, in: period))
       listed += page.rowCount
-      found.wanted += page.recordings.filter(plan.filter.wants).count
+      found.wanted += page.recordings.count { $0.isFirstLeg && plan.filter.wants($0) }
       found.queued += try await take(page.recordings, in: period, fetched: plan.filter, for: reason)
     }
     return found
@@ -71,7 +69,7 @@ package struct Discovery: Sendable {
       for (position, recording) in page.located {
         let isMisplaced = Self.isMisplaced(recording, in: day.period)
         if plan.filter.wants(recording) {
-          found.wanted += 1
+          if recording.isFirstLeg { found.wanted += 1 }
           wanted.insert(recording.id)
           if isMisplaced, misplaced.insert(recording.id).inserted {
             rows.append(UnidentifiedRow(position: position, reason: "The start of the call is not in the listed day."))
@@ -121,10 +119,10 @@ package struct Discovery: Sendable {
 
   /// Calls `body` with each page.
   ///
-  /// - Throws: what a search throws; `platformProtocol` when the list repeats, does not end or may be incomplete;
+  /// - Throws: what a listing throws; `platformProtocol` when the list repeats, does not end or may be incomplete;
   ///   `interrupted`.
   func forEachPage(
-    of period: Period, direction: Direction?, _ body: (SearchPage) async throws(TapedeckError) -> Void
+    of period: Period, direction: Direction?, _ body: (ListPage) async throws(TapedeckError) -> Void
   ) async throws(TapedeckError) {
     var progress = ListProgress(maxPages: maxPages)
     var cursor: String?
@@ -139,9 +137,9 @@ package struct Discovery: Sendable {
     } while cursor != nil
   }
 
-  func page(of period: Period, direction: Direction?, cursor: String?) async throws(TapedeckError) -> SearchPage {
+  func page(of period: Period, direction: Direction?, cursor: String?) async throws(TapedeckError) -> ListPage {
     if Task.isCancelled { throw TapedeckError(.interrupted) }
-    return try await source.search(
-      RecordingQuery(start: period.start, end: period.end, direction: direction), cursor: cursor, pageSize: pageSize)
+    return try await source.list(
+      RecordingQuery(start: period.start, end: period.end, direction: direction), bookmark: cursor)
   }
 }

@@ -6,8 +6,9 @@ package import Model
 /// Reads the privacy of a recording from the platform again. Stricter privacy applies at once and is logged; less
 /// strict privacy needs a decision by an administrator.
 ///
-/// Sends one request per recording, within the source's request budget. After a failure of the source as a whole, that
-/// source gets no request for an hour; a recording that cannot be read changes nothing for others.
+/// Sends one request per recording, within the source's request budget; none where the source bills them. After a
+/// failure of the source as a whole, that source gets no request for an hour; a recording that cannot be read changes
+/// nothing for others.
 package actor PrivacyReview {
   private let catalog: Catalog
   private let sources: [SourceID: any RecordingSource]
@@ -30,7 +31,7 @@ package actor PrivacyReview {
   ///
   /// - Parameter interval: how long an earlier review of the recording counts.
   package func review(_ key: RecordingKey, atMostEvery interval: Duration = .zero) async {
-    guard let source = sources[key.source] else { return }
+    guard let source = sources[key.source], source.policy.rereadsPrivacy else { return }
     let now = system.now()
     // A longer pause means that the clock was set back.
     if let until = pausedUntil[key.source], now < until, until - now <= pause { return }
@@ -49,7 +50,7 @@ package actor PrivacyReview {
   private func request(_ key: RecordingKey, from source: any RecordingSource) async {
     defer { running[key] = nil }
     let facts: PlatformRecording
-    do throws(TapedeckError) { facts = try await source.recording(key.id) } catch {
+    do throws(TapedeckError) { facts = try await source.locate(key.id).facts } catch {
       if concernsSource(error.code) {
         pausedUntil[key.source] = system.now() + pause
       } else if error.code != .interrupted {

@@ -25,11 +25,13 @@ struct Exchange: Sendable {
 
 extension SandboxTenant {
   /// Counts a request, applies the rate limit and the faults that replace a response, and otherwise answers it.
+  ///
+  /// - Parameter named: the ID of the recording, where the path does not have it as `id`.
   func exchange(
-    _ endpoint: FaultRule.Endpoint, _ request: Request, _ context: SandboxContext,
+    _ endpoint: FaultRule.Endpoint, _ request: Request, _ context: SandboxContext, about named: String? = nil,
     answer: (Exchange) async throws -> Response
   ) async throws -> Response {
-    let id = context.parameters.get("id").map { $0.removingPercentEncoding ?? $0 }
+    let id = named ?? context.parameters.get("id").map { $0.removingPercentEncoding ?? $0 }
     let range = ByteRange(request.headers[.range])
     let entry = RequestStatistics.Entry(
       at: system.now().iso8601Milliseconds, endpoint: endpoint, recording: id.map { String($0.prefix(300)) },
@@ -41,14 +43,14 @@ extension SandboxTenant {
     do {
       if let terms = limit.refusal() {
         statistics.countOverLimit()
-        throw Refusal.rateLimited(retryAfter: terms.saysRetryAfter ?? true ? "1" : nil)
+        throw rateLimited(request, retryAfter: terms.saysRetryAfter ?? true ? "1" : nil)
       }
       let isCleared = faults.clearingObserver()
       let taken = faults.take(endpoint, recording: id, start: range?.start)
       if !taken.isEmpty { statistics.faults(number, taken.map(\.fault)) }
       let delay = taken.filter { $0.fault != .stalledBody }.compactMap(\.delay).reduce(0, +)
       if delay > 0 { try await system.sleepUntilShutdown(.seconds(delay)) }
-      for rule in taken { try refuse(for: rule, endpoint) }
+      for rule in taken { try refuse(for: rule, endpoint, request) }
       response = try await answer(
         Exchange(
           request: request, channel: context.channel, id: id, number: number, range: range, faults: taken,
@@ -60,9 +62,20 @@ extension SandboxTenant {
     return response
   }
 
-  private func refuse(for rule: FaultRule, _ endpoint: FaultRule.Endpoint) throws(Refusal) {
+  /// The contract `media-playback` names the route, and usually has no `Retry-After`.
+  private func rateLimited(_ request: Request, retryAfter: String?) -> Refusal {
+    guard configuration.contract == .mediaPlayback else { return .rateLimited(retryAfter: retryAfter) }
+    var headers = HTTPFields()
+    if let retryAfter { headers[.retryAfter] = retryAfter }
+    return Refusal(
+      .json(
+        ["message": "API rate limit exceeded", "route": request.uri.path], status: .tooManyRequests, headers: headers))
+  }
+
+  private func refuse(for rule: FaultRule, _ endpoint: FaultRule.Endpoint, _ request: Request) throws(Refusal) {
     switch rule.fault {
-    case .rateLimited: throw .rateLimited(retryAfter: retryAfter(rule))
+    case .rateLimited: throw rateLimited(request, retryAfter: retryAfter(rule))
+    case .addressLapsed: throw Refusal(.forbidden, "AccessDenied", "Request has expired")
     case .serverError:
       var headers = HTTPFields()
       if let value = retryAfter(rule) { headers[.retryAfter] = value }

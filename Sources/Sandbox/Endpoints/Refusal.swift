@@ -11,6 +11,8 @@ struct Refusal: Error {
     response = .json(["error": error, "message": message], status: status, headers: headers)
   }
 
+  init(_ response: Response) { self.response = response }
+
   static func unknownRecording() -> Refusal { Refusal(.notFound, "not_found", "No such recording.") }
 
   static func invalidToken() -> Refusal {

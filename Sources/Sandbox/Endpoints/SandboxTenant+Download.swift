@@ -19,12 +19,17 @@ extension SandboxTenant {
     guard history.status(of: recording, at: system.now()) == .available else {
       throw Refusal(.conflict, "not_available", "The recording is not available.")
     }
+    return deliver(whole, of: id, for: exchange, as: history.file(of: id)?.mediaType ?? "audio/wav")
+  }
+
+  /// A response with a file, or what a fault makes of it.
+  func deliver(
+    _ whole: SandboxAudio, of id: String, for exchange: Exchange, as type: String = "audio/wav"
+  ) -> Response {
     if let rule = exchange.rule(.errorPage) { return errorPage(rule) }
 
     let audio = substitute(exchange, for: whole)
-    var headers: HTTPFields = [
-      .contentType: history.file(of: id)?.mediaType ?? "audio/wav", .acceptRanges: "bytes", .eTag: audio.entityTag,
-    ]
+    var headers: HTTPFields = [.contentType: type, .acceptRanges: "bytes", .eTag: audio.entityTag]
     if exchange.has(.weakETag) { headers[.eTag] = "W/\(audio.entityTag)" }
     if exchange.has(.wrongETag) { headers[.eTag] = audio.entityTag.replacing("-", with: "f-") }
     if exchange.has(.noETag) { headers[.eTag] = nil }

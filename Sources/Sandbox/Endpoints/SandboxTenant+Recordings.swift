@@ -16,7 +16,7 @@ extension SandboxTenant {
 
   private func metadata(_ exchange: Exchange) throws(Refusal) -> Response {
     try authorize(exchange.request, scope: "recording:read")
-    guard let recording = exchange.id.flatMap(recording) else { throw .unknownRecording() }
+    guard let recording = exchange.id.flatMap({ recording($0) }) else { throw .unknownRecording() }
     let now = system.now()
     history.recordRequest(for: recording.id, at: now)
     let status = exchange.has(.statusFlap) ? .processing : history.status(of: recording, at: now)

@@ -52,7 +52,7 @@ extension SandboxTenant {
   }
 
   /// Accepts ID and secret as they are, and percent-encoded as RFC 6749 requires: clients do both.
-  private func hasCredentials(_ header: String?) -> Bool {
+  func hasCredentials(_ header: String?) -> Bool {
     guard let header, header.lowercased().hasPrefix("basic "),
       let data = Data(base64Encoded: String(header.dropFirst(6)))
     else { return false }

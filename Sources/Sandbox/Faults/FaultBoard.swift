@@ -101,7 +101,8 @@ extension FaultRule {
     case .strippedContentRange: endpoint == .download && start == 0
     case .noContentRangeResume, .brokenContentRange, .wrongStart, .earlyStart, .wrongETag:
       endpoint == .download && (start ?? 0) > 0
-    case .cut, .changedFile, .stalledBody, .slow, .weakETag, .noETag, .errorPage, .headerOnly, .cutShort, .playlist:
+    case .cut, .changedFile, .stalledBody, .slow, .weakETag, .noETag, .errorPage, .headerOnly, .cutShort, .playlist,
+      .addressLapsed:
       endpoint == .download
     }
   }
@@ -112,7 +113,7 @@ extension FaultRule.Fault {
     switch self {
     case .delayed: .pause
     case .rateLimited, .serverError, .lapsedToken, .scopeMissing, .privacyRefused, .gone, .statusFlap, .errorPage,
-      .headerOnly, .cutShort, .playlist:
+      .headerOnly, .cutShort, .playlist, .addressLapsed:
       .answer
     case .noRanges, .strippedContentRange, .noContentRangeResume, .brokenContentRange, .wrongStart, .earlyStart,
       .wrongETag, .weakETag, .noETag, .contentEncoding:

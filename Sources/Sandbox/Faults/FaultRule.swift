@@ -56,6 +56,8 @@ package struct FaultRule: Sendable, Equatable, Codable {
     case cutShort = "cut-short"
     /// An HLS playlist with the media type `audio/wav`.
     case playlist
+    /// 403 from the media host, as for an address that has lapsed.
+    case addressLapsed = "address-lapsed"
   }
 
   /// The endpoints that faults apply to.

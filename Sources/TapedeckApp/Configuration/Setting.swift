@@ -1,9 +1,21 @@
 /// The settings. The raw value is the key in `tapedeck.yaml`; the environment variable is derived from it.
 package enum Setting: String, CaseIterable, Sendable {
+  case contract = "cxone.contract"
   case baseURL = "cxone.baseUrl"
   case clientID = "cxone.clientId"
   case clientSecret = "cxone.clientSecret"
   case clientSecretFile = "cxone.clientSecretFile"
+  case accessKeyID = "cxone.accessKeyId"
+  case accessKeySecret = "cxone.accessKeySecret"
+  case accessKeySecretFile = "cxone.accessKeySecretFile"
+  case issuerURL = "cxone.issuerUrl"
+  case tenantID = "cxone.tenantId"
+  case acdURL = "cxone.acdUrl"
+  case areaURL = "cxone.areaUrl"
+  case mediaHosts = "cxone.mediaHosts"
+  case mediaRate = "cxone.mediaRate"
+  case mediaFirstAsk = "cxone.mediaFirstAskSeconds"
+  case mediaDeadline = "cxone.mediaDeadlineHours"
   case rate = "cxone.rate"
   case burst = "cxone.burst"
   case searchRate = "cxone.searchRate"
@@ -67,7 +79,9 @@ package enum Setting: String, CaseIterable, Sendable {
   /// Whether each source has its own value, with the key `source.NAME.…` for sources other than the default one.
   package var isPerSource: Bool {
     switch self {
-    case .baseURL, .clientID, .clientSecret, .clientSecretFile, .rate, .burst, .searchRate, .metadataRate,
+    case .contract, .accessKeyID, .accessKeySecret, .accessKeySecretFile, .issuerURL, .tenantID, .acdURL, .areaURL,
+      .mediaHosts, .mediaRate, .mediaFirstAsk, .mediaDeadline, .baseURL, .clientID, .clientSecret, .clientSecretFile,
+      .rate, .burst, .searchRate, .metadataRate,
       .downloadRate, .downloads, .downloadHosts, .ignoredMembers, .stallSeconds, .basicEncoding, .timeZone,
       .syncDirection, .syncAgents,
       .syncInterval,
@@ -89,7 +103,9 @@ package enum Setting: String, CaseIterable, Sendable {
   /// Whether its value must not be readable by other users of the machine.
   var isSecret: Bool {
     switch self {
-    case .clientSecret, .webhookSecret, .databaseURL, .storageSecret, .storageSessionToken, .signingKey: true
+    case .clientSecret, .accessKeySecret, .webhookSecret, .databaseURL, .storageSecret, .storageSessionToken,
+      .signingKey:
+      true
     default: false
     }
   }

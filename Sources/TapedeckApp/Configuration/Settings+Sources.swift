@@ -8,7 +8,7 @@ extension Settings {
   /// The configured sources, each with the name used in its settings; nil for the default source (`CXONE_…`).
   static func sourceNames(_ reader: SettingsReader) -> [(name: String?, id: SourceID)] {
     let names = reader.list(.sources)
-    let hasDefault = reader.text(.baseURL) != nil || names.isEmpty
+    let hasDefault = reader.text(.baseURL) != nil || reader.text(.accessKeyID) != nil || names.isEmpty
     var named: [(name: String?, id: SourceID)] = hasDefault ? [(nil, .default)] : []
     for name in names {
       if let id = SourceID(name), id != .default {
@@ -23,7 +23,10 @@ extension Settings {
   /// Whether a source is named, or any setting says how to connect to the default one.
   static func hasPlatform(_ named: [(name: String?, id: SourceID)], _ reader: SettingsReader) -> Bool {
     named.contains { $0.name != nil }
-      || [Setting.baseURL, .clientID, .clientSecret, .clientSecretFile].contains { reader.text($0) != nil }
+      || [
+        Setting.baseURL, .clientID, .clientSecret, .clientSecretFile, .accessKeyID, .accessKeySecret,
+        .accessKeySecretFile,
+      ].contains { reader.text($0) != nil }
   }
 
   /// How to connect to each source; empty when a setting of one is missing or wrong.
@@ -39,13 +42,27 @@ extension Settings {
   ) -> SourceSettings? {
     let secret = reader.secret(.clientSecret, file: .clientSecretFile, source: name)
     if let secret { secrets.append(secret) }
-    let baseURL = reader.text(.baseURL, source: name)
     let clientID = reader.text(.clientID, source: name)
-    var missing: [Setting] = []
-    if baseURL == nil { missing.append(.baseURL) }
-    if clientID == nil { missing.append(.clientID) }
-    if secret == nil, !reader.isWrong(.clientSecretFile, source: name) { missing.append(.clientSecret) }
-    if !missing.isEmpty { reader.reportUnset(missing, source: name) }
+    let kind = reader.choice(.contract, default: .recordingsV2, of: SourceContract.Name.allCases, source: name)
+    var contract = SourceContract.recordingsV2
+    var baseURL: String?
+    var isComplete = true
+    switch kind {
+    case .recordingsV2:
+      baseURL = reader.text(.baseURL, source: name)
+      var missing: [Setting] = []
+      if baseURL == nil { missing.append(.baseURL) }
+      if clientID == nil { missing.append(.clientID) }
+      if secret == nil, !reader.isWrong(.clientSecretFile, source: name) { missing.append(.clientSecret) }
+      if !missing.isEmpty { reader.reportUnset(missing, source: name) }
+      isComplete = missing.isEmpty && secret != nil
+    case .mediaPlayback:
+      if let access = mediaPlayback(named: name, reader, &secrets) {
+        baseURL = access.issuerURL
+        contract = .mediaPlayback(access)
+      }
+    }
+    let placeholder = kind == .recordingsV2 ? "-" : ""
     let encoding = reader.choice(.basicEncoding, default: .automatic, of: BasicEncoding.allCases, source: name)
     let rate = reader.number(.rate, default: 10, in: 0...100_000, source: name)
     let burst = Int(reader.number(.burst, default: 20, in: 1...100_000, source: name))
@@ -70,10 +87,11 @@ extension Settings {
     // The address is checked even when the other settings are missing.
     return reader.checked { () throws(TapedeckError) in
       try SourceSettings(
-        id: id, baseURL: baseURL, clientID: clientID ?? "-", clientSecret: secret ?? "-", rate: rate, burst: burst,
-        classRates: rates, parallelDownloads: downloads, stallTimeout: .seconds(stall), allowedDownloadHosts: hosts,
-        ignoredMembers: ignored, basicEncoding: encoding, userAgent: Tapedeck.userAgent)
-    }.flatMap { missing.isEmpty && secret != nil ? $0 : nil }
+        id: id, baseURL: baseURL, clientID: clientID ?? placeholder, clientSecret: secret ?? placeholder, rate: rate,
+        burst: burst, classRates: rates, parallelDownloads: downloads, stallTimeout: .seconds(stall),
+        allowedDownloadHosts: hosts, ignoredMembers: ignored, basicEncoding: encoding, userAgent: Tapedeck.userAgent,
+        contract: contract)
+    }.flatMap { isComplete ? $0 : nil }
   }
 
   private static func classRates(_ reader: SettingsReader, source: String?) -> [RequestClass: Double] {

@@ -54,8 +54,8 @@ extension Node {
 
     // Platform
     let sources = settings.sources.map {
-      RecordingsV2Source(
-        settings: $0, client: client,
+      makeRecordingSource(
+        $0, client: client,
         // A single process keeps its request budget in memory: writing it to the catalog would gain nothing.
         allowance: isShared ? SharedAllowance(catalog: catalog, source: $0.id, limits: $0.limits) : nil,
         system: system, logger: logger)

@@ -34,17 +34,22 @@ struct OperatorRoutes {
     guard let source = sources.first(where: { $0.id.rawValue == name }) else {
       throw TapedeckError.unknownSource(name)
     }
-    let page = try await source.search(
+    let page = try await source.list(
       RecordingQuery(start: start, end: end, direction: query.choice("direction"), agentID: query["agent"]),
-      cursor: query["cursor"], pageSize: 500)
+      bookmark: query["cursor"])
     try await catalog.rememberRestricted(page.recordings, of: source.id)
+    // One row for each call, and none for calls that have nothing to archive.
+    var shown: Set<RecordingID> = []
+    let calls = page.recordings.filter { call in
+      call.wasRecorded != false && (call.leg == nil || shown.insert(call.id).inserted)
+    }
     return try .json(
       FoundOnPlatform(
-        recordings: page.recordings.map(FoundOnPlatform.Item.init),
+        recordings: calls.map(FoundOnPlatform.Item.init),
         unidentified: page.unidentified.map { FoundOnPlatform.Row(position: $0.position, reason: $0.reason) },
         nextCursor: page.nextCursor, notes: page.notes),
       .shown(
-        count: Int64(page.recordings.count),
+        count: Int64(calls.count),
         details: ["from": start.iso8601, "to": end.iso8601, "source": name]))
   }
 }

@@ -32,6 +32,11 @@ struct DemoCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Number of calls to fetch.", valueName: "number"))
   var calls = 16
 
+  @Option(
+    help: ArgumentHelp("The API of the simulated tenant: recordings-v2 or media-playback.", valueName: "name"),
+    transform: { text in try SandboxCommand.contract(text) })
+  var contract = SandboxContract.recordingsV2
+
   @Flag(help: "Stop after printing the address and the passwords.")
   var once = false
 
@@ -50,13 +55,17 @@ struct DemoCommand: AsyncParsableCommand {
     logger.logLevel = options.verbose ? .debug : .error
 
     let (ports, found) = AsyncStream.makeStream(of: Int.self)
-    let tenant = try SandboxTenant(configuration: SandboxConfiguration(), logger: logger)
+    var configuration = SandboxConfiguration()
+    configuration.contract = contract
+    let tenant = try SandboxTenant(configuration: configuration, logger: logger)
     let sandbox = tenant.makeApplication { port in
       found.yield(port)
       found.finish()
     }
+    // The media host serves the contract media-playback only, and is not used otherwise.
     let tenantGroup = ServiceGroup(
-      configuration: .init(services: [.init(service: sandbox)], logger: logger.forServices))
+      configuration: .init(
+        services: [.init(service: tenant.makeMediaHost()), .init(service: sandbox)], logger: logger.forServices))
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await tenantGroup.run() }
       var tenantPort = 0
@@ -89,11 +98,23 @@ struct DemoCommand: AsyncParsableCommand {
 
   private func settings(folder: String, tenant: SandboxConfiguration, port: Int) async throws -> Settings {
     let free = Self.isFree(listen) ? listen : "127.0.0.1:0"
+    let address = "http://127.0.0.1:\(port)"
+    var flags: [Setting: String] = [
+      .clientID: tenant.clientID, .clientSecret: tenant.clientSecret, .rate: "0", .sync: "off",
+      .dataDirectory: folder, .listen: free,
+    ]
+    switch tenant.contract {
+    case .recordingsV2: flags[.baseURL] = address
+    case .mediaPlayback:
+      let own: [Setting: String] = [
+        .contract: tenant.contract.rawValue, .issuerURL: address, .areaURL: address, .mediaHosts: "127.0.0.1",
+        .accessKeyID: tenant.accessKeyID, .accessKeySecret: tenant.accessKeySecret, .mediaRate: "1000/1s",
+        .mediaFirstAsk: "1",
+      ]
+      flags.merge(own) { $1 }
+    }
     let reader = try await SettingsReader(
-      flags: [
-        .baseURL: "http://127.0.0.1:\(port)", .clientID: tenant.clientID, .clientSecret: tenant.clientSecret,
-        .rate: "0", .sync: "off", .dataDirectory: folder, .listen: free,
-      ], file: nil, environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? ""], folder: folder)
+      flags: flags, file: nil, environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? ""], folder: folder)
     return try Settings(reader, needsPlatform: true, folder: folder)
   }
 
@@ -133,7 +154,7 @@ struct DemoCommand: AsyncParsableCommand {
       let connection = OperatorClient(client: client, socket: try directory.socket())
       let passwords = try await makeAccounts(connection)
       Terminal.say("3/4 Two accounts created. Fetching \(counted(calls, "call")) …")
-      let keys = Self.choose(from: tenant.recordings, count: calls)
+      let keys = Self.choose(from: tenant, count: calls)
       var batch = IngestBatch(keys, connection: connection, options: options, json: false)
       _ = try await batch.run()
       Terminal.say("4/4 Ready.\n")
@@ -162,11 +183,16 @@ struct DemoCommand: AsyncParsableCommand {
   }
 
   /// Selects spoken calls first, then a restricted one, one that is not ready yet, and short calls of the day.
-  private static func choose(from recordings: [SandboxRecording], count: Int) -> [RecordingKey] {
-    let ids = recordings.filter { !$0.isHidden && $0.durationSeconds < 240 }.map(\.id)
+  private static func choose(from tenant: SandboxTenant, count: Int) -> [RecordingKey] {
+    let listed = tenant.recordings.filter { !$0.isHidden && $0.durationSeconds < 240 && !$0.id.hasPrefix("media-") }
+    let ids = listed.map(\.id)
     let special = ids.filter { $0.hasPrefix("spoken-") } + ["restricted-01", "processing-01"]
     let rest = ids.filter { !special.contains($0) && $0 != "failed-01" && $0 != "never-01" }
-    return (special + rest).prefix(max(1, count)).compactMap { RecordingID($0).map { RecordingKey(id: $0) } }
+    return (special + rest).prefix(max(1, count)).compactMap { id in
+      // The other contract has IDs of contacts.
+      let platformID = tenant.configuration.contract == .mediaPlayback ? tenant.recording(id)?.contactID : id
+      return platformID.flatMap(RecordingID.init).map { RecordingKey(id: $0) }
+    }
   }
 
   private static func isFree(_ address: String) -> Bool {

@@ -1,4 +1,3 @@
-package import CXone
 package import Model
 
 /// The result of one check of `tapedeck doctor`.
@@ -44,19 +43,5 @@ package struct DoctorFinding: Encodable, Sendable {
     let label = warning == true ? "warn" : ok ? "ok  " : skipped == true ? "skip" : "FAIL"
     let first = "\(label) \(number). \(check)\(message.map { ": \($0)" } ?? "")"
     return [first] + (remedy.map { ["       \($0)"] } ?? [])
-  }
-}
-
-extension AccessCheck {
-  /// The name of the check.
-  package func title(source: SourceID) -> String {
-    "\(subject == .token ? "Token" : "Scope \(subject.rawValue)") of source '\(source)'"
-  }
-
-  /// What to do when it fails. A scope cannot be checked while the token or the platform fails.
-  package var remedy: String {
-    subject != .token && failure?.code == .platformScopeRefused
-      ? "Grant the scope '\(subject.rawValue)' to the API client on the platform."
-      : "Check CXONE_BASE_URL, CXONE_CLIENT_ID and CXONE_CLIENT_SECRET against the API client of the tenant, and that this machine can reach it."
   }
 }

@@ -17,15 +17,14 @@ extension DoctorReport {
     _ settings: Settings, _ configuration: HTTPClient.Configuration, logger: Logger
   ) async throws {
     for source in settings.sources {
-      let findings = try await OutboundClient.with(configuration) { client in
-        await RecordingsV2Source(settings: source, client: client, system: .system, logger: logger).checkAccess()
+      let checks = try await OutboundClient.with(configuration) { client in
+        await makeRecordingSource(source, client: client, system: .system, logger: logger).checks()
       }
-      let hasToken = findings.contains { $0.subject == .token && $0.failure == nil }
-      for finding in findings {
-        if finding.subject == .token || hasToken {
-          try add(finding.title(source: source.id), finding.failure, remedy: finding.remedy)
+      for check in checks {
+        if check.isSkipped {
+          try skip(check.name)
         } else {
-          try skip(finding.title(source: source.id))
+          try add(check.name, check.failure, remedy: check.remedy)
         }
       }
     }

@@ -15,6 +15,7 @@ struct SandboxCommand: AsyncParsableCommand {
 
       To use it, start Tapedeck with CXONE_BASE_URL=http://127.0.0.1:PORT,
       CXONE_CLIENT_ID=sandbox-client and CXONE_CLIENT_SECRET=sandbox-secret.
+      With --contract media-playback, the sandbox prints the settings to use.
 
       Add faults with --fault, or while it runs with POST /sandbox/faults:
         {"fault": "cut", "recording": "*", "afterBytes": 100000, "times": 1}
@@ -33,6 +34,16 @@ struct SandboxCommand: AsyncParsableCommand {
 
   @Option(help: "Port on 127.0.0.1; 0 selects a free port.")
   var port = 8090
+
+  @Option(
+    help: ArgumentHelp("The API that it offers: recordings-v2 or media-playback.", valueName: "name"),
+    transform: { text in try Self.contract(text) })
+  var contract = SandboxContract.recordingsV2
+
+  @Option(
+    name: .customLong("media-lifetime"),
+    help: ArgumentHelp("How long a media address is valid (contract media-playback).", valueName: "seconds"))
+  var mediaLifetime = 300
 
   @Option(help: "Seed of the generated calls; the same seed gives the same bytes.")
   var seed: UInt64 = 1
@@ -75,6 +86,8 @@ struct SandboxCommand: AsyncParsableCommand {
   func run() async throws {
     var configuration = SandboxConfiguration()
     configuration.port = port
+    configuration.contract = contract
+    configuration.mediaAddressLifetime = mediaLifetime
     configuration.seed = seed
     configuration.callCount = calls
     configuration.tokenLifetime = tokenLifetime
@@ -87,11 +100,16 @@ struct SandboxCommand: AsyncParsableCommand {
     let tenant = try SandboxTenant(configuration: configuration, logger: logger)
     let application = tenant.makeApplication { port in
       Terminal.show("The sandbox tenant listens on http://127.0.0.1:\(port)")
+      if tenant.configuration.contract == .mediaPlayback {
+        Terminal.show(Self.settings(tenant.configuration, port: port))
+      }
     }
+    var services: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: application)]
+    if contract == .mediaPlayback { services.append(.init(service: tenant.makeMediaHost())) }
     do {
       try await ServiceGroup(
         configuration: .init(
-          services: [.init(service: application)], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+          services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
       ).run()
     } catch let error as TapedeckError {
       throw error
@@ -100,5 +118,29 @@ struct SandboxCommand: AsyncParsableCommand {
         .usage, "The sandbox cannot listen on port \(port). Choose another with --port.", detail: "\(error)",
         cause: error)
     }
+  }
+
+  /// The contract of a name.
+  static func contract(_ name: String) throws -> SandboxContract {
+    guard let contract = SandboxContract(rawValue: name) else {
+      throw ValidationError("There is no contract '\(name)'. Write recordings-v2 or media-playback.")
+    }
+    return contract
+  }
+
+  /// The settings with which Tapedeck uses a tenant of the contract `media-playback`. Discovery cannot name the address
+  /// of the media API, which is always below `https://api-AREA.`.
+  private static func settings(_ configuration: SandboxConfiguration, port: Int) -> String {
+    """
+    Settings:
+      CXONE_CONTRACT=media-playback
+      CXONE_ISSUER_URL=http://127.0.0.1:\(port)
+      CXONE_AREA_URL=http://127.0.0.1:\(port)
+      CXONE_MEDIA_HOSTS=127.0.0.1
+      CXONE_ACCESS_KEY_ID=\(configuration.accessKeyID)
+      CXONE_ACCESS_KEY_SECRET=\(configuration.accessKeySecret)
+      CXONE_CLIENT_ID=\(configuration.clientID)
+      CXONE_CLIENT_SECRET=\(configuration.clientSecret)
+    """
   }
 }
