@@ -32,6 +32,9 @@ package protocol RecordingSource: Sendable {
   /// - Throws: `unknownRecording`, or what every call throws.
   func locate(_ id: RecordingID) async throws(TapedeckError) -> Located
 
+  /// Whether a part can be downloaded without locating its media again.
+  func isLocated(_ part: PartLocator) -> Bool
+
   /// Downloads the complete file of a part into the sink: resumes at `sink.length` where that is safe, otherwise
   /// restarts at 0. Locates the part again by itself when its address has lapsed.
   ///
@@ -66,6 +69,8 @@ extension RecordingSource {
   package func listChanges(since start: Instant, bookmark: String?) async throws(TapedeckError) -> ListPage {
     throw TapedeckError(.internalError, detail: "the contract of source '\(id)' does not list changes")
   }
+
+  package func isLocated(_ part: PartLocator) -> Bool { policy.locationLasts }
 
   package func admitRetry() async throws(TapedeckError) {}
 

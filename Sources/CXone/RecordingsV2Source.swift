@@ -32,7 +32,8 @@ package struct RecordingsV2Source: RecordingSource {
 
   package var policy: SourcePolicy {
     // The contract allows no larger pages.
-    SourcePolicy(waiting: .polls, rereadsPrivacy: true, duration: .exact, pageSize: 500, listsChanges: false)
+    SourcePolicy(
+      waiting: .polls, rereadsPrivacy: true, duration: .exact, pageSize: 500, listsChanges: false, locationLasts: true)
   }
 
   package func list(_ query: RecordingQuery, bookmark: String?) async throws(TapedeckError) -> ListPage {

@@ -6,16 +6,17 @@ package import Model
 ///
 /// - Parameters:
 ///   - client: must have been created with `HTTPClient.Configuration.platform`.
-///   - allowance: where the request allowance is stored; nil for an allowance of this process.
+///   - allowances: where the request allowances are stored; nil for allowances of this process.
 package func makeRecordingSource(
-  _ settings: SourceSettings, client: any HTTPSender, allowance: (any AllowanceStore)? = nil, system: SystemServices,
+  _ settings: SourceSettings, client: any HTTPSender, allowances: AllowanceStores? = nil, system: SystemServices,
   logger: Logger
 ) -> any RecordingSource {
   switch settings.contract {
   case .recordingsV2:
-    RecordingsV2Source(settings: settings, client: client, allowance: allowance, system: system, logger: logger)
+    RecordingsV2Source(
+      settings: settings, client: client, allowance: allowances?(.all, settings.limits), system: system, logger: logger)
   case .mediaPlayback(let access):
     MediaPlaybackSource(
-      settings: settings, access: access, client: client, allowance: allowance, system: system, logger: logger)
+      settings: settings, access: access, client: client, allowances: allowances, system: system, logger: logger)
   }
 }

@@ -26,14 +26,19 @@ package struct SourcePolicy: Sendable, Equatable {
   package var pageSize: Int
   /// Whether `listChanges` is supported.
   package var listsChanges: Bool
+  /// Whether located media can be downloaded at any later time and by any node. False where its address lapses soon
+  /// and only the process that located it has it: media is then located directly before its download.
+  package var locationLasts: Bool
 
   package init(
-    waiting: Waiting, rereadsPrivacy: Bool, duration: DurationMeaning, pageSize: Int, listsChanges: Bool
+    waiting: Waiting, rereadsPrivacy: Bool, duration: DurationMeaning, pageSize: Int, listsChanges: Bool,
+    locationLasts: Bool
   ) {
     self.waiting = waiting
     self.rereadsPrivacy = rereadsPrivacy
     self.duration = duration
     self.pageSize = pageSize
     self.listsChanges = listsChanges
+    self.locationLasts = locationLasts
   }
 }

@@ -85,9 +85,7 @@ package struct SourceSettings: Sendable {
     self.basicEncoding = basicEncoding
     self.clientID = clientID
     self.clientSecret = clientSecret
-    var rates = classRates
-    if let access, rates[.metadata] == nil { rates[.metadata] = access.rate.perSecond }
-    self.limits = RequestLimits(rate: rate, burst: burst, classRates: rates)
+    self.limits = RequestLimits(rate: rate, burst: burst, classRates: classRates)
     self.parallelDownloads = parallelDownloads
     self.callTimeout = callTimeout
     self.stallTimeout = stallTimeout
@@ -100,6 +98,13 @@ package struct SourceSettings: Sendable {
 }
 
 extension SourceSettings {
+  /// The limits of a bucket of requests. Media requests have no burst, so that no span of time has more of them than
+  /// `CXONE_MEDIA_RATE` permits.
+  package func limits(of bucket: RequestBucket) -> RequestLimits {
+    guard bucket == .media, case .mediaPlayback(let access) = contract else { return limits }
+    return RequestLimits(rate: access.rate.perSecond, burst: 1, classRates: limits.classRates)
+  }
+
   /// Whether a text is a host, or `*.` and a host of two or more parts.
   package static func isDownloadHost(_ text: String) -> Bool { PlatformAddress.isPattern(text) }
 

@@ -105,6 +105,34 @@ import Testing
     #expect(try await recording()?.facts.fromAddress == "+15550100")
   }
 
+  @Test(arguments: DatabaseKind.allCases)
+  mutating func `a call that goes on under another master is linked in both directions`(
+    kind: DatabaseKind
+  ) async throws {
+    test = try await TestCatalog(kind)
+    func part(_ id: String, at time: String, until end: String, to number: String = "+15550123") -> PlatformRecording {
+      leg(id, of: id, at: time) {
+        ($0.endTime, $0.toAddress, $0.privacy) = (Instant(iso8601: "2026-01-14T\(end)Z"), number, .standard)
+        $0.isPrivacyKnown = true
+        $0.json = PlatformRecording.json(leg: id, row: ["transferIndicatorName": "Warm"], wasRecorded: true)
+      }
+    }
+    try await discover(
+      part("70", at: "10:00:00", until: "10:05:00"), part("80", at: "10:05:02", until: "10:07:00"),
+      part("90", at: "10:05:00", until: "10:06:00", to: "+15550199"), part("60", at: "09:00:00", until: "10:06:59"))
+    let visibility = Identity(kind: .operator, id: "operator:0", name: "operator", role: .admin).visibility
+    /// What it continues, and what it goes on in.
+    func related(_ id: String) async throws -> [[String]] {
+      let row = try #require(try await recording(id))
+      let found = try await test.catalog.relatedCalls(of: row, visibleTo: visibility)
+      return [found.before.map(\.id.rawValue), found.after.map(\.id.rawValue)]
+    }
+    #expect(try await related("70") == [[], ["80"]])
+    #expect(try await related("80") == [["70"], []])
+    #expect(try await related("90") == [[], []])
+    #expect(try await related("60") == [[], []])
+  }
+
   // MARK: Privacy
 
   @Test(arguments: DatabaseKind.allCases, Privacy.allCases)

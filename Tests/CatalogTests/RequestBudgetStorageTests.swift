@@ -49,6 +49,25 @@ struct RequestBudgetStorageTests {
   }
 
   @Test(arguments: DatabaseKind.allCases)
+  func `a pause of one bucket does not affect the others of the source`(kind: DatabaseKind) async throws {
+    let nodes = try await nodes(kind, 2)
+    try await nodes[0].changeAllowance(of: .default, .media, limits: limits) { allowance, now in
+      var refused = RequestOutcomes()
+      refused.pauses = [.refused(retryAfter: .seconds(60), random: 0.5)]
+      allowance.note(refused, now: now)
+    }
+    var paused: [RequestBucket] = []
+    for bucket in RequestBucket.allCases {
+      let until = try await nodes[1].changeAllowance(of: .default, bucket, limits: limits) { allowance, _ in
+        allowance.pausedUntil
+      }
+      if until != nil { paused.append(bucket) }
+    }
+    #expect(paused == [.media])
+    for node in nodes { try node.database.close() }
+  }
+
+  @Test(arguments: DatabaseKind.allCases)
   func `a pause that one node received applies to all, also after restarts`(kind: DatabaseKind) async throws {
     let nodes = try await nodes(kind, 2)
     try await nodes[0].changeAllowance(of: .default, limits: limits) { allowance, now in

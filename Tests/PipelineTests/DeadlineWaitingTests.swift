@@ -21,7 +21,7 @@ import Testing
     var policy: SourcePolicy {
       SourcePolicy(
         waiting: .untilDeadline(DeadlineWaitingTests.schedule), rereadsPrivacy: false, duration: .upperBound,
-        pageSize: 100, listsChanges: false)
+        pageSize: 100, listsChanges: false, locationLasts: false)
     }
 
     func list(_ query: RecordingQuery, bookmark: String?) async throws(TapedeckError) -> ListPage {
@@ -96,6 +96,18 @@ import Testing
     }
   }
 
+  @Test func `the claim that downloads a call asks for its media, so that no other node asks again`() async throws {
+    let source = SlowSource { id throws(TapedeckError) in
+      Located(PlatformRecording(id: id, status: .available, privacy: .standard))
+    }
+    try await PipelineFixture.run(PipelineFixture.Options(source: source)) { fixture in
+      let job = try await fixture.claim("call")
+      #expect(job.stage == .fetching && source.asked.value == 0)
+      await #expect(throws: TapedeckError.self) { _ = try await fixture.ingest.run(job) }
+      #expect(source.asked.value == 1)
+    }
+  }
+
   @Test func `an old call is asked for once`() async throws {
     let source = SlowSource { id throws(TapedeckError) in Self.nothing(id) }
     try await run(endedAt: Self.noon + .seconds(-7200), source) { fixture, _ in
@@ -136,7 +148,7 @@ import Testing
     let asked = Counter()
     source.policy = SourcePolicy(
       waiting: .untilDeadline(Self.schedule), rereadsPrivacy: false, duration: .upperBound, pageSize: 100,
-      listsChanges: false)
+      listsChanges: false, locationLasts: false)
     source.facts = { id throws(TapedeckError) in
       asked.count()
       var facts = PlatformRecording(id: id, status: .available, privacy: .standard)

@@ -23,7 +23,7 @@ struct HandSource: RecordingSource {
   }
 
   var policy = SourcePolicy(
-    waiting: .polls, rereadsPrivacy: true, duration: .exact, pageSize: 500, listsChanges: false)
+    waiting: .polls, rereadsPrivacy: true, duration: .exact, pageSize: 500, listsChanges: false, locationLasts: true)
 
   func list(_ query: RecordingQuery, bookmark: String?) async throws(TapedeckError) -> ListPage {
     ListPage(recordings: [], nextCursor: nil)

@@ -26,6 +26,10 @@ final class ListedSource: RecordingSource {
     var notes = ListNotes()
     /// The media of recordings.
     var files: [RecordingID: [UInt8]] = [:]
+    /// The recordings that have changed; nil for a source that does not list changes.
+    var changes: [PlatformRecording]?
+    /// The moments since when changes were asked for: the first page of each list.
+    var changesSince: [Instant] = []
     /// How many rows without a usable ID follow a call, on the same page.
     var unidentifiedAfter: [String: Int] = [:]
   }
@@ -42,12 +46,28 @@ final class ListedSource: RecordingSource {
 
   /// The requested spans: the first page of each.
   var queries: [RecordingQuery] { state.withLock { $0.queries } }
+  var changesSince: [Instant] { state.withLock { $0.changesSince } }
   var searches: Int { state.withLock { $0.searches } }
 
   func add(_ recordings: PlatformRecording...) { change { $0.recordings += recordings } }
 
   var policy: SourcePolicy {
-    SourcePolicy(waiting: .polls, rereadsPrivacy: true, duration: .exact, pageSize: 500, listsChanges: false)
+    SourcePolicy(
+      waiting: .polls, rereadsPrivacy: true, duration: .exact, pageSize: 500,
+      listsChanges: state.withLock { $0.changes != nil }, locationLasts: true)
+  }
+
+  func listChanges(since start: Instant, bookmark: String?) async throws(TapedeckError) -> ListPage {
+    let changes = state.withLock { state in
+      if bookmark == nil { state.changesSince.append(start) }
+      return state.changes
+    }
+    guard let changes else { throw TapedeckError(.internalError) }
+    // One row on each page.
+    let first = bookmark.flatMap { Int($0) } ?? 0
+    return ListPage(
+      recordings: Array(changes.dropFirst(first).prefix(1)),
+      nextCursor: first + 1 < changes.count ? "\(first + 1)" : nil)
   }
 
   func list(_ query: RecordingQuery, bookmark cursor: String?) async throws(TapedeckError) -> ListPage {

@@ -3,8 +3,10 @@ import Catalog
 import Foundation
 import Logging
 import Model
+import NIOPosix
 import Pipeline
 import Sandbox
+import SystemPackage
 import TestKit
 import Testing
 
@@ -53,6 +55,59 @@ import Testing
       let file = await tenant.mediaFile(.threeLegs)
       #expect(archived.parts.first?.sourceBytes == file.map { Int64($0.count) })
       #expect(tenant.statistics.snapshot.recordings[SpecialCall.threeLegs.id]?.metadata == 1)
+    }
+  }
+
+  @Test func `two nodes ask for the media of each call once`() async throws {
+    try await SandboxSource.run(.mediaPlayback, nodes: 2) { tenant, sources in
+      try await PipelineFixture.run(PipelineFixture.Options(source: sources[0])) { fixture in
+        let spool = try Spool(
+          folder: fixture.folder.appending("spool-2"), quarantine: fixture.folder.appending("quarantine-2"),
+          threads: .singleton)
+        let other = fixture.ingest(on: fixture.database, spool: spool, source: sources[1])
+        let calls = tenant.recordings.filter {
+          !$0.isHidden && $0.availability == .immediately && $0.totalBytes < 1_000_000 && !$0.id.hasPrefix("media-")
+        }.prefix(12)
+        try #require(calls.count == 12)
+        try await withServices([
+          Worker(ingest: fixture.ingest, limits: .init(transfers: 2)),
+          Worker(ingest: other, limits: .init(transfers: 2)),
+        ]) {
+          for call in calls { try await fixture.request(call.contactID, clearance: .restricted) }
+          for call in calls {
+            let job = try await fixture.job(call.contactID) { $0.runState == .done || $0.runState == .failed }
+            #expect(job.runState == .done, "\(job.failure?.message ?? "")")
+          }
+        }
+        let counts = tenant.statistics.snapshot.recordings
+        #expect(calls.allSatisfy { counts[$0.id]?.metadata == 1 })
+      }
+    }
+  }
+
+  @Test(arguments: [SpecialCall.mp3, .screen, .elevatedChat, .stopOnDemand])
+  func `the media of a call is archived, whatever else the call has`(call: SpecialCall) async throws {
+    try await run { fixture, tenant, _ in
+      let job = try await archive(call, fixture)
+      #expect(job.runState == .done, "\(job.failure?.message ?? "")")
+      let part = try #require(try await fixture.catalog.archived(try fixture.key(call.contactID))?.parts.first)
+      let file = await tenant.mediaFile(call)
+      #expect(part.sourceBytes == file.map { Int64($0.count) })
+    }
+  }
+
+  @Test func `a call that goes on under another master contact is linked to it`() async throws {
+    try await run { fixture, _, source in
+      let discovery = Discovery(catalog: fixture.catalog, source: source, plan: Self.plan)
+      let day = try #require(CalendarDay("2026-03-02", in: .utc))
+      try await discovery.check(day, now: fixture.system.now(), fetches: false, for: .check)
+      let first = try fixture.key(SpecialCall.transferredOn.contactID)
+      let second = try fixture.key(SpecialCall.transferTarget.contactID)
+      let visibility = Identity(kind: .operator, id: "operator:0", name: "operator", role: .admin).visibility
+      let row = try #require(try await fixture.catalog.recording(first))
+      #expect(try await fixture.catalog.relatedCalls(of: row, visibleTo: visibility).after == [second])
+      let next = try #require(try await fixture.catalog.recording(second))
+      #expect(try await fixture.catalog.relatedCalls(of: next, visibleTo: visibility).before == [first])
     }
   }
 

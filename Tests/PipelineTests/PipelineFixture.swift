@@ -127,10 +127,11 @@ struct PipelineFixture: Sendable {
   /// An ingest over another database, with another store, or on another machine with its own spool.
   func ingest(
     on database: any Database, _ settings: IngestSettings? = nil, store: (any ObjectStore)? = nil, spool: Spool? = nil,
-    hasSource: Bool = true
+    source: (any RecordingSource)? = nil, hasSource: Bool = true
   ) -> Ingest {
     Ingest(
-      catalog: Catalog(database: database), sources: hasSource ? [source] : [], store: store ?? self.store,
+      catalog: Catalog(database: database), sources: hasSource ? [source ?? self.source] : [],
+      store: store ?? self.store,
       spool: spool ?? self.spool, transcoder: transcoder, conversions: conversions, diskSpace: diskSpace,
       settings: settings ?? options.settings, system: system, logger: logger)
   }

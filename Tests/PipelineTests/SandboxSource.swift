@@ -17,6 +17,17 @@ enum SandboxSource {
     logger: Logger = .silent,
     _ body: @Sendable (SandboxTenant, any RecordingSource) async throws -> Void
   ) async throws {
+    try await run(contract, nodes: 1, configure, logger: logger) { tenant, sources in
+      try await body(tenant, sources[0])
+    }
+  }
+
+  /// The same with a source for each of several nodes.
+  static func run(
+    _ contract: SandboxContract, nodes: Int, _ configure: (inout SandboxConfiguration) -> Void = { _ in },
+    logger: Logger = .silent,
+    _ body: @Sendable (SandboxTenant, [any RecordingSource]) async throws -> Void
+  ) async throws {
     var configuration = SandboxConfiguration()
     configuration.contract = contract
     configuration.day = day.start
@@ -38,8 +49,10 @@ enum SandboxSource {
         var media = mediaPorts.makeAsyncIterator()
         guard let number = await own.next(), await media.next() != nil else { throw CancellationError() }
         let settings = try settings(of: tenant.configuration, at: "http://127.0.0.1:\(number)")
-        let source = makeRecordingSource(settings, client: client, system: .system, logger: logger)
-        try await body(tenant, source)
+        let sources = (0..<nodes).map { _ in
+          makeRecordingSource(settings, client: client, system: .system, logger: logger)
+        }
+        try await body(tenant, sources)
         return .success(())
       } catch {
         return .failure(error)

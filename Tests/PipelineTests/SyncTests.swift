@@ -84,6 +84,43 @@ struct SyncTests {
     }
   }
 
+  @Test func `changes since the last sync update known calls of any age, and add none`() async throws {
+    let fixture = try await SchedulerFixture(plan: SyncPlan(overlap: .seconds(600), lookBackDays: 0))
+    let old = try call("old", at: "2025-06-01T10:00:00Z")
+    let key = RecordingKey(source: .default, id: old.id)
+    try await fixture.catalog.observe(old, of: key)
+    var changed = old
+    (changed.disposition, changed.json) = ("Complaint", #"{"disposition":"Complaint"}"#)
+    let changes = [try call("unknown", at: "2025-06-02T10:00:00Z"), changed]
+    fixture.source.change { $0.changes = changes }
+    try await fixture.with([fixture.scheduler()]) {
+      try await fixture.ended(.sync)
+      // There is nothing earlier that could have changed.
+      #expect(fixture.source.changesSince.isEmpty)
+      try await fixture.advance(by: .seconds(60))
+      try await fixture.ended(.sync)
+      #expect(fixture.source.changesSince == [Instant(iso8601: "2026-01-15T11:50:00Z")])
+    }
+    #expect(try await fixture.catalog.recording(key)?.facts.disposition == "Complaint")
+    let unknown = RecordingKey(source: .default, id: changes[0].id)
+    #expect(try await fixture.catalog.recording(unknown) == nil)
+    #expect(try await fixture.queued() == [])
+  }
+
+  @Test func `a list of changes that fails keeps the watermark`() async throws {
+    let fixture = try await SchedulerFixture(plan: SyncPlan(overlap: .seconds(600), lookBackDays: 0))
+    try await fixture.with([fixture.scheduler()]) {
+      try await fixture.ended(.sync)
+      let watermark = try await fixture.watermark()
+      // A source that lists the same change again and again.
+      let row = try call("old", at: "2025-06-01T10:00:00Z")
+      fixture.source.change { $0.changes = Array(repeating: row, count: 20) }
+      try await fixture.advance(by: .seconds(60))
+      #expect(try await fixture.ended(.sync).failures == 1)
+      #expect(try await fixture.watermark() == watermark)
+    }
+  }
+
   @Test func `a failure on the second page keeps the watermark and is reported`() async throws {
     let fixture = try await SchedulerFixture(plan: SyncPlan(overlap: .seconds(600), lookBackDays: 0))
     try await fixture.with([fixture.scheduler(syncs: true)]) {

@@ -25,6 +25,32 @@ struct PageTests {
     facts.disposition = Self.hostile
   }
 
+  @Test func `the recordings of a call that was transferred on are linked, for those who may see them`() async throws {
+    try await WebFixture.run { fixture in
+      func json(_ leg: String) -> String {
+        PlatformRecording.json(leg: leg, row: ["transferIndicatorName": "Warm Transfer"], wasRecorded: true)
+      }
+      try await fixture.archive(
+        try fixture.facts("first") {
+          ($0.endTime, $0.json) = (Instant(iso8601: "2026-03-02T10:05:00Z"), json("first"))
+        })
+      try await fixture.archive(
+        try fixture.facts("second", privacy: .restricted) {
+          ($0.startTime, $0.json) = (Instant(iso8601: "2026-03-02T10:05:01Z"), json("second"))
+        })
+      let path = "/api/v1/recordings/first"
+      #expect(try await fixture.get(path, as: .supervisor).json["continuesIn"] as? [String] == ["second"])
+      #expect(try await fixture.get(path, as: .agent).json["continuesIn"] == nil)
+      let second = try await fixture.get("/api/v1/recordings/second", as: .supervisor).json
+      #expect(second["continuesFrom"] as? [String] == ["first"] && second["continuesIn"] == nil)
+      let link = #"href="/play/second""#
+      #expect(try await fixture.page("/play/first", as: .supervisorsBrowser).text.contains(link))
+      let agents = try await fixture.page("/play/first", as: .agentsBrowser)
+      #expect(agents.status == 200 && !agents.text.contains(link))
+      #expect(try await fixture.page("/play/second", as: .supervisorsBrowser).text.contains(#"href="/play/first""#))
+    }
+  }
+
   /// Checks that a page shows the input as text, and none of it as markup.
   private func expectEscaped(_ answer: WebFixture.Answer, status: Int = 200, _ page: String) {
     #expect(answer.status == status, "\(page)")

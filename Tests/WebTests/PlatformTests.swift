@@ -40,6 +40,18 @@ struct PlatformTests {
     }
   }
 
+  @Test func `the estimate counts as many requests as the contract needs`() async throws {
+    var billed = status(requests: 3)
+    billed.requestsLeft = [.queued: 1, .awaiting: 1, .fetching: 1]
+    try await WebFixture.run(WebFixture.Options(rateLimits: [billed])) { fixture in
+      for number in 0..<50 { _ = try await fixture.leased(try fixture.key("s\(number)")) }
+      let source = try source(try await fixture.get("/api/v1/platform", as: .admin))
+      // At one request per second.
+      let done = try #require((source["doneAt"] as? String).flatMap { Instant(iso8601: $0) })
+      #expect((0...52).contains((done - .systemNow()).inSeconds.rounded()))
+    }
+  }
+
   @Test func `a pause of the platform is shown, and counts in the estimate`() async throws {
     let options = WebFixture.Options(rateLimits: [status(pausedFor: .seconds(600))])
     try await WebFixture.run(options) { fixture in

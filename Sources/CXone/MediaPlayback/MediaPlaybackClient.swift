@@ -6,32 +6,36 @@ import Model
 import NIOCore
 import NIOHTTP1
 
-/// Sends the requests of a source that speaks `media-playback`. Those to the platform take a permit from the budget and
+/// Sends the requests of a source that speaks `media-playback`. Those to the platform take a permit from a budget and
 /// carry the token; those to media hosts do neither.
 final class MediaPlaybackClient: Sendable {
   let settings: SourceSettings
   let access: MediaPlaybackAccess
   let system: SystemServices
   let logger: Logger
-  let budget: RequestBudget
+  let budgets: RequestBudgets
   private let call: PlatformCall
   private let discovery: HostDiscovery
   private let signIn: AccessKeySignIn
   private let tokens: TokenStore
 
   init(
-    settings: SourceSettings, access: MediaPlaybackAccess, client: any HTTPSender, allowance: any AllowanceStore,
+    settings: SourceSettings, access: MediaPlaybackAccess, client: any HTTPSender, allowances: AllowanceStores,
     system: SystemServices, logger: Logger
   ) {
-    let budget = RequestBudget(source: settings.id, store: allowance, system: system)
-    let call = PlatformCall(settings: settings, http: client, system: system, budget: budget)
+    func budget(_ bucket: RequestBucket) -> RequestBudget {
+      RequestBudget(
+        source: settings.id, store: allowances(bucket, settings.limits(of: bucket)), system: system)
+    }
+    let budgets = RequestBudgets(budget(.media), own: [.search: budget(.contacts), .token: budget(.token)])
+    let call = PlatformCall(settings: settings, http: client, system: system, budgets: budgets)
     let discovery = HostDiscovery(access, call: call)
     let signIn = AccessKeySignIn(access, call: call, hosts: discovery)
     self.settings = settings
     self.access = access
     self.system = system
     self.logger = logger
-    self.budget = budget
+    self.budgets = budgets
     self.call = call
     self.discovery = discovery
     self.signIn = signIn
@@ -73,7 +77,7 @@ final class MediaPlaybackClient: Sendable {
   ) async throws(TapedeckError) -> HTTPClientResponse {
     let response = try await authorized(kind) {
       token throws(TapedeckError) -> PlatformClient.Attempt<HTTPClientResponse> in
-      try await self.budget.take(kind.endpoint.requestClass)
+      try await self.budgets.take(kind.endpoint)
       let response = try await self.call.open(self.request(url: url, token), endpoint: kind.endpoint)
       guard response.status == .unauthorized else { return .output(response) }
       return .unauthorized(try await PlatformCall.collect(response))
@@ -91,7 +95,7 @@ final class MediaPlaybackClient: Sendable {
     var refusal: PlatformAnswer?
     for attempt in 0..<2 {
       // When a token expires, all requests in flight are repeated once, which does not indicate trouble.
-      if attempt > 0 { budget.countRetry() }
+      if attempt > 0 { budgets[kind.endpoint].countRetry() }
       let token = try await tokens.token()
       switch try await send(token) {
       case .output(let output): return output

@@ -5,6 +5,9 @@ import NIOCore
 import NIOHTTP1
 
 extension MediaPlaybackSource {
+  /// Its address may have lapsed meanwhile; the download then locates it again.
+  package func isLocated(_ part: PartLocator) -> Bool { addresses.address(of: part) != nil }
+
   /// Downloads a part from its media host, without the token. A broken download goes on at the same address, which
   /// takes nothing from the budget; when the address has lapsed, the media is located again.
   package func download(
@@ -52,7 +55,8 @@ extension MediaPlaybackSource {
       if [200, 206, 416].contains(status) || request.isBeginning && ResumeRules.mayRefuseRanges.contains(status) {
         return response
       }
-      addresses.drop(part)
+      // After any other status the address is still valid, and another one would cost a request.
+      if [403, 404, 410].contains(status) { addresses.drop(part) }
       guard status == 403, attempt == 0 else { throw Self.failure(status, response.headers, now: client.system.now()) }
       client.logger.info(
         "a media address has lapsed; the media is located again", metadata: ["recording": "\(part.recording)"])

@@ -16,16 +16,16 @@ package struct MediaPlaybackSource: RecordingSource {
 
   /// `client` must have been created with `HTTPClient.Configuration.platform`.
   ///
-  /// - Parameter allowance: where the request allowance is stored; nil for an allowance of this process.
+  /// - Parameter allowances: where the request allowances are stored; nil for allowances of this process.
   package init(
     settings: SourceSettings, access: MediaPlaybackAccess, client: any HTTPSender,
-    allowance: (any AllowanceStore)? = nil, system: SystemServices, logger: Logger
+    allowances: AllowanceStores? = nil, system: SystemServices, logger: Logger
   ) {
     var logger = logger
     logger[metadataKey: "source"] = "\(settings.id)"
     self.client = MediaPlaybackClient(
       settings: settings, access: access, client: client,
-      allowance: allowance ?? LocalAllowance(limits: settings.limits, now: system.now), system: system, logger: logger)
+      allowances: allowances ?? { LocalAllowance(limits: $1, now: system.now) }, system: system, logger: logger)
     downloads = AsyncSemaphore(settings.parallelDownloads)
   }
 
@@ -33,7 +33,7 @@ package struct MediaPlaybackSource: RecordingSource {
     // The platform allows 10,000 rows. The duration of a contact includes the menu and the queue.
     SourcePolicy(
       waiting: .untilDeadline(client.access.waiting), rereadsPrivacy: false, duration: .upperBound, pageSize: 1000,
-      listsChanges: true)
+      listsChanges: true, locationLasts: false)
   }
 
   /// `GET {area}/media-playback/v1/contacts`: one request that returns the addresses and the metadata of all media.
@@ -71,7 +71,12 @@ package struct MediaPlaybackSource: RecordingSource {
     return media
   }
 
-  package func admitRetry() async throws(TapedeckError) { try await client.budget.admitRetry() }
+  package func admitRetry() async throws(TapedeckError) { try await client.budgets.main.admitRetry() }
 
-  package func rateLimitStatus() async throws(TapedeckError) -> RateLimitStatus? { try await client.budget.status() }
+  /// Of media requests: the others are neither billed nor as scarce.
+  package func rateLimitStatus() async throws(TapedeckError) -> RateLimitStatus? {
+    var status = try await client.budgets.main.status()
+    status.requestsLeft = [.queued: 1, .awaiting: 1, .fetching: 1]
+    return status
+  }
 }

@@ -16,15 +16,15 @@ struct PlatformCall: Sendable {
   let settings: SourceSettings
   let http: any HTTPSender
   let system: SystemServices
-  let budget: RequestBudget
+  let budgets: RequestBudgets
   private let credentials: Credentials
   private let recordings = Shared(RecordingFailures())
 
-  init(settings: SourceSettings, http: any HTTPSender, system: SystemServices, budget: RequestBudget) {
+  init(settings: SourceSettings, http: any HTTPSender, system: SystemServices, budgets: RequestBudgets) {
     self.settings = settings
     self.http = http
     self.system = system
-    self.budget = budget
+    self.budgets = budgets
     credentials = Credentials(settings)
   }
 
@@ -36,7 +36,7 @@ struct PlatformCall: Sendable {
 
   /// Takes a permit, sends the request and reads the complete response within the call timeout.
   func answer(to request: HTTPClientRequest, endpoint: Endpoint) async throws(TapedeckError) -> PlatformAnswer {
-    try await budget.take(endpoint.requestClass)
+    try await budgets.take(endpoint)
     let (result, wasLimited) = await limited {
       await Result(running: { () async throws(TapedeckError) in
         try await Self.collect(try await open(request, endpoint: endpoint))
@@ -45,7 +45,7 @@ struct PlatformCall: Sendable {
       try await system.sleep(settings.callTimeout)
     }
     if wasLimited, case .failure(let failure) = result {
-      await budget.report(.failed)
+      await budgets[endpoint].report(.failed)
       throw TransportFailures.platform.timeout(cause: failure)
     }
     return try result.get()
@@ -68,11 +68,11 @@ struct PlatformCall: Sendable {
       count("none")
       // A cancelled request says nothing about the platform. A timeout also cancels it, and is reported by the code
       // that limits the time.
-      if !Task.isCancelled { await budget.report(.failed) }
+      if !Task.isCancelled { await budgets[endpoint].report(.failed) }
       throw TransportFailures.platform.failure(error)
     }
     count("\(response.status.code)")
-    await budget.report(outcome(of: response, to: request, endpoint: endpoint))
+    await budgets[endpoint].report(outcome(of: response, to: request, endpoint: endpoint))
     return response
   }
 

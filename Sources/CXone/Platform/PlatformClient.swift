@@ -25,7 +25,7 @@ final class PlatformClient: Sendable {
     self.logger = logger
     self.budget = budget
     // The token call is made without the token store.
-    let call = PlatformCall(settings: settings, http: client, system: system, budget: budget)
+    let call = PlatformCall(settings: settings, http: client, system: system, budgets: RequestBudgets(budget))
     self.call = call
     tokens = TokenStore(now: system.now) { () async throws(TapedeckError) in try await call.fetchToken() }
   }

@@ -1,7 +1,7 @@
 package import Model
 import Synchronization
 
-/// Where a source's request allowance is stored: in this process, or shared by all nodes.
+/// Where the request allowance of a bucket of a source is stored: in this process, or shared by all nodes.
 ///
 /// Permits are taken immediately before each request and none are held in reserve. What one node learns therefore
 /// applies to the next request of every node, and a node that stops loses no permits.
@@ -14,6 +14,9 @@ package protocol AllowanceStore: Sendable {
     _ body: @escaping @Sendable (inout RequestAllowance, _ now: Instant) -> T
   ) async throws(TapedeckError) -> T
 }
+
+/// Returns where the allowance of a bucket of a source with these limits is stored.
+package typealias AllowanceStores = @Sendable (RequestBucket, RequestLimits) -> any AllowanceStore
 
 /// An allowance of this process alone.
 package final class LocalAllowance: AllowanceStore {

@@ -49,15 +49,19 @@ extension Catalog {
   /// whose job was cancelled or failed permanently, and removed recordings, are left unchanged. Jobs whose failure may
   /// have passed are restarted by the look-back only, once an hour, to bound the number of requests.
   ///
+  /// A list of changes has recordings of any age, also from before the archive began. Of these only known ones are
+  /// updated.
+  ///
   /// - Parameters:
   ///   - expected: the filter of coverage.
   ///   - fetched: the filter of recordings that get a job; nil for none.
+  ///   - isChanges: whether the page is of a list of changes.
   /// - Returns: the number of jobs created or restarted.
   /// - Throws: `leaseLost` for a backfill that another node has taken over or that is no longer running.
   @discardableResult
   package func discover(
     _ page: [PlatformRecording], in period: Period, of source: SourceID, expected: SyncFilter, fetched: SyncFilter?,
-    for reason: DiscoveryReason
+    for reason: DiscoveryReason, isChanges: Bool = false
   ) async throws(TapedeckError) -> Int {
     try await database.write { db in
       let rows = Self.merged(page) { expected.wants($0) || fetched?.wants($0) ?? false }
@@ -68,7 +72,7 @@ extension Catalog {
       var toFetch: [RecordingID] = []
       var failed: [RecordingID] = []
       // In the order of the page, so that all nodes lock rows in the same order.
-      for recording in page {
+      for recording in page where !isChanges || known[recording.id] != nil {
         let isExpected = expected.wants(recording)
         let isFetched = fetched?.wants(recording) ?? false
         guard isExpected || isFetched || known[recording.id] != nil else {

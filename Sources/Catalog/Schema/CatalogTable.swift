@@ -25,7 +25,7 @@ package struct CatalogTable: Sendable {
     CatalogTable("coverage_day", key: ["source", "day"]),
     CatalogTable("unidentified_row", key: ["source", "day", "position"]),
     CatalogTable("edge_call", key: ["source", "platform_id"]),
-    CatalogTable("request_budget", key: ["source"]),
+    CatalogTable("request_budget", key: ["source", "bucket"]),
     CatalogTable("shared_secret", key: ["name"]),
   ]
 

@@ -52,6 +52,7 @@ func recordingTables(_ dialect: Dialect) -> [SQL] {
     )
     """,
     "CREATE INDEX recording_by_start ON recording (called_at, id)",
+    "CREATE INDEX recording_by_end ON recording (source, ended_at) WHERE ended_at IS NOT NULL",
     "CREATE INDEX recording_by_agent ON recording (agent_id, called_at, id)",
     "CREATE INDEX recording_by_agent_name ON recording (agent_name, called_at, id)",
     "CREATE INDEX recording_by_status ON recording (privacy, listed_status, called_at, id)",

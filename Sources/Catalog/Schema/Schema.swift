@@ -123,13 +123,15 @@ private func nodeTables(_ dialect: Dialect) -> [SQL] {
     )
     """,
 
-    // The request budget of each source, one row that all nodes update in turn. `state` is the JSON of
+    // The request budget of each bucket of a source, one row that all nodes update in turn. `state` is the JSON of
     // `RequestAllowance`; if it is lost, the nodes learn it again.
     """
     CREATE TABLE request_budget (
-      source \(text) PRIMARY KEY,
+      source \(text) NOT NULL,
+      bucket \(text) NOT NULL,
       state \(text) NOT NULL,
-      changed_at \(integer) NOT NULL
+      changed_at \(integer) NOT NULL,
+      PRIMARY KEY (source, bucket)
     )
     """,
 

@@ -77,8 +77,11 @@ extension PlatformRecording {
   /// Whether the call was recorded, also for a recording from the catalog.
   private var recorded: Bool? { wasRecorded ?? Self.object(json)["recorded"] as? Bool }
 
+  /// Whether `json` has the rows of legs.
+  package var hasLegs: Bool { json.hasPrefix(#"{"legs":"#) }
+
   /// The rows of the legs in `json`.
-  private static func legs(_ json: String) -> [String: Any] { object(json)["legs"] as? [String: Any] ?? [:] }
+  static func legs(_ json: String) -> [String: Any] { object(json)["legs"] as? [String: Any] ?? [:] }
 
   private static func object(_ json: String) -> [String: Any] {
     (try? JSONSerialization.jsonObject(with: Data(json.utf8))) as? [String: Any] ?? [:]

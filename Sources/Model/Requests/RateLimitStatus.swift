@@ -11,6 +11,9 @@ package struct RateLimitStatus: Sendable, Equatable {
   package var lastHour: RequestHistory.Counts
   /// The counts from which the share of retries is computed.
   package var retryWindow: RequestHistory.Counts
+  /// How many requests a job of each stage still needs; by default one for its availability, one for its audio, and one
+  /// for its privacy once more.
+  package var requestsLeft: [Stage: Double] = [.queued: 3, .awaiting: 3, .fetching: 2, .processing: 1]
 
   package init(_ allowance: RequestAllowance, of source: SourceID, now: Instant) {
     self.source = source

@@ -3,7 +3,20 @@ package enum RequestClass: String, Sendable, Codable, CaseIterable, CodingKeyRep
   case token, search, metadata, download
 }
 
-/// The configured request limits of one source.
+/// The requests of a source that share a limit on the platform. What is learned about one bucket, and a pause of it,
+/// does not affect the others.
+package enum RequestBucket: String, Sendable, CaseIterable {
+  /// All requests of a contract that has one limit for all.
+  case all
+  /// Requests for the media of calls, which NICE limits and bills.
+  case media
+  /// Requests to the ACD, such as searches for contacts.
+  case contacts
+  /// Sign-in and discovery.
+  case token
+}
+
+/// The configured request limits of one bucket of a source.
 package struct RequestLimits: Sendable, Equatable {
   /// Requests per second of all classes together; 0 means no limit.
   package var rate: Double

@@ -4,21 +4,30 @@ import Logging
 import Model
 
 extension Ingest {
-  /// Asks the platform whether the recording is available, and stores what it reports.
+  /// Asks the platform whether the recording is available. Where a location does not last, the claim that downloads
+  /// the recording asks instead.
   func askPlatform(about job: JobRow, source: any RecordingSource) async throws(TapedeckError) -> JobRelease {
-    var known: PlatformRecording?
-    if case .untilDeadline(let schedule) = source.policy.waiting {
-      known = try await catalog.recording(job.key)?.facts
-      if let end = known?.endTime, let first = schedule.firstRequest(afterCallEndedAt: end, now: system.now()) {
-        return .pollAgain(at: first)
-      }
+    if case .untilDeadline(let schedule) = source.policy.waiting,
+      let end = try await catalog.recording(job.key)?.facts.endTime,
+      let first = schedule.firstRequest(afterCallEndedAt: end, now: system.now())
+    {
+      return .pollAgain(at: first)
     }
+    guard source.policy.locationLasts else { return .advance(to: .fetching) }
+    return try await locate(job, source: source) ?? .advance(to: .fetching)
+  }
+
+  /// Asks the platform where the media of a recording is, and stores what it reports.
+  ///
+  /// - Returns: nil when the media can be downloaded now, otherwise how the job is released.
+  func locate(_ job: JobRow, source: any RecordingSource) async throws(TapedeckError) -> JobRelease? {
     let located: Located
     do {
       located = try await source.locate(job.key.id)
     } catch {
       throw try await asNotYetAvailable(error, job)
     }
+    let known = located.completesList ? try await catalog.recording(job.key)?.facts : nil
     let recording = try await catalog.observe(located.facts(knowing: known), of: job.key)
     if recording.facts.privacy > job.clearance { return .awaitClearance }
     switch located.availability {
@@ -41,7 +50,7 @@ extension Ingest {
         step: .waiting, startedAt: job.requestedAt, duration: system.now() - job.requestedAt)
       try await catalog.recordStep(waited, of: job.id)
       IngestMetrics.record(waited)
-      return .advance(to: .fetching)
+      return nil
     case .notYet: return try waitForMedia(of: job, source: source, located, callEndedAt: recording.facts.endTime)
     }
   }

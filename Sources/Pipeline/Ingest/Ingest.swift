@@ -65,7 +65,7 @@ package struct Ingest: Sendable {
         case .queued, .awaiting:
           return try await askPlatform(about: job, source: try source(of: job))
         case .fetching:
-          if try await isBeyondClearance(job) { return .awaitClearance }
+          if let release = try await prepareFetch(of: job) { return release }
           let file = try await openPart(0, of: job, lease: lease)
           part = file
           spooled = try await fetch(job, lease: lease, source: try source(of: job), into: file)
@@ -106,6 +106,14 @@ package struct Ingest: Sendable {
   func source(of job: JobRow) throws(TapedeckError) -> any RecordingSource {
     if let source = sources[job.key.source] { return source }
     throw TapedeckError.sourceNotInSettings(job.key.source)
+  }
+
+  /// - Returns: nil when the bytes can be downloaded, otherwise how the job is released.
+  private func prepareFetch(of job: JobRow) async throws(TapedeckError) -> JobRelease? {
+    if let source = sources[job.key.source], !source.isLocated(PartLocator(job.key.id)) {
+      return try await locate(job, source: source)
+    }
+    return try await isBeyondClearance(job) ? .awaitClearance : nil
   }
 
   private func isBeyondClearance(_ job: JobRow) async throws(TapedeckError) -> Bool {

@@ -48,6 +48,18 @@ package struct Discovery: Sendable {
     return found
   }
 
+  /// Updates known recordings with what has changed on the platform in a period, whenever they began. Does nothing
+  /// where the source does not list changes.
+  func listChanges(in period: Period) async throws(TapedeckError) {
+    guard source.policy.listsChanges else { return }
+    try await forEachPage { bookmark async throws(TapedeckError) in
+      try await source.listChanges(since: period.start, bookmark: bookmark)
+    } _: { page async throws(TapedeckError) in
+      try await catalog.discover(
+        page.recordings, in: period, of: plan.source, expected: plan.filter, fetched: nil, for: .sync, isChanges: true)
+    }
+  }
+
   /// Lists a whole day regardless of the filter, and records what the platform listed. Rows without a usable ID, and
   /// expected recordings that began more than a second outside that day, are recorded as unidentified. A future day is
   /// not listed.
@@ -117,17 +129,28 @@ package struct Discovery: Sendable {
     return queued
   }
 
-  /// Calls `body` with each page.
+  /// Calls `body` with each page of the calls that began in a period.
   ///
   /// - Throws: what a listing throws; `platformProtocol` when the list repeats, does not end or may be incomplete;
   ///   `interrupted`.
   func forEachPage(
     of period: Period, direction: Direction?, _ body: (ListPage) async throws(TapedeckError) -> Void
   ) async throws(TapedeckError) {
+    try await forEachPage(
+      { cursor async throws(TapedeckError) in
+        try await page(of: period, direction: direction, cursor: cursor)
+      }, body)
+  }
+
+  private func forEachPage(
+    _ request: (String?) async throws(TapedeckError) -> ListPage,
+    _ body: (ListPage) async throws(TapedeckError) -> Void
+  ) async throws(TapedeckError) {
     var progress = ListProgress(maxPages: maxPages)
     var cursor: String?
     repeat {
-      let page = try await self.page(of: period, direction: direction, cursor: cursor)
+      if Task.isCancelled { throw TapedeckError(.interrupted) }
+      let page = try await request(cursor)
       if let next = page.nextCursor { try progress.follow(next, after: page.ids) }
       try await body(page)
       // After the page is stored: what is listed is archived, although the list is not complete.

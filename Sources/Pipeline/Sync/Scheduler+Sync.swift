@@ -61,7 +61,7 @@ extension Scheduler {
       .platformUnavailable, "Another sync of this source has been running for two minutes. Try again later.")
   }
 
-  /// Lists all calls since the last sync, with an overlap.
+  /// Lists all calls since the last sync, and what has changed about earlier ones, with an overlap.
   ///
   /// A long period is listed day by day: the watermark advances when all pages of a day are listed, so that a run after
   /// a failure resumes there.
@@ -74,6 +74,10 @@ extension Scheduler {
     // A watermark in the future, set while the clock was wrong, must not stop the sync.
     let watermark = min(SyncState(task.state).watermark.map(Instant.init(milliseconds:)) ?? first, now)
     var from = watermark + (Duration.zero - plan.overlap)
+    // Before the watermark advances; a first sync has no earlier calls.
+    if SyncState(task.state).watermark != nil, from < now {
+      try await discovery.listChanges(in: Period(start: from, end: now))
+    }
     var found = Discovery.Found()
     while from < now {
       let to = min(from + .seconds(86_400), now)

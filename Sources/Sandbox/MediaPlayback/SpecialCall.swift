@@ -43,6 +43,9 @@ package enum SpecialCall: String, Sendable, CaseIterable {
     self = call
   }
 
+  /// The customer of the call that was transferred on.
+  private static let customer = "+4930555010"
+
   static func all(on day: DayOfCalls) -> [SandboxRecording] {
     allCases.enumerated().map { index, call in
       var random = SeededRandom(seed: SeededRandom.seed(call.id, under: 0))
@@ -57,6 +60,8 @@ package enum SpecialCall: String, Sendable, CaseIterable {
       case .transferTarget:
         // It begins when the call before it ends.
         recording.startTime = day.moment(minute: 540 + 3 * (index - 1)) + CallTimes.offset + .seconds(24)
+        recording.toAddress = Self.customer
+      case .transferredOn: recording.toAddress = Self.customer
       default: break
       }
       return recording

@@ -53,12 +53,11 @@ extension Node {
       system: system, logger: logger)
 
     // Platform
-    let sources = settings.sources.map {
-      makeRecordingSource(
-        $0, client: client,
-        // A single process keeps its request budget in memory: writing it to the catalog would gain nothing.
-        allowance: isShared ? SharedAllowance(catalog: catalog, source: $0.id, limits: $0.limits) : nil,
-        system: system, logger: logger)
+    let sources = settings.sources.map { source in
+      // A single process keeps its request budgets in memory: writing them to the catalog would gain nothing.
+      let allowances: AllowanceStores? =
+        isShared ? { SharedAllowance(catalog: catalog, source: source.id, bucket: $0, limits: $1) } : nil
+      return makeRecordingSource(source, client: client, allowances: allowances, system: system, logger: logger)
     }
     let rateLimits: @Sendable () async throws(TapedeckError) -> [RateLimitStatus] = { () throws(TapedeckError) in
       var rateLimits: [RateLimitStatus] = []

@@ -91,18 +91,8 @@ struct PlatformReport: Sendable {
   /// the platform has not prepared yet take longer.
   func timeLeft(now: Instant) -> Duration? {
     guard let rate = status.rate, rate > 0, jobCount > 0 else { return nil }
-    let requests = jobs.reduce(0.0) { $0 + Double($1.value) * Self.requests(in: $1.key) }
+    let requests = jobs.reduce(0.0) { $0 + Double($1.value) * status.requestsLeft[$1.key, default: 0] }
     let pause = status.pausedUntil.map { max(.zero, $0 - now) } ?? .zero
     return pause + .seconds(min(requests / rate, 3_000_000_000))
-  }
-
-  /// How many requests a job still needs: its availability, its audio, and its privacy once more.
-  private static func requests(in stage: Stage) -> Double {
-    switch stage {
-    case .queued, .awaiting: 3
-    case .fetching: 2
-    case .processing: 1
-    case .ready: 0
-    }
   }
 }

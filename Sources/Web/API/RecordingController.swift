@@ -20,7 +20,7 @@ struct RecordingController {
         responses: [.json(ListAnswer.schema, "A page of recordings.")], handler: list),
       .recording(
         .get, "/api/v1/recordings/{id}", .api, action: .inspect, log: .entry(.view),
-        "The recording: its facts, files with hashes, and steps; `damage`, a sentence, when a file is damaged or missing; `verifiedAt`, when its files were last read and compared with their hashes.",
+        "The recording: its facts, files with hashes, and steps; `damage`, a sentence, when a file is damaged or missing; `verifiedAt`, when its files were last read and compared with their hashes; `continuesFrom` and `continuesIn`, the IDs of recordings of the same call from before and after a transfer.",
         responses: [.json(RecordingAnswer.schema, "The recording.")], handler: show),
     ]
   }
@@ -53,7 +53,9 @@ struct RecordingController {
     var steps: [StepTime] = []
     if let job { steps = try await catalog.steps(of: job.id) }
     let visibility = admitted.identity.visibility
-    var answer = RecordingAnswer(VisibleRecording(recording, job: job, for: visibility))
+    let visible = VisibleRecording(recording, job: job, for: visibility)
+    var answer = RecordingAnswer(visible)
+    if visible.open != nil { answer.add(try await catalog.relatedCalls(of: recording, visibleTo: visibility)) }
     answer.add(
       parts: admitted.subject.parts, steps: steps, store: store, showsLocations: visibility.showsLocations)
     return Reply(.json(answer), .shown())
@@ -71,7 +73,8 @@ struct RecordingAnswer: Encodable {
       "agentId?": .string, "agentName?": .string, "skillName?": .string, "campaignName?": .string,
       "fromAddress?": .string, "toAddress?": .string, "contactId?": .string, "disposition?": .string,
       "archivedAt?": .moment, "playerUrl?": .string, "failure?": .string, "warning?": .string, "damage?": .string,
-      "verifiedAt?": .moment, "codec?": .string, "channels?": .integer, "sampleRate?": .integer,
+      "verifiedAt?": .moment, "continuesFrom?": .list(.string), "continuesIn?": .list(.string), "codec?": .string,
+      "channels?": .integer, "sampleRate?": .integer,
       "files?": .list(FileAnswer.schema), "steps?": .list(JobAnswer.StepAnswer.schema),
     ])
 
@@ -113,6 +116,9 @@ struct RecordingAnswer: Encodable {
   let damage: String?
   /// When its bytes were last read and compared.
   let verifiedAt: String?
+  /// The recordings of the same call from before and after a transfer; absent without any.
+  var continuesFrom: [String]?
+  var continuesIn: [String]?
   var codec: String?
   var channels: Int?
   var sampleRate: Int?
@@ -145,6 +151,11 @@ struct RecordingAnswer: Encodable {
     warning = open?.warning
     damage = open?.damage?.sentence
     verifiedAt = open?.verifiedAt?.iso8601Milliseconds
+  }
+
+  mutating func add(_ related: RelatedCalls) {
+    if !related.before.isEmpty { continuesFrom = related.before.map(\.id.rawValue) }
+    if !related.after.isEmpty { continuesIn = related.after.map(\.id.rawValue) }
   }
 
   /// - Parameter showsLocations: whether the reader may see where files are stored; agents do not need it.

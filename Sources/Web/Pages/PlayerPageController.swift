@@ -42,7 +42,9 @@ struct PlayerPageController {
     let job = try await catalog.job(of: subject.key)
     let links = try await callLinks(admitted)
     let visible = subject.recording.map { VisibleRecording($0, job: job, for: identity.visibility) }
-    if let visible, let open = visible.open, let part = subject.parts.first, open.archivedAt != nil {
+    if let visible, let recording = subject.recording, let open = visible.open, let part = subject.parts.first,
+      open.archivedAt != nil
+    {
       var steps: [StepTime] = []
       if let job { steps = try await catalog.steps(of: job.id) }
       let showsEveryone = admitted.allows(.readAccessLog)
@@ -56,7 +58,9 @@ struct PlayerPageController {
       repairs.action = .repair
       let repair = try await catalog.logEntries(matching: repairs, before: nil, limit: 1).first
       let view = PlayerView(
-        visible: visible, recording: open, part: part, unusable: await unusableFiles(of: open, part), steps: steps,
+        visible: visible, recording: open,
+        related: try await catalog.relatedCalls(of: recording, visibleTo: identity.visibility), part: part,
+        unusable: await unusableFiles(of: open, part), steps: steps,
         heard: heard, counts: try await catalog.logCounts(of: subject.key, by: showsEveryone ? nil : identity.id),
         showsEveryone: showsEveryone,
         repairedAt: repair?.entry.at, acceptance: try await catalog.acceptance(of: subject.key),

@@ -8,6 +8,8 @@ struct PlayerView {
   let visible: VisibleRecording
   /// The facts of `visible`.
   let recording: RecordingRow
+  /// The other recordings of the call.
+  let related: RelatedCalls
   let part: MediaPart
   /// The files that are damaged or missing.
   let unusable: Set<FileKind>
@@ -148,10 +150,15 @@ struct PlayerView {
       ("Duration on the platform", duration, false), ("Privacy", facts.privacy.rawValue.capitalized, false),
       ("Source", recording.key.source.rawValue, false), ("Note", recording.warning, false),
     ]
-    return rows.compactMap { label, value, isCopyable in
+    let own: [[String: Any]] = rows.compactMap { label, value, isCopyable in
       guard let value, !value.isEmpty else { return nil }
       return ["factLabel": label, "factValue": value, "copyable": isCopyable]
     }
+    return own + related.before.map { link("Continues", $0) } + related.after.map { link("Continues in", $0) }
+  }
+
+  private func link(_ label: String, _ key: RecordingKey) -> [String: Any] {
+    ["factLabel": label, "factValue": key.id.rawValue, "factURL": playerURL(key, list: nil), "copyable": false]
   }
 
   private func downloads(_ path: String) -> [[String: String]] {

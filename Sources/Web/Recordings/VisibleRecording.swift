@@ -43,7 +43,7 @@ struct VisibleRecording {
   }
 
   /// The customer's phone number or other address: the called one, or the caller of an inbound call.
-  var customer: String? { open?.facts.direction == .inbound ? open?.facts.fromAddress : open?.facts.toAddress }
+  var customer: String? { open?.facts.customer }
 
   /// The address of the recording's page; nil for a recording without facts.
   var page: String? { open.map { "/play/\($0.key.pathSegment)" } }

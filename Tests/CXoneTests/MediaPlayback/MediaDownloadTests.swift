@@ -139,6 +139,8 @@ import Testing
       let error = await failure { _ = try await tenant.download(into: MemorySink()) }
       #expect(error?.code == (status < 500 ? .notYetAvailable : .platformUnavailable))
       #expect(tenant.mediaRequests.count == 1)
+      // The address of a file that is gone is not used again; that of a host that is down is.
+      #expect(tenant.source.isLocated(PartLocator(callID)) == (status >= 500))
     }
   }
 
