@@ -28,22 +28,28 @@ package struct Located: Sendable, Equatable {
   package var availability: Availability
   /// The media files that exist, in the order of time.
   package var parts: [LocatedPart]
-  /// How many other media files of the call the platform names without providing them: they come later or never.
-  package var missingParts: Int
+  /// Other media files of the call, which the platform names without providing them: they come later or never.
+  package var missing: [LocatedPart]
   /// Why media of the call is missing or not archived, as sentences.
   package var skipped: [String]
 
   package init(
     _ facts: PlatformRecording, availability: Availability, parts: [LocatedPart], completesList: Bool = false,
-    missingParts: Int = 0, skipped: [String] = []
+    missing: [LocatedPart] = [], skipped: [String] = []
   ) {
     self.facts = facts
     self.availability = availability
     self.parts = parts
     self.completesList = completesList
-    self.missingParts = missingParts
+    self.missing = missing
     self.skipped = skipped
   }
+
+  /// How many media files of the call the platform does not provide.
+  package var missingParts: Int { missing.count }
+
+  /// What is known about the media, for the catalog.
+  package var media: PlannedMedia { PlannedMedia(parts: parts.map(\.facts), missing: missing.map(\.facts)) }
 
   /// A recording with one media file, on a platform that reports a status.
   package init(_ facts: PlatformRecording) {
@@ -89,38 +95,7 @@ package struct LocatedPart: Sendable, Equatable {
   }
 }
 
-/// Who speaks on a channel of a media file.
-package struct MediaLane: Sendable, Equatable {
-  package enum Speaker: String, Sendable, Codable { case agent, customer, other }
-
-  /// Counted from 0.
-  package var channel: Int
-  package var speaker: Speaker
-  package var name: String?
-
-  package init(channel: Int, speaker: Speaker, name: String? = nil) {
-    self.channel = channel
-    self.speaker = speaker
-    self.name = name
-  }
-}
-
-/// A time in which a media file has something other than the conversation, or in which it was recorded or not on
-/// demand. Counted from its beginning.
-package struct MediaStage: Sendable, Equatable {
-  package enum Kind: String, Sendable, Codable {
-    case hold, mask
-    case recordOnDemand = "record_on_demand"
-    case stopOnDemand = "stop_on_demand"
-  }
-
-  package var kind: Kind
-  package var start: Duration
-  package var end: Duration
-
-  package init(_ kind: Kind, start: Duration, end: Duration) {
-    self.kind = kind
-    self.start = start
-    self.end = end
-  }
+extension LocatedPart {
+  /// What is known about the part, for the catalog.
+  package var facts: PartFacts { PartFacts(locator.part, startTime: startTime, lanes: lanes, stages: stages) }
 }

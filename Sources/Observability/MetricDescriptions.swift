@@ -12,6 +12,7 @@ enum MetricDescriptions {
     "tapedeck_jobs": "Jobs in the catalog, by stage and state.",
     "tapedeck_jobs_ended_total": "Jobs that ended, by outcome: ready or an error code.",
     "tapedeck_metrics_series_dropped_total": "Measurements dropped because the limit on series was reached.",
+    "tapedeck_partial_recordings": "Archived recordings with parts for which the platform has no media.",
     "tapedeck_platform_budget_used_ratio":
       "Requests sent in the last minute, as a share of what the current rate allows.",
     "tapedeck_platform_paused_seconds": "Remaining seconds of the pause that the platform asked for.",

@@ -117,6 +117,7 @@ static void report_facts(const struct source *source, const AVFrame *frame) {
   report_fact("", "channels", "%d", frame->ch_layout.nb_channels);
   report_fact("", "rate", "%d", frame->sample_rate);
   report_fact("", "mp3_channels", "%d", mp3.piece->ch_layout.nb_channels);
+  report_fact("", "mp3_rate", "%d", mp3.piece->sample_rate);
   const AVDictionaryEntry *tag = NULL;
   while ((tag = av_dict_get(source->container->metadata, "", tag, AV_DICT_IGNORE_SUFFIX)) != NULL) {
     report_fact("tag.", tag->key, "%s", tag->value);
@@ -129,7 +130,7 @@ static void start(struct source *source, const struct request *request, const AV
   if (channels > MAX_CHANNELS) warn("The recording has %d channels; they are mixed down.", channels);
   AVDictionary *tags = NULL;
   check(av_dict_copy(&tags, source->container->metadata, 0), STAGE_OPEN, "The tags cannot be copied");
-  const AVCodecContext *encoder = open_mp3(frame, tags, request->output_bytes);
+  const AVCodecContext *encoder = open_mp3(frame, tags, request);
   channels = encoder->ch_layout.nb_channels;
   open_lane(&mp3, encoder->sample_fmt, encoder->sample_rate, channels, encoder->frame_size, encode_mp3);
   open_lane(&peaks, AV_SAMPLE_FMT_S16, PEAKS_RATE, channels, SAMPLES_PER_POINT * POINTS_PER_PIECE, measure);

@@ -98,14 +98,15 @@ void encode_mp3(AVFrame *piece) {
   encode(piece);
 }
 
-static void open_encoder(const AVFrame *frame) {
+static void open_encoder(const AVFrame *frame, const struct request *request) {
   const AVCodec *codec = avcodec_find_encoder_by_name("libmp3lame");
   if (codec == NULL) fail(STAGE_ENCODE, AVERROR_ENCODER_NOT_FOUND, "FFmpeg has been built without libmp3lame");
   encoder = allocated(avcodec_alloc_context3(codec));
   encoder->sample_fmt = choose_format(frame->format);
-  encoder->sample_rate = choose_rate(frame->sample_rate);
+  encoder->sample_rate = request->mp3_rate > 0 ? (int)request->mp3_rate : choose_rate(frame->sample_rate);
   encoder->time_base = (AVRational){1, encoder->sample_rate};
-  av_channel_layout_default(&encoder->ch_layout, choose_channels(&frame->ch_layout));
+  int channels = request->mp3_channels > 0 ? (int)request->mp3_channels : choose_channels(&frame->ch_layout);
+  av_channel_layout_default(&encoder->ch_layout, channels);
   // What `-q:a` sets. Everything else stays at the encoder's defaults, as in the program.
   encoder->flags |= AV_CODEC_FLAG_QSCALE;
   encoder->global_quality = QUALITY * FF_QP2LAMBDA;
@@ -113,10 +114,10 @@ static void open_encoder(const AVFrame *frame) {
   check(avcodec_open2(encoder, codec, NULL), STAGE_ENCODE, "The MP3 encoder cannot be used");
 }
 
-const AVCodecContext *open_mp3(const AVFrame *frame, AVDictionary *tags, uint64_t limit) {
+const AVCodecContext *open_mp3(const AVFrame *frame, AVDictionary *tags, const struct request *request) {
   static const char message[] = "The MP3 cannot be started";
-  limit_bytes = (int64_t)FFMIN(limit, INT64_MAX);
-  open_encoder(frame);
+  limit_bytes = (int64_t)FFMIN(request->output_bytes, INT64_MAX);
+  open_encoder(frame, request);
   packet = allocated(av_packet_alloc());
   check(avformat_alloc_output_context2(&container, NULL, "mp3", NULL), STAGE_ENCODE, message);
   uint8_t *buffer = allocated(av_malloc(BUFFER_BYTES));

@@ -25,6 +25,8 @@ struct request {
   uint64_t cpu_seconds, memory_bytes, output_bytes, audio_milliseconds;
   /// The name of the only demuxer that may be used, filled up with zero bytes.
   char demuxer[16];
+  /// Sample rate and channels of the MP3; 0 for those that suit the recording. All parts of a call have the same.
+  uint32_t mp3_rate, mp3_channels;
 };
 
 enum reply_kind {

@@ -66,7 +66,7 @@ bool decode(struct source *source, AVFrame *frame);
 enum { MAX_CHANNELS = 2 };
 
 /// Starts an MP3 for audio like `frame` with these tags, which are taken; returns its encoder.
-const AVCodecContext *open_mp3(const AVFrame *frame, AVDictionary *tags, uint64_t limit_bytes);
+const AVCodecContext *open_mp3(const AVFrame *frame, AVDictionary *tags, const struct request *request);
 /// Encodes samples in the encoder's format. All pieces but the last have its frame size.
 void encode_mp3(AVFrame *piece);
 /// Completes the MP3; returns its size in bytes.

@@ -46,7 +46,13 @@ import Testing
     try await test.catalog.changeAllowance(of: .default, limits: RequestLimits(rate: 10, burst: 20)) { _, _ in }
     try await test.catalog.requireSameOnAllNodes("QM_WEBHOOK_SECRET", "whsec_c2VjcmV0")
     _ = try await test.database.write { db in
-      try db.execute("UPDATE recording SET tombstoned_at = -7 WHERE id = 2")
+      try db.execute("UPDATE recording SET tombstoned_at = -7, missing_parts = '[]' WHERE id = 2")
+      try db.execute("UPDATE job SET media = '{\"missing\":[],\"parts\":[]}' WHERE id = 2")
+      try db.execute(
+        """
+        INSERT INTO joined_media (recording_id, mp3_object, mp3_sha256, mp3_bytes, peaks_object, peaks_sha256, peaks_bytes)
+        VALUES (2, \(TestCatalog.object("ab", .mp3)), 'ab', 5, \(TestCatalog.object("ab", .peaks)), 'ab', 6)
+        """)
       try db.execute("INSERT INTO restricted_listing (platform_id, source) VALUES ('restricted', 'default')")
       try db.execute(
         """

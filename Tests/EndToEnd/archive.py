@@ -28,10 +28,15 @@ class DataDirectory:
         return {str(path.relative_to(root)) for path in root.rglob("*")
                 if path.is_file() and not path.name.startswith(".")}
 
+    def parts(self, id: str) -> list[dict]:
+        """The rows with the files of each part of a recording; none while it is not in the archive."""
+        return self.rows(
+            "SELECT p.* FROM media_part p JOIN recording r ON r.id = p.recording_id WHERE r.platform_id = ? "
+            "ORDER BY part", id)
+
     def part(self, id: str) -> dict | None:
-        """The row with the files of a recording; None while it is not in the archive."""
-        rows = self.rows(
-            "SELECT p.* FROM media_part p JOIN recording r ON r.id = p.recording_id WHERE r.platform_id = ?", id)
+        """The row with the files of a recording with one part; None while it is not in the archive."""
+        rows = self.parts(id)
         assert len(rows) <= 1
         return rows[0] if rows else None
 
@@ -62,6 +67,9 @@ class DataDirectory:
                 if (name := part[f"{kind}_object"]) is not None:
                     hashed = "source" if kind == "original" else kind
                     expected[name] = (part[f"{hashed}_sha256"], part[f"{hashed}_bytes"])
+        for whole in self.rows("SELECT * FROM joined_media"):
+            for kind in ("mp3", "peaks"):
+                expected[whole[f"{kind}_object"]] = (whole[f"{kind}_sha256"], whole[f"{kind}_bytes"])
         leaving = {row["name"] for row in self.rows("SELECT name FROM object_removal")}
         assert self.files("objects") - leaving == set(expected)
         for name, (sha256, size) in expected.items():

@@ -19,7 +19,7 @@ TOOLS = ["caddy", "chromium", "ffmpeg", "ffprobe", "nginx", "openssl", "sha256su
 
 
 #: Modules whose tests share a server. Each of them runs in one pytest process; all other tests run where there is time.
-TOGETHER = {"test_audio", "test_browser", "test_ingest", "test_pages", "test_privacy"}
+TOGETHER = {"test_audio", "test_browser", "test_ingest", "test_pages", "test_parts", "test_privacy"}
 
 
 class Scheduling(LoadScopeScheduling):

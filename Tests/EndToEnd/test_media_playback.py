@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import subprocess
 
 import pytest
 
@@ -12,8 +13,8 @@ from process import QUICK, command
 from programs import Sandbox
 
 #: Master contacts of the tenant's special calls, in the order of `SpecialCall`.
-TWO_PARTS, HOLD_AND_MASK, THREE_LEGS, FILE, RESTRICTED, NEVER_RECORDED = (
-    "900000000001", "900000000004", "900000000007", "900000000012", "900000000013", "900000000014")
+TWO_PARTS, MISSING_PART, HOLD_AND_MASK, THREE_LEGS, FILE, RESTRICTED, NEVER_RECORDED = (
+    "900000000001", "900000000002", "900000000004", "900000000007", "900000000012", "900000000013", "900000000014")
 
 
 class MediaSandbox(Sandbox):
@@ -84,12 +85,38 @@ def test_calls_are_archived_with_one_media_request_each(folder, tenant):
     assert "sandboxsignature" not in done.stdout + done.stderr
 
 
-def test_a_call_of_two_parts_is_not_archived_as_one(folder, tenant):
+def test_a_call_of_two_parts_is_archived_as_one_recording(folder, tenant):
     settings = QUICK | tenant.settings
     assert command(folder, "init", settings=settings).returncode == 0
     done = command(folder, "ingest", TWO_PARTS, settings=settings)
-    assert done.returncode != 0
-    assert "2 media files" in done.stdout + done.stderr, done
+    assert done.returncode == 0, done
+    data = DataDirectory(folder / "tapedeck-data")
+    data.assert_tidy()
+    parts = data.parts(TWO_PARTS)
+    assert [part["part"] for part in parts] == [0, 1]
+    assert parts[0]["source_sha256"] != parts[1]["source_sha256"]
+    [whole] = data.rows("SELECT * FROM joined_media")
+    probed = subprocess.run(
+        ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0",
+         data.object(whole["mp3_object"])], capture_output=True, text=True, check=True)
+    assert abs(float(probed.stdout) - (parts[1]["offset_ms"] + parts[1]["audio_ms"]) / 1000) < 0.3
+    shown = command(folder, "show", TWO_PARTS, settings=settings)
+    assert "original of part 2" in shown.stdout, shown
+    verified = command(folder, "verify", TWO_PARTS, settings=settings)
+    assert verified.returncode == 0, verified
+
+
+def test_a_call_of_which_a_part_is_missing_is_archived_as_partial(folder, tenant):
+    # The calls of the tenant are from yesterday.
+    settings = QUICK | tenant.settings | {"CXONE_MEDIA_DEADLINE_HOURS": "1"}
+    assert command(folder, "init", settings=settings).returncode == 0
+    done = command(folder, "ingest", MISSING_PART, settings=settings)
+    assert done.returncode == 0, done
+    listed = command(folder, "list", settings=settings)
+    assert "ready, partial" in listed.stdout, listed
+    shown = json.loads(command(folder, "show", MISSING_PART, "--json", settings=settings).stdout)
+    assert [part["part"] for part in shown["missingParts"]] == [2]
+    assert [part["part"] for part in shown["parts"]] == [1]
 
 
 def test_coverage_does_not_expect_calls_that_were_not_recorded(folder, tenant):

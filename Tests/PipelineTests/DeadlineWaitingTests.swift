@@ -115,16 +115,22 @@ import Testing
     }
   }
 
-  @Test func `a call with several media files fails with a reason instead of losing one`() async throws {
+  @Test func `media of which a part is missing is waited for until the deadline, then its other parts are archived`()
+    async throws
+  {
     let source = SlowSource { id throws(TapedeckError) in
       Located(
         PlatformRecording(id: id, status: .available, privacy: .standard), availability: .available,
-        parts: [LocatedPart(PartLocator(id)), LocatedPart(PartLocator(id, part: 1))], completesList: true)
+        parts: [LocatedPart(PartLocator(id))], completesList: true, missing: [LocatedPart(PartLocator(id, part: 1))])
     }
-    try await run(endedAt: Self.noon + .seconds(-3000), source) { fixture, _ in
-      let job = try await fixture.ended("call")
-      #expect(job.failure?.code == .platformRefused)
-      #expect(job.failure?.message.contains("2 media files") == true)
+    try await run(endedAt: Self.noon, source) { fixture, clock in
+      var moments: [Int64] = []
+      for poll in 1...4 { moments.append(try await wait(poll, fixture, clock, end: Self.noon)) }
+      #expect(moments == [10, 20, 40, 60])
+      // The source has no bytes, so the job stays in the download.
+      let job = try await fixture.job("call") { $0.stage == .fetching }
+      #expect(job.media == PlannedMedia(parts: [PartFacts(0)], missing: [PartFacts(1)]))
+      #expect(source.asked.value == 4)
     }
   }
 

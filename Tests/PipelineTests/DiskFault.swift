@@ -46,7 +46,8 @@ extension PipelineFixture {
     try await withWorker {
       for id in ids {
         try await request(id, clearance: .restricted)
-        #expect(try await ended(id).runState == .done)
+        let job = try await ended(id)
+        #expect(job.runState == .done, "\(String(describing: job.failure))")
       }
     }
   }

@@ -108,23 +108,6 @@ import Testing
     }
   }
 
-  @Test func `a call of two parts fails with a reason`() async throws {
-    try await run { fixture, _, _ in
-      let job = try await archive(.twoParts, fixture)
-      #expect(job.failure?.message.contains("2 media files") == true)
-    }
-  }
-
-  @Test func `a call of which a part is missing is not archived as if it were whole`() async throws {
-    try await run { fixture, _, _ in
-      let job = try await archive(.missingPart, fixture)
-      #expect(job.failure?.code == .neverAvailable)
-      #expect(job.failure?.message.contains("no media for 1 of the 2 parts") == true)
-      let key = try fixture.key(SpecialCall.missingPart.contactID)
-      #expect(try await fixture.catalog.archived(key)?.parts.isEmpty == true)
-    }
-  }
-
   @Test func `no signed address is logged or stored`() async throws {
     let log = RecordedLog()
     let faults = [FaultRule(.cut, endpoint: .download, times: 1, afterBytes: 50_000)]

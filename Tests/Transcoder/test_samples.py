@@ -88,6 +88,22 @@ def test_rates_that_mp3_does_not_have(shared, studio: Studio, mp3, rate):
     check(shared, studio.wav("pcm_s16le", 2, rate), mp3, 2)
 
 
+@pytest.mark.parametrize(("rate", "channels"), [(16_000, 2), (8000, 1), (44_100, 2)])
+@pytest.mark.parametrize("source_channels", [1, 2])
+def test_the_format_of_the_mp3_can_be_chosen(shared, studio: Studio, mp3, rate, channels, source_channels):
+    recording = studio.wav("pcm_s16le", source_channels, 8000)
+    report = shared.convert("wav", recording, mp3, mp3_rate=rate, mp3_channels=channels)
+    assert (report.facts["mp3_rate"], report.facts["mp3_channels"]) == (str(rate), str(channels))
+    assert (report.facts["rate"], report.facts["channels"]) == ("8000", str(source_channels))
+    # The peaks keep their rate.
+    assert len(report.peaks) == 2 * channels * math.ceil(report.end[1] / 80)
+    same = shared.convert("wav", recording, mp3.with_name("same.mp3"))
+    assert abs(report.end[1] - same.end[1]) <= 1
+    fields = run(
+        "ffprobe", "-v", "error", "-show_entries", "stream=sample_rate,channels", "-of", "csv=p=0", str(mp3)).decode()
+    assert fields.strip() == f"{rate},{channels}"
+
+
 @pytest.mark.parametrize("rate", [3999, 192_001])
 def test_unsupported_rates(shared, studio: Studio, mp3, rate):
     stage, text = shared.fail("wav", studio.wav("pcm_s16le", 1, rate), mp3)

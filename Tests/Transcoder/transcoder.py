@@ -28,6 +28,9 @@ class Limits:
     memory_bytes: int = 2 * GIB
     output_bytes: int = GIB
     audio_milliseconds: int = 3_600_000
+    #: 0 for what suits the recording.
+    mp3_rate: int = 0
+    mp3_channels: int = 0
 
 
 @dataclass
@@ -147,14 +150,14 @@ class Transcoder:
     def send(self, demuxer: str, source: int, mp3: int, report: int, limits: Limits, flags: int = 0) -> int:
         self._count += 1
         request = struct.pack(
-            "=IIQQQQQ16s", CONVERT, flags, self._count, limits.cpu_seconds, limits.memory_bytes, limits.output_bytes,
-            limits.audio_milliseconds, demuxer.encode())
+            "=IIQQQQQ16sII", CONVERT, flags, self._count, limits.cpu_seconds, limits.memory_bytes, limits.output_bytes,
+            limits.audio_milliseconds, demuxer.encode(), limits.mp3_rate, limits.mp3_channels)
         rights = array.array("i", [source, mp3, report])
         self.socket.sendmsg([request], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         return self._count
 
     def cancel(self, number: int):
-        self.socket.send(struct.pack("=IIQQQQQ16s", CANCEL, 0, number, 0, 0, 0, 0, b""))
+        self.socket.send(struct.pack("=IIQQQQQ16sII", CANCEL, 0, number, 0, 0, 0, 0, b"", 0, 0))
 
     def start(
         self, demuxer: str, source: pathlib.Path | int, mp3: pathlib.Path, flags: int = 0, **limits: int

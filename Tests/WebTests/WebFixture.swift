@@ -286,7 +286,7 @@ struct WebFixture: Sendable {
     return job
   }
 
-  private func put(_ bytes: [UInt8], _ kind: ObjectName.Kind) async throws -> MediaPart.File {
+  func put(_ bytes: [UInt8], _ kind: ObjectName.Kind) async throws -> MediaPart.File {
     let content = ObjectContent(hash: ContentHash(digest: SHA256.hash(data: bytes)), bytes: Int64(bytes.count))
     guard let name = try await catalog.reserve([(kind, content)]).first else { throw TapedeckError(.internalError) }
     let file = folder.appending("object-\(numbers.next())")

@@ -6,6 +6,8 @@ package struct Conversion: Sendable, Equatable {
   package var decodedFrames: Int64
   /// Channels of the MP3 and of the peaks: 1 or 2.
   package var channels: Int
+  /// Samples per second of the MP3.
+  package var mp3Rate: Int
   /// The length of the decoded audio.
   package var duration: Duration
   package var peaks: Peaks
@@ -17,6 +19,29 @@ package struct Conversion: Sendable, Equatable {
   package var codec: String
   package var sourceChannels: Int
   package var sourceRate: Int
+}
+
+/// The sample rate and the channels of an MP3. The parts of a recording have the same, so that their frames can follow
+/// each other in one file.
+package struct MP3Format: Sendable, Equatable {
+  package var rate: Int
+  package var channels: Int
+
+  /// The format that loses nothing of any of these; nil without any.
+  package init?(covering formats: [MP3Format]) {
+    guard let rate = formats.map(\.rate).max(), let channels = formats.map(\.channels).max() else { return nil }
+    self.init(rate: rate, channels: channels)
+  }
+
+  package init(rate: Int, channels: Int) {
+    self.rate = rate
+    self.channels = channels
+  }
+}
+
+extension Conversion {
+  /// The format of the MP3.
+  package var format: MP3Format { MP3Format(rate: mp3Rate, channels: channels) }
 }
 
 /// Resource limits of one conversion. A file that exceeds them is not a telephone call.

@@ -84,12 +84,13 @@ struct ConversionReport: Sendable {
       // The last point may stand for fewer samples than the others.
       Int64(points.count) == (frames - 1) / Int64(Peaks.samplesPerPixel) * Int64(2 * channels) + Int64(2 * channels)
     else { return nil }
+    let rate = facts["rate"].flatMap { Int($0) } ?? Peaks.sampleRate
     return Conversion(
-      decodedFrames: frames, channels: channels, duration: .seconds(Double(frames) / Double(Peaks.sampleRate)),
+      decodedFrames: frames, channels: channels, mp3Rate: facts["mp3_rate"].flatMap { Int($0) } ?? rate, duration: .seconds(Double(frames) / Double(Peaks.sampleRate)),
       peaks: Peaks(channels: channels, data: points), mp3Bytes: mp3Bytes, warnings: warnings,
       codec: String((facts["codec"] ?? "unknown").prefix(32)),
       sourceChannels: facts["channels"].flatMap { Int($0) } ?? channels,
-      sourceRate: facts["rate"].flatMap { Int($0) } ?? Peaks.sampleRate)
+      sourceRate: rate)
   }
 
   private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {

@@ -10,18 +10,20 @@ extension Transcoder {
   /// conversion waits for more. An existing file at `mp3` is overwritten. It is not synced, and after an error it stays
   /// incomplete: the caller removes it. When this returns or throws, no process of the conversion is left.
   ///
-  /// - Parameter longest: the maximum length of the audio, if it is lower than the limit.
+  /// - Parameters:
+  ///   - format: of the MP3; nil for the one that suits the recording.
+  ///   - longest: the maximum length of the audio, if it is lower than the limit.
   /// - Throws: the errors of `start()`; `internalError` also when the transcoder was killed or the conversion reaches a
   ///   limit of the machine; `unsupportedAudio` when the header or the audio exceeds the limits; `conversionTimedOut`;
   ///   `conversionFailed` with FFmpeg's message as detail; `diskFull`; `interrupted` when the task is cancelled;
   ///   a `TapedeckError` of `input` unchanged, and any other of its errors as `storageFailed`.
   package nonisolated func convert<Input: AsyncSequence & Sendable>(
-    _ input: Input, header: WAVHeader, to mp3: FilePath, longest: Duration? = nil
+    _ input: Input, header: WAVHeader, to mp3: FilePath, as format: MP3Format? = nil, longest: Duration? = nil
   ) async throws(TapedeckError) -> Conversion where Input.Element: Sequence<UInt8> {
     try limits.checkRate(of: header)
     let limits = limits.lowered(to: longest)
     // Strict only where the header says where the audio ends; otherwise the last packet always counts as damaged.
-    let request = limits.request(demuxer: "wav", isStrict: header.endsOnBlock)
+    let request = limits.request(demuxer: "wav", isStrict: header.endsOnBlock, format)
     let outcome: ConversionOutcome
     do {
       let pipe = try ConversionPipe()
@@ -38,15 +40,16 @@ extension Transcoder {
       of: "\(header.codecName), channels: \(header.channels), \(header.sampleRate) Hz", mp3: mp3)
   }
 
-  /// Converts a complete recording in another container. See `convert(_:header:to:longest:)`.
+  /// Converts a complete recording in another container. See `convert(_:header:to:as:longest:)`.
   ///
   /// - Parameter acceptsDamage: whether to convert what can be decoded.
   package nonisolated func convert(
-    file: FilePath, container: MediaContainer, to mp3: FilePath, longest: Duration? = nil, acceptsDamage: Bool = false
+    file: FilePath, container: MediaContainer, to mp3: FilePath, as format: MP3Format? = nil, longest: Duration? = nil,
+    acceptsDamage: Bool = false
   ) async throws(TapedeckError) -> Conversion {
     let limits = limits.lowered(to: longest)
     let isStrict = container.isDecodedStrictly && !acceptsDamage
-    let request = limits.request(demuxer: container.demuxer, isStrict: isStrict)
+    let request = limits.request(demuxer: container.demuxer, isStrict: isStrict, format)
     let outcome: ConversionOutcome
     do {
       let input = OwnedDescriptor(FileDescriptor(rawValue: try RegularFile.open(file.string, O_RDONLY)))
@@ -168,7 +171,7 @@ extension ConversionLimits {
   /// A request for a conversion within these limits.
   ///
   /// - Parameter demuxer: FFmpeg's name of the container; shorter than 16 bytes.
-  fileprivate func request(demuxer: String, isStrict: Bool) -> CTranscoder.request {
+  fileprivate func request(demuxer: String, isStrict: Bool, _ format: MP3Format?) -> CTranscoder.request {
     var request = CTranscoder.request()
     request.kind = REQUEST_CONVERT.rawValue
     request.id = .random(in: 1 ... .max)
@@ -177,6 +180,7 @@ extension ConversionLimits {
     request.memory_bytes = UInt64(clamping: addressSpaceBytes)
     request.output_bytes = UInt64(clamping: outputBytes)
     request.audio_milliseconds = UInt64(max(0, min(audio.inSeconds * 1000, 1e15)))
+    (request.mp3_rate, request.mp3_channels) = (UInt32(format?.rate ?? 0), UInt32(format?.channels ?? 0))
     withUnsafeMutableBytes(of: &request.demuxer) { $0.copyBytes(from: demuxer.utf8.prefix($0.count)) }
     return request
   }

@@ -5,7 +5,7 @@ import SystemPackage
 extension Transcoder {
   /// Converts a generated second of audio, under the limits of every conversion. For `doctor`.
   ///
-  /// - Throws: the errors of `convert(_:header:to:longest:)`.
+  /// - Throws: the errors of `convert(_:header:to:as:longest:)`.
   package nonisolated func convertSample() async throws(TapedeckError) {
     let mp3 = FilePath(NSTemporaryDirectory()).appending("tapedeck-sample-\(UUID().uuidString).mp3")
     defer { try? FileManager.default.removeItem(atPath: mp3.string) }

@@ -1,3 +1,5 @@
+import Model
+
 /// Waveform data of a recording: the lowest and highest sample of every channel at each point in time.
 ///
 /// Stored in the BBC audiowaveform data format, version 2, 8 bit
@@ -72,5 +74,25 @@ extension Peaks {
     }
     text.append("]}")
     return text
+  }
+}
+
+extension Peaks {
+  /// The peaks of several parts as one waveform, in which each part begins at its offset; it is silent in between.
+  ///
+  /// - Returns: nil when the parts differ in their channels or in the time of a point.
+  package static func joined(_ parts: [(peaks: Peaks, offset: Duration)]) -> Peaks? {
+    guard let first = parts.first?.peaks else { return nil }
+    var data: [Int8] = []
+    for (peaks, offset) in parts {
+      guard peaks.channels == first.channels, peaks.sampleRate == first.sampleRate,
+        peaks.samplesPerPixel == first.samplesPerPixel
+      else { return nil }
+      let point = Int((offset.inSeconds * Double(peaks.sampleRate) / Double(peaks.samplesPerPixel)).rounded())
+      data += [Int8](repeating: 0, count: max(0, point * 2 * peaks.channels - data.count))
+      data += peaks.data
+    }
+    return Peaks(
+      channels: first.channels, sampleRate: first.sampleRate, samplesPerPixel: first.samplesPerPixel, data: data)
   }
 }

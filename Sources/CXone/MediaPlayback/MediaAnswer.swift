@@ -60,20 +60,21 @@ struct MediaAnswer {
     facts.startTime = calls.compactMap(\.startTime).min()
     facts.endTime = calls.compactMap(\.endTime).max()
     facts.agentName = calls.flatMap(\.lanes).first { $0.speaker == .agent }?.name
-    let missing = calls.count { $0.address == nil }
+    let parts = parts(of: id)
+    let missing = parts.filter { calls[$0.locator.part].address == nil }
     var reasons = skipped
-    if missing > 0 {
+    if !missing.isEmpty {
       let all = counted(calls.count, "part")
-      reasons.insert("The platform has no media for \(missing) of the \(all) of the call.", at: 0)
+      reasons.insert("The platform has no media for \(missing.count) of the \(all) of the call.", at: 0)
     }
     return Located(
-      facts, availability: hasMedia ? .available : .notYet, parts: parts(of: id), completesList: true,
-      missingParts: missing, skipped: reasons)
+      facts, availability: hasMedia ? .available : .notYet, parts: parts.filter { !missing.contains($0) },
+      completesList: true, missing: missing, skipped: reasons)
   }
 
+  /// All parts, also those that are missing, so that a part keeps its number when the media of another one appears.
   private func parts(of id: RecordingID) -> [LocatedPart] {
-    // Numbered with those that are missing, so that a part keeps its number when the media of another one appears.
-    calls.enumerated().filter { $0.element.address != nil }.map { number, call in
+    calls.enumerated().map { number, call in
       LocatedPart(
         PartLocator(id, part: number), startTime: call.startTime, expectedDuration: call.expectedDuration,
         lanes: call.lanes, stages: call.stages)

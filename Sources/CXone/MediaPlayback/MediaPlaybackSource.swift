@@ -49,7 +49,7 @@ package struct MediaPlaybackSource: RecordingSource {
       located.facts.status = .available
       located.availability = .available
       located.parts = [LocatedPart(PartLocator(id))]
-      located.missingParts = 0
+      located.missing = []
       located.skipped = answer.skipped
     }
     return located

@@ -181,8 +181,9 @@ extension Connection {
     for row in try rows(
       """
       SELECT status, count(*) AS number, CAST(sum(is_unlisted) AS BIGINT) AS unlisted,
-        CAST(sum(is_accepted) AS BIGINT) AS accepted, count(verified_at) AS verified, min(verified_at) AS oldest FROM (
-        SELECT \(coverageStatus) AS status, r.verified_at, CASE WHEN r.listed_at < \(since) THEN 1 ELSE 0 END AS is_unlisted,
+        CAST(sum(is_accepted) AS BIGINT) AS accepted, count(missing_parts) AS partial, count(verified_at) AS verified, min(verified_at) AS oldest FROM (
+        SELECT \(coverageStatus) AS status, r.verified_at, r.missing_parts,
+          CASE WHEN r.listed_at < \(since) THEN 1 ELSE 0 END AS is_unlisted,
           CASE WHEN \(recordingIsAccepted) THEN 1 ELSE 0 END AS is_accepted
         FROM \(expectedRecordings) AND \(SQL.all([onDay] + visibility.conditions(showing: .existence)))
       ) AS expected GROUP BY status
@@ -192,6 +193,7 @@ extension Connection {
       result.counts[status] = try row.int("number")
       if status == .ready {
         result.accepted = try row.int("accepted")
+        result.partial = try row.int("partial")
         if try row.int("verified") == row.int("number") { result.verifiedAt = row.optionalInstant("oldest") }
       }
       result.unlisted += try row.int("unlisted")

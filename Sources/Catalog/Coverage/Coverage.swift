@@ -34,6 +34,8 @@ package struct CoverageDay: Sendable {
   package var unlisted: Int64
   /// How many of the ready recordings were refused and then accepted by a user.
   package var accepted: Int64 = 0
+  /// How many of the ready recordings are partial: the platform has no media for some of their parts.
+  package var partial: Int64 = 0
   /// The earliest of the last verifications of the ready recordings; nil when one was never verified, or there is none.
   package var verifiedAt: Instant?
   /// The first unidentified rows of the last check, in order of position; `counts` has the number of all.

@@ -13,6 +13,8 @@ package struct QuarantineRow: Sendable {
 
   package var id: Int64
   package var key: RecordingKey
+  /// The part of the recording, counted from 0.
+  package var part: Int
   package var quarantinedAt: Instant
   /// Why it was refused.
   package var code: TapedeckError.Code
@@ -58,8 +60,8 @@ extension Catalog {
   ///   already has a row for the same bytes of the recording; after a crash, that row may be without its file.
   @discardableResult
   package func addToQuarantine(
-    _ key: RecordingKey, because error: TapedeckError, content: ObjectContent, spoolID: String, node: String,
-    file: String
+    _ key: RecordingKey, part: Int = 0, because error: TapedeckError, content: ObjectContent, spoolID: String,
+    node: String, file: String
   ) async throws(TapedeckError) -> String {
     try await database.write { db in
       let same: [SQL] = [
@@ -82,10 +84,10 @@ extension Catalog {
       let duration = try db.recording(key)?.facts.durationSeconds
       try db.execute(
         """
-        INSERT INTO quarantine (source, platform_id, quarantined_at, code, reason, sha256, bytes, platform_duration_s,
+        INSERT INTO quarantine (source, platform_id, part, quarantined_at, code, reason, sha256, bytes, platform_duration_s,
           spool, node, file, state)
-        VALUES (\(key.source), \(key.id), tapedeck_now_ms(), \(error.code), \(error.storedMessage), \(content.hash),
-          \(content.bytes), \(duration), \(spoolID), \(node), \(file), 'kept')
+        VALUES (\(key.source), \(key.id), \(part), tapedeck_now_ms(), \(error.code), \(error.storedMessage),
+          \(content.hash), \(content.bytes), \(duration), \(spoolID), \(node), \(file), 'kept')
         """)
       return file
     }
@@ -227,8 +229,8 @@ extension Connection {
         throw TapedeckError(.catalogFailed, detail: "a quarantined file has a malformed hash")
       }
       return QuarantineRow(
-        id: try row.int("id"), key: try row.recordingKey(), quarantinedAt: try row.instant("quarantined_at"),
-        code: row.optionalErrorCode("code") ?? .incompleteRecording, reason: try row.text("reason"),
+        id: try row.int("id"), key: try row.recordingKey(), part: Int(try row.int("part")),
+        quarantinedAt: try row.instant("quarantined_at"), code: row.optionalErrorCode("code") ?? .incompleteRecording, reason: try row.text("reason"),
         content: ObjectContent(hash: hash, bytes: try row.int("bytes")),
         platformSeconds: row.optionalInt("platform_duration_s").map { Int($0) }, spoolID: try row.text("spool"),
         node: try row.text("node"), file: try row.text("file"),

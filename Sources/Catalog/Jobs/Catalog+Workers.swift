@@ -57,6 +57,12 @@ extension Catalog {
     }
   }
 
+  /// Stores which media the platform named for the recording of a job.
+  package func recordMedia(_ media: PlannedMedia, of lease: JobLease) async throws(TapedeckError) {
+    let text = try storedJSON(media)
+    try await database.write(.readCommitted) { db in try db.updateJob(lease, "media = \(text)") }
+  }
+
   /// Counts a failed integrity check and deletes the download state, so that the audio is downloaded again.
   package func recordRefusal(of lease: JobLease) async throws(TapedeckError) {
     try await database.write(.readCommitted) { db in

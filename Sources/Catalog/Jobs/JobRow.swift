@@ -20,6 +20,8 @@ package struct JobRow: Sendable {
   package var resumes: Int
   package var refusals: Int
   package var fence: Int64
+  /// The media that the platform named when it was last asked; nil for one file about which nothing is known.
+  package var media: PlannedMedia?
   /// The parts whose download has begun, by number.
   package var parts: [JobPart]
   package var failure: Failure?
@@ -53,6 +55,7 @@ package struct JobRow: Sendable {
 
   init(_ row: Row, parts: [JobPart]) throws(TapedeckError) {
     self.parts = parts
+    media = try row.optionalJSON("media", as: PlannedMedia.self)
     id = try row.int("id")
     key = try row.recordingKey()
     stage = try row.value("stage", as: Stage.self)

@@ -159,7 +159,9 @@ func isReferenced(_ name: SQL) -> SQL {
   """
   (EXISTS (SELECT 1 FROM media_part WHERE original_object = \(name))
     OR EXISTS (SELECT 1 FROM media_part WHERE mp3_object = \(name))
-    OR EXISTS (SELECT 1 FROM media_part WHERE peaks_object = \(name)))
+    OR EXISTS (SELECT 1 FROM media_part WHERE peaks_object = \(name))
+    OR EXISTS (SELECT 1 FROM joined_media WHERE mp3_object = \(name))
+    OR EXISTS (SELECT 1 FROM joined_media WHERE peaks_object = \(name)))
   """
 }
 

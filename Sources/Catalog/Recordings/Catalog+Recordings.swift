@@ -25,7 +25,7 @@ extension Catalog {
   ) async throws(TapedeckError) -> (recording: RecordingRow, parts: [MediaPart])? {
     try await database.cachedRow(CachedQuery("archived", key.source, key.id)) { db in
       guard let recording = try db.recording(key) else { return nil }
-      return (recording, try db.parts(of: recording.id))
+      return try db.withParts(recording)
     }
   }
 
@@ -46,21 +46,22 @@ extension Catalog {
       guard let recording = try db.recording(archive.key) else {
         throw TapedeckError(.catalogFailed, detail: "recording vanished")
       }
-      let duration = archive.parts.reduce(Int64(0)) { $0 + $1.duration.milliseconds }
+      let duration = archive.parts.map(\.end).max() ?? .zero
+      let missing = try archive.missing.isEmpty ? nil : storedJSON(archive.missing)
       try db.execute(
         """
         UPDATE recording SET archived_at = \(archive.archivedAt ?? archive.at),
-          available_at = coalesce(available_at, \(archive.availableAt)), audio_ms = \(duration),
-          warning = \(archive.warning), damage = NULL,
+          available_at = coalesce(available_at, \(archive.availableAt)), audio_ms = \(duration.milliseconds),
+          missing_parts = \(missing), warning = \(archive.warning), damage = NULL,
           verified_at = \(recording.archivedAt == nil ? nil : archive.at) WHERE id = \(recording.id)
         """)
       try db.refreshListedStatus(of: archive.key)
-      let before = Set(try db.parts(of: recording.id).flatMap(\.objects))
-      let objects = Set(archive.parts.flatMap(\.objects))
+      let before = try db.withParts(recording)
+      let dropped = Set(before.parts.flatMap(\.objects) + (before.recording.joined?.objects ?? []))
+      let objects = Set(archive.parts.flatMap(\.objects) + (archive.joined?.objects ?? []))
       try db.keep(objects)
-      try db.execute("DELETE FROM media_part WHERE recording_id = \(recording.id)")
-      for part in archive.parts { try db.insert(part, of: recording.id) }
-      try db.scheduleRemoval(of: before.subtracting(objects), lastOf: recording.id)
+      try db.store(archive.parts, archive.joined, of: recording.id)
+      try db.scheduleRemoval(of: dropped.subtracting(objects), lastOf: recording.id)
       for time in archive.steps { try db.insert(time, of: lease.jobID) }
       var entry = archive.entry
       if entry.action == .repair {
@@ -86,6 +87,10 @@ package struct Archive: Sendable {
   package var key: RecordingKey
   package var facts: PlatformRecording
   package var parts: [MediaPart]
+  /// The files of the whole audio; nil for a recording with one part.
+  package var joined: JoinedMedia?
+  /// The parts for which the platform has no media.
+  package var missing: [PartFacts]
   package var at: Instant
   /// When a repaired recording entered the archive; nil for now.
   package var archivedAt: Instant?
@@ -97,12 +102,14 @@ package struct Archive: Sendable {
   package var message: (id: String, body: String)?
 
   package init(
-    key: RecordingKey, facts: PlatformRecording, parts: [MediaPart], at: Instant, archivedAt: Instant? = nil,
-    availableAt: Instant?, warning: String?, steps: [StepTime], entry: LogEntry, message: (id: String, body: String)?
+    key: RecordingKey, facts: PlatformRecording, parts: [MediaPart], joined: JoinedMedia? = nil,
+    missing: [PartFacts] = [], at: Instant, archivedAt: Instant? = nil, availableAt: Instant?, warning: String?, steps: [StepTime], entry: LogEntry, message: (id: String, body: String)?
   ) {
     self.key = key
     self.facts = facts
     self.parts = parts
+    self.joined = joined
+    self.missing = missing
     self.at = at
     self.archivedAt = archivedAt
     self.availableAt = availableAt
@@ -125,7 +132,15 @@ extension Connection {
     return try RecordingRow(row)
   }
 
-  func parts(of recordingID: Int64) throws(TapedeckError) -> [MediaPart] {
+  /// A recording with its files.
+  func withParts(_ row: RecordingRow) throws(TapedeckError) -> (recording: RecordingRow, parts: [MediaPart]) {
+    var recording = row
+    let parts = try parts(of: row.id)
+    if parts.count > 1 { recording.joined = try joinedMedia(of: row.id) }
+    return (recording, parts)
+  }
+
+  private func parts(of recordingID: Int64) throws(TapedeckError) -> [MediaPart] {
     var parts: [MediaPart] = []
     for row in try rows("SELECT * FROM media_part WHERE recording_id = \(recordingID) ORDER BY part") {
       parts.append(try MediaPart(row))
@@ -181,16 +196,5 @@ extension Connection {
           details: ["privacy": privacy.rawValue]))
       notify(.accessNarrowed)
     }
-  }
-
-  fileprivate func insert(_ part: MediaPart, of recordingID: Int64) throws(TapedeckError) {
-    try execute(
-      """
-      INSERT INTO media_part (recording_id, part, source_sha256, source_bytes, original_object, codec, channels,
-        sample_rate, audio_ms, mp3_object, mp3_sha256, mp3_bytes, peaks_object, peaks_sha256, peaks_bytes)
-      VALUES (\(recordingID), \(part.part), \(part.sourceHash), \(part.sourceBytes), \(part.original),
-        \(part.codec), \(part.channels), \(part.sampleRate), \(part.duration.milliseconds), \(part.mp3.name),
-        \(part.mp3.hash), \(part.mp3.bytes), \(part.peaks.name), \(part.peaks.hash), \(part.peaks.bytes))
-      """)
   }
 }

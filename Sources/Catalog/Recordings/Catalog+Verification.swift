@@ -70,6 +70,13 @@ extension Catalog {
     try await database.read { db in try db.knowsObjects() }
   }
 
+  /// The number of archived recordings of which parts are missing on the platform.
+  package func partialCount() async throws(TapedeckError) -> Int64 {
+    try await database.read { db in
+      try db.row("SELECT count(*) AS number FROM recording WHERE missing_parts IS NOT NULL")?.int("number") ?? 0
+    }
+  }
+
   /// The number of recordings that are known to be damaged.
   package func damagedCount() async throws(TapedeckError) -> Int64 {
     try await database.read { db in
@@ -106,11 +113,12 @@ extension Catalog {
         SELECT r.*, \(isAcceptedColumn) FROM recording r WHERE r.id IN (
           SELECT recording_id FROM media_part WHERE original_object IN \(list)
           UNION SELECT recording_id FROM media_part WHERE mp3_object IN \(list)
-          UNION SELECT recording_id FROM media_part WHERE peaks_object IN \(list)) ORDER BY r.id
+          UNION SELECT recording_id FROM media_part WHERE peaks_object IN \(list)
+          UNION SELECT recording_id FROM joined_media WHERE mp3_object IN \(list)
+          UNION SELECT recording_id FROM joined_media WHERE peaks_object IN \(list)) ORDER BY r.id
         """
       ).map { row in
-        let recording = try RecordingRow(row)
-        return (recording, try db.parts(of: recording.id))
+        try db.withParts(try RecordingRow(row))
       }
     }
   }

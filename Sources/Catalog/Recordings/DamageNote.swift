@@ -8,11 +8,11 @@ package struct DamagedFile: Sendable, Codable, Hashable {
   }
 
   package var kind: FileKind
-  /// Counted from 0.
-  package var part: Int
+  /// Counted from 0; nil for a file of all parts.
+  package var part: Int?
   package var state: State
 
-  package init(_ kind: FileKind, part: Int = 0, _ state: State) {
+  package init(_ kind: FileKind, part: Int? = 0, _ state: State) {
     self.kind = kind
     self.part = part
     self.state = state
@@ -60,13 +60,14 @@ package struct DamageNote: Sendable, Codable, Equatable {
     }
   }
 
-  /// The files of the first part that are damaged or missing; all of them when none is known.
-  package var unusableFiles: Set<FileKind> {
-    files.isEmpty ? Set(FileKind.allCases) : Set(files.filter { $0.part == 0 }.map(\.kind))
+  /// The files of one part, or with nil of all parts together, that are damaged or missing; all of them when none is
+  /// known.
+  package func unusableFiles(ofPart part: Int?) -> Set<FileKind> {
+    files.isEmpty ? Set(FileKind.allCases) : Set(files.filter { $0.part == part }.map(\.kind))
   }
 
   /// Whether the bytes of a file differ from the catalog.
-  package func isDamaged(_ file: FileKind, part: Int = 0) -> Bool {
+  package func isDamaged(_ file: FileKind, part: Int?) -> Bool {
     files.contains(DamagedFile(file, part: part, .damaged))
   }
 

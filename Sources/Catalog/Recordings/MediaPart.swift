@@ -16,8 +16,12 @@ package struct MediaPart: Sendable, Equatable {
     }
   }
 
-  /// Counted from 0.
+  /// Counted from 0, with the parts that are missing.
   package var part: Int
+  /// When it begins in the audio of the whole recording.
+  package var offset: Duration
+  /// What the platform says about it.
+  package var facts: PartFacts
   /// The hash of the bytes that the platform sent, even when the original is not kept.
   package var sourceHash: ContentHash
   package var sourceBytes: Int64
@@ -32,10 +36,12 @@ package struct MediaPart: Sendable, Equatable {
   package var peaks: File
 
   package init(
-    part: Int, sourceHash: ContentHash, sourceBytes: Int64, original: ObjectName?, codec: String, channels: Int,
-    sampleRate: Int, duration: Duration, mp3: File, peaks: File
+    part: Int, offset: Duration = .zero, facts: PartFacts? = nil, sourceHash: ContentHash, sourceBytes: Int64,
+    original: ObjectName?, codec: String, channels: Int, sampleRate: Int, duration: Duration, mp3: File, peaks: File
   ) {
     self.part = part
+    self.offset = offset
+    self.facts = facts ?? PartFacts(part)
     self.sourceHash = sourceHash
     self.sourceBytes = sourceBytes
     self.original = original
@@ -49,6 +55,8 @@ package struct MediaPart: Sendable, Equatable {
 
   init(_ row: Row) throws(TapedeckError) {
     part = Int(try row.int("part"))
+    offset = .milliseconds(try row.int("offset_ms"))
+    facts = try row.optionalJSON("facts", as: PartFacts.self) ?? PartFacts(part)
     sourceHash = try row.value("source_sha256", as: ContentHash.self)
     sourceBytes = try row.int("source_bytes")
     original = row.optionalValue("original_object", as: ObjectName.self)
@@ -60,12 +68,25 @@ package struct MediaPart: Sendable, Equatable {
     peaks = try File(row, "peaks")
   }
 
+  /// The facts as the catalog stores them; null when the platform says nothing.
+  func storedFacts() throws(TapedeckError) -> String? {
+    try facts == PartFacts(part) ? nil : storedJSON(facts)
+  }
+
+  /// When it ends in the audio of the whole recording.
+  package var end: Duration { offset + duration }
+
+  /// The stages as passages of the audio of the whole recording.
+  package var stages: [MediaStage] {
+    facts.audibleStages.map { MediaStage($0.kind, start: offset + $0.start, end: min(offset + $0.end, end)) }
+  }
+
   /// Every object of the part.
   package var objects: [ObjectName] { (original.map { [$0] } ?? []) + [mp3.name, peaks.name] }
 }
 
 extension MediaPart.File {
-  fileprivate init(_ row: Row, _ kind: String) throws(TapedeckError) {
+  init(_ row: Row, _ kind: String) throws(TapedeckError) {
     name = try row.value("\(kind)_object", as: ObjectName.self)
     hash = try row.value("\(kind)_sha256", as: ContentHash.self)
     bytes = try row.int("\(kind)_bytes")

@@ -9,8 +9,12 @@ package struct RecordingRow: Sendable {
   package var availableAt: Instant?
   /// When it was first archived; nil before.
   package var archivedAt: Instant?
-  /// The duration of the decoded audio.
+  /// The duration of the decoded audio of all parts.
   package var audioDuration: Duration?
+  /// The parts for which the platform had no media until the deadline; then the recording is partial.
+  package var missingParts: [PartFacts]
+  /// The files of the whole audio of a recording with several parts; read only together with its parts.
+  package var joined: JoinedMedia?
   /// An anomaly that the integrity check accepted, as a sentence.
   package var warning: String?
   /// When its files were last verified; nil when never since they were written.
@@ -19,6 +23,9 @@ package struct RecordingRow: Sendable {
   package var damage: DamageNote?
   /// Whether its original was refused and then accepted by a user.
   package var isAccepted: Bool
+
+  /// Whether parts of the call are missing in the archive because the platform has no media for them.
+  package var isPartial: Bool { archivedAt != nil && !missingParts.isEmpty }
 
   /// The time that lists are sorted by: the start of the call, or when it was first seen if the start is not known.
   package var sortedAt: Instant { facts.startTime ?? firstSeenAt }
@@ -50,6 +57,7 @@ package struct RecordingRow: Sendable {
     availableAt = row.optionalInstant("available_at")
     archivedAt = row.optionalInstant("archived_at")
     audioDuration = row.optionalInt("audio_ms").map { .milliseconds($0) }
+    missingParts = try row.optionalJSON("missing_parts", as: [PartFacts].self) ?? []
     warning = row.optionalText("warning")
     verifiedAt = row.optionalInstant("verified_at")
     damage = try row.optionalDamage("damage")

@@ -13,8 +13,8 @@ package struct CatalogTable: Sendable {
   package static let all = [
     CatalogTable("recording"), CatalogTable("restricted_listing", key: ["platform_id", "source"]),
     CatalogTable("agent_name", key: ["name"]), CatalogTable("object", key: ["name"]),
-    CatalogTable("media_part", key: ["recording_id", "part"]), CatalogTable("object_removal", key: ["name"]),
-    CatalogTable("job"),
+    CatalogTable("media_part", key: ["recording_id", "part"]), CatalogTable("joined_media", key: ["recording_id"]),
+    CatalogTable("object_removal", key: ["name"]), CatalogTable("job"),
     CatalogTable("job_part", key: ["job_id", "part"]), CatalogTable("job_step", key: ["job_id", "step"]),
     CatalogTable("quarantine"), CatalogTable("webhook_message", key: ["id"]),
     CatalogTable("account", key: ["id"]), CatalogTable("api_token", key: ["id"]),

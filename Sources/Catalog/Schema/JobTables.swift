@@ -29,6 +29,9 @@ func jobTables(_ dialect: Dialect) -> [SQL] {
       failure_message \(text),
       retry_after_ms \(integer),
       ended_at \(integer),
+      -- The media that the platform named when it was last asked, as JSON (`PlannedMedia`); null for one file about
+      -- which nothing is known.
+      media \(text),
       -- The backfill that created the job.
       backfill \(text),
       -- The queue in which the job can be claimed once it is due. A column, since with the conditions themselves in the
@@ -78,6 +81,7 @@ func jobTables(_ dialect: Dialect) -> [SQL] {
       id \(dialect.identity),
       source \(text) NOT NULL,
       platform_id \(text) NOT NULL,
+      part \(integer) NOT NULL DEFAULT 0,
       quarantined_at \(integer) NOT NULL,
       code \(text) NOT NULL,
       reason \(text) NOT NULL,

@@ -29,6 +29,8 @@ func recordingTables(_ dialect: Dialect) -> [SQL] {
       available_at \(integer),
       archived_at \(integer),
       audio_ms \(integer),
+      -- The parts for which the platform has no media, as JSON (`PartFacts`); null unless the recording is partial.
+      missing_parts \(text),
       warning \(text),
       tombstoned_at \(integer),
       -- When the platform last listed it, and whether the sync filter of the source includes it.
@@ -62,6 +64,7 @@ func recordingTables(_ dialect: Dialect) -> [SQL] {
     WHERE archived_at IS NOT NULL
     """,
     "CREATE INDEX recording_by_damage ON recording (id) WHERE damage IS NOT NULL",
+    "CREATE INDEX recording_by_missing_parts ON recording (id) WHERE missing_parts IS NOT NULL",
 
     // Recordings that the platform has listed as restricted, and that are not stored: no filter includes them, or they
     // were only shown.
@@ -92,6 +95,10 @@ func recordingTables(_ dialect: Dialect) -> [SQL] {
     CREATE TABLE media_part (
       recording_id \(integer) NOT NULL REFERENCES recording (id),
       part \(integer) NOT NULL,
+      -- When it begins in the audio of the whole recording.
+      offset_ms \(integer) NOT NULL DEFAULT 0,
+      -- What the platform says about it, as JSON (`PartFacts`); null when it says nothing.
+      facts \(text),
       source_sha256 \(text) NOT NULL,
       source_bytes \(integer) NOT NULL,
       original_object \(text) REFERENCES object (name),
@@ -111,6 +118,21 @@ func recordingTables(_ dialect: Dialect) -> [SQL] {
     "CREATE INDEX media_part_by_original ON media_part (original_object)",
     "CREATE INDEX media_part_by_mp3 ON media_part (mp3_object)",
     "CREATE INDEX media_part_by_peaks ON media_part (peaks_object)",
+
+    // The files of the whole audio of a recording with several parts.
+    """
+    CREATE TABLE joined_media (
+      recording_id \(integer) PRIMARY KEY REFERENCES recording (id),
+      mp3_object \(text) NOT NULL REFERENCES object (name),
+      mp3_sha256 \(text) NOT NULL,
+      mp3_bytes \(integer) NOT NULL,
+      peaks_object \(text) NOT NULL REFERENCES object (name),
+      peaks_sha256 \(text) NOT NULL,
+      peaks_bytes \(integer) NOT NULL
+    )
+    """,
+    "CREATE INDEX joined_media_by_mp3 ON joined_media (mp3_object)",
+    "CREATE INDEX joined_media_by_peaks ON joined_media (peaks_object)",
 
     // Objects that no recording refers to any more, and when they are to be removed.
     """

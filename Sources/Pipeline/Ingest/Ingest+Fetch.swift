@@ -7,14 +7,16 @@ import Model
 import ObjectStorage
 import Synchronization
 
-/// A recording whose bytes are all in the spool, and its conversion if that ran during the download.
-struct FetchedRecording: Sendable {
+/// A part of a recording whose bytes are all in the spool, and its conversion if that ran during the download.
+struct FetchedPart: Sendable {
   var file: SpoolFile
   /// The length that the platform declared; nil when only the end of the connection marked the end.
   var declaredLength: Int64?
   /// Nil when no conversion ran until the end of the download.
   var conversion: ConvertedFile?
   var steps: [StepTime] = []
+  /// How often the downloads of the job were resumed; nil when this part was not downloaded in this claim.
+  var resumes: Int?
   /// Whether the bytes were read from the archive, so they have passed the integrity check before.
   var isFromArchive = false
 }
@@ -28,14 +30,14 @@ extension Ingest {
     return try await spool.open(lease, part: part) { _ in trusted }
   }
 
-  /// Downloads a recording into the spool from where an earlier claim stopped, and converts it meanwhile if a slot is
+  /// Downloads a part into the spool from where an earlier claim stopped, and converts it meanwhile if a slot is
   /// free.
   ///
   /// A broken download is resumed at once as long as each request returns new bytes; otherwise the job is retried
-  /// later. The job is moved to `processing` when every byte is in the spool and synced.
+  /// later. With the last part, the job is moved to `processing` when every byte is in the spool and synced.
   func fetch(
-    _ job: JobRow, lease: JobLease, source: any RecordingSource, into file: SpoolFile
-  ) async throws(TapedeckError) -> FetchedRecording {
+    _ job: JobRow, lease: JobLease, source: any RecordingSource, into file: SpoolFile, isLast: Bool
+  ) async throws(TapedeckError) -> FetchedPart {
     let startedAt = system.now()
     let start = ContinuousClock.now
 
@@ -62,11 +64,24 @@ extension Ingest {
     try await file.sync()
     // Before the conversion, which takes minutes for a long call: a restart must not download again. The hash finds the
     // file in the object store if it was moved there and the commit failed.
-    try await note(progress, of: lease, file: file, sha256: try await file.sha256().rawValue, movingTo: .processing)
+    try await note(
+      progress, of: lease, file: file, sha256: try await file.sha256().rawValue, movingTo: isLast ? .processing : nil)
     let step = StepTime(step: .download, startedAt: startedAt, duration: .now - start)
     IngestMetrics.record(step)
-    return FetchedRecording(
-      file: file, declaredLength: progress.state.totalBytes, conversion: await following, steps: [step])
+    return FetchedPart(
+      file: file, declaredLength: progress.state.totalBytes, conversion: await following, steps: [step],
+      resumes: progress.resumes)
+  }
+
+  /// Opens the parts that an earlier claim downloaded completely, by number.
+  ///
+  /// - Throws: as `reopen` of one part.
+  func reopen(
+    _ media: PlannedMedia, of job: JobRow, lease: JobLease
+  ) async throws(TapedeckError) -> [Int: FetchedPart] {
+    var parts: [Int: FetchedPart] = [:]
+    for number in media.parts.map(\.part) { parts[number] = try await reopen(number, of: job, lease: lease) }
+    return parts
   }
 
   /// Opens the bytes of a download that an earlier claim completed. They are in the spool, or in the object store,
@@ -74,7 +89,7 @@ extension Ingest {
   ///
   /// - Returns: nil when they are in neither.
   /// - Throws: `leaseLost`, `diskFull`, `storageFailed` when the store cannot be read.
-  func reopen(_ number: Int, of job: JobRow, lease: JobLease) async throws(TapedeckError) -> FetchedRecording? {
+  func reopen(_ number: Int, of job: JobRow, lease: JobLease) async throws(TapedeckError) -> FetchedPart? {
     guard let part = job.part(number), let checkpoint = Checkpoint(part.download) else { return nil }
     let file = try await openPart(number, of: job, lease: lease)
     let bytes = checkpoint.state.totalBytes ?? part.bytes
@@ -84,7 +99,7 @@ extension Ingest {
       else { return nil }
     }
     file.complete()
-    return FetchedRecording(file: file, declaredLength: checkpoint.state.totalBytes)
+    return FetchedPart(file: file, declaredLength: checkpoint.state.totalBytes)
   }
 
   /// Whether a spool file has every byte that was downloaded. Compares the hash where it is known, because the synced

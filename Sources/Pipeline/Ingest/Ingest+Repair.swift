@@ -5,21 +5,28 @@ import NIOCore
 import ObjectStorage
 
 extension Ingest {
-  /// Copies the kept original of an archived recording back into the spool, to convert it again.
+  /// Copies the kept originals of an archived recording back into the spool, to convert them again.
   ///
-  /// - Returns: nil when there is no original or it is damaged; it must be downloaded again then.
+  /// - Returns: the parts by number. Those without an original, or with a damaged one, must be downloaded again.
   /// - Throws: `diskFull`, `leaseLost`, `storageFailed` when the store cannot be read.
-  func copyOriginal(of job: JobRow, lease: JobLease) async throws(TapedeckError) -> FetchedRecording? {
+  func copyOriginals(
+    of job: JobRow, _ media: PlannedMedia, lease: JobLease
+  ) async throws(TapedeckError) -> [Int: FetchedPart] {
     // Bytes that this job downloaded are newer than the archived ones; bytes that were refused are not tried again.
-    guard job.parts.isEmpty, job.refusals == 0, let part = try await catalog.archived(job.key)?.parts.first,
-      let name = part.original
-    else { return nil }
-    let file = try await openPart(0, of: job, lease: lease)
-    let content = ObjectContent(hash: part.sourceHash, bytes: part.sourceBytes)
-    guard try await copy(name, content, into: file, for: job) else { return nil }
-    file.complete()
-    logger.info("converting the kept original again", metadata: ["recording": "\(job.key)"])
-    return FetchedRecording(file: file, declaredLength: part.sourceBytes, isFromArchive: true)
+    guard job.parts.isEmpty, job.refusals == 0, let parts = try await catalog.archived(job.key)?.parts,
+      parts.map(\.part) == media.parts.map(\.part)
+    else { return [:] }
+    var copied: [Int: FetchedPart] = [:]
+    for part in parts {
+      guard let name = part.original else { continue }
+      let file = try await openPart(part.part, of: job, lease: lease)
+      let content = ObjectContent(hash: part.sourceHash, bytes: part.sourceBytes)
+      guard try await copy(name, content, into: file, for: job) else { continue }
+      file.complete()
+      copied[part.part] = FetchedPart(file: file, declaredLength: part.sourceBytes, isFromArchive: true)
+    }
+    if !copied.isEmpty { logger.info("converting kept originals again", metadata: ["recording": "\(job.key)"]) }
+    return copied
   }
 
   /// Replaces the content of a spool file by an object, and moves the object to quarantine when it is damaged.
@@ -74,11 +81,10 @@ extension Ingest {
   /// The file that a repaired recording keeps: its previous one if that is whole, so that files that were announced or
   /// are being played do not change.
   ///
-  /// - Returns: nil when there was none, the original is another one, or the file is damaged.
-  func kept(
-    _ file: MediaPart.File?, of before: MediaPart?, source: ContentHash
-  ) async throws(TapedeckError) -> MediaPart.File? {
-    guard let file, before?.sourceHash == source else { return nil }
+  /// - Parameter isSame: whether it was made of the same originals.
+  /// - Returns: nil when there was none, the originals are others, or the file is damaged.
+  func kept(_ file: MediaPart.File?, ifSame isSame: Bool) async throws(TapedeckError) -> MediaPart.File? {
+    guard let file, isSame else { return nil }
     do throws(TapedeckError) {
       return try await store.content(of: file.name) == file.content ? file : nil
     } catch {
@@ -87,17 +93,19 @@ extension Ingest {
     }
   }
 
-  /// The warning of a recording; a repair with the same original keeps it, one with another original says so.
+  /// The warning of a recording; a repair with the same originals keeps it, one with others says so.
   func warning(
-    about part: MediaPart, replacing before: (recording: RecordingRow, part: MediaPart)?, found: [String]
+    about parts: [MediaPart], replacing before: (recording: RecordingRow, parts: [MediaPart])?, found: [String]
   ) -> String? {
     var sentences = found
     if let before {
-      if before.part.sourceHash == part.sourceHash { return before.recording.warning }
+      if before.parts.map(\.sourceHash) == parts.map(\.sourceHash) { return before.recording.warning }
       let day = (before.recording.archivedAt ?? before.recording.firstSeenAt).iso8601.prefix(10)
-      sentences.append(
-        "The platform's file differs from the one that was archived on \(day), which was damaged: its SHA-256 was \(before.part.sourceHash) and is \(part.sourceHash)."
-      )
+      for (old, new) in zip(before.parts, parts) where old.sourceHash != new.sourceHash {
+        sentences.append(
+          "The platform's file differs from the one that was archived on \(day), which was damaged: its SHA-256 was \(old.sourceHash) and is \(new.sourceHash)."
+        )
+      }
     }
     return sentences.isEmpty ? nil : sentences.joined(separator: " ")
   }

@@ -23,14 +23,15 @@ extension Ingest {
     if recording.facts.privacy > job.clearance { return .awaitClearance }
     switch located.availability {
     case .failed: throw TapedeckError(.recordingFailedOnPlatform)
-    case .available where located.missingParts > 0:
-      // Archiving the other parts alone would present them as the whole call.
-      return try waitForMedia(of: job, source: source, located, callEndedAt: recording.facts.endTime)
     case .available:
-      guard located.parts.count == 1 else {
-        throw TapedeckError(
-          .platformRefused,
-          "The call has \(counted(located.parts.count, "media file")); this version archives calls with one only.")
+      // The other parts may appear until the deadline; then the recording is archived without them, as partial.
+      if !located.missing.isEmpty, case .untilDeadline(let schedule) = source.policy.waiting,
+        let next = nextRequest(for: job, on: schedule, callEndedAt: recording.facts.endTime)
+      {
+        return .pollAgain(at: next)
+      }
+      if located.media != job.media ?? .single {
+        try await catalog.recordMedia(located.media, of: JobLease(jobID: job.id, fence: job.fence))
       }
       if !located.skipped.isEmpty {
         logger.notice(
@@ -82,14 +83,19 @@ extension Ingest {
   private func wait(
     for job: JobRow, on schedule: DeadlineSchedule, callEndedAt end: Instant?, skipped: [String]
   ) throws(TapedeckError) -> JobRelease {
-    if let next = schedule.nextRequest(afterCallEndedAt: end ?? job.requestedAt, now: system.now()) {
-      return .pollAgain(at: next)
-    }
+    if let next = nextRequest(for: job, on: schedule, callEndedAt: end) { return .pollAgain(at: next) }
     let time = counted(schedule.deadline.milliseconds / 3_600_000, "hour")
     let sentences =
       ["The platform does not have all media of this call \(time) after its end, and does not say why."] + skipped
       + ["It may not have been recorded, or its media was removed or moved to long-term storage."]
     throw TapedeckError(.neverAvailable, sentences.joined(separator: " "))
+  }
+
+  /// When the platform is asked again for media of a call; nil after the deadline.
+  private func nextRequest(
+    for job: JobRow, on schedule: DeadlineSchedule, callEndedAt end: Instant?
+  ) -> Instant? {
+    schedule.nextRequest(afterCallEndedAt: end ?? job.requestedAt, now: system.now())
   }
 
   /// A recording that the platform has listed or described exists, so "no such recording" means "not yet". For an

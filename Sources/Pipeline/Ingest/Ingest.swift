@@ -57,8 +57,10 @@ package struct Ingest: Sendable {
     if repeatsRequest(job) { try await source(of: job).admitRetry() }
     let lease = JobLease(jobID: job.id, fence: job.fence)
     var job = job
-    var part: SpoolFile?
-    var spooled: FetchedRecording?
+    /// The parts whose bytes are all in the spool, by number.
+    var spooled: [Int: FetchedPart] = [:]
+    /// The file whose content is being examined.
+    var examined: SpoolFile?
     while true {
       do throws(TapedeckError) {
         switch job.stage {
@@ -66,41 +68,67 @@ package struct Ingest: Sendable {
           return try await askPlatform(about: job, source: try source(of: job))
         case .fetching:
           if try await isBeyondClearance(job) { return .awaitClearance }
-          let file = try await openPart(0, of: job, lease: lease)
-          part = file
-          spooled = try await fetch(job, lease: lease, source: try source(of: job), into: file)
+          let numbers = try await media(of: job).parts.map(\.part)
+          // An earlier claim may have downloaded some of several parts.
+          for number in numbers where numbers.count > 1 && spooled[number] == nil && job.part(number)?.sha256 != nil {
+            spooled[number] = try await reopen(number, of: job, lease: lease)
+          }
+          let missing = numbers.filter { spooled[$0] == nil }
+          for number in missing {
+            let file = try await openPart(number, of: job, lease: lease)
+            examined = file
+            spooled[number] = try await fetch(
+              job, lease: lease, source: try source(of: job), into: file, isLast: number == missing.last)
+            job.resumes = spooled[number]?.resumes ?? job.resumes
+          }
+          if missing.isEmpty { try await catalog.advance(lease, to: .processing) }
           job.stage = .processing
         case .processing:
-          if spooled == nil {
-            spooled = try await reopen(0, of: job, lease: lease)
+          let media = try await media(of: job)
+          if spooled.isEmpty {
+            spooled = try await reopen(media, of: job, lease: lease)
             // Before the conversion, which would otherwise be repeated each time the check has to wait.
-            if spooled != nil, case .later(let release) = try await checkPrivacy(of: job, source: try source(of: job)) {
+            if spooled.count == media.parts.count,
+              case .later(let release) = try await checkPrivacy(of: job, source: try source(of: job))
+            {
               return release
             }
           }
-          if spooled == nil { spooled = try await copyOriginal(of: job, lease: lease) }
-          guard let whole = spooled else {
+          if spooled.isEmpty { spooled = try await copyOriginals(of: job, media, lease: lease) }
+          let wholes = media.parts.compactMap { spooled[$0.part] }
+          guard wholes.count == media.parts.count else {
             job.stage = .fetching
             try await catalog.advance(lease, to: .fetching)
             continue
           }
-          part = whole.file
-          let checked = try await convertAndCheck(whole, job: job, lease: lease)
-          return try await archive(checked, job: job, lease: lease)
+          var checked: [CheckedPart] = []
+          for whole in wholes {
+            examined = whole.file
+            checked.append(try await convertAndCheck(whole, job: job, lease: lease))
+          }
+          examined = nil
+          return try await archive(try await inOneFormat(checked, lease: lease), of: media, job: job, lease: lease)
         case .ready:
           return nil
         }
       } catch {
         let isContentError = [.incompleteRecording, .conversionFailed, .unsupportedAudio].contains(error.code)
-        guard isContentError, let bytes = part else { throw error }
+        guard isContentError, let bytes = examined else { throw error }
         try await refuse(bytes, job: job, lease: lease, because: error)
         job.refusals += 1
         job.parts = []
-        (part, spooled) = (nil, nil)
+        (examined, spooled) = (nil, [:])
         job.stage = .fetching
         try await catalog.advance(lease, to: .fetching)
       }
     }
+  }
+
+  /// The media files of a job's recording: those that the platform named, or those that are archived.
+  private func media(of job: JobRow) async throws(TapedeckError) -> PlannedMedia {
+    if let media = job.media { return media }
+    guard let (recording, parts) = try await catalog.archived(job.key), !parts.isEmpty else { return .single }
+    return PlannedMedia(parts: parts.map(\.facts), missing: recording.missingParts)
   }
 
   func source(of job: JobRow) throws(TapedeckError) -> any RecordingSource {
@@ -134,7 +162,7 @@ package struct Ingest: Sendable {
     // The row is written first: a row without a file can be discarded, but a file without a row is not listed.
     let hash = try await file.sha256()
     let known = try await catalog.addToQuarantine(
-      job.key, because: error, content: ObjectContent(hash: hash, bytes: file.length),
+      job.key, part: file.part, because: error, content: ObjectContent(hash: hash, bytes: file.length),
       spoolID: spool.id, node: spool.node, file: name)
     // A file that has changed there is replaced by the one that was just downloaded.
     if try await spool.quarantinedHash(of: known) != hash {

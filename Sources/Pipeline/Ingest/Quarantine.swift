@@ -53,7 +53,7 @@ package struct Quarantine: Sendable {
     try await store.store(link, as: name, content: row.content)
     let state = DownloadState(totalBytes: row.content.bytes)
     let part = JobPart(
-      0, download: Checkpoint(state: state, syncedBytes: 0, spool: spool).json, bytes: row.content.bytes,
+      row.part, download: Checkpoint(state: state, syncedBytes: 0, spool: spool).json, bytes: row.content.bytes,
       totalBytes: row.content.bytes, sha256: row.content.hash.rawValue)
     let job = try await catalog.loggingDenial(of: entry) { () throws(TapedeckError) in
       try await catalog.acceptQuarantined(

@@ -1,3 +1,4 @@
+import Audio
 package import Catalog
 import Crypto
 import Foundation
@@ -92,6 +93,11 @@ package struct Spool: Sendable {
     folder.appending("\(prefix(of: lease))-\(part).\(ending)")
   }
 
+  /// Where a claim writes a file of all parts together.
+  func wholeFile(of lease: JobLease, _ ending: String) -> FilePath {
+    folder.appending("\(prefix(of: lease))-whole.\(ending)")
+  }
+
   private func prefix(of lease: JobLease) -> String { "\(lease.jobID)-\(String(format: "%08lld", lease.fence))" }
 
   /// Writes a whole file.
@@ -102,6 +108,11 @@ package struct Spool: Sendable {
         path, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec], permissions: [.ownerReadWrite])
       _ = try file.closeAfter { try file.writeAll(bytes) }
     }
+  }
+
+  /// Joins the MP3s of parts in one file.
+  func join(_ files: [FilePath], to path: FilePath) async throws(TapedeckError) -> JoinedMP3 {
+    try await threads.runSpoolOperation("join MP3s") { try JoinedMP3.write(files, to: path) }
   }
 
   /// A file's hash and length.

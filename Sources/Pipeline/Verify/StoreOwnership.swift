@@ -57,7 +57,7 @@ package enum StoreOwnership {
     let oldest = try await catalog.archivedRecordings(after: 0, limit: min(8 * sampleSize, Int(olderHalf)))
     for old in oldest where known < sampleSize {
       guard let archived = try await catalog.archived(old.key) else { continue }
-      let files = ArchivedFile.all(of: archived.parts)
+      let files = ArchivedFile.all(of: archived.recording, archived.parts)
       // The rows of its files are lost: it says nothing about the store.
       if files.isEmpty { continue }
       let isPresent = try await has(anyOf: files, store)

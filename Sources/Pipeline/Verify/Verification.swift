@@ -5,14 +5,20 @@ import ObjectStorage
 /// A file of a recording as the catalog has it.
 package struct ArchivedFile: Sendable, Equatable {
   package var kind: FileKind
-  /// Counted from 0.
-  package var part: Int
+  /// Counted from 0; nil for a file of all parts.
+  package var part: Int?
   package var name: ObjectName
   package var content: ObjectContent
 
-  /// Every file of some parts, without originals that were not kept.
-  static func all(of parts: [MediaPart]) -> [ArchivedFile] {
-    parts.flatMap { part in
+  /// Every file of a recording with these parts, without originals that were not kept.
+  static func all(of recording: RecordingRow, _ parts: [MediaPart]) -> [ArchivedFile] {
+    let joined = recording.joined.map { joined in
+      [
+        ArchivedFile(kind: .mp3, name: joined.mp3.name, content: joined.mp3.content),
+        ArchivedFile(kind: .peaks, name: joined.peaks.name, content: joined.peaks.content),
+      ]
+    }
+    return (joined ?? []) + parts.flatMap { part in
       var files = [
         ArchivedFile(kind: .mp3, part: part.part, name: part.mp3.name, content: part.mp3.content),
         ArchivedFile(kind: .peaks, part: part.part, name: part.peaks.name, content: part.peaks.content),
@@ -114,7 +120,10 @@ package struct Verification: Sendable {
       code: findings.contains(where: \.isDamaged) ? .objectDamaged : .objectMissing,
       hasOriginal: keepsOriginal && !findings.contains { $0.file.kind == .original },
       details: Dictionary(
-        findings.map { ("\($0.file.kind.rawValue)_\($0.file.part)", "\($0.label) \($0.file.name)") }
+        findings.map { finding in
+          let part = finding.file.part.map(String.init) ?? "whole"
+          return ("\(finding.file.kind.rawValue)_\(part)", "\(finding.label) \(finding.file.name)")
+        }
       ) { first, _ in first })
   }
 

@@ -72,7 +72,7 @@ package struct Verifier: Sendable {
     seen.recording = recording
     seen.isWithoutFiles = parts.isEmpty
     seen.keepsOriginal = !parts.isEmpty && parts.allSatisfy { $0.original != nil }
-    for file in ArchivedFile.all(of: parts) {
+    for file in ArchivedFile.all(of: recording, parts) {
       let (state, bytes) = try await check(file)
       seen.objects += 1
       seen.bytes += bytes
@@ -154,7 +154,7 @@ package struct Verifier: Sendable {
     where recording.key != seen.key {
       var other = Verification(key: recording.key, recording: recording)
       other.keepsOriginal = parts.allSatisfy { $0.original != nil }
-      other.findings = ArchivedFile.all(of: parts).compactMap { file in
+      other.findings = ArchivedFile.all(of: recording, parts).compactMap { file in
         findings[file.name].map { Finding(file: file, state: $0) }
       }
       if let damage = other.damage { damages.append(damage) }

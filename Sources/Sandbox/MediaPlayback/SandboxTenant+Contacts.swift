@@ -51,8 +51,7 @@ extension SandboxTenant {
   /// The legs of all calls, by their start. Those of one call are not next to each other where other calls begin.
   private var allLegs: [Leg] {
     recordings.filter { !$0.isHidden }.flatMap { recording in
-      let count = SpecialCall(recording) == .threeLegs ? 3 : 1
-      return (0..<count).map { number in
+      (0..<recording.legCount).map { number in
         let leg = number == 0 ? recording.contactID : "\(recording.contactID)\(number)"
         return Leg(contactID: leg, recording: recording, number: number)
       }

@@ -75,6 +75,7 @@ extension SandboxTenant {
     }
     var stages = [stage("ACTIVE", 0, recording.durationSeconds)]
     if special == .stopOnDemand { stages.append(stage("SOD", 5, 10)) }
+    if special == .twoPartsWithStages { stages.append(part == 0 ? stage("HOLD", 3, 7) : stage("MASK", 10, 13)) }
     if special == .holdAndMask { stages += [stage("HOLD", 3, 7), stage("MASK", 10, 13)] }
     let agent: [String: Any] = [
       "participantType": "AGENT", "agentName": recording.agentName, "channel": 0, "voiceStages": stages,

@@ -38,7 +38,8 @@ extension SandboxTenant {
   }
 
   private func media(_ recording: SandboxRecording, part: Int) async -> (audio: SandboxAudio, type: String)? {
-    if SpecialCall(recording) == .mp3 {
+    let special = SpecialCall(recording)
+    if special == .mp3 || special == .twoFormats && part == 1 {
       return (SandboxAudio(bytes: Self.silence(seconds: recording.durationSeconds), seed: 3), "audio/mpeg")
     }
     guard part > 0 else {

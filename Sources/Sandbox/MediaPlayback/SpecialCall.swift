@@ -31,6 +31,10 @@ package enum SpecialCall: String, Sendable, CaseIterable {
   case neverRecorded = "never-recorded"
   /// Its media is never there.
   case noMedia = "no-media"
+  /// Two interactions, with a hold in the first one and a mask in the second, and three legs.
+  case twoPartsWithStages = "two-parts-with-stages"
+  /// Two interactions, whose media have different formats: WAV with two channels, and MP3 with one at another rate.
+  case twoFormats = "two-formats"
 
   /// The ID of the recording in the sandbox.
   package var id: String { "media-\(rawValue)" }
@@ -76,7 +80,15 @@ extension SandboxRecording {
   /// How many interactions the call has.
   var partCount: Int {
     switch SpecialCall(self) {
-    case .twoParts?, .missingPart?: 2
+    case .twoParts?, .missingPart?, .twoPartsWithStages?, .twoFormats?: 2
+    default: 1
+    }
+  }
+
+  /// How many legs the call has.
+  var legCount: Int {
+    switch SpecialCall(self) {
+    case .threeLegs?, .twoPartsWithStages?: 3
     default: 1
     }
   }

@@ -92,7 +92,9 @@ package struct CoverageStatement {
     func sum(_ figure: (CoverageDay) -> Int64) -> Int64 { days.reduce(0) { $0 + figure($1) } }
     let reported = days.allSatisfy { $0.reported != nil } ? "\(sum { $0.reported ?? 0 })" : "unknown"
     let counts = CoverageStatus.allCases.map { status in "\(status.rawValue)=\(sum { $0.count(status) })" }
+    let partial = sum(\.partial) == 0 ? "" : " partial=\(sum(\.partial))"
     return
       "reported=\(reported) expected=\(sum(\.expected)) \(counts.joined(separator: " ")) accepted=\(sum(\.accepted))"
+      + partial
   }
 }

@@ -25,6 +25,7 @@ struct Gauges: Sendable {
       }
     }
     if let count = try? await catalog.damagedCount() { Gauge(label: "tapedeck_damaged_recordings").record(count) }
+    if let count = try? await catalog.partialCount() { Gauge(label: "tapedeck_partial_recordings").record(count) }
     await refreshRecurringTasks()
     if let counts = try? await catalog.messageCounts() {
       for state in ["pending", "delivered", "dead"] {

@@ -10,7 +10,7 @@ struct CoverageController {
     [
       .admitted(
         .get, "/api/v1/coverage", .api, permission: .readCoverage, log: .entry(.coverage),
-        "For each day of the source's time zone, both ends included: whether the day is checked (listed completely after its end plus `CXONE_SYNC_OVERLAP_MINUTES`) and complete; reported, expected, ready, waiting, failed, refused, missing and unidentified recordings, the unidentified ones with their positions in the platform's list; `accepted`: ready recordings that were refused and then accepted by a user; `verifiedAt`: the earliest of the last verifications of the ready recordings, absent when one was never verified; `unlisted`: recordings that the platform no longer lists; `otherSources`: the configured sources that the answer does not cover; `gaps` with their reasons; `tasks`: the last sync and look-back, with the rows of their lists that have no usable ID. Only supervisors see the IDs of restricted recordings.",
+        "For each day of the source's time zone, both ends included: whether the day is checked (listed completely after its end plus `CXONE_SYNC_OVERLAP_MINUTES`) and complete; reported, expected, ready, waiting, failed, refused, missing and unidentified recordings, the unidentified ones with their positions in the platform's list; `accepted`: ready recordings that were refused and then accepted by a user; `partial`: ready recordings with parts for which the platform has no media; `verifiedAt`: the earliest of the last verifications of the ready recordings, absent when one was never verified; `unlisted`: recordings that the platform no longer lists; `otherSources`: the configured sources that the answer does not cover; `gaps` with their reasons; `tasks`: the last sync and look-back, with the rows of their lists that have no usable ID. Only supervisors see the IDs of restricted recordings.",
         query: CoverageListing.parameters, responses: [.json(CoverageAnswer.schema, "The coverage.")], errors: [404]
       ) { admitted in
         let page = try await listing.load(admitted, gaps: 500)
@@ -42,7 +42,7 @@ package struct CoverageAnswer: Encodable {
       [
         "day?": .day, "from?": .moment, "to?": .moment, "reported?": .integer, "expected": .integer,
         "ready": .integer, "waiting": .integer, "failed": .integer, "refused": .integer, "missing": .integer,
-        "unidentified": .integer, "accepted": .integer, "unlisted": .integer, "checkedAt?": .moment,
+        "unidentified": .integer, "accepted": .integer, "partial": .integer, "unlisted": .integer, "checkedAt?": .moment,
         "verifiedAt?": .moment, "checked": .boolean, "complete": .boolean, "unidentifiedRows?": .list(Row.schema),
       ])
 
@@ -60,6 +60,8 @@ package struct CoverageAnswer: Encodable {
     let unidentified: Int64
     /// Included in `ready`.
     let accepted: Int64
+    /// Included in `ready`.
+    let partial: Int64
     let unlisted: Int64
     let checkedAt: String?
     /// The earliest of the last verifications of the ready recordings; nil when one was never verified.
@@ -84,6 +86,7 @@ package struct CoverageAnswer: Encodable {
       missing = sum { $0.count(.missing) }
       unidentified = sum { $0.count(.unidentified) }
       accepted = sum(\.accepted)
+      partial = sum(\.partial)
       unlisted = sum(\.unlisted)
       checkedAt = isTotal ? nil : days.first?.checkedAt?.iso8601
       verifiedAt = days.verifiedAt?.iso8601

@@ -63,7 +63,7 @@ extension RecordingAnswer {
     "id", "source", "status", "privacy", "restrictedReason", "startTime", "durationSeconds", "audioSeconds",
     "direction",
     "agentId", "agentName", "skillName", "campaignName", "fromAddress", "toAddress", "contactId", "disposition",
-    "archivedAt", "playerUrl", "failure", "warning", "damage", "verifiedAt",
+    "archivedAt", "playerUrl", "failure", "warning", "damage", "verifiedAt", "missingParts",
   ]
 
   var fields: [String?] {
@@ -71,6 +71,7 @@ extension RecordingAnswer {
       id, source, status, privacy, restrictedReason, startTime, durationSeconds.map(String.init),
       audioSeconds.map { "\($0)" }, direction, agentId, agentName, skillName, campaignName, fromAddress, toAddress,
       contactId, disposition, archivedAt, playerUrl, failure, warning, damage, verifiedAt,
+      missingParts.map { parts in parts.map { "\($0.part)" }.joined(separator: " ") },
     ]
   }
 }

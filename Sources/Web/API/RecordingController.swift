@@ -20,7 +20,7 @@ struct RecordingController {
         responses: [.json(ListAnswer.schema, "A page of recordings.")], handler: list),
       .recording(
         .get, "/api/v1/recordings/{id}", .api, action: .inspect, log: .entry(.view),
-        "The recording: its facts, files with hashes, and steps; `damage`, a sentence, when a file is damaged or missing; `verifiedAt`, when its files were last read and compared with their hashes.",
+        "The recording: its facts, files with hashes, and steps; `parts`, when it has several or the platform says more about its only one, with the times of their stages in the whole audio; `missingParts`, when it is partial: the platform has no media for them; `damage`, a sentence, when a file is damaged or missing; `verifiedAt`, when its files were last read and compared with their hashes.",
         responses: [.json(RecordingAnswer.schema, "The recording.")], handler: show),
     ]
   }
@@ -55,7 +55,7 @@ struct RecordingController {
     let visibility = admitted.identity.visibility
     var answer = RecordingAnswer(VisibleRecording(recording, job: job, for: visibility))
     answer.add(
-      parts: admitted.subject.parts, steps: steps, store: store, showsLocations: visibility.showsLocations)
+      recording, parts: admitted.subject.parts, steps: steps, store: store, showsLocations: visibility.showsLocations)
     return Reply(.json(answer), .shown())
   }
 }
@@ -71,22 +71,10 @@ struct RecordingAnswer: Encodable {
       "agentId?": .string, "agentName?": .string, "skillName?": .string, "campaignName?": .string,
       "fromAddress?": .string, "toAddress?": .string, "contactId?": .string, "disposition?": .string,
       "archivedAt?": .moment, "playerUrl?": .string, "failure?": .string, "warning?": .string, "damage?": .string,
+      "missingParts?": .list(PartAnswer.Missing.schema),
       "verifiedAt?": .moment, "codec?": .string, "channels?": .integer, "sampleRate?": .integer,
-      "files?": .list(FileAnswer.schema), "steps?": .list(JobAnswer.StepAnswer.schema),
+      "files?": .list(FileAnswer.schema), "parts?": .list(PartAnswer.schema), "steps?": .list(JobAnswer.StepAnswer.schema),
     ])
-
-  struct FileAnswer: Encodable {
-    static let schema = Schema.object(
-      "File",
-      [
-        "kind": .choice(["original", "mp3", "peaks"]), "location?": .string, "sha256": .sha256, "bytes": .integer,
-      ])
-
-    let kind: String
-    let location: String?
-    let sha256: String
-    let bytes: Int64
-  }
 
   let id: String
   let source: String
@@ -109,6 +97,8 @@ struct RecordingAnswer: Encodable {
   let playerUrl: String?
   let failure: String?
   let warning: String?
+  /// The parts for which the platform has no media; absent when there are none.
+  let missingParts: [PartAnswer.Missing]?
   /// What is wrong with its files; absent when no damage is known.
   let damage: String?
   /// When its bytes were last read and compared.
@@ -117,6 +107,7 @@ struct RecordingAnswer: Encodable {
   var channels: Int?
   var sampleRate: Int?
   var files: [FileAnswer]?
+  var parts: [PartAnswer]?
   var steps: [JobAnswer.StepAnswer]?
 
   init(_ visible: VisibleRecording) {
@@ -143,26 +134,28 @@ struct RecordingAnswer: Encodable {
     playerUrl = open?.archivedAt == nil ? nil : visible.page
     failure = visible.failure
     warning = open?.warning
+    missingParts = open.flatMap { $0.isPartial ? $0.missingParts.map(PartAnswer.Missing.init) : nil }
     damage = open?.damage?.sentence
     verifiedAt = open?.verifiedAt?.iso8601Milliseconds
   }
 
+  /// `codec`, `channels` and `sampleRate` are those of the first part.
+  ///
   /// - Parameter showsLocations: whether the reader may see where files are stored; agents do not need it.
-  mutating func add(parts: [MediaPart], steps: [StepTime], store: any ObjectStore, showsLocations: Bool) {
-    func file(_ kind: String, _ name: ObjectName?, _ hash: ContentHash, _ bytes: Int64) -> FileAnswer {
-      FileAnswer(
-        kind: kind, location: showsLocations ? name.map(store.location) : nil, sha256: hash.rawValue, bytes: bytes)
-    }
+  mutating func add(
+    _ recording: RecordingRow, parts: [MediaPart], steps: [StepTime], store: any ObjectStore, showsLocations: Bool
+  ) {
+    let location: ((ObjectName) -> String)? = showsLocations ? { store.location(of: $0) } : nil
     codec = parts.first?.codec
     channels = parts.first?.channels
     sampleRate = parts.first?.sampleRate
-    files = parts.flatMap { part in
-      [
-        file("original", part.original, part.sourceHash, part.sourceBytes),
-        file("mp3", part.mp3.name, part.mp3.hash, part.mp3.bytes),
-        file("peaks", part.peaks.name, part.peaks.hash, part.peaks.bytes),
-      ]
+    if let joined = recording.joined {
+      files = [FileAnswer("mp3", joined.mp3, location), FileAnswer("peaks", joined.peaks, location)]
+    } else {
+      files = parts.first.map { FileAnswer.all(of: $0, location) } ?? []
     }
+    let isPlain = parts.isEmpty || parts.map(\.facts) == PlannedMedia.single.parts
+    self.parts = isPlain ? nil : parts.map { PartAnswer($0, location) }
     self.steps = steps.map {
       JobAnswer.StepAnswer(
         step: $0.step.rawValue, startedAt: $0.startedAt.iso8601Milliseconds, seconds: $0.duration.inSeconds)

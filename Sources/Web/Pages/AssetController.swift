@@ -83,6 +83,7 @@ private let assetFiles: [(String, [UInt8])] = [
   ("loading.js", PackageResources.loading_js),
   ("loop.js", PackageResources.loop_js),
   ("page.js", PackageResources.page_js),
+  ("passages.js", PackageResources.passages_js),
   ("peaks.js", PackageResources.peaks_js),
   ("playback.js", PackageResources.playback_js),
   ("player.js", PackageResources.player_js),

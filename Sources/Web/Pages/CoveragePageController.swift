@@ -117,6 +117,7 @@ struct CoveragePageController {
       row["\(status.rawValue)Text"] = isUnknown ? "–" : grouped(day.count(status))
     }
     if day.accepted > 0 { row["acceptedText"] = "\(grouped(day.accepted)) accepted despite failure" }
+    if day.partial > 0 { row["partialText"] = "\(grouped(day.partial)) partial" }
     let unidentified = day.count(.unidentified)
     if unidentified > 0 {
       let positions = day.unidentified.prefix(20).map { "Row \($0.position): \($0.reason)" }

@@ -42,7 +42,7 @@ struct PlayerPageController {
     let job = try await catalog.job(of: subject.key)
     let links = try await callLinks(admitted)
     let visible = subject.recording.map { VisibleRecording($0, job: job, for: identity.visibility) }
-    if let visible, let open = visible.open, let part = subject.parts.first, open.archivedAt != nil {
+    if let visible, let open = visible.open, let whole = WholeFiles(subject.recording, subject.parts), open.archivedAt != nil {
       var steps: [StepTime] = []
       if let job { steps = try await catalog.steps(of: job.id) }
       let showsEveryone = admitted.allows(.readAccessLog)
@@ -56,8 +56,8 @@ struct PlayerPageController {
       repairs.action = .repair
       let repair = try await catalog.logEntries(matching: repairs, before: nil, limit: 1).first
       let view = PlayerView(
-        visible: visible, recording: open, part: part, unusable: await unusableFiles(of: open, part), steps: steps,
-        heard: heard, counts: try await catalog.logCounts(of: subject.key, by: showsEveryone ? nil : identity.id),
+        visible: visible, recording: open, parts: subject.parts, whole: whole,
+        unusable: await unusableFiles(of: open, whole), steps: steps, heard: heard, counts: try await catalog.logCounts(of: subject.key, by: showsEveryone ? nil : identity.id),
         showsEveryone: showsEveryone,
         repairedAt: repair?.entry.at, acceptance: try await catalog.acceptance(of: subject.key),
         preferences: admitted.context.preferences, times: admitted.times)
@@ -80,19 +80,15 @@ struct PlayerPageController {
 
   /// The files that are known to be damaged or missing, so that the page offers none of them. Only a recording with
   /// known damage is looked up in the store; a store that cannot be read is not damage.
-  private func unusableFiles(of recording: RecordingRow, _ part: MediaPart) async -> Set<FileKind> {
+  private func unusableFiles(of recording: RecordingRow, _ whole: WholeFiles) async -> Set<FileKind> {
     guard let damage = recording.damage else { return [] }
-    var unusable = damage.unusableFiles
-    let files: [(FileKind, ObjectName?, Int64)] = [
-      (.mp3, part.mp3.name, part.mp3.bytes), (.original, part.original, part.sourceBytes),
-      (.peaks, part.peaks.name, part.peaks.bytes),
-    ]
-    for (file, name, bytes) in files where !unusable.contains(file) {
-      guard let name else { continue }
+    var unusable = damage.unusableFiles(ofPart: whole.part)
+    for kind in FileKind.allCases where !unusable.contains(kind) {
+      guard let file = whole[kind] else { continue }
       do throws(TapedeckError) {
-        if try await store.open(name).bytes != bytes { unusable.insert(file) }
+        if try await store.open(file.name).bytes != file.bytes { unusable.insert(kind) }
       } catch {
-        if [.objectMissing, .objectDamaged].contains(error.code) { unusable.insert(file) }
+        if [.objectMissing, .objectDamaged].contains(error.code) { unusable.insert(kind) }
       }
     }
     return unusable

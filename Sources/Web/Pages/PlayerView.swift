@@ -8,8 +8,10 @@ struct PlayerView {
   let visible: VisibleRecording
   /// The facts of `visible`.
   let recording: RecordingRow
-  let part: MediaPart
-  /// The files that are damaged or missing.
+  /// At least one.
+  let parts: [MediaPart]
+  let whole: WholeFiles
+  /// The files of `whole` that are damaged or missing.
   let unusable: Set<FileKind>
   let steps: [StepTime]
   /// The latest reports of what was heard, newest first.
@@ -32,35 +34,38 @@ struct PlayerView {
     return what.isEmpty ? who : "\(who) — \(what.joined(separator: ", "))"
   }
 
-  /// Browsers play these formats and seek in them exactly. For other originals, the player uses the MP3.
+  /// Browsers play these formats and seek in them exactly. For other originals, and for several parts, the player uses
+  /// the MP3.
   private var isOriginalPlayable: Bool {
-    part.original?.kind == .wav && !unusable.contains(.original)
-      && (part.codec.hasPrefix("pcm") || part.codec.hasPrefix("PCM") || part.codec.contains("law"))
+    guard let part = parts.first, whole[.original]?.name.kind == .wav, !unusable.contains(.original) else {
+      return false
+    }
+    return part.codec.hasPrefix("pcm") || part.codec.hasPrefix("PCM") || part.codec.contains("law")
   }
+
+  /// The length of the whole audio.
+  private var duration: Duration { parts.map(\.end).max() ?? .zero }
+
+  var isStereo: Bool { parts.contains { $0.channels >= 2 } }
 
   var values: [String: Any?] {
     let path = "/audio/\(recording.key.pathSegment)"
-    let isStereo = part.channels >= 2
     let started = recording.facts.startTime ?? recording.firstSeenAt
     let original = isOriginalPlayable ? "\(path)/original" : nil
     // Without the MP3, the original is the only file that is played.
     let mp3 = unusable.contains(.mp3) ? nil : "\(path).mp3"
     return [
-      "heading": heading, "started": times.values(started), "durationText": clock(part.duration),
+      "heading": heading, "started": times.values(started), "durationText": clock(duration),
       "subheading": recording.facts.contactID.map { "contact \($0)" },
       "tags": tags, "damage": recording.damage.map(values(of:)), "isPlayable": mp3 ?? original != nil,
       "mp3URL": mp3 ?? original, "originalURL": mp3 == nil ? nil : original,
-      "peaksURL": unusable.contains(.peaks) ? nil : "\(path)/peaks", "durationSeconds": part.duration.inSeconds,
-      "durationWhole": Int(part.duration.inSeconds), "stereo": isStereo,
-      "lanes": isStereo
-        ? [
-          ["laneID": "agent", "laneName": "Agent", "channel": 0],
-          ["laneID": "customer", "laneName": "Customer", "channel": 1],
-        ] : [["laneID": "call", "laneName": "Call", "channel": 0]] as [[String: Any]],
+      "peaksURL": unusable.contains(.peaks) ? nil : "\(path)/peaks", "durationSeconds": duration.inSeconds,
+      "durationWhole": Int(duration.inSeconds), "stereo": isStereo, "lanes": lanes, "partialText": partialText,
+      "passagesJSON": passagesJSON, "hasPassages": !passages.isEmpty, "passages": passageRows,
       "facts": facts, "downloads": downloads(path), "files": files, "sourceText": recording.key.source.rawValue,
       "archived": recording.archivedAt.map(times.values), "verified": recording.verifiedAt.map(times.values),
       "repaired": repairedAt.map(times.values), "isDamaged": recording.damage != nil,
-      "isOriginalMissing": part.original == nil, "acceptance": acceptance.map(values),
+      "isOriginalMissing": parts.contains { $0.original == nil }, "acceptance": acceptance.map(values),
       "heardURL": "/api/v1/recordings/\(recording.key.pathSegment)/heard",
       "speed": preferences.speed ?? 1, "volume": preferences.volume ?? 1,
       "skipsSilence": preferences.skipSilence ?? false, "listeningNote": listeningNote, "logURL": logURL,
@@ -119,7 +124,7 @@ struct PlayerView {
   private var tags: [[String: String]] {
     var all = archiveTags(of: recording)
     if recording.facts.privacy == .restricted { all.append(tag("Restricted", "warn")) }
-    if part.original != nil, !unusable.contains(.original) { all.append(tag("Original kept", "")) }
+    if parts.allSatisfy({ $0.original != nil }), !unusable.contains(.original) { all.append(tag("Original kept", "")) }
     return all
   }
 
@@ -155,38 +160,54 @@ struct PlayerView {
   }
 
   private func downloads(_ path: String) -> [[String: String]] {
-    func download(_ file: FileKind, _ text: String, _ url: String, _ bytes: Int64) -> [String: String] {
-      let common = ["downloadText": text]
-      return unusable.contains(file)
-        ? common.merging(["downloadNote": "damaged or missing"]) { $1 }
-        : common.merging(["downloadURL": url, "downloadNote": counted(bytes, "byte")]) { $1 }
+    func download(_ text: String, _ url: String, _ bytes: Int64, isUsable: Bool) -> [String: String] {
+      isUsable
+        ? ["downloadText": text, "downloadURL": url, "downloadNote": counted(bytes, "byte")]
+        : ["downloadText": text, "downloadNote": "damaged or missing"]
     }
-    var all = [download(.mp3, "MP3", "\(path).mp3?download", part.mp3.bytes)]
-    if let original = part.original {
-      let name = "Original (\(original.kind.rawValue.uppercased()))"
-      all.append(download(.original, name, "\(path)/original?download", part.sourceBytes))
+    var all = [
+      download("MP3", "\(path).mp3?download", whole[.mp3]?.bytes ?? 0, isUsable: !unusable.contains(.mp3))
+    ]
+    for part in parts {
+      guard let original = part.original else { continue }
+      let damage = recording.damage?.unusableFiles(ofPart: part.part) ?? []
+      let isUsable = !damage.contains(.original) && (isSingle ? !unusable.contains(.original) : true)
+      all.append(
+        download(
+          "Original\(suffix(of: part)) (\(original.kind.rawValue.uppercased()))",
+          "\(path)/original?download\(isSingle ? "" : "&part=\(part.part + 1)")", part.sourceBytes,
+          isUsable: isUsable))
     }
     return all
   }
 
+  private var isSingle: Bool { parts.count == 1 }
+
+  /// What is appended to the name of a file of one of several parts.
+  private func suffix(of part: MediaPart) -> String { isSingle ? "" : " of part \(part.part + 1)" }
+
   private var files: [[String: String]] {
-    let format = [
-      part.original?.kind.rawValue.uppercased(), part.codec, "\(grouped(Int64(part.sampleRate))) Hz",
-      counted(part.channels, "channel"),
-    ].compactMap { $0 }.joined(separator: ", ")
-    return [
-      [
-        "fileLabel": "Original", "fileNote": "\(format) · \(counted(part.sourceBytes, "byte"))",
+    var files = parts.map { part in
+      let format = [
+        part.original?.kind.rawValue.uppercased(), part.codec, "\(grouped(Int64(part.sampleRate))) Hz",
+        counted(part.channels, "channel"),
+      ].compactMap { $0 }.joined(separator: ", ")
+      return [
+        "fileLabel": "Original\(suffix(of: part))", "fileNote": "\(format) · \(counted(part.sourceBytes, "byte"))",
         "sha256": part.sourceHash.rawValue,
-      ],
-      ["fileLabel": "MP3", "fileNote": counted(part.mp3.bytes, "byte"), "sha256": part.mp3.hash.rawValue],
-    ]
+      ]
+    }
+    if let mp3 = whole[.mp3] {
+      files.append(["fileLabel": "MP3", "fileNote": counted(mp3.bytes, "byte"), "sha256": mp3.hash.rawValue])
+    }
+    return files
   }
 }
 
 /// The tags of a recording in the archive. A recording with known damage is not called ready.
 func archiveTags(of recording: RecordingRow) -> [[String: String]] {
   var tags = [recording.damage == nil ? tag("Ready", "ok") : tag("Damaged", "danger")]
+  if recording.isPartial { tags.append(tag("Partial", "warn")) }
   if recording.isAccepted { tags.append(tag("Accepted despite failure", "warn")) }
   return tags
 }
@@ -201,84 +222,6 @@ extension Step {
     case .verification: "Integrity check"
     case .storage: "Storage"
     case .commit: "Commit"
-    }
-  }
-}
-
-/// What the template shows of a recording that cannot be played yet.
-struct JobView {
-  let key: RecordingKey
-  /// The facts that are visible; nil without any.
-  let recording: RecordingRow?
-  let job: JobRow?
-  /// Whether the reader may decide about files that were refused.
-  let canDecide: Bool
-  /// The number of such a file of this recording about which nothing is decided; nil without one.
-  let undecided: Int64?
-  let times: PageTimes
-
-  var heading: String { recording?.facts.agentName.map { "\($0) — \(key.id)" } ?? key.id.rawValue }
-
-  var values: [String: Any?] {
-    let ingestURL = "/play/\(key.pathSegment)/ingest"
-    var values: [String: Any?] = [
-      "heading": heading, "started": recording?.facts.startTime.map(times.values), "tags": tagList,
-    ]
-    switch job?.runState {
-    case nil: values["absent"] = ["ingestURL": ingestURL, "isListed": recording != nil] as [String: Any]
-    case .failed, .cancelled:
-      // Another download would most likely be refused too, so only those who can decide about the file request one.
-      let awaitsDecision = undecided != nil && job?.failure?.code.quarantinesFile ?? false
-      let failed: [String: Any?] = [
-        "failureText": job?.sentence ?? "", "ingestURL": awaitsDecision && !canDecide ? nil : ingestURL,
-        "quarantineURL": canDecide ? undecided.map { "/quarantine?cursor=\($0 + 1)#file-\($0)" } : nil,
-        "asksSupervisor": awaitsDecision && !canDecide,
-      ]
-      values["failed"] = failed.compactMapValues { $0 }
-    case .idle, .leased, .waiting, .done: values["running"] = running
-    }
-    return values
-  }
-
-  private var tagList: [[String: String]] {
-    switch job?.runState {
-    case nil: [tag("Not archived", "")]
-    case .failed: [tag("Failed", "danger")]
-    case .cancelled: [tag("Cancelled", "")]
-    case .idle, .leased, .waiting, .done: [tag("In progress", "info")]
-    }
-  }
-
-  private var running: [String: Any]? {
-    guard let job else { return nil }
-    let current = Stage.allCases.firstIndex(of: job.stage) ?? 0
-    let stages = Stage.allCases.enumerated().map { index, stage -> [String: Any] in
-      [
-        "stageID": stage.rawValue, "stageName": stage.title,
-        "stageState": index < current ? "done" : index == current ? "current" : "todo", "isCurrent": index == current,
-      ]
-    }
-    var values: [String: Any] = [
-      "jobURL": "/api/v1/jobs/\(job.id)", "stageID": job.stage.rawValue, "stages": stages, "message": job.sentence,
-      "bytes": Int(job.bytes), "bytesText": "",
-    ]
-    if let total = job.totalBytes {
-      values["totalBytes"] = Int(total)
-      values["bytesText"] = "\(mebibytes(job.bytes)) of \(mebibytes(total))"
-    }
-    return values
-  }
-}
-
-extension Stage {
-  /// The text on pages.
-  var title: String {
-    switch self {
-    case .queued: "Queued"
-    case .awaiting: "Waiting for the platform"
-    case .fetching: "Fetching"
-    case .processing: "Processing"
-    case .ready: "Ready"
     }
   }
 }

@@ -21,9 +21,11 @@ struct AudioController {
     [
       route(
         "/audio/{id}.mp3", .mp3, "audio/mpeg",
-        "The MP3, with support for `Range`, `If-Range`, `ETag` and `Repr-Digest`; with `download`, browsers save it as a file."
+        "The MP3 of the whole recording, or with `part` of one part, with support for `Range`, `If-Range`, `ETag` and `Repr-Digest`; with `download`, browsers save it as a file."
       ),
-      route("/audio/{id}/original", .original, "audio/*", "The original, if it was kept."),
+      route(
+        "/audio/{id}/original", .original, "audio/*",
+        "The original, if it was kept; of a recording with several parts, the one of the part in `part`."),
       route(
         "/audio/{id}/peaks", .peaks, "application/octet-stream",
         "The peaks (waveform data), in gzip for clients that accept it; with `points`, 25 points for each second instead of 100. Browsers may store them and must revalidate them with `If-None-Match`.",
@@ -33,19 +35,20 @@ struct AudioController {
   }
 
   private func route(
-    _ path: String, _ wanted: Wanted, _ type: String, _ summary: String, more: [QueryParameter] = []
+    _ path: String, _ wanted: FileKind, _ type: String, _ summary: String, more: [QueryParameter] = []
   ) -> Route {
     .recording(
       .get, path, .api, action: .hear, log: .disclosure(denial: .listen), summary,
-      query: [QueryParameter("download", .flag, "Serve the file as a download.")] + more,
+      query: [
+        QueryParameter("download", .flag, "Serve the file as a download."),
+        QueryParameter("part", .integer(1...10_000), "The part of the recording, counted from 1."),
+      ] + more,
       responses: [
         .other(type, "The whole file."), .other(type, status: 206, "The range."), .empty(304, "Not changed."),
         .empty(416, "The range is not in the file."),
       ]
     ) { admitted in try await serve(wanted, admitted) }
   }
-
-  private typealias Wanted = FileKind
 
   /// How the bytes of a file are sent.
   struct Representation: Sendable {
@@ -55,28 +58,10 @@ struct AudioController {
     var isWhole: Bool { isReduced || isCompressed }
   }
 
-  private struct File {
-    var key: RecordingKey
-    var object: ObjectName
-    var content: ObjectContent
-    var sha256: String { content.hash.rawValue }
-    var contentType: String
-    var suffix: String
-    var kind: FileKind
-
-    /// The name of a download: ASCII, because it becomes a header; cut, because file systems limit names to 255 bytes.
-    var name: String {
-      let id = key.id.rawValue.prefix(200)
-      let text = id.map { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) ? $0 : "_" }
-      return "\(String(text)).\(suffix)"
-    }
-  }
-
-  private func serve(_ wanted: Wanted, _ admitted: Admitted<RecordingSubject>) async throws -> Reply {
+  private func serve(_ wanted: FileKind, _ admitted: Admitted<RecordingSubject>) async throws -> Reply {
     let request = admitted.request
-    guard let part = admitted.subject.parts.first else { throw TapedeckError(.audioNotReady) }
-    let file = try file(wanted, of: part, key: admitted.subject.key)
-    if let damage = admitted.subject.recording?.damage, damage.isDamaged(wanted) {
+    let file = try file(wanted, admitted)
+    if let damage = admitted.subject.recording?.damage, damage.isDamaged(wanted, part: file.part) {
       throw TapedeckError(.objectDamaged, damage.sentence)
     }
     let proxyPath = wanted == .peaks ? nil : accelRedirect?.path(of: file.object, for: admitted.context)
@@ -110,7 +95,7 @@ struct AudioController {
       for name in [HTTPField.Name.eTag, .acceptRanges, .reprDigest] { headers[name] = nil }
       // Also for HEAD, so that it describes the same file; then nothing is sent.
       let event: Reply.Event =
-        request.method == .head ? .none : .handedToProxy(download: isDownload ? "\(wanted)" : nil)
+        request.method == .head ? .none : .handedToProxy(download: isDownload ? file.label : nil)
       return Reply(Response(status: .ok, headers: headers), event)
     }
     let range =
@@ -137,94 +122,12 @@ struct AudioController {
     }
     let bytes = Int64(span.count)
     let event: Reply.Event =
-      isDownload ? .download(bytes: bytes, file: "\(wanted)") : wanted == .peaks ? .waveform : .listening
+      isDownload ? .download(bytes: bytes, file: file.label) : wanted == .peaks ? .waveform : .listening
     let body =
       span.count <= Self.piece
       ? try await shortBody(span, of: object, file, representation, admitted)
       : try await stream(span, of: object, file, representation, admitted)
     return Reply(Response(status: status, headers: headers, body: body), event)
-  }
-
-  /// Opens an object, whose length must be the one in the catalog.
-  private func open(
-    _ file: File, anew: Bool, _ admitted: Admitted<RecordingSubject>
-  ) async throws -> any StoredObject {
-    try await noting(file, admitted) { () throws(TapedeckError) in
-      let object = try await anew ? store.openAnew(file.object) : store.open(file.object)
-      guard object.bytes == file.content.bytes else {
-        throw TapedeckError(.objectDamaged, detail: "\(file.object) has \(object.bytes) bytes")
-      }
-      return object
-    }
-  }
-
-  /// Reads a piece of the object, which must not be empty.
-  private func read(
-    _ object: any StoredObject, at offset: Int64, limit: Int, _ file: File, _ admitted: Admitted<RecordingSubject>
-  ) async throws(TapedeckError) -> ByteBuffer {
-    try await noting(file, admitted) { () throws(TapedeckError) in
-      let bytes = try await object.read(at: offset, limit: limit)
-      guard bytes.readableBytes > 0 else {
-        throw TapedeckError(.objectDamaged, detail: "\(file.object) ends at \(offset)")
-      }
-      return bytes
-    }
-  }
-
-  /// Runs `body`; when it finds that the object is damaged or missing, marks the recording.
-  private func noting<T>(
-    _ file: File, _ admitted: Admitted<RecordingSubject>, _ body: () async throws(TapedeckError) -> T
-  ) async throws(TapedeckError) -> T {
-    do throws(TapedeckError) { return try await body() } catch {
-      guard [.objectDamaged, .objectMissing].contains(error.code) else { throw error }
-      let damage = await recordDamage(error.code, of: file, admitted)
-      throw TapedeckError(error.code, damage, detail: error.detail, cause: error)
-    }
-  }
-
-  /// Marks the recording as damaged, so that the next scrub verifies and repairs it.
-  ///
-  /// - Returns: what is wrong, as a sentence for the client.
-  private func recordDamage(
-    _ code: TapedeckError.Code, of file: File, _ admitted: Admitted<RecordingSubject>
-  ) async -> String {
-    let files = [DamagedFile(file.kind, code == .objectMissing ? .missing : .damaged)]
-    guard let recording = admitted.subject.recording else { return "\(DamagedFile.finding(files))." }
-    let known = recording.damage
-    if let known, known.unusableFiles.contains(file.kind) { return known.sentence }
-    let damage = Damage(
-      // What is known about other files stays known.
-      recordingID: recording.id, key: recording.key, files: (known?.files ?? []) + files, code: code,
-      hasOriginal: admitted.subject.parts.contains { $0.original != nil }, details: ["object": "\(file.object)"])
-    do throws(TapedeckError) { try await catalog.recordDamage([damage], at: now(), by: .playback) } catch {
-      admitted.context.logger.error(
-        "damage cannot be recorded", metadata: ["recording": "\(recording.key)", "error": "\(error)"])
-    }
-    return "\(damage.finding)."
-  }
-
-  private func file(_ wanted: Wanted, of part: MediaPart, key: RecordingKey) throws(TapedeckError) -> File {
-    let object: ObjectName?
-    let file: (content: ObjectContent, contentType: String, suffix: String)
-    switch wanted {
-    case .mp3:
-      object = part.mp3.name
-      file = (part.mp3.content, "audio/mpeg", "mp3")
-    case .original:
-      object = part.original
-      let content = ObjectContent(hash: part.sourceHash, bytes: part.sourceBytes)
-      let kind = part.original?.kind ?? .wav
-      file = (content, kind.contentType, kind.rawValue)
-    case .peaks:
-      object = part.peaks.name
-      file = (part.peaks.content, "application/octet-stream", "dat")
-    }
-    guard let object else {
-      throw TapedeckError(.notFound, "The original was not kept. The MP3 is at /audio/\(key.pathSegment).mp3.")
-    }
-    return File(
-      key: key, object: object, content: file.content, contentType: file.contentType, suffix: file.suffix,
-      kind: wanted)
   }
 
   /// The bytes that are held in memory for a client.

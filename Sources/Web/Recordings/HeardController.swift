@@ -22,9 +22,9 @@ struct HeardController {
         "The player's report of the passages that were played, in seconds from the start of the recording. It is kept in the access log as the player's statement; the server checks only whether it sent any audio of the recording to this account or token in the 24 hours before. If not, the entry says `no audio was sent`. A report with the ID (`report`) of an earlier one is not logged again; with other passages, it is refused.",
         body: .json(Report.schema), responses: [.empty(204, "The report is in the access log.")], errors: [404]
       ) { admitted in
-        guard let part = admitted.subject.parts.first else { throw TapedeckError(.audioNotReady) }
+        guard let duration = admitted.subject.parts.map(\.end).max() else { throw TapedeckError(.audioNotReady) }
         let report = try await admitted.incoming.decode(Report.self)
-        let passages = try Passages(report.passages.map { ($0.from, $0.to) }, duration: part.duration.inSeconds)
+        let passages = try Passages(report.passages.map { ($0.from, $0.to) }, duration: duration.inSeconds)
         if try await isLogged(report, passages, admitted) { return Reply(Response(status: .noContent), .alreadyLogged) }
         var details = ["passages": passages.text, "reportedBy": "player"]
         details["report"] = report.report

@@ -1,5 +1,6 @@
 // Draws both waveforms, their rulers and the position.
 import { audio, channelOf, deck, duration, find, laneItems, lanes, slider, state, zoomed } from './deck.js';
+import { bands as stageBands, marks } from './passages.js';
 import { drawRuler } from './ruler.js';
 import { draw } from './waveform.js';
 
@@ -12,7 +13,8 @@ export function paint() {
     top: index * height, height,
   });
   const { loop, peaks, quiet, skipping, view } = state;
-  const bands = skipping ? quiet.map(([from, to]) => ({ from, to, color })) : [];
+  const bands = stageBands();
+  if (skipping) bands.push(...quiet.map(([from, to]) => ({ from, to, color })));
   if (loop.from !== null || loop.to !== null) {
     bands.push({ from: loop.from ?? 0, to: loop.to ?? duration(), color: accent, edges: true });
   }
@@ -23,10 +25,10 @@ export function paint() {
   const overview = find('overview');
   const small = overview.clientHeight / laneItems.length;
   draw(overview, peaks, {
-    start: 0, span: duration() || 1, bands, lanes: laneItems.map((item, index) => lane(item, index, small)),
+    start: 0, span: duration() || 1, bands, marks: marks(), lanes: laneItems.map((item, index) => lane(item, index, small)),
   });
   draw(find('lanes'), peaks, {
-    start: view.start, span: view.span || duration() || 1, bands,
+    start: view.start, span: view.span || duration() || 1, bands, marks: marks(), font: axis.font,
     lanes: laneItems.map((item, index) => {
       // The strip at the top holds the lane's name and buttons.
       const { offsetTop, offsetHeight } = item;

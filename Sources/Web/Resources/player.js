@@ -24,6 +24,13 @@ find('go').addEventListener('submit', (event) => {
   say(`Position ${clock(time)}${wasLooping && !state.loop.on ? ', loop off' : ''}`);
 });
 
+for (const button of document.querySelectorAll('[data-seek]')) {
+  button.addEventListener('click', () => {
+    seek(Number(button.dataset.seek));
+    say(`Position ${clock(Number(button.dataset.seek))}`);
+  });
+}
+
 /** Opens the call of a link; without one the key is left to the browser. */
 function open(id) {
   const link = find(id);

@@ -4,6 +4,7 @@ import {
 } from './deck.js';
 import { paint, paintPosition } from './drawing.js';
 import { setLoop } from './loop.js';
+import { described } from './passages.js';
 import { follow } from './pointer.js';
 import { clock, words } from './time.js';
 
@@ -51,7 +52,7 @@ export function showTime() {
   const whole = String(Math.floor(at));
   if (slider.getAttribute('aria-valuenow') !== whole) {
     slider.setAttribute('aria-valuenow', whole);
-    slider.setAttribute('aria-valuetext', `${words(at)} of ${words(total)}`);
+    slider.setAttribute('aria-valuetext', `${words(at)} of ${words(total)}${described(at)}`);
   }
   slider.setAttribute('aria-valuemax', String(Math.floor(total)));
   paintPosition();

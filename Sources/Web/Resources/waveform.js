@@ -7,15 +7,16 @@ const manyPoints = 8;
 
 /**
  * Draws `lanes` (`{ channel, color, faded, top, height }`, in CSS pixels) from `start` over `span` seconds, on top of
- * `bands` (`{ from, to, color, edges }`, in seconds).
+ * `bands` (`{ from, to, color, edges, label }`, in seconds) and below `marks` (`{ at, color, label }`). Labels are drawn
+ * where there is a `font`.
  */
-export function draw(canvas, peaks, { start, span, lanes, bands = [] }) {
+export function draw(canvas, peaks, { start, span, lanes, bands = [], marks = [], font }) {
   const { pen, width, height, scale } = prepared(canvas);
   const x = (time) => ((time - start) / span) * width;
-  for (const { from, to, color, edges } of bands) {
+  for (const { from, to, color, edges, label } of bands) {
     if (to < start || from > start + span) continue;
     pen.fillStyle = color;
-    pen.globalAlpha = edges ? 0.16 : 0.08;
+    pen.globalAlpha = edges || label ? 0.16 : 0.08;
     pen.fillRect(x(from), 0, x(to) - x(from), height);
     pen.globalAlpha = 1;
     if (edges) for (const edge of [from, to]) pen.fillRect(Math.round(x(edge)) - 0.5, 0, 1, height);
@@ -58,4 +59,31 @@ export function draw(canvas, peaks, { start, span, lanes, bands = [] }) {
     }
   }
   pen.globalAlpha = 1;
+  for (const { at, color } of marks) {
+    if (at < start || at > start + span) continue;
+    pen.fillStyle = color;
+    for (let y = 0; y < height; y += 6) pen.fillRect(Math.round(x(at)) - 1, y, 2, 4);
+  }
+  if (!font) return;
+  const labelled = [
+    ...bands.filter(({ label }) => label).map(({ from, to, ...band }) => ({ ...band, left: x(from), right: x(to) })),
+    ...marks.map(({ at, ...mark }) => ({ ...mark, left: x(at), right: width })),
+  ];
+  const bottom = Math.max(...lanes.map(({ top, height: own }) => top + own));
+  for (const label of labelled) drawLabel(pen, font, bottom, label);
+}
+
+/** Draws the label of a passage, cut off where the passage ends; `left` and `right` are in CSS pixels. */
+function drawLabel(pen, font, bottom, { label, color, left, right }) {
+  const start = Math.max(left, 0);
+  if (right <= start) return;
+  pen.save();
+  pen.beginPath();
+  pen.rect(start, 0, right - start, bottom);
+  pen.clip();
+  pen.font = font;
+  pen.textBaseline = 'bottom';
+  pen.fillStyle = color;
+  pen.fillText(label, start + 4, bottom);
+  pen.restore();
 }

@@ -19,7 +19,7 @@ package struct RecordingListing: Listing {
       table.add([
         qualifiedID(recording.id, source: recording.source), recording.startTime ?? "",
         seconds.map(clock) ?? "", recording.direction ?? "", recording.agentName ?? recording.agentId ?? "",
-        recording.status, recording.restrictedReason ?? recording.privacy,
+        recording.status + (recording.missingParts == nil ? "" : ", partial"), recording.restrictedReason ?? recording.privacy,
       ])
     }
   }
@@ -32,6 +32,15 @@ package struct ListedRecording: Decodable, Sendable {
     var location: String?
     var sha256: String
     var bytes: Int64
+  }
+
+  struct MissingPart: Decodable, Sendable {
+    var part: Int
+  }
+
+  struct Part: Decodable, Sendable {
+    var part: Int
+    var files: [File]
   }
 
   var id: String
@@ -60,6 +69,9 @@ package struct ListedRecording: Decodable, Sendable {
   var codec: String?
   var channels: Int?
   var sampleRate: Int?
+  /// The parts for which the platform has no media.
+  var missingParts: [MissingPart]?
+  var parts: [Part]?
   var files: [File]?
   var steps: [StepTime]?
 
@@ -76,11 +88,22 @@ package struct ListedRecording: Decodable, Sendable {
       ("format", codec.map { "\($0), \(grouped(sampleRate ?? 0)) Hz, \(counted(channels ?? 0, "channel"))" }),
       ("archived", archivedAt), ("player", playerUrl), ("failure", failure), ("warning", warning),
       ("damage", damage), ("verified", verifiedAt),
+      ("missing parts", missingParts.map { parts in parts.map { "\($0.part)" }.joined(separator: ", ") }),
     ])
-    let files = (files ?? []).flatMap { file in
-      [file.kind, "  \(file.location ?? "not kept")", "  sha256 \(file.sha256)  \(counted(file.bytes, "byte"))"]
+    var files = Self.lines(files ?? [], suffix: "")
+    if let parts, parts.count > 1 {
+      files += parts.flatMap { Self.lines($0.files, suffix: " of part \($0.part)") }
     }
     return facts.lines + files + StepTime.lines(steps ?? [])
+  }
+
+  private static func lines(_ files: [File], suffix: String) -> [String] {
+    files.flatMap { file in
+      [
+        "\(file.kind)\(suffix)", "  \(file.location ?? "not kept")",
+        "  sha256 \(file.sha256)  \(counted(file.bytes, "byte"))",
+      ]
+    }
   }
 }
 

@@ -17,6 +17,8 @@ package struct CoverageReport: Codable, Sendable {
     var unidentified: Int64
     /// Nil from a server of an older version.
     var accepted: Int64?
+    /// Nil from a server of an older version.
+    var partial: Int64?
     var unlisted: Int64
     var checkedAt: String?
     var verifiedAt: String?
@@ -92,6 +94,10 @@ package struct CoverageReport: Codable, Sendable {
     if let accepted = total.accepted, accepted > 0 {
       let recordings = counted(accepted, "ready recording")
       lines.append("\(recordings) \(accepted == 1 ? "was" : "were") refused and then accepted by a user.")
+    }
+    if let partial = total.partial, partial > 0 {
+      let recordings = counted(partial, "ready recording")
+      lines.append("\(recordings) \(partial == 1 ? "is" : "are") partial: the platform has no media for some parts.")
     }
     var rowTable = Table(["DAY", "ROW", "REASON"])
     for day in days {

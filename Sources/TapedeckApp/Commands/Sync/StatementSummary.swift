@@ -37,6 +37,7 @@ package struct StatementSummary {
     let platform = facts["platform"].map { " (\($0))" } ?? ""
     let names = [
       "reported", "expected", "ready", "waiting", "failed", "refused", "missing", "unidentified", "accepted",
+      "partial",
     ]
     return [
       "Period: \(period) (\(facts["time zone"] ?? "-"))", "Source: \(facts["source"] ?? "-")\(platform)",
@@ -60,6 +61,7 @@ package struct StatementSummary {
     if number("accepted") > 0 {
       details.append("\(counted(number("accepted"), "recording")) accepted after a failed integrity check")
     }
+    if number("partial") > 0 { details.append("\(counted(number("partial"), "recording")) partial on the platform") }
     let word = firstLine.isEmpty ? "COMPLETE" : String(firstLine)
     if details.isEmpty { return isIncomplete && days == 0 ? "INCOMPLETE: it covers no days" : word }
     return "\(word)\(word.contains(":") ? "; " : ": ")\(details.joined(separator: ", "))"

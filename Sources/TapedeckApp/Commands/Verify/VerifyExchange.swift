@@ -61,7 +61,8 @@ package struct VerifyAnswer: Codable, Sendable {
 package struct RecordingProblem: Codable, Sendable {
   struct File: Codable, Sendable {
     var file: String
-    var part: Int
+    /// Counted from 0; nil for a file of all parts.
+    var part: Int?
     var object: String
     /// `missing`, `damaged` or `unreadable`.
     var state: String
