@@ -58,7 +58,7 @@ package protocol RecordingSource: Sendable {
   /// - Throws: what the shared budget throws.
   func rateLimitStatus() async throws(TapedeckError) -> RateLimitStatus?
 
-  /// Checks everything that the source requires, in order, with remedies; for `doctor`.
+  /// Checks everything that the source requires, in order, with remedies; for `doctor` and `init`.
   func checks() async -> [SourceCheck]
 }
 
@@ -128,6 +128,10 @@ package struct SourceCheck: Sendable {
   package var name: String
   /// Nil when it passed, or was not made.
   package var failure: TapedeckError?
+  /// What was found, as part of a sentence; nil where passing says everything.
+  package var found: String?
+  /// A recording whose media can be downloaded, where the check found one.
+  package var recording: RecordingID?
   /// What to do about a failure.
   package var remedy: String
   /// Whether it was not made, because an earlier one failed on which it depends.

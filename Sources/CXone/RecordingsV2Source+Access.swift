@@ -12,16 +12,17 @@ package struct AccessCheck: Sendable {
   package var subject: Subject
   /// Nil when it is granted.
   package var failure: TapedeckError?
+  /// The recording that was used, which is available to everyone.
+  package var recording: RecordingID?
 
-  package init(_ subject: Subject, failure: TapedeckError? = nil) {
+  package init(_ subject: Subject, failure: TapedeckError? = nil, recording: RecordingID? = nil) {
     self.subject = subject
     self.failure = failure
+    self.recording = recording
   }
 
   /// The name of the check.
-  package func title(source: SourceID) -> String {
-    "\(subject == .token ? "Token" : "Scope \(subject.rawValue)") of source '\(source)'"
-  }
+  package var name: String { subject == .token ? "Token" : "Scope \(subject.rawValue)" }
 
   /// What to do when it fails. A scope cannot be checked while the token or the platform fails.
   package var remedy: String {
@@ -34,20 +35,30 @@ package struct AccessCheck: Sendable {
 extension RecordingsV2Source {
   package func checks() async -> [SourceCheck] {
     let results = await checkAccess()
-    let hasToken = results.contains { $0.subject == .token && $0.failure == nil }
-    return results.map { result in
-      let isSkipped = result.subject != .token && !hasToken
-      return SourceCheck(
-        result.title(source: id), failure: isSkipped ? nil : result.failure, remedy: result.remedy,
-        isSkipped: isSkipped)
+    var run = CheckRun(source: id)
+    for result in results {
+      let isToken = result.subject == .token
+      await run.check(
+        result.name, at: isToken ? client.settings.baseURL : nil, from: "CXONE_BASE_URL", remedy: result.remedy,
+        isRequired: isToken
+      ) { () async throws(TapedeckError) in
+        if let failure = result.failure { throw failure }
+        guard result.subject == .downloadScope else { return nil }
+        return result.recording.map { "the recording \($0) can be downloaded" }
+          ?? "the last week has no recording that is available and not restricted"
+      }
     }
+    var checks = run.checks
+    let recording = results.compactMap { $0.failure == nil ? $0.recording : nil }.first
+    checks[checks.count - 1].recording = recording
+    return checks
   }
 
   /// Fetches a token and tries both scopes; one result per `AccessCheck.Subject`, in order.
   ///
   /// A scope counts as granted when a call that requires it succeeds and the token does not say otherwise.
   ///
-  /// Nothing is downloaded: the download call names a recording of the last day, or one that does not exist, and the
+  /// Nothing is downloaded: the download call names a recording of the last week, or one that does not exist, and the
   /// response body is not read.
   package func checkAccess() async -> [AccessCheck] {
     let token: AccessToken
@@ -58,8 +69,8 @@ extension RecordingsV2Source {
     }
     let now = client.system.now()
     let found = await Result(running: { () async throws(TapedeckError) in
-      let day = RecordingQuery(start: now + .seconds(-86_400), end: now)
-      let page = try await search(day, cursor: nil, pageSize: 20)
+      let week = RecordingQuery(start: now + .seconds(-7 * 86_400), end: now)
+      let page = try await search(week, cursor: nil, pageSize: 100)
       // Everything but the number of rows also holds for the first page alone.
       var progress = ListProgress()
       let notes = ListNotes(continues: page.notes.continues, unknown: page.notes.unknown)
@@ -73,18 +84,20 @@ extension RecordingsV2Source {
     return [
       AccessCheck(.token),
       check(.readScope, token: token, failure: found.failure),
-      check(.downloadScope, token: token, failure: downloaded.failure),
+      check(.downloadScope, token: token, failure: downloaded.failure, recording: candidate),
     ]
   }
 
-  private func check(_ subject: AccessCheck.Subject, token: AccessToken, failure: TapedeckError?) -> AccessCheck {
+  private func check(
+    _ subject: AccessCheck.Subject, token: AccessToken, failure: TapedeckError?, recording: RecordingID? = nil
+  ) -> AccessCheck {
     if failure == nil, let scopes = token.scopes, !scopes.contains(subject.rawValue) {
       return AccessCheck(
         subject,
         failure: TapedeckError(
           .platformScopeRefused, "The token lacks the scope '\(subject.rawValue)'. Grant it to the API client."))
     }
-    return AccessCheck(subject, failure: failure)
+    return AccessCheck(subject, failure: failure, recording: recording)
   }
 
   private func tryDownload(_ id: RecordingID?) async throws(TapedeckError) {

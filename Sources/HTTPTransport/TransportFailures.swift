@@ -35,3 +35,12 @@ package struct TransportFailures: Sendable {
       code, problem.message(about: server) + " The request will be retried.", detail: detail, cause: cause)
   }
 }
+
+extension TapedeckError {
+  /// Why a request of an adapter received no complete response; nil when it received one, or was not sent.
+  package var connectionProblem: ConnectionProblem? {
+    guard code == .platformUnavailable, let cause else { return nil }
+    // A request that took too long was cancelled.
+    return cause is TapedeckError ? .timeout : ConnectionProblem(cause)
+  }
+}

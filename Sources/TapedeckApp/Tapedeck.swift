@@ -10,6 +10,7 @@ package struct Tapedeck: AsyncParsableCommand {
     abstract: "Archives call recordings from NICE CXone, plays them under access rules, and logs every access.",
     discussion: """
       Try it             tapedeck demo
+      Set it up          tapedeck init
       Check the setup    tapedeck doctor
       Run the server     tapedeck serve
       Create an account  tapedeck user add NAME --role admin
@@ -17,8 +18,8 @@ package struct Tapedeck: AsyncParsableCommand {
                          tapedeck ingest --from 2026-11-01 --to 2026-11-02
 
       Settings come from flags, the environment, .env, tapedeck.yaml and defaults;
-      the first of these that has a setting counts. Connecting to a tenant requires
-      CXONE_BASE_URL, CXONE_CLIENT_ID and CXONE_CLIENT_SECRET.
+      the first of these that has a setting counts. 'tapedeck init' asks for those
+      that connecting to a tenant requires.
 
       Exit codes: 0 done, 1 error, 2 usage, 3 partly done, 4 refused, 5 temporary,
       6 not found, 7 integrity, 12 configuration, 130 interrupted.
@@ -28,15 +29,15 @@ package struct Tapedeck: AsyncParsableCommand {
       CommandGroup(
         name: "Server",
         subcommands: [
-          ServeCommand.self, WorkerCommand.self, DemoCommand.self, SandboxCommand.self, DoctorCommand.self,
-          InitCommand.self,
+          InitCommand.self, ServeCommand.self, WorkerCommand.self, DoctorCommand.self, DemoCommand.self,
+          SandboxCommand.self,
         ]),
       CommandGroup(
         name: "Recording",
         subcommands: [
           IngestCommand.self, SyncCommand.self, BackfillCommand.self, SearchCommand.self, ListCommand.self,
           ShowCommand.self, CoverageCommand.self, StatementCommand.self, VerifyCommand.self, JobsCommand.self,
-          QuarantineCommand.self, PlatformCommand.self,
+          QuarantineCommand.self, NoticesCommand.self, PlatformCommand.self,
         ]),
       CommandGroup(name: "Access", subcommands: [TokenCommand.self, UserCommand.self, AuditCommand.self]),
       CommandGroup(

@@ -61,6 +61,7 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
   let coverage = CoverageListing(catalog: catalog, plans: plans, system: system)
   let backfills = BackfillController(catalog: catalog, plans: plans, system: system)
   let quarantine = QuarantineListing(catalog: catalog)
+  let notices = NoticeListing(catalog: catalog)
   let platform = PlatformReport.Loader(catalog: catalog, rateLimits: services.rateLimits)
   let api: [[Route]] = [
     ingest.routes,
@@ -72,6 +73,7 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
     RecordingController(catalog: catalog, store: services.store, listing: recordings).routes,
     JobController(catalog: catalog, openJobs: ingest.openJobs).routes,
     QuarantineController(listing: quarantine, actions: services.quarantine).routes,
+    NoticeController(listing: notices).routes,
     PlatformController(loader: platform, system: system).routes,
     AuditController(listing: entries).routes,
     ExportController(recordings: recordings, entries: entries, now: system.now).routes,
@@ -96,6 +98,7 @@ private func webRoutes(_ services: WebServices, _ pages: PageRenderer) -> [Route
       sourceZones: Set(services.plans.values.map(\.zone)).sorted { $0.name < $1.name }, pages: pages
     ).routes,
     QuarantinePageController(listing: quarantine, pages: pages).routes,
+    NoticesPageController(listing: notices, pages: pages).routes,
     PlatformPageController(loader: platform, system: system, pages: pages).routes,
     CoveragePageController(
       catalog: catalog, listing: coverage, backfills: backfills, sources: services.sources,

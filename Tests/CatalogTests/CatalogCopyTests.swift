@@ -48,6 +48,7 @@ import Testing
     _ = try await test.database.write { db in
       try db.execute("UPDATE recording SET tombstoned_at = -7 WHERE id = 2")
       try db.execute("INSERT INTO restricted_listing (platform_id, source) VALUES ('restricted', 'default')")
+      try db.execute("INSERT INTO notice (recording_id, opened_at, closed_at, decision) VALUES (2, 3, 4, 'kept')")
       try db.execute(
         """
         INSERT INTO object_removal (name, sha256, bytes, recording_id, due_at, started_at)

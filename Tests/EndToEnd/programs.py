@@ -49,7 +49,7 @@ class Template:
 
     def _run(self, folder: pathlib.Path, *arguments: str, stdin: str = "") -> str:
         if not self.data.path.exists():
-            assert command(folder, "init", settings=QUICK).returncode == 0
+            assert command(folder, "init", "--empty", settings=QUICK).returncode == 0
         done = command(folder, *arguments, settings=QUICK, stdin=stdin)
         assert done.returncode == 0, done
         return done.stdout

@@ -813,7 +813,7 @@ def test_axe_finds_no_violations(open_page, everything, scheme):
 
 #: The pages that have no test of their own above, with their empty and failed forms.
 SUPERVISORS = [
-    "/audit", "/audit?who=nothing-like-this", "/coverage", "/platform", "/account", "/?q=nothing-like-this",
+    "/audit", "/audit?who=nothing-like-this", "/notices", "/coverage", "/platform", "/account", "/?q=nothing-like-this",
     "/?from=2026-01-02&to=2026-01-01", "/play/not-here", "/play/%2e%2e"]
 ADMINISTRATORS = ["/accounts", "/accounts/agent", "/coverage"]
 

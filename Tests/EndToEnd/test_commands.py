@@ -26,7 +26,7 @@ def installation(request, make_server):
     """A data directory with and without a running server; commands work the same way on both."""
     server = make_server(start=request.param == "running")
     if request.param == "stopped":
-        server.ok("init")
+        server.ok("init", "--empty")
     return server
 
 
@@ -41,7 +41,7 @@ def test_help_lists_the_commands(folder):
 def test_wrong_usage_ends_with_2(make_server, arguments):
     """Found while arguments are parsed, and found by the server."""
     server = make_server(start=False)
-    server.ok("init")
+    server.ok("init", "--empty")
     done = server.command(*arguments)
     assert (done.returncode, done.stdout) == (2, ""), done
     assert done.stderr.strip()
@@ -94,7 +94,7 @@ def test_tokens_and_accounts_are_created_with_and_without_a_running_server(insta
                                          ("long enough\n", "metrics")])
 def test_a_bad_password_or_role_creates_no_account(make_server, stdin, role):
     server = make_server(start=False)
-    server.ok("init")
+    server.ok("init", "--empty")
     assert server.audit() == []
     done = server.command("user", "add", "x", "--role", role, stdin=stdin)
     assert done.returncode == 2, done
@@ -148,9 +148,9 @@ def test_the_access_log_is_filtered_by_names_as_it_shows_them(server):
 
 def test_taking_the_role_of_the_last_administrator_is_said(make_server):
     server = make_server(start=False)
-    made = server.command("init")
+    made = server.command("init", "--empty")
     assert made.returncode == 0 and "Created the data directory" in made.stderr
-    assert "already exists" in server.command("init").stderr
+    assert "already exists" in server.command("init", "--empty").stderr
     for name in ("alex", "kim"):
         server.ok("user", "add", name, "--role", "admin", stdin="a good password\n")
     assert "No admin is left" not in server.command("user", "role", "kim", "agent").stderr
@@ -297,7 +297,7 @@ def test_list_and_show_work_with_and_without_a_running_server(installation):
 def thousand(make_server):
     """A data directory with 1,203 recordings of 13 agents."""
     server = make_server(start=False)
-    server.ok("init")
+    server.ok("init", "--empty")
     server.ok("migrate", "up")
     with contextlib.closing(sqlite3.connect(server.data.path / "catalog.sqlite")) as catalog, catalog:
         for number in range(1_203):
@@ -466,7 +466,7 @@ def test_doctor_names_the_missing_scope(folder, sandbox, endpoint, scope):
 
 def test_settings_come_from_flags_then_environment_then_dotenv_then_yaml(folder):
     def data_directory(*flags, **settings):
-        done = command(folder, "init", *flags, settings=settings)
+        done = command(folder, "init", "--empty", *flags, settings=settings)
         assert done.returncode == 0, done
         return done.stderr.strip()
 
@@ -480,9 +480,9 @@ def test_settings_come_from_flags_then_environment_then_dotenv_then_yaml(folder)
     (folder / "other.yaml").write_text("tapedeck:\n  dataDir: from-other\n")
     (folder / ".env").unlink()
     assert data_directory("--config", "other.yaml").endswith(f"{folder}/from-other.")
-    assert command(folder, "init", "--config", "missing.yaml").returncode == 12
+    assert command(folder, "init", "--empty", "--config", "missing.yaml").returncode == 12
     (folder / "tapedeck.yaml").write_text("tapedeck: [broken\n")
-    assert command(folder, "init").returncode == 12
+    assert command(folder, "init", "--empty").returncode == 12
 
 
 def test_a_secret_can_come_from_a_file(folder, sandbox):
@@ -498,7 +498,7 @@ def test_a_secret_can_come_from_a_file(folder, sandbox):
 
 def test_settings_that_cannot_be_read_are_an_error(folder, sandbox):
     (folder / ".env").write_bytes(b"CXONE_RATE=\xff\xfe\n")
-    done = command(folder, "init", settings=sandbox.settings)
+    done = command(folder, "init", "--empty", settings=sandbox.settings)
     assert done.returncode == 12 and f"{folder}/.env cannot be read" in done.stderr, done
     assert not (folder / "tapedeck-data").exists()
 
@@ -638,7 +638,7 @@ def test_progress_never_overwrites_errors_and_failures_are_repeated(server, sand
 
 def test_an_interrupted_command_says_at_once_that_it_stops(make_server, sandbox):
     server = make_server(start=False)
-    server.ok("init")
+    server.ok("init", "--empty")
     sandbox.fault("slow", "codec-pcm-mono", bytesPerSecond=10_000)
     terminal = Terminal(server, "ingest", "codec-pcm-mono", interrupted_at="codec-pcm-mono")
     assert terminal.returncode == 130
@@ -710,7 +710,7 @@ def test_several_sources_can_be_configured(make_server, sandbox, folder):
 def test_a_platform_that_refuses_or_fails_has_its_own_exit_code(make_server, sandbox):
     span = ["--from", "2026-01-01", "--to", "2026-01-02"]
     refused = make_server(start=False, CXONE_CLIENT_SECRET="wrong")
-    refused.ok("init")
+    refused.ok("init", "--empty")
     assert refused.command("search", *span).returncode == 4
     sandbox.fault("server-error", endpoint="search", status=503)
     failing = make_server()
@@ -773,7 +773,7 @@ def test_a_platform_beyond_loopback_requires_https(folder, sandbox):
 
 def test_a_damaged_catalog_is_reported_without_a_crash(make_server):
     server = make_server(start=False)
-    server.ok("init")
+    server.ok("init", "--empty")
     (server.data.path / "catalog.sqlite").write_bytes(b"not a database" * 1000)
     for arguments in (["serve"], ["list"]):
         done = server.command(*arguments)

@@ -176,7 +176,7 @@ def test_a_settings_file_that_other_users_can_read_is_a_warning(folder, sandbox)
 
 
 def initialised(folder: pathlib.Path) -> pathlib.Path:
-    assert command(folder, "init", settings=QUICK).returncode == 0
+    assert command(folder, "init", "--empty", settings=QUICK).returncode == 0
     assert command(folder, "migrate", "up", settings=QUICK).returncode == 0
     return folder / "tapedeck-data"
 

@@ -54,7 +54,7 @@ ONLY_FILES = {"load": "[!c]*"}
 @pytest.fixture(scope="module")
 def empty(module_folder):
     """A data directory before its first recording."""
-    for arguments in (["init"], ["list"]):
+    for arguments in (["init", "--empty"], ["list"]):
         done = command(module_folder, *arguments, settings=QUICK)
         assert done.returncode == 0, done
     return module_folder / "tapedeck-data"

@@ -86,7 +86,7 @@ def test_jobs_are_managed_without_a_running_server(server, sandbox):
 ])
 def test_wrong_usage_is_reported(make_server, arguments):
     server = make_server(start=False)
-    server.ok("init")
+    server.ok("init", "--empty")
     done = server.command(*arguments)
     assert (done.returncode, done.stdout) == (2, ""), done
 

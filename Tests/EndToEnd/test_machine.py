@@ -177,7 +177,7 @@ def test_a_disk_that_cannot_be_read_or_written_costs_no_recording(make_faulty_se
 def test_a_secret_that_was_not_written_completely_is_made_again(make_server, folder, faulty_calls, kind, error):
     with Receiver() as receiver:
         server = make_server(start=False, QM_WEBHOOK_URL=receiver.url)
-        assert server.command("init").returncode == 0
+        assert server.command("init", "--empty").returncode == 0
         faults = FaultyCalls(faulty_calls, server.data.path, folder / "trace", kind, error, "keys/*", at=1)
         if kind == "open":
             # The first call checks whether there is a secret.
@@ -197,7 +197,7 @@ def test_a_secret_that_was_not_written_completely_is_made_again(make_server, fol
 
 def test_a_secret_that_cannot_be_read_is_not_replaced(make_server, folder, faulty_calls):
     server = make_server(start=False, QM_WEBHOOK_URL="http://127.0.0.1:9/")
-    server.ok("init")
+    server.ok("init", "--empty")
     server.ok("ingest", "codec-gsm")
     secret = (server.data.path / "keys" / "webhook-secret").read_text()
     faults = FaultyCalls(faulty_calls, server.data.path, folder / "trace", "open", "EIO", "keys/*", at=1)
@@ -210,7 +210,7 @@ def test_a_secret_that_cannot_be_read_is_not_replaced(make_server, folder, fault
 
 def test_a_command_reports_a_full_disk_and_the_next_one_succeeds(make_server, sandbox):
     server = make_server(start=False, TAPEDECK_MINIMUM_FREE_MB="900000000")
-    server.ok("init")
+    server.ok("init", "--empty")
     for _ in range(2):
         done = server.command("ingest", ID)
         assert done.returncode == 1 and "disk is full" in done.stderr, done

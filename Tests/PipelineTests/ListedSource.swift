@@ -26,6 +26,10 @@ final class ListedSource: RecordingSource {
     var notes = ListNotes()
     /// The media of recordings.
     var files: [RecordingID: [UInt8]] = [:]
+    /// The changed calls; nil when the source does not list changes.
+    var changes: [PlatformRecording]?
+    /// Since when changes were listed.
+    var changesSince: [Instant] = []
     /// How many rows without a usable ID follow a call, on the same page.
     var unidentifiedAfter: [String: Int] = [:]
   }
@@ -47,7 +51,21 @@ final class ListedSource: RecordingSource {
   func add(_ recordings: PlatformRecording...) { change { $0.recordings += recordings } }
 
   var policy: SourcePolicy {
-    SourcePolicy(waiting: .polls, rereadsPrivacy: true, duration: .exact, pageSize: 500, listsChanges: false)
+    SourcePolicy(waiting: .polls, rereadsPrivacy: true, duration: .exact, pageSize: 500,
+      listsChanges: state.withLock { $0.changes != nil })
+  }
+
+  var changesSince: [Instant] { state.withLock { $0.changesSince } }
+
+  /// One call on each page.
+  func listChanges(since start: Instant, bookmark: String?) async throws(TapedeckError) -> ListPage {
+    state.withLock { state in
+      if bookmark == nil { state.changesSince.append(start) }
+      let index = bookmark.flatMap { Int($0) } ?? 0
+      let all = state.changes ?? []
+      return ListPage(
+        recordings: Array(all.dropFirst(index).prefix(1)), nextCursor: index + 1 < all.count ? "\(index + 1)" : nil)
+    }
   }
 
   func list(_ query: RecordingQuery, bookmark cursor: String?) async throws(TapedeckError) -> ListPage {

@@ -42,7 +42,7 @@ import Testing
     "list --status redy", "list --direction up", "list --from then", "list --from 2026-01-02 --to 2026-01-01",
     "list --limit 0", "list --limit 501", "audit list --limit 1001", "audit list --what nonsense",
     "audit list --outcome maybe", "audit list --to 2026-13-01", "jobs list --state idle", "jobs list --code nonsense",
-    "jobs list --limit 0", "quarantine list --limit 1001", "user add x --role metrics", "user role x metrics",
+    "jobs list --limit 0", "quarantine list --limit 1001", "notices list --limit 1001", "user add x --role metrics", "user role x metrics",
     "backfill start --from 2026-01-01 --to 2026-01-02 --direction up",
   ]
 

@@ -43,13 +43,6 @@ import Testing
         == #"{"check":"Disk space","message":"skipped, because check 3 failed","number":4,"ok":false,"skipped":true}"#)
   }
 
-  @Test(arguments: AccessCheck.Subject.allCases)
-  func `a check of platform access names its source`(subject: AccessCheck.Subject) throws {
-    let title = AccessCheck(subject).title(source: .default)
-    #expect(
-      title == (subject == .token ? "Token of source 'default'" : "Scope \(subject.rawValue) of source 'default'"))
-  }
-
   @Test func `only a refused scope is to be granted`() {
     let refused = AccessCheck(.readScope, failure: TapedeckError(.platformScopeRefused))
     #expect(refused.remedy == "Grant the scope 'recording:read' to the API client on the platform.")

@@ -46,8 +46,8 @@ struct AccessLogTests {
     try await WebFixture.run { fixture in
       try await fixture.archive(try fixture.facts("r"))
       for path in [
-        "/api/v1/recordings", "/api/v1/jobs", "/api/v1/quarantine", "/api/v1/recordings.csv", "/api/v1/audit.csv",
-        "/api/v1/recordings/r",
+        "/api/v1/recordings", "/api/v1/jobs", "/api/v1/quarantine", "/api/v1/notices",
+        "/api/v1/recordings.csv", "/api/v1/audit.csv", "/api/v1/recordings/r",
       ] {
         #expect(try await fixture.get(path, as: .supervisor).status == 200, "\(path)")
       }
@@ -55,7 +55,7 @@ struct AccessLogTests {
       let page = try await fixture.page("/audit", as: .supervisorsBrowser).text
       let cells = page.matches(of: /<td class="what">([^<]+)/).map { String($0.1).trimmingCharacters(in: .whitespaces) }
       for title in [
-        "Listed recordings", "Listed jobs", "Listed quarantined files", "Exported recordings",
+        "Listed recordings", "Listed jobs", "Listed quarantined files", "Listed notices", "Exported recordings",
         "Exported the access log", "Viewed a recording", "Requested a page or API address",
       ] {
         #expect(cells.count { $0 == title } == 1, "\(title) in \(cells)")

@@ -78,6 +78,9 @@ struct AccessMatrixTests {
     Route(method: .get, path: "/api/v1/quarantine/1", kind: .work, good: 404),
     Route(method: .post, path: "/api/v1/quarantine/1/accept", kind: .work, good: 404),
     Route(method: .post, path: "/api/v1/quarantine/1/discard", kind: .work, good: 404),
+    Route(method: .get, path: "/api/v1/notices", kind: .work, good: 200),
+    Route(method: .get, path: "/notices", kind: .work, good: 200, headers: ["Accept": "text/html"]),
+    Route(method: .post, path: "/api/v1/notices/1/close", kind: .work, good: 404),
     Route(method: .get, path: "/coverage", kind: .audit, good: 200),
     Route(method: .get, path: "/api/v1/coverage", kind: .audit, good: 200),
     Route(method: .get, path: "/api/v1/backfills", kind: .audit, good: 200),
@@ -163,7 +166,7 @@ struct AccessMatrixTests {
   private func has(_ permission: Permission, _ visitor: Visitor) -> Bool {
     switch permission {
     case .listRecordings: visitor != .metrics && visitor != .anonymous
-    case .readAccessLog, .manageJobs, .readCoverage, .readPlatform:
+    case .readAccessLog, .manageJobs, .manageNotices, .readCoverage, .readPlatform:
       [.supervisor, .supervisorsBrowser, .admin].contains(visitor)
     case .runBackfills, .administer: visitor == .admin
     case .readMetrics: visitor == .metrics || visitor == .admin

@@ -56,7 +56,7 @@ struct CompressionTests {
       let headers = ["Accept": "text/html", "Accept-Encoding": "gzip"]
       for path in [
         "/", "/?q=secret", "/?", "/audit", "/audit?who=secret", "/coverage", "/coverage?source=secret", "/platform",
-        "/account", "/quarantine", "/play/call-1", "/play/unknown-call", "/unknown", "/login",
+        "/account", "/quarantine", "/notices", "/play/call-1", "/play/unknown-call", "/unknown", "/login",
       ] {
         let answer = try await fixture.get(path, as: .supervisorsBrowser, headers: headers)
         #expect(answer.header("Content-Encoding") == nil, "\(path)")

@@ -73,6 +73,7 @@ struct UntrustedTextTests {
         (.get, "/api/v1/audit?recording=\(secret)", 400),
         (.get, "/api/v1/recordings?agent=\(secret)", 200), (.delete, "/api/v1/tokens/\(secret)", 404),
         (.post, "/api/v1/accounts/\(secret)/disable", 404), (.get, "/api/v1/quarantine/\(secret)", 404),
+        (.post, "/api/v1/notices/\(secret)/close", 404),
       ]
       for (method, path, status) in requests {
         let answer = try await fixture.send(method, path, as: .admin)

@@ -32,6 +32,9 @@ final class MediaAddresses: Sendable {
     }
   }
 
+  /// The numbers of the parts of a recording whose addresses are known.
+  func parts(of id: RecordingID) -> [Int] { state.withLock { ($0.addresses[id] ?? [:]).keys.sorted() } }
+
   func address(of part: PartLocator) -> MediaAddress? { state.withLock { $0.addresses[part.recording]?[part.part] } }
 
   /// Drops an address that is not needed any more, or has lapsed.

@@ -42,7 +42,7 @@ extension MediaPlaybackSource {
 
   /// Sends a request for the bytes of a part, and a second one when its address has lapsed. Whether the file is still
   /// the same is decided by its total and tag.
-  private func open(
+  func open(
     _ part: PartLocator, request: ResumeRules.Request, watch: StallWatch
   ) async throws(TapedeckError) -> HTTPClientResponse {
     for attempt in 0..<2 {

@@ -1,4 +1,3 @@
-import Logging
 package import Model
 import NIOCore
 
@@ -83,7 +82,6 @@ extension MediaPlaybackSource {
     of page: ContactsPage, listed: Set<String>, isWanted: (PlatformRecording) -> Bool
   ) -> ListPage {
     var result = ListPage(recordings: [], nextCursor: nil)
-    var anonymized = 0
     func setAside(_ reason: String, _ row: LenientObject? = nil, position: Int) {
       result.unidentified.append(
         UnidentifiedRow(
@@ -94,7 +92,6 @@ extension MediaPlaybackSource {
       if let id = row.text("contactId"), listed.contains(id) { continue }
       do throws(ContactRow.Problem) {
         let contact = try ContactRow(row)
-        if contact.recording.isAnonymized { anonymized += 1 }
         if isWanted(contact.recording) { result.recordings.append(contact.recording) }
       } catch {
         guard case .unusable(let reason) = error else { continue }
@@ -102,11 +99,6 @@ extension MediaPlaybackSource {
       }
     }
     for _ in page.malformed { setAside("The row is not an object.", position: result.rowCount + 1) }
-    if anonymized > 0 {
-      client.logger.notice(
-        "the platform has erased the addresses of contacts; their recordings are kept until a person decides",
-        metadata: ["contacts": "\(anonymized)"])
-    }
     return result
   }
 }

@@ -57,18 +57,27 @@ package struct MediaPlaybackSource: RecordingSource {
 
   /// Asks for the media of a call, and keeps its addresses.
   func media(of id: RecordingID) async throws(TapedeckError) -> MediaAnswer {
-    let host = try await client.hosts().area
-    let query = [
-      ("acd-call-id", id.rawValue), ("media-type", "voice-only"), ("exclude-waveforms", "true"),
-      ("exclude-qm-categories", "true"), ("isDownload", "false"),
-    ]
-    let items = query.map { "\($0)=\(percentEncoded($1))" }.joined(separator: "&")
-    let answer = try await client.get(
-      .media, url: "\(host)/media-playback/v1/contacts?\(items)", accepting: [404])
+    let answer = try await requestMedia(of: id, isDownload: false)
     guard answer.status == 200 else { return .empty }
     let media = try MediaAnswer(answer.body)
     if media.hasMedia { addresses.keep(media.addresses, of: id) }
     return media
+  }
+
+  /// Asks for an address without metadata, which needs fewer permissions.
+  func requestAddressAlone(of id: RecordingID) async throws(TapedeckError) {
+    _ = try await requestMedia(of: id, isDownload: true)
+  }
+
+  private func requestMedia(of id: RecordingID, isDownload: Bool) async throws(TapedeckError) -> PlatformAnswer {
+    let host = try await client.hosts().area
+    let query = [
+      ("acd-call-id", id.rawValue), ("media-type", "voice-only"), ("exclude-waveforms", "true"),
+      ("exclude-qm-categories", "true"), ("isDownload", "\(isDownload)"),
+    ]
+    let items = query.map { "\($0)=\(percentEncoded($1))" }.joined(separator: "&")
+    return try await client.get(
+      .media, url: "\(host)/media-playback/v1/contacts?\(items)", accepting: [404])
   }
 
   package func admitRetry() async throws(TapedeckError) { try await client.budget.admitRetry() }

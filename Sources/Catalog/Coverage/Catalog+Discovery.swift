@@ -47,7 +47,8 @@ extension Catalog {
   /// have no job get one, regardless of how often and by how many nodes they are listed. The job's clearance is
   /// restricted, since an archive must be complete. One entry of the access log states the number of jobs. Recordings
   /// whose job was cancelled or failed permanently, and removed recordings, are left unchanged. Jobs whose failure may
-  /// have passed are restarted by the look-back only, once an hour, to bound the number of requests.
+  /// have passed are restarted by the look-back only, once an hour, to bound the number of requests. A stored recording
+  /// whose addresses the platform has erased gets a notice.
   ///
   /// - Parameters:
   ///   - expected: the filter of coverage.
@@ -60,6 +61,7 @@ extension Catalog {
     for reason: DiscoveryReason
   ) async throws(TapedeckError) -> Int {
     try await database.write { db in
+      let asListed = page
       let rows = Self.merged(page) { expected.wants($0) || fetched?.wants($0) ?? false }
       let page = try db.folded(rows, of: source)
       var known = try db.known(page.map(\.id), of: source)
@@ -84,6 +86,7 @@ extension Catalog {
         if recording.status != .failed || before?.jobState != nil { toFetch.append(recording.id) }
         if before?.jobState == .failed { failed.append(recording.id) }
       }
+      try db.openNotices(for: asListed, of: source)
       try db.markListed(listed.wanted, isWanted: true, in: period, of: source, for: reason)
       try db.markListed(listed.unwanted, isWanted: false, in: period, of: source, for: reason)
       try db.rememberRestricted(restricted, of: source)

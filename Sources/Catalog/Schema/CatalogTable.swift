@@ -12,7 +12,7 @@ package struct CatalogTable: Sendable {
   /// Ordered so that no row refers to a row of a later table.
   package static let all = [
     CatalogTable("recording"), CatalogTable("restricted_listing", key: ["platform_id", "source"]),
-    CatalogTable("agent_name", key: ["name"]), CatalogTable("object", key: ["name"]),
+    CatalogTable("notice"), CatalogTable("agent_name", key: ["name"]), CatalogTable("object", key: ["name"]),
     CatalogTable("media_part", key: ["recording_id", "part"]), CatalogTable("object_removal", key: ["name"]),
     CatalogTable("job"),
     CatalogTable("job_part", key: ["job_id", "part"]), CatalogTable("job_step", key: ["job_id", "step"]),

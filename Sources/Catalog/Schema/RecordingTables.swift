@@ -73,6 +73,20 @@ func recordingTables(_ dialect: Dialect) -> [SQL] {
     )
     """,
 
+    // Recordings of calls whose addresses the platform has erased, and what a person decided. Rows are never removed, so
+    // that a recording has one notice.
+    """
+    CREATE TABLE notice (
+      id \(dialect.identity),
+      recording_id \(integer) NOT NULL UNIQUE REFERENCES recording (id),
+      opened_at \(integer) NOT NULL,
+      closed_at \(integer),
+      closed_by \(text),
+      decision \(text)
+    )
+    """,
+    "CREATE INDEX notice_by_state ON notice (id) WHERE closed_at IS NULL",
+
     // The objects of the store and the content of each. A row exists before its object is written.
     """
     CREATE TABLE object (

@@ -14,7 +14,7 @@ extension LogEntry.Action {
     case .list, .export, .search, .coverage, .readLog, .verify, .repair, .privacyChange, .backfill, .view, .listen,
       .signIn, .signOut, .createAccount, .disableAccount, .enableAccount, .changeRole, .resetPassword,
       .changePassword, .endSessions, .removeAccount, .createToken, .revokeToken, .retryJob, .cancelJob,
-      .acceptQuarantined, .discardQuarantined:
+      .acceptQuarantined, .discardQuarantined, .openNotice, .closeNotice:
       "result"
     }
   }

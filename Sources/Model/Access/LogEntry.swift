@@ -59,6 +59,10 @@ package struct LogEntry: Sendable, Equatable {
     case acceptQuarantined = "accept_quarantined"
     /// A user discarded a file that was refused.
     case discardQuarantined = "discard_quarantined"
+    /// The platform has erased the addresses of a call whose recording is stored.
+    case openNotice = "open_notice"
+    /// A user decided what follows from it.
+    case closeNotice = "close_notice"
     /// Rejected requests without an identity, counted per minute.
     case anonymous
   }

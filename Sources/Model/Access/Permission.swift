@@ -6,6 +6,8 @@ package enum Permission: String, Sendable, CaseIterable {
   case readAccessLog
   /// List, retry and cancel jobs.
   case manageJobs
+  /// Read and close notices.
+  case manageNotices
   /// Read coverage, gaps and backfills.
   case readCoverage
   /// Start, pause, resume and cancel backfills.
@@ -23,7 +25,7 @@ extension Policy {
   package static func allows(_ permission: Permission, for identity: Identity) -> Bool {
     switch permission {
     case .listRecordings: identity.role != .metrics
-    case .readAccessLog, .manageJobs, .readCoverage, .readPlatform:
+    case .readAccessLog, .manageJobs, .manageNotices, .readCoverage, .readPlatform:
       identity.role == .admin || identity.role == .supervisor
     case .runBackfills, .administer: identity.role == .admin
     case .readMetrics: identity.role == .metrics || identity.role == .admin

@@ -44,6 +44,7 @@ extension Permission {
     case .listRecordings: "Listing recordings"
     case .readAccessLog: "Reading the access log"
     case .manageJobs: "Managing jobs and quarantined files"
+    case .manageNotices: "Reading and closing notices"
     case .readCoverage: "Reading coverage and backfills"
     case .runBackfills: "Starting and changing backfills"
     case .administer: "Managing accounts and tokens"

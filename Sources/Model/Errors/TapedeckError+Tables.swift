@@ -194,7 +194,7 @@ extension TapedeckError.Code {
     case .catalogFailed: "The catalog could not be read or written. The log has the reason."
     case .accessLogUnavailable:
       "The access log cannot be written, and nothing is disclosed without an entry. Try again later."
-    case .dataDirectoryMissing: "The data directory does not exist. Create it with 'tapedeck init' or 'tapedeck serve'."
+    case .dataDirectoryMissing: "The data directory does not exist. Create it with 'tapedeck init --empty' or 'tapedeck serve'."
     case .dataDirectoryInUse: "Another process is using the data directory. Stop it, or wait until it ends."
     case .webhookFailed: "The webhook receiver did not accept the message. It is sent again later."
     case .webhookDisabled:

@@ -124,10 +124,34 @@ package struct Discovery: Sendable {
   func forEachPage(
     of period: Period, direction: Direction?, _ body: (ListPage) async throws(TapedeckError) -> Void
   ) async throws(TapedeckError) {
+    try await follow(
+      { cursor async throws(TapedeckError) in
+        try await self.page(of: period, direction: direction, cursor: cursor)
+      }, body: body)
+  }
+
+  /// Opens a notice for each stored recording whose addresses the platform has erased since a moment.
+  ///
+  /// - Throws: what `forEachPage` throws.
+  func openNotices(since start: Instant) async throws(TapedeckError) {
+    try await follow(
+      { cursor async throws(TapedeckError) in
+        if Task.isCancelled { throw TapedeckError(.interrupted) }
+        return try await source.listChanges(since: start, bookmark: cursor)
+      },
+      body: { page async throws(TapedeckError) in
+        try await catalog.openNotices(for: page.recordings, of: plan.source)
+      })
+  }
+
+  private func follow(
+    _ fetch: (_ cursor: String?) async throws(TapedeckError) -> ListPage,
+    body: (ListPage) async throws(TapedeckError) -> Void
+  ) async throws(TapedeckError) {
     var progress = ListProgress(maxPages: maxPages)
     var cursor: String?
     repeat {
-      let page = try await self.page(of: period, direction: direction, cursor: cursor)
+      let page = try await fetch(cursor)
       if let next = page.nextCursor { try progress.follow(next, after: page.ids) }
       try await body(page)
       // After the page is stored: what is listed is archived, although the list is not complete.

@@ -1,3 +1,4 @@
+import CXone
 import Catalog
 import Foundation
 import Logging
@@ -20,12 +21,21 @@ package struct SyncState: Codable, Sendable {
 private struct LookBackState: Codable {
   /// The next day to list, in the source's time zone; nil when the next look-back starts from today.
   var next: String?
+  /// Until when changes of calls of any age were listed, in UTC milliseconds; nil before the first time.
+  var changesUntil: Int64?
 
+  /// An unreadable state counts as none.
   init(_ json: String) {
-    self = (try? JSONDecoder().decode(Self.self, from: Data(json.utf8))) ?? Self(next: nil)
+    self = (try? JSONDecoder().decode(Self.self, from: Data(json.utf8))) ?? Self()
   }
 
-  init(next: String?) { self.next = next }
+  private init() {}
+
+  var json: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+  }
 }
 
 extension Scheduler {
@@ -86,21 +96,30 @@ extension Scheduler {
     return found
   }
 
-  /// Lists the last days again, from today backwards, for late calls, changed privacy and the coverage of each day.
+  /// Lists the last days again, from today backwards, for late calls, changed privacy and the coverage of each day; then
+  /// the changes since the last look-back, for erased addresses of older calls.
   func lookBack(_ task: TaskRow, _ discovery: Discovery) async throws(TapedeckError) {
     let plan = discovery.plan
     let now = system.now()
     let today = CalendarDay(containing: now, in: plan.zone)
     let oldest = today.advanced(by: -plan.lookBackDays)
     var day = today
-    if let next = LookBackState(task.state).next.flatMap({ CalendarDay($0, in: plan.zone) }) {
+    var state = LookBackState(task.state)
+    if let next = state.next.flatMap({ CalendarDay($0, in: plan.zone) }) {
       day = min(max(next, oldest), today)
     }
     var found = Discovery.Found()
     while day >= oldest {
       found.add(try await discovery.check(day, now: now, fetches: true, for: .lookBack))
       day = day.advanced(by: -1)
-      try await record(day >= oldest ? #"{"next":"\#(day)"}"# : "{}", task)
+      state.next = day >= oldest ? "\(day)" : nil
+      try await record(state.json, task)
+    }
+    if discovery.source.policy.listsChanges {
+      let since = min(state.changesUntil.map(Instant.init(milliseconds:)) ?? oldest.start, now)
+      try await discovery.openNotices(since: since + (Duration.zero - plan.overlap))
+      state.changesUntil = now.milliseconds
+      try await record(state.json, task)
     }
     try await catalog.recordUnidentified(found.unidentified, of: task.lease)
     report(found, task)

@@ -82,6 +82,10 @@ extension SandboxTenant {
       throw Refusal(.init(code: rule.status ?? 500), "server_error", "Internal server error.", headers: headers)
     case .lapsedToken: throw .invalidToken()
     case .scopeMissing: throw .scopeMissing(endpoint == .download ? "recording:download" : "recording:read")
+    case .permissionMissing:
+      let isAddressOnly = request.uri.queryParameters.get("isDownload") == "true"
+      if rule.variant == "metadata", isAddressOnly { return }
+      throw Refusal(.json(object: ["internalCode": 4030, "message": "Forbidden"], status: .forbidden))
     case .privacyRefused:
       throw Refusal(.forbidden, "access_denied", "Access to this recording is denied by its privacy.")
     case .gone: throw .unknownRecording()

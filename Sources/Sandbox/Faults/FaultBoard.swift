@@ -97,6 +97,7 @@ extension FaultRule {
     case .lapsedToken, .scopeMissing: endpoint != .token
     case .privacyRefused, .gone: endpoint == .metadata || endpoint == .download
     case .statusFlap: endpoint == .metadata
+    case .permissionMissing: endpoint == (variant == "search" ? .search : .metadata)
     case .noRanges, .contentEncoding: endpoint == .download && start != nil
     case .strippedContentRange: endpoint == .download && start == 0
     case .noContentRangeResume, .brokenContentRange, .wrongStart, .earlyStart, .wrongETag:
@@ -113,7 +114,7 @@ extension FaultRule.Fault {
     switch self {
     case .delayed: .pause
     case .rateLimited, .serverError, .lapsedToken, .scopeMissing, .privacyRefused, .gone, .statusFlap, .errorPage,
-      .headerOnly, .cutShort, .playlist, .addressLapsed:
+      .headerOnly, .cutShort, .playlist, .addressLapsed, .permissionMissing:
       .answer
     case .noRanges, .strippedContentRange, .noContentRangeResume, .brokenContentRange, .wrongStart, .earlyStart,
       .wrongETag, .weakETag, .noETag, .contentEncoding:

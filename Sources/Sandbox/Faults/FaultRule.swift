@@ -58,6 +58,9 @@ package struct FaultRule: Sendable, Equatable, Codable {
     case playlist
     /// 403 from the media host, as for an address that has lapsed.
     case addressLapsed = "address-lapsed"
+    /// 403, as if the user of the access key lacked a permission of the contract `media-playback`; `variant` is
+    /// `search`, `play` or `metadata`. Without `metadata`, the address of the media is still given alone.
+    case permissionMissing = "permission-missing"
   }
 
   /// The endpoints that faults apply to.

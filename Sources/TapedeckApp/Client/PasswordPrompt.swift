@@ -5,31 +5,23 @@ import Model
 enum PasswordPrompt {
   /// - Throws: `usage` when there is no password, or the two entries differ.
   static func read() throws(TapedeckError) -> String {
-    guard isatty(STDIN_FILENO) == 1 else {
+    guard Question.isPossible else {
       guard let line = readLine(), !line.isEmpty else {
         throw TapedeckError(.usage, "No password was given. Pass it as the first line of standard input.")
       }
       return line
     }
-    let first = ask("Password: ")
-    guard first == ask("Repeat password: ") else {
+    return try typedTwice("Password: ")
+  }
+
+  /// Reads a password from the terminal; empty when nothing is typed.
+  ///
+  /// - Throws: `usage` when the two entries differ.
+  static func typedTwice(_ prompt: String) throws(TapedeckError) -> String {
+    let first = Question.withoutEcho(prompt) ?? ""
+    guard first.isEmpty || first == Question.withoutEcho("Repeat password: ") else {
       throw TapedeckError(.usage, "The two passwords differ. Run the command again.")
     }
     return first
-  }
-
-  private static func ask(_ question: String) -> String {
-    var settings = termios()
-    tcgetattr(STDIN_FILENO, &settings)
-    var withoutEcho = settings
-    withoutEcho.c_lflag &= ~tcflag_t(ECHO)
-    tcsetattr(STDIN_FILENO, TCSANOW, &withoutEcho)
-    // Echo is switched off before the question appears, so that an immediate answer is not shown.
-    Terminal.write(question)
-    defer {
-      tcsetattr(STDIN_FILENO, TCSANOW, &settings)
-      Terminal.write("\n")
-    }
-    return readLine() ?? ""
   }
 }

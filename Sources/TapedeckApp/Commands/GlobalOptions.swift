@@ -14,14 +14,20 @@ struct GlobalOptions: ParsableArguments, Sendable {
   var verbose: Bool { output.verbose }
 
   func settings(needsPlatform: Bool, flags: [Setting: String] = [:]) async throws(TapedeckError) -> Settings {
-    var flags = flags
-    if let dataDirectory = files.dataDirectory { flags[.dataDirectory] = dataDirectory }
+    let reader = try await reader(flags: flags)
     let folder = FileManager.default.currentDirectoryPath
-    let reader = try await SettingsReader(
-      flags: flags, file: files.config, environment: ProcessInfo.processInfo.environment, folder: folder)
     let settings = try Settings(reader, needsPlatform: needsPlatform, folder: folder)
     for secret in settings.secrets { Redactor.shared.add(secret) }
     return settings
+  }
+
+  /// The settings as they are written, before they are checked.
+  func reader(flags: [Setting: String] = [:]) async throws(TapedeckError) -> SettingsReader {
+    var flags = flags
+    if let dataDirectory = files.dataDirectory { flags[.dataDirectory] = dataDirectory }
+    return try await SettingsReader(
+      flags: flags, file: files.config, environment: ProcessInfo.processInfo.environment,
+      folder: FileManager.default.currentDirectoryPath)
   }
 
   /// The log of a command: warnings as text, for a person at a terminal.

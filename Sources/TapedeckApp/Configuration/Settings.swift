@@ -145,7 +145,7 @@ package struct Settings: Sendable {
   var missingDirectory: TapedeckError {
     TapedeckError(
       .dataDirectoryMissing,
-      "There is no data directory at \(dataDirectory). Create it with 'tapedeck serve' or 'tapedeck init', or set TAPEDECK_DATA_DIR."
+      "There is no data directory at \(dataDirectory). Create it with 'tapedeck serve' or 'tapedeck init --empty', or set TAPEDECK_DATA_DIR."
     )
   }
 

@@ -31,6 +31,11 @@ package struct WebContext: RequestContext, RemoteAddressRequestContext {
     get { caller.preferences.withLock { $0 } }
     nonmutating set { caller.preferences.withLock { $0 = newValue } }
   }
+  /// The number of open notices, for the navigation; 0 for identities that do not see them. Set by `Admission`.
+  package var openNotices: Int {
+    get { caller.openNotices.withLock { $0 } }
+    nonmutating set { caller.openNotices.withLock { $0 = newValue } }
+  }
   /// Also sent as `X-Request-Id`.
   package var requestID: String
   /// The client's address, as trusted proxies forward it.
@@ -44,6 +49,7 @@ package struct WebContext: RequestContext, RemoteAddressRequestContext {
     let identity = Mutex<Identity?>(nil)
     let session = Mutex<BrowserSession?>(nil)
     let preferences = Mutex(Preferences())
+    let openNotices = Mutex(0)
     let lookUp = Mutex(LookUp { () throws(TapedeckError) in nil })
 
     struct LookUp {

@@ -11,6 +11,7 @@ extension LogEntry {
       switch details["of"] {
       case "jobs": "Listed jobs"
       case "quarantine": "Listed quarantined files"
+      case "notices": "Listed notices"
       default: "Listed recordings"
       }
     case .export: details["list"] == "access log" ? "Exported the access log" : "Exported recordings"
@@ -71,6 +72,8 @@ extension LogEntry.Action {
     case .retryJob: "Retried a job"
     case .acceptQuarantined: "Accepted a quarantined file"
     case .discardQuarantined: "Discarded a quarantined file"
+    case .openNotice: "Opened a notice"
+    case .closeNotice: "Closed a notice"
     case .cancelJob: "Cancelled a job"
     case .anonymous: "Sent requests without signing in"
     }

@@ -34,6 +34,7 @@ struct PageRenderer: Sendable {
     all["csrf"] = csrf ?? context?.session?.csrf ?? ""
     all["zoneName"] = context?.preferences.zone.name
     all["browserZone"] = context?.session?.browserZone ?? ""
+    all["openNotices"] = context.flatMap { $0.openNotices > 0 ? "\($0.openNotices)" : nil }
     if let identity = context?.identity {
       all["user"] = ["userName": identity.name, "userRole": identity.role.title]
       all["hasOwnAccount"] = identity.kind == .account
@@ -52,13 +53,14 @@ struct PageRenderer: Sendable {
 
   /// A section of the navigation, shown to readers with its permission.
   enum Section: String, CaseIterable {
-    case recordings, coverage, quarantine, platform, audit, accounts
+    case recordings, coverage, quarantine, notices, platform, audit, accounts
 
     fileprivate var permission: Permission {
       switch self {
       case .recordings: .listRecordings
       case .coverage: .readCoverage
       case .quarantine: .manageJobs
+      case .notices: .manageNotices
       case .platform: .readPlatform
       case .audit: .readAccessLog
       case .accounts: .administer
@@ -128,5 +130,6 @@ private let templateFiles: [(String, [UInt8])] = [
   ("platform", PackageResources.platform_mustache),
   ("coverage", PackageResources.coverage_mustache),
   ("quarantine", PackageResources.quarantine_mustache),
+  ("notices", PackageResources.notices_mustache),
   ("error", PackageResources.error_mustache),
 ]

@@ -181,7 +181,7 @@ struct Admission: Sendable {
     if case .permission(let permission) = route.access, !Policy.allows(permission, for: identity) {
       try await deny(route, identity, request, context, nil)
     }
-    try await readPreferences(of: identity, for: route, into: context)
+    try await preparePage(of: identity, for: route, into: context)
     return Admitted(try Incoming(request, context, route), identity, (), self, route)
   }
 
@@ -197,7 +197,7 @@ struct Admission: Sendable {
         route, identity, request, context, subject.key,
         isRestricted: Policy.allows(action, by: identity, privacy: .standard))
     }
-    try await readPreferences(of: identity, for: route, into: context)
+    try await preparePage(of: identity, for: route, into: context)
     return Admitted(try Incoming(request, context, route), identity, subject, self, route)
   }
 
@@ -273,12 +273,14 @@ struct Admission: Sendable {
     return !subject.parts.isEmpty || isDefault && sources.isEmpty
   }
 
-  /// Pages show times in the reader's zone and read days in it.
-  private func readPreferences(
+  /// Pages show times in the reader's zone and read days in it; their navigation has the number of open notices.
+  private func preparePage(
     of identity: Identity, for route: Route, into context: WebContext
   ) async throws(TapedeckError) {
     guard route.kind == .page else { return }
     context.preferences = try await context.preferences(of: identity, in: catalog)
+    guard Policy.allows(.manageNotices, for: identity) else { return }
+    context.openNotices = try await catalog.openNoticeCount(visibleTo: identity.visibility)
   }
 
   /// Refuses a request; the denial is logged before it is answered.

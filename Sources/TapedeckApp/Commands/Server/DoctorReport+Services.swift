@@ -13,9 +13,12 @@ import Pipeline
 import SystemPackage
 
 extension DoctorReport {
+  /// - Returns: recordings of the sources that can be downloaded.
+  @discardableResult
   mutating func checkPlatform(
     _ settings: Settings, _ configuration: HTTPClient.Configuration, logger: Logger
-  ) async throws {
+  ) async throws -> [RecordingKey] {
+    var recordings: [RecordingKey] = []
     for source in settings.sources {
       let checks = try await OutboundClient.with(configuration) { client in
         await makeRecordingSource(source, client: client, system: .system, logger: logger).checks()
@@ -24,10 +27,12 @@ extension DoctorReport {
         if check.isSkipped {
           try skip(check.name)
         } else {
-          try add(check.name, check.failure, remedy: check.remedy)
+          try add(check.name, check.failure, remedy: check.remedy, found: check.found)
         }
+        if let id = check.recording { recordings.append(RecordingKey(source: source.id, id: id)) }
       }
     }
+    return recordings
   }
 
   mutating func checkCatalog(_ settings: Settings) async throws {

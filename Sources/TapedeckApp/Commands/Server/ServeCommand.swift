@@ -69,26 +69,6 @@ struct WorkerCommand: AsyncParsableCommand {
   }
 }
 
-/// `tapedeck init`: an empty data directory, for creating accounts before the first start.
-struct InitCommand: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "init", abstract: "Create an empty data directory.")
-
-  @OptionGroup(title: "General options") var options: GlobalOptions
-
-  func run() async throws {
-    let settings = try await options.settings(needsPlatform: false)
-    try settings.requireCatalogOfObjects()
-    let existed = settings.directory.exists
-    try settings.directory.make()
-    guard !options.quiet else { return }
-    Terminal.say(
-      existed
-        ? "The data directory \(settings.dataDirectory) already exists."
-        : "Created the data directory \(settings.dataDirectory).")
-  }
-}
-
 /// Runs a node until a signal stops it.
 private func runNode(_ settings: Settings, tasks: Node.Tasks, logger: Logger) async throws {
   // A closed terminal or a script that expects another program must not stop a server in the middle of its work.
